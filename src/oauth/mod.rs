@@ -1,0 +1,241 @@
+//! OAuth 2.0 as data: what is sent, what comes back, what it means (RFC 6749 and its family).
+//!
+//! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`] and its [`Credentials`] into an
+//! [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
+
+pub mod error;
+pub mod request;
+pub mod response;
+
+use std::collections::BTreeMap;
+
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+pub use error::{ErrorCode, TokenError};
+
+/// What a resource makes us send, validated: a token endpoint and everything that shapes the request to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// The token endpoint (RFC 6749 section 3.2); `http` or `https`, without fragment and user information.
+    pub token_url: url::Url,
+    /// What is asked with.
+    pub grant: Grant,
+    /// How the client proves who it is (RFC 6749 section 2.3).
+    pub authentication: ClientAuthentication,
+    /// In which keys of the credentials Secret the credentials stand.
+    pub keys: CredentialKeys,
+    /// Scopes asked for (RFC 6749 section 3.3); empty sends no `scope`.
+    pub scopes: Vec<String>,
+    /// What joins the scopes: a space by the RFC, a comma at some providers.
+    pub scope_separator: String,
+    /// Further parameters of the request, in order; only `resource` and `audience` repeat.
+    pub parameters: Vec<Parameter>,
+    /// Further headers of the request, in order.
+    pub headers: Vec<Parameter>,
+    /// Where the parameters go.
+    pub format: Format,
+    /// The HTTP method; `POST` by the RFC.
+    pub method: Method,
+    /// Where the answer holds what we need.
+    pub response: ResponseShape,
+}
+
+/// A grant: what the token is asked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+    /// RFC 6749 section 4.3.
+    Password,
+    /// Any other `grant_type`, sent by name with the resource's own parameters.
+    Other(String),
+}
+
+/// How the client authenticates (RFC 6749 section 2.3, names of the IANA registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// HTTP Basic; `encoding` says whether id and secret are form-encoded first, as section 2.3.1 demands.
+    ClientSecretBasic {
+        /// How id and secret are written before base64.
+        encoding: BasicEncoding,
+    },
+    /// `client_id` and `client_secret` as parameters.
+    ClientSecretPost,
+    /// No secret; `client_id` is sent when the Secret has one.
+    None,
+}
+
+/// How id and secret are written into an HTTP Basic header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BasicEncoding {
+    /// Form-encoded before base64 (RFC 6749 section 2.3.1).
+    #[default]
+    FormEncoded,
+    /// As they are: what some servers expect.
+    Raw,
+}
+
+/// Where the parameters of a request go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `application/x-www-form-urlencoded` body (RFC 6749).
+    #[default]
+    Form,
+    /// JSON object as body.
+    Json,
+    /// Query string of the URL, no body.
+    Query,
+}
+
+/// The HTTP method of a token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Method {
+    /// What RFC 6749 demands.
+    #[default]
+    Post,
+    /// What some providers with `query` want.
+    Get,
+    /// What a few APIs want.
+    Put,
+}
+
+/// A named value of a request: a parameter or a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where it stands.
+    pub value: ParameterValue,
+}
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// Written in the resource.
+    Fixed(String),
+    /// The content of this key of the credentials Secret.
+    CredentialsKey(String),
+}
+
+/// Which keys of the credentials Secret hold what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialKeys {
+    /// Key of the client identifier; `client_id`.
+    pub client_id: String,
+    /// Key of the client secret; `client_secret`.
+    pub client_secret: String,
+    /// Key of the resource owner's name; `username`.
+    pub username: String,
+    /// Key of the resource owner's password; `password`.
+    pub password: String,
+}
+
+impl Default for CredentialKeys {
+    fn default() -> Self {
+        CredentialKeys {
+            client_id: "client_id".into(),
+            client_secret: "client_secret".into(),
+            username: "username".into(),
+            password: "password".into(),
+        }
+    }
+}
+
+/// Where in a successful answer the values stand, for providers that stray from RFC 6749 section 5.1.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ResponseShape {
+    /// JSON pointer (RFC 6901) to the access token; `None` is `/access_token`, and `""` the whole body (a bare string).
+    pub access_token: Option<String>,
+    /// JSON pointer to the token type; `None` is `/token_type`.
+    pub token_type: Option<String>,
+    /// JSON pointer to the granted scope; `None` is `/scope`.
+    pub scope: Option<String>,
+    /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.
+    pub expiry: Option<ExpiryShape>,
+}
+
+/// Where and how an answer tells the token's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiryShape {
+    /// JSON pointer to the value.
+    pub pointer: String,
+    /// What the value means.
+    pub unit: ExpiryUnit,
+}
+
+/// What a number or text that tells a token's end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryUnit {
+    /// A lifetime in seconds.
+    Seconds,
+    /// A lifetime in milliseconds.
+    Milliseconds,
+    /// A point in time, seconds since the Unix epoch.
+    EpochSeconds,
+    /// A point in time, milliseconds since the Unix epoch.
+    EpochMilliseconds,
+    /// A point in time by RFC 3339.
+    Rfc3339,
+}
+
+/// The decoded content of a credentials Secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials(pub BTreeMap<String, Secret>);
+
+/// A token request as data: what goes over the wire, to be compared byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The full URL; secret, because `query` puts credentials into it.
+    pub url: Secret,
+    /// Headers in order; names in lower case. `user-agent` and connection headers are the sender's.
+    pub headers: Vec<(String, Secret)>,
+    /// The body; empty where there is none.
+    pub body: Secret,
+}
+
+/// What came back, before it is understood.
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The content type as sent, if any.
+    pub content_type: Option<String>,
+    /// `Retry-After` as sent, if any (RFC 9110 section 10.2.3).
+    pub retry_after: Option<String>,
+    /// The body, at most 1 MiB after decompression.
+    pub body: Secret,
+}
+
+/// A token as an answer gave it.
+#[derive(Clone, PartialEq)]
+pub struct Token {
+    /// The access token: not empty, no control characters.
+    pub access_token: Secret,
+    /// The type; `Bearer` where missing or `bearer` in any case, else as sent.
+    pub token_type: String,
+    /// The lifetime as granted; `None` when the answer gave none (or 0).
+    pub lifetime: Option<Lifetime>,
+    /// When the server asks to be asked again, counted from the sending of the request (`refresh_in`).
+    pub refresh_in: Option<Span>,
+    /// The granted scope, where told (RFC 6749 section 5.1).
+    pub scope: Option<String>,
+    /// The decoded document, for templates. Secret.
+    pub document: Document,
+    /// What was odd but accepted, as static sentences for the condition's message.
+    pub remarks: Vec<&'static str>,
+}
+
+/// How an answer told the token's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Relative: counted from the sending of the request.
+    For(Span),
+    /// Absolute: by the server's clock.
+    Until(Time),
+}
+
+/// A decoded answer. It holds the token, so it has no `Debug`.
+#[derive(Clone, PartialEq)]
+pub struct Document(pub serde_json::Value);

@@ -1,0 +1,1 @@
+//! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
