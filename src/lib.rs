@@ -1,7 +1,11 @@
 //! Keeps OAuth 2.0 access tokens fresh: the parts of `oauthclient-operator`.
 //!
-//! Dependencies point inward: the core ([`oauth`], [`schedule`]) knows no Kubernetes, no clock and no socket.
+//! Dependencies point inward: the core ([`oauth`], [`schedule`], [`queue`], [`engine`]) knows no Kubernetes, no clock and
+//! no socket.
 
+pub mod engine;
 pub mod oauth;
+pub mod queue;
+pub mod schedule;
 pub mod secret;
 pub mod time;

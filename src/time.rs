@@ -97,10 +97,7 @@ impl Span {
     }
 
     /// Seconds with their fraction.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "2^53 ms are 285,000 years"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ms are 285,000 years")]
     pub fn seconds_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }
@@ -158,8 +155,12 @@ impl fmt::Display for Span {
         } else {
             ("", self.0 / 1000)
         };
-        let (days, hours, minutes, seconds) =
-            (total / 86_400, total / 3600 % 24, total / 60 % 60, total % 60);
+        let (days, hours, minutes, seconds) = (
+            total / 86_400,
+            total / 3600 % 24,
+            total / 60 % 60,
+            total % 60,
+        );
         f.write_str(sign)?;
         match (days, hours, minutes) {
             (0, 0, 0) => write!(f, "{seconds} s"),

@@ -1,0 +1,154 @@
+//! The heart: slim records of every resource, and what is due first, behind three calls.
+//!
+//! Sans-I/O: it knows no clock, no Kubernetes, no file and no async. Drivers tell it what [`Engine::changed`], ask it what
+//! comes [`Engine::next`], do that, and tell it how it went ([`Engine::done`]).
+
+use std::sync::Arc;
+
+use crate::time::Time;
+
+/// Names one resource: `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Arc<str>);
+
+/// What a driver saw happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// The resource as it is now (from a watch or a list).
+    Resource(ResourceFacts),
+    /// The resource is gone.
+    Gone,
+    /// Its token Secret as it is now; `None` when it is gone (or may be: the driver looks before it believes it).
+    Token(Option<TokenFacts>),
+    /// Its credentials Secret as it is now, by metadata alone; `None` when there is none with the opt-in label.
+    Credentials(Option<CredentialsFacts>),
+    /// Look at it again (a background check of contents, a lost watch).
+    Look,
+}
+
+/// What the engine needs to know of a resource; hashes stand for what is compared only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceFacts {
+    /// The object's UID, hashed.
+    pub uid: u64,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Hash of what the spec makes us send and render ([`crate::inputs`]), or 0 where the spec is not valid.
+    pub inputs: u64,
+    /// The lane: the token endpoint's host and port.
+    pub host: Arc<str>,
+    /// The refresh-on-demand annotation's value, hashed; 0 for none.
+    pub refresh_request: u64,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// A deletion time stamp is set.
+    pub deleting: bool,
+    /// The status is of this generation and says what holds: nothing to write as long as nothing else changes.
+    pub reported: bool,
+    /// The failing request that the status tells of, if any.
+    pub attempt: Option<Attempt>,
+}
+
+/// What the engine needs to know of a published token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TokenFacts {
+    /// UID of the owner named by the Secret, hashed.
+    pub owner: u64,
+    /// The Secret's resourceVersion, hashed.
+    pub version: u64,
+    /// When the request was sent.
+    pub issued: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// When it is due to be replaced.
+    pub refresh: Time,
+    /// The inputs it was made from.
+    pub inputs: u64,
+    /// The version of the credentials it was made from.
+    pub credentials: u64,
+    /// The refresh request that was handled last; 0 for none.
+    pub refresh_request: u64,
+}
+
+/// What the engine needs to know of a credentials Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialsFacts {
+    /// UID and resourceVersion, hashed.
+    pub version: u64,
+}
+
+/// A failing request, and when it may be made again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attempt {
+    /// How many requests in a row have failed.
+    pub failures: u32,
+    /// When the last one was sent.
+    pub time: Time,
+    /// When the next may be made; [`Time::NEVER`] when only a change helps.
+    pub next: Time,
+    /// Hash of the inputs (spec and credentials version) that failed.
+    pub inputs: u64,
+}
+
+/// Inputs of a format that this version does not know: taken as matching, since an upgrade must not refetch a fleet.
+pub const ANY_INPUTS: u64 = u64::MAX;
+
+/// What the engine says next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Do this now.
+    Work(Work),
+    /// Nothing to do before this time ([`Time::NEVER`]: before something changes or work in flight is done).
+    Sleep(Time),
+}
+
+/// One resource to walk through observe, decide, act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// Which.
+    pub key: Key,
+    /// Whether a token request may be made: a slot of its lane is held. Without it, a plan that needs a request ends in
+    /// [`Wants::Request`] and comes back with one.
+    pub may_request: bool,
+    /// When it was due: now minus this is the lateness.
+    pub due: Time,
+}
+
+/// How a piece of work ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The published token as it is known now; `None` when there is none of ours.
+    pub token: Option<TokenFacts>,
+    /// The failing request, if the last one failed.
+    pub attempt: Option<Attempt>,
+    /// What the lane learns.
+    pub lane: LaneReport,
+    /// What comes next.
+    pub wants: Wants,
+}
+
+/// What a token request says of its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneReport {
+    /// No request was made.
+    Unused,
+    /// The host answered with a token.
+    Succeeded,
+    /// The host did not answer in time.
+    TimedOut,
+    /// The host answered something else, or refused the connection.
+    Failed,
+}
+
+/// What comes next for a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// A token request is needed now, with a permit.
+    Request,
+    /// A token request is due at this time.
+    RequestAt(Time),
+    /// Look again at this time, without a request.
+    LookAt(Time),
+    /// Nothing, until something changes.
+    Change,
+}
