@@ -49,6 +49,8 @@ pub struct Published {
     pub expires: Time,
     /// The cache window learnt from the server so far.
     pub learnt_window: Option<Span>,
+    /// The server has handed out this very token more than once: it caches.
+    pub served_again: bool,
 }
 
 /// A successful answer, as far as time goes.
@@ -75,6 +77,9 @@ pub struct Schedule {
     pub refresh: Time,
     /// The cache window known from now on (learnt; not the resource's own).
     pub learnt_window: Option<Span>,
+    /// The server has handed out this very token more than once. Kept with the token: only such a token's end tells the
+    /// cache window.
+    pub served_again: bool,
     /// No lifetime was given: the assumed one counts.
     pub assumed: bool,
     /// The life is shorter than what mounted volumes need (L < 2M).

@@ -3,6 +3,7 @@
 //! Sans-I/O: it knows no clock, no Kubernetes, no file and no async. Drivers tell it what [`Engine::changed`], ask it what
 //! comes [`Engine::next`], do that, and tell it how it went ([`Engine::done`]).
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::time::Time;
@@ -10,6 +11,30 @@ use crate::time::Time;
 /// Names one resource: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
+
+impl Key {
+    /// The resource `name` in `namespace`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Key(format!("{namespace}/{name}").into())
+    }
+
+    /// The namespace; no Kubernetes name holds a slash.
+    pub fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+}
+
+/// `namespace/name`.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What a driver saw happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +111,23 @@ pub struct Attempt {
     pub time: Time,
     /// When the next may be made; [`Time::NEVER`] when only a change helps.
     pub next: Time,
-    /// Hash of the inputs (spec and credentials version) that failed.
+    /// The end of the `Retry-After` that came with the last failure; the same as `time` where there was none. Not even a
+    /// change of the spec asks before it, unless endpoint or client changed.
+    pub not_before: Time,
+    /// The inputs (spec and credentials version) that failed: [`attempt_inputs`].
     pub inputs: u64,
+}
+
+/// The inputs of a failed request as one number: the spec's inputs and the version of the credentials (0 for none). It is
+/// kept in the status, so it must come out the same in every version of this program.
+pub const fn attempt_inputs(inputs: u64, credentials: u64) -> u64 {
+    // SplitMix64's finaliser over both, in order.
+    const fn mix(mut z: u64) -> u64 {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    mix(mix(inputs).wrapping_add(0x9e37_79b9_7f4a_7c15) ^ credentials)
 }
 
 /// Inputs of a format that this version does not know: taken as matching, since an upgrade must not refetch a fleet.

@@ -32,6 +32,17 @@ pub enum ErrorCode {
     Unknown,
 }
 
+/// What a failed request asks of the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// It may go away by itself: asked again soon, with growing pauses.
+    Transient,
+    /// Asking again will not help by itself: probed rarely, at once when spec or credentials change.
+    Permanent,
+    /// Asking again does harm (locks an account, kills a token family): stopped until spec or credentials change.
+    NeedsPerson,
+}
+
 /// Why a token request gave no token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenError {
