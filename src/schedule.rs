@@ -1,10 +1,35 @@
 //! When a token is refreshed: the formulas, and nothing else.
 //!
-//! Pure: the caller passes `now`, the draw `u` in [0,1) and what is known. Every span is real time, every draw only ever
-//! makes a refresh earlier.
+//! Pure: the caller passes `now`, the draw `u` in [0,1) and what is known. Every draw only ever makes a refresh earlier.
+//!
+//! A token requested at `t_send` with the lifetime `L` ends at `E = t_send + L`: latency never lengthens a life. Its refresh
+//! is wanted [`usual_lead`] before that.
+
+mod failure;
+#[cfg(test)]
+mod tests;
 
 use crate::oauth::Lifetime;
 use crate::time::{Span, Time};
+
+pub use failure::{earliest, repair_delay, repairs_forgotten, retry};
+
+/// What must be left of a token for every reader to see it alive: 90 s for the propagation of a mounted volume (the kubelet
+/// resyncs a pod every 60 s x 1..1.5, plus its cache's delay), [`SKEW`], and 60 s to try again.
+pub const MARGIN: Span = Span::from_seconds(180);
+/// How far the clocks of provider, operator and readers may lie apart.
+pub const SKEW: Span = Span::from_seconds(30);
+/// The lifetime taken where a server gives none, unless the resource says otherwise.
+pub const ASSUMED_LIFETIME: Span = Span::from_seconds(3300);
+
+const DAY: Span = Span::from_seconds(86_400);
+/// Longer lives are nonsense (1e308 has been met), and would leave the range of RFC 3339.
+const LONGEST_LIFE: Span = Span::from_seconds(100 * 365 * 86_400);
+/// The shortest pause before a server that caches is asked for the same token again.
+const CACHE_PAUSE: Span = Span::from_seconds(10);
+const SHORTEST_WINDOW: Span = Span::from_seconds(20);
+/// How long before its end a token is replaced that dies with its replacement.
+const INVALIDATING_LEAD: Span = Span::from_seconds(60);
 
 /// What a resource says about its refreshes.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,4 +111,244 @@ pub struct Schedule {
     pub too_short: bool,
     /// The resource's own lead did not fit and was clamped to this.
     pub clamped_lead: Option<Span>,
+}
+
+/// Why an answer's lifetime cannot be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableLifetime {
+    /// The server granted less than nothing.
+    #[error("the provider granted a negative lifetime")]
+    Negative,
+    /// The token was over before it could be published.
+    #[error("the token had already expired {by} ago when its answer was complete")]
+    AlreadyPast {
+        /// How long it has been over.
+        by: Span,
+    },
+}
+
+/// What a successful answer means: when the token ends, and when the next request is due.
+///
+/// `published` is what stands in the token Secret now, `None` for a first issue; `u` is a draw from [0,1). Errs when the
+/// token is of no use: then nothing is published, and a token that is still valid stays.
+pub fn accept(
+    policy: &Policy,
+    published: Option<&Published>,
+    answer: &Answer,
+    now: Time,
+    u: f64,
+) -> Result<Schedule, UnusableLifetime> {
+    let served_before = published.filter(|_| answer.same_token);
+    let grant = Grant::of(policy, served_before, answer, now)?;
+    let learnt_window = learnt_window(published, answer, grant.whole);
+    let window = policy
+        .cache_window
+        .or(learnt_window)
+        .map(|window| window.max(SHORTEST_WINDOW).min(grant.whole));
+    let lead = lead(policy, grant.whole);
+    let plan = Plan {
+        policy,
+        answer,
+        grant,
+        lead,
+        window,
+        now,
+        u: u.clamp(0.0, 1.0),
+    };
+    let wanted = if served_before.is_some() {
+        plan.again()
+    } else if published.is_none() && plan.is_spread() {
+        now + plan.fresh().since(now).scale(0.15 + 0.75 * plan.u)
+    } else {
+        plan.fresh()
+    };
+    Ok(Schedule {
+        expires: grant.expires,
+        refresh: wanted.max(now + shortest_interval(grant.left)),
+        learnt_window,
+        served_again: answer.same_token,
+        assumed: grant.assumed,
+        too_short: grant.whole < MARGIN + MARGIN,
+        clamped_lead: own_lead(policy, grant.whole)
+            .filter(|own| *own != lead)
+            .map(|_| lead),
+    })
+}
+
+/// How long before its end a token of this lifetime is wanted anew: `min(max(L/4, M), L/2, 24 h)`.
+pub fn usual_lead(lifetime: Span) -> Span {
+    part(lifetime, 1, 4)
+        .max(MARGIN)
+        .min(part(lifetime, 1, 2))
+        .min(DAY)
+}
+
+/// The shortest time from a success to the next request: `g = max(2, min(10, L/4))`.
+pub fn shortest_interval(lifetime: Span) -> Span {
+    part(lifetime, 1, 4)
+        .min(Span::from_seconds(10))
+        .max(Span::from_seconds(2))
+}
+
+/// Whether the clock went back below a token: more of its life would remain than it ever had (and a minute). Then nothing
+/// is known of its end, and it is fetched anew.
+pub fn clock_went_back(issued: Time, expires: Time, now: Time) -> bool {
+    expires.since(now) > expires.since(issued) + Span::from_seconds(60)
+}
+
+/// A life as this answer grants it.
+#[derive(Clone, Copy)]
+struct Grant {
+    expires: Time,
+    /// From the sending of the request to the end.
+    left: Span,
+    /// From the token's own beginning to its end: longer than `left` when the token was served before.
+    whole: Span,
+    assumed: bool,
+}
+
+impl Grant {
+    /// `served_before`: what is published, when the answer brought that very token.
+    fn of(
+        policy: &Policy,
+        served_before: Option<&Published>,
+        answer: &Answer,
+        now: Time,
+    ) -> Result<Grant, UnusableLifetime> {
+        let granted = match answer.lifetime {
+            Some(Lifetime::For(span)) if span < Span::ZERO => {
+                return Err(UnusableLifetime::Negative);
+            }
+            Some(Lifetime::For(Span::ZERO)) | None => None,
+            Some(Lifetime::For(span)) => Some(answer.sent + span.min(LONGEST_LIFE)),
+            Some(Lifetime::Until(end)) => Some(end.min(answer.sent + LONGEST_LIFE)),
+        };
+        let expires = granted.unwrap_or_else(|| assumed_end(policy, served_before, answer, now));
+        if expires <= now {
+            let by = now.since(expires);
+            return Err(UnusableLifetime::AlreadyPast { by });
+        }
+        let left = expires.since(answer.sent);
+        let whole = served_before.map_or(left, |token| left.max(expires.since(token.issued)));
+        Ok(Grant {
+            expires,
+            left,
+            whole,
+            assumed: granted.is_none(),
+        })
+    }
+}
+
+/// An assumed life begins with the first answer that brought the token: were it to begin anew with each, a cached token
+/// would be published beyond its end. Only a token that is served at that very end is believed for another life.
+fn assumed_end(
+    policy: &Policy,
+    served_before: Option<&Published>,
+    answer: &Answer,
+    now: Time,
+) -> Time {
+    served_before
+        .map(|token| token.expires)
+        .filter(|end| *end > now + CACHE_PAUSE)
+        .unwrap_or_else(|| answer.sent + policy.assumed_lifetime.max(Span::from_seconds(1)))
+}
+
+/// Only the first different token after the same one was served again tells when the server begins to hand out new ones; a
+/// server that gives a new one each time has no window, and a token that is over tells nothing.
+fn learnt_window(published: Option<&Published>, answer: &Answer, whole: Span) -> Option<Span> {
+    let published = published?;
+    let left = published.expires.since(answer.sent);
+    if answer.same_token || !published.served_again || left <= Span::ZERO {
+        return published.learnt_window;
+    }
+    Some(left.max(SHORTEST_WINDOW).min(whole))
+}
+
+fn own_lead(policy: &Policy, lifetime: Span) -> Option<Span> {
+    match (policy.token_reuse, policy.lead) {
+        (TokenReuse::InvalidatesPrevious, _) | (_, Lead::Default) => None,
+        (_, Lead::Before(span)) => Some(span),
+        (_, Lead::Percent(percent)) => Some(part(lifetime, i64::from(percent), 100)),
+    }
+}
+
+/// The lead that counts: the resource's own between 1 s and two thirds of the life, so that even with the draw a fifth of
+/// each life is used.
+fn lead(policy: &Policy, lifetime: Span) -> Span {
+    if policy.token_reuse == TokenReuse::InvalidatesPrevious {
+        return INVALIDATING_LEAD.min(part(lifetime, 1, 2));
+    }
+    own_lead(policy, lifetime).map_or_else(
+        || usual_lead(lifetime),
+        |own| own.max(Span::from_seconds(1)).min(part(lifetime, 2, 3)),
+    )
+}
+
+/// `numerator / denominator` of a span; saturates.
+fn part(span: Span, numerator: i64, denominator: i64) -> Span {
+    Span::from_millis(span.millis().saturating_mul(numerator) / denominator)
+}
+
+/// Everything that says when the next request is due.
+struct Plan<'a> {
+    policy: &'a Policy,
+    answer: &'a Answer,
+    grant: Grant,
+    lead: Span,
+    window: Option<Span>,
+    now: Time,
+    u: f64,
+}
+
+impl Plan<'_> {
+    /// Whether a first interval is drawn short, so that a fleet created together spreads at once.
+    fn is_spread(&self) -> bool {
+        self.policy.token_reuse == TokenReuse::Independent
+            && self.policy.lead == Lead::Default
+            && self.window.is_none()
+    }
+
+    /// For a token that was not served before.
+    fn fresh(&self) -> Time {
+        let expires = self.grant.expires;
+        if self.policy.token_reuse == TokenReuse::InvalidatesPrevious {
+            return expires - self.lead;
+        }
+        match self.answer.refresh_in.filter(|span| *span > Span::ZERO) {
+            Some(hint) => {
+                let hinted = self.answer.sent + hint + Span::from_seconds(60).scale(self.u);
+                hinted.min(expires - self.lead)
+            }
+            None => self.first_try(),
+        }
+    }
+
+    /// The lead before the end, but not before a server that caches would give another token.
+    fn first_try(&self) -> Time {
+        let expires = self.grant.expires;
+        let led = expires - self.lead.scale(1.0 + 0.2 * self.u);
+        match self.window {
+            Some(window) => {
+                let pause = part(window, 1, 2).min(Span::from_seconds(15));
+                led.max(expires - window + pause)
+            }
+            None => led,
+        }
+    }
+
+    /// For the same token once more: half of what is left, never after its end, never a hot loop. Where it is known when a
+    /// different one is to be had, that time is awaited.
+    fn again(&self) -> Time {
+        let expires = self.grant.expires;
+        let awaited = if self.policy.token_reuse == TokenReuse::InvalidatesPrevious {
+            expires - self.lead
+        } else {
+            self.first_try()
+        };
+        if !self.is_spread() && awaited > self.now + CACHE_PAUSE {
+            return awaited;
+        }
+        let half = part(expires.since(self.now), 1, 2);
+        (self.now + half.max(CACHE_PAUSE)).min(expires)
+    }
 }

@@ -20,7 +20,9 @@ impl Key {
 
     /// The namespace; no Kubernetes name holds a slash.
     pub fn namespace(&self) -> &str {
-        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+        self.0
+            .split_once('/')
+            .map_or("", |(namespace, _)| namespace)
     }
 
     /// The name.
