@@ -3,9 +3,12 @@
 //! Dependencies point inward: the core ([`oauth`], [`schedule`], [`queue`], [`engine`]) knows no Kubernetes, no clock and
 //! no socket.
 
+pub mod cli;
+pub mod clock;
 pub mod engine;
 pub mod oauth;
 pub mod queue;
 pub mod schedule;
 pub mod secret;
+pub mod telemetry;
 pub mod time;

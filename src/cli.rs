@@ -1,0 +1,435 @@
+//! The command line: every flag, its environment variable, its default and its bounds.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry::LogFormat;
+
+/// Keeps OAuth 2.0 access tokens fresh in Kubernetes Secrets, or in files.
+///
+/// Every flag can be given as an environment variable too (named beside it); the flag wins.
+#[derive(Debug, Parser)]
+#[command(
+    name = "oauthclient-operator",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator against a Kubernetes API: in a pod, or with a kubeconfig.
+    Run(Box<RunArgs>),
+    /// Do the same job over files: manifests in, token files out. Needs no cluster.
+    Local(LocalArgs),
+    /// Print the CustomResourceDefinition, to be piped into 'kubectl apply -f -'.
+    Crd,
+}
+
+/// Flags of the logs.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Form of the log on standard error: auto is text on a terminal and JSON otherwise.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_LOG_FORMAT",
+        value_enum,
+        default_value = "auto",
+        global = true
+    )]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace, or directives such as
+    /// 'info,oauthclient_operator::leader=debug'. RUST_LOG is read where this is not given; without both it is info.
+    /// Other parts than ours never log below warn, since what they say there may hold secrets.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_LOG_LEVEL",
+        value_name = "FILTER",
+        global = true
+    )]
+    pub log_level: Option<String>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Namespaces to serve, separated by commas; empty means all. Needs only Roles in these (deploy/namespaced).
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_WATCH_NAMESPACES",
+        value_name = "NAMES",
+        default_value = ""
+    )]
+    pub watch_namespaces: Namespaces,
+    /// Which token endpoints may be asked.
+    #[command(flatten)]
+    pub guard: GuardArgs,
+    /// Refuse credentials Secrets that do not name the hosts they may be sent to
+    /// (annotation oauthclient.dev/allowed-hosts).
+    #[arg(long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS", value_parser = BoolishValueParser::new())]
+    pub require_allowed_hosts: bool,
+    /// When a resource's status is written: always after a refresh too, or on transitions of its conditions alone (then
+    /// status.token is left out, and the token Secret's annotations tell the times).
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_STATUS_UPDATES",
+        value_enum,
+        default_value = "always"
+    )]
+    pub status_updates: StatusUpdates,
+    /// How one of several replicas is chosen to work.
+    #[command(flatten)]
+    pub election: ElectionArgs,
+    /// Seconds that token responses in flight get to be written after SIGTERM or a lost lease. The pod's
+    /// terminationGracePeriodSeconds must be longer.
+    #[arg(long, env = "OAUTHCLIENT_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub drain_seconds: u64,
+    /// Most requests to the Kubernetes API in flight at a time.
+    #[arg(long, env = "OAUTHCLIENT_MAX_API_REQUESTS", value_name = "NUMBER", default_value_t = 32,
+          value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub max_api_requests: u32,
+    /// Most token requests in flight at a time, over all hosts.
+    #[arg(long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_token_requests: u32,
+    /// Address of /metrics, /healthz and /readyz.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8080"
+    )]
+    pub listen: SocketAddr,
+    /// Expose the expiry of each token by namespace and name. One time series for each resource: off by default.
+    #[arg(long, env = "OAUTHCLIENT_METRICS_PER_RESOURCE", value_parser = BoolishValueParser::new())]
+    pub metrics_per_resource: bool,
+    /// Kubeconfig to use. Without it: KUBECONFIG or ~/.kube/config where there is one, else the pod's ServiceAccount.
+    #[arg(long, env = "OAUTHCLIENT_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig, if not its current one.
+    #[arg(long, env = "OAUTHCLIENT_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// For tests: panic whenever this resource is worked on, to prove that no other is harmed.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_PANIC_ON",
+        value_name = "NAMESPACE/NAME",
+        hide = true
+    )]
+    pub panic_on: Option<NamespacedName>,
+    /// For tests: a file with the seconds to add to the wall clock, read at most once a second.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_CLOCK_OFFSET_FILE",
+        value_name = "FILE",
+        hide = true
+    )]
+    pub clock_offset_file: Option<PathBuf>,
+}
+
+/// Flags of the leader election.
+#[derive(Debug, Args)]
+pub struct ElectionArgs {
+    /// Take a Lease before working, so that of several replicas only one works: --leader-elect=false turns it off.
+    #[arg(long, env = "OAUTHCLIENT_LEADER_ELECT", value_name = "BOOL", default_value = "true", default_missing_value = "true",
+          num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub leader_elect: bool,
+    /// Name of the Lease.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_LEASE_NAME",
+        value_name = "NAME",
+        default_value = "oauthclient-operator",
+        value_parser = dns_label
+    )]
+    pub lease_name: String,
+    /// Namespace of the Lease. Without it: the pod's namespace, or 'default' outside of a pod.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", value_parser = dns_label)]
+    pub lease_namespace: Option<String>,
+    /// First part of the name that the Lease's holder goes by; a random part is added. Without it: the host name.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub lease_identity: Option<String>,
+    /// Seconds that others wait after the last sign of life before they take the Lease over.
+    #[arg(long, env = "OAUTHCLIENT_LEASE_DURATION_SECONDS", value_name = "SECONDS", default_value_t = 15,
+          value_parser = clap::value_parser!(u32).range(3..=3600))]
+    pub lease_duration_seconds: u32,
+    /// Seconds without a successful renewal after which this one stops working. Must be less than the lease duration.
+    #[arg(long, env = "OAUTHCLIENT_LEASE_RENEW_DEADLINE_SECONDS", value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(2..=3600))]
+    pub lease_renew_deadline_seconds: u32,
+    /// Seconds between two looks at the Lease or renewals of it. Must be less than the renew deadline.
+    #[arg(long, env = "OAUTHCLIENT_LEASE_RETRY_SECONDS", value_name = "SECONDS", default_value_t = 2,
+          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub lease_retry_seconds: u32,
+}
+
+/// Which token endpoints may be asked; the same for `run` and `local`.
+#[derive(Clone, Debug, Args)]
+pub struct GuardArgs {
+    /// Allow token endpoints with http:. Credentials and tokens then cross the network in the open.
+    #[arg(long, env = "OAUTHCLIENT_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
+    pub allow_http: bool,
+    /// Allow token endpoints on loopback addresses.
+    #[arg(long, env = "OAUTHCLIENT_ALLOW_LOOPBACK", value_parser = BoolishValueParser::new())]
+    pub allow_loopback: bool,
+    /// Allow addresses that are refused otherwise (link-local, metadata services), as CIDR or a single address.
+    /// Repeatable, or separated by commas.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_ALLOW_ADDRESS",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub allow_address: Vec<Cidr>,
+}
+
+/// Flags of `local`.
+#[derive(Debug, Args)]
+pub struct LocalArgs {
+    /// A manifest, or a folder of manifests (*.yaml, *.yml, *.json), with OAuthClients, their credentials Secrets and CA
+    /// ConfigMaps, as one would apply them. Repeatable. Edits are picked up.
+    #[arg(
+        short,
+        long,
+        env = "OAUTHCLIENT_FILENAME",
+        value_name = "PATH",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub filename: Vec<PathBuf>,
+    /// Folder for the tokens: OUTPUT/NAMESPACE/SECRET/KEY, laid out as a mounted Secret is.
+    #[arg(short, long, env = "OAUTHCLIENT_OUTPUT", value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// Folder for what must survive a restart, so that a restart asks for no token. Default: OUTPUT/.state.
+    #[arg(long, env = "OAUTHCLIENT_STATE", value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+    /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise. For scripts and CI.
+    #[arg(long, env = "OAUTHCLIENT_ONCE", value_parser = BoolishValueParser::new())]
+    pub once: bool,
+    /// Which token endpoints may be asked.
+    #[command(flatten)]
+    pub guard: GuardArgs,
+    /// Refuse credentials Secrets that do not name the hosts they may be sent to
+    /// (annotation oauthclient.dev/allowed-hosts).
+    #[arg(long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS", value_parser = BoolishValueParser::new())]
+    pub require_allowed_hosts: bool,
+    /// Most token requests in flight at a time, over all hosts.
+    #[arg(long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_token_requests: u32,
+    /// For tests: a file with the seconds to add to the wall clock, read at most once a second.
+    #[arg(
+        long,
+        env = "OAUTHCLIENT_CLOCK_OFFSET_FILE",
+        value_name = "FILE",
+        hide = true
+    )]
+    pub clock_offset_file: Option<PathBuf>,
+}
+
+/// When a resource's status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusUpdates {
+    /// After every refresh, with the token's times.
+    Always,
+    /// When a condition changes, without the token's times.
+    Transitions,
+}
+
+/// A list of namespaces; empty means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces(pub Vec<String>);
+
+/// The name of a resource, written `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespacedName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name there.
+    pub name: String,
+}
+
+/// A range of addresses, such as `10.0.0.0/8` or `fd00::1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Cli {
+    /// Reads the process's arguments and environment; prints help, version or what is wrong and exits where that is all
+    /// there is to do.
+    pub fn from_process() -> Self {
+        Cli::parse().checked().unwrap_or_else(|error| error.exit())
+    }
+
+    /// What no single flag can check.
+    ///
+    /// # Errors
+    /// When the durations of the leader election do not fit together.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        if let Command::Run(run) = &self.command
+            && let Err(problem) = run.election.check()
+        {
+            return Err(Cli::command().error(ErrorKind::ValueValidation, problem));
+        }
+        Ok(self)
+    }
+}
+
+impl LogArgs {
+    /// The filter to use, `rust_log` being the environment's `RUST_LOG`.
+    pub fn filter(&self, rust_log: Option<String>) -> String {
+        self.log_level
+            .clone()
+            .or(rust_log)
+            .filter(|filter| !filter.trim().is_empty())
+            .unwrap_or_else(|| "info".to_owned())
+    }
+}
+
+impl ElectionArgs {
+    fn check(&self) -> Result<(), String> {
+        let (duration, deadline, retry) = (
+            self.lease_duration_seconds,
+            self.lease_renew_deadline_seconds,
+            self.lease_retry_seconds,
+        );
+        if deadline >= duration {
+            return Err(format!(
+                "--lease-renew-deadline-seconds ({deadline}) must be less than --lease-duration-seconds ({duration}): \
+                 a leader has to stop before others may take over"
+            ));
+        }
+        if retry >= deadline {
+            return Err(format!(
+                "--lease-retry-seconds ({retry}) must be less than --lease-renew-deadline-seconds ({deadline}): \
+                 otherwise one failed renewal loses the lease"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Namespaces {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut names = Vec::new();
+        for name in text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
+            let name = dns_label(name)?;
+            // One watch for each: a namespace named twice must not be watched twice.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(Namespaces(names))
+    }
+}
+
+impl FromStr for NamespacedName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, name))
+                if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
+            {
+                Ok(NamespacedName {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err("expected NAMESPACE/NAME".to_owned()),
+        }
+    }
+}
+
+fn dns_label(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is not a name that Kubernetes takes: at most 63 of a-z, 0-9 and '-', not first or last"
+        ))
+    }
+}
+
+impl Cidr {
+    /// Whether `address` lies within. An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let keep = |bits: u128, width: u32| {
+            bits.checked_shr(width.saturating_sub(u32::from(self.prefix)))
+                .unwrap_or(0)
+        };
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let bits = |v4: std::net::Ipv4Addr| keep(u128::from(u32::from(v4)), 32);
+                bits(ours) == bits(theirs)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                keep(u128::from(ours), 128) == keep(u128::from(theirs), 128)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let wrong =
+            || format!("{text:?} is not an address range: give one such as 10.0.0.0/8 or fd00::/8");
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse().map_err(|_| wrong())?,
+            None => width,
+        };
+        if prefix > width {
+            return Err(format!(
+                "{text:?}: the prefix is at most /{width} for this kind of address"
+            ));
+        }
+        Ok(Cidr { address, prefix })
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The one place that reads clocks and draws at random; everywhere else both are arguments.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::time::{Span, Time};
+
+/// How often a file with an offset is read at most.
+const OFFSET_FILE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The wall clock, the monotonic clock and the dice. Cheap to clone; clones share one start.
+#[derive(Clone)]
+pub struct Clock {
+    start: Instant,
+    offset: Offset,
+    random: SystemRandom,
+}
+
+/// What is added to the wall clock; the monotonic clock is never shifted, as it would not be by a person either.
+#[derive(Clone)]
+enum Offset {
+    Fixed(Span),
+    File(Arc<OffsetFile>),
+}
+
+struct OffsetFile {
+    path: PathBuf,
+    cached: Mutex<CachedOffset>,
+}
+
+struct CachedOffset {
+    read_at: Option<Instant>,
+    offset: Span,
+}
+
+impl Clock {
+    /// The clocks of this machine.
+    pub fn system() -> Self {
+        Clock::with_offset(Offset::Fixed(Span::ZERO))
+    }
+
+    /// A wall clock that is off by `offset`. For tests.
+    pub fn shifted(offset: Span) -> Self {
+        Clock::with_offset(Offset::Fixed(offset))
+    }
+
+    /// A wall clock that is off by what `path` holds: whole seconds as text, negative ones too. The file is read again at
+    /// most once a second; one that is missing or holds something else leaves the offset as it was. For tests.
+    pub fn with_offset_file(path: impl AsRef<Path>) -> Self {
+        Clock::with_offset(Offset::File(Arc::new(OffsetFile {
+            path: path.as_ref().to_owned(),
+            cached: Mutex::new(CachedOffset {
+                read_at: None,
+                offset: Span::ZERO,
+            }),
+        })))
+    }
+
+    fn with_offset(offset: Offset) -> Self {
+        Clock {
+            start: monotonic(),
+            offset,
+            random: SystemRandom::new(),
+        }
+    }
+
+    /// The wall clock's time. It may jump, in both directions: nothing that must not wait too long hangs on it.
+    pub fn now(&self) -> Time {
+        let offset = match &self.offset {
+            Offset::Fixed(offset) => *offset,
+            Offset::File(file) => file.offset(),
+        };
+        wall() + offset
+    }
+
+    /// Time since this clock was made, by the monotonic clock: it never jumps and never runs backwards. It stands still
+    /// while the machine sleeps.
+    pub fn elapsed(&self) -> Duration {
+        monotonic().saturating_duration_since(self.start)
+    }
+
+    /// A random number, evenly spread over `[0, 1)`.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "53 bits fit the mantissa of an f64 exactly"
+    )]
+    pub fn draw(&self) -> f64 {
+        let mut bytes = [0; 8];
+        // Without randomness from the kernel TLS would not work either; the middle is the harmless answer to a jitter.
+        if self.random.fill(&mut bytes).is_err() {
+            return 0.5;
+        }
+        (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl OffsetFile {
+    fn offset(&self) -> Span {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = monotonic();
+        let fresh = |read_at| now.saturating_duration_since(read_at) < OFFSET_FILE_INTERVAL;
+        if !cached.read_at.is_some_and(fresh) {
+            cached.read_at = Some(now);
+            if let Some(seconds) = std::fs::read_to_string(&self.path)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+            {
+                cached.offset = Span::from_seconds(seconds);
+            }
+        }
+        cached.offset
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn wall() -> Time {
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Time::from_millis(match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => millis(after),
+        // A clock that was never set may lie before 1970.
+        Err(before) => millis(before.duration()).saturating_neg(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_is_shifted_and_the_monotonic_one_is_not() {
+        let (straight, shifted) = (
+            Clock::system(),
+            Clock::shifted(Span::from_seconds(-315_360_000)),
+        );
+        let apart = straight.now().since(shifted.now()).seconds();
+        assert!(
+            (315_359_999..=315_360_000).contains(&apart),
+            "{apart} s apart"
+        );
+        assert!(shifted.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_offset_file_is_followed_and_rubbish_in_it_is_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offset");
+        let shift = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            // A new clock each time, so that no test waits for the second to pass.
+            let clock = Clock::with_offset_file(&path);
+            clock.now().since(Clock::system().now()).seconds()
+        };
+        assert!((3599..=3600).contains(&shift("3600\n")));
+        assert!((-3601..=-3600).contains(&shift("-3600")));
+        assert!((-1..=0).contains(&shift("tomorrow")));
+    }
+
+    #[test]
+    fn an_offset_file_is_read_once_a_second_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offset");
+        std::fs::write(&path, "3600").unwrap();
+        let clock = Clock::with_offset_file(&path);
+        let before = clock.now();
+        std::fs::write(&path, "7200").unwrap();
+        assert!(clock.now().since(before).seconds() < 60);
+    }
+
+    #[test]
+    fn draws_are_spread_over_the_whole_range() {
+        let clock = Clock::system();
+        let draws: Vec<f64> = (0..2000).map(|_| clock.draw()).collect();
+        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+        let mean = draws.iter().sum::<f64>() / 2000.0;
+        assert!((0.45..0.55).contains(&mean), "mean {mean}");
+    }
+}
