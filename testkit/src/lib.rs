@@ -1,1 +1,16 @@
 //! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
+
+pub mod control_plane;
+mod error;
+pub mod net;
+pub mod process;
+mod random;
+pub mod wait;
+
+pub use error::{Context, Error, Result};
+
+/// Makes `ring` the one provider of cryptography under rustls in this process; calling it again does nothing.
+pub fn install_crypto() {
+    // The only error says that somebody installed one already, and there is only one to install.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+}

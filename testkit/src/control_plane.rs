@@ -1,0 +1,559 @@
+//! A real Kubernetes API on loopback: `etcd`, `kube-apiserver` and, where wanted, `kube-controller-manager`.
+//!
+//! One that all tests of a binary share is [`shared`]; each test takes a namespace of its own from it. A test that stops the API
+//! server, or that counts what happens in the whole cluster, starts one of its own with [`ControlPlane::start`] (2 to 4 s).
+//! There is no kubelet: no pod ever runs.
+
+mod assets;
+mod audit;
+mod data_dir;
+mod kubeconfig;
+mod servers;
+
+pub use assets::{Assets, kubernetes_version};
+pub use audit::{AuditEvent, AuditMark};
+pub use kubeconfig::Kubeconfig;
+
+use crate::process::Process;
+use crate::{Context, Error, Result, random, wait};
+use data_dir::DataDir;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{Api, PostParams};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use servers::{Files, Ports};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::OnceCell;
+
+/// The controllers that make deletion work: of owned objects, of namespaces, and the ServiceAccount `default` of each namespace.
+pub const USUAL_CONTROLLERS: [&str; 3] = [
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+];
+
+/// Until when the API server must answer; it takes 2 to 4 s, and much more while the machine compiles.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+/// Until when a `kubectl` of [`ControlPlane::apply`] and the like must be done.
+const KUBECTL_WITHIN: Duration = Duration::from_secs(60);
+/// How long a ServiceAccount's token is valid: longer than any test.
+const TOKEN_SECONDS: i64 = 365 * 24 * 3600;
+/// How often a start is tried again: between the choice of a port and its use another process may have taken it.
+const ATTEMPTS: usize = 3;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The controllers that run, by the names of `kube-controller-manager --controllers`. None, and it is not started.
+    /// The default is none.
+    pub controllers: Vec<String>,
+    /// Whether the API server writes down every request, for [`ControlPlane::audit`]. The default is yes.
+    pub audit: bool,
+    /// More users, beside the administrator, for [`ControlPlane::client_as`].
+    pub users: Vec<User>,
+    /// How large etcd's data may grow, in bytes; the default is etcd's own, 2 GiB.
+    pub etcd_quota_bytes: Option<u64>,
+    /// Further arguments of `kube-apiserver`, as `--request-timeout=5s`.
+    pub api_server_args: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            controllers: Vec::new(),
+            audit: true,
+            users: Vec::new(),
+            etcd_quota_bytes: None,
+            api_server_args: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults with [`USUAL_CONTROLLERS`].
+    pub fn with_usual_controllers() -> Self {
+        Options {
+            controllers: USUAL_CONTROLLERS.map(str::to_owned).to_vec(),
+            ..Options::default()
+        }
+    }
+}
+
+/// A user with a fixed token, who may do what RBAC grants to the name or the groups.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name that RBAC and the audit log know.
+    pub name: String,
+    /// The bearer token.
+    pub token: String,
+    /// `system:masters` may do everything.
+    pub groups: Vec<String>,
+}
+
+/// A running control plane. Dropping it ends its servers and removes its data.
+///
+/// The servers die with the process also when nothing is dropped. Everything here works from any runtime: a client made in one
+/// test is that test's own.
+#[derive(Debug)]
+pub struct ControlPlane {
+    // In the order in which things are dropped: clients of a server before the server, the folder last.
+    controller_manager: Mutex<Option<Process>>,
+    api_server: Mutex<Option<Process>>,
+    etcd: Process,
+    options: Options,
+    assets: Assets,
+    ports: Ports,
+    files: Files,
+    admin_token: String,
+    namespaces: AtomicU64,
+    dir: DataDir,
+}
+
+/// The control plane that all tests of this binary share, with [`USUAL_CONTROLLERS`] and audit log; the first call starts it.
+///
+/// # Panics
+/// When it cannot be started: no test can go on without it.
+pub async fn shared() -> &'static ControlPlane {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    let started = SHARED
+        .get_or_try_init(|| ControlPlane::start(Options::with_usual_controllers()))
+        .await;
+    #[expect(clippy::panic, reason = "only tests call it, and none can go on")]
+    match started {
+        Ok(plane) => plane,
+        Err(error) => panic!("cannot start the control plane of the tests: {error}"),
+    }
+}
+
+impl ControlPlane {
+    /// Starts one and waits until it is ready. Builds its programs first if need be ([`Assets::find_or_build`]).
+    ///
+    /// # Errors
+    /// When a program is missing, or when a server does not come up within 90 s; then with the end of its log.
+    pub async fn start(options: Options) -> Result<ControlPlane> {
+        crate::install_crypto();
+        let assets = tokio::task::spawn_blocking(Assets::find_or_build)
+            .await
+            .context(|| "the build of the control plane panicked")??;
+        let mut attempt = 1;
+        loop {
+            match ControlPlane::try_start(&options, &assets).await {
+                Ok(plane) => return Ok(plane),
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && error.to_string().contains("address already in use") =>
+                {
+                    attempt += 1
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_start(options: &Options, assets: &Assets) -> Result<ControlPlane> {
+        let dir = DataDir::create()?;
+        let files = Files::of(&dir);
+        let ports = Ports::pick()?;
+        let admin_token = random::hex()?;
+        write_inputs(&files, options, &admin_token)?;
+        let etcd = servers::start(
+            "etcd",
+            servers::etcd(&assets.program("etcd")?, &files, ports, options),
+            &files,
+        )?;
+        let plane = ControlPlane {
+            controller_manager: Mutex::new(None),
+            api_server: Mutex::new(None),
+            etcd,
+            options: options.clone(),
+            assets: assets.clone(),
+            ports,
+            files,
+            admin_token,
+            namespaces: AtomicU64::new(0),
+            dir,
+        };
+        plane
+            .admin_identity()
+            .write(&plane.files.admin_kubeconfig())?;
+        plane.start_api_server().await?;
+        if !plane.options.controllers.is_empty() {
+            let program = plane.assets.program("kube-controller-manager")?;
+            let command = servers::controller_manager(&program, &plane.files, &plane.options);
+            *lock(&plane.controller_manager) = Some(servers::start(
+                "kube-controller-manager",
+                command,
+                &plane.files,
+            )?);
+        }
+        Ok(plane)
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    pub fn server_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.api)
+    }
+
+    /// The certificates that the API server is checked against, as PEM.
+    pub fn ca_path(&self) -> PathBuf {
+        self.files.ca()
+    }
+
+    /// The API server's own certificate chain and private key, as PEM: with them something else can stand in its place.
+    pub fn server_certificate(&self) -> (PathBuf, PathBuf) {
+        (self.files.ca(), self.files.server_key())
+    }
+
+    /// The folder of logs and data, for a look at what went wrong; it goes with the control plane.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where `kubectl` and the servers lie.
+    pub fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// A kubeconfig file of the administrator.
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.files.admin_kubeconfig()
+    }
+
+    /// What [`ControlPlane::admin_kubeconfig`] says.
+    pub fn admin_identity(&self) -> Kubeconfig {
+        self.identity(&self.admin_token, "default")
+    }
+
+    /// What a kubeconfig says for whoever holds `token`.
+    pub fn identity(&self, token: &str, namespace: &str) -> Kubeconfig {
+        Kubeconfig {
+            server: self.server_url(),
+            ca: self.ca_path(),
+            token: token.to_owned(),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    /// A new client of the administrator; call it inside the runtime that uses it.
+    ///
+    /// # Errors
+    /// When the API server's certificate cannot be read.
+    pub fn client(&self) -> Result<kube::Client> {
+        self.client_as(&self.admin_token)
+    }
+
+    /// A new client of whoever holds `token`: one of [`Options::users`], or a ServiceAccount.
+    ///
+    /// # Errors
+    /// When the API server's certificate cannot be read.
+    pub fn client_as(&self, token: &str) -> Result<kube::Client> {
+        let url = self
+            .server_url()
+            .parse()
+            .context(|| "the API server's own URL does not parse")?;
+        let mut config = kube::Config::new(url);
+        config.root_cert = Some(self.root_certificates()?);
+        config.auth_info.token = Some(token.to_owned().into());
+        kube::Client::try_from(config).context(|| "cannot make a client of the API server")
+    }
+
+    /// A token of a ServiceAccount, from the TokenRequest API, valid for a year.
+    ///
+    /// # Errors
+    /// When there is no such ServiceAccount.
+    pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client()?, namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                expiration_seconds: Some(TOKEN_SECONDS),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let answer = accounts
+            .create_token_request(name, &PostParams::default(), &request)
+            .await
+            .context(|| format!("cannot get a token of the ServiceAccount {namespace}/{name}"))?;
+        answer
+            .status
+            .map(|status| status.token)
+            .context(|| "the answer to a TokenRequest has no token")
+    }
+
+    /// Writes `DIR/NAMESPACE-NAME.kubeconfig` for a ServiceAccount and returns its path.
+    ///
+    /// # Errors
+    /// When there is no such ServiceAccount, or the file cannot be written.
+    pub async fn kubeconfig_for_service_account(
+        &self,
+        namespace: &str,
+        name: &str,
+        dir: &Path,
+    ) -> Result<PathBuf> {
+        let token = self.service_account_token(namespace, name).await?;
+        let path = dir.join(format!("{namespace}-{name}.kubeconfig"));
+        self.identity(&token, namespace).write(&path)?;
+        Ok(path)
+    }
+
+    /// `kubectl` of the same version, as the administrator; it is killed when its child is dropped.
+    pub fn kubectl(
+        &self,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(self.assets.dir().join("kubectl"));
+        command
+            .args(args)
+            .env("KUBECONFIG", self.files.admin_kubeconfig())
+            // Else a cache in the home folder would remember the APIs of an older control plane at the same port.
+            .env("KUBECACHEDIR", self.files.kubectl_cache())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs [`ControlPlane::kubectl`] with `stdin` and returns what it printed on standard output.
+    ///
+    /// # Errors
+    /// When it fails, with what it printed on standard error, or when it takes more than a minute.
+    pub async fn run_kubectl(&self, args: &[&str], stdin: &str) -> Result<String> {
+        let shown = args.join(" ");
+        let mut child = self
+            .kubectl(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context(|| "cannot start kubectl")?;
+        let pipe = child.stdin.take();
+        let feeding = async move {
+            if let Some(mut pipe) = pipe {
+                // A kubectl that fails early closes its end; its own words then tell more than "broken pipe".
+                let _its_own_words = pipe.write_all(stdin.as_bytes()).await;
+            }
+        };
+        let both = async { tokio::join!(feeding, child.wait_with_output()).1 };
+        let output = tokio::time::timeout(KUBECTL_WITHIN, both)
+            .await
+            .map_err(|_elapsed| {
+                Error::new(format!(
+                    "`kubectl {shown}` is not done after {KUBECTL_WITHIN:?}"
+                ))
+            })?
+            .context(|| format!("lost `kubectl {shown}`"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(Error::new(format!(
+            "`kubectl {shown}` failed ({}): {}",
+            output.status,
+            said.trim_end()
+        )))
+    }
+
+    /// `kubectl apply -f -` with these manifests; returns what it printed.
+    ///
+    /// # Errors
+    /// When one is refused, with the API server's words.
+    pub async fn apply(&self, yaml: &str) -> Result<String> {
+        self.run_kubectl(&["apply", "-f", "-"], yaml).await
+    }
+
+    /// Makes a namespace that nobody else uses, and returns its name.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn namespace(&self) -> Result<String> {
+        let name = format!(
+            "test-{}",
+            self.namespaces.fetch_add(1, Ordering::Relaxed) + 1
+        );
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.clone());
+        Api::all(self.client()?)
+            .create(&PostParams::default(), &namespace)
+            .await
+            .context(|| format!("cannot make the namespace {name}"))?;
+        Ok(name)
+    }
+
+    /// The end of the audit log as it is now: give it to [`ControlPlane::audit_since`] later.
+    ///
+    /// # Errors
+    /// When the control plane runs without audit log, or its API server is down.
+    pub async fn audit_mark(&self) -> Result<AuditMark> {
+        self.settle_audit().await?;
+        let path = self.files.audit_log();
+        let length = std::fs::metadata(&path)
+            .context(|| format!("cannot read {}", path.display()))?
+            .len();
+        Ok(AuditMark(length))
+    }
+
+    /// Every request since the start, oldest first, the administrator's and the controllers' own included.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::audit_since`].
+    pub async fn audit(&self) -> Result<Vec<AuditEvent>> {
+        self.audit_since(AuditMark::default()).await
+    }
+
+    /// Every request that was answered after `mark`, oldest first. On a shared control plane other tests' requests are among
+    /// them: filter by user or namespace.
+    ///
+    /// # Errors
+    /// When the control plane runs without audit log, or its API server is down.
+    pub async fn audit_since(&self, mark: AuditMark) -> Result<Vec<AuditEvent>> {
+        self.settle_audit().await?;
+        let mut events = audit::read(&self.files.audit_log(), mark)?;
+        events.retain(|event| !event.uri.starts_with(SETTLE_PATH));
+        Ok(events)
+    }
+
+    /// Asks for something unmistakable and waits until the log has it: what was answered before is then in the log too.
+    async fn settle_audit(&self) -> Result<()> {
+        if !self.options.audit {
+            return Err(Error::new(
+                "this control plane was started without audit log: set Options::audit",
+            ));
+        }
+        let path = format!("{SETTLE_PATH}{}", random::hex()?);
+        let log = self.files.audit_log();
+        self.get(&path).await?;
+        wait::until(
+            "the audit log to catch up",
+            Duration::from_secs(10),
+            || async {
+                // The log can be large; the line looked for is at its end.
+                let length = std::fs::metadata(&log).map_or(0, |file| file.len());
+                let tail = audit::tail(&log, length.saturating_sub(1 << 20))?;
+                tail.contains(&path)
+                    .then_some(())
+                    .context(|| "the marker is not in the log")
+            },
+        )
+        .await
+    }
+
+    /// Kills the API server, as an outage does; etcd keeps its data.
+    pub fn stop_api_server(&self) {
+        if let Some(process) = lock(&self.api_server).take() {
+            process.kill();
+        }
+    }
+
+    /// Starts the API server again, at the same port, with the same certificate and data, and waits until it is ready. Does
+    /// nothing when it runs.
+    ///
+    /// # Errors
+    /// When it does not come up within 90 s; then with the end of its log.
+    pub async fn start_api_server(&self) -> Result<()> {
+        {
+            let mut api_server = lock(&self.api_server);
+            if api_server.is_some() {
+                return Ok(());
+            }
+            let program = self.assets.program("kube-apiserver")?;
+            let command = servers::api_server(&program, &self.files, self.ports, &self.options);
+            *api_server = Some(servers::start("kube-apiserver", command, &self.files)?);
+        }
+        let ready = wait::until("the API server to be ready", READY_WITHIN, || async {
+            if let Some(error) = self.why_a_server_ended() {
+                return Ok(Err(error));
+            }
+            self.get("/readyz").await.map(Ok)
+        });
+        ready.await?
+    }
+
+    fn why_a_server_ended(&self) -> Option<Error> {
+        let api_server = lock(&self.api_server);
+        let ended = api_server
+            .as_ref()
+            .and_then(|process| servers::why_it_ended("kube-apiserver", process, &self.files));
+        // Without etcd the API server gives up too, and etcd's words are then the cause.
+        servers::why_it_ended("etcd", &self.etcd, &self.files).or(ended)
+    }
+
+    /// Whether every server that was started still runs.
+    pub fn is_healthy(&self) -> bool {
+        let runs = |server: &Mutex<Option<Process>>| {
+            lock(server)
+                .as_ref()
+                .is_none_or(|process| process.exited().is_none())
+        };
+        self.etcd.exited().is_none() && runs(&self.api_server) && runs(&self.controller_manager)
+    }
+
+    /// A GET as the administrator; anything but 200 is an error.
+    async fn get(&self, path: &str) -> Result<()> {
+        let pem =
+            std::fs::read(self.ca_path()).context(|| "the API server has no certificate yet")?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .context(|| "the API server's certificate does not parse")?;
+        let answer = reqwest::Client::builder()
+            .tls_certs_only(certificates)
+            .no_proxy()
+            .timeout(Duration::from_secs(5))
+            .build()
+            .context(|| "cannot make an HTTP client")?
+            .get(format!("{}{path}", self.server_url()))
+            .bearer_auth(&self.admin_token)
+            .send()
+            .await
+            .context(|| format!("no answer to GET {path}"))?;
+        if answer.status() == reqwest::StatusCode::OK {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "GET {path} answers {}",
+            answer.status()
+        )))
+    }
+
+    fn root_certificates(&self) -> Result<Vec<Vec<u8>>> {
+        let path = self.ca_path();
+        CertificateDer::pem_file_iter(&path)
+            .and_then(|certificates| {
+                certificates
+                    .map(|found| found.map(|der| der.to_vec()))
+                    .collect()
+            })
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
+    }
+}
+
+/// What [`ControlPlane::audit`] asks for to see that the log has caught up; left out of its answers.
+const SETTLE_PATH: &str = "/version?testkit-settle=";
+
+/// The files that the servers read at their start.
+fn write_inputs(files: &Files, options: &Options, admin_token: &str) -> Result<()> {
+    let certificates = files.certificates();
+    std::fs::create_dir(&certificates)
+        .context(|| format!("cannot make {}", certificates.display()))?;
+    let key =
+        rcgen::KeyPair::generate().context(|| "cannot make a key to sign ServiceAccount tokens")?;
+    kubeconfig::write_private(&files.signing_key(), &key.serialize_pem())?;
+    kubeconfig::write_private(&files.verifying_key(), &key.public_key_pem())?;
+    kubeconfig::write_private(&files.audit_policy(), audit::POLICY)?;
+    let mut tokens = format!("{admin_token},admin,admin,\"system:masters\"\n");
+    for User {
+        name,
+        token,
+        groups,
+    } in &options.users
+    {
+        tokens.push_str(&format!("{token},{name},{name},\"{}\"\n", groups.join(",")));
+    }
+    kubeconfig::write_private(&files.tokens(), &tokens)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,245 @@
+//! The programs of a control plane: found, or built once into a cache.
+
+use crate::{Context, Error, Result};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The Go module that names the programs and pins everything they are made of.
+const GO_MOD: &str = include_str!("../../control-plane/go.mod");
+const GO_SUM: &str = include_str!("../../control-plane/go.sum");
+/// What every control plane needs.
+const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+/// What the build makes; envtest's folders lack the last one.
+const BUILT: [&str; 4] = [
+    "etcd",
+    "kube-apiserver",
+    "kubectl",
+    "kube-controller-manager",
+];
+/// How many lines of the Go tool's own words an error repeats.
+const LINES_OF_GO: usize = 40;
+
+/// A folder with `etcd`, `kube-apiserver`, `kubectl` and perhaps `kube-controller-manager`.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    dir: PathBuf,
+}
+
+impl Assets {
+    /// The folder in `KUBEBUILDER_ASSETS`, if that is set; else the cache, which is filled first if need be. That takes about
+    /// eight minutes on two cores and needs Go; it tells on standard error what it does.
+    ///
+    /// Blocks. Several processes may call it at once: one builds, the others wait for it.
+    ///
+    /// # Errors
+    /// When the folder lacks a program, when there is no Go, or when the build fails.
+    pub fn find_or_build() -> Result<Assets> {
+        if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
+            return Assets::in_folder(PathBuf::from(dir));
+        }
+        let cache = cache_folder()?;
+        let dir = cache.join(cache_key());
+        if !dir.is_dir() {
+            build_once(&cache, &dir)?;
+        }
+        Assets::in_folder(dir)
+    }
+
+    /// The programs in `dir`.
+    ///
+    /// # Errors
+    /// When one that every control plane needs is not there.
+    pub fn in_folder(dir: PathBuf) -> Result<Assets> {
+        for name in NEEDED {
+            if !dir.join(name).is_file() {
+                return Err(Error::new(format!(
+                    "there is no {name} in {}: the folder must hold {}. Unset KUBEBUILDER_ASSETS, or remove the folder, to have \
+                     them built with Go",
+                    dir.display(),
+                    NEEDED.join(", ")
+                )));
+            }
+        }
+        Ok(Assets { dir })
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The path of one program.
+    ///
+    /// # Errors
+    /// When it is not there: `kube-controller-manager` is not part of envtest's folders.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(Error::new(format!(
+            "there is no {name} in {}. Unset KUBEBUILDER_ASSETS to have it built with Go, or start the control plane without controllers",
+            self.dir.display()
+        )))
+    }
+}
+
+/// The version of Kubernetes that is built, as `1.36.3`.
+///
+/// # Errors
+/// When `go.mod` does not name one.
+pub fn kubernetes_version() -> Result<&'static str> {
+    GO_MOD
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .trim_start_matches("require ")
+                .strip_prefix("k8s.io/kubernetes v")
+        })
+        .find_map(|version| version.split_whitespace().next())
+        .context(|| "testkit/control-plane/go.mod requires no k8s.io/kubernetes")
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = set("XDG_CACHE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".cache")))
+        .context(|| "neither XDG_CACHE_HOME nor HOME is set: no place to keep the control plane's programs")?;
+    Ok(base.join("oauthclient-operator").join("control-plane"))
+}
+
+/// The first 16 hex digits of the SHA-256 of `go.mod`: another version is another folder.
+fn cache_key() -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, GO_MOD.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Builds into `dir` unless another process has done so by the time the lock is ours.
+fn build_once(cache: &Path, dir: &Path) -> Result<()> {
+    fs::create_dir_all(cache).context(|| format!("cannot make {}", cache.display()))?;
+    let path = cache.join("lock");
+    let lock = File::create(&path).context(|| format!("cannot make {}", path.display()))?;
+    if lock.try_lock().is_err() {
+        eprintln!(
+            "testkit: another process is building the control plane; waiting for it ({})",
+            path.display()
+        );
+        lock.lock()
+            .context(|| format!("cannot lock {}", path.display()))?;
+    }
+    if dir.is_dir() {
+        return Ok(());
+    }
+    // Whatever lies there is of a build that was cut short: the lock is ours.
+    let unfinished = dir.with_extension("tmp");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)
+            .context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
+    fs::create_dir_all(&unfinished).context(|| format!("cannot make {}", unfinished.display()))?;
+    build(&unfinished)?;
+    for name in BUILT {
+        if !unfinished.join(name).is_file() {
+            return Err(Error::new(format!(
+                "the build of the control plane made no {name} in {}",
+                unfinished.display()
+            )));
+        }
+    }
+    fs::rename(&unfinished, dir)
+        .context(|| format!("cannot move {} to {}", unfinished.display(), dir.display()))
+}
+
+fn build(into: &Path) -> Result<()> {
+    let version = kubernetes_version()?;
+    eprintln!(
+        "testkit: building etcd, kube-apiserver, kube-controller-manager and kubectl v{version} into {}: once, about eight minutes",
+        into.display()
+    );
+    // A copy of the module, so that nothing is ever written to the checkout.
+    let module = tempfile::tempdir().context(|| "cannot make a folder for the Go module")?;
+    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
+        fs::write(module.path().join(name), text).context(|| format!("cannot write {name}"))?;
+    }
+    let mut output = OsString::from(into);
+    output.push("/");
+    let mut go = Command::new("go");
+    go.current_dir(module.path())
+        .env("GOWORK", "off")
+        .args([
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            "-ldflags",
+            &linker_flags(version),
+            "-o",
+        ])
+        .arg(output)
+        .arg("tool")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    run_go(go)?;
+    // The package is called `server`, so its program is.
+    fs::rename(into.join("server"), into.join("etcd"))
+        .context(|| "cannot rename `server` to `etcd`")
+}
+
+/// Without these the programs would call themselves `v0.0.0-master`.
+fn linker_flags(version: &str) -> String {
+    let mut parts = version.split('.');
+    let (major, minor) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let package = "k8s.io/component-base/version";
+    format!(
+        "-s -w -X {package}.gitVersion=v{version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    )
+}
+
+fn run_go(mut go: Command) -> Result<()> {
+    let mut child = match go.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(
+                "there is no `go` on the PATH, and the control plane of the tests is built with it. Install Go (https://go.dev/dl), \
+                 or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl",
+            ));
+        }
+        Err(error) => return Err(Error::new(format!("cannot start `go`: {error}"))),
+    };
+    let mut last = VecDeque::with_capacity(LINES_OF_GO);
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr)
+            .lines()
+            .map_while(std::result::Result::ok)
+        {
+            eprintln!("go: {line}");
+            if last.len() == LINES_OF_GO {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+    }
+    let status = child.wait().context(|| "lost the Go build")?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "`go build` of the control plane failed ({status}):\n{}",
+        Vec::from(last).join("\n")
+    )))
+}

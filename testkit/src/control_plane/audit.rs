@@ -1,0 +1,189 @@
+//! What the API server was asked for, by whom, as its own audit log tells it.
+
+use crate::{Context, Error, Result};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Every request once, when it was answered; the API server's talks to itself are left out.
+pub(super) const POLICY: &str = r#"apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, users: ["system:apiserver"]}
+- {level: Metadata}
+"#;
+
+/// A place in the audit log; what comes after it can be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditMark(pub(super) u64);
+
+/// One request that the API server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// `system:serviceaccount:NAMESPACE:NAME` for a ServiceAccount.
+    pub user: String,
+    /// The verb as RBAC knows it: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; in lower case
+    /// the HTTP method where there is no resource.
+    pub verb: String,
+    /// Empty for the core group.
+    pub api_group: String,
+    /// In the plural, as `secrets`; empty for paths such as `/version`.
+    pub resource: String,
+    /// As `status`; empty for the resource itself.
+    pub subresource: String,
+    /// Empty for what has no namespace.
+    pub namespace: String,
+    /// Empty for lists and watches of many.
+    pub name: String,
+    /// The HTTP status; 0 where the connection ended before there was one.
+    pub code: u16,
+    /// Path and query as they were sent.
+    pub uri: String,
+    /// Who the client said it was.
+    pub user_agent: String,
+}
+
+impl AuditEvent {
+    /// Whether it may have changed something: it was a writing verb, and it was let through.
+    pub fn is_write(&self) -> bool {
+        matches!(
+            self.verb.as_str(),
+            "create" | "update" | "patch" | "delete" | "deletecollection"
+        ) && (200..300).contains(&self.code)
+    }
+
+    /// `resource`, or `resource/subresource`, as a Role spells it.
+    pub fn rule_resource(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
+}
+
+/// The lines of the log, as Kubernetes writes them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    #[serde(rename = "auditID")]
+    id: String,
+    verb: String,
+    #[serde(rename = "requestURI")]
+    uri: String,
+    #[serde(default)]
+    user: User,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    object_ref: ObjectRef,
+    #[serde(default)]
+    response_status: ResponseStatus,
+}
+
+#[derive(Default, Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ObjectRef {
+    resource: String,
+    subresource: String,
+    api_group: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct ResponseStatus {
+    #[serde(default)]
+    code: u16,
+}
+
+/// The requests in the log after `mark`, oldest first.
+pub(super) fn read(path: &Path, mark: AuditMark) -> Result<Vec<AuditEvent>> {
+    parse(&tail(path, mark.0)?)
+}
+
+/// The log from byte `start` on; what is not UTF-8, because `start` is within a character, is replaced.
+pub(super) fn tail(path: &Path, start: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.read_to_end(&mut bytes)
+        })
+        .context(|| format!("cannot read the audit log {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn parse(text: &str) -> Result<Vec<AuditEvent>> {
+    let mut events: Vec<AuditEvent> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    // A last line without its end is still being written.
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    for line in whole.lines() {
+        let line: Line = serde_json::from_str(line).map_err(|error| {
+            Error::new(format!(
+                "cannot make sense of a line of the audit log: {error}: {line}"
+            ))
+        })?;
+        // A watch is told of twice: when it starts and when it ends. It is one request.
+        if let Some(event) = known.get(&line.id).and_then(|index| events.get_mut(*index)) {
+            event.code = line.response_status.code;
+            continue;
+        }
+        known.insert(line.id, events.len());
+        events.push(AuditEvent {
+            user: line.user.username,
+            verb: line.verb,
+            api_group: line.object_ref.api_group,
+            resource: line.object_ref.resource,
+            subresource: line.object_ref.subresource,
+            namespace: line.object_ref.namespace,
+            name: line.object_ref.name,
+            code: line.response_status.code,
+            uri: line.uri,
+            user_agent: line.user_agent,
+        });
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_one_request_and_a_half_written_line_is_none() {
+        let start = r#"{"auditID":"a","stage":"ResponseStarted","verb":"watch","requestURI":"/api/v1/secrets?watch=1","user":{"username":"u"},"objectRef":{"resource":"secrets"},"responseStatus":{"code":200}}"#;
+        let end = start.replace("Started", "Complete");
+        let other = r#"{"auditID":"b","verb":"get","requestURI":"/version","user":{"username":"u"},"respon"#;
+        let events = parse(&format!("{start}\n{end}\n{other}")).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            (
+                events[0].verb.as_str(),
+                events[0].resource.as_str(),
+                events[0].code
+            ),
+            ("watch", "secrets", 200)
+        );
+    }
+
+    #[test]
+    fn an_answered_patch_is_a_write_and_a_refused_one_is_not() {
+        let line = r#"{"auditID":"a","verb":"patch","requestURI":"/x","objectRef":{"resource":"oauthclients","subresource":"status","apiGroup":"oauthclient.dev"},"responseStatus":{"code":200}}"#;
+        let refused = line.replace("200", "403").replace("\"a\"", "\"b\"");
+        let events = parse(&format!("{line}\n{refused}\n")).unwrap();
+        assert_eq!(events[0].rule_resource(), "oauthclients/status");
+        assert!(events[0].is_write());
+        assert!(!events[1].is_write());
+    }
+}

@@ -1,0 +1,62 @@
+//! Files that tell a client where the API is and who it is.
+
+use crate::{Context, Result};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a kubeconfig file says.
+#[derive(Clone)]
+pub struct Kubeconfig {
+    /// `https://127.0.0.1:PORT`.
+    pub server: String,
+    /// The file with the certificates that the server is checked against.
+    pub ca: PathBuf,
+    /// The bearer token.
+    pub token: String,
+    /// The namespace where none is named.
+    pub namespace: String,
+}
+
+impl Kubeconfig {
+    /// The same identity at another address, such as a fault proxy's.
+    #[must_use]
+    pub fn with_server(&self, server: impl Into<String>) -> Kubeconfig {
+        Kubeconfig {
+            server: server.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Writes it, readable by its owner alone; a file that is there already is replaced.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        // JSON is YAML too, and quotes what has to be quoted.
+        let document = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "testkit", "cluster": {"server": self.server, "certificate-authority": self.ca}}],
+            "users": [{"name": "testkit", "user": {"token": self.token}}],
+            "contexts": [{"name": "testkit", "context": {"cluster": "testkit", "user": "testkit", "namespace": self.namespace}}],
+            "current-context": "testkit",
+        });
+        let text = serde_json::to_string_pretty(&document)
+            .context(|| "cannot write a kubeconfig as JSON")?;
+        write_private(path, &text)
+    }
+}
+
+/// Writes a file that only its owner can read.
+pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .context(|| format!("cannot write {}", path.display()))
+}

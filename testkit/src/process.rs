@@ -1,0 +1,213 @@
+//! Children that die with this process, whatever it dies of.
+#![allow(
+    unsafe_code,
+    reason = "prctl between fork and exec, and kill: the standard library has no safe word for either"
+)]
+
+use crate::{Context, Error, Result, wait};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+/// A child process in a process group of its own. Dropping it kills it.
+///
+/// The kernel kills it also when this process ends without dropping anything: by a crash, a signal or `exit`.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: u32,
+    child: Mutex<Child>,
+}
+
+/// What can be sent to a [`Process`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: please end.
+    Terminate,
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGKILL: ends at once, without a chance to tidy up.
+    Kill,
+    /// SIGSTOP: stands still until [`Signal::Continue`], as a suspended machine would.
+    Stop,
+    /// SIGCONT: goes on.
+    Continue,
+}
+
+impl Process {
+    /// Starts `command`; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// When the program cannot be started, with its path.
+    pub fn start(name: impl Into<String>, mut command: Command) -> Result<Process> {
+        let name = name.into();
+        // Ctrl-C at a terminal then reaches us alone, and we decide in which order things end.
+        command.process_group(0);
+        let program = command.get_program().to_owned();
+        let child = spawn(command)
+            .context(|| format!("cannot start {name} ({})", program.to_string_lossy()))?;
+        Ok(Process {
+            name,
+            pid: child.id(),
+            child: Mutex::new(child),
+        })
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended, or `None` while it runs.
+    pub fn exited(&self) -> Option<ExitStatus> {
+        self.lock().try_wait().ok().flatten()
+    }
+
+    /// Sends a signal; to a process that has ended it sends nothing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        // Held over the check and the kill: nobody can reap the child in between and free its number for another process.
+        let mut child = self.lock();
+        if !matches!(child.try_wait(), Ok(None)) {
+            return Ok(());
+        }
+        let number = match signal {
+            Signal::Terminate => libc::SIGTERM,
+            Signal::Interrupt => libc::SIGINT,
+            Signal::Kill => libc::SIGKILL,
+            Signal::Stop => libc::SIGSTOP,
+            Signal::Continue => libc::SIGCONT,
+        };
+        let pid = libc::pid_t::try_from(self.pid).context(|| "a process id out of range")?;
+        // SAFETY: kill reads no memory of ours, and the child is not reaped, so the number is still its own.
+        if unsafe { libc::kill(pid, number) } == 0 {
+            return Ok(());
+        }
+        Err(io::Error::last_os_error())
+            .context(|| format!("cannot send {signal:?} to {}", self.name))
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// When it still runs after `within`.
+    pub async fn wait(&self, within: Duration) -> Result<ExitStatus> {
+        wait::until(&format!("the end of {}", self.name), within, || async {
+            self.exited().context(|| "it still runs")
+        })
+        .await
+    }
+
+    /// Ends it with SIGTERM and waits.
+    ///
+    /// # Errors
+    /// When it still runs after `within`.
+    pub async fn terminate(&self, within: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::Terminate)?;
+        self.wait(within).await
+    }
+
+    /// Ends it with SIGKILL; when this returns it is gone.
+    pub fn kill(&self) {
+        let mut child = self.lock();
+        // Both fail only for a child that is gone, and that is what is wanted.
+        let _gone = child.kill();
+        let _gone = child.wait();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A command to start, and where its outcome goes.
+type Job = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// Starts a child that the kernel kills when this process ends.
+///
+/// The kernel's parent-death signal fires when the *thread* that started the child ends, and the threads of tests end all the
+/// time. So one thread, which lives as long as the process, starts them all.
+fn spawn(command: Command) -> io::Result<Child> {
+    static SPAWNER: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        std::thread::spawn(move || {
+            for (command, reply) in jobs {
+                // Nobody waits for the reply any more: dropping the child leaves it to the parent-death signal.
+                let _nobody_waits = reply.send(spawn_here(command));
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (reply, outcome) = mpsc::channel();
+    let gone = |_| io::Error::other("the thread that starts children has ended");
+    spawner
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .send((command, reply))
+        .map_err(|_| gone(()))?;
+    outcome.recv().map_err(|_| gone(()))?
+}
+
+fn spawn_here(mut command: Command) -> io::Result<Child> {
+    let parent = std::process::id();
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed: prctl and getppid are, and no error here allocates.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The parent may have died before the line above; then no signal will ever come.
+            if u32::try_from(libc::getppid()) != Ok(parent) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
+/// Kilobytes of memory that a process has in RAM, by `/proc`.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn resident_kib(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .context(|| format!("no VmRSS in {path}"))
+}
+
+/// Processor time that a process has used, user and system together, by `/proc`; 10 ms fine.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+    // The program's name may hold blanks and parentheses; what counts starts after the last one. utime and stime are the 14th
+    // and 15th field of proc(5), so the 12th and 13th from there.
+    let fields = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().skip(11).take(2));
+    let ticks: Option<u64> =
+        fields.and_then(|fields| fields.map(|field| field.parse::<u64>().ok()).sum());
+    // USER_HZ is 100 on every Linux that Rust runs on.
+    ticks
+        .map(|ticks| Duration::from_millis(ticks * 10))
+        .ok_or_else(|| Error::new(format!("cannot make sense of {path}")))
+}
