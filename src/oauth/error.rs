@@ -1,5 +1,8 @@
-//! OAuth: error.
+//! What a token endpoint's refusal means: its code, whether to try again, and what to tell people.
 
+use std::fmt;
+
+use super::Grant;
 use crate::time::Span;
 
 /// An error code of a token endpoint (RFC 6749 section 5.2 and its extensions). Only codes of this list ever reach a
@@ -32,14 +35,53 @@ pub enum ErrorCode {
     Unknown,
 }
 
-/// What a failed request asks of the schedule.
+/// Every spelling that is known, and what it means. The registered spellings come first; the rest is field use.
+const SPELLINGS: &[(&str, ErrorCode)] = &[
+    ("invalid_request", ErrorCode::InvalidRequest),
+    ("invalid_client", ErrorCode::InvalidClient),
+    ("invalid_grant", ErrorCode::InvalidGrant),
+    ("unauthorized_client", ErrorCode::UnauthorizedClient),
+    ("unsupported_grant_type", ErrorCode::UnsupportedGrantType),
+    ("invalid_scope", ErrorCode::InvalidScope),
+    ("invalid_target", ErrorCode::InvalidTarget),
+    ("access_denied", ErrorCode::AccessDenied),
+    ("server_error", ErrorCode::ServerError),
+    ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
+    ("slow_down", ErrorCode::SlowDown),
+    // GitHub
+    ("incorrect_client_credentials", ErrorCode::InvalidClient),
+    // Slack
+    ("invalid_client_id", ErrorCode::InvalidClient),
+    ("bad_client_secret", ErrorCode::InvalidClient),
+    ("ratelimited", ErrorCode::SlowDown),
+];
+
+impl ErrorCode {
+    /// Reads a code as an answer gave it; whatever is not on the list is [`ErrorCode::Unknown`].
+    pub fn parse(text: &str) -> ErrorCode {
+        SPELLINGS
+            .iter()
+            .find(|(spelling, _)| *spelling == text)
+            .map_or(ErrorCode::Unknown, |(_, code)| *code)
+    }
+
+    /// The registered spelling, or `None` for [`ErrorCode::Unknown`].
+    pub fn registered(self) -> Option<&'static str> {
+        SPELLINGS
+            .iter()
+            .find(|(_, code)| *code == self)
+            .map(|(spelling, _)| *spelling)
+    }
+}
+
+/// What a failure asks for: when the next request may be sent, and whether someone must do something first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// It may go away by itself: asked again soon, with growing pauses.
+    /// It may pass by itself: try again soon, backing off.
     Transient,
-    /// Asking again will not help by itself: probed rarely, at once when spec or credentials change.
+    /// It will not pass by itself, but asking again does no harm: probe seldom, and at once when something changed.
     Permanent,
-    /// Asking again does harm (locks an account, kills a token family): stopped until spec or credentials change.
+    /// Asking again does harm (a locked account, a killed token family): stop until spec or credentials change.
     NeedsPerson,
 }
 
@@ -55,9 +97,330 @@ pub enum TokenError {
         /// `Retry-After`, as a span from the time the answer came; floored at 0, at most 1 h.
         retry_after: Option<Span>,
     },
+    /// The endpoint sent us elsewhere. Credentials do not follow redirects.
+    Redirected {
+        /// The HTTP status, 300 to 399.
+        status: u16,
+    },
     /// The endpoint answered with success, but what it sent cannot be published.
     Unusable {
         /// What is wrong with it, in words that hold nothing of the body.
         problem: &'static str,
     },
+}
+
+/// Every word [`TokenError::reason`] can return, and what it means: the documentation is checked against this.
+pub const REASONS: &[(&str, &str)] = &[
+    ("InvalidRequest", "the provider found the request malformed"),
+    (
+        "InvalidClient",
+        "the provider does not accept the client's id, secret or way of authenticating",
+    ),
+    (
+        "InvalidGrant",
+        "the provider does not accept the user name and password, or the grant",
+    ),
+    ("UnauthorizedClient", "the client may not use this grant"),
+    (
+        "UnsupportedGrantType",
+        "the provider does not know this grant",
+    ),
+    (
+        "InvalidScope",
+        "a scope is unknown, malformed or not allowed for this client",
+    ),
+    (
+        "InvalidTarget",
+        "the resource or audience is unknown or not allowed for this client",
+    ),
+    (
+        "AccessDenied",
+        "the provider denies access to what was asked for",
+    ),
+    ("Unauthorized", "HTTP 401 without a known error code"),
+    ("Forbidden", "HTTP 403 without a known error code"),
+    ("NotFound", "HTTP 404: no token endpoint at this address"),
+    ("ProxyRefused", "HTTP 407: the proxy wants a login"),
+    ("RateLimited", "the provider asks for fewer requests"),
+    (
+        "ServerError",
+        "the provider failed, HTTP 5xx or server_error",
+    ),
+    (
+        "TemporarilyUnavailable",
+        "the provider says that it will be back",
+    ),
+    ("RequestRefused", "any other HTTP status or error code"),
+    (
+        "Redirected",
+        "the provider answered with a redirect, which is never followed",
+    ),
+    (
+        "UnusableResponse",
+        "the provider answered with success, but without a token that can be published",
+    ),
+];
+
+impl TokenError {
+    /// What the failure asks for. The grant decides on `invalid_grant`: for a password, another try can lock the account.
+    pub fn class(&self, grant: &Grant) -> FailureClass {
+        let TokenError::Refused { status, code, .. } = self else {
+            return match self {
+                TokenError::Redirected { .. } => FailureClass::Permanent,
+                _ => FailureClass::Transient,
+            };
+        };
+        // Told to wait is told to wait, whatever code came along: some gateways send `access_denied` with a 429.
+        if matches!(status, 408 | 425 | 429) {
+            return FailureClass::Transient;
+        }
+        match code {
+            ErrorCode::InvalidGrant if *grant == Grant::Password => FailureClass::NeedsPerson,
+            ErrorCode::InvalidGrant
+            | ErrorCode::InvalidRequest
+            | ErrorCode::InvalidClient
+            | ErrorCode::UnauthorizedClient
+            | ErrorCode::UnsupportedGrantType
+            | ErrorCode::InvalidScope
+            | ErrorCode::InvalidTarget
+            | ErrorCode::AccessDenied => FailureClass::Permanent,
+            ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown => {
+                FailureClass::Transient
+            }
+            ErrorCode::Unknown => match status {
+                401 | 403 | 404 | 407 => FailureClass::Permanent,
+                _ => FailureClass::Transient,
+            },
+        }
+    }
+
+    /// One word for condition, event and metric alike; all of them are in [`REASONS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            TokenError::Redirected { .. } => "Redirected",
+            TokenError::Unusable { .. } => "UnusableResponse",
+            TokenError::Refused { status, .. } if *status == 429 => "RateLimited",
+            TokenError::Refused { status, code, .. } => match code {
+                ErrorCode::InvalidRequest => "InvalidRequest",
+                ErrorCode::InvalidClient => "InvalidClient",
+                ErrorCode::InvalidGrant => "InvalidGrant",
+                ErrorCode::UnauthorizedClient => "UnauthorizedClient",
+                ErrorCode::UnsupportedGrantType => "UnsupportedGrantType",
+                ErrorCode::InvalidScope => "InvalidScope",
+                ErrorCode::InvalidTarget => "InvalidTarget",
+                ErrorCode::AccessDenied => "AccessDenied",
+                ErrorCode::ServerError => "ServerError",
+                ErrorCode::TemporarilyUnavailable => "TemporarilyUnavailable",
+                ErrorCode::SlowDown => "RateLimited",
+                ErrorCode::Unknown => match status {
+                    401 => "Unauthorized",
+                    403 => "Forbidden",
+                    404 => "NotFound",
+                    407 => "ProxyRefused",
+                    503 => "TemporarilyUnavailable",
+                    500..=599 => "ServerError",
+                    _ => "RequestRefused",
+                },
+            },
+        }
+    }
+
+    /// What happened and the next step, in sentences for a person. Holds nothing of the answer but status and known code.
+    pub fn explain(&self) -> String {
+        format!("{self}. {}", self.next_step())
+    }
+
+    /// `Retry-After`, where the answer gave one: no request of this resource before it has passed.
+    pub fn retry_after(&self) -> Option<Span> {
+        match self {
+            TokenError::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The next step alone.
+    fn next_step(&self) -> &'static str {
+        match self.reason() {
+            "InvalidRequest" => {
+                "Compare spec.parameters, spec.request and spec.grant with the provider's documentation: something is missing, repeated or misspelt"
+            }
+            "InvalidClient" => {
+                "Check client id and client secret in the credentials Secret (has the secret expired at the provider?), and whether the provider wants another spec.clientAuthentication.method"
+            }
+            "InvalidGrant" => {
+                "Check user name and password in the credentials Secret, and that the account is neither locked nor expired"
+            }
+            "UnauthorizedClient" => {
+                "Ask the provider to allow this grant for the client, or set another spec.grant.type"
+            }
+            "UnsupportedGrantType" => {
+                "Set another spec.grant.type: the provider's documentation names those it knows"
+            }
+            "InvalidScope" => {
+                "Check spec.scopes, and that the provider has granted them to the client"
+            }
+            "InvalidTarget" => "Check the parameters resource and audience in spec.parameters",
+            "AccessDenied" => {
+                "Ask the provider whether the client has access to the scopes, audience or resource it asks for"
+            }
+            "Unauthorized" => {
+                "Check the credentials Secret, and whether the provider wants another spec.clientAuthentication.method"
+            }
+            "Forbidden" => {
+                "Ask the provider whether the client has access to what it asks for, and whether this network may reach it"
+            }
+            "NotFound" => {
+                "Check spec.provider.tokenURL: there is no token endpoint at that address"
+            }
+            "ProxyRefused" => {
+                "Give the operator a proxy address with user name and password (HTTPS_PROXY)"
+            }
+            "RateLimited" => {
+                "The operator waits and tries again by itself; if it goes on, look for others that use the same client"
+            }
+            "ServerError" | "TemporarilyUnavailable" => {
+                "The operator tries again by itself; if it goes on, look at the provider's status page"
+            }
+            "Redirected" => {
+                "Set spec.provider.tokenURL to the address of the token endpoint itself: credentials are never sent on to another one"
+            }
+            "UnusableResponse" => {
+                "Check spec.provider.tokenURL, and set spec.response if the provider puts the token or its lifetime elsewhere"
+            }
+            _ => {
+                "The operator tries again by itself; if it goes on, compare spec with the provider's documentation"
+            }
+        }
+    }
+}
+
+/// What happened, without the next step.
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenError::Refused { status, code, .. } => match code.registered() {
+                Some(code) => write!(
+                    f,
+                    "The token endpoint refused the request with {code} (HTTP {status})"
+                ),
+                None => write!(
+                    f,
+                    "The token endpoint refused the request with HTTP {status} and no known error code"
+                ),
+            },
+            TokenError::Redirected { status } => {
+                write!(
+                    f,
+                    "The token endpoint answered with a redirect (HTTP {status}), and redirects are not followed"
+                )
+            }
+            TokenError::Unusable { problem } => {
+                write!(f, "The token endpoint answered with success, but {problem}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: ErrorCode) -> TokenError {
+        TokenError::Refused {
+            status,
+            code,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn classes_follow_the_promised_table() {
+        use ErrorCode as Code;
+        use FailureClass::{NeedsPerson, Permanent, Transient};
+        let table = [
+            (400, Code::InvalidClient, Permanent),
+            (401, Code::InvalidClient, Permanent),
+            (400, Code::UnauthorizedClient, Permanent),
+            (400, Code::InvalidScope, Permanent),
+            (400, Code::UnsupportedGrantType, Permanent),
+            (400, Code::InvalidRequest, Permanent),
+            (400, Code::InvalidTarget, Permanent),
+            (400, Code::InvalidGrant, Permanent),
+            (200, Code::InvalidClient, Permanent),
+            (401, Code::Unknown, Permanent),
+            (403, Code::Unknown, Permanent),
+            (404, Code::Unknown, Permanent),
+            (408, Code::Unknown, Transient),
+            (425, Code::Unknown, Transient),
+            (429, Code::Unknown, Transient),
+            (429, Code::AccessDenied, Transient),
+            (500, Code::Unknown, Transient),
+            (503, Code::TemporarilyUnavailable, Transient),
+            (400, Code::ServerError, Transient),
+            (400, Code::SlowDown, Transient),
+            (400, Code::Unknown, Transient),
+            (200, Code::Unknown, Transient),
+        ];
+        for (status, code, class) in table {
+            let error = refused(status, code);
+            assert_eq!(
+                error.class(&Grant::ClientCredentials),
+                class,
+                "{status} {code:?}"
+            );
+        }
+        let password = refused(400, Code::InvalidGrant);
+        assert_eq!(password.class(&Grant::Password), NeedsPerson);
+        assert_eq!(
+            refused(429, Code::InvalidGrant).class(&Grant::Password),
+            Transient
+        );
+        let redirect = TokenError::Redirected { status: 302 };
+        assert_eq!(redirect.class(&Grant::Password), Permanent);
+        let html = TokenError::Unusable {
+            problem: "it is not JSON",
+        };
+        assert_eq!(html.class(&Grant::Password), Transient);
+    }
+
+    #[test]
+    fn every_reason_is_listed_and_says_what_to_do() {
+        let codes = SPELLINGS
+            .iter()
+            .map(|(_, code)| *code)
+            .chain([ErrorCode::Unknown]);
+        for code in codes {
+            for status in 200..600 {
+                let error = refused(status, code);
+                let listed = REASONS.iter().any(|(reason, _)| *reason == error.reason());
+                assert!(listed, "{} is not listed", error.reason());
+                assert!(error.explain().len() > error.to_string().len() + 20);
+            }
+        }
+        for (reason, _) in REASONS {
+            assert!(reason.chars().all(|c| c.is_ascii_alphabetic()));
+        }
+    }
+
+    #[test]
+    fn only_known_codes_are_told_apart() {
+        assert_eq!(ErrorCode::parse("invalid_client"), ErrorCode::InvalidClient);
+        assert_eq!(ErrorCode::parse("hunter2"), ErrorCode::Unknown);
+        assert_eq!(ErrorCode::parse("Invalid_Client"), ErrorCode::Unknown);
+        assert_eq!(
+            ErrorCode::InvalidClient.registered(),
+            Some("invalid_client")
+        );
+        assert_eq!(ErrorCode::SlowDown.registered(), Some("slow_down"));
+    }
+
+    #[test]
+    fn a_refusal_reads_as_a_sentence_with_a_next_step() {
+        let text = refused(401, ErrorCode::InvalidClient).explain();
+        assert!(text.starts_with(
+            "The token endpoint refused the request with invalid_client (HTTP 401). Check client id"
+        ));
+    }
 }

@@ -3,6 +3,7 @@
 //! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`] and its [`Credentials`] into an
 //! [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
 
+pub mod document;
 pub mod error;
 pub mod request;
 pub mod response;
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
-pub use error::{ErrorCode, TokenError};
+pub use error::{ErrorCode, FailureClass, TokenError};
+pub use request::CredentialsProblem;
 
 /// What a resource makes us send, validated: a token endpoint and everything that shapes the request to it.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,1 +1,199 @@
-//! OAuth: request.
+//! The token request as data (RFC 6749 sections 2.3, 3.2 and 4), to be compared byte for byte.
+//!
+//! What is settled here:
+//!
+//! - A key of the credentials Secret that is there but empty is always an error, never anonymous access. A missing key
+//!   is one where the request needs it; `none` sends `client_id` when the Secret has one.
+//! - One trailing line break is cut off a value that is a single line (see [`single_line`]): `echo secret > file` puts
+//!   it there, no credential of RFC 6749 appendix A may hold it, and sent along it fails as "bad secret". A value of
+//!   several lines, such as a PEM document in a parameter, is sent as it is.
+//! - Id and secret go into the header or into the parameters, never into both (RFC 6749 section 2.3).
+//! - No parameter is sent twice but `resource` and `audience` (RFC 8707 section 2), none without a value (section 3.1).
+
+mod credentials;
+mod names;
+mod write;
+
+use zeroize::Zeroizing;
+
+pub use credentials::{CredentialsProblem, required_keys, single_line};
+pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
+
+use super::{
+    BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
+    ParameterValue,
+};
+use crate::secret::Secret;
+use credentials::Reader;
+
+/// A value on its way into a request, wiped when dropped.
+type Text = Zeroizing<String>;
+
+/// Builds the token request of a client, or says which credential stands in the way.
+///
+/// Parameters come in this order: `grant_type`, client id and secret, user name and password, `scope`, then the
+/// resource's own in theirs. Headers: `accept`, `content-type`, `authorization`, then the resource's own; an `accept`
+/// or `content-type` of the resource's takes the place of ours.
+///
+/// # Errors
+/// [`CredentialsProblem`], for the first credential in the order above that cannot be used.
+pub fn build(
+    client: &Client,
+    credentials: &Credentials,
+) -> Result<HttpRequest, CredentialsProblem> {
+    check_names(client)?;
+    let reader = Reader(credentials);
+    let parameters = parameters(client, &reader)?;
+    let headers = headers(client, &reader)?;
+    let (url, body) = match client.format {
+        Format::Form => (
+            client.token_url.as_str().into(),
+            Secret::new(write::form(&parameters)),
+        ),
+        Format::Json => (
+            client.token_url.as_str().into(),
+            Secret::new(write::json(&parameters)),
+        ),
+        Format::Query => (
+            write::url(&client.token_url, &parameters),
+            Secret::new(Vec::new()),
+        ),
+    };
+    Ok(HttpRequest {
+        method: client.method,
+        url,
+        headers,
+        body,
+    })
+}
+
+/// The name under which a grant goes over the wire (RFC 6749 sections 4.3.2 and 4.4.2).
+pub fn grant_type(grant: &Grant) -> &str {
+    match grant {
+        Grant::ClientCredentials => "client_credentials",
+        Grant::Password => "password",
+        Grant::Other(name) => name,
+    }
+}
+
+fn parameters(
+    client: &Client,
+    reader: &Reader<'_>,
+) -> Result<Vec<(String, Text)>, CredentialsProblem> {
+    let mut list = vec![(
+        "grant_type".to_owned(),
+        Text::new(grant_type(&client.grant).to_owned()),
+    )];
+    let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
+    match client.authentication {
+        ClientAuthentication::ClientSecretBasic { .. } => {}
+        ClientAuthentication::ClientSecretPost => {
+            add("client_id", reader.credential(&client.keys.client_id)?);
+            add(
+                "client_secret",
+                reader.credential(&client.keys.client_secret)?,
+            );
+        }
+        ClientAuthentication::None => {
+            if let Some(id) = reader.optional_credential(&client.keys.client_id)? {
+                add("client_id", id);
+            }
+        }
+    }
+    if client.grant == Grant::Password {
+        add("username", reader.credential(&client.keys.username)?);
+        add("password", reader.credential(&client.keys.password)?);
+    }
+    if !client.scopes.is_empty() {
+        add(
+            "scope",
+            Text::new(client.scopes.join(&client.scope_separator)),
+        );
+    }
+    for parameter in &client.parameters {
+        let value = match &parameter.value {
+            ParameterValue::Fixed(value) => Text::new(value.clone()),
+            ParameterValue::CredentialsKey(key) => reader.text(key)?,
+        };
+        // RFC 6749 section 3.1: a parameter without a value counts as omitted, so it is.
+        if !value.is_empty() {
+            add(&parameter.name, value);
+        }
+    }
+    Ok(list)
+}
+
+fn headers(
+    client: &Client,
+    reader: &Reader<'_>,
+) -> Result<Vec<(String, Secret)>, CredentialsProblem> {
+    let mut own = Vec::new();
+    for header in &client.headers {
+        let value = match &header.value {
+            ParameterValue::Fixed(value) if value.chars().all(credentials::fits_header) => {
+                Text::new(value.clone())
+            }
+            ParameterValue::Fixed(_) => {
+                return Err(NameProblem::HeaderValue {
+                    name: header.name.clone(),
+                }
+                .into());
+            }
+            ParameterValue::CredentialsKey(key) => reader.header(key)?,
+        };
+        own.push((
+            header.name.to_ascii_lowercase(),
+            Secret::from(value.as_str()),
+        ));
+    }
+    let mut list = Vec::new();
+    let mut add = |name: &str, value: Secret| {
+        if !own.iter().any(|(taken, _)| taken == name) {
+            list.push((name.to_owned(), value));
+        }
+    };
+    add("accept", "application/json".into());
+    match client.format {
+        Format::Form => add("content-type", "application/x-www-form-urlencoded".into()),
+        Format::Json => add("content-type", "application/json".into()),
+        Format::Query => {}
+    }
+    if let ClientAuthentication::ClientSecretBasic { encoding } = client.authentication {
+        add("authorization", basic(client, encoding, reader)?);
+    }
+    list.extend(own);
+    Ok(list)
+}
+
+/// HTTP Basic (RFC 7617), with id and secret form-encoded first (RFC 6749 section 2.3.1) or as they are.
+fn basic(
+    client: &Client,
+    encoding: BasicEncoding,
+    reader: &Reader<'_>,
+) -> Result<Secret, CredentialsProblem> {
+    use base64::Engine as _;
+    let id = reader.credential(&client.keys.client_id)?;
+    let secret = reader.credential(&client.keys.client_secret)?;
+    let pair = match encoding {
+        BasicEncoding::FormEncoded => {
+            let mut pair = Text::default();
+            write::form_encode(&mut pair, &id);
+            pair.push(':');
+            write::form_encode(&mut pair, &secret);
+            pair
+        }
+        // The server splits at the first colon (RFC 7617 section 2): the rest of the id would become part of the secret.
+        BasicEncoding::Raw if id.contains(':') => {
+            return Err(CredentialsProblem::Colon {
+                key: client.keys.client_id.clone(),
+            });
+        }
+        BasicEncoding::Raw => Text::new(format!("{}:{}", *id, *secret)),
+    };
+    let mut value = Text::new("Basic ".to_owned());
+    base64::engine::general_purpose::STANDARD.encode_string(pair.as_bytes(), &mut value);
+    Ok(Secret::from(value.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

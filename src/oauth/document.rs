@@ -1,0 +1,247 @@
+//! Strict decoding of an answer's body: what is ambiguous is an error, since what is read is published.
+//!
+//! JSON (RFC 8259) without duplicate keys, at most [`MAX_DEPTH`] levels deep, in UTF-8, with nothing after it. A byte
+//! order mark before it is tolerated, as RFC 8259 section 8.1 allows: some .NET services send one. Form-encoded bodies
+//! are read as strictly. Problems are static words: nothing of the body gets into an error.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// How many levels arrays and objects may nest. Token answers have two or three.
+pub const MAX_DEPTH: usize = 32;
+
+/// The body is not UTF-8.
+pub const NOT_UTF8: &str = "its body is not valid UTF-8";
+/// The body is not JSON, or not strictly.
+pub const BAD_JSON: &str =
+    "its body is not valid JSON (cut off, malformed, or with something after it)";
+/// An object has a key twice.
+pub const DUPLICATE_KEY: &str = "its body has a key twice";
+/// Too many levels.
+pub const TOO_DEEP: &str = "its body is nested too deeply";
+/// The body is not form-encoded as it should be.
+pub const BAD_FORM: &str = "its body is not valid form encoding";
+
+/// The body as text, without a byte order mark and without white space around it.
+///
+/// # Errors
+/// [`NOT_UTF8`].
+pub fn text(body: &[u8]) -> Result<&str, &'static str> {
+    let text = std::str::from_utf8(body).map_err(|_| NOT_UTF8)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Ok(text.trim_matches([' ', '\t', '\r', '\n']))
+}
+
+/// Reads JSON strictly.
+///
+/// # Errors
+/// [`BAD_JSON`], [`DUPLICATE_KEY`] or [`TOO_DEEP`].
+pub fn json(text: &str) -> Result<Value, &'static str> {
+    let mut fault = None;
+    let mut source = serde_json::Deserializer::from_str(text);
+    let value = Strict {
+        depth: 0,
+        fault: &mut fault,
+    }
+    .deserialize(&mut source);
+    match value {
+        Ok(value) => source.end().map(|()| value).map_err(|_| BAD_JSON),
+        Err(_) => Err(fault.unwrap_or(BAD_JSON)),
+    }
+}
+
+/// Reads a form-encoded body strictly, into an object of strings.
+///
+/// # Errors
+/// [`BAD_FORM`], [`NOT_UTF8`] (of what is percent-encoded) or [`DUPLICATE_KEY`].
+pub fn form(text: &str) -> Result<Value, &'static str> {
+    let mut object = Map::new();
+    for pair in text.split('&') {
+        let (name, value) = pair.split_once('=').ok_or(BAD_FORM)?;
+        let (name, value) = (form_decode(name)?, form_decode(value)?);
+        if object.insert(name, Value::String(value)).is_some() {
+            return Err(DUPLICATE_KEY);
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+fn form_decode(text: &str) -> Result<String, &'static str> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+                let (high, low) = (digit().ok_or(BAD_FORM)?, digit().ok_or(BAD_FORM)?);
+                u8::try_from(high * 16 + low).map_err(|_| BAD_FORM)?
+            }
+            // What form encoding never leaves as it is: HTML and prose stop here.
+            b' ' | b'<' | b'>' | b'"' | b'{' | b'}' => return Err(BAD_FORM),
+            other if other.is_ascii_control() => return Err(BAD_FORM),
+            other => other,
+        });
+    }
+    String::from_utf8(out).map_err(|_| NOT_UTF8)
+}
+
+/// Builds a [`Value`], refusing duplicate keys and deep nesting. `fault` keeps the reason beside serde's error, whose
+/// text could hold a piece of the body.
+struct Strict<'f> {
+    depth: usize,
+    fault: &'f mut Option<&'static str>,
+}
+
+impl Strict<'_> {
+    fn deeper(&mut self) -> Result<Strict<'_>, &'static str> {
+        if self.depth >= MAX_DEPTH {
+            *self.fault = Some(TOO_DEEP);
+            return Err(TOO_DEEP);
+        }
+        Ok(Strict {
+            depth: self.depth + 1,
+            fault: self.fault,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        loop {
+            let inner = self.deeper().map_err(A::Error::custom)?;
+            match items.next_element_seed(inner)? {
+                Some(item) => list.push(item),
+                None => return Ok(Value::Array(list)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let inner = self.deeper().map_err(A::Error::custom)?;
+            let value = entries.next_value_seed(inner)?;
+            if object.insert(key, value).is_some() {
+                *self.fault = Some(DUPLICATE_KEY);
+                return Err(A::Error::custom(DUPLICATE_KEY));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json as value;
+
+    #[test]
+    fn ordinary_json_is_read_as_serde_json_reads_it() {
+        let source = r#"{"a": [1, -2, 3.5, "x\u00e9", null, true], "b": {"c": {}}}"#;
+        assert_eq!(json(source), Ok(serde_json::from_str(source).unwrap()));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_an_error_at_any_level() {
+        assert_eq!(json(r#"{"a":1,"a":1}"#), Err(DUPLICATE_KEY));
+        assert_eq!(json(r#"{"x":[{"a":1,"\u0061":2}]}"#), Err(DUPLICATE_KEY));
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_an_error_and_not_a_crash() {
+        assert_eq!(json(&"[".repeat(10_000)), Err(TOO_DEEP));
+        assert_eq!(json(&r#"{"a":"#.repeat(10_000)), Err(TOO_DEEP));
+        let deepest = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert!(json(&deepest).is_ok());
+        let too_deep = format!(
+            "{}1{}",
+            "[".repeat(MAX_DEPTH + 1),
+            "]".repeat(MAX_DEPTH + 1)
+        );
+        assert_eq!(json(&too_deep), Err(TOO_DEEP));
+    }
+
+    #[test]
+    fn what_is_not_strictly_json_is_an_error() {
+        for source in [
+            "",
+            "{",
+            r#"{"a":1}x"#,
+            r#"{"a":1}{}"#,
+            "{'a':1}",
+            r#"{"a":1,}"#,
+            "NaN",
+            "1e999",
+            r#""\ud800""#,
+            "\"a\nb\"",
+        ] {
+            assert_eq!(json(source), Err(BAD_JSON), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_white_space_around_are_tolerated() {
+        assert_eq!(text(b"\xef\xbb\xbf {}\r\n"), Ok("{}"));
+        assert_eq!(text(b"\xff\xfe{\0}\0"), Err(NOT_UTF8));
+        assert_eq!(text(b"{\"a\":\"\xc3\x28\"}"), Err(NOT_UTF8));
+    }
+
+    #[test]
+    fn forms_are_read_as_strictly() {
+        assert_eq!(
+            form("a=1&b=x+y%2Bz%C3%A9&c="),
+            Ok(value!({"a": "1", "b": "x y+zé", "c": ""}))
+        );
+        for (source, problem) in [
+            ("a=1&a=2", DUPLICATE_KEY),
+            ("a=%zz", BAD_FORM),
+            ("a=%4", BAD_FORM),
+            ("a", BAD_FORM),
+            ("", BAD_FORM),
+            ("a=1&", BAD_FORM),
+            ("a=%ff", NOT_UTF8),
+            ("<html a=1>", BAD_FORM),
+            ("a=b c", BAD_FORM),
+        ] {
+            assert_eq!(form(source), Err(problem), "{source:?}");
+        }
+    }
+}

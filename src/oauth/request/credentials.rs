@@ -1,0 +1,159 @@
+//! Reading credentials: which keys are needed, and what is wrong with what stands in them.
+
+use thiserror::Error;
+
+use super::Text;
+use super::names::NameProblem;
+use crate::oauth::{Client, ClientAuthentication, Credentials, Grant, ParameterValue};
+
+/// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CredentialsProblem {
+    /// The key is needed and not there.
+    #[error("the credentials Secret has no key \"{key}\": add it, or name another key in spec")]
+    Missing {
+        /// The key.
+        key: String,
+    },
+    /// The key is there and holds nothing (or a line break alone). Never taken for anonymous access.
+    #[error(
+        "the key \"{key}\" of the credentials Secret is empty: give it a value, or remove it if it is not needed"
+    )]
+    Empty {
+        /// The key.
+        key: String,
+    },
+    /// The value is not UTF-8.
+    #[error(
+        "the key \"{key}\" of the credentials Secret is not text (UTF-8): was it encoded twice, or is it the wrong file?"
+    )]
+    NotText {
+        /// The key.
+        key: String,
+    },
+    /// The value holds a control character (such as a line break) where none may be.
+    #[error(
+        "the key \"{key}\" of the credentials Secret holds a control character, such as a line break in the middle: write the value as one line"
+    )]
+    Control {
+        /// The key.
+        key: String,
+    },
+    /// Raw Basic cannot send an id with a colon: the server would split it there.
+    #[error(
+        "the client id in key \"{key}\" holds a colon, which raw Basic cannot send: use the form-encoded Basic, or client_secret_post"
+    )]
+    Colon {
+        /// The key.
+        key: String,
+    },
+    /// A parameter or header of the resource is at odds with the request; validation finds this before.
+    #[error(transparent)]
+    Name(#[from] NameProblem),
+}
+
+impl CredentialsProblem {
+    /// The key of the credentials Secret that it is about, if it is about one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            CredentialsProblem::Missing { key }
+            | CredentialsProblem::Empty { key }
+            | CredentialsProblem::NotText { key }
+            | CredentialsProblem::Control { key }
+            | CredentialsProblem::Colon { key } => Some(key),
+            CredentialsProblem::Name(_) => None,
+        }
+    }
+}
+
+/// The keys that the credentials Secret must have for this client, each once, in the order they are used.
+pub fn required_keys(client: &Client) -> Vec<String> {
+    let mut keys: Vec<&String> = Vec::new();
+    match client.authentication {
+        ClientAuthentication::ClientSecretBasic { .. } | ClientAuthentication::ClientSecretPost => {
+            keys.extend([&client.keys.client_id, &client.keys.client_secret]);
+        }
+        ClientAuthentication::None => {}
+    }
+    if client.grant == Grant::Password {
+        keys.extend([&client.keys.username, &client.keys.password]);
+    }
+    for parameter in client.parameters.iter().chain(&client.headers) {
+        if let ParameterValue::CredentialsKey(key) = &parameter.value {
+            keys.push(key);
+        }
+    }
+    let mut once: Vec<String> = Vec::new();
+    for key in keys {
+        if !once.contains(key) {
+            once.push(key.clone());
+        }
+    }
+    once
+}
+
+/// The value as it is sent: without its one trailing `\n` or `\r\n` if that is the only line break in it.
+pub fn single_line(value: &str) -> &str {
+    let line = value
+        .strip_suffix("\r\n")
+        .or_else(|| value.strip_suffix('\n'));
+    match line {
+        Some(line) if !line.contains(['\n', '\r']) => line,
+        _ => value,
+    }
+}
+
+/// What a header's value may hold (RFC 9110 section 5.5): no control characters but the tab.
+pub(super) fn fits_header(c: char) -> bool {
+    c == '\t' || !c.is_control()
+}
+
+/// Reads values out of the credentials Secret.
+pub(super) struct Reader<'a>(pub(super) &'a Credentials);
+
+impl Reader<'_> {
+    /// A client id, client secret, user name or password: one line without control characters (RFC 6749 appendix A).
+    pub(super) fn credential(&self, key: &str) -> Result<Text, CredentialsProblem> {
+        self.header(key)
+    }
+
+    /// As [`Reader::credential`], but may be missing. Empty is an error all the same.
+    pub(super) fn optional_credential(
+        &self,
+        key: &str,
+    ) -> Result<Option<Text>, CredentialsProblem> {
+        match self.credential(key) {
+            Err(CredentialsProblem::Missing { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// A value that fits a header.
+    pub(super) fn header(&self, key: &str) -> Result<Text, CredentialsProblem> {
+        let text = self.text(key)?;
+        if text.chars().all(fits_header) {
+            Ok(text)
+        } else {
+            Err(CredentialsProblem::Control {
+                key: key.to_owned(),
+            })
+        }
+    }
+
+    /// Any text that is not empty.
+    pub(super) fn text(&self, key: &str) -> Result<Text, CredentialsProblem> {
+        let named = || key.to_owned();
+        let value = self
+            .0
+            .0
+            .get(key)
+            .ok_or_else(|| CredentialsProblem::Missing { key: named() })?;
+        let text = value
+            .expose()
+            .ok_or_else(|| CredentialsProblem::NotText { key: named() })?;
+        match single_line(text) {
+            "" => Err(CredentialsProblem::Empty { key: named() }),
+            line => Ok(Text::new(line.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Which names a resource's own parameters and headers may not take.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::oauth::{Client, ClientAuthentication, Format, Grant};
+
+/// The parameters that may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// Headers that belong to the connection or to the sender.
+const SENDER_HEADERS: [&str; 13] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// A parameter or header of the resource that cannot be sent as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NameProblem {
+    /// The parameter is one that the request sets by itself.
+    #[error(
+        "the parameter \"{name}\" is set by the grant, the client authentication or spec.scopes: remove it from spec.parameters"
+    )]
+    Reserved {
+        /// The parameter.
+        name: String,
+    },
+    /// The parameter is there twice, and only `resource` and `audience` may be.
+    #[error(
+        "the parameter \"{name}\" is there more than once in spec.parameters: only resource and audience may repeat"
+    )]
+    Repeated {
+        /// The parameter.
+        name: String,
+    },
+    /// The parameter stands in the token URL's query already.
+    #[error(
+        "the parameter \"{name}\" stands in the query of spec.provider.tokenURL already: write it in one place only"
+    )]
+    InUrl {
+        /// The parameter.
+        name: String,
+    },
+    /// The header is one that the request or the connection sets by itself.
+    #[error("the header \"{name}\" is set by the operator: remove it from spec.request.headers")]
+    ReservedHeader {
+        /// The header.
+        name: String,
+    },
+    /// The header is there twice.
+    #[error("the header \"{name}\" is there more than once in spec.request.headers")]
+    RepeatedHeader {
+        /// The header.
+        name: String,
+    },
+    /// The name is no header name (RFC 9110 section 5.1).
+    #[error("\"{name}\" is no header name: letters, digits and !#$%&'*+-.^_`|~ only")]
+    HeaderName {
+        /// The header.
+        name: String,
+    },
+    /// The fixed value of this header holds a control character.
+    #[error("the value of the header \"{name}\" holds a control character, such as a line break")]
+    HeaderValue {
+        /// The header.
+        name: String,
+    },
+}
+
+/// The parameters that this client's request sets by itself, which the resource's own may therefore not be called.
+///
+/// Client id and secret are reserved under every method: what a method does not send as a parameter it sends as a
+/// header, and one secret must not go both ways (RFC 6749 section 2.3). With `none`, `client_secret` is free.
+pub fn reserved_parameters(client: &Client) -> Vec<&'static str> {
+    let mut names = vec!["grant_type", "client_id", "scope"];
+    if client.authentication != ClientAuthentication::None {
+        names.push("client_secret");
+    }
+    if client.grant == Grant::Password {
+        names.extend(["username", "password"]);
+    }
+    names
+}
+
+/// The headers, in lower case, that this client's request or its sender sets by itself. `accept` and `content-type`
+/// are not among them: the resource's own take their place.
+pub fn reserved_headers(client: &Client) -> Vec<&'static str> {
+    let mut names = SENDER_HEADERS.to_vec();
+    if matches!(
+        client.authentication,
+        ClientAuthentication::ClientSecretBasic { .. }
+    ) {
+        names.push("authorization");
+    }
+    names
+}
+
+/// Checks the names of the resource's own parameters and headers: none reserved, none twice.
+///
+/// # Errors
+/// The first [`NameProblem`], parameters first.
+pub fn check_names(client: &Client) -> Result<(), NameProblem> {
+    check_parameters(client)?;
+    check_headers(client)
+}
+
+fn check_parameters(client: &Client) -> Result<(), NameProblem> {
+    let reserved = reserved_parameters(client);
+    let mut seen = BTreeSet::new();
+    for parameter in &client.parameters {
+        let name = parameter.name.as_str();
+        if reserved.contains(&name) {
+            return Err(NameProblem::Reserved {
+                name: name.to_owned(),
+            });
+        }
+        if !seen.insert(name) && !REPEATABLE.contains(&name) {
+            return Err(NameProblem::Repeated {
+                name: name.to_owned(),
+            });
+        }
+    }
+    if client.format == Format::Query {
+        for (name, _) in client.token_url.query_pairs() {
+            if reserved.contains(&name.as_ref()) || seen.contains(name.as_ref()) {
+                return Err(NameProblem::InUrl {
+                    name: name.into_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_headers(client: &Client) -> Result<(), NameProblem> {
+    let reserved = reserved_headers(client);
+    let mut seen = BTreeSet::new();
+    for header in &client.headers {
+        let name = header.name.to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(NameProblem::HeaderName { name });
+        }
+        if reserved.contains(&name.as_str()) {
+            return Err(NameProblem::ReservedHeader { name });
+        }
+        if !seen.insert(name.clone()) {
+            return Err(NameProblem::RepeatedHeader { name });
+        }
+    }
+    Ok(())
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

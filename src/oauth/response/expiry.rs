@@ -1,0 +1,234 @@
+//! When a token ends, as providers tell it.
+//!
+//! A relative lifetime counts before an absolute one: it needs no agreement of clocks. Zero, `null`, an empty string and
+//! nothing at all mean "not given". A negative or past end, junk, and less than a second are failures. What is longer
+//! than [`MAX_LIFETIME`] (such as 1e308, or `i64::MAX` for "never") counts as that long.
+
+use serde_json::Value;
+
+use super::retry_after::civil_utc;
+use crate::oauth::{ExpiryShape, ExpiryUnit, Lifetime};
+use crate::time::{Span, Time};
+
+/// Longest lifetime that is believed: ten years. Longer ones are cut to it, with a remark.
+pub const MAX_LIFETIME: Span = Span::from_seconds(10 * 365 * 86_400);
+
+/// Numbers from here on are milliseconds since the epoch where seconds are usual: as seconds they are past the year 5000.
+const SURELY_MILLISECONDS: f64 = 1e11;
+
+/// Relative and absolute end may differ by this much before it is remarked on.
+const TOLERANCE: Span = Span::from_seconds(60);
+
+const JUNK: &str = "its token lifetime is neither a number nor a time";
+const PAST: &str = "its token has already expired";
+const CUT: &str = "the token's lifetime in the answer is over ten years and counts as ten years";
+const DIFFER: &str = "relative and absolute expiry in the answer differ by more than 60 s; the relative one counts (are the clocks right?)";
+const NO_ZONE: &str = "the token's end in the answer has no time zone and counts as UTC";
+const MILLIS: &str =
+    "the token's end in the answer was read as milliseconds: as seconds it would be millennia away";
+
+type Found<T> = Result<Option<T>, &'static str>;
+
+/// Reads `expires_in`, then `expires_on` and `expires_at`.
+pub(super) fn usual(
+    value: &Value,
+    received: Time,
+    remarks: &mut Vec<&'static str>,
+) -> Found<Lifetime> {
+    let relative = match value.get("expires_in") {
+        None => None,
+        Some(found) => number(found)?
+            .map(|seconds| relative(seconds, 1000.0, remarks))
+            .transpose()?,
+    };
+    // The second of two absolute fields would add nothing.
+    let absolute = ["expires_on", "expires_at"]
+        .iter()
+        .filter_map(|name| value.get(*name))
+        .find(|found| is_given(found));
+    let Some(absolute) = absolute else {
+        return Ok(relative.map(Lifetime::For));
+    };
+    let end = point(absolute, remarks);
+    match (relative, end) {
+        (Some(span), Ok(end)) => {
+            if end.is_some_and(|end| apart(received + span, end) > TOLERANCE) {
+                remarks.push(DIFFER);
+            }
+            Ok(Some(Lifetime::For(span)))
+        }
+        (Some(span), Err(_)) => {
+            remarks
+                .push("the absolute expiry in the answer cannot be read; the relative one counts");
+            Ok(Some(Lifetime::For(span)))
+        }
+        (None, end) => end?.map(|end| until(end, received, remarks)).transpose(),
+    }
+}
+
+/// Reads the end where the resource says that it stands.
+pub(super) fn configured(
+    shape: &ExpiryShape,
+    value: &Value,
+    received: Time,
+    remarks: &mut Vec<&'static str>,
+) -> Found<Lifetime> {
+    let Some(found) = value
+        .pointer(&shape.pointer)
+        .filter(|found| is_given(found))
+    else {
+        remarks.push(
+            "the answer holds nothing where spec.response says that the token's lifetime stands",
+        );
+        return Ok(None);
+    };
+    let scale = match shape.unit {
+        ExpiryUnit::Seconds | ExpiryUnit::EpochSeconds => 1000.0,
+        ExpiryUnit::Milliseconds | ExpiryUnit::EpochMilliseconds => 1.0,
+        ExpiryUnit::Rfc3339 => {
+            let text = found
+                .as_str()
+                .ok_or("its token lifetime is not a time by RFC 3339")?;
+            return until(written(text, remarks)?, received, remarks).map(Some);
+        }
+    };
+    let Some(number) = number(found)? else {
+        return Ok(None);
+    };
+    match shape.unit {
+        ExpiryUnit::Seconds | ExpiryUnit::Milliseconds => {
+            relative(number, scale, remarks).map(|span| Some(Lifetime::For(span)))
+        }
+        _ => until(epoch(number, scale)?, received, remarks).map(Some),
+    }
+}
+
+/// Reads `refresh_in`: seconds from the sending of the request. A hint: what cannot be used is left out with a remark.
+pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<Span> {
+    match number(found?) {
+        Ok(None) => None,
+        Ok(Some(seconds)) if seconds >= 1.0 => Some(millis(seconds * 1000.0).min(MAX_LIFETIME)),
+        _ => {
+            remarks.push("refresh_in in the answer is not usable and was left out");
+            None
+        }
+    }
+}
+
+/// Whether a value says anything: `null` and an empty string do not.
+fn is_given(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
+/// A number, also as a string; `None` for nothing and for zero.
+fn number(value: &Value) -> Found<f64> {
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_f64().ok_or(JUNK)?,
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => decimal(text.trim()).ok_or(JUNK)?,
+        _ => return Err(JUNK),
+    };
+    Ok(Some(number).filter(|number| *number != 0.0))
+}
+
+/// Digits with an optional sign and fraction; no exponent, no `inf`, no junk behind.
+fn decimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(whole) && is_number(fraction) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+/// A lifetime: floored to whole units, positive, at least a second, at most [`MAX_LIFETIME`].
+fn relative(
+    number: f64,
+    scale: f64,
+    remarks: &mut Vec<&'static str>,
+) -> Result<Span, &'static str> {
+    if number < 0.0 {
+        return Err("its token lifetime is negative");
+    }
+    let span = millis(number.floor() * scale);
+    if span < Span::from_seconds(1) {
+        return Err("its token lifetime is less than a second");
+    }
+    if span > MAX_LIFETIME {
+        remarks.push(CUT);
+    }
+    Ok(span.min(MAX_LIFETIME))
+}
+
+/// A point in time, told as seconds or milliseconds since the epoch, or written out.
+fn point(value: &Value, remarks: &mut Vec<&'static str>) -> Found<Time> {
+    let number = match value {
+        Value::String(text) if decimal(text.trim()).is_none() => {
+            return written(text.trim(), remarks).map(Some);
+        }
+        other => number(other)?,
+    };
+    let Some(number) = number else {
+        return Ok(None);
+    };
+    // Ends of "never" are above both ranges and stay seconds.
+    let in_milliseconds = (SURELY_MILLISECONDS..SURELY_MILLISECONDS * 1000.0).contains(&number);
+    if in_milliseconds {
+        remarks.push(MILLIS);
+    }
+    epoch(number, if in_milliseconds { 1.0 } else { 1000.0 }).map(Some)
+}
+
+fn epoch(number: f64, scale: f64) -> Result<Time, &'static str> {
+    if number < 0.0 {
+        return Err(PAST);
+    }
+    Ok(Time::from_millis(millis(number * scale).millis()))
+}
+
+/// RFC 3339, or ISO 8601 without a zone.
+fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static str> {
+    let text = text.trim();
+    if let Some(time) = Time::parse_rfc3339(text) {
+        return Ok(time);
+    }
+    // The largest date of .NET and SQL stands for "never"; it is past what a timestamp holds.
+    if text.starts_with("9999-12-31T") || text == "9999-12-31" {
+        return Ok(Time::NEVER);
+    }
+    let civil = text
+        .parse::<jiff::civil::DateTime>()
+        .ok()
+        .and_then(civil_utc)
+        .ok_or(JUNK)?;
+    remarks.push(NO_ZONE);
+    Ok(civil)
+}
+
+/// An absolute end: in the future, at most [`MAX_LIFETIME`] away.
+fn until(
+    end: Time,
+    received: Time,
+    remarks: &mut Vec<&'static str>,
+) -> Result<Lifetime, &'static str> {
+    if end <= received {
+        return Err(PAST);
+    }
+    let furthest = received + MAX_LIFETIME;
+    if end > furthest {
+        remarks.push(CUT);
+    }
+    Ok(Lifetime::Until(end.min(furthest)))
+}
+
+fn apart(one: Time, other: Time) -> Span {
+    one.since(other).max(other.since(one))
+}
+
+/// Milliseconds, rounded down; saturates.
+fn millis(number: f64) -> Span {
+    Span::from_seconds_f64(number.floor() / 1000.0)
+}
