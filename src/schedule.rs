@@ -168,11 +168,22 @@ pub fn accept(
         learnt_window,
         served_again: answer.same_token,
         assumed: grant.assumed,
-        too_short: grant.whole < MARGIN + MARGIN,
-        clamped_lead: own_lead(policy, grant.whole)
-            .filter(|own| *own != lead)
-            .map(|_| lead),
+        too_short: is_too_short(grant.whole),
+        clamped_lead: clamped_lead(policy, grant.whole),
     })
+}
+
+/// Whether a lifetime is too short for mounted volumes to follow in time (`L < 2M`): the resource is warned.
+pub fn is_too_short(lifetime: Span) -> bool {
+    lifetime < MARGIN + MARGIN
+}
+
+/// What the resource's own lead is clamped to for a lifetime, where it does not fit.
+pub fn clamped_lead(policy: &Policy, lifetime: Span) -> Option<Span> {
+    let counts = lead(policy, lifetime);
+    own_lead(policy, lifetime)
+        .filter(|own| *own != counts)
+        .map(|_| counts)
 }
 
 /// How long before its end a token of this lifetime is wanted anew: `min(max(L/4, M), L/2, 24 h)`.
