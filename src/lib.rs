@@ -6,9 +6,11 @@
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod metrics;
 pub mod oauth;
 pub mod queue;
 pub mod schedule;
 pub mod secret;
+pub mod server;
 pub mod telemetry;
 pub mod time;

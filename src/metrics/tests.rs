@@ -1,0 +1,256 @@
+use super::*;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+fn metrics() -> Metrics {
+    Metrics::new(Clock::system())
+}
+
+/// Every metric with a sample.
+fn everything() -> Metrics {
+    let metrics = metrics();
+    for state in ResourceState::ALL {
+        metrics.resources(state, 1);
+    }
+    metrics.earliest_expiry(Some(Clock::system().now() + Span::from_seconds(60)));
+    metrics.tokens_expired(0);
+    metrics.token_request("auth.example.org:443", "success", Span::from_millis(120));
+    metrics.refresh_lateness(Span::from_millis(20));
+    for kind in [
+        WriteKind::Secret,
+        WriteKind::Status,
+        WriteKind::Event,
+        WriteKind::Lease,
+    ] {
+        metrics.api_write(kind, true);
+    }
+    metrics.queue_depth("refresh", 3);
+    metrics.lanes([Lane {
+        host: "auth.example.org:443".into(),
+        in_flight: 1,
+        slots: 4,
+    }]);
+    metrics.watch_restart("oauthclients");
+    metrics.expose_each(|| {
+        let expires = Time::from_seconds(1_700_000_000);
+        vec![TokenExpiry {
+            namespace: "bookshop".into(),
+            name: "metadata".into(),
+            expires,
+        }]
+    });
+    metrics
+}
+
+fn has(text: &str, line: &str) {
+    assert!(
+        text.lines().any(|found| found == line),
+        "no line {line:?} in:\n{text}"
+    );
+}
+
+#[test]
+fn a_scrape_shows_what_was_recorded() {
+    let metrics = everything();
+    metrics.leader(true);
+    let request = metrics.api_request();
+    let text = metrics.render();
+    has(&text, r#"oauthclient_resources{state="refresh_failing"} 1"#);
+    has(
+        &text,
+        r#"oauthclient_token_requests_total{host="auth.example.org:443",outcome="success"} 1"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_token_request_duration_seconds_count{host="auth.example.org:443"} 1"#,
+    );
+    has(&text, "oauthclient_refresh_lateness_seconds_count 1");
+    has(
+        &text,
+        r#"oauthclient_api_writes_total{kind="status",outcome="success"} 1"#,
+    );
+    has(&text, r#"oauthclient_queue_depth{class="refresh"} 3"#);
+    has(
+        &text,
+        r#"oauthclient_lane_slots{host="auth.example.org:443"} 4"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_watch_restarts_total{kind="oauthclients"} 1"#,
+    );
+    has(&text, "oauthclient_leader 1");
+    has(&text, "oauthclient_api_requests_in_flight 1");
+    has(
+        &text,
+        concat!(
+            "oauthclient_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        ),
+    );
+    has(
+        &text,
+        r#"oauthclient_token_expiration_timestamp_seconds{namespace="bookshop",name="metadata"} 1700000000.0"#,
+    );
+    assert!(text.ends_with("# EOF\n"));
+    drop(request);
+    has(&metrics.render(), "oauthclient_api_requests_in_flight 0");
+}
+
+#[test]
+fn the_earliest_expiry_counts_down_and_is_absent_without_a_token() {
+    let metrics = metrics();
+    let name = "oauthclient_token_earliest_expiration_seconds ";
+    assert!(!metrics.render().contains(name));
+    metrics.earliest_expiry(Some(Clock::system().now() - Span::from_seconds(60)));
+    let text = metrics.render();
+    let left: f64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((-61.0..=-60.0).contains(&left), "{left}");
+    metrics.earliest_expiry(None);
+    assert!(!metrics.render().contains(name));
+}
+
+#[test]
+fn the_51st_host_is_counted_as_other_and_stays_so() {
+    let metrics = metrics();
+    for number in 0..60 {
+        metrics.token_request(&format!("host{number}:443"), "success", Span::ZERO);
+    }
+    metrics.token_request("host3:443", "success", Span::ZERO);
+    metrics.lanes((0..60).map(|number| Lane {
+        host: format!("host{number}:443").into(),
+        in_flight: 1,
+        slots: 2,
+    }));
+    let text = metrics.render();
+    has(
+        &text,
+        r#"oauthclient_token_requests_total{host="other",outcome="success"} 10"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_token_requests_total{host="host3:443",outcome="success"} 2"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_lane_requests_in_flight{host="other"} 10"#,
+    );
+    has(&text, r#"oauthclient_lane_slots{host="other"} 20"#);
+    assert_eq!(text.matches("oauthclient_lane_slots{").count(), HOSTS + 1);
+}
+
+#[test]
+fn a_lane_that_is_gone_is_no_longer_shown() {
+    let metrics = metrics();
+    let lane = |host: &str| Lane {
+        host: host.into(),
+        in_flight: 0,
+        slots: 4,
+    };
+    metrics.lanes([lane("a:443"), lane("b:443")]);
+    metrics.lanes([lane("b:443")]);
+    let text = metrics.render();
+    assert!(!text.contains("a:443") && text.contains("b:443"), "{text}");
+}
+
+#[test]
+fn no_series_for_a_single_resource_unless_asked_for() {
+    assert!(!metrics().render().contains("expiration_timestamp"));
+}
+
+struct Described {
+    kind: String,
+    help: String,
+    labels: Vec<String>,
+}
+
+/// What the rendered text says of each metric: the name to query, its type, labels and help.
+fn described(text: &str) -> BTreeMap<String, Described> {
+    let mut all = BTreeMap::new();
+    let mut help = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').unwrap().1.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            let suffix = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let sample = text
+                .lines()
+                .find(|line| line.starts_with(name))
+                .unwrap_or_default();
+            let labels = sample.split_once('{').map_or(Vec::new(), |(_, labels)| {
+                let names = labels
+                    .split(',')
+                    .filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+                names.filter(|label| label != "le").collect()
+            });
+            let described = Described {
+                kind: kind.to_owned(),
+                help: std::mem::take(&mut help),
+                labels,
+            };
+            all.insert(format!("{name}{suffix}"), described);
+        }
+    }
+    all
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    for (name, metric) in described(&everything().render()) {
+        assert!(
+            name.starts_with("oauthclient_") || name.starts_with("process_"),
+            "{name}"
+        );
+        assert_eq!(metric.kind == "counter", name.ends_with("_total"), "{name}");
+        assert!(
+            !name.contains("millis") && metric.help.ends_with('.'),
+            "{name}: {}",
+            metric.help
+        );
+    }
+}
+
+#[test]
+fn the_page_on_metrics_lists_exactly_what_there_is() {
+    let mut page = String::from(
+        "<!-- Made from the program by a test. To make it anew: UPDATE=1 cargo test the_page_on_metrics -->\n\
+         # Metrics\n\n\
+         `GET /metrics` answers in the OpenMetrics text format. No label grows with the number of resources, except with\n\
+         `--metrics-per-resource`. A series appears with its first sample.\n\n\
+         | name | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for (name, metric) in described(&everything().render()) {
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        writeln!(
+            page,
+            "| `{name}` | {} | {} | {} |",
+            metric.kind,
+            labels.join(", "),
+            metric.help
+        )
+        .unwrap();
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == page,
+        "docs/metrics.md is not what the program has; run: UPDATE=1 cargo test the_page_on_metrics"
+    );
+}
