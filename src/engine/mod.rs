@@ -2,195 +2,286 @@
 //!
 //! Sans-I/O: it knows no clock, no Kubernetes, no file and no async. Drivers tell it what [`Engine::changed`], ask it what
 //! comes [`Engine::next`], do that, and tell it how it went ([`Engine::done`]).
+//!
+//! A driver's duties:
+//! - When a resource first appears, it tells [`Cause::Resource`] and what it knows of its Secrets, in any order; after
+//!   [`Cause::Gone`] all of it anew, for nothing is kept of a resource that is gone.
+//! - Once it has told all that the first lists hold, it calls [`Engine::ready`]; nothing is handed out before.
+//! - Every [`Work`] ends in exactly one [`Engine::done`] or [`Engine::abandoned`].
+//! - It sleeps at most 30 s at a time and passes what the wall clock then says, so that a stepped clock is noticed.
 
-use std::fmt;
-use std::sync::Arc;
+mod facts;
+mod judge;
+mod record;
+mod table;
+#[cfg(test)]
+mod tests;
+mod view;
+mod work;
 
-use crate::time::Time;
+use std::collections::BTreeSet;
 
-/// Names one resource: `namespace/name`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Arc<str>);
+use crate::queue::{Id, Queue};
+use crate::time::{Span, Time};
+use judge::Plan;
+use record::{Nudge, Record};
+use table::Table;
 
-impl Key {
-    /// The resource `name` in `namespace`.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Key(format!("{namespace}/{name}").into())
+pub use crate::queue::{Class, LaneReport, Limits, Occupancy};
+pub use facts::{
+    ANY_INPUTS, Attempt, Cause, CredentialsFacts, Key, ResourceFacts, TokenFacts, attempt_inputs,
+};
+pub use view::{State, View};
+pub use work::{Next, Outcome, Wants, Work};
+
+/// A clock that is set back by less does not matter: every lead has room for it.
+const CLOCK_STEP: Span = Span::from_seconds(60);
+
+/// All resources and what is due of them.
+#[derive(Debug, Default)]
+pub struct Engine {
+    table: Table,
+    queue: Queue,
+    /// The ends of all tokens that are alive: at each, its resource is looked at.
+    ends: BTreeSet<(Time, Id)>,
+    counts: [usize; State::ALL.len()],
+    ready: bool,
+    /// The latest time seen since the clock was last set back.
+    latest: Time,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        Engine {
+            queue: Queue::new(limits),
+            ..Engine::default()
+        }
     }
 
-    /// The namespace; no Kubernetes name holds a slash.
-    pub fn namespace(&self) -> &str {
-        self.0
-            .split_once('/')
-            .map_or("", |(namespace, _)| namespace)
+    /// The first lists are complete: from now on work is handed out. What is current by its facts waits for its refresh,
+    /// everything else is due at once.
+    pub fn ready(&mut self, now: Time) {
+        if std::mem::replace(&mut self.ready, true) {
+            return;
+        }
+        self.latest = now;
+        for id in self.table.ids() {
+            self.settle(id);
+            self.react(id, Nudge::NEW, now);
+        }
     }
 
-    /// The name.
-    pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    /// Tells what was seen of a resource. What is already known changes nothing; while its work is under way, the change
+    /// counts when that is done.
+    pub fn changed(&mut self, key: &Key, cause: Cause, now: Time) {
+        let known = self.table.find(key);
+        let id = match (&cause, known) {
+            (_, Some(id)) => id,
+            (Cause::Gone | Cause::Look | Cause::Token(None) | Cause::Credentials(None), None) => {
+                return;
+            }
+            (_, None) => self.table.insert(key.clone()),
+        };
+        self.latest = self.latest.max(now);
+        let in_flight = self.queue.is_in_flight(id);
+        let Some(record) = self.table.get_mut(id) else {
+            return;
+        };
+        let nudge = match cause {
+            Cause::Resource(facts) => {
+                let seen_before = record.resource.is_some();
+                let nudge = record.resource_came(&facts, self.ready, in_flight);
+                if self.queue.enter(id, &facts.host) && seen_before {
+                    record.host_changed();
+                }
+                nudge
+            }
+            Cause::Gone => {
+                record.gone(in_flight);
+                self.queue.plan(id, None, Time::NEVER);
+                Nudge::default()
+            }
+            Cause::Token(facts) => record.token_came(facts, self.ready, in_flight),
+            Cause::Credentials(facts) => record.credentials_came(facts),
+            Cause::Look => Nudge::LOOK,
+        };
+        self.settle(id);
+        if !self.drop_empty(id) {
+            self.react(id, nudge, now);
+        }
     }
-}
 
-/// `namespace/name`.
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    /// What to do now, or until when to sleep. A resource whose work is under way is not handed out again.
+    pub fn next(&mut self, now: Time) -> Next {
+        if !self.ready {
+            return Next::Sleep(Time::NEVER);
+        }
+        if now < self.latest - CLOCK_STEP {
+            self.clock_was_set_back(now);
+        }
+        self.latest = self.latest.max(now);
+        self.end_tokens(now);
+        let Some(taken) = self.queue.next(now) else {
+            let end = self.ends.first().map_or(Time::NEVER, |(end, _)| *end);
+            return Next::Sleep(self.queue.wake().min(end));
+        };
+        match self.table.get_mut(taken.id) {
+            Some(record) => {
+                record.taken(taken.may_request);
+                Next::Work(Work {
+                    key: record.key.clone(),
+                    may_request: taken.may_request,
+                    due: taken.due,
+                })
+            }
+            None => Next::Sleep(now),
+        }
     }
-}
 
-/// What a driver saw happen.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cause {
-    /// The resource as it is now (from a watch or a list).
-    Resource(ResourceFacts),
-    /// The resource is gone.
-    Gone,
-    /// Its token Secret as it is now; `None` when it is gone (or may be: the driver looks before it believes it).
-    Token(Option<TokenFacts>),
-    /// Its credentials Secret as it is now, by metadata alone; `None` when there is none with the opt-in label.
-    Credentials(Option<CredentialsFacts>),
-    /// Look at it again (a background check of contents, a lost watch).
-    Look,
-}
-
-/// What the engine needs to know of a resource; hashes stand for what is compared only.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ResourceFacts {
-    /// The object's UID, hashed.
-    pub uid: u64,
-    /// `metadata.generation`.
-    pub generation: i64,
-    /// Hash of what the spec makes us send and render ([`crate::inputs`]), or 0 where the spec is not valid.
-    pub inputs: u64,
-    /// The lane: the token endpoint's host and port.
-    pub host: Arc<str>,
-    /// The refresh-on-demand annotation's value, hashed; 0 for none.
-    pub refresh_request: u64,
-    /// `spec.suspend`.
-    pub suspended: bool,
-    /// A deletion time stamp is set.
-    pub deleting: bool,
-    /// The status is of this generation and says what holds: nothing to write as long as nothing else changes.
-    pub reported: bool,
-    /// The failing request that the status tells of, if any.
-    pub attempt: Option<Attempt>,
-}
-
-/// What the engine needs to know of a published token.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TokenFacts {
-    /// UID of the owner named by the Secret, hashed.
-    pub owner: u64,
-    /// The Secret's resourceVersion, hashed.
-    pub version: u64,
-    /// When the request was sent.
-    pub issued: Time,
-    /// When it ends.
-    pub expires: Time,
-    /// When it is due to be replaced.
-    pub refresh: Time,
-    /// The inputs it was made from.
-    pub inputs: u64,
-    /// The version of the credentials it was made from.
-    pub credentials: u64,
-    /// The refresh request that was handled last; 0 for none.
-    pub refresh_request: u64,
-}
-
-/// What the engine needs to know of a credentials Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CredentialsFacts {
-    /// UID and resourceVersion, hashed.
-    pub version: u64,
-}
-
-/// A failing request, and when it may be made again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Attempt {
-    /// How many requests in a row have failed.
-    pub failures: u32,
-    /// When the last one was sent.
-    pub time: Time,
-    /// When the next may be made; [`Time::NEVER`] when only a change helps.
-    pub next: Time,
-    /// The end of the `Retry-After` that came with the last failure; the same as `time` where there was none. Not even a
-    /// change of the spec asks before it, unless endpoint or client changed.
-    pub not_before: Time,
-    /// The inputs (spec and credentials version) that failed: [`attempt_inputs`].
-    pub inputs: u64,
-}
-
-/// The inputs of a failed request as one number: the spec's inputs and the version of the credentials (0 for none). It is
-/// kept in the status, so it must come out the same in every version of this program.
-pub const fn attempt_inputs(inputs: u64, credentials: u64) -> u64 {
-    // SplitMix64's finaliser over both, in order.
-    const fn mix(mut z: u64) -> u64 {
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+    /// The token request of some work is over, though the work is not: the lane's slot goes to the next one while the
+    /// answer is still being written. Its [`Engine::done`] then reports [`LaneReport::Unused`]. Optional.
+    pub fn answered(&mut self, key: &Key, report: LaneReport, now: Time) {
+        let Some(id) = self.table.find(key) else {
+            return;
+        };
+        self.queue.answered(id, report);
+        if let Some(record) = self.table.get_mut(id) {
+            record.asked(report, now);
+        }
     }
-    mix(mix(inputs).wrapping_add(0x9e37_79b9_7f4a_7c15) ^ credentials)
-}
 
-/// Inputs of a format that this version does not know: taken as matching, since an upgrade must not refetch a fleet.
-pub const ANY_INPUTS: u64 = u64::MAX;
+    /// Tells how some work ended. Whatever it says, the resource is looked at when its token ends.
+    pub fn done(&mut self, key: &Key, outcome: Outcome, now: Time) {
+        self.finish(key, outcome.lane, now, |record, waited_since| {
+            let permit = record.permit;
+            record.learn(outcome.token, outcome.attempt);
+            Plan::of(outcome.wants, permit, waited_since, now)
+        });
+    }
 
-/// What the engine says next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Do this now.
-    Work(Work),
-    /// Nothing to do before this time ([`Time::NEVER`]: before something changes or work in flight is done).
-    Sleep(Time),
-}
+    /// Tells that some work ended without a view of what stands (the API did not answer, a panic): what was known stays
+    /// known, and the resource is looked at again at `again`.
+    pub fn abandoned(&mut self, key: &Key, lane: LaneReport, again: Time, now: Time) {
+        self.finish(key, lane, now, |_, _| Plan::look(again));
+    }
 
-/// One resource to walk through observe, decide, act.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Work {
-    /// Which.
-    pub key: Key,
-    /// Whether a token request may be made: a slot of its lane is held. Without it, a plan that needs a request ends in
-    /// [`Wants::Request`] and comes back with one.
-    pub may_request: bool,
-    /// When it was due: now minus this is the lateness.
-    pub due: Time,
-}
+    fn finish(
+        &mut self,
+        key: &Key,
+        lane: LaneReport,
+        now: Time,
+        plan: impl FnOnce(&mut Record, Option<Time>) -> Plan,
+    ) {
+        let Some(id) = self.table.find(key) else {
+            return;
+        };
+        if !self.queue.is_in_flight(id) {
+            return;
+        }
+        self.latest = self.latest.max(now);
+        let waited_since = self.queue.planned(id).0.map(|request| request.due);
+        let Some(record) = self.table.get_mut(id) else {
+            return;
+        };
+        record.asked(lane, now);
+        let (plan, nudge) = if std::mem::take(&mut record.void) {
+            record.nudge = Nudge::default();
+            (Plan::NOTHING, Nudge::NEW)
+        } else {
+            let plan = plan(record, waited_since);
+            record.settle_arrived();
+            (plan, std::mem::take(&mut record.nudge))
+        };
+        self.put(id, plan, now);
+        self.queue.done(id, lane);
+        self.settle(id);
+        if !self.drop_empty(id) {
+            self.react(id, nudge, now);
+        }
+    }
 
-/// How a piece of work ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The published token as it is known now; `None` when there is none of ours.
-    pub token: Option<TokenFacts>,
-    /// The failing request, if the last one failed.
-    pub attempt: Option<Attempt>,
-    /// What the lane learns.
-    pub lane: LaneReport,
-    /// What comes next.
-    pub wants: Wants,
-}
+    /// Acts on what was seen: now, or when the work under way is done.
+    fn react(&mut self, id: Id, nudge: Nudge, now: Time) {
+        if !self.ready || nudge == Nudge::default() {
+            return;
+        }
+        let in_flight = self.queue.is_in_flight(id);
+        let (request, look) = self.queue.planned(id);
+        let Some(record) = self.table.get_mut(id) else {
+            return;
+        };
+        if in_flight {
+            record.nudge = record.nudge.and(nudge);
+            return;
+        }
+        let plan = Plan {
+            request: request.map_or(Time::NEVER, |request| request.due),
+            look,
+        };
+        let plan = plan.nudged(record, nudge, now);
+        self.put(id, plan, now);
+    }
 
-/// What a token request says of its lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneReport {
-    /// No request was made.
-    Unused,
-    /// The host answered with a token.
-    Succeeded,
-    /// The host did not answer in time.
-    TimedOut,
-    /// The host answered something else, or refused the connection.
-    Failed,
-}
+    fn put(&mut self, id: Id, plan: Plan, now: Time) {
+        if let Some(record) = self.table.get(id) {
+            let request = plan.request_of(record, now);
+            self.queue.plan(id, request, plan.look);
+        }
+    }
 
-/// What comes next for a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
-    /// A token request is needed now, with a permit.
-    Request,
-    /// A token request is due at this time.
-    RequestAt(Time),
-    /// Look again at this time, without a request.
-    LookAt(Time),
-    /// Nothing, until something changes.
-    Change,
+    /// Marks tokens that ended, and has each resource looked at.
+    fn end_tokens(&mut self, now: Time) {
+        while let Some((end, id)) = self.ends.first().copied() {
+            if end > now {
+                return;
+            }
+            self.settle(id);
+            self.react(id, Nudge::ENDED, now);
+        }
+    }
+
+    /// The clock was set back: the timers of what was issued in its future mean nothing any more.
+    fn clock_was_set_back(&mut self, now: Time) {
+        self.latest = now;
+        for id in self.table.ids() {
+            if let Some(record) = self.table.get_mut(id) {
+                record.clock_was_set_back(now);
+            }
+            self.settle(id);
+            self.react(id, Nudge::CLOCK, now);
+        }
+    }
+
+    /// Brings the ends and the counts up to what the record says.
+    fn settle(&mut self, id: Id) {
+        let Some(record) = self.table.get_mut(id) else {
+            return;
+        };
+        let end = record.end(self.latest);
+        if end != record.noted_end {
+            self.ends.remove(&(record.noted_end, id));
+            if end < Time::NEVER {
+                self.ends.insert((end, id));
+            }
+            record.noted_end = end;
+        }
+        let state = record.state();
+        if let Some(before) = std::mem::replace(&mut record.noted_state, state) {
+            view::count(&mut self.counts, before, -1);
+        }
+        if let Some(state) = state {
+            view::count(&mut self.counts, state, 1);
+        }
+    }
+
+    /// Lets go of a record of which nothing is known any more, and says whether it did.
+    fn drop_empty(&mut self, id: Id) -> bool {
+        let empty = self.table.get(id).is_none_or(Record::is_empty);
+        if empty && !self.queue.is_in_flight(id) {
+            self.queue.remove(id);
+            self.table.remove(id);
+        }
+        empty
+    }
 }

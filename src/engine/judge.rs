@@ -1,0 +1,221 @@
+//! What a resource waits for, from its facts and from what its last work wants. Pure.
+
+use crate::queue::{Order, Request};
+use crate::schedule::clock_went_back;
+use crate::time::{Span, Time};
+
+use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
+use super::record::{Nudge, Record, Resource};
+use super::work::Wants;
+
+/// A first issue that waits for a slot this long is looked at, so that its status says why.
+const WAITING_TOLD: Span = Span::from_seconds(30);
+/// A change that asks for a request and waits for a slot this long is looked at.
+const CHANGE_TOLD: Span = Span::from_seconds(2);
+/// Work that held a permit and wants one again waits this long: never a hot loop.
+const AGAIN: Span = Span::from_seconds(2);
+
+/// What a resource waits for; [`Time::NEVER`] for neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// A token request.
+    pub(super) request: Time,
+    /// A look without one.
+    pub(super) look: Time,
+}
+
+impl Plan {
+    pub(super) const NOTHING: Plan = Plan {
+        request: Time::NEVER,
+        look: Time::NEVER,
+    };
+
+    pub(super) fn look(look: Time) -> Plan {
+        Plan {
+            look,
+            ..Plan::NOTHING
+        }
+    }
+
+    fn request(request: Time) -> Plan {
+        Plan {
+            request,
+            ..Plan::NOTHING
+        }
+    }
+
+    /// What an outcome wants. `permit`: its work could have made a request; `waited_since`: when the request was due that it
+    /// waited for, so that a look in between loses no place.
+    pub(super) fn of(wants: Wants, permit: bool, waited_since: Option<Time>, now: Time) -> Plan {
+        match wants {
+            Wants::Request if permit => Plan::request(now + AGAIN),
+            Wants::Request => Plan::request(waited_since.map_or(now, |due| due.min(now))),
+            Wants::RequestAt(time) => Plan::request(time),
+            Wants::LookAt(time) => Plan::look(time),
+            Wants::Change => Plan::NOTHING,
+        }
+    }
+
+    /// This plan after something was seen.
+    pub(super) fn nudged(self, record: &Record, nudge: Nudge, now: Time) -> Plan {
+        let mut plan = self;
+        if nudge.new {
+            plan = Plan::from_facts(record, now);
+        }
+        if nudge.judge {
+            let judged = Plan::from_facts(record, now);
+            let told = if judged.request <= now {
+                now + CHANGE_TOLD
+            } else {
+                now
+            };
+            plan = Plan {
+                request: judged.request,
+                look: told,
+            };
+        }
+        if nudge.refresh && record.resource.is_some_and(|resource| may_ask(&resource)) {
+            plan = plan.or(Plan {
+                request: record.floor().max(now),
+                look: now + CHANGE_TOLD,
+            });
+        }
+        let ended = nudge.ended && record.noted_end == Time::NEVER;
+        if nudge.look || ended {
+            plan = plan.or(Plan::look(now));
+        }
+        if nudge.clock {
+            plan = plan.after_clock_was_set_back(record, now);
+        }
+        plan
+    }
+
+    /// The earlier of both, for each.
+    fn or(self, other: Plan) -> Plan {
+        Plan {
+            request: self.request.min(other.request),
+            look: self.look.min(other.look),
+        }
+    }
+
+    /// From facts alone: a current one waits for its refresh and asks for nothing until then.
+    pub(super) fn from_facts(record: &Record, now: Time) -> Plan {
+        let Some(resource) = record.resource else {
+            return Plan::NOTHING;
+        };
+        let report = if resource.reported { Time::NEVER } else { now };
+        if !may_ask(&resource) {
+            return Plan::look(report);
+        }
+        match (record.own_token(), record.token) {
+            (Some(token), _) => of_token(record, &resource, token, now).or(Plan::look(report)),
+            // Someone else's: who, and whether it may be taken over, is seen by looking.
+            (None, Some(_)) => Plan::look(now),
+            (None, None) => of_first_issue(record, now, report),
+        }
+    }
+
+    /// Only what lies in the clock's future is judged anew: the rest goes on as it was.
+    fn after_clock_was_set_back(self, record: &Record, now: Time) -> Plan {
+        let judged = Plan::from_facts(record, now);
+        let look = if self.look < Time::NEVER {
+            now
+        } else {
+            self.look
+        };
+        Plan {
+            request: judged.request.min(self.request),
+            look: look.min(judged.look),
+        }
+    }
+
+    /// The request of this plan, with its place in the order.
+    pub(super) fn request_of(self, record: &Record, now: Time) -> Option<Request> {
+        (self.request < Time::NEVER).then(|| Request {
+            due: self.request,
+            order: order(record, self.request.max(now)),
+        })
+    }
+}
+
+/// Where a request that is made at `time` stands.
+fn order(record: &Record, time: Time) -> Order {
+    let failing = failing(record).is_some();
+    match record.own_token() {
+        // It has nothing to lose any more, and may have failed for long: it must not go before a live token.
+        Some(token) if failing && token.expires <= time => Order::Retry,
+        Some(token) => {
+            let lead = token.expires.since(token.refresh).max(Span::ZERO);
+            Order::Refresh {
+                expires: token.expires,
+                urgent: token.expires - Span::from_millis(lead.millis() / 2),
+            }
+        }
+        None if failing => Order::Retry,
+        None => Order::First,
+    }
+}
+
+fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time) -> Plan {
+    let expired = token.expires <= now;
+    let changed = token.inputs != resource.inputs
+        && token.inputs != ANY_INPUTS
+        && resource.inputs != ANY_INPUTS;
+    let request = if let Some(attempt) = failing(record) {
+        attempt.next
+    } else if changed || record.wants_refresh() {
+        record.floor().max(now)
+    } else if expired || clock_went_back(token.issued, token.expires, now) {
+        now
+    } else {
+        token.refresh
+    };
+    let unseen = !record.credentials_are_known() || (expired && request > now);
+    // An attempt of other inputs, or from before the token: the status has not followed yet.
+    let outdated = record.attempt.is_some() && failing(record).is_none();
+    Plan {
+        request,
+        look: if unseen || outdated { now } else { Time::NEVER },
+    }
+}
+
+fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
+    let failing = failing(record);
+    if record.credentials == 0 {
+        // Nothing to ask with: what is missing is reported, and seen when it comes.
+        let again = failing.map_or(Time::NEVER, |attempt| attempt.next);
+        return Plan::look(report.min(again));
+    }
+    match failing {
+        Some(attempt) => Plan {
+            request: attempt.next,
+            look: if attempt.next > now {
+                report
+            } else {
+                Time::NEVER
+            },
+        },
+        None => {
+            let request = record.floor().max(now);
+            Plan {
+                request,
+                look: request + WAITING_TOLD,
+            }
+        }
+    }
+}
+
+/// The failing attempt, if it was made with what would be sent now and no token came since.
+fn failing(record: &Record) -> Option<&Attempt> {
+    let inputs = record.resource?.inputs;
+    let since = record.own_token().map(|token| token.issued);
+    record.attempt.as_deref().filter(|attempt| {
+        attempt.inputs == attempt_inputs(inputs, record.credentials)
+            && since.is_none_or(|issued| issued <= attempt.time)
+    })
+}
+
+/// Whether a request can be wanted at all.
+fn may_ask(resource: &Resource) -> bool {
+    !resource.suspended && !resource.deleting && resource.inputs != 0
+}

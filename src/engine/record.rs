@@ -1,0 +1,366 @@
+//! What is kept of one resource, and what a change of it asks for.
+
+use crate::time::Time;
+
+use super::CLOCK_STEP;
+use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
+use super::view::State;
+use crate::queue::LaneReport;
+
+/// What a change asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Nudge {
+    /// A look.
+    pub(super) look: bool,
+    /// A new judgement from the facts, and a look.
+    pub(super) judge: bool,
+    /// A new judgement from the facts alone.
+    pub(super) new: bool,
+    /// A request, by the annotation.
+    pub(super) refresh: bool,
+    /// A look, for the token ended; not if it was replaced meanwhile.
+    pub(super) ended: bool,
+    /// A new judgement where times lie in the future of a clock that was set back.
+    pub(super) clock: bool,
+}
+
+impl Nudge {
+    const NONE: Nudge = Nudge {
+        look: false,
+        judge: false,
+        new: false,
+        refresh: false,
+        ended: false,
+        clock: false,
+    };
+    pub(super) const LOOK: Nudge = Nudge {
+        look: true,
+        ..Nudge::NONE
+    };
+    pub(super) const JUDGE: Nudge = Nudge {
+        judge: true,
+        ..Nudge::NONE
+    };
+    pub(super) const NEW: Nudge = Nudge {
+        new: true,
+        ..Nudge::NONE
+    };
+    pub(super) const REFRESH: Nudge = Nudge {
+        refresh: true,
+        ..Nudge::NONE
+    };
+    pub(super) const ENDED: Nudge = Nudge {
+        ended: true,
+        ..Nudge::NONE
+    };
+    pub(super) const CLOCK: Nudge = Nudge {
+        clock: true,
+        ..Nudge::NONE
+    };
+
+    pub(super) fn and(self, other: Nudge) -> Nudge {
+        Nudge {
+            look: self.look || other.look,
+            judge: self.judge || other.judge,
+            new: self.new || other.new,
+            refresh: self.refresh || other.refresh,
+            ended: self.ended || other.ended,
+            clock: self.clock || other.clock,
+        }
+    }
+}
+
+/// No version at all was noted.
+const NOT_NOTED: u64 = u64::MAX;
+
+/// What counts of [`ResourceFacts`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Resource {
+    pub(super) uid: u64,
+    pub(super) generation: i64,
+    pub(super) inputs: u64,
+    pub(super) refresh_request: u64,
+    pub(super) suspended: bool,
+    pub(super) deleting: bool,
+    pub(super) reported: bool,
+}
+
+/// One resource.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) key: Key,
+    /// `None` until it appears: its Secrets may be seen first.
+    pub(super) resource: Option<Resource>,
+    /// As the last outcome told it, or else the first lists.
+    pub(super) token: Option<TokenFacts>,
+    /// As the last outcome told it, or else the status.
+    pub(super) attempt: Option<Box<Attempt>>,
+    /// The version of the credentials Secret; 0 when there is none.
+    pub(super) credentials: u64,
+    /// The version that was there when work was last handed out: its content is known.
+    noted_credentials: u64,
+    /// What was seen of the token Secret while work was under way.
+    arrived: Option<Box<Option<TokenFacts>>>,
+    /// When the last token request was over; the beginning of time when none was made.
+    last_asked: Time,
+    /// Its entry among the ends.
+    pub(super) noted_end: Time,
+    /// The state it is counted in.
+    pub(super) noted_state: Option<State>,
+    /// What was asked for while work was under way.
+    pub(super) nudge: Nudge,
+    /// The work under way may make a request.
+    pub(super) permit: bool,
+    /// The work under way is that of a resource which is gone: how it ends means nothing.
+    pub(super) void: bool,
+    /// An outcome told what stands: events are compared with that, and never take its place.
+    told: bool,
+    /// The host is another one than the one last asked.
+    elsewhere: bool,
+}
+
+impl Record {
+    pub(super) fn new(key: Key) -> Self {
+        Record {
+            key,
+            resource: None,
+            token: None,
+            attempt: None,
+            credentials: 0,
+            noted_credentials: NOT_NOTED,
+            arrived: None,
+            last_asked: Time::from_millis(i64::MIN),
+            noted_end: Time::NEVER,
+            noted_state: None,
+            nudge: Nudge::NONE,
+            permit: false,
+            void: false,
+            told: false,
+            elsewhere: false,
+        }
+    }
+
+    /// Takes in the resource as it is now.
+    pub(super) fn resource_came(
+        &mut self,
+        facts: &ResourceFacts,
+        ready: bool,
+        in_flight: bool,
+    ) -> Nudge {
+        let now = Resource {
+            uid: facts.uid,
+            generation: facts.generation,
+            inputs: facts.inputs,
+            refresh_request: facts.refresh_request,
+            suspended: facts.suspended,
+            deleting: facts.deleting,
+            reported: facts.reported,
+        };
+        let before = self.resource.replace(now);
+        let same = before.filter(|before| before.uid == facts.uid);
+        if same.is_none() {
+            // Another object, also if it has the name of the one before.
+            self.void |= in_flight && before.is_some();
+            self.told = false;
+            self.noted_credentials = NOT_NOTED;
+            if let Some(arrived) = self.arrived.take() {
+                self.token = *arrived;
+            }
+        }
+        if !self.told {
+            self.attempt = facts.attempt.map(Box::new);
+        }
+        let Some(before) = same.filter(|_| ready) else {
+            return Nudge::NEW;
+        };
+        let mut nudge = Nudge::NONE;
+        if (before.inputs, before.suspended, before.deleting)
+            != (now.inputs, now.suspended, now.deleting)
+        {
+            nudge = nudge.and(Nudge::JUDGE);
+        }
+        if before.refresh_request != now.refresh_request && self.wants_refresh() {
+            nudge = nudge.and(Nudge::REFRESH);
+        }
+        if before.generation != now.generation || (before.reported && !now.reported) {
+            nudge = nudge.and(Nudge::LOOK);
+        }
+        nudge
+    }
+
+    /// The lane is another one from now on.
+    pub(super) fn host_changed(&mut self) {
+        self.elsewhere = true;
+    }
+
+    /// Takes in the token Secret as it is seen now. Once work was done, what its outcome told is better than any event,
+    /// which may be older: a difference is looked at, and no more.
+    pub(super) fn token_came(
+        &mut self,
+        facts: Option<TokenFacts>,
+        ready: bool,
+        in_flight: bool,
+    ) -> Nudge {
+        if !ready || self.resource.is_none() || self.void {
+            self.token = facts;
+            return Nudge::NONE;
+        }
+        if in_flight {
+            self.arrived = Some(Box::new(facts));
+            return Nudge::NONE;
+        }
+        if version(&facts) == version(&self.token) {
+            return Nudge::NONE;
+        }
+        if !self.told && self.token.is_none() {
+            // The resource was seen before its Secret: no first issue after all.
+            self.token = facts;
+            return Nudge::JUDGE;
+        }
+        Nudge::LOOK
+    }
+
+    /// Takes in the credentials Secret as it is seen now.
+    pub(super) fn credentials_came(&mut self, facts: Option<CredentialsFacts>) -> Nudge {
+        // 0 stands for none; a hash that comes out so is as good as 1.
+        let version = facts.map_or(0, |facts| facts.version.clamp(1, NOT_NOTED - 1));
+        let before = std::mem::replace(&mut self.credentials, version);
+        if before == version || self.resource.is_none() {
+            return Nudge::NONE;
+        }
+        match self.own_token() {
+            None => Nudge::JUDGE,
+            Some(_) if self.credentials_are_known() => Nudge::NONE,
+            Some(_) => Nudge::LOOK,
+        }
+    }
+
+    /// The resource is gone, and with it all that is known of it.
+    pub(super) fn gone(&mut self, in_flight: bool) {
+        let key = self.key.clone();
+        let (end, state) = (self.noted_end, self.noted_state);
+        *self = Record::new(key);
+        self.noted_end = end;
+        self.noted_state = state;
+        self.void = in_flight;
+    }
+
+    /// Work was handed out.
+    pub(super) fn taken(&mut self, may_request: bool) {
+        self.permit = may_request;
+        self.noted_credentials = self.credentials;
+        if may_request {
+            self.elsewhere = false;
+        }
+    }
+
+    /// A token request was over at `now`, if one was made at all.
+    pub(super) fn asked(&mut self, report: LaneReport, now: Time) {
+        if report != LaneReport::Unused {
+            self.last_asked = now;
+        }
+    }
+
+    /// Takes in what an outcome tells.
+    pub(super) fn learn(&mut self, token: Option<TokenFacts>, attempt: Option<Attempt>) {
+        self.told = true;
+        self.token = token;
+        self.attempt = attempt.map(Box::new);
+    }
+
+    /// Compares what was seen of the token Secret during the work with what stands after it.
+    pub(super) fn settle_arrived(&mut self) {
+        if let Some(arrived) = self.arrived.take()
+            && version(&arrived) != version(&self.token)
+        {
+            self.nudge.look = true;
+        }
+    }
+
+    /// Moves what lies in the future of a clock that was set back.
+    pub(super) fn clock_was_set_back(&mut self, now: Time) {
+        self.last_asked = self.last_asked.min(now);
+        if let Some(attempt) = &mut self.attempt
+            && attempt.time > now + CLOCK_STEP
+        {
+            let back = attempt.time.since(now);
+            attempt.time = now;
+            attempt.not_before = attempt.not_before - back;
+            if attempt.next < Time::NEVER {
+                attempt.next = attempt.next - back;
+            }
+        }
+    }
+
+    /// The published token, if it belongs to this very resource.
+    pub(super) fn own_token(&self) -> Option<&TokenFacts> {
+        let uid = self.resource?.uid;
+        self.token.as_ref().filter(|token| token.owner == uid)
+    }
+
+    /// A refresh is asked for by an annotation that was not handled yet.
+    pub(super) fn wants_refresh(&self) -> bool {
+        let handled = self.own_token().map_or(0, |token| token.refresh_request);
+        self.resource.is_some_and(|resource| {
+            resource.refresh_request != 0 && resource.refresh_request != handled
+        })
+    }
+
+    /// What the credentials hold is what the token was made from, or was read since.
+    pub(super) fn credentials_are_known(&self) -> bool {
+        self.credentials == self.noted_credentials
+            || self
+                .own_token()
+                .is_some_and(|token| token.credentials == self.credentials)
+    }
+
+    /// The earliest time for a request that a change asks for.
+    pub(super) fn floor(&self) -> Time {
+        let attempt = self.attempt.as_deref();
+        let last = attempt.map_or(self.last_asked, |attempt| self.last_asked.max(attempt.time));
+        let not_before = attempt.map_or(last, |attempt| attempt.not_before);
+        crate::schedule::earliest(last, not_before, self.elsewhere)
+    }
+
+    /// When the token ends, if it is alive and anyone cares.
+    pub(super) fn end(&self, now: Time) -> Time {
+        if self.resource.is_none_or(|resource| resource.deleting) {
+            return Time::NEVER;
+        }
+        self.own_token()
+            .map(|token| token.expires)
+            .filter(|end| *end > now)
+            .unwrap_or(Time::NEVER)
+    }
+
+    /// The state it counts in; `None` until the resource appears.
+    pub(super) fn state(&self) -> Option<State> {
+        let resource = self.resource?;
+        let failing = self.attempt.is_some();
+        Some(match self.own_token() {
+            _ if resource.deleting => State::Deleting,
+            _ if resource.suspended => State::Suspended,
+            Some(_) if self.noted_end == Time::NEVER => State::Expired,
+            Some(_) if failing => State::Failing,
+            Some(_) => State::Valid,
+            None if failing => State::Failed,
+            None => State::Pending,
+        })
+    }
+
+    /// Nothing is known of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.resource.is_none() && self.token.is_none() && self.credentials == 0
+    }
+
+    /// Bytes held beside the record itself.
+    pub(super) fn bytes(&self) -> usize {
+        let attempt = self.attempt.as_ref().map_or(0, |_| size_of::<Attempt>());
+        self.key.bytes() + attempt
+    }
+}
+
+/// What tells one view of a token Secret from another.
+fn version(token: &Option<TokenFacts>) -> Option<u64> {
+    token.as_ref().map(|token| token.version)
+}

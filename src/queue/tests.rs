@@ -1,0 +1,1 @@
+//! Rows for the rules, then a comparison with a naive model.
