@@ -4,7 +4,9 @@ pub mod control_plane;
 mod error;
 pub mod net;
 pub mod process;
+pub mod provider;
 mod random;
+pub mod tls;
 pub mod wait;
 
 pub use error::{Context, Error, Result};
