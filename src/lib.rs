@@ -3,6 +3,7 @@
 //! Dependencies point inward: the core ([`oauth`], [`schedule`], [`queue`], [`engine`]) knows no Kubernetes, no clock and
 //! no socket.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod engine;
@@ -13,4 +14,5 @@ pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod telemetry;
+pub mod template;
 pub mod time;

@@ -1,0 +1,329 @@
+//! The words of the status: every condition, every reason, what each means and what to do.
+//!
+//! One list for conditions, events, metrics and `docs/conditions.md`, which is generated from it.
+
+use std::fmt::{self, Write};
+
+/// A type of condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// The published token is valid.
+    Ready,
+    /// The last token request failed.
+    RefreshFailing,
+    /// Something is under way, or awaited that may still come.
+    Reconciling,
+    /// A person must act.
+    Stalled,
+}
+
+impl ConditionType {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [ConditionType; 4] = [
+        ConditionType::Ready,
+        ConditionType::RefreshFailing,
+        ConditionType::Reconciling,
+        ConditionType::Stalled,
+    ];
+
+    /// The word in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConditionType::Ready => "Ready",
+            ConditionType::RefreshFailing => "RefreshFailing",
+            ConditionType::Reconciling => "Reconciling",
+            ConditionType::Stalled => "Stalled",
+        }
+    }
+
+    /// What it says when it is True.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ConditionType::Ready => {
+                "True while the published token is valid, False from the moment it is not. `kubectl wait --for=condition=Ready` \
+                 waits for it."
+            }
+            ConditionType::RefreshFailing => {
+                "True while the last token request failed. A token that is still valid stays published and Ready stays True."
+            }
+            ConditionType::Reconciling => {
+                "True while something is under way, or awaited that may still come. A routine refresh does not set it."
+            }
+            ConditionType::Stalled => {
+                "True when a person must act: trying again changes nothing. Ready stays True as long as the published token lives."
+            }
+        }
+    }
+}
+
+/// What a reason is about: where it stands in the documentation, and in which conditions it is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// The state of the published token (Ready).
+    Token,
+    /// Something is awaited or under way (Reconciling).
+    Waiting,
+    /// A person must act (Stalled).
+    Stalled,
+    /// A token request failed (RefreshFailing; also Reconciling or Stalled when there is no valid token).
+    Request,
+}
+
+impl Group {
+    const ALL: [Group; 4] = [Group::Token, Group::Waiting, Group::Stalled, Group::Request];
+
+    fn title(self) -> &'static str {
+        match self {
+            Group::Token => "The published token (`Ready`)",
+            Group::Waiting => "Under way or awaited (`Reconciling`)",
+            Group::Stalled => "A person must act (`Stalled`)",
+            Group::Request => "The token request failed (`RefreshFailing`)",
+        }
+    }
+}
+
+/// Writes the enum and its table from one list, so that no reason can lack its words.
+macro_rules! reasons {
+    ($($name:ident $group:ident $meaning:literal $todo:literal)*) => {
+        /// Why a condition is as it is, in one word. The same word stands in events and metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)* }
+            }
+
+            /// What it is about.
+            pub const fn group(self) -> Group {
+                match self { $(Reason::$name => Group::$group,)* }
+            }
+
+            /// What it means, as a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => $meaning,)* }
+            }
+
+            /// What to do about it, as a sentence.
+            pub const fn what_to_do(self) -> &'static str {
+                match self { $(Reason::$name => $todo,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    TokenValid Token
+        "The published token is valid."
+        "Nothing."
+    LifetimeTooShort Token
+        "The published token is valid, but lives so short that a mounted Secret may lag behind it: the kubelet takes up to 90 seconds to update a volume."
+        "Ask the provider for a longer lifetime, or let the workload read the Secret through the API."
+    TokenExpired Token
+        "The published token has expired and no new one could be had."
+        "Look at the condition RefreshFailing or Stalled: its message says why and what to do."
+    NotIssued Token
+        "There is no token yet."
+        "Look at the condition Reconciling or Stalled: its message says what is awaited."
+    Suspended Token
+        "No more tokens are asked for, because spec.suspend is true, and there is no valid one left."
+        "Set spec.suspend to false when tokens are wanted again."
+
+    Requesting Waiting
+        "A token is being asked for, and there is no valid one."
+        "Wait a moment."
+    Retrying Waiting
+        "The token request failed in a way that may pass, there is no valid token, and it will be tried again."
+        "Look at the condition RefreshFailing: its message says why and when it is tried again."
+    CredentialsNotFound Waiting
+        "There is no Secret with the name that spec.credentials.secretName gives."
+        "Create the Secret in this namespace, or correct the name."
+    CredentialsNotLabelled Waiting
+        "The credentials Secret does not carry the label by which its owner lends it."
+        "If you own the Secret and want it sent to this provider: kubectl label secret NAME oauthclient.dev/credentials=true"
+    CredentialsKeyMissing Waiting
+        "The credentials Secret lacks a key that is needed."
+        "Add the key to the Secret, or name the right one in spec.credentials.keys or credentialsKey."
+    CredentialsKeyInvalid Waiting
+        "A key of the credentials Secret is empty or holds what cannot be sent, such as a line break or bytes that are not text."
+        "Correct the value in the Secret. A line break at the end often comes from echo: use printf or kubectl create secret."
+    HostNotAllowed Waiting
+        "The credentials Secret does not allow its content to be sent to the host of spec.provider.tokenURL."
+        "If you own the Secret: add the host to its annotation oauthclient.dev/allowed-hosts."
+    CANotFound Waiting
+        "The ConfigMap of spec.provider.caBundle, or its key, is not there."
+        "Create the ConfigMap in this namespace with the certificates in PEM, or correct its name or key."
+    CAInvalid Waiting
+        "The CA bundle holds no certificate that can be read."
+        "Put PEM certificates into the ConfigMap, each from BEGIN CERTIFICATE to END CERTIFICATE."
+    AwaitingGarbageCollection Waiting
+        "The token Secret belongs to a deleted OAuthClient of the same name; Kubernetes is about to remove it."
+        "Wait a moment. If it stays, look whether the garbage collector of the cluster runs."
+    AwaitingWrite Waiting
+        "A token was issued, but it could not be written to the token Secret yet."
+        "Wait: it is tried again. If it stays, look at the message for the answer of the API server."
+
+    InvalidSpec Stalled
+        "The spec holds something that the operator cannot work with."
+        "Correct the field that the message names."
+    InvalidTemplate Stalled
+        "A template in spec.tokenSecret.data cannot work. No token was asked for."
+        "Correct the template that the message names."
+    RenderFailed Stalled
+        "A template in spec.tokenSecret.data could not be rendered with the answer of the provider. No further token is asked for."
+        "Correct the template that the message names, for example with the filter default."
+    SecretNotOwned Stalled
+        "A Secret with the name of the token Secret exists, and the operator did not make it. It is left as it is."
+        "Choose another spec.tokenSecret.name, delete the Secret, or hand it over: kubectl annotate secret NAME oauthclient.dev/adopt=THIS-RESOURCE (it is then deleted together with this resource)."
+    SecretContested Stalled
+        "Another OAuthClient writes to the same token Secret."
+        "Give one of the two another spec.tokenSecret.name."
+    SecretImmutable Stalled
+        "The token Secret is immutable, so no new token can be written."
+        "Delete the Secret: the operator makes it anew."
+    SecretTypeMismatch Stalled
+        "The token Secret exists with another type, and the type of a Secret cannot be changed."
+        "Delete the Secret, or choose another spec.tokenSecret.name."
+    SecretTooLarge Stalled
+        "What would be written does not fit into a Secret. The one that is there stays as it is."
+        "Use less of the answer in spec.tokenSecret.data."
+    WriteRefused Stalled
+        "The API server refuses the token Secret, by a quota, a policy or an admission webhook."
+        "Look at the message for who refuses it, and change the policy or the resource."
+    PermissionMissing Stalled
+        "The operator lacks a right that it needs in this namespace."
+        "Grant its ServiceAccount the rights of the operator's Role in this namespace; the message names the one that is missing."
+    NamespaceTerminating Stalled
+        "The namespace is being deleted: no Secret can be made in it any more."
+        "Nothing, if the namespace is to go."
+    Contested Stalled
+        "Something else keeps changing or deleting the token Secret; repairs are made less and less often."
+        "Find out who writes it (kubectl get secret NAME --show-managed-fields -o yaml) and stop one of the two."
+    AddressRefused Stalled
+        "The token endpoint is at an address that the operator must not call: loopback, link-local or a cloud's metadata service."
+        "Correct spec.provider.tokenURL. Whoever runs the operator can allow such addresses with a flag."
+    HTTPNotAllowed Stalled
+        "spec.provider.tokenURL is http, which would show the credentials to everyone on the way."
+        "Use https. Whoever runs the operator can allow http with --allow-http."
+
+    InvalidRequest Request
+        "The provider finds the request malformed (invalid_request)."
+        "Compare spec.parameters, spec.request and spec.grant with the provider's documentation."
+    InvalidClient Request
+        "The provider does not accept the client (invalid_client)."
+        "Check client id and secret in the credentials Secret, whether the secret has expired, and spec.clientAuthentication.method."
+    InvalidGrant Request
+        "The provider does not accept the grant, such as the user name and password (invalid_grant)."
+        "Check user name and password in the credentials Secret and whether the account is locked. Nothing is tried again until spec or credentials change."
+    UnauthorizedClient Request
+        "The client may not use this grant (unauthorized_client)."
+        "Ask the provider to allow the grant for this client, or change spec.grant.type."
+    UnsupportedGrantType Request
+        "The provider does not know this grant (unsupported_grant_type)."
+        "Change spec.grant.type, or spec.provider.tokenURL if it is not the token endpoint."
+    InvalidScope Request
+        "The provider does not grant the scopes asked for (invalid_scope)."
+        "Correct spec.scopes, or ask the provider to grant them to this client."
+    InvalidTarget Request
+        "The provider does not know the resource or audience asked for (invalid_target)."
+        "Correct resource or audience in spec.parameters."
+    AccessDenied Request
+        "The provider denies access (access_denied)."
+        "Ask the provider to grant this client what spec.scopes and spec.parameters ask for."
+    Unauthorized Request
+        "The provider answered 401 without a reason that is known."
+        "Check client id and secret in the credentials Secret and spec.clientAuthentication.method."
+    Forbidden Request
+        "The provider answered 403 without a reason that is known."
+        "Ask the provider whether this client has access to what spec.scopes and spec.parameters ask for."
+    NotFound Request
+        "The provider answered 404: there is no token endpoint at this address."
+        "Correct spec.provider.tokenURL."
+    ProxyRefused Request
+        "The proxy on the way wants a login (407)."
+        "Whoever runs the operator: put user name and password of the proxy into its proxy variables."
+    RateLimited Request
+        "The provider asks for fewer requests."
+        "Wait. If it goes on, look for others that use the same client."
+    ServerError Request
+        "The provider failed (server_error, or HTTP 5xx)."
+        "Wait: it is tried again. If it goes on, ask the provider."
+    TemporarilyUnavailable Request
+        "The provider says that it will be back (temporarily_unavailable, or HTTP 503)."
+        "Wait: it is tried again."
+    RequestRefused Request
+        "The provider refused the request, without a reason that is known."
+        "Compare the spec with the provider's documentation; try it with: oauthclient-operator local"
+    Redirected Request
+        "The provider answered with a redirect. Credentials are never sent on to another address."
+        "Set spec.provider.tokenURL to the address of the token endpoint itself."
+    UnusableResponse Request
+        "The provider answered with success, but without a token that can be published."
+        "Compare spec.response with the answers in the provider's documentation, and check spec.provider.tokenURL."
+    ResponseTooLarge Request
+        "The answer is larger than the 1 MiB that is read."
+        "Check spec.provider.tokenURL: this is not the answer of a token endpoint."
+    Timeout Request
+        "No whole answer came within spec.provider.timeoutSeconds."
+        "Wait: it is tried again. If it goes on, look at the network between cluster and provider."
+    DNSFailed Request
+        "The name of the token endpoint could not be looked up."
+        "Check the host in spec.provider.tokenURL, and the DNS of the cluster."
+    ConnectFailed Request
+        "No connection to the token endpoint could be made, or it broke."
+        "Check host and port in spec.provider.tokenURL, and whether a NetworkPolicy or firewall stands between."
+    TLSFailed Request
+        "The certificate of the token endpoint is not trusted, or TLS failed in another way."
+        "For an authority of your own, put its certificate into a ConfigMap and name it in spec.provider.caBundle. Check whether the certificate has expired."
+}
+
+impl Reason {
+    /// Reads a word of the list, as `reason()` of an error or a status gives it.
+    pub fn parse(word: &str) -> Option<Reason> {
+        Reason::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == word)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The page `docs/conditions.md`.
+pub fn page() -> String {
+    let mut page = String::from(
+        "<!-- Generated from src/api/conditions.rs: change that, not this file. -->\n\n# Conditions and reasons\n\n\
+         What the operator has to say of an `OAuthClient` stands in its conditions: `kubectl describe oac NAME` shows them, with\n\
+         a message that says what happened, what still works, and the next step. The same reasons are used in events and metrics.\n\n\
+         | condition | meaning |\n|---|---|\n",
+    );
+    for kind in ConditionType::ALL {
+        let _ = writeln!(page, "| `{}` | {} |", kind.as_str(), kind.meaning());
+    }
+    for group in Group::ALL {
+        let _ = write!(
+            page,
+            "\n## {}\n\n| reason | what it means | what to do |\n|---|---|---|\n",
+            group.title()
+        );
+        for reason in Reason::ALL.iter().filter(|reason| reason.group() == group) {
+            let _ = writeln!(
+                page,
+                "| `{reason}` | {} | {} |",
+                reason.meaning(),
+                reason.what_to_do()
+            );
+        }
+    }
+    page
+}

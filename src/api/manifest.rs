@@ -1,0 +1,134 @@
+//! Manifests as files: read as strictly as `kubectl apply --validate=strict` would have them read.
+
+use serde_json::Value;
+
+use super::OAuthClient;
+use super::check;
+use super::conditions::Reason;
+use super::schema;
+use super::validate::{SpecProblem, kind_of};
+use super::words;
+
+/// Fields of `metadata` that the API server knows.
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Reads one YAML (or JSON) document that holds an `OAuthClient`: defaults are filled in, unknown fields are refused.
+///
+/// # Errors
+/// Everything that the API server would refuse, with the field and, where it is known, the line within the document.
+pub fn parse_manifest(document: &str) -> Result<OAuthClient, Vec<SpecProblem>> {
+    let mut value: Value =
+        serde_saphyr::from_str(document).map_err(|error| vec![unreadable(&error)])?;
+    let mut problems = Vec::new();
+    check_manifest(&mut value, &mut problems);
+    if problems.is_empty() {
+        return serde_json::from_value(value)
+            .map_err(|error| vec![SpecProblem::new("", format!("cannot be read: {error}"))]);
+    }
+    Err(problems)
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> SpecProblem {
+    SpecProblem {
+        field: String::new(),
+        message: "is not valid YAML".to_owned(),
+        line: error.location().map(|location| location.line()),
+        reason: Reason::InvalidSpec,
+    }
+}
+
+fn check_manifest(value: &mut Value, problems: &mut Vec<SpecProblem>) {
+    let Some(map) = value.as_object_mut() else {
+        problems.push(SpecProblem::new(
+            "",
+            format!("must be a map, but it is {}", kind_of(value)),
+        ));
+        return;
+    };
+    for (field, wanted) in [
+        ("apiVersion", "oauthclient.dev/v1alpha1"),
+        ("kind", "OAuthClient"),
+    ] {
+        if map.get(field).and_then(Value::as_str) != Some(wanted) {
+            problems.push(SpecProblem::new(field, format!("must be {wanted}")));
+        }
+    }
+    for field in map.keys() {
+        if !matches!(
+            field.as_str(),
+            "apiVersion" | "kind" | "metadata" | "spec" | "status"
+        ) {
+            problems.push(SpecProblem::new(
+                field,
+                "is an unknown field: there are apiVersion, kind, metadata, spec",
+            ));
+        }
+    }
+    check_metadata(map.get("metadata"), problems);
+    match map.get_mut("spec") {
+        Some(spec) => check::check_spec(spec, problems),
+        None => problems.push(SpecProblem::new(
+            "spec",
+            "is required: it says where the token comes from",
+        )),
+    }
+    // A status in a manifest is ignored by the API server as well.
+    if let Some(mut status) = map.remove("status")
+        && let Some(schema) = schema::root().pointer("/properties/status")
+    {
+        check::check(schema, &mut status, "status", problems);
+    }
+}
+
+fn check_metadata(metadata: Option<&Value>, problems: &mut Vec<SpecProblem>) {
+    let Some(map) = metadata.and_then(Value::as_object) else {
+        problems.push(SpecProblem::new(
+            "metadata",
+            "is required: it names the resource",
+        ));
+        return;
+    };
+    for field in map
+        .keys()
+        .filter(|field| !METADATA.contains(&field.as_str()))
+    {
+        problems.push(SpecProblem::new(
+            format!("metadata.{field}"),
+            "is an unknown field: a manifest has name, namespace, labels, annotations",
+        ));
+    }
+    let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
+    if !words::is_object_name(name) || name.len() > 253 {
+        problems.push(SpecProblem::new(
+            "metadata.name",
+            "must be a name of lower case letters, digits, - and ., with a letter or digit at both ends",
+        ));
+    }
+    if let Some(namespace) = map.get("namespace") {
+        let fits = namespace.as_str().is_some_and(|name| {
+            words::is_object_name(name) && !name.contains('.') && name.len() <= 63
+        });
+        if !fits {
+            problems.push(SpecProblem::new(
+                "metadata.namespace",
+                "must be a name of lower case letters, digits and -, with a letter or digit at both ends",
+            ));
+        }
+    }
+}

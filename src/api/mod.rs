@@ -1,0 +1,37 @@
+//! The custom resource `OAuthClient`: its types, its schema, its rules, and what is made of them once and for all.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`spec`], [`status`] | the types as they are written |
+//! | `rules` | what belongs together, as CEL and as Rust |
+//! | [`schema`] | the CRD, and what it demands |
+//! | [`validate`] | from what is written to what is meant |
+//! | [`conditions`] | the words of the status |
+
+mod check;
+pub mod conditions;
+pub mod manifest;
+mod rules;
+pub mod schema;
+pub mod spec;
+pub mod status;
+pub mod validate;
+mod words;
+
+pub use schema::{crd, crd_yaml};
+pub use spec::{OAuthClient, OAuthClientSpec};
+pub use status::{AttemptStatus, OAuthClientStatus, TokenStatus};
+pub use validate::{SpecProblem, Validated, validate};
+
+/// The label by which the owner of a Secret lends it as credentials; its value is `true`.
+pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
+/// The annotation that names the hosts to which a credentials Secret may be sent.
+pub const ALLOWED_HOSTS_ANNOTATION: &str = "oauthclient.dev/allowed-hosts";
+/// The label on the token Secrets that the operator made; its value is `true`.
+pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
+/// The annotation by which the owner of a Secret gives it to the `OAuthClient` that it names.
+pub const ADOPT_ANNOTATION: &str = "oauthclient.dev/adopt";
+/// The annotation on an `OAuthClient` of which each new value asks for one new token.
+pub const REFRESH_ANNOTATION: &str = "oauthclient.dev/refresh-requested-at";
+#[cfg(test)]
+mod tests;

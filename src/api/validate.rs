@@ -1,0 +1,289 @@
+//! From what is written to what is meant: the one way from an `OAuthClient` to values that the rest of the program takes.
+//!
+//! Everything that the API server checks is checked here again, by the same schema and the same rules, since `local` has
+//! no API server and since an object may be older than the rules. What only a program can tell (whether a URL parses,
+//! whether a template is one) is checked here alone, and ends as `Stalled`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::check;
+use super::conditions::Reason;
+use super::spec::{self, OAuthClient, OAuthClientSpec};
+use crate::oauth::{
+    BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
+    Grant, Method, Parameter, ParameterValue, ResponseShape,
+};
+use crate::schedule::{Lead, Policy, TokenReuse};
+use crate::template::Templates;
+use crate::time::Span;
+
+/// One thing that is wrong in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The field, as the API server writes it: `spec.parameters[2].value`.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// The line of the manifest, from 1, where it is known.
+    pub line: Option<u64>,
+    /// The word for the condition: [`Reason::InvalidSpec`] or [`Reason::InvalidTemplate`].
+    pub reason: Reason,
+}
+
+impl SpecProblem {
+    /// A problem of the spec.
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        SpecProblem {
+            field: field.into(),
+            message: message.into(),
+            line: None,
+            reason: Reason::InvalidSpec,
+        }
+    }
+}
+
+impl fmt::Display for SpecProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if self.field.is_empty() {
+            write!(f, "the manifest {}", self.message)
+        } else {
+            write!(f, "{} {}", self.field, self.message)
+        }
+    }
+}
+
+/// An `OAuthClient` that has been checked: what the later stages take instead of the resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validated {
+    /// What is sent, and how the answer is read.
+    pub client: Client,
+    /// When tokens are replaced.
+    pub policy: Policy,
+    /// Name of the credentials Secret.
+    pub credentials_secret: String,
+    /// Where the certificates of further authorities stand.
+    pub ca_bundle: Option<ConfigMapKey>,
+    /// How long a token request may take, all in all.
+    pub timeout: Span,
+    /// What is written.
+    pub token_secret: TokenSecret,
+    /// No more tokens are to be asked for.
+    pub suspended: bool,
+}
+
+/// A key of a ConfigMap in the resource's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConfigMapKey {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// The Secret to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSecret {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub type_: String,
+    /// Labels that the resource wants on it.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that the resource wants on it.
+    pub annotations: BTreeMap<String, String>,
+    /// What its data is made with.
+    pub templates: Templates,
+}
+
+/// Checks a resource and says what it means.
+///
+/// # Errors
+/// Everything that is wrong with the spec, each with its field; never empty.
+pub fn validate(resource: &OAuthClient) -> Result<Validated, Vec<SpecProblem>> {
+    let mut problems = Vec::new();
+    match serde_json::to_value(&resource.spec) {
+        Ok(mut value) => check::check_spec(&mut value, &mut problems),
+        Err(_) => problems.push(SpecProblem::new("spec", "cannot be read")),
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    build(&resource.spec)
+}
+
+fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
+    let mut problems = Vec::new();
+    let token_url = url::Url::parse(&spec.provider.token_url)
+        .ok()
+        .filter(url::Url::has_host);
+    if token_url.is_none() {
+        problems.push(SpecProblem::new(
+            "spec.provider.tokenURL",
+            "is not a URL that a token request can be sent to: look at its host and port",
+        ));
+    }
+    let templates = Templates::parse(&spec.token_secret.data).map_err(|found| {
+        problems.extend(found.into_iter().map(|problem| SpecProblem {
+            field: check::map_key("spec.tokenSecret.data", &problem.key),
+            message: match problem.line {
+                0 | 1 => problem.message,
+                line => format!("in its line {line} {}", problem.message),
+            },
+            line: None,
+            reason: Reason::InvalidTemplate,
+        }));
+    });
+    let (Some(token_url), Ok(templates)) = (token_url, templates) else {
+        return Err(problems);
+    };
+    Ok(Validated {
+        client: client(spec, token_url),
+        policy: policy(&spec.refresh),
+        credentials_secret: spec.credentials.secret_name.clone(),
+        ca_bundle: spec.provider.ca_bundle.as_ref().map(|bundle| ConfigMapKey {
+            name: bundle.config_map_name.clone(),
+            key: bundle.key.clone(),
+        }),
+        timeout: Span::from_seconds(spec.provider.timeout_seconds.into()),
+        token_secret: TokenSecret {
+            name: spec.token_secret.name.clone(),
+            type_: spec.token_secret.type_.clone(),
+            labels: spec.token_secret.labels.clone(),
+            annotations: spec.token_secret.annotations.clone(),
+            templates,
+        },
+        suspended: spec.suspend,
+    })
+}
+
+// The choices below were checked against their lists in the schema: what is not one of the others is the default.
+
+fn client(spec: &OAuthClientSpec, token_url: url::Url) -> Client {
+    let keys = &spec.credentials.keys;
+    Client {
+        token_url,
+        grant: match spec.grant.type_.as_str() {
+            "client_credentials" => Grant::ClientCredentials,
+            "password" => Grant::Password,
+            other => Grant::Other(other.to_owned()),
+        },
+        authentication: authentication(&spec.client_authentication),
+        keys: CredentialKeys {
+            client_id: keys.client_id.clone(),
+            client_secret: keys.client_secret.clone(),
+            username: keys.username.clone(),
+            password: keys.password.clone(),
+        },
+        scopes: spec.scopes.clone(),
+        scope_separator: spec.request.scope_separator.clone(),
+        parameters: spec
+            .parameters
+            .iter()
+            .map(|p| named(&p.name, p.value.as_ref(), p.credentials_key.as_ref()))
+            .collect(),
+        headers: spec
+            .request
+            .headers
+            .iter()
+            .map(|h| named(&h.name, h.value.as_ref(), h.credentials_key.as_ref()))
+            .collect(),
+        format: match spec.request.format.as_str() {
+            "json" => Format::Json,
+            "query" => Format::Query,
+            _ => Format::Form,
+        },
+        method: match spec.request.method.as_str() {
+            "GET" => Method::Get,
+            "PUT" => Method::Put,
+            _ => Method::Post,
+        },
+        response: response(&spec.response),
+    }
+}
+
+fn authentication(spec: &spec::ClientAuthentication) -> ClientAuthentication {
+    match spec.method.as_str() {
+        "client_secret_post" => ClientAuthentication::ClientSecretPost,
+        "none" => ClientAuthentication::None,
+        _ => {
+            let raw = spec
+                .client_secret_basic
+                .as_ref()
+                .is_some_and(|basic| basic.encoding == "Raw");
+            ClientAuthentication::ClientSecretBasic {
+                encoding: if raw {
+                    BasicEncoding::Raw
+                } else {
+                    BasicEncoding::FormEncoded
+                },
+            }
+        }
+    }
+}
+
+fn named(name: &str, value: Option<&String>, key: Option<&String>) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        value: match key {
+            Some(key) => ParameterValue::CredentialsKey(key.clone()),
+            None => ParameterValue::Fixed(value.cloned().unwrap_or_default()),
+        },
+    }
+}
+
+fn response(spec: &spec::Response) -> ResponseShape {
+    ResponseShape {
+        access_token: spec.access_token_pointer.clone(),
+        token_type: spec.token_type_pointer.clone(),
+        scope: spec.scope_pointer.clone(),
+        expiry: spec.expiry.as_ref().map(|expiry| ExpiryShape {
+            pointer: expiry.pointer.clone(),
+            unit: match expiry.unit.as_str() {
+                "Milliseconds" => ExpiryUnit::Milliseconds,
+                "EpochSeconds" => ExpiryUnit::EpochSeconds,
+                "EpochMilliseconds" => ExpiryUnit::EpochMilliseconds,
+                "RFC3339" => ExpiryUnit::Rfc3339,
+                _ => ExpiryUnit::Seconds,
+            },
+        }),
+    }
+}
+
+fn policy(spec: &spec::Refresh) -> Policy {
+    let percent = spec
+        .before_percent
+        .and_then(|percent| u8::try_from(percent).ok());
+    Policy {
+        lead: match (spec.before_seconds, percent) {
+            (Some(seconds), _) => Lead::Before(Span::from_seconds(seconds.into())),
+            (None, Some(percent)) => Lead::Percent(percent),
+            (None, None) => Lead::Default,
+        },
+        assumed_lifetime: Span::from_seconds(spec.assumed_lifetime_seconds.into()),
+        token_reuse: match spec.token_reuse.as_str() {
+            "InvalidatesPrevious" => TokenReuse::InvalidatesPrevious,
+            _ => TokenReuse::Independent,
+        },
+        cache_window: spec
+            .cache_window_seconds
+            .map(|seconds| Span::from_seconds(seconds.into())),
+    }
+}
+
+/// A value's kind, as people call it.
+pub(crate) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing (null)",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}

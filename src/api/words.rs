@@ -1,0 +1,202 @@
+//! The alphabets of names and values: what the CEL of [`super::rules`] says in regular expressions, in Rust.
+
+/// Grants that get a meaning of their own in a later version.
+pub(crate) const RESERVED_GRANTS: [&str; 5] = [
+    "refresh_token",
+    "authorization_code",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+
+/// Headers that the sender or the connection sets.
+pub(crate) const RESERVED_HEADERS: [&str; 15] = [
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "accept-encoding",
+    "user-agent",
+];
+
+/// A DNS subdomain (RFC 1123), as names of Secrets and ConfigMaps are.
+pub(crate) fn is_object_name(text: &str) -> bool {
+    text.split('.').all(|label| {
+        label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && ends(label, |b| b != b'-')
+    })
+}
+
+/// Not empty, and the first and the last byte pass.
+fn ends(text: &str, passes: impl Fn(u8) -> bool) -> bool {
+    match text.as_bytes() {
+        [] => false,
+        [first, .., last] => passes(*first) && passes(*last),
+        [only] => passes(*only),
+    }
+}
+
+/// A key of a Secret's or ConfigMap's data.
+pub(crate) fn is_data_key(text: &str) -> bool {
+    !text.is_empty()
+        && text != "."
+        && !text.starts_with("..")
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// A JSON pointer (RFC 6901 section 3).
+pub(crate) fn is_pointer(text: &str) -> bool {
+    (text.is_empty() || text.starts_with('/'))
+        && text
+            .split('~')
+            .skip(1)
+            .all(|rest| rest.starts_with('0') || rest.starts_with('1'))
+}
+
+/// What RFC 6749 appendix A allows in a scope token: printable, without space, quote and backslash.
+pub(crate) fn is_oauth_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+}
+
+/// Visible ASCII, without spaces.
+pub(crate) fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// ASCII that can be seen, spaces included.
+pub(crate) fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// No ASCII control character.
+pub(crate) fn is_one_line(text: &str) -> bool {
+    !text.is_empty() && !text.bytes().any(|b| b.is_ascii_control())
+}
+
+/// A field name (RFC 9110 section 5.1).
+pub(crate) fn is_header_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// A field value that every server takes: printable ASCII, no space at either end.
+pub(crate) fn is_header_value(text: &str) -> bool {
+    is_printable(text) && ends(text, |b| b != b' ')
+}
+
+/// The part of a URL between `://` and the next `/`, `?` or `#`.
+fn authority(url: &str) -> Option<(&str, &str)> {
+    let (_, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest.split_at_checked(end)
+}
+
+/// A user name or password stands before the host.
+pub(crate) fn has_user_info(url: &str) -> bool {
+    authority(url).is_some_and(|(authority, _)| authority.contains('@'))
+}
+
+/// A URL with a host, in visible ASCII. True also for what another rule already refuses, so that one mistake is one message.
+pub(crate) fn is_endpoint(url: &str) -> bool {
+    let http = url.starts_with("https://") || url.starts_with("http://");
+    let Some((authority, rest)) = authority(url).filter(|_| http) else {
+        return true;
+    };
+    if authority.contains('@') {
+        return true;
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(inner) => match inner.split_once(']') {
+            Some((host, port)) => {
+                let v6 = !host.is_empty()
+                    && host
+                        .bytes()
+                        .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b));
+                (v6, port)
+            }
+            None => return false,
+        },
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            let named = !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+            (named, port)
+        }
+    };
+    let port_fits = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| {
+            (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        });
+    host && port_fits && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
+/// A type that the operator may give to a Secret: none of Kubernetes' own, which could mint access to the cluster itself,
+/// but for two that only carry credentials for others.
+pub(crate) fn is_allowed_secret_type(text: &str) -> bool {
+    let domain = text.split('/').next().unwrap_or_default();
+    let reserved = ["kubernetes.io", "k8s.io"].iter().any(|own| {
+        domain == *own
+            || domain
+                .strip_suffix(own)
+                .is_some_and(|rest| rest.ends_with('.'))
+    });
+    !reserved
+        || matches!(
+            text,
+            "kubernetes.io/dockerconfigjson" | "kubernetes.io/basic-auth"
+        )
+}
+
+/// A key of a label.
+pub(crate) fn is_label_key(text: &str) -> bool {
+    !text
+        .bytes()
+        .take_while(|b| *b != b'/')
+        .any(|b| text.contains('/') && b.is_ascii_uppercase())
+        && is_annotation_key(text)
+}
+
+/// A key of an annotation: like a label's, but its domain may have capitals.
+pub(crate) fn is_annotation_key(text: &str) -> bool {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let domain_fits = domain.is_none_or(|domain| {
+        domain
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+            && domain
+                .bytes()
+                .next()
+                .is_some_and(|b| b.is_ascii_alphanumeric())
+    });
+    domain_fits && name.len() <= 63 && !name.is_empty() && is_label_value(name)
+}
+
+/// A value of a label; empty is allowed.
+pub(crate) fn is_label_value(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && (text.is_empty() || ends(text, |b| b.is_ascii_alphanumeric()))
+}

@@ -1,0 +1,428 @@
+//! Templates of the token Secret's data: parsed before any token is asked for, rendered when there is one.
+//!
+//! Jinja syntax with little in it: the variables of [`Variables`], six filters, no includes, no functions. Each render has
+//! a budget that bounds its time and its memory, since whoever may write an `OAuthClient` writes the templates. What is
+//! rendered is secret, so no error carries a value.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::{Enumerator, Object, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+use crate::api::conditions::Reason;
+use crate::oauth::Document;
+use crate::secret::Secret;
+use crate::time::Time;
+
+/// The most that all values together may hold: the 1 MiB that a Secret may have, less room for its keys and metadata.
+pub const MAX_BYTES: usize = 1024 * 1024 - 16 * 1024;
+
+/// What one render may spend: an instruction costs one, data about one for 64 bytes.
+const FUEL: u64 = 200_000;
+
+const VARIABLES: [&str; 6] = [
+    "access_token",
+    "token_type",
+    "expires_at",
+    "scope",
+    "response",
+    "credentials",
+];
+const FILTERS: &str = "b64encode, tojson, lower, upper, trim, default";
+
+/// What a template can use.
+pub struct Variables<'a> {
+    /// `access_token`.
+    pub access_token: &'a Secret,
+    /// `token_type`.
+    pub token_type: &'a str,
+    /// `expires_at`, as RFC 3339.
+    pub expires_at: Time,
+    /// `scope`; undefined where the provider told none.
+    pub scope: Option<&'a str>,
+    /// `response`: the decoded answer.
+    pub response: &'a Document,
+    /// `credentials.client_id`; undefined where the Secret has none.
+    pub client_id: Option<&'a Secret>,
+    /// `credentials.username`; undefined where the Secret has none.
+    pub username: Option<&'a Secret>,
+}
+
+/// A template that cannot work, found before any request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateProblem {
+    /// The key of the data.
+    pub key: String,
+    /// The line of the template, from 1; 0 where none is to blame.
+    pub line: usize,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl fmt::Display for TemplateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the template of {}", self.key)?;
+        if self.line > 1 {
+            write!(f, ", line {},", self.line)?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// A template that did not render with this token. It holds nothing of any value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderProblem {
+    /// The key of the data; empty where all of them together are to blame.
+    pub key: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// The result does not fit into a Secret.
+    pub too_large: bool,
+}
+
+impl RenderProblem {
+    /// The word for the condition.
+    pub fn reason(&self) -> Reason {
+        if self.too_large {
+            Reason::SecretTooLarge
+        } else {
+            Reason::RenderFailed
+        }
+    }
+
+    fn too_large(key: &str, bytes: usize) -> Self {
+        RenderProblem {
+            key: key.to_owned(),
+            message: format!(
+                "The rendered data has {bytes} bytes or more, and a Secret takes {MAX_BYTES}: use less of the answer in \
+                 tokenSecret.data."
+            ),
+            too_large: true,
+        }
+    }
+}
+
+impl fmt::Display for RenderProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.key.is_empty() && !self.too_large {
+            write!(f, "The template of {} {}", self.key, self.message)
+        } else {
+            f.write_str(&self.message)
+        }
+    }
+}
+
+/// The templates of one resource, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Templates {
+    /// Key and source; empty for the default keys.
+    sources: BTreeMap<String, String>,
+    /// The variables used, all templates together.
+    used: BTreeSet<String>,
+}
+
+impl Templates {
+    /// Parses the templates; an empty map stands for the keys `access_token`, `token_type`, `expires_at` and, where the
+    /// provider tells it, `scope`.
+    ///
+    /// # Errors
+    /// Every template that cannot work: bad syntax, unknown variables, unknown filters.
+    pub fn parse(sources: &BTreeMap<String, String>) -> Result<Templates, Vec<TemplateProblem>> {
+        let environment = environment();
+        let mut problems = Vec::new();
+        let mut used = BTreeSet::new();
+        for (key, source) in sources {
+            match check(&environment, source) {
+                Ok(names) => used.extend(names),
+                Err((line, message)) => problems.push(TemplateProblem {
+                    key: key.clone(),
+                    line,
+                    message,
+                }),
+            }
+        }
+        if sources.is_empty() {
+            used.extend(["access_token", "token_type", "expires_at", "scope"].map(str::to_owned));
+        }
+        if problems.is_empty() {
+            Ok(Templates {
+                sources: sources.clone(),
+                used,
+            })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Whether what is written depends on this variable: `access_token`, `token_type`, `expires_at`, `scope`, `response` or
+    /// `credentials`.
+    pub fn uses(&self, variable: &str) -> bool {
+        self.used.contains(variable)
+    }
+
+    /// The keys that are always written, in order; the default `scope` comes only where the provider tells one.
+    pub fn keys(&self) -> Vec<&str> {
+        if self.sources.is_empty() {
+            vec!["access_token", "expires_at", "token_type"]
+        } else {
+            self.sources.keys().map(String::as_str).collect()
+        }
+    }
+
+    /// Renders all of them.
+    ///
+    /// # Errors
+    /// The first template that fails, or that all together are too large for a Secret. Trying again with another token of
+    /// the same provider does not help, so a caller asks for none.
+    pub fn render(
+        &self,
+        variables: &Variables<'_>,
+    ) -> Result<BTreeMap<String, Secret>, RenderProblem> {
+        let rendered = if self.sources.is_empty() {
+            defaults(variables)
+        } else {
+            self.render_sources(variables)?
+        };
+        let bytes = rendered.values().map(Secret::len).sum::<usize>();
+        if bytes > MAX_BYTES {
+            return Err(RenderProblem::too_large("", bytes));
+        }
+        Ok(rendered)
+    }
+
+    fn render_sources(
+        &self,
+        variables: &Variables<'_>,
+    ) -> Result<BTreeMap<String, Secret>, RenderProblem> {
+        let environment = environment();
+        let context = self.context(variables);
+        let mut rendered = BTreeMap::new();
+        for (key, source) in &self.sources {
+            let text = environment
+                .template_from_str(source)
+                .and_then(|template| template.render(context.clone()))
+                .map_err(|error| render_problem(key, &error))?;
+            rendered.insert(key.clone(), Secret::from(text));
+        }
+        Ok(rendered)
+    }
+
+    fn context(&self, variables: &Variables<'_>) -> Value {
+        let mut map: BTreeMap<&str, Value> = BTreeMap::new();
+        if let Some(token) = variables.access_token.expose() {
+            map.insert("access_token", Value::from(token));
+        }
+        map.insert("token_type", Value::from(variables.token_type));
+        map.insert("expires_at", Value::from(variables.expires_at.rfc3339()));
+        if let Some(scope) = variables.scope {
+            map.insert("scope", Value::from(scope));
+        }
+        // The document may be large: it is converted only where a template looks at it.
+        if self.uses("response") {
+            map.insert("response", document(&variables.response.0));
+        }
+        let credentials: BTreeMap<&str, Value> = [
+            ("client_id", variables.client_id),
+            ("username", variables.username),
+        ]
+        .into_iter()
+        .filter_map(|(name, secret)| Some((name, Value::from(secret?.expose()?))))
+        .collect();
+        map.insert("credentials", Value::from(credentials));
+        Value::from(map)
+    }
+}
+
+/// A JSON document as the templates see it. Not by way of serde, where the engine reserves strings for its own use.
+fn document(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(value) => Value::from(*value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Value::from(value),
+            (None, Some(value)) => Value::from(value),
+            (None, None) => number.as_f64().map_or(Value::UNDEFINED, Value::from),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => items.iter().map(document).collect(),
+        serde_json::Value::Object(map) => Value::from_pairs(
+            map.iter()
+                .map(|(key, value)| (key.as_str(), document(value))),
+        ),
+    }
+}
+
+fn defaults(variables: &Variables<'_>) -> BTreeMap<String, Secret> {
+    let mut data = BTreeMap::from([
+        ("access_token".to_owned(), variables.access_token.clone()),
+        ("token_type".to_owned(), Secret::from(variables.token_type)),
+        (
+            "expires_at".to_owned(),
+            Secret::from(variables.expires_at.rfc3339()),
+        ),
+    ]);
+    if let Some(scope) = variables.scope {
+        data.insert("scope".to_owned(), Secret::from(scope));
+    }
+    data
+}
+
+/// The language: six filters and nothing else.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("b64encode", b64encode);
+    environment.add_filter("tojson", tojson);
+    environment.add_filter("lower", minijinja::filters::lower);
+    environment.add_filter("upper", minijinja::filters::upper);
+    environment.add_filter("trim", minijinja::filters::trim);
+    environment.add_filter("default", minijinja::filters::default);
+    environment
+}
+
+fn b64encode(value: Cow<'_, str>) -> String {
+    STANDARD.encode(value.as_bytes())
+}
+
+/// Plain JSON. Not the engine's own, which escapes for HTML as well.
+fn tojson(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|_| Error::from(ErrorKind::BadSerialization))
+}
+
+/// Finds what cannot work in a template, or the variables that it uses.
+fn check(environment: &Environment<'static>, source: &str) -> Result<Vec<String>, (usize, String)> {
+    let template = environment
+        .template_from_str(source)
+        .map_err(|error| (error.line().unwrap_or(0), syntax_message(&error)))?;
+    let top = template.undeclared_variables(false);
+    let nested = template.undeclared_variables(true);
+    if let Some(message) = unknown_variable(&top, &nested) {
+        return Err((0, message));
+    }
+    // A trial with made-up values shows unknown filters and functions, on the way that it takes through the template.
+    if let Err(error) = template.render(trial_context())
+        && let Some(message) = static_message(&error)
+    {
+        return Err((error.line().unwrap_or(0), message));
+    }
+    Ok(top.into_iter().collect())
+}
+
+fn unknown_variable(top: &HashSet<String>, nested: &HashSet<String>) -> Option<String> {
+    let mut unknown: Vec<&String> = top
+        .iter()
+        .filter(|name| !VARIABLES.contains(&name.as_str()))
+        .collect();
+    unknown.sort();
+    if let Some(name) = unknown.first() {
+        return Some(format!(
+            "uses {name}, which is not there: use access_token, token_type, expires_at, scope, response, credentials.client_id \
+             or credentials.username"
+        ));
+    }
+    let mut foreign: Vec<&String> = nested
+        .iter()
+        .filter(|name| {
+            name.strip_prefix("credentials.").is_some_and(|rest| {
+                let first = rest.split('.').next().unwrap_or_default();
+                !matches!(first, "client_id" | "username")
+            })
+        })
+        .collect();
+    foreign.sort();
+    foreign.first().map(|name| {
+        format!("uses {name}, which is not given out: only credentials.client_id and credentials.username are")
+    })
+}
+
+fn syntax_message(error: &Error) -> String {
+    // The details of a syntax error tell of the template's own text, which stands in the manifest for all to read.
+    let detail = error.detail().unwrap_or("it cannot be read");
+    format!("is not a valid template: {detail}")
+}
+
+/// The message of an error that no values can mend.
+fn static_message(error: &Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::UnknownFilter => Some(format!("uses an unknown filter: there are {FILTERS}")),
+        ErrorKind::UnknownTest => {
+            Some("uses an unknown test after 'is': there is none, use the filter default".into())
+        }
+        ErrorKind::UnknownFunction => Some(format!(
+            "calls a function: there is none, use the filters {FILTERS}"
+        )),
+        ErrorKind::UnknownMethod => Some(format!(
+            "calls a method: there is none, use the filters {FILTERS}"
+        )),
+        ErrorKind::TooManyArguments => Some("gives a filter too many arguments".into()),
+        ErrorKind::MissingArgument => Some("gives a filter too few arguments".into()),
+        ErrorKind::TemplateNotFound | ErrorKind::BadInclude => {
+            Some("includes another template: there is none".into())
+        }
+        _ => None,
+    }
+}
+
+/// An error of rendering, in words that hold nothing of the values: the engine's details may quote them.
+fn render_problem(key: &str, error: &Error) -> RenderProblem {
+    let message = match error.kind() {
+        ErrorKind::OutOfFuel => return RenderProblem::too_large(key, MAX_BYTES),
+        ErrorKind::UndefinedError => "uses a value that this token does not have: give it one with the filter default, as in \
+                                      {{ scope | default('') }}, or leave it out."
+            .to_owned(),
+        _ => {
+            let line = error.line().filter(|line| *line > 1);
+            let place = line.map(|line| format!(" in line {line}")).unwrap_or_default();
+            let why = static_message(error).unwrap_or_else(|| format!("failed{place}: {}", error.kind()));
+            format!("{why}. Mend tokenSecret.data.")
+        }
+    };
+    RenderProblem {
+        key: key.to_owned(),
+        message,
+        too_large: false,
+    }
+}
+
+/// Stands for a document of which nothing is known: every path leads to it again, and as text it is `x`.
+#[derive(Debug)]
+struct Anything;
+
+impl Object for Anything {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from_object(Anything))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Empty
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("x")
+    }
+}
+
+fn trial_context() -> Value {
+    let text = || Value::from("x");
+    Value::from(BTreeMap::from([
+        ("access_token", text()),
+        ("token_type", text()),
+        ("expires_at", text()),
+        ("scope", text()),
+        ("response", Value::from_object(Anything)),
+        (
+            "credentials",
+            Value::from(BTreeMap::from([
+                ("client_id", text()),
+                ("username", text()),
+            ])),
+        ),
+    ]))
+}
