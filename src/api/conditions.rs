@@ -134,6 +134,15 @@ reasons! {
     Suspended Token
         "No more tokens are asked for, because spec.suspend is true, and there is no valid one left."
         "Set spec.suspend to false when tokens are wanted again."
+    AsExpected Token
+        "The condition does not hold, which is as it should be."
+        "Nothing."
+    Recovered Token
+        "An event: a token could be had again after a failure."
+        "Nothing."
+    Restored Token
+        "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."
+        "Find out who did it. To end a resource, delete the OAuthClient: its Secret goes with it."
 
     Requesting Waiting
         "A token is being asked for, and there is no valid one."

@@ -75,6 +75,10 @@ pub struct AttemptStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     pub next_time: Option<String>,
+    /// The end of the provider's `Retry-After`, before which nothing is sent to it for the same client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub retry_after_time: Option<String>,
     /// How many requests in a row have failed.
     #[schemars(range(min = 0))]
     pub failures: i32,
