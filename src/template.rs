@@ -165,6 +165,13 @@ impl Templates {
         self.used.contains(variable)
     }
 
+    /// Key and source of each template, in order; none for the default keys.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources
+            .iter()
+            .map(|(key, source)| (key.as_str(), source.as_str()))
+    }
+
     /// The keys that are always written, in order; the default `scope` comes only where the provider tells one.
     pub fn keys(&self) -> Vec<&str> {
         if self.sources.is_empty() {
@@ -426,3 +433,6 @@ fn trial_context() -> Value {
         ),
     ]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,424 @@
+//! Whether a published token is still what the spec asks for: a hash of everything that is sent and rendered.
+//!
+//! The hash stands beside the token and in a failed attempt, across restarts and versions. It is taken of a canonical form:
+//! what is absent and what is its default are equal, and so are orders without a meaning. When tokens are replaced, how long
+//! a request may take, whom to trust, and what the token Secret is called and labelled are no part of it: changing those
+//! asks for no token. The content of the credentials is no part of it either: whoever reads the hash could guess a password.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ring::digest::{Context, SHA256};
+
+use crate::api::Validated;
+use crate::engine::ANY_INPUTS;
+use crate::oauth::{
+    BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
+    ParameterValue, ResponseShape,
+};
+
+/// The format of the canonical form. A hash of another format is adopted without a request, so a change of the form needs
+/// a new name here, or every token of a fleet is asked for again on upgrade.
+const FORMAT: &str = "v1";
+
+/// Hashes of what a spec makes us send and render.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Inputs {
+    sent: String,
+    whole: String,
+}
+
+impl Inputs {
+    /// The hash of what is sent alone, as `v1:` and 32 hex digits: what a failed request failed with.
+    pub fn sent(&self) -> &str {
+        &self.sent
+    }
+
+    /// The hash of what is sent and of how the answer is read and rendered, as `v1:` and 32 hex digits: what a published
+    /// token was made from.
+    pub fn whole(&self) -> &str {
+        &self.whole
+    }
+}
+
+/// The inputs of a resource.
+pub fn of(resource: &Validated) -> Inputs {
+    let sent = sent(resource);
+    let whole = rendered(resource, sent.clone());
+    Inputs {
+        sent: sent.finish(),
+        whole: whole.finish(),
+    }
+}
+
+/// A hash as the engine's records keep it. One of an unknown format is [`ANY_INPUTS`], which matches everything; never 0,
+/// which stands for an invalid spec.
+pub fn short(hash: &str) -> u64 {
+    let digits = hash
+        .strip_prefix(FORMAT)
+        .and_then(|rest| rest.strip_prefix(':'))
+        .filter(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        .and_then(|digits| digits.get(..16));
+    match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        Some(0) => 1,
+        Some(ANY_INPUTS) => ANY_INPUTS - 1,
+        Some(value) => value,
+        None => ANY_INPUTS,
+    }
+}
+
+/// Fields in a form that no two different lists of fields share: each with its length before it.
+#[derive(Clone)]
+struct Canonical(Context);
+
+impl Canonical {
+    fn new() -> Self {
+        let mut form = Canonical(Context::new(&SHA256));
+        form.field("format", FORMAT);
+        form
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        self.bytes(name.as_bytes());
+        self.bytes(value.as_bytes());
+    }
+
+    fn finish(self) -> String {
+        let digest = self.0.finish();
+        let mut text = format!("{FORMAT}:");
+        for byte in digest.as_ref().iter().take(16) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+fn sent(resource: &Validated) -> Canonical {
+    let client = &resource.client;
+    let mut form = Canonical::new();
+    form.field("tokenURL", client.token_url.as_str());
+    form.field(
+        "grant",
+        match &client.grant {
+            Grant::ClientCredentials => "client_credentials",
+            Grant::Password => "password",
+            Grant::Other(name) => name,
+        },
+    );
+    form.field(
+        "authentication",
+        match client.authentication {
+            ClientAuthentication::ClientSecretBasic {
+                encoding: BasicEncoding::FormEncoded,
+            } => "client_secret_basic",
+            ClientAuthentication::ClientSecretBasic {
+                encoding: BasicEncoding::Raw,
+            } => "client_secret_basic raw",
+            ClientAuthentication::ClientSecretPost => "client_secret_post",
+            ClientAuthentication::None => "none",
+        },
+    );
+    form.field(
+        "format",
+        match client.format {
+            Format::Form => "form",
+            Format::Json => "json",
+            Format::Query => "query",
+        },
+    );
+    form.field(
+        "method",
+        match client.method {
+            Method::Post => "POST",
+            Method::Get => "GET",
+            Method::Put => "PUT",
+        },
+    );
+    credentials(&mut form, resource);
+    scopes(&mut form, client);
+    named(&mut form, "parameter", &client.parameters, str::to_owned);
+    named(
+        &mut form,
+        "header",
+        &client.headers,
+        str::to_ascii_lowercase,
+    );
+    form
+}
+
+/// The credentials that are used: an edit of the name of a key that nobody reads asks for nothing.
+fn credentials(form: &mut Canonical, resource: &Validated) {
+    let client = &resource.client;
+    form.field("secretName", &resource.credentials_secret);
+    form.field("clientID", &client.keys.client_id);
+    if client.authentication != ClientAuthentication::None {
+        form.field("clientSecret", &client.keys.client_secret);
+    }
+    if client.grant == Grant::Password {
+        form.field("username", &client.keys.username);
+        form.field("password", &client.keys.password);
+    }
+}
+
+/// The order of scopes has no meaning (RFC 6749 section 3.3), and one alone needs no separator.
+fn scopes(form: &mut Canonical, client: &Client) {
+    let mut scopes: Vec<&str> = client.scopes.iter().map(String::as_str).collect();
+    scopes.sort_unstable();
+    for scope in &scopes {
+        form.field("scope", scope);
+    }
+    if scopes.len() > 1 {
+        form.field("scopeSeparator", &client.scope_separator);
+    }
+}
+
+/// Parameters and headers by name; the order of those with the same name is kept, since a server may look at it.
+fn named(form: &mut Canonical, what: &str, list: &[Parameter], name: impl Fn(&str) -> String) {
+    let mut sorted: Vec<(String, &ParameterValue)> = list
+        .iter()
+        .map(|one| (name(&one.name), &one.value))
+        .collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, value) in sorted {
+        form.field(what, &name);
+        match value {
+            ParameterValue::Fixed(text) => form.field("value", text),
+            ParameterValue::CredentialsKey(key) => form.field("credentialsKey", key),
+        }
+    }
+}
+
+fn rendered(resource: &Validated, mut form: Canonical) -> Canonical {
+    form.field("type", &resource.token_secret.type_);
+    response(&mut form, &resource.client.response);
+    let templates = &resource.token_secret.templates;
+    for (key, template) in templates.sources() {
+        form.field("key", key);
+        form.field("template", template);
+    }
+    if templates.uses("credentials") {
+        form.field("username", &resource.client.keys.username);
+    }
+    form
+}
+
+fn response(form: &mut Canonical, shape: &ResponseShape) {
+    let pointers = BTreeMap::from([
+        (
+            "accessToken",
+            shape.access_token.as_deref().unwrap_or("/access_token"),
+        ),
+        (
+            "tokenType",
+            shape.token_type.as_deref().unwrap_or("/token_type"),
+        ),
+        ("scope", shape.scope.as_deref().unwrap_or("/scope")),
+    ]);
+    for (name, pointer) in pointers {
+        form.field(name, pointer);
+    }
+    if let Some(expiry) = &shape.expiry {
+        form.field("expiry", &expiry.pointer);
+        form.field(
+            "unit",
+            match expiry.unit {
+                ExpiryUnit::Seconds => "Seconds",
+                ExpiryUnit::Milliseconds => "Milliseconds",
+                ExpiryUnit::EpochSeconds => "EpochSeconds",
+                ExpiryUnit::EpochMilliseconds => "EpochMilliseconds",
+                ExpiryUnit::Rfc3339 => "RFC3339",
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::{manifest, validate};
+
+    fn smallest() -> Value {
+        json!({
+            "provider": {"tokenURL": "https://auth.example.com/token"},
+            "credentials": {"secretName": "client"},
+            "tokenSecret": {"name": "token"},
+        })
+    }
+
+    fn inputs(spec: &Value) -> Inputs {
+        let manifest = json!({
+            "apiVersion": "oauthclient.dev/v1alpha1", "kind": "OAuthClient", "metadata": {"name": "a"}, "spec": spec,
+        });
+        let resource = manifest::parse_manifest(&manifest.to_string())
+            .unwrap_or_else(|problems| panic!("{manifest}: {}", problems[0]));
+        of(&validate(&resource).unwrap_or_else(|problems| panic!("{manifest}: {}", problems[0])))
+    }
+
+    /// Puts a value at a path, making the maps on the way.
+    fn with(mut spec: Value, path: &str, value: Value) -> Value {
+        let mut here = &mut spec;
+        for step in path.split('.') {
+            here = &mut here[step];
+        }
+        *here = value;
+        spec
+    }
+
+    #[test]
+    fn what_is_absent_and_what_is_its_default_are_equal() {
+        let spelled_out = json!({
+            "provider": {"tokenURL": "https://auth.example.com:443/token", "timeoutSeconds": 10},
+            "grant": {"type": "client_credentials"},
+            "clientAuthentication": {"method": "client_secret_basic", "clientSecretBasic": {"encoding": "FormEncoded"}},
+            "credentials": {"secretName": "client", "keys": {"clientID": "client_id", "clientSecret": "client_secret"}},
+            "scopes": [], "parameters": [],
+            "request": {"format": "form", "method": "POST", "headers": [], "scopeSeparator": " "},
+            "response": {"accessTokenPointer": "/access_token", "tokenTypePointer": "/token_type"},
+            "refresh": {"assumedLifetimeSeconds": 3300, "tokenReuse": "Independent"},
+            "tokenSecret": {"name": "token", "type": "Opaque", "data": {}},
+            "suspend": false,
+        });
+        assert_eq!(inputs(&smallest()), inputs(&spelled_out));
+    }
+
+    #[test]
+    fn orders_without_a_meaning_are_equal() {
+        let one = json!([{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]);
+        let two = json!([{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]);
+        for path in ["parameters", "request.headers"] {
+            assert_eq!(
+                inputs(&with(smallest(), path, one.clone())),
+                inputs(&with(smallest(), path, two.clone()))
+            );
+        }
+        assert_eq!(
+            inputs(&with(smallest(), "scopes", json!(["a", "b"]))),
+            inputs(&with(smallest(), "scopes", json!(["b", "a"])))
+        );
+    }
+
+    #[test]
+    fn the_order_of_a_repeated_parameter_counts() {
+        let list =
+            |a, b| json!([{"name": "resource", "value": a}, {"name": "resource", "value": b}]);
+        assert_ne!(
+            inputs(&with(smallest(), "parameters", list("x", "y"))),
+            inputs(&with(smallest(), "parameters", list("y", "x")))
+        );
+    }
+
+    #[test]
+    fn what_is_not_sent_and_not_rendered_asks_for_nothing() {
+        for (path, value) in [
+            ("suspend", json!(true)),
+            ("provider.timeoutSeconds", json!(30)),
+            ("provider.caBundle", json!({"configMapName": "ca"})),
+            ("refresh.beforeSeconds", json!(600)),
+            ("refresh.assumedLifetimeSeconds", json!(60)),
+            ("refresh.tokenReuse", json!("InvalidatesPrevious")),
+            ("refresh.cacheWindowSeconds", json!(600)),
+            ("tokenSecret.name", json!("other")),
+            ("tokenSecret.labels", json!({"a": "b"})),
+            ("tokenSecret.annotations", json!({"a": "b"})),
+            ("credentials.keys.username", json!("user")),
+            ("request.scopeSeparator", json!(",")),
+        ] {
+            assert_eq!(
+                inputs(&smallest()),
+                inputs(&with(smallest(), path, value)),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_template_changes_the_whole_but_not_what_is_sent() {
+        let plain = inputs(&smallest());
+        for (path, value) in [
+            ("tokenSecret.data", json!({"a": "{{ access_token }}"})),
+            ("tokenSecret.type", json!("example.com/token")),
+            ("response.accessTokenPointer", json!("/token")),
+            (
+                "response.expiry",
+                json!({"pointer": "/expires_in", "unit": "Seconds"}),
+            ),
+        ] {
+            let changed = inputs(&with(smallest(), path, value));
+            assert_eq!(plain.sent(), changed.sent(), "{path}");
+            assert_ne!(plain.whole(), changed.whole(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_this_version_does_not_change_unnoticed() {
+        // A new value here means that an upgrade asks for every token again: give FORMAT a new name instead.
+        assert_eq!(
+            inputs(&smallest()).whole(),
+            "v1:552ab43f3eec66fe2e47a221c5312c6c"
+        );
+    }
+
+    #[test]
+    fn an_unknown_format_matches_everything() {
+        assert_eq!(short("v2:00112233445566778899aabbccddeeff"), ANY_INPUTS);
+        assert_eq!(short(""), ANY_INPUTS);
+        assert_eq!(
+            short("v1:00112233445566778899aabbccddeeff"),
+            0x0011_2233_4455_6677
+        );
+        assert_eq!(short("v1:00000000000000000000000000000000"), 1);
+        assert_ne!(short("v1:ffffffffffffffffffffffffffffffff"), ANY_INPUTS);
+    }
+
+    /// One change of what is sent, as a path and its value.
+    fn change() -> impl Strategy<Value = (&'static str, Value)> {
+        let word = "[a-z][a-z0-9]{0,8}";
+        prop_oneof![
+            word.prop_map(|w| (
+                "provider.tokenURL",
+                json!(format!("https://{w}.example.com/token"))
+            )),
+            word.prop_map(|w| ("grant.type", json!(format!("urn:{w}")))),
+            Just(("grant.type", json!("password"))),
+            prop_oneof![Just("client_secret_post"), Just("none")]
+                .prop_map(|m| ("clientAuthentication.method", json!(m))),
+            Just((
+                "clientAuthentication.clientSecretBasic",
+                json!({"encoding": "Raw"})
+            )),
+            word.prop_map(|w| ("credentials.secretName", json!(format!("x{w}")))),
+            word.prop_map(|w| ("credentials.keys.clientID", json!(w))),
+            word.prop_map(|w| ("credentials.keys.clientSecret", json!(w))),
+            proptest::collection::btree_set(word, 1..4).prop_map(|s| ("scopes", json!(s))),
+            (word, word).prop_map(|(n, v)| ("parameters", json!([{"name": n, "value": v}]))),
+            (word, word)
+                .prop_map(|(n, v)| ("parameters", json!([{"name": n, "credentialsKey": v}]))),
+            (word, word).prop_map(|(n, v)| (
+                "request.headers",
+                json!([{"name": format!("x-{n}"), "value": v}])
+            )),
+            Just(("request.format", json!("json"))),
+            Just(("request.format", json!("query"))),
+            Just(("request.method", json!("PUT"))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn equal_specs_are_equal_and_any_change_of_what_is_sent_shows(a in change(), b in change()) {
+            let (first, second) = (with(smallest(), a.0, a.1.clone()), with(smallest(), b.0, b.1.clone()));
+            prop_assert_eq!(inputs(&first), inputs(&first.clone()));
+            prop_assert_ne!(inputs(&first).sent().to_owned(), inputs(&smallest()).sent().to_owned());
+            prop_assert_eq!(a == b, inputs(&first).sent() == inputs(&second).sent());
+            prop_assert_eq!(a == b, inputs(&first).whole() == inputs(&second).whole());
+        }
+    }
+}
