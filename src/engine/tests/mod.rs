@@ -1,5 +1,9 @@
 //! A sentence for every rule of the engine.
 
+mod changes;
+mod outcomes;
+mod starts;
+
 use std::sync::Arc;
 
 use super::*;
@@ -99,6 +103,15 @@ impl Bench {
         }
     }
 
+    /// Expects nothing to do before the token ends or its refresh is due, whatever comes first.
+    fn is_idle(&mut self, now: i64) -> bool {
+        matches!(self.next(now), Next::Sleep(until) if until > at(now))
+    }
+
+    fn view(&self) -> View {
+        self.engine.record(&key()).expect("there is a record")
+    }
+
     fn done(&mut self, token: Option<TokenFacts>, lane: LaneReport, wants: Wants, now: i64) {
         let outcome = Outcome {
             token,
@@ -107,38 +120,5 @@ impl Bench {
             wants,
         };
         self.engine.done(&key(), outcome, at(now));
-    }
-}
-
-#[test]
-fn nothing_is_handed_out_before_the_first_lists_are_complete() {
-    let mut bench = Bench::with(resource(), None);
-    assert_eq!(bench.next(0), Next::Sleep(Time::NEVER));
-    bench.engine.ready(at(0));
-    assert!(bench.work(0), "a first issue may request");
-    assert_eq!(bench.next(0), Next::Sleep(Time::NEVER), "it is under way");
-}
-
-#[test]
-fn a_current_resource_sleeps_until_its_refresh_and_is_then_handed_out_with_a_permit() {
-    let mut bench = Bench::current();
-    assert_eq!(bench.next(2699), Next::Sleep(at(2700)));
-    assert!(bench.work(2700));
-}
-
-#[test]
-fn the_order_of_the_first_lists_does_not_matter() {
-    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 2, 1]] {
-        let mut bench = Bench::new();
-        for cause in order {
-            let cause = match cause {
-                0 => Cause::Resource(resource()),
-                1 => Cause::Token(Some(token())),
-                _ => Cause::Credentials(Some(CredentialsFacts { version: 20 })),
-            };
-            bench.tell(cause, 0);
-        }
-        bench.engine.ready(at(5));
-        assert_eq!(bench.next(5), Next::Sleep(at(2700)), "{order:?}");
     }
 }
