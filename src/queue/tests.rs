@@ -1,1 +1,0 @@
-//! Rows for the rules, then a comparison with a naive model.

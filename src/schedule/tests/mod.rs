@@ -1,0 +1,477 @@
+//! A row for every case of the rule.
+
+mod promises;
+
+use super::*;
+use crate::oauth::error::FailureClass;
+
+const DAY: i64 = 86_400;
+
+fn at(seconds: i64) -> Time {
+    Time::from_seconds(1_700_000_000 + seconds)
+}
+
+fn secs(seconds: i64) -> Span {
+    Span::from_seconds(seconds)
+}
+
+fn policy() -> Policy {
+    Policy {
+        lead: Lead::Default,
+        assumed_lifetime: ASSUMED_LIFETIME,
+        token_reuse: TokenReuse::Independent,
+        cache_window: None,
+    }
+}
+
+fn published(issued: i64, expires: i64) -> Published {
+    Published {
+        issued: at(issued),
+        expires: at(expires),
+        learnt_window: None,
+        served_again: false,
+    }
+}
+
+/// Asked and answered at 0.
+fn answer(lifetime: i64) -> Answer {
+    Answer {
+        sent: at(0),
+        received: at(0),
+        lifetime: Some(Lifetime::For(secs(lifetime))),
+        refresh_in: None,
+        same_token: false,
+    }
+}
+
+/// A token that was published before, so that no first interval is drawn.
+const BEFORE: Published = Published {
+    issued: Time::from_seconds(1_699_990_000),
+    expires: Time::from_seconds(1_700_000_100),
+    learnt_window: None,
+    served_again: false,
+};
+
+fn later(policy: &Policy, answer: &Answer, u: f64) -> Schedule {
+    accept(policy, Some(&BEFORE), answer, answer.received, u).expect("it can be published")
+}
+
+/// How long before the end the refresh is due, in seconds, with the draws 0 and (almost) 1.
+fn leads(policy: &Policy, answer: &Answer) -> (i64, i64) {
+    let left = |u| {
+        let schedule = later(policy, answer, u);
+        schedule.expires.since(schedule.refresh).millis()
+    };
+    // Rounded, for the second draw is not quite 1.
+    ((left(0.0) + 500) / 1000, (left(0.999_999) + 500) / 1000)
+}
+
+#[test]
+fn each_lifetime_is_refreshed_with_the_lead_of_its_row() {
+    for (lifetime, least, most) in [
+        (30, 15, 18),
+        (120, 60, 72),
+        (360, 180, 216),
+        (599, 180, 216),
+        (720, 180, 216),
+        (3600, 900, 1080),
+        (7 * DAY, DAY, DAY * 6 / 5),
+        (365 * DAY, DAY, DAY * 6 / 5),
+    ] {
+        assert_eq!(
+            leads(&policy(), &answer(lifetime)),
+            (least, most),
+            "L = {lifetime}"
+        );
+    }
+}
+
+#[test]
+fn a_life_too_short_for_mounted_volumes_is_said_to_be() {
+    assert!(later(&policy(), &answer(30), 0.5).too_short);
+    assert!(later(&policy(), &answer(359), 0.5).too_short);
+    assert!(!later(&policy(), &answer(360), 0.5).too_short);
+}
+
+#[test]
+fn latency_never_lengthens_a_life() {
+    let slow = Answer {
+        received: at(25),
+        ..answer(3600)
+    };
+    assert_eq!(later(&policy(), &slow, 0.0).expires, at(3600));
+}
+
+#[test]
+fn where_no_lifetime_is_given_the_assumed_one_counts_and_is_said_to() {
+    for lifetime in [None, Some(Lifetime::For(Span::ZERO))] {
+        let unsaid = Answer {
+            lifetime,
+            ..answer(0)
+        };
+        let schedule = later(&policy(), &unsaid, 0.0);
+        assert!(schedule.assumed);
+        assert_eq!(schedule.expires, at(3300));
+        assert_eq!(schedule.refresh, at(3300 - 825));
+    }
+    assert!(!later(&policy(), &answer(3600), 0.0).assumed);
+}
+
+#[test]
+fn an_assumed_life_does_not_begin_anew_while_the_same_token_is_served() {
+    let unsaid = Answer {
+        lifetime: None,
+        same_token: true,
+        ..answer(0)
+    };
+    let token = published(-2000, 1300);
+    let schedule = accept(&policy(), Some(&token), &unsaid, at(0), 0.0).expect("usable");
+    assert_eq!((schedule.expires, schedule.refresh), (at(1300), at(650)));
+    let ending = published(-3295, 5);
+    let schedule = accept(&policy(), Some(&ending), &unsaid, at(0), 0.0).expect("usable");
+    assert_eq!(
+        schedule.expires,
+        at(3300),
+        "believed for another life at its end"
+    );
+}
+
+#[test]
+fn a_negative_or_past_lifetime_is_an_error() {
+    let refused = |lifetime, received| {
+        let answer = Answer {
+            lifetime: Some(lifetime),
+            received: at(received),
+            ..answer(0)
+        };
+        accept(&policy(), None, &answer, at(received), 0.5).expect_err("it is of no use")
+    };
+    assert_eq!(
+        refused(Lifetime::For(secs(-1)), 0),
+        UnusableLifetime::Negative
+    );
+    assert_eq!(
+        refused(Lifetime::For(secs(10)), 12),
+        UnusableLifetime::AlreadyPast { by: secs(2) }
+    );
+    assert_eq!(
+        refused(Lifetime::Until(at(-60)), 0),
+        UnusableLifetime::AlreadyPast { by: secs(60) }
+    );
+}
+
+#[test]
+fn an_absolute_end_is_taken_as_it_is() {
+    let absolute = Answer {
+        lifetime: Some(Lifetime::Until(at(3600))),
+        ..answer(0)
+    };
+    let schedule = later(&policy(), &absolute, 0.0);
+    assert_eq!((schedule.expires, schedule.refresh), (at(3600), at(2700)));
+}
+
+#[test]
+fn an_absurd_lifetime_stays_within_what_can_be_written_down() {
+    for lifetime in [
+        Lifetime::For(Span::from_millis(i64::MAX)),
+        Lifetime::Until(Time::NEVER),
+    ] {
+        let absurd = Answer {
+            lifetime: Some(lifetime),
+            ..answer(0)
+        };
+        let schedule = later(&policy(), &absurd, 0.5);
+        assert_ne!(schedule.expires.rfc3339(), "out of range");
+        assert!(schedule.refresh < schedule.expires);
+    }
+}
+
+#[test]
+fn the_servers_own_time_to_refresh_is_kept_but_never_beyond_the_lead() {
+    let hinted = |refresh_in, u| {
+        let answer = Answer {
+            refresh_in: Some(secs(refresh_in)),
+            ..answer(86_400)
+        };
+        later(&policy(), &answer, u).refresh
+    };
+    assert_eq!(hinted(43_200, 0.0), at(43_200));
+    assert_eq!(hinted(43_200, 0.5), at(43_230));
+    assert_eq!(hinted(86_000, 0.0), at(86_400 - 21_600));
+    assert_eq!(hinted(0, 0.0), at(86_400 - 21_600), "no hint at all");
+}
+
+#[test]
+fn an_own_lead_takes_the_place_of_the_usual_one() {
+    let own = |lead| Policy { lead, ..policy() };
+    for (lead, expected, clamped) in [
+        (Lead::Before(secs(600)), 600, None),
+        (Lead::Percent(50), 1800, None),
+        (Lead::Before(secs(3500)), 2400, Some(secs(2400))),
+        (Lead::Percent(99), 2400, Some(secs(2400))),
+        (Lead::Before(secs(0)), 1, Some(secs(1))),
+    ] {
+        let schedule = later(&own(lead), &answer(3600), 0.0);
+        assert_eq!(schedule.refresh, at(3600 - expected), "{lead:?}");
+        assert_eq!(schedule.clamped_lead, clamped, "{lead:?}");
+    }
+}
+
+#[test]
+fn even_the_longest_own_lead_uses_a_fifth_of_each_life() {
+    let own = Policy {
+        lead: Lead::Percent(99),
+        ..policy()
+    };
+    assert!(later(&own, &answer(3600), 1.0).refresh >= at(720));
+}
+
+#[test]
+fn a_token_that_dies_with_its_successor_is_kept_until_a_minute_before_its_end() {
+    let zoom = Policy {
+        token_reuse: TokenReuse::InvalidatesPrevious,
+        lead: Lead::Percent(50),
+        ..policy()
+    };
+    for published in [None, Some(&BEFORE)] {
+        for u in [0.0, 0.99] {
+            let schedule = accept(&zoom, published, &answer(3600), at(0), u).expect("usable");
+            assert_eq!(schedule.refresh, at(3540));
+        }
+    }
+    assert_eq!(
+        later(&zoom, &answer(60), 0.0).refresh,
+        at(30),
+        "half of a short life"
+    );
+}
+
+#[test]
+fn a_first_interval_is_drawn_between_0_15_and_0_9_of_the_usual_one() {
+    let first = |u| {
+        accept(&policy(), None, &answer(3600), at(0), u)
+            .expect("usable")
+            .refresh
+    };
+    assert_eq!(first(0.0), at(405));
+    assert_eq!(
+        first(1.0),
+        at(2268),
+        "0.9 of the interval with its own draw"
+    );
+    assert_eq!(
+        accept(&policy(), None, &answer(20), at(0), 0.0)
+            .expect("usable")
+            .refresh,
+        at(5),
+        "not below g"
+    );
+}
+
+#[test]
+fn no_first_interval_is_drawn_for_cached_tokens_or_with_an_own_lead() {
+    for policy in [
+        Policy {
+            lead: Lead::Before(secs(900)),
+            ..policy()
+        },
+        Policy {
+            cache_window: Some(secs(1200)),
+            ..policy()
+        },
+    ] {
+        let schedule = accept(&policy, None, &answer(3600), at(0), 0.0).expect("usable");
+        assert_eq!(schedule.refresh, at(2700));
+    }
+}
+
+#[test]
+fn the_same_token_is_asked_for_again_after_half_of_what_is_left() {
+    let token = published(-3000, 600);
+    for (left, next) in [(600, 300), (100, 50), (20, 10), (15, 10), (8, 8)] {
+        let again = Answer {
+            same_token: true,
+            ..answer(left)
+        };
+        let schedule = accept(&policy(), Some(&token), &again, at(0), 0.7).expect("usable");
+        assert_eq!(schedule.expires, at(left), "adopted, earlier or later");
+        assert_eq!(schedule.refresh, at(next), "{left} s left");
+        assert!(schedule.served_again);
+    }
+}
+
+#[test]
+fn the_cache_window_is_learnt_from_the_first_different_token() {
+    let served_again = Published {
+        served_again: true,
+        ..published(-3000, 500)
+    };
+    let schedule = accept(&policy(), Some(&served_again), &answer(3600), at(0), 0.0);
+    let schedule = schedule.expect("usable");
+    assert_eq!(schedule.learnt_window, Some(secs(500)));
+    assert_eq!(schedule.refresh, at(3600 - 500 + 15), "its first try");
+    assert!(!schedule.served_again);
+}
+
+#[test]
+fn a_server_that_gives_a_new_token_each_time_teaches_no_window() {
+    assert_eq!(later(&policy(), &answer(3600), 0.5).learnt_window, None);
+    let known = Published {
+        learnt_window: Some(secs(600)),
+        ..published(-3000, 585)
+    };
+    let schedule = accept(&policy(), Some(&known), &answer(3600), at(0), 0.0).expect("usable");
+    assert_eq!(
+        schedule.learnt_window,
+        Some(secs(600)),
+        "it does not shrink each time"
+    );
+}
+
+#[test]
+fn a_token_that_was_over_teaches_no_window_and_one_that_nearly_was_the_least() {
+    let learnt = |expires| {
+        let token = Published {
+            served_again: true,
+            ..published(-3600, expires)
+        };
+        accept(&policy(), Some(&token), &answer(3600), at(0), 0.0)
+            .expect("usable")
+            .learnt_window
+    };
+    assert_eq!(learnt(-1), None);
+    assert_eq!(learnt(3), Some(secs(20)));
+}
+
+#[test]
+fn with_a_known_window_the_first_try_comes_when_a_different_token_is_to_be_had() {
+    let cached = |window| Policy {
+        cache_window: Some(secs(window)),
+        ..policy()
+    };
+    for (window, refresh) in [
+        (600, 3600 - 600 + 15),
+        (25, 3600 - 25 + 12),
+        (1, 3600 - 20 + 10),
+        (2000, 2700),
+        (90_000, 2700),
+    ] {
+        let due = later(&cached(window), &answer(3600), 0.0).refresh.seconds();
+        assert_eq!(due, at(refresh).seconds(), "C = {window}");
+    }
+    // Asked before its window, by the annotation say: the window is awaited.
+    let early = Answer {
+        same_token: true,
+        ..answer(3000)
+    };
+    let schedule = accept(
+        &cached(600),
+        Some(&published(-600, 3000)),
+        &early,
+        at(0),
+        0.0,
+    );
+    assert_eq!(schedule.expect("usable").refresh, at(3000 - 585));
+}
+
+#[test]
+fn a_clock_that_went_back_is_noticed_by_a_life_longer_than_granted() {
+    assert!(!clock_went_back(at(0), at(3600), at(0)));
+    assert!(!clock_went_back(at(0), at(3600), at(-60)));
+    assert!(clock_went_back(at(0), at(3600), at(-61)));
+}
+
+#[test]
+fn transient_failures_are_tried_again_with_growing_pauses() {
+    let pause = |failures, remaining, u| {
+        retry(FailureClass::Transient, failures, remaining, None, at(0), u).since(at(0))
+    };
+    let long = Some(secs(100_000));
+    for (failures, most) in [
+        (1, 5),
+        (2, 10),
+        (3, 20),
+        (6, 160),
+        (7, 300),
+        (u32::MAX, 300),
+    ] {
+        assert_eq!(pause(failures, long, 1.0), secs(most), "failure {failures}");
+        assert_eq!(pause(failures, long, 0.0), secs(most).scale(0.5));
+    }
+    assert_eq!(
+        pause(9, Some(secs(800)), 1.0),
+        secs(100),
+        "an eighth of what is left"
+    );
+    assert_eq!(pause(9, Some(secs(8)), 1.0), secs(10));
+    assert_eq!(pause(9, Some(secs(-1)), 1.0), secs(300), "once expired");
+    assert_eq!(pause(9, None, 1.0), secs(300));
+}
+
+#[test]
+fn retry_after_is_a_floor_of_at_most_an_hour() {
+    for (class, retry_after, least) in [
+        (FailureClass::Transient, 120, 120),
+        (FailureClass::Transient, 0, 5),
+        (FailureClass::Transient, -99, 5),
+        (FailureClass::Transient, 1_000_000, 3600),
+        (FailureClass::Permanent, 900, 900),
+    ] {
+        let next = retry(class, 1, None, Some(secs(retry_after)), at(0), 1.0);
+        assert_eq!(next, at(least), "{class:?} {retry_after}");
+    }
+}
+
+#[test]
+fn permanent_failures_are_probed_from_a_minute_to_an_hour() {
+    let probe = |failures, u| retry(FailureClass::Permanent, failures, None, None, at(0), u);
+    for (failures, seconds) in [
+        (1, 60),
+        (2, 120),
+        (3, 240),
+        (6, 1920),
+        (7, 3600),
+        (99, 3600),
+    ] {
+        assert_eq!(probe(failures, 0.0), at(seconds));
+        assert_eq!(probe(failures, 1.0), at(0) + secs(seconds).scale(0.9));
+    }
+}
+
+#[test]
+fn what_needs_a_person_is_never_tried_again_by_itself() {
+    let next = retry(
+        FailureClass::NeedsPerson,
+        1,
+        None,
+        Some(secs(5)),
+        at(0),
+        0.5,
+    );
+    assert_eq!(next, Time::NEVER);
+}
+
+#[test]
+fn what_asks_at_once_keeps_its_distance_except_from_another_endpoint_or_client() {
+    assert_eq!(earliest(at(0), at(0), false), at(2));
+    assert_eq!(earliest(at(0), at(60), false), at(60));
+    assert_eq!(earliest(at(0), at(60), true), at(0));
+}
+
+#[test]
+fn repairs_back_off_from_ten_seconds_to_an_hour_and_are_forgotten_after_a_quiet_time() {
+    for (repairs, seconds) in [
+        (0, 0),
+        (1, 10),
+        (2, 20),
+        (9, 2560),
+        (10, 3600),
+        (u32::MAX, 3600),
+    ] {
+        assert_eq!(repair_delay(repairs), secs(seconds));
+    }
+    assert!(!repairs_forgotten(1, secs(600)));
+    assert!(repairs_forgotten(1, secs(601)));
+    assert!(!repairs_forgotten(10, secs(7200)));
+    assert!(repairs_forgotten(10, secs(7201)));
+}
