@@ -9,9 +9,10 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use crate::http::address::Cidr;
 use crate::telemetry::LogFormat;
 use values::dns_label;
-pub use values::{Cidr, NamespacedName, Namespaces};
+pub use values::{NamespacedName, Namespaces};
 
 /// Keeps OAuth 2.0 access tokens fresh in Kubernetes Secrets, or in files.
 ///

@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod http;
 pub mod inputs;
 pub mod metrics;
 pub mod oauth;

@@ -1,7 +1,5 @@
 //! Values of flags that need reading.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 /// A list of namespaces; empty means all.
@@ -15,13 +13,6 @@ pub struct NamespacedName {
     pub namespace: String,
     /// Its name there.
     pub name: String,
-}
-
-/// A range of addresses, such as `10.0.0.0/8` or `fd00::1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    address: IpAddr,
-    prefix: u8,
 }
 
 impl FromStr for Namespaces {
@@ -75,56 +66,5 @@ pub(super) fn dns_label(text: &str) -> Result<String, String> {
         Err(format!(
             "{text:?} is not a name that Kubernetes takes: at most 63 of a-z, 0-9 and '-', not first or last"
         ))
-    }
-}
-
-impl Cidr {
-    /// Whether `address` lies within. An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let keep = |bits: u128, width: u32| {
-            bits.checked_shr(width.saturating_sub(u32::from(self.prefix)))
-                .unwrap_or(0)
-        };
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                let bits = |v4: std::net::Ipv4Addr| keep(u128::from(u32::from(v4)), 32);
-                bits(ours) == bits(theirs)
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                keep(u128::from(ours), 128) == keep(u128::from(theirs), 128)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Cidr {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let wrong =
-            || format!("{text:?} is not an address range: give one such as 10.0.0.0/8 or fd00::/8");
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| wrong())?,
-            None => width,
-        };
-        if prefix > width {
-            return Err(format!(
-                "{text:?}: the prefix is at most /{width} for this kind of address"
-            ));
-        }
-        Ok(Cidr { address, prefix })
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
     }
 }

@@ -1,0 +1,146 @@
+//! HTTP clients, one for each CA bundle: a connection that one resource's bundle vouched for is not lent to others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::RootCertStore;
+
+use super::SendError;
+use super::address::AddressRules;
+use super::proxy::ProxySettings;
+use super::resolve::{Guarded, Lookup};
+use super::tls::{self, CaBundle};
+
+/// How many clients are kept. Each holds a copy of the trusted certificates (about 100 kB) and idle connections; the one
+/// that was used longest ago goes first, its requests in flight go on.
+const MAX_CLIENTS: usize = 32;
+/// Idle connections kept for a host: as many as a lane has slots.
+const IDLE_CONNECTIONS: usize = 8;
+/// How long an idle connection is kept: less than the time after which servers usually close it, since a request sent
+/// into a closing connection is lost.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// What tells clients apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    bundle: Option<[u8; 32]>,
+    through_proxy: bool,
+}
+
+struct Kept {
+    client: reqwest::Client,
+    last_used: u64,
+}
+
+#[derive(Default)]
+struct Cache {
+    kept: HashMap<Kind, Kept>,
+    uses: u64,
+}
+
+/// Builds clients when they are first needed, and keeps them.
+pub(super) struct Clients {
+    pub(super) rules: Arc<AddressRules>,
+    pub(super) lookup: Lookup,
+    pub(super) proxies: ProxySettings,
+    pub(super) connect_timeout: Duration,
+    pub(super) roots: Arc<RootCertStore>,
+    cache: Mutex<Cache>,
+}
+
+impl Clients {
+    pub(super) fn new(
+        rules: Arc<AddressRules>,
+        lookup: Lookup,
+        proxies: ProxySettings,
+        connect_timeout: Duration,
+        roots: RootCertStore,
+    ) -> Self {
+        Clients {
+            rules,
+            lookup,
+            proxies,
+            connect_timeout,
+            roots: Arc::new(roots),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The client for a bundle, through the proxy or not.
+    pub(super) fn get(
+        &self,
+        bundle: Option<&CaBundle>,
+        through_proxy: bool,
+    ) -> Result<reqwest::Client, SendError> {
+        let kind = Kind {
+            bundle: bundle.map(CaBundle::digest),
+            through_proxy,
+        };
+        if let Some(client) = self.find(kind) {
+            return Ok(client);
+        }
+        // Built outside of the lock; if two build at once, the second replaces the first, which does no harm.
+        let client = self.build(bundle, through_proxy)?;
+        self.keep(kind, client.clone());
+        Ok(client)
+    }
+
+    fn find(&self, kind: Kind) -> Option<reqwest::Client> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.uses += 1;
+        let uses = cache.uses;
+        let kept = cache.kept.get_mut(&kind)?;
+        kept.last_used = uses;
+        Some(kept.client.clone())
+    }
+
+    fn keep(&self, kind: Kind, client: reqwest::Client) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.kept.len() >= MAX_CLIENTS {
+            let oldest = cache
+                .kept
+                .iter()
+                .min_by_key(|(_, kept)| kept.last_used)
+                .map(|(kind, _)| *kind);
+            if let Some(oldest) = oldest {
+                cache.kept.remove(&oldest);
+            }
+        }
+        let last_used = cache.uses;
+        cache.kept.insert(kind, Kept { client, last_used });
+    }
+
+    fn build(
+        &self,
+        bundle: Option<&CaBundle>,
+        through_proxy: bool,
+    ) -> Result<reqwest::Client, SendError> {
+        let tls = tls::config(&self.roots, bundle).map_err(|_| SendError::Setup)?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(super::USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // A token request is sent once: whether to ask again is the schedule's to say.
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .connect_timeout(self.connect_timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIME)
+            .no_proxy();
+        if through_proxy {
+            // Only the proxy is dialled, and the proxy is the administrator's: no guard.
+            for proxy in self.proxies.proxies().map_err(|_| SendError::Setup)? {
+                builder = builder.proxy(proxy);
+            }
+        } else {
+            let lookup = Arc::clone(&self.lookup);
+            builder = builder.dns_resolver(Guarded {
+                lookup,
+                rules: Arc::clone(&self.rules),
+            });
+        }
+        builder.build().map_err(|_| SendError::Setup)
+    }
+}

@@ -1,0 +1,585 @@
+//! Why no answer came, typed. The text of the HTTP library's errors is never used: it may hold the URL, and a URL may
+//! hold credentials.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::address::AddressKind;
+use super::resolve::Unresolved;
+use super::tls::BadCaBundle;
+use crate::oauth::FailureClass;
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The token URL cannot be sent to.
+    BadUrl,
+    /// A header's name or value cannot be sent.
+    BadHeader {
+        /// Its name.
+        name: String,
+    },
+    /// The token URL is `http:`, and that is not allowed.
+    HttpNotAllowed,
+    /// The token endpoint's address is one that is not dialled (see [`super::address`]).
+    AddressRefused {
+        /// The address, unless the name alone was enough.
+        address: Option<IpAddr>,
+        /// Why it is refused.
+        kind: AddressKind,
+    },
+    /// The resource's CA bundle cannot be used.
+    BadCaBundle(BadCaBundle),
+    /// The name has no address, or nobody could be asked.
+    Dns,
+    /// No connection came about.
+    Connect(ConnectProblem),
+    /// No connection came about in time.
+    ConnectTimeout,
+    /// The proxy was reached, but did not open the way.
+    Proxy,
+    /// No trust came about.
+    Tls(TlsProblem),
+    /// The whole exchange took too long.
+    Timeout {
+        /// The time-out.
+        after: Duration,
+        /// Whether the answer had begun.
+        answering: bool,
+    },
+    /// The connection ended before the answer did.
+    Cut,
+    /// What came back is not HTTP, or its compression is damaged.
+    Garbled,
+    /// The body is larger than is read.
+    BodyTooLarge,
+    /// The HTTP client could not be built: a fault of the operator or its surroundings.
+    Setup,
+}
+
+/// How connecting failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectProblem {
+    /// Nobody listens.
+    Refused,
+    /// There is no way to it.
+    Unreachable,
+    /// It was reset while being set up.
+    Reset,
+    /// Any other.
+    Other,
+}
+
+/// How TLS failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsProblem {
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is not valid yet.
+    NotYetValid,
+    /// The certificate is for another name.
+    WrongName,
+    /// The certificate is signed by nobody we trust.
+    UnknownIssuer,
+    /// The server shows a CA's certificate as its own.
+    CaAsServer,
+    /// Anything else is wrong with the certificate.
+    BadCertificate,
+    /// The server wants a certificate of ours.
+    ClientCertificateWanted,
+    /// The two found no version, cipher or protocol in common, or the peer does not speak TLS.
+    Handshake,
+}
+
+/// Every word [`SendError::reason`] can return, and what it means: the documentation is checked against this.
+pub const REASONS: &[(&str, &str)] = &[
+    ("InvalidTokenURL", "the token URL cannot be sent to"),
+    ("InvalidHeader", "a header cannot be sent"),
+    (
+        "HttpNotAllowed",
+        "the token URL is http:, and the operator runs without --allow-http",
+    ),
+    (
+        "AddressRefused",
+        "the token endpoint has a loopback, link-local or metadata address",
+    ),
+    (
+        "InvalidCABundle",
+        "the CA bundle holds no readable certificates",
+    ),
+    (
+        "NameNotResolved",
+        "the token endpoint's name has no address",
+    ),
+    (
+        "ConnectionFailed",
+        "no connection to the token endpoint came about",
+    ),
+    (
+        "ConnectTimeout",
+        "no connection to the token endpoint came about in time",
+    ),
+    ("ProxyFailed", "the proxy did not open the way"),
+    (
+        "CertificateExpired",
+        "the token endpoint's certificate has expired, or is not valid yet",
+    ),
+    (
+        "CertificateWrongName",
+        "the token endpoint's certificate is for another name",
+    ),
+    (
+        "CertificateUntrusted",
+        "the token endpoint's certificate is signed by nobody we trust, or is not usable",
+    ),
+    ("TLSFailed", "TLS with the token endpoint failed otherwise"),
+    (
+        "RequestTimeout",
+        "the token endpoint did not answer in time",
+    ),
+    (
+        "ConnectionCut",
+        "the connection ended before the answer did",
+    ),
+    (
+        "UnusableResponse",
+        "the answer is not HTTP, or larger than 1 MiB",
+    ),
+    (
+        "ClientSetupFailed",
+        "the operator could not set up its HTTP client",
+    ),
+];
+
+impl SendError {
+    /// What the failure asks for. Failed trust counts as transient: a handshake sends no credentials, so trying does no
+    /// harm, and a mended certificate is noticed within minutes.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            SendError::BadUrl
+            | SendError::BadHeader { .. }
+            | SendError::HttpNotAllowed
+            | SendError::AddressRefused { .. }
+            | SendError::BadCaBundle(_) => FailureClass::Permanent,
+            _ => FailureClass::Transient,
+        }
+    }
+
+    /// Whether time ran out: what makes a lane careful.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, SendError::Timeout { .. } | SendError::ConnectTimeout)
+    }
+
+    /// One word for condition, event and metric alike; all of them are in [`REASONS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            SendError::BadUrl => "InvalidTokenURL",
+            SendError::BadHeader { .. } => "InvalidHeader",
+            SendError::HttpNotAllowed => "HttpNotAllowed",
+            SendError::AddressRefused { .. } => "AddressRefused",
+            SendError::BadCaBundle(_) => "InvalidCABundle",
+            SendError::Dns => "NameNotResolved",
+            SendError::Connect(_) => "ConnectionFailed",
+            SendError::ConnectTimeout => "ConnectTimeout",
+            SendError::Proxy => "ProxyFailed",
+            SendError::Tls(TlsProblem::Expired | TlsProblem::NotYetValid) => "CertificateExpired",
+            SendError::Tls(TlsProblem::WrongName) => "CertificateWrongName",
+            SendError::Tls(
+                TlsProblem::UnknownIssuer | TlsProblem::CaAsServer | TlsProblem::BadCertificate,
+            ) => "CertificateUntrusted",
+            SendError::Tls(TlsProblem::ClientCertificateWanted | TlsProblem::Handshake) => {
+                "TLSFailed"
+            }
+            SendError::Timeout { .. } => "RequestTimeout",
+            SendError::Cut => "ConnectionCut",
+            SendError::Garbled | SendError::BodyTooLarge => "UnusableResponse",
+            SendError::Setup => "ClientSetupFailed",
+        }
+    }
+
+    /// What happened and the next step, in sentences for a person; holds no secret.
+    pub fn explain(&self) -> String {
+        format!("{self}. {}", self.next_step())
+    }
+
+    /// The next step alone.
+    fn next_step(&self) -> &'static str {
+        match self {
+            SendError::BadUrl => {
+                "Set spec.provider.tokenURL to an https URL without user name and fragment"
+            }
+            SendError::BadHeader { .. } => {
+                "Mend spec.request.headers, or the key of the credentials Secret that it takes its value from"
+            }
+            SendError::HttpNotAllowed => {
+                "Use https; only if the network in between is trusted, start the operator with --allow-http"
+            }
+            SendError::AddressRefused {
+                kind: AddressKind::Loopback,
+                ..
+            } => {
+                "Use an address that others reach too; for a trial on one machine, start the operator with --allow-loopback"
+            }
+            SendError::AddressRefused { .. } => {
+                "Check the host in spec.provider.tokenURL and what DNS says of it; if it is meant, the administrator can allow it with --allow-address"
+            }
+            SendError::BadCaBundle(_) => {
+                "Put the issuer's certificate, in PEM, under the key that spec.provider.caBundle names"
+            }
+            SendError::Dns => {
+                "Check the host in spec.provider.tokenURL for a typing mistake, and the DNS of the cluster"
+            }
+            SendError::Connect(_) | SendError::ConnectTimeout => {
+                "The operator tries again by itself; if it goes on, check host and port in spec.provider.tokenURL, network policies and firewalls, and whether a proxy is needed (HTTPS_PROXY)"
+            }
+            SendError::Proxy => {
+                "Check that the proxy in HTTPS_PROXY may reach this host, and its user name and password; or name the host in NO_PROXY"
+            }
+            SendError::Tls(problem) => problem.next_step(),
+            SendError::Timeout { .. } => {
+                "The operator tries again by itself; if it goes on, look at the provider's status page, or raise spec.provider.timeoutSeconds"
+            }
+            SendError::Cut => {
+                "The operator tries again by itself; if it goes on, look for a proxy or firewall in between"
+            }
+            SendError::Garbled | SendError::BodyTooLarge => {
+                "Check spec.provider.tokenURL: this does not look like a token endpoint"
+            }
+            SendError::Setup => "Restart the operator; if it goes on, report this with its version",
+        }
+    }
+}
+
+impl TlsProblem {
+    fn next_step(self) -> &'static str {
+        match self {
+            TlsProblem::Expired => {
+                "Ask the provider to renew its certificate, and check the node's clock"
+            }
+            TlsProblem::NotYetValid => "Check the node's clock, and the provider's certificate",
+            TlsProblem::WrongName => {
+                "Use the host name that the provider documents in spec.provider.tokenURL"
+            }
+            TlsProblem::UnknownIssuer => {
+                "If the provider has a private CA, or a proxy opens TLS, put the CA's certificate into a ConfigMap and name it in spec.provider.caBundle"
+            }
+            TlsProblem::CaAsServer => {
+                "Give the server a certificate of its own (CA:FALSE), and name the CA in spec.provider.caBundle"
+            }
+            TlsProblem::BadCertificate => {
+                "Ask the provider for a certificate that web browsers accept"
+            }
+            TlsProblem::ClientCertificateWanted => {
+                "This token endpoint wants mutual TLS, which is not supported: look for another endpoint of the provider"
+            }
+            TlsProblem::Handshake => {
+                "Check host and port in spec.provider.tokenURL: is it https there, with TLS 1.2 or 1.3?"
+            }
+        }
+    }
+}
+
+/// What happened, without the next step.
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self {
+            SendError::BadUrl => "The token URL cannot be sent to",
+            SendError::BadHeader { name } => return write!(f, "The header {name} cannot be sent"),
+            SendError::HttpNotAllowed => {
+                "The token URL is http:, which would show credentials to the network"
+            }
+            SendError::AddressRefused {
+                address: None,
+                kind,
+            } => return write!(f, "The token endpoint is {kind}"),
+            SendError::AddressRefused {
+                address: Some(address),
+                kind,
+            } => {
+                return write!(
+                    f,
+                    "The token endpoint is at {address}, {kind}, and is not asked"
+                );
+            }
+            SendError::BadCaBundle(problem) => return write!(f, "Not asked, because {problem}"),
+            SendError::Dns => "The token endpoint's name could not be resolved",
+            SendError::Connect(ConnectProblem::Refused) => {
+                "The connection to the token endpoint was refused"
+            }
+            SendError::Connect(ConnectProblem::Unreachable) => {
+                "The token endpoint's address is unreachable"
+            }
+            SendError::Connect(ConnectProblem::Reset) => {
+                "The connection to the token endpoint was reset while being set up"
+            }
+            SendError::Connect(ConnectProblem::Other) => {
+                "The connection to the token endpoint failed"
+            }
+            SendError::ConnectTimeout => {
+                "The connection to the token endpoint did not come about in time"
+            }
+            SendError::Proxy => "The proxy did not open a connection to the token endpoint",
+            SendError::Tls(TlsProblem::Expired) => "The token endpoint's certificate has expired",
+            SendError::Tls(TlsProblem::NotYetValid) => {
+                "The token endpoint's certificate is not valid yet"
+            }
+            SendError::Tls(TlsProblem::WrongName) => {
+                "The token endpoint's certificate is for another name"
+            }
+            SendError::Tls(TlsProblem::UnknownIssuer) => {
+                "The token endpoint's certificate is signed by an issuer that is not trusted"
+            }
+            SendError::Tls(TlsProblem::CaAsServer) => {
+                "The token endpoint shows a CA's certificate as its own"
+            }
+            SendError::Tls(TlsProblem::BadCertificate) => {
+                "The token endpoint's certificate is not usable"
+            }
+            SendError::Tls(TlsProblem::ClientCertificateWanted) => {
+                "The token endpoint wants a client certificate"
+            }
+            SendError::Tls(TlsProblem::Handshake) => {
+                "The TLS handshake with the token endpoint failed"
+            }
+            SendError::Timeout {
+                after,
+                answering: false,
+            } => {
+                return write!(
+                    f,
+                    "The token endpoint did not answer within {} s",
+                    after.as_secs_f64()
+                );
+            }
+            SendError::Timeout {
+                after,
+                answering: true,
+            } => {
+                return write!(
+                    f,
+                    "The token endpoint began to answer, but was not done within {} s",
+                    after.as_secs_f64()
+                );
+            }
+            SendError::Cut => "The connection to the token endpoint ended before the answer did",
+            SendError::Garbled => {
+                "What the token endpoint answered is not HTTP, or its compression is damaged"
+            }
+            SendError::BodyTooLarge => "The token endpoint's answer is larger than 1 MiB",
+            SendError::Setup => "The HTTP client could not be set up",
+        };
+        f.write_str(words)
+    }
+}
+
+impl StdError for SendError {}
+
+impl From<BadCaBundle> for SendError {
+    fn from(problem: BadCaBundle) -> Self {
+        SendError::BadCaBundle(problem)
+    }
+}
+
+/// Types an error of the HTTP library by what lies in its chain of causes.
+pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError {
+    let mut io_kind = None;
+    let mut parse = false;
+    for cause in causes(error) {
+        if let Some(Unresolved::Refused { address, kind }) = cause.downcast_ref() {
+            return SendError::AddressRefused {
+                address: Some(*address),
+                kind: *kind,
+            };
+        }
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return SendError::Tls(tls_problem(tls));
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            io_kind = Some(io.kind());
+        }
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+            parse |= hyper.is_parse();
+        }
+    }
+    if error.is_dns() {
+        return SendError::Dns;
+    }
+    if !error.is_connect() {
+        let damaged = error.is_decode()
+            && !matches!(
+                io_kind,
+                Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+            );
+        return if parse || damaged && io_kind.is_some() {
+            SendError::Garbled
+        } else {
+            SendError::Cut
+        };
+    }
+    if error.is_timeout() {
+        return SendError::ConnectTimeout;
+    }
+    match io_kind {
+        Some(io::ErrorKind::ConnectionRefused) => SendError::Connect(ConnectProblem::Refused),
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+            SendError::Connect(ConnectProblem::Unreachable)
+        }
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            SendError::Connect(ConnectProblem::Reset)
+        }
+        // What rustls says when the peer hangs up in the middle of the handshake.
+        Some(io::ErrorKind::UnexpectedEof) => SendError::Tls(TlsProblem::Handshake),
+        Some(_) => SendError::Connect(ConnectProblem::Other),
+        None if through_proxy => SendError::Proxy,
+        None => SendError::Connect(ConnectProblem::Other),
+    }
+}
+
+/// An error and everything under it. `io::Error` hides what it wraps from `source`, so that is unwrapped too.
+fn causes<'e>(error: &'e (dyn StdError + 'static)) -> Vec<&'e (dyn StdError + 'static)> {
+    let mut found = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        found.push(error);
+        next = match error.downcast_ref::<io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    found
+}
+
+fn tls_problem(error: &rustls::Error) -> TlsProblem {
+    use rustls::{AlertDescription as Alert, CertificateError as Certificate};
+    match error {
+        rustls::Error::InvalidCertificate(problem) => match problem {
+            Certificate::Expired | Certificate::ExpiredContext { .. } => TlsProblem::Expired,
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                TlsProblem::NotYetValid
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                TlsProblem::WrongName
+            }
+            Certificate::UnknownIssuer => TlsProblem::UnknownIssuer,
+            Certificate::Other(other)
+                if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+            {
+                TlsProblem::CaAsServer
+            }
+            _ => TlsProblem::BadCertificate,
+        },
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => {
+            TlsProblem::ClientCertificateWanted
+        }
+        _ => TlsProblem::Handshake,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<SendError> {
+        let mut all = vec![
+            SendError::BadUrl,
+            SendError::BadHeader {
+                name: "x-key".into(),
+            },
+            SendError::HttpNotAllowed,
+            SendError::AddressRefused {
+                address: None,
+                kind: AddressKind::Loopback,
+            },
+            SendError::AddressRefused {
+                address: Some([169, 254, 169, 254].into()),
+                kind: AddressKind::Metadata,
+            },
+            SendError::BadCaBundle(BadCaBundle::NoCertificate),
+            SendError::Dns,
+            SendError::ConnectTimeout,
+            SendError::Proxy,
+            SendError::Timeout {
+                after: Duration::from_secs(10),
+                answering: false,
+            },
+            SendError::Timeout {
+                after: Duration::from_secs(10),
+                answering: true,
+            },
+            SendError::Cut,
+            SendError::Garbled,
+            SendError::BodyTooLarge,
+            SendError::Setup,
+        ];
+        let connects = [
+            ConnectProblem::Refused,
+            ConnectProblem::Unreachable,
+            ConnectProblem::Reset,
+            ConnectProblem::Other,
+        ];
+        all.extend(connects.map(SendError::Connect));
+        let tls = [
+            TlsProblem::Expired,
+            TlsProblem::NotYetValid,
+            TlsProblem::WrongName,
+            TlsProblem::UnknownIssuer,
+            TlsProblem::CaAsServer,
+            TlsProblem::BadCertificate,
+            TlsProblem::ClientCertificateWanted,
+            TlsProblem::Handshake,
+        ];
+        all.extend(tls.map(SendError::Tls));
+        all
+    }
+
+    #[test]
+    fn every_failure_has_a_listed_reason_and_says_what_to_do() {
+        for error in all() {
+            assert!(
+                REASONS.iter().any(|(reason, _)| *reason == error.reason()),
+                "{error:?}"
+            );
+            assert!(
+                error.explain().len() > error.to_string().len() + 20,
+                "{error:?}"
+            );
+        }
+        for (reason, _) in REASONS {
+            assert!(
+                all().iter().any(|error| error.reason() == *reason),
+                "{reason} is never given"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_permanent_and_the_network_is_not() {
+        for error in all() {
+            let permanent = matches!(
+                error.reason(),
+                "InvalidTokenURL"
+                    | "InvalidHeader"
+                    | "HttpNotAllowed"
+                    | "AddressRefused"
+                    | "InvalidCABundle"
+            );
+            let expected = if permanent {
+                FailureClass::Permanent
+            } else {
+                FailureClass::Transient
+            };
+            assert_eq!(error.class(), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn messages_read_as_sentences() {
+        let refused = &all()[4];
+        assert!(refused.explain().starts_with(
+            "The token endpoint is at 169.254.169.254, the address of a cloud's metadata service, and is not asked. Check the host"
+        ));
+    }
+}

@@ -1,0 +1,155 @@
+//! Proxies: the administrator's choice, taken from the environment, and therefore exempt from the address rules.
+
+use hyper_util::client::proxy::matcher::Matcher;
+use thiserror::Error;
+
+/// Which requests go through a proxy.
+#[derive(Clone, Default)]
+pub struct ProxySettings {
+    /// Proxy of `http:` endpoints: an `http://` or `https://` URL, a user name and password in it where needed.
+    pub http: Option<String>,
+    /// Proxy of `https:` endpoints, reached with CONNECT.
+    pub https: Option<String>,
+    /// Hosts, domains and address ranges that are reached without: comma-separated, `*` for all.
+    pub no_proxy: String,
+}
+
+/// A proxy's address that cannot be used. The address itself is not told: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the proxy in {variable} cannot be used: give a URL such as http://proxy.example:3128 (SOCKS is not supported)"
+)]
+pub struct BadProxy {
+    /// The environment variable it comes from.
+    pub variable: &'static str,
+}
+
+impl ProxySettings {
+    /// The usual variables, upper case before lower case: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` for what they leave
+    /// open, and `NO_PROXY`. An empty one counts as not set.
+    pub fn from_environment() -> Self {
+        ProxySettings::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |name: &str| {
+            let value = read(name).filter(|value| !value.is_empty());
+            value
+                .or_else(|| read(&name.to_ascii_lowercase()))
+                .filter(|value| !value.is_empty())
+        };
+        let all = first("ALL_PROXY");
+        ProxySettings {
+            http: first("HTTP_PROXY").or_else(|| all.clone()),
+            https: first("HTTPS_PROXY").or(all),
+            no_proxy: first("NO_PROXY").unwrap_or_default(),
+        }
+    }
+
+    /// The proxies for a client whose every request goes through one.
+    ///
+    /// # Errors
+    /// [`BadProxy`], also for SOCKS: a client that passed over a proxy in silence would dial by itself, unguarded.
+    pub(super) fn proxies(&self) -> Result<Vec<reqwest::Proxy>, BadProxy> {
+        let mut proxies = Vec::new();
+        if let Some(url) = &self.http {
+            let bad = BadProxy {
+                variable: "HTTP_PROXY",
+            };
+            proxies.push(reqwest::Proxy::http(checked(url).ok_or(bad)?).map_err(|_| bad)?);
+        }
+        if let Some(url) = &self.https {
+            let bad = BadProxy {
+                variable: "HTTPS_PROXY",
+            };
+            proxies.push(reqwest::Proxy::https(checked(url).ok_or(bad)?).map_err(|_| bad)?);
+        }
+        Ok(proxies)
+    }
+
+    /// Says which requests go through a proxy.
+    pub(super) fn matcher(&self) -> Matcher {
+        Matcher::builder()
+            .http(self.http.clone().unwrap_or_default())
+            .https(self.https.clone().unwrap_or_default())
+            .no(self.no_proxy.clone())
+            .build()
+    }
+}
+
+/// The proxy as a URL; without a scheme it is `http`.
+fn checked(text: &str) -> Option<String> {
+    let text = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let url: url::Url = text.parse().ok()?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host();
+    usable.then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> ProxySettings {
+        ProxySettings::from_variables(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn goes_through(settings: &ProxySettings, url: &str) -> bool {
+        settings
+            .matcher()
+            .intercept(&url.parse().unwrap())
+            .is_some()
+    }
+
+    #[test]
+    fn the_usual_variables_decide() {
+        let none = settings(&[("HTTPS_PROXY", "")]);
+        assert!(!goes_through(&none, "https://a.example/"));
+        let https = settings(&[
+            ("https_proxy", "proxy:3128"),
+            ("NO_PROXY", "corp.example,10.0.0.0/8"),
+        ]);
+        assert!(goes_through(&https, "https://a.example/"));
+        assert!(!goes_through(&https, "http://a.example/"));
+        assert!(!goes_through(&https, "https://x.corp.example/"));
+        assert!(!goes_through(&https, "https://10.1.2.3/"));
+        let all = settings(&[("ALL_PROXY", "http://proxy:3128"), ("NO_PROXY", "*")]);
+        assert!(!goes_through(&all, "https://a.example/"));
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_said_so_and_its_password_is_not() {
+        for url in [
+            "socks5://kari:hunter2@proxy:1080",
+            "http://",
+            "ftp://proxy",
+            "http://pro xy",
+        ] {
+            let problem = settings(&[("HTTPS_PROXY", url)]).proxies().unwrap_err();
+            assert_eq!(
+                problem,
+                BadProxy {
+                    variable: "HTTPS_PROXY"
+                },
+                "{url}"
+            );
+            assert!(!problem.to_string().contains("hunter2"));
+        }
+        assert!(
+            settings(&[
+                ("HTTPS_PROXY", "proxy:3128"),
+                ("HTTP_PROXY", "http://u:p@proxy")
+            ])
+            .proxies()
+            .is_ok()
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! Whom we trust: the system's certificates and, for one resource, its CA bundle.
+
+use std::sync::Arc;
+
+use ring::digest::{Context, SHA256};
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use thiserror::Error;
+
+/// How many TLS sessions a client keeps to resume.
+const RESUMABLE_SESSIONS: usize = 32;
+
+/// A resource's CA bundle: certificates that are trusted besides the system's, for this resource alone.
+#[derive(Clone)]
+pub struct CaBundle {
+    certificates: Arc<[CertificateDer<'static>]>,
+    digest: [u8; 32],
+}
+
+/// Why a CA bundle cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BadCaBundle {
+    /// It is not PEM: a block is cut off or its base64 is damaged.
+    #[error("the CA bundle is not valid PEM: a block is cut off or damaged")]
+    NotPem,
+    /// It holds no certificate.
+    #[error(
+        "the CA bundle holds no certificate (a block that begins with -----BEGIN CERTIFICATE-----)"
+    )]
+    NoCertificate,
+    /// One of its certificates cannot be read.
+    #[error(
+        "certificate number {position} of the CA bundle cannot be read as an X.509 certificate"
+    )]
+    BadCertificate {
+        /// Which, counted from 1.
+        position: usize,
+    },
+}
+
+impl CaBundle {
+    /// Reads certificates in PEM. Other blocks (keys, lists) and text around the blocks are passed over.
+    ///
+    /// # Errors
+    /// [`BadCaBundle`]; a bundle without certificates is one, so that a wrong key is noticed.
+    pub fn from_pem(pem: &[u8]) -> Result<CaBundle, BadCaBundle> {
+        let mut certificates = Vec::new();
+        let mut digest = Context::new(&SHA256);
+        let mut trial = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| BadCaBundle::NotPem)?;
+            let position = certificates.len() + 1;
+            trial
+                .add(certificate.clone())
+                .map_err(|_| BadCaBundle::BadCertificate { position })?;
+            digest.update(&certificate);
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            return Err(BadCaBundle::NoCertificate);
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.finish().as_ref());
+        Ok(CaBundle {
+            certificates: certificates.into(),
+            digest: bytes,
+        })
+    }
+
+    /// What two bundles of the same certificates in the same order have in common.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+}
+
+/// The system's trusted certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded); those that cannot be read are
+/// left out. Reads files, and may find none.
+pub(super) fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// TLS 1.2 and 1.3 with `ring`, trusting the system and the bundle.
+///
+/// # Errors
+/// When `ring` offers no TLS version: a fault of the build.
+pub(super) fn config(
+    system: &Arc<RootCertStore>,
+    bundle: Option<&CaBundle>,
+) -> Result<ClientConfig, rustls::Error> {
+    let roots = match bundle {
+        None => Arc::clone(system),
+        Some(bundle) => {
+            let mut roots = RootCertStore::clone(system);
+            roots.add_parsable_certificates(bundle.certificates.iter().cloned());
+            Arc::new(roots)
+        }
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(RESUMABLE_SESSIONS);
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(pem: &str) -> BadCaBundle {
+        match CaBundle::from_pem(pem.as_bytes()) {
+            Ok(_) => panic!("the bundle was taken"),
+            Err(problem) => problem,
+        }
+    }
+
+    #[test]
+    fn bundles_that_trust_nothing_are_refused() {
+        assert_eq!(refused(""), BadCaBundle::NoCertificate);
+        assert_eq!(refused("not pem at all"), BadCaBundle::NoCertificate);
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        assert_eq!(refused(key), BadCaBundle::NoCertificate);
+        assert_eq!(
+            refused("-----BEGIN CERTIFICATE-----\nAAAA\n"),
+            BadCaBundle::NotPem
+        );
+        let damaged = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+        assert_eq!(refused(damaged), BadCaBundle::NotPem);
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(
+            refused(no_certificate),
+            BadCaBundle::BadCertificate { position: 1 }
+        );
+    }
+}
