@@ -6,6 +6,7 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod decide;
 pub mod engine;
 pub mod http;
 pub mod inputs;
@@ -18,3 +19,4 @@ pub mod server;
 pub mod telemetry;
 pub mod template;
 pub mod time;
+pub mod walk;

@@ -1,0 +1,255 @@
+//! What follows from an answer: what to publish, or when to try again.
+
+use std::collections::BTreeMap;
+
+use crate::api::validate::Validated;
+use crate::engine::Wants;
+use crate::oauth::error::FailureClass;
+use crate::oauth::{Grant, Token, TokenError};
+use crate::schedule;
+use crate::secret::Secret;
+use crate::template;
+use crate::time::{Span, Time};
+
+use super::gate::endpoint;
+use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::secret_write::{SecretWrite, publish};
+use super::situation::{self, Situation, TokenView, token_view};
+use super::state::{Managed, State, token_hash};
+use super::want::{Because, our_target};
+use super::{Doomed, leftovers};
+
+/// What is to be done after an answer.
+pub struct Settled {
+    /// The token Secret to write, if the answer brought a token that can be published.
+    pub write: Option<SecretWrite>,
+    /// How things stand once that is written.
+    pub situation: Situation,
+    /// The failing request to remember; `None` after a success.
+    pub attempt: Option<FailedAttempt>,
+    /// When to come back.
+    pub wants: Wants,
+    /// Secrets to delete once the new one stands.
+    pub delete: Vec<Doomed>,
+}
+
+/// A failure of a token request, whoever told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What it asks of the schedule.
+    pub class: FailureClass,
+    /// Why, in one word of the documented list.
+    pub reason: &'static str,
+    /// Why, and what to do next, in sentences.
+    pub message: String,
+    /// `Retry-After`, where the answer gave one.
+    pub retry_after: Option<Span>,
+    /// The host did not answer in time: its lane is narrowed.
+    pub timed_out: bool,
+}
+
+/// When a request was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// When it was sent.
+    pub sent: Time,
+    /// When its answer was complete.
+    pub received: Time,
+    /// A draw from [0,1).
+    pub u: f64,
+}
+
+/// What follows from a token.
+pub fn granted(
+    seen: &Observed,
+    spec: &Validated,
+    because: Because,
+    token: Token,
+    at: Moments,
+) -> Settled {
+    let before = our_target(seen, spec).and_then(SecretSeen::state);
+    let hash = token_hash(&seen.resource.uid, &token.access_token);
+    let same_token = before
+        .as_ref()
+        .is_some_and(|state| state.token_hash == hash);
+    let published = before.as_ref().map(|state| schedule::Published {
+        issued: state.issued,
+        expires: state.expires,
+        learnt_window: state.learnt_window,
+        served_again: state.served_again,
+    });
+    let answer = schedule::Answer {
+        sent: at.sent,
+        received: at.received,
+        lifetime: token.lifetime,
+        refresh_in: token.refresh_in,
+        same_token,
+    };
+    let times = match schedule::accept(&spec.policy, published.as_ref(), &answer, at.received, at.u)
+    {
+        Ok(times) => times,
+        Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
+    };
+    let data = match render(seen, spec, &token, times.expires) {
+        Ok(data) => data,
+        Err(problem) => return failed(seen, spec, &Failure::template(&problem), at),
+    };
+    let state = State {
+        issued: match &before {
+            Some(state) if same_token => state.issued,
+            _ => at.sent,
+        },
+        expires: times.expires,
+        refresh: times.refresh,
+        inputs: seen.resource.inputs.clone(),
+        credentials: seen
+            .credentials
+            .as_ref()
+            .map(SecretSeen::version)
+            .unwrap_or_default(),
+        data_hash: String::new(),
+        token_hash: hash,
+        learnt_window: times.learnt_window,
+        served_again: times.served_again,
+        handled_request: seen
+            .resource
+            .refresh_request
+            .clone()
+            .or_else(|| before.and_then(|state| state.handled_request)),
+        assumed: times.assumed,
+        managed: Managed::default(),
+    };
+    let view = TokenView {
+        issued: state.issued,
+        expires: state.expires,
+        refresh: state.refresh,
+        scope: token.scope.clone(),
+        valid: true,
+        too_short: times.too_short,
+        assumed: times.assumed,
+        clamped_lead: times.clamped_lead,
+        remarks: token.remarks.clone(),
+    };
+    let mut situation = situation::well(seen, Some(view));
+    situation.handled_request.clone_from(&state.handled_request);
+    situation.repaired = because.is_repair();
+    Settled {
+        wants: Wants::RequestAt(state.refresh),
+        write: Some(publish(seen, spec, data, state)),
+        situation,
+        attempt: None,
+        delete: leftovers(seen),
+    }
+}
+
+/// What follows from a failure: what is published stays, and a next try is set.
+pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments) -> Settled {
+    let token = token_view(seen, spec, at.received);
+    let remaining = token
+        .as_ref()
+        .filter(|token| token.valid)
+        .map(|token| token.expires.since(at.received));
+    let version = seen
+        .credentials
+        .as_ref()
+        .map(SecretSeen::version)
+        .unwrap_or_default();
+    let failures = match &seen.memory.attempt {
+        Some(before) if before.inputs == seen.resource.inputs && before.credentials == version => {
+            before.failures.saturating_add(1)
+        }
+        _ => 1,
+    };
+    let next = schedule::retry(
+        failure.class,
+        failures,
+        remaining,
+        failure.retry_after,
+        at.received,
+        at.u,
+    );
+    let attempt = FailedAttempt {
+        failures,
+        time: at.sent,
+        next: (next != Time::NEVER).then_some(next),
+        not_before: failure
+            .retry_after
+            .filter(|span| *span > Span::ZERO)
+            .map(|span| at.received + span),
+        class: failure.class,
+        reason: failure.reason.to_owned(),
+        message: failure.message.clone(),
+        inputs: seen.resource.inputs.clone(),
+        endpoint: endpoint(spec),
+        credentials: version,
+        content: seen.content,
+        handled_request: seen.resource.refresh_request.clone(),
+    };
+    let mut situation = situation::still_failing(seen, token);
+    situation.attempt = Some(attempt.clone());
+    if let Some(asked) = &seen.resource.refresh_request {
+        situation.handled_request = Some(asked.clone());
+    }
+    Settled {
+        write: None,
+        situation,
+        wants: attempt.next.map_or(Wants::Change, Wants::RequestAt),
+        attempt: Some(attempt),
+        delete: Vec::new(),
+    }
+}
+
+impl Failure {
+    /// The failure that an answer tells of.
+    pub fn answer(error: &TokenError, grant: &Grant) -> Failure {
+        Failure {
+            class: error.class(grant),
+            reason: error.reason(),
+            message: error.explain(),
+            retry_after: error.retry_after(),
+            timed_out: false,
+        }
+    }
+
+    fn lifetime(problem: &schedule::UnusableLifetime) -> Failure {
+        Failure {
+            class: FailureClass::Transient,
+            reason: "UnusableResponse",
+            message: format!(
+                "The token was not published: {problem}. Check the provider's clock and, if it tells lifetimes in its own way, spec.response.expiry."
+            ),
+            retry_after: None,
+            timed_out: false,
+        }
+    }
+
+    fn template(problem: &template::RenderProblem) -> Failure {
+        Failure {
+            // Another token would fail alike: stopped until the spec changes.
+            class: FailureClass::NeedsPerson,
+            reason: problem.reason().as_str(),
+            message: format!("The provider gave a token, but it could not be written: {problem}."),
+            retry_after: None,
+            timed_out: false,
+        }
+    }
+}
+
+fn render(
+    seen: &Observed,
+    spec: &Validated,
+    token: &Token,
+    expires: Time,
+) -> Result<BTreeMap<String, Secret>, template::RenderProblem> {
+    let credential = |key: &str| seen.credentials.as_ref()?.data.get(key);
+    let keys = &spec.client.keys;
+    spec.token_secret.templates.render(&template::Variables {
+        access_token: &token.access_token,
+        token_type: &token.token_type,
+        expires_at: expires,
+        scope: token.scope.as_deref(),
+        response: &token.document,
+        client_id: credential(&keys.client_id),
+        username: credential(&keys.username),
+    })
+}

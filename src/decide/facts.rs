@@ -1,0 +1,110 @@
+//! From what was observed to what the engine keeps: slim facts, hashes where only equality counts.
+
+use std::sync::Arc;
+
+use crate::api::validate::Validated;
+use crate::api::{OAuthClient, OAuthClientStatus, validate};
+use crate::engine::{Attempt, CredentialsFacts, ResourceFacts, TokenFacts, attempt_inputs};
+use crate::inputs;
+use crate::oauth;
+use crate::time::Time;
+
+use super::observed::{FailedAttempt, SecretSeen};
+use super::state::{REFRESH_REQUESTED, State, short};
+
+/// What the engine keeps of a resource.
+pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
+    let spec = validate(resource).ok();
+    let none = OAuthClientStatus::default();
+    let status = resource.status.as_ref().unwrap_or(&none);
+    let metadata = &resource.metadata;
+    let generation = metadata.generation.unwrap_or(0);
+    let requested = metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(REFRESH_REQUESTED));
+    ResourceFacts {
+        uid: short(metadata.uid.as_deref().unwrap_or_default()),
+        generation,
+        inputs: spec
+            .as_ref()
+            .map_or(0, |spec| inputs::short(inputs::of(spec).whole())),
+        host: spec.as_ref().map_or_else(|| Arc::from(""), lane),
+        refresh_request: requested.map_or(0, |asked| short(asked)),
+        suspended: resource.spec.suspend,
+        deleting: metadata.deletion_timestamp.is_some(),
+        reported: status.observed_generation == generation,
+        attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
+    }
+}
+
+/// The lane of a resource: host and port of its token endpoint.
+pub fn lane(spec: &Validated) -> Arc<str> {
+    let url = &spec.client.token_url;
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}").into(),
+        None => host.into(),
+    }
+}
+
+/// What the engine keeps of a token Secret; `None` when it carries no whole state or has no owner of our kind.
+pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
+    let state = State::read(&secret.annotations)?;
+    let owner = secret
+        .owners
+        .iter()
+        .find(|owner| owner.controller && owner.kind == "OAuthClient")?;
+    Some(TokenFacts {
+        owner: short(&owner.uid),
+        version: short(&secret.version()),
+        issued: state.issued,
+        expires: state.expires,
+        refresh: state.refresh,
+        inputs: inputs::short(&state.inputs),
+        credentials: short(&state.credentials),
+        refresh_request: state.handled_request.as_deref().map_or(0, short),
+    })
+}
+
+/// What the engine keeps of a credentials Secret: its version.
+pub fn credentials_facts(uid: &str, resource_version: &str) -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(&format!("{uid}/{resource_version}")),
+    }
+}
+
+impl FailedAttempt {
+    /// What the engine keeps of it.
+    pub fn fact(&self) -> Attempt {
+        Attempt {
+            failures: self.failures,
+            time: self.time,
+            next: self.next.unwrap_or(Time::NEVER),
+            not_before: self.not_before.unwrap_or(self.time),
+            inputs: attempt_inputs(inputs::short(&self.inputs), short(&self.credentials)),
+        }
+    }
+}
+
+/// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
+pub fn relevant_content(spec: &Validated, credentials: &SecretSeen) -> crate::secret::Secret {
+    let client = &spec.client;
+    let mut keys = oauth::request::required_keys(client);
+    keys.push(client.keys.client_id.clone());
+    if spec.token_secret.templates.uses("credentials") {
+        keys.push(client.keys.username.clone());
+    }
+    keys.sort();
+    keys.dedup();
+    let mut content = Vec::new();
+    for key in keys {
+        let value = credentials.data.get(&key);
+        let length = value.map_or(u64::MAX, |value| value.len() as u64);
+        content.extend((key.len() as u64).to_le_bytes());
+        content.extend(key.as_bytes());
+        content.extend(length.to_le_bytes());
+        content.extend(value.map_or(&[][..], |value| value.expose_bytes()));
+    }
+    crate::secret::Secret::new(content)
+}

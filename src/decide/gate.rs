@@ -1,0 +1,208 @@
+//! Whether a wanted token may be asked for now: what must be in place first, and what earlier attempts say.
+
+use crate::api::validate::Validated;
+use crate::engine::Wants;
+use crate::schedule;
+use crate::time::{Span, Time};
+
+use super::messages;
+use super::observed::{CaSeen, FailedAttempt, Observed};
+use super::situation::Problem;
+use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};
+use super::want::{Because, our_target};
+use super::{LOOK_AT_CA, LOOK_WHILE_WAITING};
+
+/// Whether a request may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Now.
+    Open,
+    /// Not before this.
+    Until(Time),
+    /// Not before something changes.
+    Closed,
+}
+
+/// Whatever asks at once still keeps this distance from the last attempt.
+const LEAST_DISTANCE: Span = Span::from_seconds(2);
+
+/// What must be there before anything can be sent, and is not.
+pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Wants)> {
+    let waiting = Wants::LookAt(now + LOOK_WHILE_WAITING);
+    if spec.client.token_url.scheme() != "https" && !seen.rules.allow_http {
+        return Some((messages::http_not_allowed(spec), Wants::Change));
+    }
+    let Some(credentials) = &seen.credentials else {
+        return Some((messages::no_credentials(seen, spec), waiting));
+    };
+    if !credentials.has_label(CREDENTIALS_LABEL, "true") {
+        return Some((messages::not_labelled(seen, spec), waiting));
+    }
+    match credentials.annotations.get(ALLOWED_HOSTS) {
+        Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
+            return Some((messages::host_not_allowed(seen, spec), waiting));
+        }
+        None if seen.rules.require_allowed_hosts => {
+            return Some((messages::hosts_not_named(seen, spec), waiting));
+        }
+        _ => {}
+    }
+    match (&seen.ca, &spec.ca_bundle) {
+        (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
+        (CaSeen::KeyMissing, Some(bundle)) => Some(messages::no_ca_key(seen, bundle)),
+        (CaSeen::Broken(why), Some(bundle)) => Some(messages::bad_ca(seen, bundle, why)),
+        _ => None,
+    }
+    .map(|problem| (problem, Wants::LookAt(now + LOOK_AT_CA)))
+}
+
+/// Whether the list in `oauthclient.dev/allowed-hosts` names the host of `url`: host names separated by commas or space,
+/// each exact, with a port where one is meant, or `*.example.com` for the hosts right or further below a domain.
+pub(super) fn host_allowed(hosts: &str, url: &url::Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    let host = host.trim_end_matches('.');
+    let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or(0));
+    hosts
+        .split([',', ' ', '\n', '\t'])
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| {
+            let entry = entry.to_ascii_lowercase();
+            let entry = entry.trim_end_matches('.');
+            match entry.strip_prefix("*.") {
+                Some(domain) => !domain.is_empty() && host.ends_with(&format!(".{domain}")),
+                None => entry == host || entry == with_port,
+            }
+        })
+}
+
+/// What earlier attempts and successes say of asking now.
+pub(super) fn gate(seen: &Observed, spec: &Validated, because: &Because, now: Time) -> Gate {
+    let mut earliest = now;
+    let mut closed = false;
+    if let Some(state) = our_target(seen, spec).and_then(super::SecretSeen::state) {
+        // A time of issue that lies ahead tells of a clock that was set back: it must not hold anything up.
+        if state.issued <= now {
+            earliest = earliest.max(state.issued + LEAST_DISTANCE);
+        }
+    }
+    if let Some(sent) = seen.memory.last_sent.filter(|sent| *sent <= now) {
+        earliest = earliest.max(sent + LEAST_DISTANCE);
+    }
+    if because.is_repair() {
+        earliest = earliest.max(repair_floor(seen, now));
+    }
+    if let Some(attempt) = &seen.memory.attempt {
+        let attempt = Attempted::judge(attempt, seen, spec);
+        earliest = earliest.max(attempt.floor(now));
+        if attempt.counts {
+            match attempt.of.next {
+                Some(next) if next.since(now) <= LONGEST_WAIT => earliest = earliest.max(next),
+                Some(_) => {}
+                None => closed = true,
+            }
+        }
+    }
+    if closed {
+        Gate::Closed
+    } else if earliest > now {
+        Gate::Until(earliest)
+    } else {
+        Gate::Open
+    }
+}
+
+/// No wait is longer than this: one that seems to be comes from a clock that was set back.
+const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
+
+fn repair_floor(seen: &Observed, now: Time) -> Time {
+    let repairs = seen.memory.repairs;
+    if repairs.count == 0 || repairs.last > now {
+        return now;
+    }
+    repairs.last + schedule::repair_delay(repairs.count)
+}
+
+/// A failed attempt, judged against what would be sent now.
+struct Attempted<'a> {
+    of: &'a FailedAttempt,
+    /// Endpoint and client are the same: a `Retry-After` holds.
+    same_endpoint_and_client: bool,
+    /// Nothing has changed and nobody asks for it to be tried now: its own pause holds.
+    counts: bool,
+}
+
+impl<'a> Attempted<'a> {
+    fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
+        let same_credentials = seen.credentials.as_ref().is_some_and(|credentials| {
+            of.credentials == credentials.version()
+                || (of.content.is_some() && of.content == seen.content)
+        });
+        let same_endpoint = of.endpoint == endpoint(spec);
+        Attempted {
+            of,
+            same_endpoint_and_client: same_credentials && same_endpoint,
+            counts: same_credentials
+                && of.inputs == seen.resource.inputs
+                && seen.unhandled_request().is_none(),
+        }
+    }
+
+    fn floor(&self, now: Time) -> Time {
+        let distance = if self.of.time <= now {
+            self.of.time + LEAST_DISTANCE
+        } else {
+            now
+        };
+        match self.of.not_before {
+            Some(until) if self.same_endpoint_and_client && until.since(now) <= LONGEST_WAIT => {
+                distance.max(until)
+            }
+            _ => distance,
+        }
+    }
+}
+
+/// Names the endpoint of a request in a failed attempt.
+pub(super) fn endpoint(spec: &Validated) -> String {
+    format!("{:016x}", super::short(spec.client.token_url.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_allowed;
+
+    #[test]
+    fn hosts_are_allowed_by_name_by_port_and_below_a_domain() {
+        let allowed = |hosts: &str, url: &str| host_allowed(hosts, &url::Url::parse(url).unwrap());
+        assert!(allowed(
+            "auth.example.com",
+            "https://auth.example.com/token"
+        ));
+        assert!(allowed(
+            "a.example, AUTH.example.com.",
+            "https://auth.example.com:8443/token"
+        ));
+        assert!(allowed(
+            "auth.example.com:8443",
+            "https://auth.example.com:8443/token"
+        ));
+        assert!(allowed(
+            "auth.example.com:443",
+            "https://auth.example.com/token"
+        ));
+        assert!(!allowed(
+            "auth.example.com:443",
+            "https://auth.example.com:8443/token"
+        ));
+        assert!(allowed("*.example.com", "https://a.b.example.com/"));
+        assert!(!allowed("*.example.com", "https://example.com/"));
+        assert!(!allowed("*.example.com", "https://evilexample.com/"));
+        assert!(!allowed("example.com", "https://auth.example.com/"));
+        assert!(!allowed("*.", "https://example.com/"));
+        assert!(!allowed("*", "https://example.com/"));
+        assert!(!allowed("", "https://example.com/"));
+    }
+}

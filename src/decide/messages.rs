@@ -1,0 +1,233 @@
+//! What people read when something stands in the way: what is wrong, where, and what to do next.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::{ConfigMapKey, SpecProblem, Validated};
+use crate::oauth::request::CredentialsProblem;
+
+use super::observed::{Observed, SecretSeen};
+use super::situation::{Problem, ProblemKind};
+
+fn waiting(reason: Reason, message: String) -> Problem {
+    Problem {
+        kind: ProblemKind::Waiting,
+        reason,
+        message,
+    }
+}
+
+fn stalled(reason: Reason, message: String) -> Problem {
+    Problem {
+        kind: ProblemKind::Stalled,
+        reason,
+        message,
+    }
+}
+
+pub(super) fn invalid_spec(problems: &[SpecProblem]) -> Problem {
+    let told: Vec<String> = problems
+        .iter()
+        .take(5)
+        .map(|problem| format!("{}: {}", problem.field, problem.message))
+        .collect();
+    let more = match problems.len().saturating_sub(told.len()) {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let templates = problems
+        .iter()
+        .all(|problem| problem.field.starts_with("spec.tokenSecret.data"));
+    let reason = if templates {
+        Reason::InvalidTemplate
+    } else {
+        Reason::InvalidSpec
+    };
+    stalled(
+        reason,
+        format!(
+            "{}{more}. Correct the resource; nothing is sent until then.",
+            told.join("; ")
+        ),
+    )
+}
+
+pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
+    let host = spec.client.token_url.host_str().unwrap_or_default();
+    stalled(
+        Reason::HTTPNotAllowed,
+        format!(
+            "spec.provider.tokenURL is http: credentials would cross the network to {host} readable by anyone. Use https, or start the operator with --allow-http."
+        ),
+    )
+}
+
+pub(super) fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &spec.credentials_secret;
+    waiting(
+        Reason::CredentialsNotFound,
+        format!(
+            "There is no Secret {name} in namespace {namespace} (spec.credentials.secretName). Create it with the keys that the provider gave you and the label oauthclient.dev/credentials=true; it is picked up at once."
+        ),
+    )
+}
+
+pub(super) fn not_labelled(seen: &Observed, spec: &Validated) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &spec.credentials_secret;
+    waiting(
+        Reason::CredentialsNotLabelled,
+        format!(
+            "Secret {name} has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret {name} -n {namespace} oauthclient.dev/credentials=true"
+        ),
+    )
+}
+
+pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &spec.credentials_secret;
+    let host = spec.client.token_url.host_str().unwrap_or_default();
+    waiting(
+        Reason::HostNotAllowed,
+        format!(
+            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct spec.provider.tokenURL, or look at the list (kubectl get secret {name} -n {namespace} -o jsonpath='{{.metadata.annotations.oauthclient\\.dev/allowed-hosts}}') and add the host to it with kubectl annotate --overwrite."
+        ),
+    )
+}
+
+pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &spec.credentials_secret;
+    let host = spec.client.token_url.host_str().unwrap_or_default();
+    waiting(
+        Reason::HostNotAllowed,
+        format!(
+            "Secret {name} names no hosts that it may be sent to, and the operator runs with --require-allowed-hosts. Run: kubectl annotate secret {name} -n {namespace} oauthclient.dev/allowed-hosts={host}"
+        ),
+    )
+}
+
+pub(super) fn credentials(
+    seen: &Observed,
+    spec: &Validated,
+    problem: &CredentialsProblem,
+) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &spec.credentials_secret;
+    let reason = match problem {
+        CredentialsProblem::Missing { .. } => Reason::CredentialsKeyMissing,
+        _ => Reason::CredentialsKeyInvalid,
+    };
+    waiting(
+        reason,
+        format!(
+            "Secret {name} in namespace {namespace}: {problem}. A change is picked up at once."
+        ),
+    )
+}
+
+pub(super) fn no_ca(seen: &Observed, bundle: &ConfigMapKey) -> Problem {
+    let namespace = &seen.resource.namespace;
+    waiting(
+        Reason::CANotFound,
+        format!(
+            "There is no ConfigMap {} in namespace {namespace} (spec.provider.caBundle). Create it with the PEM certificates under the key {}; it is looked for every minute.",
+            bundle.name, bundle.key
+        ),
+    )
+}
+
+pub(super) fn no_ca_key(seen: &Observed, bundle: &ConfigMapKey) -> Problem {
+    let namespace = &seen.resource.namespace;
+    waiting(
+        Reason::CANotFound,
+        format!(
+            "ConfigMap {} in namespace {namespace} has no key {} (spec.provider.caBundle). Add it, or name another key; it is looked at every minute.",
+            bundle.name, bundle.key
+        ),
+    )
+}
+
+pub(super) fn bad_ca(seen: &Observed, bundle: &ConfigMapKey, why: &str) -> Problem {
+    let namespace = &seen.resource.namespace;
+    waiting(
+        Reason::CAInvalid,
+        format!(
+            "Key {} of ConfigMap {} in namespace {namespace} is not a CA bundle: {why}. It takes PEM certificates; it is looked at every minute.",
+            bundle.key, bundle.name
+        ),
+    )
+}
+
+pub(super) fn predecessor(target: &SecretSeen) -> Problem {
+    waiting(
+        Reason::AwaitingGarbageCollection,
+        format!(
+            "Secret {} belongs to a deleted resource of the same name. It is being collected; the new token is asked for once it is gone.",
+            target.name
+        ),
+    )
+}
+
+pub(super) fn vanishing(target: &SecretSeen) -> Problem {
+    waiting(
+        Reason::AwaitingGarbageCollection,
+        format!(
+            "Secret {} is being deleted. If it does not go, a finalizer on it holds it; the token is written once it is gone.",
+            target.name
+        ),
+    )
+}
+
+pub(super) fn contested(secret: &str, holder: &str) -> Problem {
+    stalled(
+        Reason::SecretContested,
+        format!(
+            "Secret {secret} is held by OAuthClient {holder}: two resources cannot write one Secret. Name another one in spec.tokenSecret.name; nothing is sent until then."
+        ),
+    )
+}
+
+pub(super) fn foreign(seen: &Observed, target: &SecretSeen, why: &str) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let resource = &seen.resource.name;
+    let name = &target.name;
+    stalled(
+        Reason::SecretNotOwned,
+        format!(
+            "Secret {name} is left alone: {why}. Name another one in spec.tokenSecret.name, or hand it over (it then dies with this resource): kubectl annotate secret {name} -n {namespace} --overwrite oauthclient.dev/adopt={resource}. It is looked at again every minute."
+        ),
+    )
+}
+
+pub(super) fn immutable(seen: &Observed, target: &SecretSeen) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &target.name;
+    stalled(
+        Reason::SecretImmutable,
+        format!(
+            "Secret {name} has been made immutable, so its token cannot be replaced. Delete it, and it is written anew: kubectl delete secret {name} -n {namespace}"
+        ),
+    )
+}
+
+pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &target.name;
+    stalled(
+        Reason::SecretTypeMismatch,
+        format!(
+            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and a Secret's type cannot change. Delete it, and it is written anew: kubectl delete secret {name} -n {namespace}",
+            target.type_, spec.token_secret.type_
+        ),
+    )
+}
+
+pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
+    let name = &spec.token_secret.name;
+    stalled(
+        Reason::Contested,
+        format!(
+            "Secret {name} keeps being altered or deleted by someone else: it had to be written anew {repairs} times in a row, so the next repair waits. Find out who does it: kubectl get secret {name} --show-managed-fields -o jsonpath='{{.metadata.managedFields[*].manager}}'."
+        ),
+    )
+}

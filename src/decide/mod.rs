@@ -1,0 +1,291 @@
+//! `(observed, now) -> plan`: what is to be done about one resource. Total and pure.
+//!
+//! The order of the questions is the order of the rules: is it ours to act on at all, may the token Secret be written, is a
+//! token wanted, may it be asked for now. Whether the Secret may be written is settled *before* anything is sent.
+
+mod answer;
+mod facts;
+mod gate;
+mod messages;
+mod observed;
+mod report;
+mod secret_write;
+mod situation;
+mod state;
+mod want;
+
+pub use answer::{Failure, Moments, Settled, failed, granted};
+pub use facts::{credentials_facts, lane, relevant_content, resource_facts, token_facts};
+pub use observed::{
+    CaSeen, FailedAttempt, Fingerprint, Memory, Observed, Owner, Ownership, Repairs, Resource,
+    Rules, SecretSeen, Written, ownership,
+};
+pub use report::{Notice, NoticeKind, Report, StatusDetail, report};
+pub use secret_write::{On, SecretWrite, rewrite};
+pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
+pub use state::{
+    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, State,
+    TOKEN_LABEL, short, token_hash,
+};
+pub use want::Because;
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::engine::Wants;
+use crate::oauth::{self, HttpRequest};
+use crate::time::{Span, Time};
+
+use gate::Gate;
+use situation::token_view;
+
+/// How often a Secret that is not ours is looked at again: it may have been given away or deleted.
+const LOOK_AT_FOREIGN: Span = Span::from_seconds(60);
+/// How often a wait is looked at again although a watch would tell its end: a net under missed events.
+const LOOK_WHILE_WAITING: Span = Span::from_seconds(300);
+/// How often a missing or broken CA bundle is looked at: ConfigMaps are not watched.
+const LOOK_AT_CA: Span = Span::from_seconds(60);
+/// How soon a view that contradicts our own writing is read again, and how often before it is believed.
+const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
+const MOST_DOUBTS: u32 = 3;
+/// How often an owned Secret that is on its way out is looked at.
+const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
+
+/// What is to be done.
+pub struct Plan {
+    /// The one thing to do.
+    pub action: Action,
+    /// What to report; when the action is a request, what was so before it.
+    pub situation: Situation,
+    /// When to come back.
+    pub wants: Wants,
+    /// Secrets to delete once the rest is done.
+    pub delete: Vec<Doomed>,
+    /// What was read contradicts what this process wrote: it is read again before it is believed.
+    pub doubt: bool,
+}
+
+/// A Secret of ours to be deleted, by UID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// The one thing to do.
+pub enum Action {
+    /// Nothing but reporting.
+    Nothing,
+    /// Write the token Secret without asking for a token: labels, annotations, a moved Secret.
+    Write(Box<SecretWrite>),
+    /// Ask for a token.
+    Request(Box<Ask>),
+}
+
+/// A token request that is to be sent now.
+pub struct Ask {
+    /// Why a token is wanted.
+    pub because: Because,
+    /// What to send.
+    pub request: HttpRequest,
+}
+
+/// Decides. `content` tells the keyed hash of the credentials' content, as the driver computed it for the version seen.
+pub fn decide(seen: &Observed, now: Time) -> Plan {
+    let resource = &seen.resource;
+    if resource.deleting {
+        return Plan::rest(situation::untouched(seen, now), Wants::Change);
+    }
+    let spec = match &resource.spec {
+        Ok(spec) => spec,
+        Err(problems) => {
+            let problem = messages::invalid_spec(problems);
+            return Plan::rest(
+                situation::with_problem(seen, None, now, problem),
+                Wants::Change,
+            );
+        }
+    };
+    let token = token_view(seen, spec, now);
+    if spec.suspended {
+        return Plan::rest(situation::suspended(seen, token), Wants::Change);
+    }
+    if stale(seen) {
+        let wants = Wants::LookAt(now + LOOK_AGAIN_IN_DOUBT);
+        return Plan {
+            doubt: true,
+            ..Plan::rest(situation::still_failing(seen, token), wants)
+        };
+    }
+    if let Some((problem, wants)) = not_writable(seen, spec, now) {
+        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+    }
+    match want::want(seen, spec, now) {
+        None => tend(seen, spec, token, now),
+        Some(because) => wanted(seen, spec, token, because, now),
+    }
+}
+
+/// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view. A
+/// view that stays so is believed in the end: somebody restored a backup.
+fn stale(seen: &Observed) -> bool {
+    let Some(written) = &seen.memory.written else {
+        return false;
+    };
+    if seen.memory.doubts >= MOST_DOUBTS {
+        return false;
+    }
+    match &seen.target {
+        None => !seen.memory.told_gone,
+        Some(target) => target.is_older_than(written),
+    }
+}
+
+/// Whether the token Secret may be written, and if not, why.
+fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Wants)> {
+    if let Some(other) = &seen.memory.target_claimed_by {
+        let problem = messages::contested(&spec.token_secret.name, other);
+        return Some((problem, Wants::LookAt(now + LOOK_AT_VANISHING)));
+    }
+    let target = seen.target.as_ref()?;
+    let later = Wants::LookAt(now + LOOK_AT_FOREIGN);
+    match ownership(target, &seen.resource, &spec.token_secret.type_) {
+        Ownership::Predecessor => Some((
+            messages::predecessor(target),
+            Wants::LookAt(now + LOOK_AT_VANISHING),
+        )),
+        Ownership::Sibling(name) => Some((messages::contested(&target.name, &name), later)),
+        Ownership::Foreign(why) => Some((messages::foreign(seen, target, &why), later)),
+        Ownership::Ours | Ownership::Adoptable if target.deleting => Some((
+            messages::vanishing(target),
+            Wants::LookAt(now + LOOK_AT_VANISHING),
+        )),
+        Ownership::Ours if target.immutable => Some((messages::immutable(seen, target), later)),
+        Ownership::Ours if target.type_ != spec.token_secret.type_ => {
+            Some((messages::wrong_type(seen, spec, target), later))
+        }
+        Ownership::Ours | Ownership::Adoptable => None,
+    }
+}
+
+/// No token is wanted: what else of the Secret is not as it should be.
+fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
+    let action = match secret_write::tend(seen, spec) {
+        Some(write) => Action::Write(Box::new(write)),
+        None => Action::Nothing,
+    };
+    let at_rest = situation::well(seen, token.clone());
+    let situation = match gate::not_ready(seen, spec, now) {
+        // Nothing is asked for now, but the next refresh would fail: better said today.
+        Some((problem, _)) => situation::with_problem(seen, token, now, problem),
+        None => at_rest,
+    };
+    let refresh = seen
+        .target
+        .as_ref()
+        .and_then(SecretSeen::state)
+        .map_or(now, |state| state.refresh);
+    Plan {
+        action,
+        situation,
+        wants: Wants::RequestAt(refresh),
+        delete: leftovers(seen),
+        doubt: false,
+    }
+}
+
+/// A token is wanted: whether it may be asked for now.
+fn wanted(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<TokenView>,
+    because: Because,
+    now: Time,
+) -> Plan {
+    if let Some(write) = secret_write::moved(seen, spec, &because, now) {
+        return Plan {
+            action: Action::Write(Box::new(write)),
+            situation: situation::well(seen, token),
+            wants: Wants::LookAt(now),
+            delete: Vec::new(),
+            doubt: false,
+        };
+    }
+    if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
+        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+    }
+    let Some(credentials) = &seen.credentials else {
+        // `not_ready` has told of it.
+        return Plan::rest(situation::untouched(seen, now), Wants::Change);
+    };
+    let credentials = oauth::Credentials(credentials.data.clone());
+    let request = match oauth::request::build(&spec.client, &credentials) {
+        Ok(request) => request,
+        Err(problem) => {
+            let problem = messages::credentials(seen, spec, &problem);
+            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
+            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    match gate::gate(seen, spec, &because, now) {
+        Gate::Closed => Plan::rest(situation::still_failing(seen, token), Wants::Change),
+        Gate::Until(at) if because.is_repair() && seen.memory.repairs.count > 1 => {
+            let problem = messages::fought_over(spec, seen.memory.repairs.count);
+            Plan::rest(
+                situation::with_problem(seen, token, now, problem),
+                Wants::RequestAt(at),
+            )
+        }
+        Gate::Until(at) => Plan::rest(situation::still_failing(seen, token), Wants::RequestAt(at)),
+        Gate::Open if !seen.may_request => {
+            Plan::rest(situation::still_failing(seen, token), Wants::Request)
+        }
+        Gate::Open => Plan {
+            action: Action::Request(Box::new(Ask { because, request })),
+            situation: situation::still_failing(seen, token),
+            wants: Wants::Change,
+            delete: Vec::new(),
+            doubt: false,
+        },
+    }
+}
+
+/// What earlier names of the token Secret left: deleted once the new one stands.
+fn leftovers(seen: &Observed) -> Vec<Doomed> {
+    seen.leftovers
+        .iter()
+        .filter(|secret| {
+            !secret.deleting
+                && secret
+                    .owners
+                    .iter()
+                    .any(|owner| owner.uid == seen.resource.uid)
+        })
+        .map(|secret| Doomed {
+            name: secret.name.clone(),
+            uid: secret.uid.clone(),
+        })
+        .collect()
+}
+
+impl Plan {
+    fn rest(situation: Situation, wants: Wants) -> Plan {
+        Plan {
+            action: Action::Nothing,
+            situation,
+            wants,
+            delete: Vec::new(),
+            doubt: false,
+        }
+    }
+}
+
+/// The reason a situation is reported with when nothing is wrong.
+pub(crate) fn healthy_reason(token: &TokenView) -> Reason {
+    if token.too_short {
+        Reason::LifetimeTooShort
+    } else {
+        Reason::TokenValid
+    }
+}

@@ -1,0 +1,390 @@
+//! What a driver saw of one resource: the argument of [`super::decide`].
+
+use std::collections::BTreeMap;
+
+use crate::api::OAuthClientStatus;
+use crate::api::validate::{SpecProblem, Validated};
+use crate::oauth::error::FailureClass;
+use crate::schedule;
+use crate::secret::Secret;
+use crate::time::Time;
+
+use super::state::{self, State};
+
+/// Everything that a decision is made from.
+pub struct Observed {
+    /// When it was seen.
+    pub now: Time,
+    /// The resource.
+    pub resource: Resource,
+    /// The Secret at `tokenSecret.name`, if there is one.
+    pub target: Option<SecretSeen>,
+    /// Secrets of this resource under other names: what an earlier `tokenSecret.name` left.
+    pub leftovers: Vec<SecretSeen>,
+    /// The credentials Secret, if there is one.
+    pub credentials: Option<SecretSeen>,
+    /// The CA bundle.
+    pub ca: CaSeen,
+    /// Keyed hash of the content of the credentials seen, of the keys that the request uses.
+    pub content: Option<u64>,
+    /// What the process remembers of it.
+    pub memory: Memory,
+    /// Whether a token request may be made now (a slot is held).
+    pub may_request: bool,
+    /// What the operator was started with.
+    pub rules: Rules,
+}
+
+/// The resource itself.
+pub struct Resource {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its generation.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The spec, validated, or what is wrong with it.
+    pub spec: Result<Validated, Vec<SpecProblem>>,
+    /// Hash of what the spec makes us send and render; empty where the spec is not valid.
+    pub inputs: String,
+    /// The refresh-on-demand annotation.
+    pub refresh_request: Option<String>,
+    /// The status as it was.
+    pub status: OAuthClientStatus,
+}
+
+/// A Secret as it was seen.
+#[derive(Clone)]
+pub struct SecretSeen {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub resource_version: String,
+    /// Its type.
+    pub type_: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations; secret too, since `kubectl apply` copies data into one.
+    pub annotations: BTreeMap<String, String>,
+    /// Its data.
+    pub data: BTreeMap<String, Secret>,
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Its owners.
+    pub owners: Vec<Owner>,
+}
+
+/// An owner reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// API group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Whether it is the managing controller.
+    pub controller: bool,
+}
+
+/// The CA bundle as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaSeen {
+    /// The resource names none.
+    NotNamed,
+    /// No ConfigMap of that name.
+    Missing,
+    /// The ConfigMap lacks the key.
+    KeyMissing,
+    /// PEM text; whether it parses is the sender's to say.
+    Pem(String),
+    /// PEM text that holds no usable certificate, with the reason.
+    Broken(String),
+}
+
+/// What the process remembers of a resource between two walks.
+#[derive(Clone, Default)]
+pub struct Memory {
+    /// The failing request, if the last one failed.
+    pub attempt: Option<Box<FailedAttempt>>,
+    /// A keyed hash of the credentials' content that is known to belong to a version of the Secret.
+    pub fingerprint: Option<Fingerprint>,
+    /// How often the token Secret had to be repaired, and when last.
+    pub repairs: Repairs,
+    /// Another resource that is about to write the same Secret.
+    pub target_claimed_by: Option<String>,
+    /// When the process last sent a request for it.
+    pub last_sent: Option<Time>,
+    /// What the process wrote last.
+    pub written: Option<Written>,
+    /// The watch told that the token Secret is gone.
+    pub told_gone: bool,
+    /// How often in a row what was read contradicted what was written.
+    pub doubts: u32,
+}
+
+/// What the process itself wrote into a token Secret: an older view than this is a stale one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The Secret's UID, hashed.
+    pub uid: u64,
+    /// The resourceVersion that came of it; they count up.
+    pub resource_version: u64,
+}
+
+/// A keyed hash of the content of a credentials Secret; the key never leaves the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The version of the Secret ([`SecretSeen::version`]), hashed.
+    pub version: u64,
+    /// The keyed hash.
+    pub content: u64,
+}
+
+/// Repairs of an altered or deleted token Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// How many in a row.
+    pub count: u32,
+    /// When the last one was made.
+    pub last: Time,
+}
+
+/// A token request that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// How many in a row.
+    pub failures: u32,
+    /// When the last one was sent.
+    pub time: Time,
+    /// When the next may be sent; `None` when only a change helps.
+    pub next: Option<Time>,
+    /// The end of a `Retry-After`, before which nothing is sent to the same endpoint for the same client.
+    pub not_before: Option<Time>,
+    /// What it asks of the schedule.
+    pub class: FailureClass,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, in sentences.
+    pub message: String,
+    /// What was sent: the inputs of the spec.
+    pub inputs: String,
+    /// Whom it was sent to: a hash of the endpoint.
+    pub endpoint: String,
+    /// With which credentials: `UID/VERSION`.
+    pub credentials: String,
+    /// The content of those credentials (keyed hash), while the process remembers it.
+    pub content: Option<u64>,
+    /// The refresh request that was acted upon with it, or before.
+    pub handled_request: Option<String>,
+}
+
+impl Repairs {
+    /// One more, made now.
+    pub fn another(self, now: Time) -> Repairs {
+        let forgotten = schedule::repairs_forgotten(self.count, now.since(self.last));
+        Repairs {
+            count: if forgotten {
+                1
+            } else {
+                self.count.saturating_add(1)
+            },
+            last: now,
+        }
+    }
+}
+
+impl FailedAttempt {
+    /// What failed, as one text of bounded length for the status: inputs, endpoint and version of the credentials.
+    pub fn hash(&self) -> String {
+        format!("{};{};{}", self.inputs, self.endpoint, self.credentials)
+    }
+
+    /// The attempt that a status tells of: what is left of it after a restart.
+    pub fn from_status(status: &OAuthClientStatus) -> Option<FailedAttempt> {
+        let told = status.attempt.as_ref()?;
+        let mut parts = told.inputs_hash.splitn(3, ';').map(str::to_owned);
+        let condition = |kind: &str| {
+            status
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == kind && condition.status == "True")
+        };
+        let next = match &told.next_time {
+            Some(next) => Some(Time::parse_rfc3339(next)?),
+            None => None,
+        };
+        let class = match (next, condition("Stalled")) {
+            (None, _) => FailureClass::NeedsPerson,
+            (Some(_), Some(stalled)) if stalled.reason == told.reason => FailureClass::Permanent,
+            _ => FailureClass::Transient,
+        };
+        let said = condition("RefreshFailing").map_or("", |condition| condition.message.as_str());
+        Some(FailedAttempt {
+            failures: u32::try_from(told.failures).unwrap_or(1),
+            time: Time::parse_rfc3339(&told.time)?,
+            next,
+            not_before: told
+                .retry_after_time
+                .as_deref()
+                .and_then(Time::parse_rfc3339),
+            class,
+            reason: told.reason.clone(),
+            message: first_sentences(said),
+            inputs: parts.next().unwrap_or_default(),
+            endpoint: parts.next().unwrap_or_default(),
+            credentials: parts.next().unwrap_or_default(),
+            content: None,
+            handled_request: status.last_refresh_request.clone(),
+        })
+    }
+}
+
+/// The message of a failed attempt as it was before the report added when it is tried again.
+fn first_sentences(said: &str) -> String {
+    let end = [" Next try at ", " It is not tried again "]
+        .iter()
+        .filter_map(|added| said.find(added))
+        .min();
+    end.and_then(|end| said.get(..end))
+        .unwrap_or(said)
+        .to_owned()
+}
+
+/// What the operator was started with, as far as decisions go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Credentials must name the hosts they may be sent to.
+    pub require_allowed_hosts: bool,
+    /// Token endpoints may be plain `http`.
+    pub allow_http: bool,
+}
+
+impl Observed {
+    /// Whether a refresh request was acted upon: written down with the token, in the status, or remembered.
+    pub fn has_handled(&self, asked: &str) -> bool {
+        let with_token = self
+            .target
+            .as_ref()
+            .and_then(SecretSeen::state)
+            .and_then(|state| state.handled_request);
+        let with_attempt = self
+            .memory
+            .attempt
+            .as_ref()
+            .and_then(|attempt| attempt.handled_request.as_deref());
+        with_token.as_deref() == Some(asked)
+            || with_attempt == Some(asked)
+            || self.resource.status.last_refresh_request.as_deref() == Some(asked)
+    }
+
+    /// The refresh request that was not acted upon yet.
+    pub fn unhandled_request(&self) -> Option<&str> {
+        self.resource
+            .refresh_request
+            .as_deref()
+            .filter(|asked| !self.has_handled(asked))
+    }
+}
+
+impl SecretSeen {
+    /// UID and resourceVersion as one text: names a version of the Secret.
+    pub fn version(&self) -> String {
+        format!("{}/{}", self.uid, self.resource_version)
+    }
+
+    /// The state it carries, if it is whole.
+    pub fn state(&self) -> Option<State> {
+        State::read(&self.annotations)
+    }
+
+    /// Whether this is an older view of the Secret than `written`; resourceVersions count up.
+    pub fn is_older_than(&self, written: &Written) -> bool {
+        state::short(&self.uid) == written.uid
+            && self
+                .resource_version
+                .parse::<u64>()
+                .is_ok_and(|seen| seen < written.resource_version)
+    }
+
+    /// What is remembered of this Secret after writing it; `None` where versions do not count up.
+    pub fn written(&self) -> Option<Written> {
+        Some(Written {
+            uid: state::short(&self.uid),
+            resource_version: self.resource_version.parse().ok()?,
+        })
+    }
+
+    /// Whether a label has this value.
+    pub fn has_label(&self, key: &str, value: &str) -> bool {
+        self.labels.get(key).is_some_and(|found| found == value)
+    }
+}
+
+/// Whose a Secret is, seen from one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Ours, by UID.
+    Ours,
+    /// A resource of our kind and name but another UID owned it: garbage collection will take it.
+    Predecessor,
+    /// Another resource of our kind holds it.
+    Sibling(String),
+    /// Nobody's, and its owner lets us take it over.
+    Adoptable,
+    /// Somebody else's; why it may not be taken over, as a half sentence.
+    Foreign(String),
+}
+
+/// Whose `secret` is.
+pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> Ownership {
+    let ours = |owner: &&Owner| owner.kind == KIND && owner.api_version.starts_with(GROUP_SLASH);
+    if secret
+        .owners
+        .iter()
+        .filter(ours)
+        .any(|owner| owner.uid == resource.uid)
+    {
+        return Ownership::Ours;
+    }
+    match secret.owners.iter().find(|owner| owner.controller) {
+        Some(owner) if ours(&owner) && owner.name == resource.name => {
+            return Ownership::Predecessor;
+        }
+        Some(owner) if ours(&owner) => return Ownership::Sibling(owner.name.clone()),
+        Some(owner) => {
+            return Ownership::Foreign(format!(
+                "it is controlled by {} {}",
+                owner.kind, owner.name
+            ));
+        }
+        None => {}
+    }
+    match secret.annotations.get(state::ADOPT) {
+        Some(name) if *name != resource.name => Ownership::Foreign(
+            "its annotation oauthclient.dev/adopt names another resource".to_owned(),
+        ),
+        None => Ownership::Foreign("this resource did not make it".to_owned()),
+        Some(_) if secret.type_ != wanted_type => Ownership::Foreign(format!(
+            "it may be adopted, but is of type {} where tokenSecret.type is {wanted_type}",
+            secret.type_
+        )),
+        Some(_) if secret.immutable => {
+            Ownership::Foreign("it may be adopted, but is immutable".to_owned())
+        }
+        Some(_) => Ownership::Adoptable,
+    }
+}
+
+const KIND: &str = "OAuthClient";
+const GROUP_SLASH: &str = "oauthclient.dev/";

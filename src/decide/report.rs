@@ -1,0 +1,394 @@
+//! From how things stand to what people read: the status with its conditions, and the events of what has changed.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime};
+
+use crate::api::conditions::{ConditionType, Reason};
+use crate::api::{AttemptStatus, OAuthClientStatus, TokenStatus};
+use crate::oauth::error::FailureClass;
+use crate::time::Time;
+
+use super::healthy_reason;
+use super::observed::FailedAttempt;
+use super::situation::{Problem, ProblemKind, Situation, TokenView};
+
+/// How much a status tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StatusDetail {
+    /// Everything, the times of the token included: a write for each refresh.
+    #[default]
+    Always,
+    /// Only what does not change with a routine refresh: a write for each transition and each failure.
+    Transitions,
+}
+
+/// The status to write and the events to publish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The whole status.
+    pub status: OAuthClientStatus,
+    /// Whether it differs from the one before.
+    pub changed: bool,
+    /// Events: only of what has changed.
+    pub notices: Vec<Notice>,
+}
+
+/// Something that people are told once, as an event or a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Good or bad.
+    pub kind: NoticeKind,
+    /// One word of the documented list.
+    pub reason: Reason,
+    /// The sentence.
+    pub message: String,
+}
+
+/// Whether a notice is of something good or bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// As it should be.
+    Normal,
+    /// Something is wrong.
+    Warning,
+}
+
+/// Reports a situation, given the status before.
+pub fn report(
+    situation: &Situation,
+    before: &OAuthClientStatus,
+    generation: i64,
+    detail: StatusDetail,
+    now: Time,
+) -> Report {
+    let told = Told { situation, detail };
+    let conditions = [
+        (ConditionType::Ready, told.ready()),
+        (ConditionType::RefreshFailing, told.refresh_failing()),
+        (ConditionType::Reconciling, told.reconciling()),
+        (ConditionType::Stalled, told.stalled()),
+    ]
+    .map(|(kind, said)| said.condition(kind, before, generation, now));
+    let status = OAuthClientStatus {
+        observed_generation: generation,
+        token: told.token(),
+        attempt: situation.attempt.as_ref().map(attempt_status),
+        last_refresh_request: situation.handled_request.clone(),
+        conditions: conditions.to_vec(),
+    };
+    Report {
+        changed: status != *before,
+        notices: notices(situation, before, &status),
+        status,
+    }
+}
+
+/// What a condition says.
+struct Said {
+    holds: bool,
+    reason: String,
+    message: String,
+}
+
+impl Said {
+    fn not(message: &str) -> Said {
+        Said {
+            holds: false,
+            reason: Reason::AsExpected.as_str().to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn condition(
+        self,
+        kind: ConditionType,
+        before: &OAuthClientStatus,
+        generation: i64,
+        now: Time,
+    ) -> Condition {
+        let status = if self.holds { "True" } else { "False" };
+        let before = find(before, kind).filter(|condition| condition.status == status);
+        let since = before.map_or_else(
+            || api_time(now),
+            |condition| condition.last_transition_time.clone(),
+        );
+        Condition {
+            type_: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: self.reason,
+            message: self.message,
+            observed_generation: Some(generation),
+            last_transition_time: since,
+        }
+    }
+}
+
+struct Told<'a> {
+    situation: &'a Situation,
+    detail: StatusDetail,
+}
+
+impl Told<'_> {
+    fn valid(&self) -> Option<&TokenView> {
+        self.situation.token.as_ref().filter(|token| token.valid)
+    }
+
+    fn ready(&self) -> Said {
+        let secret = &self.situation.secret_name;
+        if let Some(token) = self.valid() {
+            return Said {
+                holds: true,
+                reason: healthy_reason(token).as_str().to_owned(),
+                message: self.ready_message(token),
+            };
+        }
+        let lacking = match &self.situation.token {
+            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
+            None => "There is no token yet.".to_owned(),
+        };
+        let (reason, message) = if let Some(problem) = &self.situation.problem {
+            (
+                problem.reason.as_str(),
+                format!("{lacking} {}", problem.message),
+            )
+        } else if self.situation.suspended {
+            (
+                Reason::Suspended.as_str(),
+                format!("{lacking} spec.suspend is true: no token is asked for until it is false."),
+            )
+        } else if let Some(attempt) = &self.situation.attempt {
+            (
+                attempt.reason.as_str(),
+                format!("{lacking} {}", attempt.message),
+            )
+        } else if self.situation.token.is_some() {
+            (
+                Reason::TokenExpired.as_str(),
+                format!("{lacking} A new one is being asked for."),
+            )
+        } else {
+            (
+                Reason::Requesting.as_str(),
+                format!("{lacking} It is being asked for."),
+            )
+        };
+        Said {
+            holds: false,
+            reason: reason.to_owned(),
+            message,
+        }
+    }
+
+    fn ready_message(&self, token: &TokenView) -> String {
+        let secret = &self.situation.secret_name;
+        let mut message = match self.detail {
+            StatusDetail::Always if self.situation.suspended => {
+                format!(
+                    "Secret {secret} holds a token that is valid until {}.",
+                    token.expires
+                )
+            }
+            StatusDetail::Always => format!(
+                "Secret {secret} holds a token that is valid until {}; it is replaced at {}.",
+                token.expires, token.refresh
+            ),
+            StatusDetail::Transitions => format!("Secret {secret} holds a valid token."),
+        };
+        if self.situation.suspended {
+            message.push_str(" spec.suspend is true: it is not replaced until that is false.");
+        }
+        if token.too_short {
+            message.push_str(
+                " It lives so short that a mounted Secret may lag behind (the kubelet takes up to 90 s): let workloads read it through the API, or ask the provider for a longer lifetime.",
+            );
+        }
+        if token.assumed {
+            message.push_str(
+                " The provider tells no lifetime: the end is assumed (spec.refresh.assumedLifetimeSeconds).",
+            );
+        }
+        if let Some(lead) = token.clamped_lead {
+            message.push_str(&format!(
+                " The lead asked for in spec.refresh does not fit the lifetime; {lead} is used."
+            ));
+        }
+        for remark in &token.remarks {
+            message.push(' ');
+            message.push_str(remark);
+        }
+        message
+    }
+
+    fn refresh_failing(&self) -> Said {
+        let Some(attempt) = &self.situation.attempt else {
+            return Said::not("The last token request did not fail.");
+        };
+        let next = match attempt.next {
+            Some(next) => format!("Next try at {next}; {}.", times(attempt.failures)),
+            None => "It is not tried again until spec or credentials change.".to_owned(),
+        };
+        Said {
+            holds: true,
+            reason: attempt.reason.clone(),
+            message: format!("{} {next} {}", attempt.message, self.still_works()),
+        }
+    }
+
+    fn reconciling(&self) -> Said {
+        match (&self.situation.problem, &self.situation.attempt) {
+            (Some(problem), _) if problem.kind == ProblemKind::Waiting => self.problem(problem),
+            (None, Some(attempt))
+                if attempt.class == FailureClass::Transient && self.valid().is_none() =>
+            {
+                Said {
+                    holds: true,
+                    reason: Reason::Retrying.as_str().to_owned(),
+                    message: "The token request failed in a way that may pass; it is tried again."
+                        .to_owned(),
+                }
+            }
+            (None, None) if self.valid().is_none() && !self.situation.suspended => Said {
+                holds: true,
+                reason: Reason::Requesting.as_str().to_owned(),
+                message: "A token is being asked for.".to_owned(),
+            },
+            _ => Said::not("Nothing is under way or awaited."),
+        }
+    }
+
+    fn stalled(&self) -> Said {
+        match (&self.situation.problem, &self.situation.attempt) {
+            (Some(problem), _) if problem.kind == ProblemKind::Stalled => self.problem(problem),
+            (_, Some(attempt)) if attempt.class != FailureClass::Transient => Said {
+                holds: true,
+                reason: attempt.reason.clone(),
+                message: format!("{} {}", attempt.message, self.still_works()),
+            },
+            _ => Said::not("Nobody needs to act."),
+        }
+    }
+
+    fn problem(&self, problem: &Problem) -> Said {
+        Said {
+            holds: true,
+            reason: problem.reason.as_str().to_owned(),
+            message: format!("{} {}", problem.message, self.still_works()),
+        }
+    }
+
+    fn still_works(&self) -> String {
+        let secret = &self.situation.secret_name;
+        match &self.situation.token {
+            Some(token) if token.valid => {
+                format!(
+                    "The token in Secret {secret} stays valid until {}.",
+                    token.expires
+                )
+            }
+            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
+            None => "There is no valid token.".to_owned(),
+        }
+    }
+
+    fn token(&self) -> Option<TokenStatus> {
+        let token = self.situation.token.as_ref()?;
+        (self.detail == StatusDetail::Always).then(|| TokenStatus {
+            issued_time: token.issued.rfc3339(),
+            expiration_time: token.expires.rfc3339(),
+            refresh_time: token.refresh.rfc3339(),
+            scope: token.scope.clone(),
+        })
+    }
+}
+
+fn times(failures: u32) -> String {
+    match failures {
+        1 => "it failed once so far".to_owned(),
+        2 => "it failed twice in a row".to_owned(),
+        more => format!("it failed {more} times in a row"),
+    }
+}
+
+fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
+    AttemptStatus {
+        time: attempt.time.rfc3339_millis(),
+        next_time: attempt.next.map(Time::rfc3339_millis),
+        failures: i32::try_from(attempt.failures).unwrap_or(i32::MAX),
+        reason: attempt.reason.clone(),
+        inputs_hash: attempt.hash(),
+        retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
+    }
+}
+
+fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}
+
+fn api_time(now: Time) -> ApiTime {
+    ApiTime(jiff::Timestamp::from_second(now.seconds()).unwrap_or_default())
+}
+
+/// What has changed for better or worse, each thing told once.
+fn notices(
+    situation: &Situation,
+    before: &OAuthClientStatus,
+    after: &OAuthClientStatus,
+) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = Vec::new();
+    let mut tell = |kind, word: &str, message: &str| {
+        let reason = Reason::parse(word).unwrap_or(Reason::RequestRefused);
+        if notices.iter().all(|notice| notice.reason != reason) {
+            notices.push(Notice {
+                kind,
+                reason,
+                message: message.to_owned(),
+            });
+        }
+    };
+    let holds = |status: &OAuthClientStatus, kind| {
+        find(status, kind).is_some_and(|condition| condition.status == "True")
+    };
+    for kind in [
+        ConditionType::Stalled,
+        ConditionType::RefreshFailing,
+        ConditionType::Reconciling,
+    ] {
+        let Some(now) = find(after, kind).filter(|condition| condition.status == "True") else {
+            continue;
+        };
+        let same = find(before, kind)
+            .is_some_and(|then| then.status == "True" && then.reason == now.reason);
+        let routine = [Reason::Retrying, Reason::Requesting].map(Reason::as_str);
+        if !same && !routine.contains(&now.reason.as_str()) {
+            tell(NoticeKind::Warning, &now.reason, &now.message);
+        }
+    }
+    let was_ready = holds(before, ConditionType::Ready);
+    let is_ready = holds(after, ConditionType::Ready);
+    if was_ready && !is_ready && situation.token.as_ref().is_some_and(|token| !token.valid) {
+        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
+        tell(NoticeKind::Warning, Reason::TokenExpired.as_str(), message);
+    }
+    let troubled = |status| {
+        [ConditionType::Stalled, ConditionType::RefreshFailing]
+            .into_iter()
+            .any(|kind| holds(status, kind))
+            || (holds(status, ConditionType::Reconciling)
+                && !holds(status, ConditionType::Ready)
+                && situation.token.is_some())
+    };
+    if is_ready && troubled(before) && !troubled(after) {
+        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
+        tell(NoticeKind::Normal, Reason::Recovered.as_str(), message);
+    }
+    if situation.repaired {
+        let message = format!(
+            "Secret {} had been altered or deleted by someone else; a new token was written.",
+            situation.secret_name
+        );
+        tell(NoticeKind::Normal, Reason::Restored.as_str(), &message);
+    }
+    notices
+}

@@ -1,0 +1,234 @@
+//! What is written into a token Secret, as data.
+//!
+//! One write holds the token and its state. A patch names only what is to change: what is ours and no longer wanted is
+//! removed, what is not ours is never named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::validate::Validated;
+use crate::secret::Secret;
+use crate::time::Time;
+
+use super::observed::{Observed, Owner, Ownership, SecretSeen, ownership};
+use super::state::{ADOPT, Managed, PREFIX, State, TOKEN_LABEL};
+use super::want::{Because, our_target, same_inputs};
+
+/// A write of a token Secret.
+#[derive(Clone)]
+pub struct SecretWrite {
+    /// The Secret's name.
+    pub name: String,
+    /// Whether it is made or changed.
+    pub on: On,
+    /// Its type; counts when it is made.
+    pub type_: String,
+    /// Data to set, or (`None`) to remove.
+    pub data: BTreeMap<String, Option<Secret>>,
+    /// Labels to set, or (`None`) to remove.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Annotations to set, or (`None`) to remove.
+    pub annotations: BTreeMap<String, Option<String>>,
+    /// The owners it shall have, when they are not as they should be: the foreign ones and ours.
+    pub owners: Option<Vec<Owner>>,
+    /// The state that it carries afterwards.
+    pub state: State,
+    /// All the data of ours, changed or not; empty where the token is left alone.
+    rendered: BTreeMap<String, Secret>,
+}
+
+/// Whether a Secret is made or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    /// It does not exist: made, and only if it still does not.
+    Create,
+    /// It exists: changed, if it is still this one.
+    Patch {
+        /// Its UID.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+    },
+}
+
+/// The write that publishes `data` with `state`.
+pub(super) fn publish(
+    seen: &Observed,
+    spec: &Validated,
+    data: BTreeMap<String, Secret>,
+    state: State,
+) -> SecretWrite {
+    let target = seen.target.as_ref();
+    let before = target
+        .and_then(SecretSeen::state)
+        .map(|state| state.managed);
+    let state = State {
+        managed: managed(spec, data.keys().cloned().collect()),
+        ..state
+    }
+    .seal(&data);
+    let mut write = metadata(seen, spec, &state);
+    for key in before.iter().flat_map(|managed| &managed.data) {
+        if !data.contains_key(key) && target.is_some_and(|target| target.data.contains_key(key)) {
+            write.data.insert(key.clone(), None);
+        }
+    }
+    write.rendered.clone_from(&data);
+    for (key, value) in data {
+        let same = target.and_then(|target| target.data.get(&key)) == Some(&value);
+        if !same {
+            write.data.insert(key, Some(value));
+        }
+    }
+    write
+}
+
+/// The same token once more, for a Secret that has changed since the write was made.
+pub fn rewrite(seen: &Observed, spec: &Validated, write: &SecretWrite) -> SecretWrite {
+    publish(seen, spec, write.rendered.clone(), write.state.clone())
+}
+
+/// The write that mends labels, annotations, owner and notes of a Secret whose token is as it should be, if any are amiss.
+pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
+    let target = our_target(seen, spec)?;
+    let state = target.state()?;
+    let mut wanted = State {
+        managed: managed(spec, state.managed.data.clone()),
+        ..state.clone()
+    };
+    if let Some(credentials) = &seen.credentials {
+        // Its content is the same (or a new token would be wanted): the new version is noted, so that a restart knows.
+        if seen.content.is_some() {
+            wanted.credentials = credentials.version();
+        }
+    }
+    if !same_format(&state.inputs, &seen.resource.inputs) {
+        wanted.inputs = seen.resource.inputs.clone();
+    }
+    let write = metadata(seen, spec, &wanted);
+    let nothing = write.labels.is_empty() && write.annotations.is_empty() && write.owners.is_none();
+    (!nothing).then_some(write)
+}
+
+/// The write that moves a token that is still good to a Secret of another name: a new `tokenSecret.name` asks for no token.
+pub(super) fn moved(
+    seen: &Observed,
+    spec: &Validated,
+    because: &Because,
+    now: Time,
+) -> Option<SecretWrite> {
+    let movable =
+        matches!(because, Because::FirstIssue | Because::Deleted) && seen.target.is_none();
+    if !movable {
+        return None;
+    }
+    seen.leftovers.iter().find_map(|leftover| {
+        let state = leftover
+            .state()
+            .filter(|state| state.intact(&leftover.data))?;
+        let ours = ownership(leftover, &seen.resource, &leftover.type_) == Ownership::Ours;
+        let good = ours
+            && same_inputs(&state.inputs, &seen.resource.inputs)
+            && leftover.type_ == spec.token_secret.type_
+            && now < state.expires;
+        let data = leftover
+            .data
+            .iter()
+            .filter(|(key, _)| state.managed.data.contains(*key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        good.then(|| publish(seen, spec, data, state))
+    })
+}
+
+/// Whether both are of one format, so that a difference means a difference.
+fn same_format(made_from: &str, wanted: &str) -> bool {
+    let format = |text: &str| text.split(':').next().map(str::to_owned);
+    format(made_from) == format(wanted)
+}
+
+fn managed(spec: &Validated, data: BTreeSet<String>) -> Managed {
+    Managed {
+        data,
+        labels: spec.token_secret.labels.keys().cloned().collect(),
+        annotations: spec.token_secret.annotations.keys().cloned().collect(),
+    }
+}
+
+/// A write of labels, annotations and owner alone: only what differs from what is there.
+fn metadata(seen: &Observed, spec: &Validated, state: &State) -> SecretWrite {
+    let target = seen.target.as_ref();
+    let before = target
+        .and_then(SecretSeen::state)
+        .map(|state| state.managed)
+        .unwrap_or_default();
+    let mut labels = wanted(&spec.token_secret.labels, &before.labels);
+    labels.insert(TOKEN_LABEL.to_owned(), Some("true".to_owned()));
+    let mut annotations = wanted(&spec.token_secret.annotations, &before.annotations);
+    annotations.extend(state.write());
+    annotations.insert(ADOPT.to_owned(), None);
+    let none = BTreeMap::new();
+    SecretWrite {
+        name: spec.token_secret.name.clone(),
+        on: target.map_or(On::Create, |target| On::Patch {
+            uid: target.uid.clone(),
+            resource_version: target.resource_version.clone(),
+        }),
+        type_: spec.token_secret.type_.clone(),
+        data: BTreeMap::new(),
+        labels: differing(labels, target.map_or(&none, |target| &target.labels)),
+        annotations: differing(
+            annotations,
+            target.map_or(&none, |target| &target.annotations),
+        ),
+        owners: owners(seen, target),
+        state: state.clone(),
+        rendered: BTreeMap::new(),
+    }
+}
+
+/// What the spec wants, and the removal of what it wanted before and no longer does.
+fn wanted(
+    spec: &BTreeMap<String, String>,
+    before: &BTreeSet<String>,
+) -> BTreeMap<String, Option<String>> {
+    let gone = before
+        .iter()
+        .filter(|key| !spec.contains_key(*key) && !key.starts_with(PREFIX))
+        .map(|key| (key.clone(), None));
+    let set = spec
+        .iter()
+        .map(|(key, value)| (key.clone(), Some(value.clone())));
+    gone.chain(set).collect()
+}
+
+fn differing(
+    wanted: BTreeMap<String, Option<String>>,
+    there: &BTreeMap<String, String>,
+) -> BTreeMap<String, Option<String>> {
+    wanted
+        .into_iter()
+        .filter(|(key, value)| there.get(key) != value.as_ref())
+        .collect()
+}
+
+/// The owners the Secret shall have, when ours is missing or not as it should be.
+fn owners(seen: &Observed, target: Option<&SecretSeen>) -> Option<Vec<Owner>> {
+    let ours = Owner {
+        api_version: "oauthclient.dev/v1alpha1".to_owned(),
+        kind: "OAuthClient".to_owned(),
+        name: seen.resource.name.clone(),
+        uid: seen.resource.uid.clone(),
+        controller: true,
+    };
+    let there = target.map_or(&[][..], |target| &target.owners);
+    if there.contains(&ours) {
+        return None;
+    }
+    let mut owners: Vec<Owner> = there
+        .iter()
+        .filter(|owner| owner.uid != seen.resource.uid)
+        .cloned()
+        .collect();
+    owners.push(ours);
+    Some(owners)
+}

@@ -1,0 +1,196 @@
+//! How things stand with one resource: what its status is made of.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::schedule;
+use crate::time::{Span, Time};
+
+use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::want::our_target;
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Situation {
+    /// The published token, if there is one.
+    pub token: Option<TokenView>,
+    /// What is wrong, if anything is.
+    pub problem: Option<Problem>,
+    /// The failing request, if the last one failed.
+    pub attempt: Option<FailedAttempt>,
+    /// Whether the resource is suspended.
+    pub suspended: bool,
+    /// The refresh request that was acted upon last.
+    pub handled_request: Option<String>,
+    /// The token Secret had been altered or deleted, and is as it should be again.
+    pub repaired: bool,
+    /// The name of the token Secret, for messages.
+    pub secret_name: String,
+}
+
+/// The published token, as far as people need to know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenView {
+    /// When it was asked for.
+    pub issued: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// When it is to be replaced.
+    pub refresh: Time,
+    /// The granted scope, where told.
+    pub scope: Option<String>,
+    /// Whether it is valid now.
+    pub valid: bool,
+    /// Its life is shorter than mounted volumes need to follow.
+    pub too_short: bool,
+    /// The server gave no lifetime: the assumed one counts.
+    pub assumed: bool,
+    /// The resource's own lead did not fit and was clamped to this.
+    pub clamped_lead: Option<Span>,
+    /// What was odd about the answer but accepted.
+    pub remarks: Vec<&'static str>,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of trouble it is: which condition tells of it.
+    pub kind: ProblemKind,
+    /// Why, in one word of the documented list.
+    pub reason: Reason,
+    /// What happened and what to do next, without what still works: the report adds that.
+    pub message: String,
+}
+
+/// Which condition tells of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Something is awaited that may still come.
+    Waiting,
+    /// A person must act.
+    Stalled,
+}
+
+/// The published token as the token Secret tells it.
+pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {
+    let target = our_target(seen, spec).or_else(|| seen.leftovers.first())?;
+    view(seen, target, Some(spec), now)
+}
+
+/// The token that stands in the Secret as it was seen, whatever was to be written.
+pub fn standing(seen: &Observed) -> Option<TokenView> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    token_view(seen, spec, seen.now)
+}
+
+fn view(
+    seen: &Observed,
+    target: &SecretSeen,
+    spec: Option<&Validated>,
+    now: Time,
+) -> Option<TokenView> {
+    let state = target.state().filter(|state| state.intact(&target.data))?;
+    let before = seen.resource.status.token.as_ref();
+    let same = before.filter(|token| token.issued_time == state.issued.rfc3339());
+    let scope = same.and_then(|token| token.scope.clone()).or_else(|| {
+        let scope = target
+            .data
+            .get("scope")
+            .filter(|_| state.managed.data.contains("scope"))?;
+        scope.expose().map(str::to_owned)
+    });
+    Some(TokenView {
+        issued: state.issued,
+        expires: state.expires,
+        refresh: state.refresh,
+        scope,
+        valid: now < state.expires,
+        too_short: schedule::is_too_short(state.lifetime()),
+        assumed: state.assumed,
+        clamped_lead: spec.and_then(|spec| schedule::clamped_lead(&spec.policy, state.lifetime())),
+        remarks: Vec::new(),
+    })
+}
+
+/// All is well.
+pub(super) fn well(seen: &Observed, token: Option<TokenView>) -> Situation {
+    base(seen, token)
+}
+
+/// All is as it was: nothing was looked into.
+pub(super) fn untouched(seen: &Observed, now: Time) -> Situation {
+    let token = seen
+        .target
+        .as_ref()
+        .and_then(|target| view(seen, target, None, now));
+    Situation {
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// Nothing is done until the resource is resumed.
+pub(super) fn suspended(seen: &Observed, token: Option<TokenView>) -> Situation {
+    Situation {
+        suspended: true,
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// Something stands in the way.
+pub(super) fn with_problem(
+    seen: &Observed,
+    token: Option<TokenView>,
+    now: Time,
+    problem: Problem,
+) -> Situation {
+    let token = token.or_else(|| {
+        let target = seen.target.as_ref()?;
+        let ours = target
+            .owners
+            .iter()
+            .any(|owner| owner.uid == seen.resource.uid);
+        ours.then(|| view(seen, target, None, now)).flatten()
+    });
+    Situation {
+        problem: Some(problem),
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// The last request failed and the next is not due, or is about to be made.
+pub(super) fn still_failing(seen: &Observed, token: Option<TokenView>) -> Situation {
+    Situation {
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+fn base(seen: &Observed, token: Option<TokenView>) -> Situation {
+    let secret_name = match &seen.resource.spec {
+        Ok(spec) => spec.token_secret.name.clone(),
+        Err(_) => seen
+            .target
+            .as_ref()
+            .map_or_else(String::new, |target| target.name.clone()),
+    };
+    Situation {
+        token,
+        problem: None,
+        attempt: None,
+        suspended: false,
+        repaired: false,
+        handled_request: handled_request(seen),
+        secret_name,
+    }
+}
+
+/// The refresh request that was acted upon last: the present one, once any of those who write it down says so.
+fn handled_request(seen: &Observed) -> Option<String> {
+    let told = seen.resource.status.last_refresh_request.clone();
+    match &seen.resource.refresh_request {
+        Some(asked) if seen.has_handled(asked) => Some(asked.clone()),
+        _ => told,
+    }
+}

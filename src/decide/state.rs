@@ -1,0 +1,299 @@
+//! What a token Secret says of itself: our annotations, written together with the token.
+//!
+//! They are the truth across restarts: with them nothing is asked that is not due (`docs/architecture.md`, "State").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ring::digest;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+/// The prefix of every label and annotation of ours.
+pub const PREFIX: &str = "oauthclient.dev/";
+/// Label of a token Secret of ours; what the operator watches them by.
+pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
+/// Label by which a credentials Secret opts in.
+pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
+/// Annotation of a credentials Secret: the hosts it may be sent to.
+pub const ALLOWED_HOSTS: &str = "oauthclient.dev/allowed-hosts";
+/// Annotation of a foreign Secret: the resource that may take it over.
+pub const ADOPT: &str = "oauthclient.dev/adopt";
+/// Annotation of a resource: any new value asks for a new token once.
+pub const REFRESH_REQUESTED: &str = "oauthclient.dev/refresh-requested-at";
+
+const ISSUED: &str = "oauthclient.dev/issued-at";
+const EXPIRES: &str = "oauthclient.dev/expires-at";
+const REFRESH: &str = "oauthclient.dev/refresh-at";
+const INPUTS: &str = "oauthclient.dev/inputs";
+const CREDENTIALS: &str = "oauthclient.dev/credentials-version";
+const DATA_HASH: &str = "oauthclient.dev/data-hash";
+const TOKEN_HASH: &str = "oauthclient.dev/token-hash";
+const WINDOW: &str = "oauthclient.dev/cache-window-seconds";
+const HANDLED: &str = "oauthclient.dev/handled-refresh-request";
+const SERVED_AGAIN: &str = "oauthclient.dev/served-again";
+const ASSUMED: &str = "oauthclient.dev/lifetime-assumed";
+const MANAGED: &str = "oauthclient.dev/managed-keys";
+
+/// The state that a token Secret carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// When the request that gave the token was sent.
+    pub issued: Time,
+    /// When the token ends.
+    pub expires: Time,
+    /// When it is to be replaced.
+    pub refresh: Time,
+    /// What was sent and rendered ([`crate::inputs`]).
+    pub inputs: String,
+    /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
+    pub credentials: String,
+    /// Hash of the data we wrote and of the times above.
+    pub data_hash: String,
+    /// Hash of the access token: tells whether a server handed out the same one again.
+    pub token_hash: String,
+    /// The cache window learnt from the server.
+    pub learnt_window: Option<Span>,
+    /// Whether the server has handed out this very token more than once.
+    pub served_again: bool,
+    /// The refresh request that was handled last.
+    pub handled_request: Option<String>,
+    /// Whether the lifetime is assumed, since the server gave none.
+    pub assumed: bool,
+    /// Which keys are ours.
+    pub managed: Managed,
+}
+
+/// The keys of a token Secret that are ours: what is listed here and no longer wanted is removed, all else is left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Managed {
+    /// Keys of `data`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub data: BTreeSet<String>,
+    /// Keys of `metadata.labels`, without our own prefix.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
+    /// Keys of `metadata.annotations`, without our own prefix.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub annotations: BTreeSet<String>,
+}
+
+impl State {
+    /// Reads the state of a token Secret; `None` when it is not whole, so that a garbled one counts as altered.
+    pub fn read(annotations: &BTreeMap<String, String>) -> Option<State> {
+        let text = |key: &str| annotations.get(key).cloned();
+        let time = |key: &str| {
+            annotations
+                .get(key)
+                .and_then(|text| Time::parse_rfc3339(text))
+        };
+        Some(State {
+            issued: time(ISSUED)?,
+            expires: time(EXPIRES)?,
+            refresh: time(REFRESH)?,
+            inputs: text(INPUTS)?,
+            credentials: text(CREDENTIALS)?,
+            data_hash: text(DATA_HASH)?,
+            token_hash: text(TOKEN_HASH)?,
+            learnt_window: text(WINDOW)
+                .and_then(|text| text.parse().ok())
+                .map(Span::from_seconds),
+            served_again: annotations.contains_key(SERVED_AGAIN),
+            handled_request: text(HANDLED),
+            assumed: annotations.contains_key(ASSUMED),
+            managed: serde_json::from_str(annotations.get(MANAGED)?).ok()?,
+        })
+    }
+
+    /// The annotations that carry this state; `None` is one to remove.
+    pub fn write(&self) -> BTreeMap<String, Option<String>> {
+        let managed = serde_json::to_string(&self.managed).unwrap_or_else(|_| "{}".to_owned());
+        BTreeMap::from(
+            [
+                (ISSUED, Some(self.issued.rfc3339_millis())),
+                (EXPIRES, Some(self.expires.rfc3339_millis())),
+                (REFRESH, Some(self.refresh.rfc3339_millis())),
+                (INPUTS, Some(self.inputs.clone())),
+                (CREDENTIALS, Some(self.credentials.clone())),
+                (DATA_HASH, Some(self.data_hash.clone())),
+                (TOKEN_HASH, Some(self.token_hash.clone())),
+                (
+                    WINDOW,
+                    self.learnt_window.map(|span| span.seconds().to_string()),
+                ),
+                (SERVED_AGAIN, self.served_again.then(|| "true".to_owned())),
+                (HANDLED, self.handled_request.clone()),
+                (ASSUMED, self.assumed.then(|| "true".to_owned())),
+                (MANAGED, Some(managed)),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        )
+    }
+
+    /// The lifetime that was granted or assumed.
+    pub fn lifetime(&self) -> Span {
+        self.expires.since(self.issued)
+    }
+
+    /// Sets [`State::data_hash`] for the Secret's `data`, of which only the managed keys count.
+    pub fn seal(mut self, data: &BTreeMap<String, Secret>) -> State {
+        self.data_hash = self.hash_of(data);
+        self
+    }
+
+    /// Whether `data` and the times are as we wrote them.
+    pub fn intact(&self, data: &BTreeMap<String, Secret>) -> bool {
+        self.data_hash == self.hash_of(data)
+    }
+
+    fn hash_of(&self, data: &BTreeMap<String, Secret>) -> String {
+        let times = [self.issued, self.expires, self.refresh].map(Time::rfc3339_millis);
+        let mut hash = Hash::new("data");
+        for time in &times {
+            hash.part(time.as_bytes());
+        }
+        for key in &self.managed.data {
+            hash.part(key.as_bytes());
+            match data.get(key) {
+                Some(value) => hash.part(value.expose_bytes()),
+                None => hash.part_missing(),
+            }
+        }
+        hash.hex()
+    }
+}
+
+/// Hash of an access token for [`State::token_hash`], bound to the resource that owns it, so that two resources with one
+/// token cannot be told by their annotations.
+pub fn token_hash(owner_uid: &str, access_token: &Secret) -> String {
+    let mut hash = Hash::new("token");
+    hash.part(owner_uid.as_bytes());
+    hash.part(access_token.expose_bytes());
+    hash.hex()
+}
+
+/// A short hash of text, for comparing what is kept in slim records. Never 0 and never `u64::MAX`, which mean "none" and "any".
+pub fn short(text: &str) -> u64 {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut first = [0_u8; 8];
+    for (to, from) in first.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    u64::from_le_bytes(first).clamp(1, u64::MAX - 1)
+}
+
+/// SHA-256 over parts that cannot run into each other.
+struct Hash(digest::Context);
+
+impl Hash {
+    fn new(what: &str) -> Self {
+        let mut hash = Hash(digest::Context::new(&digest::SHA256));
+        hash.part(what.as_bytes());
+        hash
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn part_missing(&mut self) {
+        self.0.update(&u64::MAX.to_le_bytes());
+    }
+
+    /// 128 bits are enough: what is compared is our own writing.
+    fn hex(self) -> String {
+        let digest = self.0.finish();
+        digest
+            .as_ref()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        State {
+            issued: Time::from_seconds(1000),
+            expires: Time::from_seconds(4600),
+            refresh: Time::from_millis(3_600_123),
+            inputs: "v1:00".into(),
+            credentials: "u/1".into(),
+            data_hash: String::new(),
+            token_hash: "t".into(),
+            learnt_window: Some(Span::from_seconds(600)),
+            served_again: false,
+            handled_request: None,
+            assumed: false,
+            managed: Managed {
+                data: ["access_token".to_owned()].into(),
+                ..Managed::default()
+            },
+        }
+    }
+
+    fn data(token: &str) -> BTreeMap<String, Secret> {
+        BTreeMap::from([("access_token".to_owned(), Secret::from(token))])
+    }
+
+    fn kept(state: &State) -> BTreeMap<String, String> {
+        state
+            .write()
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
+    }
+
+    #[test]
+    fn a_state_survives_being_written_and_read() {
+        let state = state().seal(&data("abc"));
+        assert_eq!(State::read(&kept(&state)), Some(state));
+    }
+
+    #[test]
+    fn a_state_that_lacks_a_part_does_not_count() {
+        let whole = kept(&state());
+        for key in [
+            ISSUED,
+            EXPIRES,
+            REFRESH,
+            INPUTS,
+            CREDENTIALS,
+            DATA_HASH,
+            TOKEN_HASH,
+            MANAGED,
+        ] {
+            let mut part = whole.clone();
+            part.remove(key);
+            assert_eq!(State::read(&part), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn altered_data_and_altered_times_are_noticed_and_foreign_keys_are_not() {
+        let state = state().seal(&data("abc"));
+        assert!(state.intact(&data("abc")));
+        assert!(!state.intact(&data("abd")));
+        assert!(!state.intact(&BTreeMap::new()));
+        let mut foreign = data("abc");
+        foreign.insert("theirs".into(), Secret::from("x"));
+        assert!(state.intact(&foreign));
+        let later = State {
+            expires: Time::from_seconds(9999),
+            ..state
+        };
+        assert!(!later.intact(&data("abc")));
+    }
+
+    #[test]
+    fn short_hashes_never_mean_none_or_any() {
+        assert!(short("") != 0 && short("") != u64::MAX);
+        assert_ne!(short("a"), short("b"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether a new token is wanted, and why. Nothing but what stands here asks for one.
+
+use crate::api::validate::Validated;
+use crate::engine::ANY_INPUTS;
+use crate::inputs;
+use crate::time::{Span, Time};
+
+use super::observed::{Observed, Ownership, SecretSeen, ownership};
+use super::state::{State, short};
+
+/// Why a token is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// There never was one.
+    FirstIssue,
+    /// The token Secret is gone.
+    Deleted,
+    /// The token Secret's data or state is not what we wrote.
+    Altered,
+    /// What the spec makes us send or render has changed.
+    SpecChanged,
+    /// The content of the credentials has changed.
+    CredentialsChanged,
+    /// A person asked for it by annotation.
+    Requested,
+    /// The clock was set back: what we know of times does not hold.
+    ClockWentBack,
+    /// It is time.
+    Due,
+}
+
+impl Because {
+    /// One word for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Because::FirstIssue => "first-issue",
+            Because::Deleted => "deleted",
+            Because::Altered => "altered",
+            Because::SpecChanged => "spec-changed",
+            Because::CredentialsChanged => "credentials-changed",
+            Because::Requested => "requested",
+            Because::ClockWentBack => "clock-went-back",
+            Because::Due => "due",
+        }
+    }
+
+    /// Whether it repairs what somebody else did: such requests back off, lest two controllers that fight become a token
+    /// loop.
+    pub const fn is_repair(self) -> bool {
+        matches!(self, Because::Deleted | Because::Altered)
+    }
+}
+
+/// How far a remaining life may exceed the granted one before the clock must have gone back.
+const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
+
+/// Why a token is wanted, or `None` when the published one will do.
+pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Because> {
+    let Some(target) = our_target(seen, spec) else {
+        return Some(if had_one(seen) && seen.target.is_none() {
+            Because::Deleted
+        } else {
+            Because::FirstIssue
+        });
+    };
+    let Some(state) = target.state() else {
+        return Some(Because::Altered);
+    };
+    why(seen, &state, target, now)
+}
+
+fn why(seen: &Observed, state: &State, target: &SecretSeen, now: Time) -> Option<Because> {
+    if !state.intact(&target.data) {
+        return Some(Because::Altered);
+    }
+    if !same_inputs(&state.inputs, &seen.resource.inputs) {
+        return Some(Because::SpecChanged);
+    }
+    if credentials_changed(seen, state) {
+        return Some(Because::CredentialsChanged);
+    }
+    if seen.unhandled_request().is_some() {
+        return Some(Because::Requested);
+    }
+    if state.expires.since(now) > state.lifetime() + CLOCK_TOLERANCE {
+        return Some(Because::ClockWentBack);
+    }
+    (now >= state.refresh).then_some(Because::Due)
+}
+
+/// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.
+pub(super) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a SecretSeen> {
+    seen.target.as_ref().filter(|target| {
+        ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours
+    })
+}
+
+/// Whether this resource has published a token before: its status says so.
+fn had_one(seen: &Observed) -> bool {
+    let status = &seen.resource.status;
+    status.token.is_some()
+        || status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Inputs of a format that this version does not know are adopted: an upgrade must not refetch a fleet.
+pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
+    made_from == wanted || inputs::short(made_from) == ANY_INPUTS
+}
+
+/// Whether the content of the credentials differs from what the token was made with. A new version with the same content
+/// (a label, an annotation) does not count, as long as the process remembers the content.
+fn credentials_changed(seen: &Observed, state: &State) -> bool {
+    let Some(credentials) = &seen.credentials else {
+        return false;
+    };
+    let version = credentials.version();
+    if state.credentials == version {
+        return false;
+    }
+    !seen.memory.fingerprint.as_ref().is_some_and(|known| {
+        known.version == short(&state.credentials) && Some(known.content) == seen.content
+    })
+}

@@ -1,0 +1,409 @@
+//! One resource's way: observe, decide, act, outcome.
+//!
+//! The same for every driver: [`World`] is what a driver brings (Kubernetes, or files), the decisions are
+//! [`crate::decide`]'s. Nothing else writes.
+
+mod publish;
+
+use std::future::Future;
+
+use crate::api::validate::Validated;
+use crate::decide::{
+    Action, Ask, Doomed, Failure, Fingerprint, Memory, Moments, Observed, Plan, Report, SecretSeen,
+    SecretWrite, Settled, Situation, StatusDetail, decide, failed, granted, report, short,
+    token_facts,
+};
+use crate::engine::{Key, Outcome, Wants, Work};
+use crate::oauth::{HttpAnswer, HttpRequest, response};
+use crate::queue::LaneReport;
+use crate::time::{Span, Time};
+
+use publish::Written;
+
+/// What a driver brings: the one side of the walk that touches the world.
+pub trait World: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> Time;
+
+    /// A draw from [0,1).
+    fn draw(&self) -> f64;
+
+    /// How much a status tells.
+    fn detail(&self) -> StatusDetail;
+
+    /// Everything about one resource; `None` when there is none.
+    fn observe(
+        &self,
+        key: &Key,
+        may_request: bool,
+    ) -> impl Future<Output = Result<Option<Observed>, Trouble>> + Send;
+
+    /// Sends a token request, once.
+    fn send(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> impl Future<Output = Result<HttpAnswer, Failure>> + Send;
+
+    /// The token request of this resource is over; what it says of its lane.
+    fn answered(&self, key: &Key, lane: LaneReport);
+
+    /// Writes a token Secret, once, and returns it as it is then (its data may be left out).
+    fn write(
+        &self,
+        key: &Key,
+        write: &SecretWrite,
+    ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
+
+    /// Deletes a Secret of ours, if it is still that one.
+    fn delete(
+        &self,
+        key: &Key,
+        doomed: &Doomed,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Writes the status, where it has changed, and tells what is to be told.
+    fn report(
+        &self,
+        seen: &Observed,
+        report: &Report,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Remembers.
+    fn remember(&self, key: &Key, memory: Memory);
+
+    /// Waits; returns `false` when there is no more time for anything but the last try.
+    fn pause(&self, span: Span) -> impl Future<Output = bool> + Send;
+}
+
+/// Why the world could not be seen or changed. Never means that something is absent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The API server does not let us.
+    #[error("the API server refuses it: {0}")]
+    Forbidden(String),
+    /// It may go away by itself.
+    #[error("{0}")]
+    Passing(String),
+}
+
+/// Why a token Secret could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// The Secret is no longer what it was when we looked: look again.
+    Raced,
+    /// The operator lacks the right.
+    Forbidden(String),
+    /// A quota, a webhook or a policy refuses it.
+    Refused(String),
+    /// The namespace is on its way out.
+    NamespaceTerminating,
+    /// It may go away by itself.
+    Passing(String),
+}
+
+/// How a walk ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Walked {
+    /// The engine learns this.
+    Done(Outcome),
+    /// The resource is gone.
+    Gone,
+    /// The world could not be seen: what was known stays known, look again then.
+    Abandoned {
+        /// When.
+        again: Time,
+        /// Why.
+        trouble: Trouble,
+    },
+}
+
+/// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.
+const AFTER_TROUBLE: Span = Span::from_seconds(5);
+/// How soon a report that could not be written is tried again.
+const REPORT_AGAIN: Span = Span::from_seconds(10);
+
+/// Walks one resource.
+pub async fn walk(world: &impl World, work: &Work) -> Walked {
+    let key = &work.key;
+    let seen = match world.observe(key, work.may_request).await {
+        Ok(Some(seen)) => seen,
+        Ok(None) => return Walked::Gone,
+        Err(trouble) => return abandoned(world, trouble),
+    };
+    let now = world.now();
+    let plan = decide(&seen, now);
+    let walker = Walker { world, key, seen };
+    let Plan {
+        action,
+        situation,
+        wants,
+        delete,
+        doubt,
+    } = plan;
+    match action {
+        Action::Nothing => walker.rest(situation, wants, &delete, doubt).await,
+        Action::Write(write) => walker.tend(&write, situation, wants, &delete).await,
+        Action::Request(ask) => walker.ask(*ask, situation).await,
+    }
+}
+
+fn abandoned(world: &impl World, trouble: Trouble) -> Walked {
+    let pause = match trouble {
+        Trouble::Forbidden(_) => AFTER_TROUBLE.scale(4.0 + 2.0 * world.draw()),
+        Trouble::Passing(_) => AFTER_TROUBLE.scale(0.5 + world.draw()),
+    };
+    Walked::Abandoned {
+        again: world.now() + pause,
+        trouble,
+    }
+}
+
+struct Walker<'a, W> {
+    world: &'a W,
+    key: &'a Key,
+    seen: Observed,
+}
+
+impl<W: World> Walker<'_, W> {
+    /// Nothing to do but tell how things stand.
+    async fn rest(
+        self,
+        situation: Situation,
+        wants: Wants,
+        delete: &[Doomed],
+        doubt: bool,
+    ) -> Walked {
+        let memory = Memory {
+            doubts: if doubt {
+                self.seen.memory.doubts + 1
+            } else {
+                0
+            },
+            ..self.seen.memory.clone()
+        };
+        // A permit is on its way: what would be said now is said better when its answer is there.
+        if wants != Wants::Request && !doubt {
+            self.cleanup(delete).await;
+            return self
+                .finish(memory, &situation, None, wants, LaneReport::Unused)
+                .await;
+        }
+        self.close(memory, None, wants, LaneReport::Unused)
+    }
+
+    /// The token is as it should be; something around it is not.
+    async fn tend(
+        self,
+        write: &SecretWrite,
+        situation: Situation,
+        wants: Wants,
+        delete: &[Doomed],
+    ) -> Walked {
+        match self.world.write(self.key, write).await {
+            Ok(written) => {
+                let memory = self.seen.memory.clone();
+                self.cleanup(delete).await;
+                self.finish(
+                    memory,
+                    &situation,
+                    Some((written, write)),
+                    wants,
+                    LaneReport::Unused,
+                )
+                .await
+            }
+            Err(WriteError::Raced) => {
+                let again = Wants::LookAt(self.world.now() + Span::from_seconds(1));
+                let memory = self.seen.memory.clone();
+                self.close(memory, None, again, LaneReport::Unused)
+            }
+            Err(error) => {
+                let (situation, again) = publish::hindered(&self.seen, situation, &error);
+                let again = Wants::LookAt(self.world.now() + again);
+                let memory = self.seen.memory.clone();
+                self.finish(memory, &situation, None, again, LaneReport::Unused)
+                    .await
+            }
+        }
+    }
+
+    /// Asks for a token and publishes it.
+    async fn ask(mut self, ask: Ask, _before: Situation) -> Walked {
+        let Ok(spec) = self.seen.resource.spec.clone() else {
+            return abandoned(
+                self.world,
+                Trouble::Passing("the spec is not valid".to_owned()),
+            );
+        };
+        let sent = self.world.now();
+        self.seen.memory.last_sent = Some(sent);
+        let answer = self.world.send(&self.seen, &spec, &ask.request).await;
+        drop(ask.request);
+        let at = Moments {
+            sent,
+            received: self.world.now(),
+            u: self.world.draw(),
+        };
+        let answer = answer.and_then(|answer| {
+            response::decode(&spec.client.response, &answer, at.received)
+                .map_err(|error| Failure::answer(&error, &spec.client.grant))
+        });
+        let (settled, lane) = match answer {
+            Ok(token) => (
+                granted(&self.seen, &spec, ask.because, token, at),
+                LaneReport::Succeeded,
+            ),
+            Err(failure) => {
+                let lane = if failure.timed_out {
+                    LaneReport::TimedOut
+                } else {
+                    LaneReport::Failed
+                };
+                (failed(&self.seen, &spec, &failure, at), lane)
+            }
+        };
+        self.world.answered(self.key, lane);
+        self.settle(settled, &spec, ask.because.is_repair(), at)
+            .await
+    }
+
+    async fn settle(
+        mut self,
+        settled: Settled,
+        spec: &Validated,
+        repair: bool,
+        at: Moments,
+    ) -> Walked {
+        let Settled {
+            write,
+            situation,
+            attempt,
+            wants,
+            delete,
+        } = settled;
+        let mut memory = self.seen.memory.clone();
+        memory.attempt = attempt.map(Box::new);
+        if repair && write.is_some() {
+            memory.repairs = memory.repairs.another(at.sent);
+        }
+        let Some(write) = write else {
+            return self
+                .finish(memory, &situation, None, wants, LaneReport::Unused)
+                .await;
+        };
+        match publish::publish(
+            self.world,
+            self.key,
+            &mut self.seen,
+            spec,
+            write,
+            &situation,
+        )
+        .await
+        {
+            Written::Stands(written, write) => {
+                self.cleanup(&delete).await;
+                memory.told_gone = false;
+                self.finish(
+                    memory,
+                    &situation,
+                    Some((*written, &write)),
+                    wants,
+                    LaneReport::Unused,
+                )
+                .await
+            }
+            Written::Superseded => {
+                let again = Wants::LookAt(self.world.now());
+                self.close(memory, None, again, LaneReport::Unused)
+            }
+            Written::ResourceGone => Walked::Gone,
+            Written::GivenUp(situation, again) => {
+                let again =
+                    again.map_or(Wants::Change, |span| Wants::LookAt(self.world.now() + span));
+                self.finish(memory, &situation, None, again, LaneReport::Unused)
+                    .await
+            }
+        }
+    }
+
+    async fn cleanup(&self, delete: &[Doomed]) {
+        for doomed in delete {
+            if let Err(trouble) = self.world.delete(self.key, doomed).await {
+                tracing::warn!(secret = doomed.name, %trouble, "an old token Secret could not be deleted yet");
+            }
+        }
+    }
+
+    /// Reports, then closes.
+    async fn finish(
+        self,
+        memory: Memory,
+        situation: &Situation,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Wants,
+        lane: LaneReport,
+    ) -> Walked {
+        let resource = &self.seen.resource;
+        let told = report(
+            situation,
+            &resource.status,
+            resource.generation,
+            self.world.detail(),
+            self.world.now(),
+        );
+        let wants = match self.world.report(&self.seen, &told).await {
+            Ok(()) => wants,
+            Err(trouble) => {
+                tracing::warn!(%trouble, "the status could not be written; it is tried again");
+                Wants::LookAt(self.world.now() + REPORT_AGAIN)
+            }
+        };
+        self.close(memory, written, wants, lane)
+    }
+
+    /// Remembers, and tells the engine.
+    fn close(
+        &self,
+        mut memory: Memory,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Wants,
+        lane: LaneReport,
+    ) -> Walked {
+        let made_from = match &written {
+            Some((_, write)) => Some(write.state.credentials.clone()),
+            None => self
+                .seen
+                .target
+                .as_ref()
+                .and_then(SecretSeen::state)
+                .map(|state| state.credentials),
+        };
+        if let (Some(credentials), Some(content)) = (&self.seen.credentials, self.seen.content)
+            && made_from.as_deref() == Some(&credentials.version())
+        {
+            memory.fingerprint = Some(Fingerprint {
+                version: short(&credentials.version()),
+                content,
+            });
+        }
+        let token = match &written {
+            Some((secret, _)) => {
+                memory.written = secret.written();
+                token_facts(secret)
+            }
+            None => self.seen.target.as_ref().and_then(token_facts),
+        };
+        let attempt = memory.attempt.as_deref().map(|attempt| attempt.fact());
+        memory.target_claimed_by = None;
+        self.world.remember(self.key, memory);
+        Walked::Done(Outcome {
+            token,
+            attempt,
+            lane,
+            wants,
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Publishing a token that is in hand: tried until it stands, since it cannot be had again without asking.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::decide::{
+    Observed, Ownership, Problem, ProblemKind, SecretSeen, SecretWrite, Situation, ownership,
+    report, rewrite,
+};
+use crate::engine::Key;
+use crate::time::Span;
+
+use super::{World, WriteError};
+
+/// How a token in hand ended.
+pub(super) enum Written {
+    /// It is published.
+    Stands(Box<SecretSeen>, SecretWrite),
+    /// A newer one is published already.
+    Superseded,
+    /// The resource is gone, and with it whoever wanted the token.
+    ResourceGone,
+    /// It cannot be published; why, and when to look again.
+    GivenUp(Situation, Option<Span>),
+}
+
+/// The first and the longest pause between two tries.
+const FIRST_PAUSE: Span = Span::from_millis(250);
+const LONGEST_PAUSE: Span = Span::from_seconds(15);
+/// After so many tries people are told that a token waits to be written.
+const TELL_AFTER: u32 = 4;
+
+/// Writes the token Secret, again and again, until it stands or nobody needs it any more. Every try carries UID and
+/// resourceVersion of what was seen last, so that it never overwrites what it does not know.
+pub(super) async fn publish(
+    world: &impl World,
+    key: &Key,
+    seen: &mut Observed,
+    spec: &Validated,
+    write: SecretWrite,
+    situation: &Situation,
+) -> Written {
+    let mut write = write;
+    let mut pause = FIRST_PAUSE;
+    let mut told = false;
+    let mut last_try = false;
+    for tries in 1_u32.. {
+        let error = match world.write(key, &write).await {
+            Ok(written) => return Written::Stands(Box::new(written), write),
+            Err(error) => error,
+        };
+        if error == WriteError::NamespaceTerminating {
+            return Written::GivenUp(hindered(seen, situation.clone(), &error).0, None);
+        }
+        if world.now() >= write.state.expires || last_try {
+            let (situation, again) = hindered(seen, situation.clone(), &error);
+            return Written::GivenUp(situation, Some(again));
+        }
+        if !told && (error.needs_person() || tries >= TELL_AFTER) {
+            told = true;
+            tell(world, seen, situation, &error).await;
+        }
+        // What raced with us is looked at without delay, but not in a hot loop.
+        if error != WriteError::Raced || tries > 1 {
+            last_try = !world.pause(pause.scale(0.75 + 0.5 * world.draw())).await;
+            pause = (pause + pause).min(LONGEST_PAUSE);
+        }
+        match again(world, key, seen, spec, &write, situation).await {
+            Again::Write(next) => write = *next,
+            Again::End(written) => return written,
+        }
+    }
+    Written::Superseded
+}
+
+/// What a look at the world says of a write that failed.
+enum Again {
+    /// Try this.
+    Write(Box<SecretWrite>),
+    /// It is over.
+    End(Written),
+}
+
+async fn again(
+    world: &impl World,
+    key: &Key,
+    seen: &mut Observed,
+    spec: &Validated,
+    write: &SecretWrite,
+    situation: &Situation,
+) -> Again {
+    let fresh = match world.observe(key, true).await {
+        Ok(Some(fresh)) => fresh,
+        Ok(None) => return Again::End(Written::ResourceGone),
+        // Nothing is known that was not known before: the same write again.
+        Err(_) => return Again::Write(Box::new(write.clone())),
+    };
+    let recreated = fresh.resource.uid != seen.resource.uid;
+    if recreated || fresh.resource.deleting {
+        return Again::End(Written::ResourceGone);
+    }
+    let renamed = fresh
+        .resource
+        .spec
+        .as_ref()
+        .is_ok_and(|now| now.token_secret.name != spec.token_secret.name);
+    if renamed {
+        // The new name gets its token by the ordinary way.
+        return Again::End(Written::Superseded);
+    }
+    seen.target = fresh.target;
+    seen.resource.status = fresh.resource.status;
+    let Some(target) = &seen.target else {
+        return Again::Write(Box::new(rewrite(seen, spec, write)));
+    };
+    match ownership(target, &seen.resource, &spec.token_secret.type_) {
+        Ownership::Ours | Ownership::Adoptable => {}
+        _ => {
+            let mut situation = situation.clone();
+            situation.token = None;
+            let problem = Problem {
+                kind: ProblemKind::Stalled,
+                reason: Reason::SecretNotOwned,
+                message: format!(
+                    "Secret {} was made by someone else while a token was being asked for; it is left alone.",
+                    target.name
+                ),
+            };
+            situation.problem = Some(problem);
+            return Again::End(Written::GivenUp(situation, Some(Span::from_seconds(1))));
+        }
+    }
+    match target.state().filter(|state| state.intact(&target.data)) {
+        // Our write was committed though its answer was lost.
+        Some(state) if state == write.state => {
+            Again::End(Written::Stands(Box::new(target.clone()), write.clone()))
+        }
+        // Another replica published a newer one.
+        Some(state) if state.issued > write.state.issued => Again::End(Written::Superseded),
+        _ => Again::Write(Box::new(rewrite(seen, spec, write))),
+    }
+}
+
+async fn tell(world: &impl World, seen: &mut Observed, situation: &Situation, error: &WriteError) {
+    let (situation, _) = hindered(seen, situation.clone(), error);
+    let resource = &seen.resource;
+    let told = report(
+        &situation,
+        &resource.status,
+        resource.generation,
+        world.detail(),
+        world.now(),
+    );
+    // The token matters more than the news: no second try here.
+    if world.report(seen, &told).await.is_ok() {
+        seen.resource.status = told.status;
+    }
+}
+
+/// The situation while a write is hindered, and when to look again. The token that was to be written does not stand, so
+/// what stood before is what is told.
+pub(super) fn hindered(
+    seen: &Observed,
+    situation: Situation,
+    error: &WriteError,
+) -> (Situation, Span) {
+    let namespace = &seen.resource.namespace;
+    let name = &situation.secret_name;
+    let (kind, reason, message, again) = match error {
+        WriteError::Forbidden(why) => (
+            ProblemKind::Stalled,
+            Reason::PermissionMissing,
+            format!(
+                "The operator may not write Secret {name} in namespace {namespace} ({why}). Check its Role: kubectl auth can-i patch secrets -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+            ),
+            Span::from_seconds(30),
+        ),
+        WriteError::Refused(why) => (
+            ProblemKind::Stalled,
+            Reason::WriteRefused,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written: {why}. See kubectl describe resourcequota -n {namespace} and the admission webhooks of the cluster."
+            ),
+            Span::from_seconds(30),
+        ),
+        WriteError::NamespaceTerminating => (
+            ProblemKind::Stalled,
+            Reason::NamespaceTerminating,
+            format!("Namespace {namespace} is being deleted: nothing can be written into it."),
+            Span::from_seconds(300),
+        ),
+        WriteError::Raced | WriteError::Passing(_) => (
+            ProblemKind::Waiting,
+            Reason::AwaitingWrite,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written yet: the API server is busy or does not answer. It is tried again by itself."
+            ),
+            Span::from_seconds(10),
+        ),
+    };
+    let before = crate::decide::standing(seen);
+    let situation = Situation {
+        token: before,
+        problem: Some(Problem {
+            kind,
+            reason,
+            message,
+        }),
+        ..situation
+    };
+    (situation, again)
+}
+
+impl WriteError {
+    fn needs_person(&self) -> bool {
+        matches!(self, WriteError::Forbidden(_) | WriteError::Refused(_))
+    }
+}
