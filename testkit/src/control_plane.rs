@@ -20,7 +20,6 @@ use data_dir::DataDir;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, PostParams};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use servers::{Files, Ports};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -253,14 +252,7 @@ impl ControlPlane {
     /// # Errors
     /// When the API server's certificate cannot be read.
     pub fn client_as(&self, token: &str) -> Result<kube::Client> {
-        let url = self
-            .server_url()
-            .parse()
-            .context(|| "the API server's own URL does not parse")?;
-        let mut config = kube::Config::new(url);
-        config.root_cert = Some(self.root_certificates()?);
-        config.auth_info.token = Some(token.to_owned().into());
-        kube::Client::try_from(config).context(|| "cannot make a client of the API server")
+        self.identity(token, "default").client()
     }
 
     /// A token of a ServiceAccount, from the TokenRequest API, valid for a year.
@@ -286,6 +278,15 @@ impl ControlPlane {
             .context(|| "the answer to a TokenRequest has no token")
     }
 
+    /// What a kubeconfig says for a ServiceAccount: to be written, or pointed at a proxy first.
+    ///
+    /// # Errors
+    /// When there is no such ServiceAccount.
+    pub async fn service_account(&self, namespace: &str, name: &str) -> Result<Kubeconfig> {
+        let token = self.service_account_token(namespace, name).await?;
+        Ok(self.identity(&token, namespace))
+    }
+
     /// Writes `DIR/NAMESPACE-NAME.kubeconfig` for a ServiceAccount and returns its path.
     ///
     /// # Errors
@@ -296,9 +297,8 @@ impl ControlPlane {
         name: &str,
         dir: &Path,
     ) -> Result<PathBuf> {
-        let token = self.service_account_token(namespace, name).await?;
         let path = dir.join(format!("{namespace}-{name}.kubeconfig"));
-        self.identity(&token, namespace).write(&path)?;
+        self.service_account(namespace, name).await?.write(&path)?;
         Ok(path)
     }
 
@@ -515,17 +515,6 @@ impl ControlPlane {
             "GET {path} answers {}",
             answer.status()
         )))
-    }
-
-    fn root_certificates(&self) -> Result<Vec<Vec<u8>>> {
-        let path = self.ca_path();
-        CertificateDer::pem_file_iter(&path)
-            .and_then(|certificates| {
-                certificates
-                    .map(|found| found.map(|der| der.to_vec()))
-                    .collect()
-            })
-            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
     }
 }
 

@@ -1,11 +1,15 @@
 //! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
 
+mod background;
+pub mod clock;
 pub mod control_plane;
 mod error;
+pub mod fault_proxy;
 pub mod net;
 pub mod process;
 pub mod provider;
 mod random;
+pub mod tcp_proxy;
 pub mod tls;
 pub mod wait;
 

@@ -137,7 +137,7 @@ type Job = (Command, mpsc::Sender<io::Result<Child>>);
 ///
 /// The kernel's parent-death signal fires when the *thread* that started the child ends, and the threads of tests end all the
 /// time. So one thread, which lives as long as the process, starts them all.
-fn spawn(command: Command) -> io::Result<Child> {
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (sender, jobs) = mpsc::channel::<Job>();

@@ -1,4 +1,5 @@
 //! The launcher against what it launches.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};

@@ -1,4 +1,5 @@
 //! The program `control-plane`, and what is left of it when it ends one way or another.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};

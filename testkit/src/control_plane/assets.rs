@@ -1,6 +1,6 @@
 //! The programs of a control plane: found, or built once into a cache.
 
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Result, process};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -210,8 +210,9 @@ fn linker_flags(version: &str) -> String {
     )
 }
 
-fn run_go(mut go: Command) -> Result<()> {
-    let mut child = match go.spawn() {
+fn run_go(go: Command) -> Result<()> {
+    // It dies with us: the lock ends with this process, and the next one must not meet a build that still runs.
+    let mut child = match process::spawn(go) {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::new(

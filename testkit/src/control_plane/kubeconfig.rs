@@ -1,6 +1,7 @@
 //! Files that tell a client where the API is and who it is.
 
-use crate::{Context, Result};
+use crate::{Context, Error, Result};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +28,32 @@ impl Kubeconfig {
             server: server.into(),
             ..self.clone()
         }
+    }
+
+    /// A new client with this identity; call it inside the runtime that uses it.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn client(&self) -> Result<kube::Client> {
+        let url = self
+            .server
+            .parse()
+            .context(|| format!("`{}` is no URL", self.server))?;
+        let mut config = kube::Config::new(url);
+        config.root_cert = Some(self.root_certificates()?);
+        config.auth_info.token = Some(self.token.clone().into());
+        config.default_namespace.clone_from(&self.namespace);
+        kube::Client::try_from(config).context(|| "cannot make a client of the API server")
+    }
+
+    fn root_certificates(&self) -> Result<Vec<Vec<u8>>> {
+        CertificateDer::pem_file_iter(&self.ca)
+            .and_then(|certificates| {
+                certificates
+                    .map(|found| found.map(|der| der.to_vec()))
+                    .collect()
+            })
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", self.ca.display())))
     }
 
     /// Writes it, readable by its owner alone; a file that is there already is replaced.
