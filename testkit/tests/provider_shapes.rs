@@ -1,4 +1,9 @@
 //! The scripted provider answers in every shape that real ones use.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod provider_client;
 

@@ -1,5 +1,10 @@
 //! A client for the tests of the scripted provider.
 #![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     reason = "every test binary takes what it needs"
