@@ -1,11 +1,13 @@
 //! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
 
 mod background;
+mod cache;
 pub mod clock;
 pub mod control_plane;
 mod error;
 pub mod fault_proxy;
 pub mod net;
+pub mod oidc;
 pub mod process;
 pub mod provider;
 mod random;

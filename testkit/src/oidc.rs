@@ -1,0 +1,300 @@
+//! An OAuth server of somebody else's (npm `oidc-provider`), on loopback: it confirms that what we hold for the protocol is it.
+//!
+//! Its package, the lock that pins it, and the few lines that start it lie in `testkit/oidc-provider/`. It is installed once into
+//! a cache outside the checkout, which takes seconds, `node` and `npm`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::tls::{self, Authority};
+use crate::{Context, Error, Result, cache, wait};
+
+/// All that is installed and started, by file name.
+const FILES: [(&str, &str); 3] = [
+    (
+        "package.json",
+        include_str!("../oidc-provider/package.json"),
+    ),
+    (
+        "package-lock.json",
+        include_str!("../oidc-provider/package-lock.json"),
+    ),
+    ("server.mjs", include_str!("../oidc-provider/server.mjs")),
+];
+/// How long npm may take; it has a patience of its own with the network.
+const INSTALL_DEADLINE: Duration = Duration::from_secs(300);
+/// How often it is looked at meanwhile.
+const INSTALL_PERIOD: Duration = Duration::from_millis(50);
+/// How long the server may take to start on a busy machine.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long one question to it may take.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a client authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// HTTP Basic, form-encoded before base64; nothing else is accepted from this client.
+    ClientSecretBasic,
+    /// In the body; nothing else is accepted from this client.
+    ClientSecretPost,
+}
+
+/// A client that the server knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Client {
+    /// Its identifier: printable ASCII (RFC 6749 appendix A.1).
+    #[serde(rename = "client_id")]
+    pub id: String,
+    /// Its secret: printable ASCII.
+    #[serde(rename = "client_secret")]
+    pub secret: String,
+    /// How it authenticates.
+    #[serde(rename = "token_endpoint_auth_method")]
+    pub method: Method,
+}
+
+/// What the server does.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The clients there are, for `client_credentials` alone.
+    pub clients: Vec<Client>,
+    /// How long access tokens live, seconds; 600 by default.
+    pub lifetime_seconds: u32,
+    /// `resource` (RFC 8707) is understood and must start with `https://api.example.com`; off by default, and then ignored.
+    pub resource_indicators: bool,
+    /// The scopes there are; `read` and `write` by default.
+    pub scopes: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            clients: Vec::new(),
+            lifetime_seconds: 600,
+            resource_indicators: false,
+            scopes: vec!["read".to_owned(), "write".to_owned()],
+        }
+    }
+}
+
+/// What the server told of a token request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It gave a token.
+    Granted {
+        /// To this client.
+        client: String,
+    },
+    /// It gave none.
+    Refused {
+        /// `error` of its answer.
+        error: String,
+    },
+    /// It failed itself.
+    Broken {
+        /// In its own words.
+        error: String,
+    },
+}
+
+/// The line that the server prints when it is ready.
+#[derive(Deserialize)]
+struct Ready {
+    issuer: String,
+    token_endpoint: String,
+    introspection_endpoint: String,
+}
+
+/// A running server. It dies with the handle, and with this process whatever that dies of.
+pub struct OidcProvider {
+    ready: Ready,
+    folder: TempDir,
+    first_client: Option<Client>,
+    ca_pem: String,
+    _process: Process,
+}
+
+impl OidcProvider {
+    /// Installs the server if that has not been done on this machine, starts it, and waits until it answers; over TLS when
+    /// there is an authority to make its certificate.
+    ///
+    /// # Errors
+    /// When there is no `node` or `npm`, when the installation fails, or when it does not start within a minute: with what it
+    /// printed.
+    pub async fn start(options: Options, authority: Option<&Authority>) -> Result<OidcProvider> {
+        let installed = tokio::task::spawn_blocking(install)
+            .await
+            .context(|| "the installation of oidc-provider panicked")??;
+        let identity = authority
+            .map(|authority| authority.issue_for_loopback(None))
+            .transpose()?;
+        let config = json!({
+            "clients": options.clients,
+            "lifetimeSeconds": options.lifetime_seconds,
+            "resourceIndicators": options.resource_indicators,
+            "scopes": options.scopes,
+            "tls": identity.map(|identity| json!({"cert": identity.certificate_pem, "key": identity.key_pem})),
+        });
+        let folder = tempfile::tempdir().context(|| "cannot make a folder for oidc-provider")?;
+        let mut node = Command::new("node");
+        node.arg(installed.join("server.mjs"))
+            .env("OIDC_PROVIDER_CONFIG", config.to_string())
+            .stdin(Stdio::null())
+            .stdout(create(&folder.path().join("stdout"))?)
+            .stderr(create(&folder.path().join("stderr"))?);
+        let process = Process::start("oidc-provider", node)?;
+        let ready = wait::until("oidc-provider", START_DEADLINE, || async {
+            if let Some(status) = process.exited() {
+                let said = read(&folder.path().join("stderr"))?;
+                return Ok(Err(Error::new(format!(
+                    "oidc-provider ended ({status}): {said}"
+                ))));
+            }
+            let said = read(&folder.path().join("stdout"))?;
+            let line = said
+                .lines()
+                .next()
+                .context(|| "it has not said that it is ready")?;
+            serde_json::from_str(line)
+                .context(|| "its first line is not whole")
+                .map(Ok)
+        })
+        .await??;
+        Ok(OidcProvider {
+            ready,
+            folder,
+            first_client: options.clients.first().cloned(),
+            ca_pem: authority.map(Authority::pem).unwrap_or_default(),
+            _process: process,
+        })
+    }
+
+    /// Its issuer identifier: scheme, host and port.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.ready.issuer
+    }
+
+    /// The URL of its token endpoint.
+    #[must_use]
+    pub fn token_endpoint(&self) -> &str {
+        &self.ready.token_endpoint
+    }
+
+    /// What became of the token requests so far, in order.
+    ///
+    /// # Errors
+    /// When its output cannot be read.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        // The first line says that it is ready; the last may still be on its way, and is taken when it is whole.
+        let said = read(&self.folder.path().join("stdout"))?;
+        let lines = said.lines().skip(1);
+        Ok(lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// What the server says of a token when its first client asks (RFC 7662): `active`, `client_id`, `scope`, `aud`, `exp`.
+    ///
+    /// # Errors
+    /// When it has no client, or does not answer with a document.
+    pub async fn introspect(&self, token: &str) -> Result<Value> {
+        let what = || "cannot ask oidc-provider about a token";
+        let client = self
+            .first_client
+            .as_ref()
+            .context(|| "oidc-provider has no client to ask as")?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(&self.ca_pem)?)
+            .no_proxy()
+            .timeout(ANSWER_DEADLINE)
+            .build()
+            .context(what)?;
+        let request = http.post(&self.ready.introspection_endpoint);
+        let (id, secret) = (client.id.as_str(), client.secret.as_str());
+        let request = match client.method {
+            Method::ClientSecretPost => request.form(&[
+                ("token", token),
+                ("client_id", id),
+                ("client_secret", secret),
+            ]),
+            Method::ClientSecretBasic => {
+                let encoded = |text: &str| -> String {
+                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+                };
+                request
+                    .form(&[("token", token)])
+                    .basic_auth(encoded(id), Some(encoded(secret)))
+            }
+        };
+        request
+            .send()
+            .await
+            .context(what)?
+            .json()
+            .await
+            .context(what)
+    }
+}
+
+/// The folder with the server and everything it needs.
+fn install() -> Result<PathBuf> {
+    let key = FILES.map(|(_, text)| text).join("\0");
+    cache::filled_once("oidc-provider", key.as_bytes(), |into| {
+        eprintln!(
+            "testkit: installing oidc-provider into {}: once, some seconds",
+            into.display()
+        );
+        for (name, text) in FILES {
+            std::fs::write(into.join(name), text).context(|| format!("cannot write {name}"))?;
+        }
+        let log = into.join("npm.log");
+        let mut npm = Command::new("npm");
+        npm.current_dir(into)
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(create(&log)?);
+        let npm = Process::start("npm", npm).context(
+            || "oidc-provider is installed by npm. Install Node 20 or later, which brings it",
+        )?;
+        let mut waited = Duration::ZERO;
+        let status = loop {
+            if let Some(status) = npm.exited() {
+                break status;
+            }
+            if waited >= INSTALL_DEADLINE {
+                return Err(Error::new(format!(
+                    "`npm ci` was not done after {INSTALL_DEADLINE:?}: {}",
+                    read(&log)?
+                )));
+            }
+            std::thread::sleep(INSTALL_PERIOD);
+            waited += INSTALL_PERIOD;
+        };
+        match status.success() {
+            true => Ok(()),
+            false => Err(Error::new(format!(
+                "`npm ci` failed ({status}): {}",
+                read(&log)?
+            ))),
+        }
+    })
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).context(|| format!("cannot make {}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))
+}
