@@ -13,6 +13,7 @@
 //! - No error holds anything of URL, headers or body.
 
 pub mod address;
+mod classify;
 mod clients;
 mod error;
 mod proxy;
@@ -141,7 +142,7 @@ impl Sender {
             let response = client
                 .execute(prepared)
                 .await
-                .map_err(|error| error::classify(&error, through_proxy))?;
+                .map_err(|error| classify::classify(&error, through_proxy))?;
             answering.store(true, Ordering::Relaxed);
             read(response).await
         };
@@ -232,7 +233,7 @@ async fn read(mut response: reqwest::Response) -> Result<HttpAnswer, SendError> 
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| error::classify(&error, false))?
+        .map_err(|error| classify::classify(&error, false))?
     {
         if body.len() + chunk.len() > MAX_BODY {
             return Err(SendError::BodyTooLarge);

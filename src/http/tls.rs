@@ -120,6 +120,11 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_any_certificates_is_no_error() {
+        assert!(config(&Arc::new(RootCertStore::empty()), None).is_ok());
+    }
+
+    #[test]
     fn bundles_that_trust_nothing_are_refused() {
         assert_eq!(refused(""), BadCaBundle::NoCertificate);
         assert_eq!(refused("not pem at all"), BadCaBundle::NoCertificate);

@@ -1,0 +1,139 @@
+//! Typing the HTTP library's errors by what lies in their chain of causes, never by their text.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::error::{ConnectProblem, SendError, TlsProblem};
+use super::resolve::Unresolved;
+
+/// Types an error of the HTTP library by what lies in its chain of causes.
+pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError {
+    let mut io_kind = None;
+    let mut parse = false;
+    for cause in causes(error) {
+        if let Some(Unresolved::Refused { address, kind }) = cause.downcast_ref() {
+            return SendError::AddressRefused {
+                address: Some(*address),
+                kind: *kind,
+            };
+        }
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return SendError::Tls(tls_problem(tls));
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            io_kind = Some(io.kind());
+        }
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+            parse |= hyper.is_parse();
+        }
+    }
+    if error.is_dns() {
+        return SendError::Dns;
+    }
+    if !error.is_connect() {
+        let damaged = error.is_decode()
+            && !matches!(
+                io_kind,
+                Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+            );
+        return if parse || damaged && io_kind.is_some() {
+            SendError::Garbled
+        } else {
+            SendError::Cut
+        };
+    }
+    if error.is_timeout() {
+        return SendError::ConnectTimeout;
+    }
+    match io_kind {
+        Some(io::ErrorKind::ConnectionRefused) => SendError::Connect(ConnectProblem::Refused),
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+            SendError::Connect(ConnectProblem::Unreachable)
+        }
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            SendError::Connect(ConnectProblem::Reset)
+        }
+        // What rustls says when the peer hangs up in the middle of the handshake.
+        Some(io::ErrorKind::UnexpectedEof) => SendError::Tls(TlsProblem::Handshake),
+        Some(_) => SendError::Connect(ConnectProblem::Other),
+        None if through_proxy => SendError::Proxy,
+        None => SendError::Connect(ConnectProblem::Other),
+    }
+}
+
+/// An error and everything under it. `io::Error` hides what it wraps from `source`, so that is unwrapped too.
+fn causes<'e>(error: &'e (dyn StdError + 'static)) -> Vec<&'e (dyn StdError + 'static)> {
+    let mut found = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        found.push(error);
+        next = match error.downcast_ref::<io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    found
+}
+
+fn tls_problem(error: &rustls::Error) -> TlsProblem {
+    use rustls::{AlertDescription as Alert, CertificateError as Certificate};
+    match error {
+        rustls::Error::InvalidCertificate(problem) => match problem {
+            Certificate::Expired | Certificate::ExpiredContext { .. } => TlsProblem::Expired,
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                TlsProblem::NotYetValid
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                TlsProblem::WrongName
+            }
+            Certificate::UnknownIssuer => TlsProblem::UnknownIssuer,
+            Certificate::Other(other)
+                if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+            {
+                TlsProblem::CaAsServer
+            }
+            _ => TlsProblem::BadCertificate,
+        },
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => {
+            TlsProblem::ClientCertificateWanted
+        }
+        _ => TlsProblem::Handshake,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rustls_says_is_told_apart() {
+        use rustls::{AlertDescription, CertificateError, OtherError};
+        let ca = CertificateError::Other(OtherError(std::sync::Arc::new(
+            webpki::Error::CaUsedAsEndEntity,
+        )));
+        let wanted = AlertDescription::CertificateRequired;
+        for (error, problem) in [
+            (CertificateError::Expired.into(), TlsProblem::Expired),
+            (
+                CertificateError::NotValidForName.into(),
+                TlsProblem::WrongName,
+            ),
+            (
+                CertificateError::UnknownIssuer.into(),
+                TlsProblem::UnknownIssuer,
+            ),
+            (
+                CertificateError::BadSignature.into(),
+                TlsProblem::BadCertificate,
+            ),
+            (ca.into(), TlsProblem::CaAsServer),
+            (
+                rustls::Error::AlertReceived(wanted),
+                TlsProblem::ClientCertificateWanted,
+            ),
+            (rustls::Error::DecryptError, TlsProblem::Handshake),
+        ] {
+            assert_eq!(tls_problem(&error), problem, "{error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use super::*;
+
+fn all() -> Vec<SendError> {
+    let mut all = vec![
+        SendError::BadUrl,
+        SendError::BadHeader {
+            name: "x-key".into(),
+        },
+        SendError::HttpNotAllowed,
+        SendError::AddressRefused {
+            address: None,
+            kind: AddressKind::Loopback,
+        },
+        SendError::AddressRefused {
+            address: Some([169, 254, 169, 254].into()),
+            kind: AddressKind::Metadata,
+        },
+        SendError::BadCaBundle(BadCaBundle::NoCertificate),
+        SendError::Dns,
+        SendError::ConnectTimeout,
+        SendError::Proxy,
+        SendError::Timeout {
+            after: Duration::from_secs(10),
+            answering: false,
+        },
+        SendError::Timeout {
+            after: Duration::from_secs(10),
+            answering: true,
+        },
+        SendError::Cut,
+        SendError::Garbled,
+        SendError::BodyTooLarge,
+        SendError::Setup,
+    ];
+    let connects = [
+        ConnectProblem::Refused,
+        ConnectProblem::Unreachable,
+        ConnectProblem::Reset,
+        ConnectProblem::Other,
+    ];
+    all.extend(connects.map(SendError::Connect));
+    let tls = [
+        TlsProblem::Expired,
+        TlsProblem::NotYetValid,
+        TlsProblem::WrongName,
+        TlsProblem::UnknownIssuer,
+        TlsProblem::CaAsServer,
+        TlsProblem::BadCertificate,
+        TlsProblem::ClientCertificateWanted,
+        TlsProblem::Handshake,
+    ];
+    all.extend(tls.map(SendError::Tls));
+    all
+}
+
+#[test]
+fn every_failure_has_a_listed_reason_and_says_what_to_do() {
+    for error in all() {
+        assert!(
+            REASONS.iter().any(|(reason, _)| *reason == error.reason()),
+            "{error:?}"
+        );
+        assert!(
+            error.explain().len() > error.to_string().len() + 20,
+            "{error:?}"
+        );
+    }
+    for (reason, _) in REASONS {
+        assert!(
+            all().iter().any(|error| error.reason() == *reason),
+            "{reason} is never given"
+        );
+    }
+}
+
+#[test]
+fn what_only_a_person_can_mend_is_permanent_and_the_network_is_not() {
+    for error in all() {
+        let permanent = matches!(
+            error.reason(),
+            "InvalidTokenURL"
+                | "InvalidHeader"
+                | "HttpNotAllowed"
+                | "AddressRefused"
+                | "InvalidCABundle"
+        );
+        let expected = if permanent {
+            FailureClass::Permanent
+        } else {
+            FailureClass::Transient
+        };
+        assert_eq!(error.class(), expected, "{error:?}");
+    }
+}
+
+#[test]
+fn messages_read_as_sentences() {
+    let refused = &all()[4];
+    assert!(refused.explain().starts_with(
+        "The token endpoint is at 169.254.169.254, the address of a cloud's metadata service, and is not asked. Check the host"
+    ));
+}

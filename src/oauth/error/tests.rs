@@ -1,0 +1,98 @@
+use super::*;
+
+fn refused(status: u16, code: ErrorCode) -> TokenError {
+    TokenError::Refused {
+        status,
+        code,
+        retry_after: None,
+    }
+}
+
+#[test]
+fn classes_follow_the_promised_table() {
+    use ErrorCode as Code;
+    use FailureClass::{NeedsPerson, Permanent, Transient};
+    let table = [
+        (400, Code::InvalidClient, Permanent),
+        (401, Code::InvalidClient, Permanent),
+        (400, Code::UnauthorizedClient, Permanent),
+        (400, Code::InvalidScope, Permanent),
+        (400, Code::UnsupportedGrantType, Permanent),
+        (400, Code::InvalidRequest, Permanent),
+        (400, Code::InvalidTarget, Permanent),
+        (400, Code::InvalidGrant, Permanent),
+        (200, Code::InvalidClient, Permanent),
+        (401, Code::Unknown, Permanent),
+        (403, Code::Unknown, Permanent),
+        (404, Code::Unknown, Permanent),
+        (408, Code::Unknown, Transient),
+        (425, Code::Unknown, Transient),
+        (429, Code::Unknown, Transient),
+        (429, Code::AccessDenied, Transient),
+        (500, Code::Unknown, Transient),
+        (503, Code::TemporarilyUnavailable, Transient),
+        (400, Code::ServerError, Transient),
+        (400, Code::SlowDown, Transient),
+        (400, Code::Unknown, Transient),
+        (200, Code::Unknown, Transient),
+    ];
+    for (status, code, class) in table {
+        let error = refused(status, code);
+        assert_eq!(
+            error.class(&Grant::ClientCredentials),
+            class,
+            "{status} {code:?}"
+        );
+    }
+    let password = refused(400, Code::InvalidGrant);
+    assert_eq!(password.class(&Grant::Password), NeedsPerson);
+    assert_eq!(
+        refused(429, Code::InvalidGrant).class(&Grant::Password),
+        Transient
+    );
+    let redirect = TokenError::Redirected { status: 302 };
+    assert_eq!(redirect.class(&Grant::Password), Permanent);
+    let html = TokenError::Unusable {
+        problem: "it is not JSON",
+    };
+    assert_eq!(html.class(&Grant::Password), Transient);
+}
+
+#[test]
+fn every_reason_is_listed_and_says_what_to_do() {
+    let codes = SPELLINGS
+        .iter()
+        .map(|(_, code)| *code)
+        .chain([ErrorCode::Unknown]);
+    for code in codes {
+        for status in 200..600 {
+            let error = refused(status, code);
+            let listed = REASONS.iter().any(|(reason, _)| *reason == error.reason());
+            assert!(listed, "{} is not listed", error.reason());
+            assert!(error.explain().len() > error.to_string().len() + 20);
+        }
+    }
+    for (reason, _) in REASONS {
+        assert!(reason.chars().all(|c| c.is_ascii_alphabetic()));
+    }
+}
+
+#[test]
+fn only_known_codes_are_told_apart() {
+    assert_eq!(ErrorCode::parse("invalid_client"), ErrorCode::InvalidClient);
+    assert_eq!(ErrorCode::parse("hunter2"), ErrorCode::Unknown);
+    assert_eq!(ErrorCode::parse("Invalid_Client"), ErrorCode::Unknown);
+    assert_eq!(
+        ErrorCode::InvalidClient.registered(),
+        Some("invalid_client")
+    );
+    assert_eq!(ErrorCode::SlowDown.registered(), Some("slow_down"));
+}
+
+#[test]
+fn a_refusal_reads_as_a_sentence_with_a_next_step() {
+    let text = refused(401, ErrorCode::InvalidClient).explain();
+    assert!(text.starts_with(
+        "The token endpoint refused the request with invalid_client (HTTP 401). Check client id"
+    ));
+}
