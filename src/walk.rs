@@ -28,6 +28,11 @@ pub trait World: Send + Sync {
     /// A draw from [0,1).
     fn draw(&self) -> f64;
 
+    /// Whether new work may still begin; `false` once the lease is lost or the program is to end.
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     /// How much a status tells.
     fn detail(&self) -> StatusDetail;
 
@@ -237,6 +242,10 @@ impl<W: World> Walker<'_, W> {
                 Trouble::Passing("the spec is not valid".to_owned()),
             );
         };
+        if !self.world.goes_on() {
+            let trouble = "no new request is sent: another replica takes over, or the program ends";
+            return abandoned(self.world, Trouble::Passing(trouble.to_owned()));
+        }
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
         let answer = self.world.send(&self.seen, &spec, &ask.request).await;
