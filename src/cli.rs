@@ -162,7 +162,7 @@ pub struct ElectionArgs {
         value_parser = dns_label
     )]
     pub lease_name: String,
-    /// Namespace of the Lease. Without it: the pod's namespace, or 'default' outside of a pod.
+    /// Namespace of the Lease. Without it: the pod's namespace, or the kubeconfig's.
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
     /// First part of the name that the Lease's holder goes by; a random part is added. Without it: the host name.

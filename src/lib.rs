@@ -10,6 +10,7 @@ pub mod decide;
 pub mod engine;
 pub mod http;
 pub mod inputs;
+pub mod leader;
 pub mod metrics;
 pub mod oauth;
 pub mod queue;
