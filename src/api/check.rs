@@ -31,6 +31,14 @@ pub(crate) fn check(
         .get("type")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    // 60.0 is a whole number too.
+    if let Some(whole) = value
+        .as_f64()
+        .filter(|float| expected == "integer" && float.fract() == 0.0)
+        && let Ok(whole) = format!("{whole:.0}").parse::<i64>()
+    {
+        *value = Value::from(whole);
+    }
     let fits = match (expected, &*value) {
         ("object", Value::Object(_))
         | ("array", Value::Array(_))
@@ -70,7 +78,9 @@ fn said(kind: &str) -> &'static str {
 
 /// The path of a key of a map whose keys are free.
 pub(crate) fn map_key(path: &str, key: &str) -> String {
-    if key.contains(['.', '/', '[']) {
+    if path.is_empty() {
+        key.to_owned()
+    } else if key.contains(['.', '/', '[']) {
         format!("{path}[{key}]")
     } else {
         format!("{path}.{key}")
@@ -83,6 +93,8 @@ fn check_object(
     path: &str,
     problems: &mut Vec<SpecProblem>,
 ) {
+    // As the API server does, also where YAML makes a null of a field without a value.
+    map.retain(|_, value| !value.is_null());
     if let Some(each) = schema
         .get("additionalProperties")
         .filter(|each| each.is_object())
@@ -112,7 +124,7 @@ fn check_object(
     }
     for (name, property) in properties {
         if let Some(default) = property.get("default")
-            && map.get(name).is_none_or(Value::is_null)
+            && !map.contains_key(name)
         {
             map.insert(name.clone(), default.clone());
         }

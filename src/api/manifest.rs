@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::OAuthClient;
 use super::check;
 use super::conditions::Reason;
+use super::lines::Lines;
 use super::schema;
 use super::validate::{SpecProblem, kind_of};
 use super::words;
@@ -28,29 +29,66 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-/// Reads one YAML (or JSON) document that holds an `OAuthClient`: defaults are filled in, unknown fields are refused.
+/// Splits a file into its YAML documents, each with the line of the file that it starts in, from 1. Empty ones are left out.
+pub fn documents(file: &str) -> Vec<(u64, &str)> {
+    let mut documents = Vec::new();
+    let (mut start, mut first) = (0, 1);
+    let mut offset = 0;
+    for (number, line) in (1_u64..).zip(file.split_inclusive('\n')) {
+        let end = offset;
+        offset += line.len();
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            documents.push((first, file.get(start..end).unwrap_or_default()));
+            (start, first) = (offset, number + 1);
+        }
+    }
+    documents.push((first, file.get(start..).unwrap_or_default()));
+    documents.retain(|(_, text)| {
+        text.lines()
+            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    });
+    documents
+}
+
+/// Reads one YAML (or JSON) document that holds an `OAuthClient`: defaults are filled in, unknown fields are refused. What
+/// comes out has still to be put through [`super::validate`], which needs a few things more than a manifest tells.
 ///
 /// # Errors
 /// Everything that the API server would refuse, with the field and, where it is known, the line within the document.
 pub fn parse_manifest(document: &str) -> Result<OAuthClient, Vec<SpecProblem>> {
-    let mut value: Value =
-        serde_saphyr::from_str(document).map_err(|error| vec![unreadable(&error)])?;
+    let mut value = read(document).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     check_manifest(&mut value, &mut problems);
     if problems.is_empty() {
         return serde_json::from_value(value)
-            .map_err(|error| vec![SpecProblem::new("", format!("cannot be read: {error}"))]);
+            .map_err(|_| vec![SpecProblem::new("", "cannot be read")]);
     }
+    place(document, &mut problems);
     Err(problems)
 }
 
-fn unreadable(error: &serde_saphyr::Error) -> SpecProblem {
-    SpecProblem {
+/// Notes for each problem in which line of the document its field stands.
+pub fn place(document: &str, problems: &mut [SpecProblem]) {
+    let lines = Lines::of(document);
+    for problem in problems {
+        problem.line = lines.find(&problem.field);
+    }
+}
+
+/// Reads YAML into plain values as `kubectl` does, words like `yes` and `on` and numbers like `0777` included.
+fn read(document: &str) -> Result<Value, SpecProblem> {
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(document, options).map_err(|error| SpecProblem {
         field: String::new(),
-        message: "is not valid YAML".to_owned(),
+        // The parser's own words can quote the document, which may be a Secret given by mistake.
+        message: "is not valid YAML: look at the indentation, at unbalanced quotes and brackets, and for a key that is there twice"
+            .to_owned(),
         line: error.location().map(|location| location.line()),
         reason: Reason::InvalidSpec,
-    }
+    })
 }
 
 fn check_manifest(value: &mut Value, problems: &mut Vec<SpecProblem>) {

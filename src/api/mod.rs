@@ -10,6 +10,7 @@
 
 mod check;
 pub mod conditions;
+mod lines;
 pub mod manifest;
 mod rules;
 pub mod schema;

@@ -86,7 +86,7 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     own(
         "spec.provider.tokenURL",
-        r"!self.matches('^https?://') || self.matches('^https?://[^/?#\\\\]*@') || self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?#][!-\\[\\]-~]*)?$')",
+        r"!self.matches('^https?://') || self.matches('^https?://[^/?#]*@') || self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?#][!-\\[\\]-~]*)?$')",
         "is not a URL that a token request can be sent to: write scheme, host and path, as in https://auth.example.com/oauth/token, without spaces; percent-encode other characters",
         |v| words::is_endpoint(text(v)),
     ),

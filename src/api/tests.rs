@@ -141,3 +141,126 @@ fn reasons_are_unique_words_with_a_meaning_and_a_next_step() {
         assert_eq!(conditions::Reason::parse(reason.as_str()), Some(*reason));
     }
 }
+
+#[test]
+fn every_rule_refuses_at_least_one_manifest_of_the_tests() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests/bad");
+    let mut met = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for problem in manifest::parse_manifest(&text).err().into_iter().flatten() {
+            met.insert((problem.field, problem.message));
+        }
+    }
+    for rule in rules::RULES
+        .iter()
+        .filter(|rule| rule.cel != "self == oldSelf")
+    {
+        let field = format!("{}{}", rule.at, rule.field);
+        let hit = met
+            .iter()
+            .any(|(at, message)| message == rule.message && without_indexes(at) == field);
+        assert!(hit, "no manifest for: {field} {}", rule.message);
+    }
+}
+
+/// `spec.parameters[2].name` as the rules write it: `spec.parameters[].name`.
+fn without_indexes(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+#[test]
+fn a_file_is_split_where_kubectl_splits_it() {
+    let file = "# a comment\n---\na: 1\n---\n\n# nothing\n--- # with a comment\nb: |\n  ---x\n";
+    assert_eq!(
+        manifest::documents(file),
+        [(3, "a: 1\n"), (8, "b: |\n  ---x\n")]
+    );
+}
+
+#[test]
+fn what_is_not_yaml_is_refused_with_its_line_and_without_its_content() {
+    for text in [
+        "kind: OAuthClient\n  spec: [s3cr3t",
+        "kind: a\nkind: s3cr3t\n",
+    ] {
+        let problems = manifest::parse_manifest(text).unwrap_err();
+        assert!(
+            problems[0].to_string().contains("is not valid YAML"),
+            "{}",
+            problems[0]
+        );
+        assert!(problems[0].line.is_some() && !problems[0].message.contains("s3cr3t"));
+    }
+}
+
+#[test]
+fn a_bad_template_is_named_by_its_key_and_stalls_with_a_reason_of_its_own() {
+    let mut resource =
+        manifest::parse_manifest(include_str!("../../tests/manifests/good/every-field.yaml"))
+            .unwrap();
+    resource.spec.token_secret.data = [(
+        ".dockerconfigjson".to_owned(),
+        "{{ acess_token }}".to_owned(),
+    )]
+    .into();
+    let problems = validate(&resource).unwrap_err();
+    assert_eq!(
+        problems[0].field,
+        "spec.tokenSecret.data[.dockerconfigjson]"
+    );
+    assert_eq!(problems[0].reason, conditions::Reason::InvalidTemplate);
+}
+
+#[test]
+fn every_field_of_a_manifest_reaches_its_meaning() {
+    use crate::oauth::*;
+    use crate::schedule::{Lead, TokenReuse};
+    use crate::time::Span;
+    let resource =
+        manifest::parse_manifest(include_str!("../../tests/manifests/good/every-field.yaml"))
+            .unwrap();
+    let valid = validate(&resource).unwrap();
+    let client = &valid.client;
+    assert_eq!(
+        client.token_url.as_str(),
+        "https://auth.example.com:8443/oauth/token?tenant=shop%20one"
+    );
+    assert_eq!(
+        client.authentication,
+        ClientAuthentication::ClientSecretBasic {
+            encoding: BasicEncoding::Raw
+        }
+    );
+    assert_eq!(client.keys.password, "pass.word");
+    assert_eq!(client.scopes.len(), 2);
+    assert_eq!(
+        client.parameters[2].value,
+        ParameterValue::CredentialsKey("api-key".into())
+    );
+    assert_eq!(
+        client.headers[1].value,
+        ParameterValue::Fixed("shop one".into())
+    );
+    assert_eq!((client.format, client.method), (Format::Json, Method::Put));
+    assert_eq!(client.scope_separator, ",");
+    assert_eq!(
+        client.response.expiry.as_ref().unwrap().unit,
+        ExpiryUnit::Rfc3339
+    );
+    assert_eq!(
+        client.response.access_token.as_deref(),
+        Some("/value/token")
+    );
+    assert_eq!(valid.policy.lead, Lead::Before(Span::from_seconds(600)));
+    assert_eq!(valid.policy.token_reuse, TokenReuse::InvalidatesPrevious);
+    assert_eq!(valid.policy.cache_window, Some(Span::from_seconds(20)));
+    assert_eq!(valid.timeout, Span::from_seconds(60));
+    assert_eq!(valid.ca_bundle.as_ref().unwrap().key, "ca-bundle.crt");
+    assert_eq!(valid.token_secret.type_, "example.com/token");
+    assert_eq!(
+        valid.token_secret.templates.keys(),
+        ["authorization", "token.json"]
+    );
+    assert!(valid.suspended);
+}
