@@ -1,5 +1,6 @@
 //! The one place of the test kit that reads a clock.
 
+use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
 /// A stopwatch that runs from the moment it is made.
@@ -20,4 +21,13 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The wall clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place of the test kit that reads it"
+)]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
 }

@@ -10,12 +10,11 @@ mod provider_client;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provider_client::{PATIENCE, ask, client, json, post, token, try_ask};
+use provider_client::{PATIENCE, ask, client, json, post, token};
 use testkit::provider::{
     Accepts, Account, Authentication, Behaviour, BodyFormat, Fault, Lifetime, Provider,
     RefreshTokens, Script, TokenForm, Tokens,
 };
-use testkit::tls::{Authority, Leaf};
 
 fn accepting(accepts: Accepts) -> Provider {
     let behaviour = Behaviour {
@@ -91,6 +90,25 @@ async fn connections_are_used_again_and_counted() {
             .wait_until(PATIENCE, || provider.connections_open() == 0)
             .await
     );
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_counted_and_answered_with_nothing() {
+    let provider = Provider::plain(Script::one("/token", Behaviour::default())).unwrap();
+    for broken in [&b"POST /token HT"[..], b"not http at all\r\n\r\n"] {
+        let mut stream = tokio::net::TcpStream::connect(provider.address())
+            .await
+            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, broken)
+            .await
+            .unwrap();
+    }
+    assert!(
+        provider
+            .wait_until(PATIENCE, || provider.requests_broken() == 2)
+            .await
+    );
+    assert_eq!(provider.total(), 0);
 }
 
 #[tokio::test]
@@ -349,65 +367,4 @@ async fn a_token_can_be_a_jwt_with_its_own_end() {
     let claims: serde_json::Value = serde_json::from_slice(&claims.unwrap()).unwrap();
     let end = provider.introspect(&token).unwrap().as_second();
     assert_eq!(claims["exp"], end);
-}
-
-#[tokio::test]
-async fn tls_is_trusted_with_a_good_certificate_alone_and_can_be_changed_live() {
-    let authority = Authority::new("the test's authority").unwrap();
-    let provider = Provider::tls(Script::one("/token", Behaviour::default()), &authority).unwrap();
-    let url = provider.url("/token");
-    assert!(url.starts_with("https://"));
-    assert_eq!(ask(&client(&authority.pem()), &url).await.status(), 200);
-    let by_name = provider.url_at("localhost", "/token");
-    assert_eq!(ask(&client(&authority.pem()), &by_name).await.status(), 200);
-    for leaf in [
-        Leaf::Expired,
-        Leaf::NotYetValid,
-        Leaf::WrongName,
-        Leaf::SelfSigned,
-        Leaf::OtherAuthority,
-    ] {
-        let identity = authority.issue(leaf, &["127.0.0.1"]).unwrap();
-        provider.set_certificate(&identity).unwrap();
-        let failed = try_ask(&client(&authority.pem()), &url).await;
-        assert!(failed.unwrap_err().is_connect(), "{leaf:?} was trusted");
-    }
-    assert!(
-        provider
-            .wait_until(PATIENCE, || provider.handshakes_failed() == 5)
-            .await
-    );
-    let next = Authority::new("the next authority").unwrap();
-    provider
-        .set_certificate(&next.issue_for_loopback(None).unwrap())
-        .unwrap();
-    assert!(try_ask(&client(&authority.pem()), &url).await.is_err());
-    assert_eq!(ask(&client(&next.pem()), &url).await.status(), 200);
-    assert_eq!(
-        provider.total(),
-        3,
-        "no request came over a connection that was not trusted"
-    );
-}
-
-#[test]
-fn a_script_survives_json_and_a_typing_error_in_one_is_refused() {
-    let behaviour = Behaviour::living(9.5)
-        .with_fault(Fault::throttled("soon"))
-        .with_faults([None, Some(Fault::Hang)]);
-    let script = Script::one("/token", behaviour);
-    let text = serde_json::to_string(&script).unwrap();
-    assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script);
-    let short = r#"{"endpoints":{"/token":{"lifetime":{"kind":"fixed","seconds":30},"fault":{"kind":"status","status":503}}}}"#;
-    let read: Script = serde_json::from_str(short).unwrap();
-    assert_eq!(
-        read,
-        Script::one(
-            "/token",
-            Behaviour::living(30.0).with_fault(Fault::status(503))
-        )
-    );
-    let wrong = r#"{"endpoints":{"/token":{"lifetme":{"kind":"fixed","seconds":30}}}}"#;
-    let error = serde_json::from_str::<Script>(wrong).unwrap_err();
-    assert!(error.to_string().contains("lifetme"), "{error}");
 }

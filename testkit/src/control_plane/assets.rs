@@ -1,9 +1,9 @@
 //! The programs of a control plane: found, or built once into a cache.
 
-use crate::{Context, Error, Result, process};
+use crate::{Context, Error, Result, cache, process};
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -41,11 +41,7 @@ impl Assets {
         if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
             return Assets::in_folder(PathBuf::from(dir));
         }
-        let cache = cache_folder()?;
-        let dir = cache.join(cache_key());
-        if !dir.is_dir() {
-            build_once(&cache, &dir)?;
-        }
+        let dir = cache::filled_once("control-plane", GO_MOD.as_bytes(), build)?;
         Assets::in_folder(dir)
     }
 
@@ -104,65 +100,6 @@ pub fn kubernetes_version() -> Result<&'static str> {
         .context(|| "testkit/control-plane/go.mod requires no k8s.io/kubernetes")
 }
 
-fn cache_folder() -> Result<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let base = set("XDG_CACHE_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".cache")))
-        .context(|| "neither XDG_CACHE_HOME nor HOME is set: no place to keep the control plane's programs")?;
-    Ok(base.join("oauthclient-operator").join("control-plane"))
-}
-
-/// The first 16 hex digits of the SHA-256 of `go.mod`: another version is another folder.
-fn cache_key() -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, GO_MOD.as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// Builds into `dir` unless another process has done so by the time the lock is ours.
-fn build_once(cache: &Path, dir: &Path) -> Result<()> {
-    fs::create_dir_all(cache).context(|| format!("cannot make {}", cache.display()))?;
-    let path = cache.join("lock");
-    let lock = File::create(&path).context(|| format!("cannot make {}", path.display()))?;
-    if lock.try_lock().is_err() {
-        eprintln!(
-            "testkit: another process is building the control plane; waiting for it ({})",
-            path.display()
-        );
-        lock.lock()
-            .context(|| format!("cannot lock {}", path.display()))?;
-    }
-    if dir.is_dir() {
-        return Ok(());
-    }
-    // Whatever lies there is of a build that was cut short: the lock is ours.
-    let unfinished = dir.with_extension("tmp");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)
-            .context(|| format!("cannot remove {}", unfinished.display()))?;
-    }
-    fs::create_dir_all(&unfinished).context(|| format!("cannot make {}", unfinished.display()))?;
-    build(&unfinished)?;
-    for name in BUILT {
-        if !unfinished.join(name).is_file() {
-            return Err(Error::new(format!(
-                "the build of the control plane made no {name} in {}",
-                unfinished.display()
-            )));
-        }
-    }
-    fs::rename(&unfinished, dir)
-        .context(|| format!("cannot move {} to {}", unfinished.display(), dir.display()))
-}
-
 fn build(into: &Path) -> Result<()> {
     let version = kubernetes_version()?;
     eprintln!(
@@ -194,7 +131,16 @@ fn build(into: &Path) -> Result<()> {
     run_go(go)?;
     // The package is called `server`, so its program is.
     fs::rename(into.join("server"), into.join("etcd"))
-        .context(|| "cannot rename `server` to `etcd`")
+        .context(|| "cannot rename `server` to `etcd`")?;
+    for name in BUILT {
+        if !into.join(name).is_file() {
+            return Err(Error::new(format!(
+                "the build of the control plane made no {name} in {}",
+                into.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Without these the programs would call themselves `v0.0.0-master`.

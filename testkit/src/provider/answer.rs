@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::behaviour::{Encoding, Shape, TimeField, TimeOf, TimeUnit, Written};
 use super::check::{Checked, Refused};
-use super::clock::{later, seconds};
 use super::ledger::Handout;
+use super::span::{later, seconds};
 use super::wire::reason;
 
 /// An answer before it is bytes.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::behaviour::{Behaviour, Lifetime, TokenForm, Tokens};
 use super::check::{Checked, Refused};
-use super::clock::{later, seconds};
+use super::span::{later, seconds};
 
 /// One access token that was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,10 @@
-//! The scripted OAuth provider: a token endpoint that does what a test says, on loopback, plain or over TLS.
-//!
-//! A [`Script`] maps paths to a [`Behaviour`] each: what is accepted, what is answered, what goes wrong. All of it is
-//! data and can be changed while the provider runs. Every request is on record byte for byte, every token can be
-//! asked about. `PROVIDER.md` beside this crate tells it by example.
+#![doc = include_str!("../../PROVIDER.md")]
 
 pub mod accepts;
 mod answer;
 pub mod behaviour;
 mod black_hole;
 mod check;
-mod clock;
 pub mod fault;
 mod inspect;
 mod ledger;
@@ -17,6 +12,7 @@ mod play;
 pub mod presets;
 mod record;
 mod server;
+mod span;
 mod state;
 mod wire;
 
@@ -30,6 +26,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::clock;
 use crate::tls::{Authority, Identity};
 use crate::{Context, Error, Result};
 use state::{Endpoint, State};
@@ -341,6 +338,12 @@ impl Provider {
     #[must_use]
     pub fn handshakes_failed(&self) -> u64 {
         self.state.lock().record.handshakes_failed
+    }
+
+    /// How many requests broke off before their end, or were not HTTP/1.1; they are not among [`Provider::requests`].
+    #[must_use]
+    pub fn requests_broken(&self) -> u64 {
+        self.state.lock().record.requests_broken
     }
 
     /// Until when a token is valid, if it is valid now: issued here, not over, not killed.

@@ -111,6 +111,7 @@ pub(crate) struct Record {
     pub(crate) connections_opened: u64,
     pub(crate) connections_open: usize,
     pub(crate) handshakes_failed: u64,
+    pub(crate) requests_broken: u64,
 }
 
 #[derive(Clone, Copy, Default)]

@@ -9,13 +9,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::now;
+
 use super::answer::{self, Answer};
 use super::behaviour::Behaviour;
 use super::check::check;
-use super::clock::now;
 use super::fault::{ConnectionFault, Fault};
 use super::inspect;
 use super::play::{self, Then};
+use super::span::later;
 use super::state::{InFlight, State};
 use super::wire::{Incoming, Wire, read_request};
 
@@ -109,7 +111,7 @@ impl Open {
 
     async fn requests(&self, wire: &mut dyn Wire) -> io::Result<()> {
         let mut buffer = Vec::new();
-        while let Some(incoming) = read_request(wire, &mut buffer).await? {
+        while let Some(incoming) = self.next_request(wire, &mut buffer).await? {
             let then = if self.inspection && incoming.path().starts_with(inspect::PREFIX) {
                 let answer = inspect::answer(&self.state, &incoming, now());
                 play::write(wire, &answer, now()).await?
@@ -124,6 +126,23 @@ impl Open {
             }
         }
         wire.shutdown().await
+    }
+
+    /// The next request; one that breaks off or is not HTTP/1.1 is counted.
+    async fn next_request(
+        &self,
+        wire: &mut dyn Wire,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Option<Incoming>> {
+        let read = read_request(wire, buffer).await;
+        // Between requests a client may go in any way it likes, without a word of TLS too.
+        let broken =
+            |error: &io::Error| error.kind() == io::ErrorKind::InvalidData || !buffer.is_empty();
+        if read.as_ref().is_err_and(broken) {
+            self.state.lock().record.requests_broken += 1;
+            self.state.announce();
+        }
+        read
     }
 
     async fn token_request(&self, wire: &mut dyn Wire, incoming: &Incoming) -> io::Result<Then> {
@@ -168,7 +187,7 @@ impl Open {
         fault: Option<&Fault>,
     ) -> io::Result<Then> {
         let now = now();
-        let skewed = super::clock::later(
+        let skewed = later(
             now,
             jiff::SignedDuration::from_secs(behaviour.clock_skew_seconds),
         );

@@ -89,7 +89,7 @@ pub(crate) async fn read_request(
             return if buffer.is_empty() {
                 Ok(None)
             } else {
-                Err(io::ErrorKind::UnexpectedEof.into())
+                Err(invalid("the request breaks off"))
             };
         }
     };
@@ -155,7 +155,7 @@ async fn read_chunked(
                 break at + 2;
             }
             if wire.read_buf(buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(invalid("the request breaks off"));
             }
         };
         let line = take(wire, buffer, line_end).await?;
@@ -186,7 +186,7 @@ async fn take(wire: &mut dyn Wire, buffer: &mut Vec<u8>, length: usize) -> io::R
     }
     while buffer.len() < length {
         if wire.read_buf(buffer).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(invalid("the request breaks off"));
         }
     }
     let rest = buffer.split_off(length);
