@@ -34,6 +34,10 @@ pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
         suspended: resource.spec.suspend,
         deleting: metadata.deletion_timestamp.is_some(),
         reported: status.observed_generation == generation,
+        told_refresh: status
+            .token
+            .as_ref()
+            .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
         attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
     }
 }

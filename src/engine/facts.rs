@@ -75,6 +75,9 @@ pub struct ResourceFacts {
     pub deleting: bool,
     /// The status is of this generation and says what holds: nothing to write as long as nothing else changes.
     pub reported: bool,
+    /// When the status says that the token is to be replaced, in whole seconds; `None` where it does not tell. A token
+    /// Secret that says otherwise was written without the status having followed: it is looked at.
+    pub told_refresh: Option<Time>,
     /// The failing request that the status tells of, if any.
     pub attempt: Option<Attempt>,
 }

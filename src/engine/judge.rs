@@ -103,7 +103,11 @@ impl Plan {
         let Some(resource) = record.resource else {
             return Plan::NOTHING;
         };
-        let report = if resource.reported { Time::NEVER } else { now };
+        let report = if record.is_reported() {
+            Time::NEVER
+        } else {
+            now
+        };
         if !may_ask(&resource) {
             return Plan::look(report);
         }

@@ -83,6 +83,8 @@ pub(super) struct Resource {
     pub(super) suspended: bool,
     pub(super) deleting: bool,
     pub(super) reported: bool,
+    /// [`ResourceFacts::told_refresh`]; [`Time::NEVER`] for none.
+    told_refresh: Time,
 }
 
 /// One resource.
@@ -155,6 +157,7 @@ impl Record {
             suspended: facts.suspended,
             deleting: facts.deleting,
             reported: facts.reported,
+            told_refresh: facts.told_refresh.unwrap_or(Time::NEVER),
         };
         let before = self.resource.replace(now);
         let same = before.filter(|before| before.uid == facts.uid);
@@ -296,6 +299,15 @@ impl Record {
     pub(super) fn own_token(&self) -> Option<&TokenFacts> {
         let uid = self.resource?.uid;
         self.token.as_ref().filter(|token| token.owner == uid)
+    }
+
+    /// The status says what holds: it is of this generation, and tells of the token that stands.
+    pub(super) fn is_reported(&self) -> bool {
+        self.resource.is_some_and(|resource| {
+            let told = resource.told_refresh;
+            let follows = |token: &TokenFacts| token.refresh.seconds() == told.seconds();
+            resource.reported && (told == Time::NEVER || self.own_token().is_none_or(follows))
+        })
     }
 
     /// A refresh is asked for by an annotation that was not handled yet.

@@ -28,6 +28,7 @@ fn resource() -> ResourceFacts {
         suspended: false,
         deleting: false,
         reported: true,
+        told_refresh: None,
         attempt: None,
     }
 }

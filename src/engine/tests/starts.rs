@@ -71,6 +71,27 @@ fn what_is_not_reported_is_looked_at_without_a_permit() {
 }
 
 #[test]
+fn a_status_that_tells_of_the_token_before_is_looked_at_without_a_permit() {
+    let told = |refresh| ResourceFacts {
+        told_refresh: Some(refresh),
+        ..resource()
+    };
+    let mut bench = Bench::with(told(at(1800)), Some(token()));
+    bench.engine.ready(at(0));
+    assert!(!bench.work(0), "the crash came between Secret and status");
+    let mut bench = Bench::with(told(at(2700)), Some(token()));
+    bench.engine.ready(at(0));
+    assert!(bench.is_idle(0), "the status tells of this token");
+    let to_the_millisecond = TokenFacts {
+        refresh: at(2700) + Span::from_millis(999),
+        ..token()
+    };
+    let mut bench = Bench::with(told(at(2700)), Some(to_the_millisecond));
+    bench.engine.ready(at(0));
+    assert!(bench.is_idle(0), "a status tells whole seconds");
+}
+
+#[test]
 fn what_the_facts_say_is_stale_is_requested_at_once() {
     let cases = [
         (
