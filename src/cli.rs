@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::http::address::AddressRules;
 pub use crate::http::address::Cidr;
 use crate::telemetry::LogFormat;
 use values::dns_label;
@@ -284,6 +285,16 @@ impl LogArgs {
             .or(rust_log)
             .filter(|filter| !filter.trim().is_empty())
             .unwrap_or_else(|| "info".to_owned())
+    }
+}
+
+impl GuardArgs {
+    /// Which addresses may be dialled.
+    pub fn addresses(&self) -> AddressRules {
+        AddressRules {
+            allow_loopback: self.allow_loopback,
+            allowed: self.allow_address.clone(),
+        }
     }
 }
 
