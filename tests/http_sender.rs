@@ -242,7 +242,7 @@ async fn a_bundle_can_be_exchanged_while_running() {
     )
     .await;
     let error = failure(&sender, &provider.url(PATH), &route(None)).await;
-    assert_eq!(error.reason(), "CertificateUntrusted");
+    assert_eq!(error, SendError::Tls(TlsProblem::UnknownIssuer));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::check;
 use super::conditions::Reason;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
+use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
     Grant, Method, Parameter, ParameterValue, ResponseShape,
@@ -142,8 +143,13 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     let (Some(token_url), Ok(templates)) = (token_url, templates) else {
         return Err(problems);
     };
+    let client = client(spec, token_url);
+    if let Err(problem) = check_names(&client) {
+        let message = format!("cannot be sent: {problem}");
+        return Err(vec![SpecProblem::new(problem.field(), message)]);
+    }
     Ok(Validated {
-        client: client(spec, token_url),
+        client,
         policy: policy(&spec.refresh),
         credentials_secret: spec.credentials.secret_name.clone(),
         ca_bundle: spec.provider.ca_bundle.as_ref().map(|bundle| ConfigMapKey {

@@ -92,66 +92,6 @@ pub enum TlsProblem {
     Handshake,
 }
 
-/// Every word [`SendError::reason`] can return, and what it means: the documentation is checked against this.
-pub const REASONS: &[(&str, &str)] = &[
-    ("InvalidTokenURL", "the token URL cannot be sent to"),
-    ("InvalidHeader", "a header cannot be sent"),
-    (
-        "HttpNotAllowed",
-        "the token URL is http:, and the operator runs without --allow-http",
-    ),
-    (
-        "AddressRefused",
-        "the token endpoint has a loopback, link-local or metadata address",
-    ),
-    (
-        "InvalidCABundle",
-        "the CA bundle holds no readable certificates",
-    ),
-    (
-        "NameNotResolved",
-        "the token endpoint's name has no address",
-    ),
-    (
-        "ConnectionFailed",
-        "no connection to the token endpoint came about",
-    ),
-    (
-        "ConnectTimeout",
-        "no connection to the token endpoint came about in time",
-    ),
-    ("ProxyFailed", "the proxy did not open the way"),
-    (
-        "CertificateExpired",
-        "the token endpoint's certificate has expired, or is not valid yet",
-    ),
-    (
-        "CertificateWrongName",
-        "the token endpoint's certificate is for another name",
-    ),
-    (
-        "CertificateUntrusted",
-        "the token endpoint's certificate is signed by nobody we trust, or is not usable",
-    ),
-    ("TLSFailed", "TLS with the token endpoint failed otherwise"),
-    (
-        "RequestTimeout",
-        "the token endpoint did not answer in time",
-    ),
-    (
-        "ConnectionCut",
-        "the connection ended before the answer did",
-    ),
-    (
-        "UnusableResponse",
-        "the answer is not HTTP, or larger than 1 MiB",
-    ),
-    (
-        "ClientSetupFailed",
-        "the operator could not set up its HTTP client",
-    ),
-];
-
 impl SendError {
     /// What the failure asks for. Failed trust counts as transient: a handshake sends no credentials, so trying does no
     /// harm, and a mended certificate is noticed within minutes.
@@ -171,30 +111,24 @@ impl SendError {
         matches!(self, SendError::Timeout { .. } | SendError::ConnectTimeout)
     }
 
-    /// One word for condition, event and metric alike; all of them are in [`REASONS`].
+    /// One word for condition, event and metric alike. All of them are in the documented list of reasons, which is
+    /// coarser than this type: what exactly happened is for the message.
     pub fn reason(&self) -> &'static str {
         match self {
-            SendError::BadUrl => "InvalidTokenURL",
-            SendError::BadHeader { .. } => "InvalidHeader",
-            SendError::HttpNotAllowed => "HttpNotAllowed",
+            SendError::BadUrl | SendError::BadHeader { .. } => "InvalidSpec",
+            SendError::HttpNotAllowed => "HTTPNotAllowed",
             SendError::AddressRefused { .. } => "AddressRefused",
-            SendError::BadCaBundle(_) => "InvalidCABundle",
-            SendError::Dns => "NameNotResolved",
-            SendError::Connect(_) => "ConnectionFailed",
-            SendError::ConnectTimeout => "ConnectTimeout",
-            SendError::Proxy => "ProxyFailed",
-            SendError::Tls(TlsProblem::Expired | TlsProblem::NotYetValid) => "CertificateExpired",
-            SendError::Tls(TlsProblem::WrongName) => "CertificateWrongName",
-            SendError::Tls(
-                TlsProblem::UnknownIssuer | TlsProblem::CaAsServer | TlsProblem::BadCertificate,
-            ) => "CertificateUntrusted",
-            SendError::Tls(TlsProblem::ClientCertificateWanted | TlsProblem::Handshake) => {
-                "TLSFailed"
-            }
-            SendError::Timeout { .. } => "RequestTimeout",
-            SendError::Cut => "ConnectionCut",
-            SendError::Garbled | SendError::BodyTooLarge => "UnusableResponse",
-            SendError::Setup => "ClientSetupFailed",
+            SendError::BadCaBundle(_) => "CAInvalid",
+            SendError::Dns => "DNSFailed",
+            SendError::Connect(_)
+            | SendError::ConnectTimeout
+            | SendError::Proxy
+            | SendError::Cut
+            | SendError::Setup => "ConnectFailed",
+            SendError::Tls(_) => "TLSFailed",
+            SendError::Timeout { .. } => "Timeout",
+            SendError::Garbled => "UnusableResponse",
+            SendError::BodyTooLarge => "ResponseTooLarge",
         }
     }
 

@@ -34,7 +34,7 @@ use crate::secret::Secret;
 use address::AddressRules;
 use clients::Clients;
 
-pub use error::{ConnectProblem, REASONS, SendError, TlsProblem};
+pub use error::{ConnectProblem, SendError, TlsProblem};
 pub use proxy::{BadProxy, ProxySettings};
 pub use resolve::Lookup;
 pub use tls::{BadCaBundle, CaBundle};

@@ -109,58 +109,6 @@ pub enum TokenError {
     },
 }
 
-/// Every word [`TokenError::reason`] can return, and what it means: the documentation is checked against this.
-pub const REASONS: &[(&str, &str)] = &[
-    ("InvalidRequest", "the provider found the request malformed"),
-    (
-        "InvalidClient",
-        "the provider does not accept the client's id, secret or way of authenticating",
-    ),
-    (
-        "InvalidGrant",
-        "the provider does not accept the user name and password, or the grant",
-    ),
-    ("UnauthorizedClient", "the client may not use this grant"),
-    (
-        "UnsupportedGrantType",
-        "the provider does not know this grant",
-    ),
-    (
-        "InvalidScope",
-        "a scope is unknown, malformed or not allowed for this client",
-    ),
-    (
-        "InvalidTarget",
-        "the resource or audience is unknown or not allowed for this client",
-    ),
-    (
-        "AccessDenied",
-        "the provider denies access to what was asked for",
-    ),
-    ("Unauthorized", "HTTP 401 without a known error code"),
-    ("Forbidden", "HTTP 403 without a known error code"),
-    ("NotFound", "HTTP 404: no token endpoint at this address"),
-    ("ProxyRefused", "HTTP 407: the proxy wants a login"),
-    ("RateLimited", "the provider asks for fewer requests"),
-    (
-        "ServerError",
-        "the provider failed, HTTP 5xx or server_error",
-    ),
-    (
-        "TemporarilyUnavailable",
-        "the provider says that it will be back",
-    ),
-    ("RequestRefused", "any other HTTP status or error code"),
-    (
-        "Redirected",
-        "the provider answered with a redirect, which is never followed",
-    ),
-    (
-        "UnusableResponse",
-        "the provider answered with success, but without a token that can be published",
-    ),
-];
-
 impl TokenError {
     /// What the failure asks for. The grant decides on `invalid_grant`: for a password, another try can lock the account.
     pub fn class(&self, grant: &Grant) -> FailureClass {
@@ -194,7 +142,7 @@ impl TokenError {
         }
     }
 
-    /// One word for condition, event and metric alike; all of them are in [`REASONS`].
+    /// One word for condition, event and metric alike; all of them are in the documented list of reasons.
     pub fn reason(&self) -> &'static str {
         match self {
             TokenError::Redirected { .. } => "Redirected",

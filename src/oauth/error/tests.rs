@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::conditions::Reason;
 
 fn refused(status: u16, code: ErrorCode) -> TokenError {
     TokenError::Refused {
@@ -67,13 +68,10 @@ fn every_reason_is_listed_and_says_what_to_do() {
     for code in codes {
         for status in 200..600 {
             let error = refused(status, code);
-            let listed = REASONS.iter().any(|(reason, _)| *reason == error.reason());
-            assert!(listed, "{} is not listed", error.reason());
+            let listed = Reason::parse(error.reason());
+            assert!(listed.is_some(), "{} is not listed", error.reason());
             assert!(error.explain().len() > error.to_string().len() + 20);
         }
-    }
-    for (reason, _) in REASONS {
-        assert!(reason.chars().all(|c| c.is_ascii_alphabetic()));
     }
 }
 

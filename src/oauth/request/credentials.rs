@@ -10,22 +10,20 @@ use crate::oauth::{Client, ClientAuthentication, Credentials, Grant, ParameterVa
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CredentialsProblem {
     /// The key is needed and not there.
-    #[error("the credentials Secret has no key \"{key}\": add it, or name another key in spec")]
+    #[error("key \"{key}\" is missing: add it, or name the right key in spec")]
     Missing {
         /// The key.
         key: String,
     },
     /// The key is there and holds nothing (or a line break alone). Never taken for anonymous access.
-    #[error(
-        "the key \"{key}\" of the credentials Secret is empty: give it a value, or remove it if it is not needed"
-    )]
+    #[error("key \"{key}\" is empty: give it a value, or remove it if it is not needed")]
     Empty {
         /// The key.
         key: String,
     },
     /// The value is not UTF-8.
     #[error(
-        "the key \"{key}\" of the credentials Secret is not text (UTF-8): was it encoded twice, or is it the wrong file?"
+        "key \"{key}\" is not text (UTF-8): is it the wrong file, or was it decoded once too often?"
     )]
     NotText {
         /// The key.
@@ -33,7 +31,7 @@ pub enum CredentialsProblem {
     },
     /// The value holds a control character (such as a line break) where none may be.
     #[error(
-        "the key \"{key}\" of the credentials Secret holds a control character, such as a line break in the middle: write the value as one line"
+        "key \"{key}\" holds a control character, such as a line break in the middle: write the value as one line"
     )]
     Control {
         /// The key.
@@ -41,7 +39,7 @@ pub enum CredentialsProblem {
     },
     /// Raw Basic cannot send an id with a colon: the server would split it there.
     #[error(
-        "the client id in key \"{key}\" holds a colon, which raw Basic cannot send: use the form-encoded Basic, or client_secret_post"
+        "key \"{key}\", the client id, holds a colon, which raw Basic cannot send: set the form-encoded Basic, or client_secret_post, in spec.clientAuthentication"
     )]
     Colon {
         /// The key.

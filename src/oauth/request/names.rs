@@ -79,6 +79,18 @@ pub enum NameProblem {
     },
 }
 
+impl NameProblem {
+    /// The field of the resource in which it stands.
+    pub fn field(&self) -> &'static str {
+        match self {
+            NameProblem::Reserved { .. }
+            | NameProblem::Repeated { .. }
+            | NameProblem::InUrl { .. } => "spec.parameters",
+            _ => "spec.request.headers",
+        }
+    }
+}
+
 /// The parameters that this client's request sets by itself, which the resource's own may therefore not be called.
 ///
 /// Client id and secret are reserved under every method: what a method does not send as a parameter it sends as a
