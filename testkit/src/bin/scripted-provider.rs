@@ -17,7 +17,7 @@ An OAuth provider on loopback that does what it is told.
 Usage: scripted-provider [OPTIONS]
 
   --preset NAME        four (the default), barentswatch, bokbasen, kongsberg, feide, or none
-  --lifetimes WHICH    real, short (the default: 20 to 30 s), or a factor such as 0.001
+  --lifetimes WHICH    real, short (the default: 20 to 36 s), or a factor such as 0.001
   --script FILE        JSON as --print-script prints it; its endpoints are added to the preset's, in place of those with the same path
   --port PORT          0, the default, takes a free one
   --address IP         127.0.0.1 by default
@@ -25,7 +25,8 @@ Usage: scripted-provider [OPTIONS]
   --until-stdin-ends   also end when standard input does: whoever started it is gone
   --print-script       print what it would do as JSON, and do nothing
 
-Ready when it prints a line of JSON: `url`, `ca` (file), `endpoints`, `clients` (which id and secret each knows), `introspect`.
+Ready when it prints a line of JSON: `url`, `ca` (file), `endpoints`, `clients` (an id and secret that each knows;
+those of examples/ work too), `introspect`.
 GET INTROSPECT?token=TOKEN tells whether a token is valid now. Ends with Ctrl-C or SIGTERM.
 ";
 
