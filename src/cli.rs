@@ -30,7 +30,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Logs.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Logs")]
     pub log: LogArgs,
 }
 
@@ -50,19 +50,25 @@ pub enum Command {
 pub struct LogArgs {
     /// Form of the log on standard error: auto is text on a terminal and JSON otherwise.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_LOG_FORMAT",
+        value_name = "FORMAT",
+        display_order = 900,
         value_enum,
         default_value = "auto",
         global = true
     )]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, or directives such as
-    /// 'info,oauthclient_operator::leader=debug'. RUST_LOG is read where this is not given; without both it is info.
-    /// Other parts than ours never log below warn, since what they say there may hold secrets.
+    /// 'info,oauthclient_operator::leader=debug'. RUST_LOG is read where this is not given;
+    /// without both it is info. Other parts than ours never log below warn, since what they
+    /// say there may hold secrets.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_LOG_LEVEL",
+        display_order = 901,
         value_name = "FILTER",
         global = true
     )]
@@ -72,90 +78,116 @@ pub struct LogArgs {
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Namespaces to serve, separated by commas; empty means all. Needs only Roles in these (deploy/namespaced).
+    /// Namespaces to serve, separated by commas; empty means all. Needs only Roles in these
+    /// (deploy/namespaced).
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_WATCH_NAMESPACES",
         value_name = "NAMES",
-        default_value = ""
+        default_value = "",
+        hide_default_value = true
     )]
     pub watch_namespaces: Namespaces,
-    /// Which token endpoints may be asked.
-    #[command(flatten)]
-    pub guard: GuardArgs,
-    /// Refuse credentials Secrets that do not name the hosts they may be sent to
-    /// (annotation oauthclient.dev/allowed-hosts).
-    #[arg(long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS", value_parser = BoolishValueParser::new())]
+    /// Refuse credentials Secrets that do not name the hosts they may be sent to (annotation
+    /// oauthclient.dev/allowed-hosts).
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",
+        help_heading = "Token endpoints", value_parser = BoolishValueParser::new())]
     pub require_allowed_hosts: bool,
-    /// When a resource's status is written: always after a refresh too, or on transitions of its conditions alone (then
-    /// status.token is left out, and the token Secret's annotations tell the times).
+    /// When a resource's status is written: always after a refresh too, or on transitions of
+    /// its conditions alone (then status.token is left out, and the token Secret's
+    /// annotations tell the times).
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_STATUS_UPDATES",
+        value_name = "WHEN",
         value_enum,
         default_value = "always"
     )]
     pub status_updates: StatusUpdates,
-    /// How one of several replicas is chosen to work.
-    #[command(flatten)]
-    pub election: ElectionArgs,
-    /// Seconds that token responses in flight get to be written after SIGTERM or a lost lease. The pod's
-    /// terminationGracePeriodSeconds must be longer.
-    #[arg(long, env = "OAUTHCLIENT_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 60,
+    /// Seconds that token responses in flight get to be written after SIGTERM or a lost
+    /// lease. The pod's terminationGracePeriodSeconds must be longer.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain_seconds: u64,
     /// Most requests to the Kubernetes API in flight at a time.
-    #[arg(long, env = "OAUTHCLIENT_MAX_API_REQUESTS", value_name = "NUMBER", default_value_t = 32,
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_API_REQUESTS", value_name = "NUMBER", default_value_t = 32,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub max_api_requests: u32,
     /// Most token requests in flight at a time, over all hosts.
-    #[arg(long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 512,
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_token_requests: u32,
     /// Address of /metrics, /healthz and /readyz.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_LISTEN",
         value_name = "ADDRESS:PORT",
         default_value = "0.0.0.0:8080"
     )]
     pub listen: SocketAddr,
-    /// Expose the expiry of each token by namespace and name. One time series for each resource: off by default.
-    #[arg(long, env = "OAUTHCLIENT_METRICS_PER_RESOURCE", value_parser = BoolishValueParser::new())]
+    /// Expose the expiry of each token by namespace and name. One time series for each
+    /// resource: off by default.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_METRICS_PER_RESOURCE", value_parser = BoolishValueParser::new())]
     pub metrics_per_resource: bool,
-    /// Kubeconfig to use. Without it: KUBECONFIG or ~/.kube/config where there is one, else the pod's ServiceAccount.
-    #[arg(long, env = "OAUTHCLIENT_KUBECONFIG", value_name = "FILE")]
+    /// Kubeconfig to use. Without it: KUBECONFIG or ~/.kube/config where there is one, else
+    /// the pod's ServiceAccount.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_KUBECONFIG",
+        value_name = "FILE"
+    )]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig, if not its current one.
-    #[arg(long, env = "OAUTHCLIENT_CONTEXT", value_name = "NAME")]
-    pub context: Option<String>,
-    /// For tests: panic whenever this resource is worked on, to prove that no other is harmed.
     #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_CONTEXT",
+        value_name = "NAME"
+    )]
+    pub context: Option<String>,
+    /// For tests: panic whenever this resource is worked on, to prove that no other is
+    /// harmed.
+    #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_PANIC_ON",
         value_name = "NAMESPACE/NAME",
         hide = true
     )]
     pub panic_on: Option<NamespacedName>,
-    /// For tests: a file with the seconds to add to the wall clock, read at most once a second.
+    /// For tests: a file with the seconds to add to the wall clock, read at most once a
+    /// second.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_CLOCK_OFFSET_FILE",
         value_name = "FILE",
         hide = true
     )]
     pub clock_offset_file: Option<PathBuf>,
+    /// Which token endpoints may be asked.
+    #[command(flatten, next_help_heading = "Token endpoints")]
+    pub guard: GuardArgs,
+    /// How one of several replicas is chosen to work.
+    #[command(flatten, next_help_heading = "Leader election")]
+    pub election: ElectionArgs,
 }
 
 /// Flags of the leader election.
 #[derive(Debug, Args)]
 pub struct ElectionArgs {
-    /// Take a Lease before working, so that of several replicas only one works: --leader-elect=false turns it off.
-    #[arg(long, env = "OAUTHCLIENT_LEADER_ELECT", value_name = "BOOL", default_value = "true", default_missing_value = "true",
+    /// Take a Lease before working, so that of several replicas only one works:
+    /// --leader-elect=false turns it off.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEADER_ELECT", value_name = "BOOL", default_value = "true", default_missing_value = "true",
           num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub leader_elect: bool,
     /// Name of the Lease.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_LEASE_NAME",
         value_name = "NAME",
@@ -164,21 +196,24 @@ pub struct ElectionArgs {
     )]
     pub lease_name: String,
     /// Namespace of the Lease. Without it: the pod's namespace, or the kubeconfig's.
-    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", value_parser = dns_label)]
+    #[arg(verbatim_doc_comment, long, env = "POD_NAMESPACE", value_name = "NAMESPACE", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
-    /// First part of the name that the Lease's holder goes by; a random part is added. Without it: the host name.
-    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    /// First part of the name that the Lease's holder goes by; a random part is added.
+    /// Without it: the host name.
+    #[arg(verbatim_doc_comment, long, env = "POD_NAME", value_name = "NAME")]
     pub lease_identity: Option<String>,
     /// Seconds that others wait after the last sign of life before they take the Lease over.
-    #[arg(long, env = "OAUTHCLIENT_LEASE_DURATION_SECONDS", value_name = "SECONDS", default_value_t = 15,
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_DURATION_SECONDS", value_name = "SECONDS", default_value_t = 15,
           value_parser = clap::value_parser!(u32).range(3..=3600))]
     pub lease_duration_seconds: u32,
-    /// Seconds without a successful renewal after which this one stops working. Must be less than the lease duration.
-    #[arg(long, env = "OAUTHCLIENT_LEASE_RENEW_DEADLINE_SECONDS", value_name = "SECONDS", default_value_t = 10,
+    /// Seconds without a successful renewal after which this one stops working. Must be less
+    /// than the lease duration.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_RENEW_DEADLINE_SECONDS", value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(2..=3600))]
     pub lease_renew_deadline_seconds: u32,
-    /// Seconds between two looks at the Lease or renewals of it. Must be less than the renew deadline.
-    #[arg(long, env = "OAUTHCLIENT_LEASE_RETRY_SECONDS", value_name = "SECONDS", default_value_t = 2,
+    /// Seconds between two looks at the Lease or renewals of it. Must be less than the renew
+    /// deadline.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_RETRY_SECONDS", value_name = "SECONDS", default_value_t = 2,
           value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub lease_retry_seconds: u32,
 }
@@ -186,15 +221,17 @@ pub struct ElectionArgs {
 /// Which token endpoints may be asked; the same for `run` and `local`.
 #[derive(Clone, Debug, Args)]
 pub struct GuardArgs {
-    /// Allow token endpoints with http:. Credentials and tokens then cross the network in the open.
-    #[arg(long, env = "OAUTHCLIENT_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
+    /// Allow token endpoints with http:. Credentials and tokens then cross the network in the
+    /// open.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
     /// Allow token endpoints on loopback addresses.
-    #[arg(long, env = "OAUTHCLIENT_ALLOW_LOOPBACK", value_parser = BoolishValueParser::new())]
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_LOOPBACK", value_parser = BoolishValueParser::new())]
     pub allow_loopback: bool,
-    /// Allow addresses that are refused otherwise (link-local, metadata services), as CIDR or a single address.
-    /// Repeatable, or separated by commas.
+    /// Allow addresses that are refused otherwise (link-local, metadata services), as CIDR or
+    /// a single address. Repeatable, or separated by commas.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_ALLOW_ADDRESS",
         value_name = "CIDR",
@@ -206,9 +243,11 @@ pub struct GuardArgs {
 /// Flags of `local`.
 #[derive(Debug, Args)]
 pub struct LocalArgs {
-    /// A manifest, or a folder of manifests (*.yaml, *.yml, *.json), with OAuthClients, their credentials Secrets and CA
-    /// ConfigMaps, as one would apply them. Repeatable. Edits are picked up.
+    /// A manifest, or a folder of manifests (*.yaml, *.yml, *.json), with OAuthClients, their
+    /// credentials Secrets and CA ConfigMaps, as one would apply them. Repeatable. Edits are
+    /// picked up.
     #[arg(
+        verbatim_doc_comment,
         short,
         long,
         env = "OAUTHCLIENT_FILENAME",
@@ -218,33 +257,49 @@ pub struct LocalArgs {
     )]
     pub filename: Vec<PathBuf>,
     /// Folder for the tokens: OUTPUT/NAMESPACE/SECRET/KEY, laid out as a mounted Secret is.
-    #[arg(short, long, env = "OAUTHCLIENT_OUTPUT", value_name = "FOLDER")]
+    #[arg(
+        verbatim_doc_comment,
+        short,
+        long,
+        env = "OAUTHCLIENT_OUTPUT",
+        value_name = "FOLDER"
+    )]
     pub output: PathBuf,
-    /// Folder for what must survive a restart, so that a restart asks for no token. Default: OUTPUT/.state.
-    #[arg(long, env = "OAUTHCLIENT_STATE", value_name = "FOLDER")]
+    /// Folder for what must survive a restart, so that a restart asks for no token. Default:
+    /// OUTPUT/.state.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_STATE",
+        value_name = "FOLDER"
+    )]
     pub state: Option<PathBuf>,
-    /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise. For scripts and CI.
-    #[arg(long, env = "OAUTHCLIENT_ONCE", value_parser = BoolishValueParser::new())]
+    /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise.
+    /// For scripts and CI.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ONCE", value_parser = BoolishValueParser::new())]
     pub once: bool,
-    /// Which token endpoints may be asked.
-    #[command(flatten)]
-    pub guard: GuardArgs,
-    /// Refuse credentials Secrets that do not name the hosts they may be sent to
-    /// (annotation oauthclient.dev/allowed-hosts).
-    #[arg(long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS", value_parser = BoolishValueParser::new())]
+    /// Refuse credentials Secrets that do not name the hosts they may be sent to (annotation
+    /// oauthclient.dev/allowed-hosts).
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",
+        help_heading = "Token endpoints", value_parser = BoolishValueParser::new())]
     pub require_allowed_hosts: bool,
     /// Most token requests in flight at a time, over all hosts.
-    #[arg(long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 64,
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_token_requests: u32,
-    /// For tests: a file with the seconds to add to the wall clock, read at most once a second.
+    /// For tests: a file with the seconds to add to the wall clock, read at most once a
+    /// second.
     #[arg(
+        verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_CLOCK_OFFSET_FILE",
         value_name = "FILE",
         hide = true
     )]
     pub clock_offset_file: Option<PathBuf>,
+    /// Which token endpoints may be asked.
+    #[command(flatten, next_help_heading = "Token endpoints")]
+    pub guard: GuardArgs,
 }
 
 /// When a resource's status is written.

@@ -100,7 +100,8 @@ where
 fn capped() -> FilterFn {
     let within_ceiling: fn(&Metadata<'_>) -> bool =
         |metadata| *metadata.level() <= ceiling(metadata.target());
-    filter_fn(within_ceiling)
+    // With a hint of its own the other filter's decides, and what is off everywhere costs nothing.
+    filter_fn(within_ceiling).with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// The most that is ever logged for a target (a module path), whatever the filter says.

@@ -215,3 +215,49 @@ fn every_flag_has_an_environment_variable_and_a_description() {
         }
     }
 }
+
+/// The long help of a command as it is printed in an empty environment.
+fn help(name: &str) -> String {
+    let mut all = Cli::command();
+    all.build();
+    let command = all.find_subcommand_mut(name).unwrap().clone();
+    let mut command = command.mut_args(|argument| argument.hide_env_values(true));
+    let text = command.render_long_help().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn help_fits_a_terminal() {
+    for name in ["run", "local", "crd"] {
+        for line in help(name).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_page_on_flags_is_what_help_says() {
+    let mut page = String::from(
+        "<!-- Made from the program by a test. To make it anew: UPDATE=1 cargo test the_page_on -->\n\
+         # Flags\n\n\
+         Every flag has an environment variable, named beside it; the flag wins. Other environment variables that count:\n\
+         `RUST_LOG` (where no log level is given), `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (token requests),\n\
+         `KUBECONFIG`.\n",
+    );
+    for name in ["run", "local", "crd"] {
+        page += &format!(
+            "\n## oauthclient-operator {name}\n\n```text\n{}\n```\n",
+            help(name)
+        );
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/flags.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == page,
+        "docs/flags.md is not what the program says; run: UPDATE=1 cargo test the_page_on"
+    );
+}
