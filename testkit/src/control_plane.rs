@@ -8,11 +8,14 @@ mod assets;
 mod audit;
 mod data_dir;
 mod kubeconfig;
+mod kubectl;
+mod options;
 mod servers;
 
 pub use assets::{Assets, kubernetes_version};
 pub use audit::{AuditEvent, AuditMark};
 pub use kubeconfig::Kubeconfig;
+pub use options::{Options, USUAL_CONTROLLERS, User};
 
 use crate::process::Process;
 use crate::{Context, Error, Result, random, wait};
@@ -21,79 +24,18 @@ use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, PostParams};
 use servers::{Files, Ports};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::sync::OnceCell;
-
-/// The controllers that make deletion work: of owned objects, of namespaces, and the ServiceAccount `default` of each namespace.
-pub const USUAL_CONTROLLERS: [&str; 3] = [
-    "garbage-collector-controller",
-    "namespace-controller",
-    "serviceaccount-controller",
-];
 
 /// Until when the API server must answer; it takes 2 to 4 s, and much more while the machine compiles.
 const READY_WITHIN: Duration = Duration::from_secs(90);
-/// Until when a `kubectl` of [`ControlPlane::apply`] and the like must be done.
-const KUBECTL_WITHIN: Duration = Duration::from_secs(60);
 /// How long a ServiceAccount's token is valid: longer than any test.
 const TOKEN_SECONDS: i64 = 365 * 24 * 3600;
 /// How often a start is tried again: between the choice of a port and its use another process may have taken it.
 const ATTEMPTS: usize = 3;
-
-/// What to start.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The controllers that run, by the names of `kube-controller-manager --controllers`. None, and it is not started.
-    /// The default is none.
-    pub controllers: Vec<String>,
-    /// Whether the API server writes down every request, for [`ControlPlane::audit`]. The default is yes.
-    pub audit: bool,
-    /// More users, beside the administrator, for [`ControlPlane::client_as`].
-    pub users: Vec<User>,
-    /// How large etcd's data may grow, in bytes; the default is etcd's own, 2 GiB.
-    pub etcd_quota_bytes: Option<u64>,
-    /// Further arguments of `kube-apiserver`, as `--request-timeout=5s`.
-    pub api_server_args: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            controllers: Vec::new(),
-            audit: true,
-            users: Vec::new(),
-            etcd_quota_bytes: None,
-            api_server_args: Vec::new(),
-        }
-    }
-}
-
-impl Options {
-    /// The defaults with [`USUAL_CONTROLLERS`].
-    pub fn with_usual_controllers() -> Self {
-        Options {
-            controllers: USUAL_CONTROLLERS.map(str::to_owned).to_vec(),
-            ..Options::default()
-        }
-    }
-}
-
-/// A user with a fixed token, who may do what RBAC grants to the name or the groups.
-#[derive(Clone, Debug)]
-pub struct User {
-    /// The name that RBAC and the audit log know.
-    pub name: String,
-    /// The bearer token.
-    pub token: String,
-    /// `system:masters` may do everything.
-    pub groups: Vec<String>,
-}
 
 /// A running control plane. Dropping it ends its servers and removes its data.
 ///
@@ -302,69 +244,6 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// `kubectl` of the same version, as the administrator; it is killed when its child is dropped.
-    pub fn kubectl(
-        &self,
-        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
-    ) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(self.assets.dir().join("kubectl"));
-        command
-            .args(args)
-            .env("KUBECONFIG", self.files.admin_kubeconfig())
-            // Else a cache in the home folder would remember the APIs of an older control plane at the same port.
-            .env("KUBECACHEDIR", self.files.kubectl_cache())
-            .kill_on_drop(true);
-        command
-    }
-
-    /// Runs [`ControlPlane::kubectl`] with `stdin` and returns what it printed on standard output.
-    ///
-    /// # Errors
-    /// When it fails, with what it printed on standard error, or when it takes more than a minute.
-    pub async fn run_kubectl(&self, args: &[&str], stdin: &str) -> Result<String> {
-        let shown = args.join(" ");
-        let mut child = self
-            .kubectl(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context(|| "cannot start kubectl")?;
-        let pipe = child.stdin.take();
-        let feeding = async move {
-            if let Some(mut pipe) = pipe {
-                // A kubectl that fails early closes its end; its own words then tell more than "broken pipe".
-                let _its_own_words = pipe.write_all(stdin.as_bytes()).await;
-            }
-        };
-        let both = async { tokio::join!(feeding, child.wait_with_output()).1 };
-        let output = tokio::time::timeout(KUBECTL_WITHIN, both)
-            .await
-            .map_err(|_elapsed| {
-                Error::new(format!(
-                    "`kubectl {shown}` is not done after {KUBECTL_WITHIN:?}"
-                ))
-            })?
-            .context(|| format!("lost `kubectl {shown}`"))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(Error::new(format!(
-            "`kubectl {shown}` failed ({}): {}",
-            output.status,
-            said.trim_end()
-        )))
-    }
-
-    /// `kubectl apply -f -` with these manifests; returns what it printed.
-    ///
-    /// # Errors
-    /// When one is refused, with the API server's words.
-    pub async fn apply(&self, yaml: &str) -> Result<String> {
-        self.run_kubectl(&["apply", "-f", "-"], yaml).await
-    }
-
     /// Makes a namespace that nobody else uses, and returns its name.
     ///
     /// # Errors
@@ -381,64 +260,6 @@ impl ControlPlane {
             .await
             .context(|| format!("cannot make the namespace {name}"))?;
         Ok(name)
-    }
-
-    /// The end of the audit log as it is now: give it to [`ControlPlane::audit_since`] later.
-    ///
-    /// # Errors
-    /// When the control plane runs without audit log, or its API server is down.
-    pub async fn audit_mark(&self) -> Result<AuditMark> {
-        self.settle_audit().await?;
-        let path = self.files.audit_log();
-        let length = std::fs::metadata(&path)
-            .context(|| format!("cannot read {}", path.display()))?
-            .len();
-        Ok(AuditMark(length))
-    }
-
-    /// Every request since the start, oldest first, the administrator's and the controllers' own included.
-    ///
-    /// # Errors
-    /// As [`ControlPlane::audit_since`].
-    pub async fn audit(&self) -> Result<Vec<AuditEvent>> {
-        self.audit_since(AuditMark::default()).await
-    }
-
-    /// Every request that was answered after `mark`, oldest first. On a shared control plane other tests' requests are among
-    /// them: filter by user or namespace.
-    ///
-    /// # Errors
-    /// When the control plane runs without audit log, or its API server is down.
-    pub async fn audit_since(&self, mark: AuditMark) -> Result<Vec<AuditEvent>> {
-        self.settle_audit().await?;
-        let mut events = audit::read(&self.files.audit_log(), mark)?;
-        events.retain(|event| !event.uri.starts_with(SETTLE_PATH));
-        Ok(events)
-    }
-
-    /// Asks for something unmistakable and waits until the log has it: what was answered before is then in the log too.
-    async fn settle_audit(&self) -> Result<()> {
-        if !self.options.audit {
-            return Err(Error::new(
-                "this control plane was started without audit log: set Options::audit",
-            ));
-        }
-        let path = format!("{SETTLE_PATH}{}", random::hex()?);
-        let log = self.files.audit_log();
-        self.get(&path).await?;
-        wait::until(
-            "the audit log to catch up",
-            Duration::from_secs(10),
-            || async {
-                // The log can be large; the line looked for is at its end.
-                let length = std::fs::metadata(&log).map_or(0, |file| file.len());
-                let tail = audit::tail(&log, length.saturating_sub(1 << 20))?;
-                tail.contains(&path)
-                    .then_some(())
-                    .context(|| "the marker is not in the log")
-            },
-        )
-        .await
     }
 
     /// Kills the API server, as an outage does; etcd keeps its data.
@@ -517,9 +338,6 @@ impl ControlPlane {
         )))
     }
 }
-
-/// What [`ControlPlane::audit`] asks for to see that the log has caught up; left out of its answers.
-const SETTLE_PATH: &str = "/version?testkit-settle=";
 
 /// The files that the servers read at their start.
 fn write_inputs(files: &Files, options: &Options, admin_token: &str) -> Result<()> {

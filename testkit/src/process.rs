@@ -65,6 +65,17 @@ impl Process {
         self.lock().try_wait().ok().flatten()
     }
 
+    /// Takes the child's standard output and standard error, where they were piped; they can be taken once.
+    pub(crate) fn take_output(
+        &self,
+    ) -> (
+        Option<std::process::ChildStdout>,
+        Option<std::process::ChildStderr>,
+    ) {
+        let mut child = self.lock();
+        (child.stdout.take(), child.stderr.take())
+    }
+
     /// Sends a signal; to a process that has ended it sends nothing.
     ///
     /// # Errors

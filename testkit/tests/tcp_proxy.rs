@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 use testkit::clock::Stopwatch;
-use testkit::net::{Unanswered, free_address};
 use testkit::tcp_proxy::{TcpMode, TcpProxy};
 use testkit::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,19 +155,4 @@ async fn nobody_listens_once_the_proxy_is_dropped() {
     })
     .await
     .unwrap();
-}
-
-#[tokio::test]
-async fn connecting_to_an_unanswered_address_takes_for_ever() {
-    let unanswered = Unanswered::start().await.unwrap();
-    assert!(
-        timeout(A_WHILE, TcpStream::connect(unanswered.address()))
-            .await
-            .is_err()
-    );
-    let nobody = free_address().unwrap();
-    assert_eq!(
-        TcpStream::connect(nobody).await.unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionRefused
-    );
 }

@@ -1,11 +1,13 @@
 //! What the API server was asked for, by whom, as its own audit log tells it.
 
-use crate::{Context, Error, Result};
+use super::ControlPlane;
+use crate::{Context, Error, Result, random, wait};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::Duration;
 
 /// Every request once, when it was answered; the API server's talks to itself are left out.
 pub(super) const POLICY: &str = r#"apiVersion: audit.k8s.io/v1
@@ -16,9 +18,12 @@ rules:
 - {level: Metadata}
 "#;
 
+/// What [`ControlPlane::audit`] asks for to see that the log has caught up; left out of its answers.
+const SETTLE_PATH: &str = "/version?testkit-settle=";
+
 /// A place in the audit log; what comes after it can be asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AuditMark(pub(super) u64);
+pub struct AuditMark(u64);
 
 /// One request that the API server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,13 +111,73 @@ struct ResponseStatus {
     code: u16,
 }
 
+impl ControlPlane {
+    /// The end of the audit log as it is now: give it to [`ControlPlane::audit_since`] later.
+    ///
+    /// # Errors
+    /// When the control plane runs without audit log, or its API server is down.
+    pub async fn audit_mark(&self) -> Result<AuditMark> {
+        self.settle_audit().await?;
+        let path = self.files.audit_log();
+        let length = std::fs::metadata(&path)
+            .context(|| format!("cannot read {}", path.display()))?
+            .len();
+        Ok(AuditMark(length))
+    }
+
+    /// Every request since the start, oldest first, the administrator's and the controllers' own included.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::audit_since`].
+    pub async fn audit(&self) -> Result<Vec<AuditEvent>> {
+        self.audit_since(AuditMark::default()).await
+    }
+
+    /// Every request that was answered after `mark`, oldest first. On a shared control plane other tests' requests are among
+    /// them: filter by user or namespace.
+    ///
+    /// # Errors
+    /// When the control plane runs without audit log, or its API server is down.
+    pub async fn audit_since(&self, mark: AuditMark) -> Result<Vec<AuditEvent>> {
+        self.settle_audit().await?;
+        let mut events = read(&self.files.audit_log(), mark)?;
+        events.retain(|event| !event.uri.starts_with(SETTLE_PATH));
+        Ok(events)
+    }
+
+    /// Asks for something unmistakable and waits until the log has it: what was answered before is then in the log too.
+    async fn settle_audit(&self) -> Result<()> {
+        if !self.options.audit {
+            return Err(Error::new(
+                "this control plane was started without audit log: set Options::audit",
+            ));
+        }
+        let path = format!("{SETTLE_PATH}{}", random::hex()?);
+        let log = self.files.audit_log();
+        self.get(&path).await?;
+        wait::until(
+            "the audit log to catch up",
+            Duration::from_secs(10),
+            || async {
+                // The log can be large; the line looked for is at its end.
+                let length = std::fs::metadata(&log).map_or(0, |file| file.len());
+                let tail = tail(&log, length.saturating_sub(1 << 20))?;
+                tail.contains(&path)
+                    .then_some(())
+                    .context(|| "the marker is not in the log")
+            },
+        )
+        .await
+    }
+}
+
 /// The requests in the log after `mark`, oldest first.
-pub(super) fn read(path: &Path, mark: AuditMark) -> Result<Vec<AuditEvent>> {
+fn read(path: &Path, mark: AuditMark) -> Result<Vec<AuditEvent>> {
     parse(&tail(path, mark.0)?)
 }
 
 /// The log from byte `start` on; what is not UTF-8, because `start` is within a character, is replaced.
-pub(super) fn tail(path: &Path, start: u64) -> Result<String> {
+fn tail(path: &Path, start: u64) -> Result<String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|mut file| {

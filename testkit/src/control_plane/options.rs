@@ -1,0 +1,57 @@
+//! What a control plane is started with.
+
+/// The controllers that make deletion work: of owned objects, of namespaces, and the ServiceAccount `default` of each namespace.
+pub const USUAL_CONTROLLERS: [&str; 3] = [
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+];
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The controllers that run, by the names of `kube-controller-manager --controllers`. None, and it is not started.
+    /// The default is none.
+    pub controllers: Vec<String>,
+    /// Whether the API server writes down every request, for [`ControlPlane::audit`](super::ControlPlane::audit). The default is yes.
+    pub audit: bool,
+    /// More users, beside the administrator, for [`ControlPlane::client_as`](super::ControlPlane::client_as).
+    pub users: Vec<User>,
+    /// How large etcd's data may grow, in bytes; the default is etcd's own, 2 GiB.
+    pub etcd_quota_bytes: Option<u64>,
+    /// Further arguments of `kube-apiserver`, as `--request-timeout=5s`.
+    pub api_server_args: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            controllers: Vec::new(),
+            audit: true,
+            users: Vec::new(),
+            etcd_quota_bytes: None,
+            api_server_args: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults with [`USUAL_CONTROLLERS`].
+    pub fn with_usual_controllers() -> Self {
+        Options {
+            controllers: USUAL_CONTROLLERS.map(str::to_owned).to_vec(),
+            ..Options::default()
+        }
+    }
+}
+
+/// A user with a fixed token, who may do what RBAC grants to the name or the groups.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name that RBAC and the audit log know.
+    pub name: String,
+    /// The bearer token.
+    pub token: String,
+    /// `system:masters` may do everything.
+    pub groups: Vec<String>,
+}
