@@ -1,3 +1,53 @@
-//! The operator's program.
+//! The operator's program: reads its arguments, builds the parts, runs them.
 
-fn main() {}
+use std::process::ExitCode;
+
+use oauthclient_operator::cli::{Cli, Command};
+use oauthclient_operator::{api, controller, telemetry};
+
+fn main() -> ExitCode {
+    let cli = Cli::from_process();
+    let filter = cli.log.filter(std::env::var("RUST_LOG").ok());
+    if let Err(problem) = telemetry::init(cli.log.log_format, &filter) {
+        return failed(&problem);
+    }
+    // One provider of cryptography for everything; a second installation would find the first in place.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli.command {
+        Command::Run(arguments) => match runtime() {
+            Ok(runtime) => ended(runtime.block_on(controller::run(arguments))),
+            Err(problem) => failed(&problem),
+        },
+        Command::Crd => print(&api::crd_yaml()),
+        Command::Local(_) => failed(&"local is not built in"),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+fn ended(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => failed(&problem),
+    }
+}
+
+fn failed(problem: &impl std::fmt::Display) -> ExitCode {
+    tracing::error!("{problem}");
+    ExitCode::FAILURE
+}
+
+/// Writes to standard output; a reader that has gone away is no failure.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}

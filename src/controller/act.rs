@@ -1,0 +1,190 @@
+//! Acting: the only writes there are.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::api::{OAuthClient, OAuthClientStatus};
+use crate::decide::{Doomed, NoticeKind, Observed, On, Report, SecretSeen, SecretWrite};
+use crate::engine::Key;
+use crate::metrics::WriteKind;
+use crate::walk::{Trouble, WriteError};
+
+use super::calls::CallError;
+use super::convert::{secret_seen, write_body};
+use super::shared::{Shared, lock};
+
+/// Who writes, in `managedFields`.
+pub(super) const MANAGER: &str = "oauthclient-operator";
+/// How often a status is tried at once, and the pause between: it is worth a moment, and no more while a slot is held.
+const STATUS_TRIES: u32 = 4;
+const STATUS_PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes a token Secret, once.
+pub(super) async fn write(
+    shared: &Shared,
+    key: &Key,
+    write: &SecretWrite,
+) -> Result<SecretSeen, WriteError> {
+    let api = shared.calls.api::<ApiSecret>(key.namespace());
+    let body = write_body(write);
+    let creating = write.on == On::Create;
+    let answer = if creating {
+        match serde_json::from_value::<ApiSecret>(body) {
+            Ok(secret) => {
+                let params = PostParams {
+                    field_manager: Some(MANAGER.to_owned()),
+                    ..PostParams::default()
+                };
+                shared.calls.call(api.create(&params, &secret)).await
+            }
+            Err(_) => Err(CallError::Garbled),
+        }
+    } else {
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        // Strategic, since it merges the one list there is, the owners', by UID: nobody else's entry loses a field.
+        let patch = Patch::Strategic(body);
+        shared
+            .calls
+            .call(api.patch(&write.name, &params, &patch))
+            .await
+    };
+    shared.metrics.api_write(WriteKind::Secret, answer.is_ok());
+    match answer {
+        Ok(secret) => Ok(SecretSeen {
+            data: std::collections::BTreeMap::new(),
+            ..secret_seen(secret)
+        }),
+        Err(error) => Err(error.of_write(creating)),
+    }
+}
+
+/// Deletes a Secret of ours, if it is still that one.
+pub(super) async fn delete(shared: &Shared, key: &Key, doomed: &Doomed) -> Result<(), Trouble> {
+    let api = shared.calls.api::<ApiSecret>(key.namespace());
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(doomed.uid.clone()),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    let answer = shared.calls.call(api.delete(&doomed.name, &params)).await;
+    shared.metrics.api_write(WriteKind::Secret, answer.is_ok());
+    match answer {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+    }
+    lock(&shared.index).leftover_gone(key, &doomed.name);
+    Ok(())
+}
+
+/// Writes the status where it has changed, then publishes what is to be told.
+pub(super) async fn report(
+    shared: &Shared,
+    seen: &Observed,
+    report: &Report,
+) -> Result<(), Trouble> {
+    note_stalled(shared, seen, &report.status);
+    if report.changed {
+        write_status(shared, seen, &report.status).await?;
+    }
+    for notice in &report.notices {
+        match notice.kind {
+            NoticeKind::Normal => tracing::info!(reason = %notice.reason, "{}", notice.message),
+            NoticeKind::Warning => tracing::warn!(reason = %notice.reason, "{}", notice.message),
+        }
+        shared.events.publish(&seen.resource, notice);
+    }
+    Ok(())
+}
+
+fn note_stalled(shared: &Shared, seen: &Observed, status: &OAuthClientStatus) {
+    let stalled = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
+    let key = Key::new(&seen.resource.namespace, &seen.resource.name);
+    let mut all = lock(&shared.stalled);
+    if stalled {
+        all.insert(key);
+    } else {
+        all.remove(&key);
+    }
+}
+
+async fn write_status(
+    shared: &Shared,
+    seen: &Observed,
+    status: &OAuthClientStatus,
+) -> Result<(), Trouble> {
+    let resource = &seen.resource;
+    let api = shared.calls.api::<OAuthClient>(&resource.namespace);
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(json!({
+        "metadata": {"uid": resource.uid},
+        "status": with_nulls(status),
+    }));
+    let mut tries = 1;
+    loop {
+        let answer = shared
+            .calls
+            .call(api.patch_status(&resource.name, &params, &patch))
+            .await;
+        shared.metrics.api_write(WriteKind::Status, answer.is_ok());
+        match answer {
+            Ok(_) => return Ok(()),
+            // It is gone, or another one of its name is there: nobody is left to be told.
+            Err(error) if error.is_not_found() || error.is_other_object() => return Ok(()),
+            Err(error) if error.may_pass() && tries < STATUS_TRIES => {
+                sleep(STATUS_PAUSE * tries).await;
+                tries += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A merge patch leaves alone what it does not name: what is not there any more is named as `null`.
+fn with_nulls(status: &OAuthClientStatus) -> Value {
+    let mut value = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
+    if let Value::Object(fields) = &mut value {
+        for field in ["token", "attempt", "lastRefreshRequest"] {
+            fields.entry(field).or_insert(Value::Null);
+        }
+        for (field, parts) in [
+            ("token", &["scope"][..]),
+            ("attempt", &["nextTime", "retryAfterTime"][..]),
+        ] {
+            if let Some(Value::Object(inner)) = fields.get_mut(field) {
+                for part in parts {
+                    inner.entry(*part).or_insert(Value::Null);
+                }
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_status_no_longer_says_is_removed() {
+        let value = with_nulls(&OAuthClientStatus::default());
+        for field in ["token", "attempt", "lastRefreshRequest"] {
+            assert_eq!(value.get(field), Some(&Value::Null), "{field}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Calls of the Kubernetes API: each with a deadline, a slot and a gauge, each failure typed. An error is never 'absent'.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::Status;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::metrics::Metrics;
+use crate::walk::{Trouble, WriteError};
+
+/// How long one call may take: the client itself has no read time-out.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a call may wait for a slot before that: then the API is hopelessly behind.
+const SLOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The one way to the API for everything but watches.
+#[derive(Clone)]
+pub(super) struct Calls {
+    client: Client,
+    slots: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// The server answered so.
+    Refused(Box<Status>),
+    /// No answer in time.
+    TimedOut,
+    /// No connection, or one that broke.
+    Broken,
+    /// An answer that cannot be read.
+    Garbled,
+}
+
+impl Calls {
+    pub(super) fn new(client: Client, most: u32, metrics: Metrics) -> Self {
+        Calls {
+            client,
+            slots: Arc::new(Semaphore::new(most as usize)),
+            metrics,
+        }
+    }
+
+    pub(super) fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// One call, within its deadline and the bound of calls in flight.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        let Ok(Ok(_slot)) = timeout(SLOT_DEADLINE, self.slots.acquire()).await else {
+            return Err(CallError::TimedOut);
+        };
+        let _counted = self.metrics.api_request();
+        match timeout(CALL_DEADLINE, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(CallError::from(error)),
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// One object; `None` when the server says that there is none.
+    pub(super) async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Trouble>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        match self.call(self.api::<K>(namespace).get(name)).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => CallError::Refused(status),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => CallError::Garbled,
+            _ => CallError::Broken,
+        }
+    }
+}
+
+impl CallError {
+    pub(super) fn is_not_found(&self) -> bool {
+        // A 404 without a Kubernetes reason comes from something in between, and means nothing.
+        matches!(self, CallError::Refused(status) if status.code == 404 && status.reason == "NotFound")
+    }
+
+    /// The resource (or its UID) is not there to be reported upon any more.
+    pub(super) fn is_other_object(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 422
+            || (status.code == 409 && status.message.contains("UID")))
+    }
+
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            CallError::Refused(status) => matches!(status.code, 409 | 429) || status.code >= 500,
+            CallError::TimedOut | CallError::Broken | CallError::Garbled => true,
+        }
+    }
+
+    /// What it means for a write of a token Secret. Nothing of the server's message is passed on: a webhook's may quote the
+    /// object.
+    pub(super) fn of_write(&self, creating: bool) -> WriteError {
+        let CallError::Refused(status) = self else {
+            return WriteError::Passing(self.said());
+        };
+        let terminating = status.details.as_ref().is_some_and(|details| {
+            details
+                .causes
+                .iter()
+                .any(|cause| cause.reason == "NamespaceTerminating")
+        });
+        match status.code {
+            _ if terminating => WriteError::NamespaceTerminating,
+            404 if creating && status.reason == "NotFound" => WriteError::NamespaceTerminating,
+            404 | 409 => WriteError::Raced,
+            422 if self.names_field("metadata.uid") => WriteError::Raced,
+            403 if status.message.contains("exceeded quota") => {
+                WriteError::Refused("a resource quota of the namespace is used up".to_owned())
+            }
+            403 if status.message.contains("cannot ")
+                && status.message.contains(" is forbidden: User ") =>
+            {
+                WriteError::Forbidden("its role does not allow it".to_owned())
+            }
+            401 => WriteError::Forbidden("the API server does not accept its identity".to_owned()),
+            400 | 403 | 413 | 422 => WriteError::Refused(refusal(status)),
+            _ => WriteError::Passing(self.said()),
+        }
+    }
+
+    fn names_field(&self, field: &str) -> bool {
+        matches!(self, CallError::Refused(status) if status
+            .details
+            .as_ref()
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.field == field)))
+    }
+
+    /// What happened, in words of ours.
+    pub(super) fn said(&self) -> String {
+        match self {
+            CallError::Refused(status) => {
+                format!(
+                    "the API server answered {} {}",
+                    status.code,
+                    word(&status.reason)
+                )
+            }
+            CallError::TimedOut => "the API server did not answer in time".to_owned(),
+            CallError::Broken => "the API server could not be reached".to_owned(),
+            CallError::Garbled => "the API server's answer could not be read".to_owned(),
+        }
+    }
+}
+
+/// A machine-readable reason, if it is one.
+fn word(reason: &str) -> &str {
+    if reason.chars().all(|c| c.is_ascii_alphanumeric()) {
+        reason
+    } else {
+        ""
+    }
+}
+
+/// Who refused a write: a webhook is told by its name alone.
+fn refusal(status: &Status) -> String {
+    let webhook = status
+        .message
+        .split_once("admission webhook \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.len() < 254
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+        });
+    match webhook {
+        Some(name) => format!("the admission webhook {name} refused it"),
+        None => format!(
+            "the API server refused it with {} {}",
+            status.code,
+            word(&status.reason)
+        ),
+    }
+}
+
+impl From<CallError> for Trouble {
+    fn from(error: CallError) -> Self {
+        match &error {
+            CallError::Refused(status) if matches!(status.code, 401 | 403) => {
+                Trouble::Forbidden(error.said())
+            }
+            _ => Trouble::Passing(error.said()),
+        }
+    }
+}

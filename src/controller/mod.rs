@@ -1,0 +1,324 @@
+//! The driver of the engine over Kubernetes.
+//!
+//! | file | does |
+//! |---|---|
+//! | `watch` | watch events become slim facts |
+//! | `driver` | asks the engine what comes next, runs it, tells how it ended |
+//! | `world` | Kubernetes as the world that a resource walks through |
+//! | `observe`, `act` | the reads, and the only writes |
+//! | `calls` | every API call: deadline, slot, typed failure |
+//! | `index` | from a Secret to the resources that use it |
+//! | `events`, `gauges` | what people and Prometheus are told |
+//!
+//! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
+//! object ends it.
+
+mod act;
+mod calls;
+mod convert;
+mod driver;
+mod events;
+mod gauges;
+mod index;
+mod observe;
+mod shared;
+mod start;
+mod watch;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch as channel;
+use tokio::task::JoinSet;
+
+use crate::api::OAuthClient;
+use crate::cli::{RunArgs, StatusUpdates};
+use crate::clock::Clock;
+use crate::decide::{Rules, StatusDetail};
+use crate::engine::{Engine, Key};
+use crate::leader::{Leader, Leadership, Seat, Settings};
+use crate::metrics::{Metrics, TokenExpiry};
+use crate::queue::Limits;
+use crate::server::{self, Liveness, Pages, Readiness};
+
+use calls::Calls;
+use shared::{Parts, Shared, lock};
+use watch::Scope;
+
+pub use start::StartError;
+
+/// How fast the contents of Secrets are checked in the background after a start: 20 a second.
+const CHECK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs the operator until it is told to end, or until another replica leads.
+///
+/// # Errors
+/// When it cannot start (no API configuration, an address in use), or when the lease was lost: the process is to exit, so
+/// that it is started anew.
+pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
+    let clock = arguments
+        .clock_offset_file
+        .as_ref()
+        .map_or_else(Clock::system, Clock::with_offset_file);
+    let metrics = Metrics::new(clock.clone());
+    let pages = Pages {
+        liveness: Liveness::new(clock.clone()),
+        readiness: Readiness::default(),
+        metrics: metrics.clone(),
+    };
+    let listener = server::listen(arguments.listen).await?;
+    let (close, closed) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server::serve(listener, pages.clone(), async {
+        let _ = closed.await;
+    }));
+    let ended = lead(&arguments, clock, pages).await;
+    let _ = close.send(());
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    ended
+}
+
+/// From standing for election to the end.
+async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), StartError> {
+    let mut signals = start::signals()?;
+    let (client, namespace) = start::client(arguments).await?;
+    let sender = start::sender(arguments)?;
+    let metrics = pages.metrics.clone();
+    let election = arguments.election.leader_elect.then(|| {
+        let settings = Settings::new(&arguments.election, &namespace, &clock);
+        tracing::info!(
+            identity = settings.identity,
+            lease = settings.name,
+            namespace = settings.namespace,
+            "stands for election"
+        );
+        let beat = pages.liveness.register("lease");
+        Leader::start(
+            client.clone(),
+            settings,
+            clock.clone(),
+            metrics.clone(),
+            beat,
+        )
+    });
+    let seat = election
+        .as_ref()
+        .map_or_else(|| Seat::always(clock.clone()), Leader::seat);
+    let instance = election.as_ref().map_or_else(
+        || "oauthclient-operator".to_owned(),
+        |leader| leader.identity().to_owned(),
+    );
+    pages.readiness.standby();
+    let mut told = seat.watch();
+    let leading = async {
+        let _ = told
+            .wait_for(|standing| matches!(standing, Leadership::Leading { .. }))
+            .await;
+    };
+    tokio::select! {
+        () = leading => {}
+        () = signals.wait() => {
+            pages.readiness.stopping();
+            return Ok(end(election).await);
+        }
+    }
+    metrics.leader(true);
+    let (drained, drain_over) = channel::channel(false);
+    let calls = Calls::new(client.clone(), arguments.max_api_requests, metrics.clone());
+    let shared = Shared::new(Parts {
+        events: events::start(calls.clone(), metrics.clone(), clock.clone(), instance),
+        calls,
+        sender,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        seat: seat.clone(),
+        rules: Rules {
+            require_allowed_hosts: arguments.require_allowed_hosts,
+            allow_http: arguments.guard.allow_http,
+        },
+        detail: match arguments.status_updates {
+            StatusUpdates::Always => StatusDetail::Always,
+            StatusUpdates::Transitions => StatusDetail::Transitions,
+        },
+        content_key: start::content_key()?,
+        engine: Engine::new(Limits {
+            token_requests: arguments.max_token_requests as usize,
+            ..Limits::default()
+        }),
+        drained: drain_over,
+    });
+    if arguments.metrics_per_resource {
+        expose_each(&shared);
+    }
+    let scopes = start::scopes(&arguments.watch_namespaces);
+    let mut tasks = JoinSet::new();
+    let mut lost = seat.watch();
+    let mut stop = std::pin::pin!(async {
+        let lost = async {
+            if lost
+                .wait_for(|standing| *standing == Leadership::Lost)
+                .await
+                .is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = signals.wait() => {}
+            () = lost => {}
+        }
+    });
+    let work = async {
+        let begun = begin(&shared, &client, &scopes, &pages.liveness, &mut tasks);
+        tokio::select! {
+            () = begun => true,
+            () = &mut stop => false,
+        }
+    };
+    if work.await {
+        pages.readiness.leading();
+        let beat = pages.liveness.register("driver");
+        let drain = Duration::from_secs(arguments.drain_seconds);
+        let stopping = async {
+            stop.await;
+            pages.readiness.stopping();
+        };
+        driver::drive(
+            Arc::clone(&shared),
+            beat,
+            arguments.panic_on.clone(),
+            stopping,
+            drain,
+            drained,
+        )
+        .await;
+    }
+    metrics.leader(false);
+    tasks.shutdown().await;
+    let lost = seat.leadership() == Leadership::Lost;
+    end(election).await;
+    if lost {
+        Err(StartError::LeaseLost)
+    } else {
+        Ok(())
+    }
+}
+
+async fn end(election: Option<Leader>) {
+    if let Some(leader) = election {
+        leader.release().await;
+    }
+    tracing::info!("ended");
+}
+
+/// Starts the watches and waits for their first lists: Secrets after the resources that they belong to.
+async fn begin(
+    shared: &Arc<Shared>,
+    client: &kube::Client,
+    scopes: &[Scope],
+    liveness: &Liveness,
+    tasks: &mut JoinSet<()>,
+) {
+    start::wait_for_crd(shared, client, scopes).await;
+    let mut synced = Vec::new();
+    for scope in scopes {
+        let (tell, told) = channel::channel(false);
+        synced.push(told);
+        let beat = liveness.register(format!("oauthclients {}", name_of(scope)));
+        tasks.spawn(watch::resources(
+            client.clone(),
+            scope.clone(),
+            Arc::clone(shared),
+            beat,
+            tell,
+        ));
+    }
+    all(synced).await;
+    let mut synced = Vec::new();
+    for scope in scopes {
+        let (tell, told) = channel::channel(false);
+        synced.push(told);
+        let beat = liveness.register(format!("credentials {}", name_of(scope)));
+        tasks.spawn(watch::credentials(
+            client.clone(),
+            scope.clone(),
+            Arc::clone(shared),
+            beat,
+            tell,
+        ));
+        let (tell, told) = channel::channel(false);
+        synced.push(told);
+        let beat = liveness.register(format!("tokens {}", name_of(scope)));
+        tasks.spawn(watch::tokens(
+            client.clone(),
+            scope.clone(),
+            Arc::clone(shared),
+            beat,
+            tell,
+        ));
+    }
+    all(synced).await;
+    lock(&shared.engine).ready(shared.clock.now());
+    tracing::info!(
+        resources = lock(&shared.engine).len(),
+        "the first lists are complete; work begins"
+    );
+    shared.wake.notify_one();
+    tasks.spawn(gauges::show(Arc::clone(shared)));
+    tasks.spawn(check(Arc::clone(shared)));
+}
+
+async fn all(synced: Vec<channel::Receiver<bool>>) {
+    for mut one in synced {
+        let _ = one.wait_for(|synced| *synced).await;
+    }
+}
+
+fn name_of(scope: &Scope) -> &str {
+    scope.as_deref().unwrap_or("everywhere")
+}
+
+/// Looks into the Secrets of all that seemed current by metadata alone, slowly: what was altered while nobody watched is
+/// found, and the content of the credentials is remembered.
+async fn check(shared: Arc<Shared>) {
+    let keys = lock(&shared.index).keys(None);
+    for key in keys {
+        let at_rest = lock(&shared.engine)
+            .record(&key)
+            .is_some_and(|record| record.token.is_some() && !record.in_flight);
+        if at_rest {
+            shared.changed(&key, crate::engine::Cause::Look);
+            tokio::time::sleep(CHECK_PAUSE).await;
+        }
+    }
+}
+
+/// The metric by resource, for those who asked for it.
+fn expose_each(shared: &Arc<Shared>) {
+    let weak = Arc::downgrade(shared);
+    shared.metrics.expose_each(move || {
+        let Some(shared) = weak.upgrade() else {
+            return Vec::new();
+        };
+        let keys: Vec<Key> = lock(&shared.index).keys(None);
+        let engine = lock(&shared.engine);
+        keys.iter()
+            .filter_map(|key| {
+                let token = engine.record(key)?.token?;
+                Some(TokenExpiry {
+                    namespace: key.namespace().to_owned(),
+                    name: key.name().to_owned(),
+                    expires: token.expires,
+                })
+            })
+            .collect()
+    });
+}
+
+/// Where resources of one scope are listed, to find out whether the CRD is there.
+fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
+    match scope {
+        Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
+        None => kube::Api::all(client.clone()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Observing: everything that a decision about one resource is made from, read at once.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
+
+use crate::api::validate::{ConfigMapKey, validate};
+use crate::api::{OAuthClient, Validated};
+use crate::decide::{
+    CaSeen, FailedAttempt, Observed, REFRESH_REQUESTED, Resource, SecretSeen, relevant_content,
+};
+use crate::engine::Key;
+use crate::http::CaBundle;
+use crate::inputs;
+use crate::walk::Trouble;
+
+use super::convert::secret_seen;
+use super::shared::{Shared, lock};
+
+/// Sees everything about one resource; `None` when there is none.
+pub(super) async fn observe(
+    shared: &Shared,
+    key: &Key,
+    may_request: bool,
+) -> Result<Option<Observed>, Trouble> {
+    let object = match shared.take_recent(key) {
+        Some(object) => Some(object),
+        None => {
+            shared
+                .calls
+                .get::<OAuthClient>(key.namespace(), key.name())
+                .await?
+        }
+    };
+    let Some(object) = object else {
+        return Ok(None);
+    };
+    let secret_name = object.spec.token_secret.name.clone();
+    let resource = resource(key, object);
+    let mut memory = shared.memory(key);
+    memory.attempt = newer_attempt(memory.attempt, &resource);
+    let mut seen = Observed {
+        now: shared.clock.now(),
+        target: None,
+        leftovers: Vec::new(),
+        credentials: None,
+        ca: CaSeen::NotNamed,
+        content: None,
+        memory,
+        may_request,
+        rules: shared.rules,
+        resource,
+    };
+    if seen.resource.deleting {
+        return Ok(Some(seen));
+    }
+    match seen.resource.spec.clone() {
+        Ok(spec) => secrets(shared, key, &spec, &mut seen).await?,
+        // What stands can still be told, though nothing is done about it.
+        Err(_) => seen.target = secret(shared, key, &secret_name).await?,
+    }
+    seen.now = shared.clock.now();
+    Ok(Some(seen))
+}
+
+async fn secrets(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+    seen: &mut Observed,
+) -> Result<(), Trouble> {
+    let names = lock(&shared.index).leftovers(key, &spec.token_secret.name);
+    let (target, credentials, ca) = tokio::join!(
+        secret(shared, key, &spec.token_secret.name),
+        secret(shared, key, &spec.credentials_secret),
+        ca_bundle(shared, key, spec.ca_bundle.as_ref()),
+    );
+    (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
+    for name in names {
+        match secret(shared, key, &name).await? {
+            Some(leftover) => seen.leftovers.push(leftover),
+            None => lock(&shared.index).leftover_gone(key, &name),
+        }
+    }
+    if let Some(credentials) = &seen.credentials {
+        let content = relevant_content(spec, credentials);
+        let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
+        let mut first = [0_u8; 8];
+        for (to, from) in first.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        seen.content = Some(u64::from_le_bytes(first));
+    }
+    if seen.may_request {
+        seen.memory.target_claimed_by = shared
+            .claim(key, &spec.token_secret.name)
+            .map(|holder| holder.name().to_owned());
+    }
+    Ok(())
+}
+
+async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretSeen>, Trouble> {
+    let secret = shared.calls.get::<ApiSecret>(key.namespace(), name).await?;
+    Ok(secret.map(secret_seen))
+}
+
+/// The CA bundle: read for each walk, since ConfigMaps are not watched.
+async fn ca_bundle(
+    shared: &Shared,
+    key: &Key,
+    named: Option<&ConfigMapKey>,
+) -> Result<CaSeen, Trouble> {
+    let Some(named) = named else {
+        return Ok(CaSeen::NotNamed);
+    };
+    let Some(map) = shared
+        .calls
+        .get::<ConfigMap>(key.namespace(), &named.name)
+        .await?
+    else {
+        return Ok(CaSeen::Missing);
+    };
+    Ok(
+        match map.data.and_then(|mut data| data.remove(&named.key)) {
+            None => CaSeen::KeyMissing,
+            Some(pem) => match CaBundle::from_pem(pem.as_bytes()) {
+                Ok(_) => CaSeen::Pem(pem),
+                Err(problem) => CaSeen::Broken(problem.to_string()),
+            },
+        },
+    )
+}
+
+fn resource(key: &Key, object: OAuthClient) -> Resource {
+    let spec = validate(&object);
+    let inputs = spec.as_ref().map_or_else(
+        |_| String::new(),
+        |spec| inputs::of(spec).whole().to_owned(),
+    );
+    let metadata = object.metadata;
+    Resource {
+        namespace: key.namespace().to_owned(),
+        name: key.name().to_owned(),
+        uid: metadata.uid.unwrap_or_default(),
+        generation: metadata.generation.unwrap_or(0),
+        deleting: metadata.deletion_timestamp.is_some(),
+        refresh_request: metadata
+            .annotations
+            .and_then(|mut annotations| annotations.remove(REFRESH_REQUESTED)),
+        status: object.status.unwrap_or_default(),
+        spec,
+        inputs,
+    }
+}
+
+/// The failing attempt: what the process remembers, or, after a restart, what the status tells.
+fn newer_attempt(
+    remembered: Option<Box<FailedAttempt>>,
+    resource: &Resource,
+) -> Option<Box<FailedAttempt>> {
+    remembered.or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new))
+}

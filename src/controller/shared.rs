@@ -1,0 +1,188 @@
+//! What the controller's tasks share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::watch;
+
+use crate::api::OAuthClient;
+use crate::clock::Clock;
+use crate::decide::{Memory, Rules, StatusDetail};
+use crate::engine::{Cause, Engine, Key};
+use crate::http::Sender;
+use crate::leader::Seat;
+use crate::metrics::Metrics;
+use crate::time::{Span, Time};
+
+use super::calls::Calls;
+use super::events::Events;
+use super::index::Index;
+
+/// Everything that the tasks share. Locks are held for moments, never across an await.
+pub(super) struct Shared {
+    pub(super) calls: Calls,
+    pub(super) sender: Sender,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) seat: Seat,
+    pub(super) rules: Rules,
+    pub(super) detail: StatusDetail,
+    /// For hashing the content of credentials; new in every process, never leaves it.
+    pub(super) content_key: ring::hmac::Key,
+    pub(super) engine: Mutex<Engine>,
+    pub(super) index: Mutex<Index>,
+    /// Tells the driver that something may be due.
+    pub(super) wake: Notify,
+    /// Set once no new work may begin.
+    pub(super) stopping: AtomicBool,
+    /// Turns true when the time to drain is over.
+    pub(super) drained: watch::Receiver<bool>,
+    memories: Mutex<HashMap<Key, Memory>>,
+    recent: Mutex<Recent>,
+    claims: Mutex<HashMap<String, Key>>,
+    /// Resources for which a person must act, for the gauge.
+    pub(super) stalled: Mutex<HashSet<Key>>,
+}
+
+/// A lock whose holder panicked is taken all the same: what it guards is consistent after each call, and one resource's
+/// panic must harm no other.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a controller is made of.
+pub(super) struct Parts {
+    pub(super) calls: Calls,
+    pub(super) sender: Sender,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) seat: Seat,
+    pub(super) rules: Rules,
+    pub(super) detail: StatusDetail,
+    pub(super) engine: Engine,
+    pub(super) content_key: ring::hmac::Key,
+    pub(super) drained: watch::Receiver<bool>,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Shared {
+            calls: parts.calls,
+            sender: parts.sender,
+            events: parts.events,
+            metrics: parts.metrics,
+            clock: parts.clock,
+            seat: parts.seat,
+            rules: parts.rules,
+            detail: parts.detail,
+            content_key: parts.content_key,
+            engine: Mutex::new(parts.engine),
+            index: Mutex::new(Index::default()),
+            wake: Notify::new(),
+            stopping: AtomicBool::new(false),
+            drained: parts.drained,
+            memories: Mutex::new(HashMap::new()),
+            recent: Mutex::new(Recent::default()),
+            claims: Mutex::new(HashMap::new()),
+            stalled: Mutex::new(HashSet::new()),
+        })
+    }
+
+    /// Tells the engine, and the driver that something may be due.
+    pub(super) fn changed(&self, key: &Key, cause: Cause) {
+        lock(&self.engine).changed(key, cause, self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// Whether new work may begin.
+    pub(super) fn may_begin(&self) -> bool {
+        !self.stopping.load(Ordering::Acquire) && self.seat.leads()
+    }
+
+    pub(super) fn memory(&self, key: &Key) -> Memory {
+        lock(&self.memories).get(key).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, key: &Key, memory: Memory) {
+        lock(&self.memories).insert(key.clone(), memory);
+    }
+
+    /// The watch told that the token Secret of this resource is gone.
+    pub(super) fn told_gone(&self, key: &Key) {
+        if let Some(memory) = lock(&self.memories).get_mut(key) {
+            memory.told_gone = true;
+        }
+    }
+
+    /// Forgets a resource that is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        lock(&self.memories).remove(key);
+        lock(&self.stalled).remove(key);
+        lock(&self.index).remove(key);
+        lock(&self.recent).objects.remove(key);
+    }
+
+    /// Keeps an object that a watch has just brought, for the work that it will lead to.
+    pub(super) fn keep_recent(&self, key: &Key, object: OAuthClient) {
+        let now = self.clock.now();
+        let mut recent = lock(&self.recent);
+        if recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key) {
+            recent.objects.insert(key.clone(), (now, Box::new(object)));
+        }
+    }
+
+    /// The object as a watch has just brought it; what is older is asked for anew.
+    pub(super) fn take_recent(&self, key: &Key) -> Option<OAuthClient> {
+        let (at, object) = lock(&self.recent).objects.remove(key)?;
+        (self.clock.now().since(at) < RECENT).then_some(*object)
+    }
+
+    /// Drops an object that is no longer the newest.
+    pub(super) fn drop_recent(&self, key: &Key) {
+        lock(&self.recent).objects.remove(key);
+    }
+
+    /// Drops objects that nobody came for.
+    pub(super) fn sweep(&self) {
+        let now = self.clock.now();
+        let mut recent = lock(&self.recent);
+        recent.objects.retain(|_, (at, _)| now.since(*at) < RECENT);
+        if recent.objects.is_empty() {
+            recent.objects = HashMap::new();
+        }
+    }
+
+    /// Claims a token Secret for the work in flight on `key`, so that two new resources that name one Secret do not both
+    /// ask; the one that holds it otherwise.
+    pub(super) fn claim(&self, key: &Key, secret: &str) -> Option<Key> {
+        let mut claims = lock(&self.claims);
+        let name = format!("{}/{secret}", key.namespace());
+        match claims.get(&name) {
+            Some(holder) if holder != key => Some(holder.clone()),
+            Some(_) => None,
+            None => {
+                claims.insert(name, key.clone());
+                None
+            }
+        }
+    }
+
+    /// Ends all claims of the work on `key`.
+    pub(super) fn release_claims(&self, key: &Key) {
+        lock(&self.claims).retain(|_, holder| holder != key);
+    }
+}
+
+/// How many objects are kept for the work that they lead to, and for how long: a burst of new resources is not asked for
+/// twice, and nothing is kept while idle.
+const MOST_RECENT: usize = 2048;
+const RECENT: Span = Span::from_seconds(10);
+
+#[derive(Default)]
+struct Recent {
+    objects: HashMap<Key, (Time, Box<OAuthClient>)>,
+}

@@ -1,0 +1,107 @@
+//! Kubernetes as the world that a resource walks through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::Validated;
+use crate::decide::{
+    CaSeen, Doomed, Failure, Memory, Observed, Report, SecretSeen, SecretWrite, StatusDetail, lane,
+};
+use crate::engine::Key;
+use crate::http::{CaBundle, Route};
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::queue::LaneReport;
+use crate::time::{Span, Time};
+use crate::walk::{Trouble, World, WriteError};
+
+use super::act;
+use super::observe::observe;
+use super::shared::{Shared, lock};
+
+/// The cluster.
+pub(super) struct Cluster(pub(super) Arc<Shared>);
+
+impl World for Cluster {
+    fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    fn draw(&self) -> f64 {
+        self.0.clock.draw()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.may_begin()
+    }
+
+    fn detail(&self) -> StatusDetail {
+        self.0.detail
+    }
+
+    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
+        observe(&self.0, key, may_request).await
+    }
+
+    async fn send(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let ca = match &seen.ca {
+            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
+            _ => None,
+        };
+        let route = Route {
+            ca,
+            timeout: spec.timeout.to_duration(),
+        };
+        let begun = self.0.clock.elapsed();
+        let answer = self.0.sender.send(request, &route).await;
+        let took = self.0.clock.elapsed().saturating_sub(begun);
+        let outcome = match &answer {
+            Ok(answer) if answer.status < 300 => "answered",
+            Ok(_) => "refused",
+            Err(error) => error.reason(),
+        };
+        let took = Span::from_seconds_f64(took.as_secs_f64());
+        self.0.metrics.token_request(&lane(spec), outcome, took);
+        answer.map_err(|error| Failure {
+            class: error.class(),
+            reason: error.reason(),
+            message: error.explain(),
+            retry_after: None,
+            timed_out: error.is_timeout(),
+        })
+    }
+
+    fn answered(&self, key: &Key, report: LaneReport) {
+        lock(&self.0.engine).answered(key, report, self.0.clock.now());
+        self.0.wake.notify_one();
+    }
+
+    async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        act::write(&self.0, key, write).await
+    }
+
+    async fn delete(&self, key: &Key, doomed: &Doomed) -> Result<(), Trouble> {
+        act::delete(&self.0, key, doomed).await
+    }
+
+    async fn report(&self, seen: &Observed, report: &Report) -> Result<(), Trouble> {
+        act::report(&self.0, seen, report).await
+    }
+
+    fn remember(&self, key: &Key, memory: Memory) {
+        self.0.remember(key, memory);
+    }
+
+    async fn pause(&self, span: Span) -> bool {
+        let mut drained = self.0.drained.clone();
+        let pause = span.to_duration().min(Duration::from_secs(30));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => !*self.0.drained.borrow(),
+            _ = drained.wait_for(|over| *over) => false,
+        }
+    }
+}
