@@ -15,10 +15,13 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
         Command::Run(arguments) => match runtime() {
-            Ok(runtime) => ended(runtime.block_on(controller::run(arguments))),
+            Ok(runtime) => ended(runtime.block_on(controller::run(*arguments))),
             Err(problem) => failed(&problem),
         },
-        Command::Crd => print(&api::crd_yaml()),
+        Command::Crd => match api::crd_yaml() {
+            Ok(text) => print(&text),
+            Err(problem) => failed(&problem),
+        },
         Command::Local(_) => failed(&"local is not built in"),
     }
 }

@@ -119,7 +119,8 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         () = leading => {}
         () = signals.wait() => {
             pages.readiness.stopping();
-            return Ok(end(election).await);
+            end(election).await;
+            return Ok(());
         }
     }
     metrics.leader(true);
