@@ -400,6 +400,45 @@ const ODD_ID: &str = "user@example.com:client +%&=/?#";
 const ODD_SECRET: &str = "s3:cret/ +%&=?#~!*'()\"<>[]{}|\\^`;,$@";
 
 #[tokio::test]
+async fn odd_credentials_arrive_whole_in_every_format() {
+    let provider = Provider::plain(Script::one(PATH, Behaviour::default())).unwrap();
+    let secrets = credentials(&[("client_id", ODD_ID), ("client_secret", ODD_SECRET)]);
+    for (format, method) in [
+        (Format::Form, Method::Post),
+        (Format::Json, Method::Put),
+        (Format::Query, Method::Post),
+        (Format::Query, Method::Get),
+    ] {
+        let client = Client {
+            format,
+            method,
+            ..client(&provider.url(PATH))
+        };
+        let _accepted_or_not = exchange(&client, &secrets, None).await;
+        let seen = provider.requests_to(PATH).pop().unwrap();
+        let arrived: BTreeMap<String, String> = match format {
+            Format::Json => serde_json::from_slice(&seen.body).unwrap(),
+            Format::Form => seen.form().into_iter().collect(),
+            Format::Query => {
+                let url: url::Url = format!("http://x{}", seen.target).parse().unwrap();
+                url.query_pairs().into_owned().collect()
+            }
+        };
+        assert_eq!(
+            arrived.get("client_id").map(String::as_str),
+            Some(ODD_ID),
+            "{format:?}"
+        );
+        assert_eq!(
+            arrived.get("client_secret").map(String::as_str),
+            Some(ODD_SECRET),
+            "{format:?}"
+        );
+        assert_eq!(seen.body.is_empty(), format == Format::Query, "{format:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_we_did_not_write_understands_us() {
     let authority = Authority::new("independent").unwrap();
     for (method, authentication) in [

@@ -122,11 +122,13 @@ impl AddressRules {
     /// # Errors
     /// The kind for which it is refused.
     pub fn check(&self, address: IpAddr) -> Result<(), AddressKind> {
-        match kind_of(address) {
-            None => Ok(()),
-            Some(AddressKind::Loopback) if self.allow_loopback => Ok(()),
-            Some(_) if self.allows(address) => Ok(()),
+        if self.allows(address) {
+            return Ok(());
+        }
+        let refused = |kind: &AddressKind| !(self.allow_loopback && *kind == AddressKind::Loopback);
+        match kinds_of(address).into_iter().flatten().find(refused) {
             Some(kind) => Err(kind),
+            None => Ok(()),
         }
     }
 
@@ -163,11 +165,14 @@ impl AddressRules {
     }
 }
 
-/// Why an address is refused unless allowed; `None` for an ordinary one.
-pub fn kind_of(address: IpAddr) -> Option<AddressKind> {
+/// Why an address is refused unless allowed; none for an ordinary one. Two where an address leads to two others.
+fn kinds_of(address: IpAddr) -> [Option<AddressKind>; 2] {
     match address {
-        IpAddr::V4(address) => kind_of_v4(address),
-        IpAddr::V6(address) => kind_of_v6(address),
+        IpAddr::V4(address) => [kind_of_v4(address), None],
+        IpAddr::V6(address) => match kind_of_v6(address) {
+            Some(kind) => [Some(kind), None],
+            None => wrapped(address).map(|inner| inner.and_then(kind_of_v4)),
+        },
     }
 }
 
@@ -192,7 +197,7 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
         [0xfe80..=0xfebf, ..] => Some(AddressKind::LinkLocal),
         [0xff00..=0xffff, ..] => Some(AddressKind::Multicast),
         [0x64, 0xff9b, 1, ..] => Some(AddressKind::LocalNat64),
-        _ => wrapped(address).into_iter().flatten().find_map(kind_of_v4),
+        _ => None,
     }
 }
 
@@ -223,7 +228,7 @@ mod tests {
     use super::*;
 
     fn kind(text: &str) -> Option<AddressKind> {
-        kind_of(text.parse().unwrap())
+        kinds_of(text.parse().unwrap()).into_iter().flatten().next()
     }
 
     #[test]
@@ -375,6 +380,9 @@ mod tests {
         ] {
             assert_eq!(check(&loopback, url), Ok(()), "{url}");
         }
+        // Teredo with a server on loopback and a metadata service as client.
+        let both = "https://[2001:0:7f00:1:0:0:5601:5601]/";
+        assert_eq!(check(&loopback, both), Err(AddressKind::Metadata));
         assert_eq!(
             check(&loopback, "https://169.254.0.1/"),
             Err(AddressKind::LinkLocal)

@@ -41,6 +41,8 @@ pub use tls::{BadCaBundle, CaBundle};
 
 /// The largest body that is read, in bytes after decompression: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
+/// Room for an answer whose length is not told, in bytes.
+const USUAL_BODY: usize = 16 << 10;
 /// How long connecting may take unless set otherwise: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What we call ourselves.
@@ -229,7 +231,13 @@ async fn read(mut response: reqwest::Response) -> Result<HttpAnswer, SendError> 
     };
     let (content_type, retry_after) = (text(CONTENT_TYPE), text(RETRY_AFTER));
     let status = response.status().as_u16();
-    let mut body = Zeroizing::new(Vec::new());
+    // Room for the whole answer where its length is known: growing would leave pieces of a token in freed memory.
+    let expected = response
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok());
+    let mut body = Zeroizing::new(Vec::with_capacity(
+        expected.unwrap_or(USUAL_BODY).min(MAX_BODY),
+    ));
     while let Some(chunk) = response
         .chunk()
         .await

@@ -1,6 +1,7 @@
 //! Strict decoding of an answer's body: what is ambiguous is an error, since what is read is published.
 //!
-//! JSON (RFC 8259) without duplicate keys, at most [`MAX_DEPTH`] levels deep, in UTF-8, with nothing after it. A byte
+//! JSON (RFC 8259) without duplicate keys, at most [`MAX_DEPTH`] levels deep and of at most [`MAX_VALUES`] values, in
+//! UTF-8, with nothing after it. A byte
 //! order mark before it is tolerated, as RFC 8259 section 8.1 allows: some .NET services send one. Form-encoded bodies
 //! are read as strictly. Problems are static words: nothing of the body gets into an error.
 
@@ -12,6 +13,9 @@ use serde_json::{Map, Value};
 /// How many levels arrays and objects may nest. Token answers have two or three.
 pub const MAX_DEPTH: usize = 32;
 
+/// How many values a document may hold in all: a megabyte of `[[],[],...]` would otherwise take twenty of memory.
+pub const MAX_VALUES: usize = 20_000;
+
 /// The body is not UTF-8.
 pub const NOT_UTF8: &str = "its body is not valid UTF-8";
 /// The body is not JSON, or not strictly.
@@ -21,6 +25,8 @@ pub const BAD_JSON: &str =
 pub const DUPLICATE_KEY: &str = "its body has a key twice";
 /// Too many levels.
 pub const TOO_DEEP: &str = "its body is nested too deeply";
+/// Too many values.
+pub const TOO_MANY: &str = "its body holds too many values";
 /// The body is not form-encoded as it should be.
 pub const BAD_FORM: &str = "its body is not valid form encoding";
 
@@ -37,25 +43,28 @@ pub fn text(body: &[u8]) -> Result<&str, &'static str> {
 /// Reads JSON strictly.
 ///
 /// # Errors
-/// [`BAD_JSON`], [`DUPLICATE_KEY`] or [`TOO_DEEP`].
+/// [`BAD_JSON`], [`DUPLICATE_KEY`], [`TOO_DEEP`] or [`TOO_MANY`].
 pub fn json(text: &str) -> Result<Value, &'static str> {
-    let mut fault = None;
+    let mut limits = Limits {
+        values: 0,
+        fault: None,
+    };
     let mut source = serde_json::Deserializer::from_str(text);
     let value = Strict {
         depth: 0,
-        fault: &mut fault,
+        limits: &mut limits,
     }
     .deserialize(&mut source);
     match value {
         Ok(value) => source.end().map(|()| value).map_err(|_| BAD_JSON),
-        Err(_) => Err(fault.unwrap_or(BAD_JSON)),
+        Err(_) => Err(limits.fault.unwrap_or(BAD_JSON)),
     }
 }
 
 /// Reads a form-encoded body strictly, into an object of strings.
 ///
 /// # Errors
-/// [`BAD_FORM`], [`NOT_UTF8`] (of what is percent-encoded) or [`DUPLICATE_KEY`].
+/// [`BAD_FORM`], [`NOT_UTF8`] (of what is percent-encoded), [`DUPLICATE_KEY`] or [`TOO_MANY`].
 pub fn form(text: &str) -> Result<Value, &'static str> {
     let mut object = Map::new();
     for pair in text.split('&') {
@@ -63,6 +72,9 @@ pub fn form(text: &str) -> Result<Value, &'static str> {
         let (name, value) = (form_decode(name)?, form_decode(value)?);
         if object.insert(name, Value::String(value)).is_some() {
             return Err(DUPLICATE_KEY);
+        }
+        if object.len() > MAX_VALUES {
+            return Err(TOO_MANY);
         }
     }
     Ok(Value::Object(object))
@@ -88,22 +100,37 @@ fn form_decode(text: &str) -> Result<String, &'static str> {
     String::from_utf8(out).map_err(|_| NOT_UTF8)
 }
 
-/// Builds a [`Value`], refusing duplicate keys and deep nesting. `fault` keeps the reason beside serde's error, whose
-/// text could hold a piece of the body.
-struct Strict<'f> {
+/// What has been read so far, and why reading stopped: kept beside serde's error, whose text could hold a piece of the
+/// body.
+struct Limits {
+    values: usize,
+    fault: Option<&'static str>,
+}
+
+/// Builds a [`Value`], refusing duplicate keys and what is too deep or too much.
+struct Strict<'l> {
     depth: usize,
-    fault: &'f mut Option<&'static str>,
+    limits: &'l mut Limits,
 }
 
 impl Strict<'_> {
+    fn stop(&mut self, fault: &'static str) -> &'static str {
+        self.limits.fault = Some(fault);
+        fault
+    }
+
+    /// For one more value, a level below.
     fn deeper(&mut self) -> Result<Strict<'_>, &'static str> {
         if self.depth >= MAX_DEPTH {
-            *self.fault = Some(TOO_DEEP);
-            return Err(TOO_DEEP);
+            return Err(self.stop(TOO_DEEP));
+        }
+        self.limits.values += 1;
+        if self.limits.values > MAX_VALUES {
+            return Err(self.stop(TOO_MANY));
         }
         Ok(Strict {
             depth: self.depth + 1,
-            fault: self.fault,
+            limits: self.limits,
         })
     }
 }
@@ -160,8 +187,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             let inner = self.deeper().map_err(A::Error::custom)?;
             let value = entries.next_value_seed(inner)?;
             if object.insert(key, value).is_some() {
-                *self.fault = Some(DUPLICATE_KEY);
-                return Err(A::Error::custom(DUPLICATE_KEY));
+                return Err(A::Error::custom(self.stop(DUPLICATE_KEY)));
             }
         }
         Ok(Value::Object(object))
@@ -197,6 +223,15 @@ mod tests {
             "]".repeat(MAX_DEPTH + 1)
         );
         assert_eq!(json(&too_deep), Err(TOO_DEEP));
+    }
+
+    #[test]
+    fn a_megabyte_of_tiny_values_is_an_error() {
+        assert_eq!(json(&format!("[{}0]", "0,".repeat(500_000))), Err(TOO_MANY));
+        assert!(json(&format!("[{}0]", "0,".repeat(1_000))).is_ok());
+        let pairs: Vec<String> = (0..MAX_VALUES).map(|n| format!("k{n}=")).collect();
+        assert!(form(&pairs.join("&")).is_ok());
+        assert_eq!(form(&format!("{}&x=", pairs.join("&"))), Err(TOO_MANY));
     }
 
     #[test]
