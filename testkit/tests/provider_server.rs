@@ -200,6 +200,40 @@ async fn a_token_is_valid_until_its_end_or_until_the_next_one_kills_it() {
 }
 
 #[tokio::test]
+async fn a_cached_token_is_replaced_while_it_still_lives_and_another_audience_has_its_own() {
+    let behaviour = Behaviour {
+        lifetime: Lifetime::Cached {
+            seconds: 60.0,
+            until_left: 59.0,
+        },
+        ..Behaviour::default()
+    };
+    let provider = Provider::plain(Script::one("/token", behaviour)).unwrap();
+    let ask_for = |audience: &'static str| {
+        let form = [
+            GRANT,
+            ("client_id", "some-client"),
+            ("client_secret", "some-secret"),
+            ("audience", audience),
+        ];
+        let provider = &provider;
+        async move {
+            let (_, document) = post(provider, "/token", &form, None).await;
+            document["access_token"].as_str().unwrap().to_owned()
+        }
+    };
+    let first = ask_for("books").await;
+    assert_eq!(ask_for("books").await, first);
+    assert_ne!(ask_for("orders").await, first);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_ne!(ask_for("books").await, first);
+    assert!(
+        provider.introspect(&first).is_some(),
+        "the old token lives on"
+    );
+}
+
+#[tokio::test]
 async fn lives_shrink_down_to_the_least() {
     let behaviour = Behaviour {
         lifetime: Lifetime::Shrinking {
