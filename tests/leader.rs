@@ -15,14 +15,15 @@ use oauthclient_operator::leader::election::Timings;
 use oauthclient_operator::leader::{Leader, Leadership, Seat, Settings};
 use oauthclient_operator::metrics::Metrics;
 use oauthclient_operator::server::Liveness;
-use testkit::control_plane::shared;
+use testkit::control_plane::{ControlPlane, shared};
+use testkit::fault_proxy::{Answer, Fault, FaultProxy, Rule};
 use tokio::time::timeout;
 
-/// As short as the flags allow.
+/// Short, but with room for a machine that is busy.
 const TIMINGS: Timings = Timings {
-    duration: Duration::from_secs(3),
-    renew_deadline: Duration::from_secs(2),
-    retry: Duration::from_millis(300),
+    duration: Duration::from_secs(5),
+    renew_deadline: Duration::from_millis(3500),
+    retry: Duration::from_millis(400),
 };
 
 fn stand(client: &kube::Client, namespace: &str, identity: &str) -> Leader {
@@ -46,7 +47,7 @@ fn stand(client: &kube::Client, namespace: &str, identity: &str) -> Leader {
 async fn becomes(seat: &Seat, wanted: impl Fn(Leadership) -> bool) -> Leadership {
     let mut state = seat.watch();
     let waiting = state.wait_for(|now| wanted(*now));
-    *timeout(Duration::from_secs(20), waiting)
+    *timeout(Duration::from_secs(30), waiting)
         .await
         .expect("in time")
         .expect("still standing")
@@ -97,7 +98,7 @@ async fn the_first_creates_the_lease_and_the_next_takes_it_as_soon_as_it_is_rele
     assert_eq!(after.holder_identity.as_deref(), Some("second"));
     assert_eq!(
         (after.lease_transitions, after.lease_duration_seconds),
-        (Some(1), Some(3))
+        (Some(1), Some(5))
     );
     assert!(after.acquire_time.unwrap().0 > before.spec.unwrap().acquire_time.unwrap().0);
     second.release().await;
@@ -178,6 +179,77 @@ subjects: [{{kind: ServiceAccount, name: default, namespace: {namespace}}}]
     assert_eq!(lost, Leadership::Lost);
     assert!(!leader.seat().leads());
     leader.release().await;
+}
+
+/// A client of the administrator whose calls go through `proxy`.
+fn through(plane: &ControlPlane, proxy: &FaultProxy) -> kube::Client {
+    let identity = plane.admin_identity().with_server(proxy.url());
+    identity.client().expect("a client")
+}
+
+#[tokio::test]
+async fn writes_that_go_through_but_are_answered_with_504_or_not_at_all_cost_no_seat() {
+    let plane = shared().await;
+    let namespace = plane.namespace().await.unwrap();
+    let proxy = FaultProxy::start(plane).await.unwrap();
+    let client = through(plane, &proxy);
+    // The creation, and then a renewal of each kind.
+    let lost = Rule::new(Fault::AnswerAfter(Answer::timeout()));
+    proxy.add(lost.writes().path_has("/leases").once());
+    let leader = stand(&client, &namespace, "first");
+    assert_eq!(leads(&leader.seat()).await, 0);
+    for fault in [
+        Fault::AnswerAfter(Answer::timeout()),
+        Fault::DropAfter,
+        Fault::DropBefore,
+    ] {
+        let rule = proxy.add(Rule::new(fault).writes().path_has("/leases").once());
+        proxy
+            .wait_for_hits(rule, 1, TIMINGS.duration)
+            .await
+            .unwrap();
+        tokio::time::sleep(TIMINGS.renew_deadline).await;
+        assert!(leader.seat().leads());
+    }
+    let spec = lease(&plane.client().unwrap(), &namespace)
+        .await
+        .spec
+        .unwrap();
+    assert_eq!(spec.lease_transitions, Some(0));
+    leader.release().await;
+}
+
+#[tokio::test]
+async fn a_leader_cut_off_from_the_api_gives_up_before_another_may_start() {
+    let plane = shared().await;
+    let (client, namespace) = (plane.client().unwrap(), plane.namespace().await.unwrap());
+    let proxy = FaultProxy::start(plane).await.unwrap();
+    let cut_off = stand(&through(plane, &proxy), &namespace, "cut-off");
+    leads(&cut_off.seat()).await;
+    let other = stand(&client, &namespace, "other");
+    tokio::time::sleep(TIMINGS.retry * 3).await;
+
+    // Answers stay away while connections stay open: what a half-open network does.
+    let held = proxy.add(Rule::new(Fault::HoldRequest).path_has("/leases"));
+    let clock = Clock::system();
+    becomes(&cut_off.seat(), |now| now == Leadership::Lost).await;
+    let given_up = clock.elapsed();
+    assert!(
+        given_up < TIMINGS.renew_deadline + TIMINGS.retry,
+        "after {given_up:?}"
+    );
+    assert_ne!(other.seat().leadership(), Leadership::Leading { fence: 1 });
+    assert_eq!(leads(&other.seat()).await, 1);
+    assert!(!cut_off.seat().leads());
+
+    // What was held back arrives late, and changes nothing; neither does the release of what is no longer one's own.
+    proxy.release(held);
+    proxy.remove(held);
+    cut_off.release().await;
+    tokio::time::sleep(TIMINGS.renew_deadline).await;
+    assert!(other.seat().leads());
+    assert_eq!(holder(&lease(&client, &namespace).await), Some("other"));
+    other.release().await;
 }
 
 #[tokio::test]
