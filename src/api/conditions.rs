@@ -128,9 +128,6 @@ reasons! {
     TokenExpired Token
         "The published token has expired and no new one could be had."
         "Look at the condition RefreshFailing or Stalled: its message says why and what to do."
-    NotIssued Token
-        "There is no token yet."
-        "Look at the condition Reconciling or Stalled: its message says what is awaited."
     Suspended Token
         "No more tokens are asked for, because spec.suspend is true, and there is no valid one left."
         "Set spec.suspend to false when tokens are wanted again."

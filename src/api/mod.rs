@@ -12,6 +12,7 @@ mod check;
 pub mod conditions;
 mod lines;
 pub mod manifest;
+pub mod reference;
 mod rules;
 pub mod schema;
 pub mod spec;

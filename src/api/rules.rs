@@ -226,10 +226,10 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     own(
         "spec.request.headers[].name",
-        "!(self.lowerAscii() in ['host', 'content-length', 'content-type', 'content-encoding', 'transfer-encoding', 'connection', \
+        "!(self.lowerAscii() in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
          'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', \
          'user-agent'])",
-        "is a header that the operator sets itself: remove it (request.format decides the content type)",
+        "is a header that the operator or the connection sets: remove it",
         |v| {
             !words::RESERVED_HEADERS
                 .iter()

@@ -99,6 +99,7 @@ fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "x-kubernetes-list-map-keys": ["type"],
         "items": {
             "type": "object",
+            "description": "One condition; docs/conditions.md lists their types and reasons.",
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
                 "type": {"type": "string", "maxLength": 316, "description": "Ready, RefreshFailing, Reconciling or Stalled."},

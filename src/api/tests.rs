@@ -30,6 +30,11 @@ fn the_page_of_conditions_is_what_the_list_says() {
 }
 
 #[test]
+fn the_reference_page_is_what_the_schema_says() {
+    generated("docs/reference.md", &reference::page());
+}
+
+#[test]
 fn the_crd_is_made_whole() {
     let crd = serde_json::to_value(crd()).unwrap();
     let rules = serde_json::to_string(&crd)
@@ -239,7 +244,7 @@ fn every_field_of_a_manifest_reaches_its_meaning() {
         ParameterValue::CredentialsKey("api-key".into())
     );
     assert_eq!(
-        client.headers[1].value,
+        client.headers[2].value,
         ParameterValue::Fixed("shop one".into())
     );
     assert_eq!((client.format, client.method), (Format::Json, Method::Put));

@@ -13,7 +13,7 @@ pub(crate) const RESERVED_GRANTS: [&str; 5] = [
 pub(crate) const RESERVED_HEADERS: [&str; 15] = [
     "host",
     "content-length",
-    "content-type",
+    "cookie",
     "content-encoding",
     "transfer-encoding",
     "connection",

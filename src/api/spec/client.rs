@@ -1,0 +1,166 @@
+//! Whom to ask, with which grant, as whom.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The server that issues tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Provider {
+    /// The token endpoint: an https URL such as https://auth.example.com/oauth/token. http is accepted only where the
+    /// operator runs with --allow-http.
+    #[serde(rename = "tokenURL")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub token_url: String,
+    /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<CaBundle>,
+    /// How long a token request may take in seconds, from looking up the name to the last byte of the answer.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_seconds: i32,
+}
+
+fn ten() -> i32 {
+    10
+}
+
+/// Certificates of authorities, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaBundle {
+    /// Name of the ConfigMap, in this namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub config_map_name: String,
+    /// Its key that holds the certificates, in PEM.
+    #[serde(default = "ca_crt")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn ca_crt() -> String {
+    "ca.crt".to_owned()
+}
+
+/// The OAuth 2.0 grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The grant_type: client_credentials, password, or the name of an extension grant, which is sent as it is together
+    /// with parameters.
+    #[serde(rename = "type", default = "client_credentials")]
+    #[schemars(length(min = 1, max = 128))]
+    pub type_: String,
+}
+
+fn client_credentials() -> String {
+    "client_credentials".to_owned()
+}
+
+impl Default for Grant {
+    fn default() -> Self {
+        Grant {
+            type_: client_credentials(),
+        }
+    }
+}
+
+/// How the client proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientAuthentication {
+    /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; none
+    /// sends the client id alone, where the Secret has one (for credentials in parameters or headers).
+    #[serde(default = "client_secret_basic")]
+    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "none"]))]
+    pub method: String,
+    /// Only with method client_secret_basic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_basic: Option<ClientSecretBasic>,
+}
+
+fn client_secret_basic() -> String {
+    "client_secret_basic".to_owned()
+}
+
+impl Default for ClientAuthentication {
+    fn default() -> Self {
+        ClientAuthentication {
+            method: client_secret_basic(),
+            client_secret_basic: None,
+        }
+    }
+}
+
+/// What HTTP Basic authentication needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientSecretBasic {
+    /// FormEncoded encodes client id and secret before base64, as RFC 6749 section 2.3.1 demands. Raw does not: try it when
+    /// a provider refuses credentials with special characters that are right.
+    #[serde(default = "form_encoded")]
+    #[schemars(extend("enum" = ["FormEncoded", "Raw"]))]
+    pub encoding: String,
+}
+
+fn form_encoded() -> String {
+    "FormEncoded".to_owned()
+}
+
+/// The Secret that holds the credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// Name of the Secret, in this namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// Which of its keys hold what, where they are not named as the defaults are.
+    #[serde(default)]
+    pub keys: CredentialKeys,
+}
+
+/// Keys of the credentials Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialKeys {
+    /// Key that holds the client id.
+    #[serde(rename = "clientID", default = "client_id")]
+    #[schemars(length(min = 1, max = 253))]
+    pub client_id: String,
+    /// Key that holds the client secret.
+    #[serde(default = "client_secret")]
+    #[schemars(length(min = 1, max = 253))]
+    pub client_secret: String,
+    /// Key that holds the user name of the password grant.
+    #[serde(default = "username")]
+    #[schemars(length(min = 1, max = 253))]
+    pub username: String,
+    /// Key that holds the password of the password grant.
+    #[serde(default = "password")]
+    #[schemars(length(min = 1, max = 253))]
+    pub password: String,
+}
+
+fn client_id() -> String {
+    "client_id".to_owned()
+}
+fn client_secret() -> String {
+    "client_secret".to_owned()
+}
+fn username() -> String {
+    "username".to_owned()
+}
+fn password() -> String {
+    "password".to_owned()
+}
+
+impl Default for CredentialKeys {
+    fn default() -> Self {
+        CredentialKeys {
+            client_id: client_id(),
+            client_secret: client_secret(),
+            username: username(),
+            password: password(),
+        }
+    }
+}

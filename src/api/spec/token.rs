@@ -1,0 +1,109 @@
+//! When the token is replaced, and where it is written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// When the token is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refresh {
+    /// Replace the token this many seconds before it expires, instead of the default rule. Not together with beforePercent.
+    /// At most two thirds of the token's life are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub before_seconds: Option<i32>,
+    /// Replace the token when this share of its life is left, in percent. Not together with beforeSeconds. At most two thirds
+    /// of the token's life are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 99))]
+    pub before_percent: Option<i32>,
+    /// The lifetime in seconds to assume where the provider tells none.
+    #[serde(default = "assumed")]
+    #[schemars(range(min = 10, max = 31_536_000))]
+    pub assumed_lifetime_seconds: i32,
+    /// What a new token does to the one before: Independent lets both live until their own end, InvalidatesPrevious says that
+    /// the old one dies at once, so it is replaced as late as is safe.
+    #[serde(default = "independent")]
+    #[schemars(extend("enum" = ["Independent", "InvalidatesPrevious"]))]
+    pub token_reuse: String,
+    /// For providers that hand out one cached token until this many seconds of its life are left: nothing is asked before.
+    /// Left out, it is learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 20, max = 31_536_000))]
+    pub cache_window_seconds: Option<i32>,
+}
+
+fn assumed() -> i32 {
+    3300
+}
+fn independent() -> String {
+    "Independent".to_owned()
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Refresh {
+            before_seconds: None,
+            before_percent: None,
+            assumed_lifetime_seconds: assumed(),
+            token_reuse: independent(),
+            cache_window_seconds: None,
+        }
+    }
+}
+
+/// The Secret that the token is written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenSecret {
+    /// Name of the Secret, in this namespace. One that already exists is not touched unless it carries the annotation
+    /// oauthclient.dev/adopt with the name of this resource.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Type of the Secret. It cannot be changed later, as that of a Secret cannot. Types of Kubernetes itself are refused,
+    /// except kubernetes.io/dockerconfigjson and kubernetes.io/basic-auth.
+    #[serde(rename = "type", default = "opaque")]
+    #[schemars(length(min = 1, max = 253))]
+    pub type_: String,
+    /// Labels to put on the Secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "labels_schema")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations to put on the Secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "annotations_schema")]
+    pub annotations: BTreeMap<String, String>,
+    /// Keys of the Secret and templates of what they hold, in place of the keys access_token, token_type, expires_at and scope.
+    /// Example: authorization: "{{ token_type }} {{ access_token }}". Variables: access_token, token_type, expires_at, scope,
+    /// response (the decoded answer), credentials.client_id, credentials.username. Filters: b64encode, tojson, lower, upper,
+    /// trim, default.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "data_schema")]
+    pub data: BTreeMap<String, String>,
+}
+
+fn opaque() -> String {
+    "Opaque".to_owned()
+}
+
+fn map_schema(max_properties: u32, max_length: u32) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": max_properties,
+        "additionalProperties": {"type": "string", "maxLength": max_length},
+    })
+}
+
+fn labels_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    map_schema(32, 63)
+}
+
+fn annotations_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    map_schema(32, 4096)
+}
+
+fn data_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    map_schema(32, 16_384)
+}
