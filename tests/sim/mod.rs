@@ -9,6 +9,8 @@
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
     missing_docs,
     unreachable_pub,
     reason = "shared by a test and a benchmark that use different parts; its numbers are small"
@@ -44,7 +46,7 @@ pub struct Scale {
     pub hosts: usize,
     pub hours: i64,
     pub seed: u64,
-    /// How far the clock jumps, in milliseconds, for three hours; 0 for not at all.
+    /// How far the clock jumps, in milliseconds, for an hour; 0 for not at all.
     pub jump: i64,
     pub limits: Limits,
 }
@@ -298,7 +300,7 @@ impl Sim {
                 match schedule::accept(&policy, published.as_ref(), &answer, wall, u) {
                     Ok(schedule) => {
                         let mut report = LaneReport::Succeeded;
-                        if self.draws.next() % 2 == 0 {
+                        if self.draws.next().is_multiple_of(2) {
                             self.engine.answered(&Self::key(id), report, wall);
                             report = LaneReport::Unused;
                         }
@@ -351,7 +353,10 @@ impl Sim {
         item.publish(issued, schedule, self.serial, self.clock);
         let new = item.token;
         let wanted = item.wanted(wall);
-        let (wants, early) = (Wants::RequestAt(wanted), self.draws.next() % 2 == 0);
+        let (wants, early) = (
+            Wants::RequestAt(wanted),
+            self.draws.next().is_multiple_of(2),
+        );
         let key = Self::key(id);
         if early {
             self.engine.changed(&key, Cause::Token(new), wall);
@@ -360,7 +365,7 @@ impl Sim {
         self.engine.changed(&key, Cause::Token(new), wall);
         let facts = self.items[id as usize].facts(&self.names);
         self.engine.changed(&key, Cause::Resource(facts), wall);
-        if self.draws.next() % 50 == 0 {
+        if self.draws.next().is_multiple_of(50) {
             // A watch that lags shows what stood before our write.
             self.engine.changed(&key, Cause::Token(old), wall);
             self.engine.changed(&key, Cause::Token(new), wall);

@@ -64,7 +64,7 @@ pub struct Host {
 }
 
 /// What a host remembers of one client.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Issued {
     pub serial: u64,
     /// In milliseconds of true time.
@@ -109,7 +109,7 @@ impl Host {
             }
             9 => {
                 let ahead = draws.between(-30, 31);
-                (Kind::Skewed { ahead }, Trouble::None, 1800)
+                (Kind::Skewed { ahead }, Trouble::None, 3600)
             }
             kind => (
                 Kind::Plain,

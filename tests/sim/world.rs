@@ -17,7 +17,7 @@ impl Sim {
         }
         if self.scale.jump != 0 {
             self.at(end / 3, Event::Clock(self.scale.jump));
-            self.at(end / 3 + 3 * HOUR, Event::Clock(0));
+            self.at(end / 3 + HOUR, Event::Clock(0));
         }
         let meddling = self.scale.resources as i64 / 10;
         for _ in 0..meddling {
@@ -40,7 +40,7 @@ impl Sim {
         let before = memory::held();
         self.engine = Engine::new(self.scale.limits);
         let wall = self.wall();
-        let tokens_first = self.draws.next() % 2 == 0;
+        let tokens_first = self.draws.next().is_multiple_of(2);
         for pass in 0..3 {
             for id in 0..self.items.len() as u32 {
                 let item = &self.items[id as usize];
