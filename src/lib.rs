@@ -12,6 +12,7 @@ pub mod engine;
 pub mod http;
 pub mod inputs;
 pub mod leader;
+pub mod local;
 pub mod metrics;
 pub mod oauth;
 pub mod queue;

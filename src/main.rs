@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use oauthclient_operator::cli::{Cli, Command};
-use oauthclient_operator::{api, controller, telemetry};
+use oauthclient_operator::{api, controller, local, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();
@@ -22,7 +22,10 @@ fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(problem) => failed(&problem),
         },
-        Command::Local(_) => failed(&"local is not built in"),
+        Command::Local(arguments) => match runtime() {
+            Ok(runtime) => runtime.block_on(local::run(arguments)),
+            Err(problem) => failed(&problem),
+        },
     }
 }
 

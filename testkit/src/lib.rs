@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+//! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
 
 mod background;
 mod cache;

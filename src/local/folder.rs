@@ -1,0 +1,437 @@
+//! A folder laid out as the kubelet lays out a mounted Secret.
+//!
+//! ```text
+//! bokbasen-token/
+//!   ..2026_11_22_18_24_57.482910377/access_token   the data, 0600, in a folder of its own for each write
+//!   ..data -> ..2026_11_22_18_24_57.482910377      swapped by one rename: what readers see changes as a whole
+//!   access_token -> ..data/access_token            what workloads open
+//! ```
+//!
+//! A program that reads a mounted Secret reads this folder by the same code, and one that watches `..data` for changes
+//! is told by the same event.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// The link that is swapped.
+const DATA: &str = "..data";
+/// What becomes [`DATA`] by a rename; the kubelet's own name for it.
+const NEXT_DATA: &str = "..data_tmp";
+/// What becomes a key's link by a rename.
+const NEXT_LINK: &str = "..link_tmp";
+/// A file at a key's place that is larger is not read: a Secret is 1 MiB at most.
+const MAX_FILE: u64 = 1 << 20;
+
+/// One Secret's folder.
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Folder(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether anything at all stands at its place, a link that leads nowhere included.
+    pub(super) fn exists(&self) -> io::Result<bool> {
+        Ok(look(&self.0)?.is_some())
+    }
+
+    /// Which version readers see: what `..data` names. `None` when there is no such link.
+    pub(super) fn current(&self) -> io::Result<Option<String>> {
+        let is_folder = look(&self.0)?.is_some_and(|found| found.is_dir());
+        if !is_folder {
+            return Ok(None);
+        }
+        match fs::read_link(self.0.join(DATA)) {
+            Ok(target) => Ok(target.to_str().map(str::to_owned)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // Not a link: somebody put something else there.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What readers see of these keys of a version. A key whose link was taken away gets it back; one that was replaced
+    /// by a file shows what that file holds.
+    pub(super) fn read<'a>(
+        &self,
+        version: &str,
+        keys: impl IntoIterator<Item = &'a String>,
+    ) -> io::Result<BTreeMap<String, Secret>> {
+        let mut data = BTreeMap::new();
+        for key in keys {
+            let value = match self.at_key(key)? {
+                AtKey::Link => read_file(&self.0.join(version).join(key))?,
+                AtKey::Nothing => {
+                    self.link(key)?;
+                    read_file(&self.0.join(version).join(key))?
+                }
+                AtKey::File => read_file(&self.0.join(key))?,
+                AtKey::Other => None,
+            };
+            if let Some(value) = value {
+                data.insert(key.clone(), value);
+            }
+        }
+        Ok(data)
+    }
+
+    /// Makes the folder itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] when something stands there already.
+    pub(super) fn make(&self) -> io::Result<()> {
+        if let Some(parent) = self.0.parent() {
+            private_folders(parent)?;
+        }
+        private_folder(&self.0)?;
+        sync_parent(&self.0)
+    }
+
+    /// Writes a version, and swaps it in: readers see all of the one before, or all of this one. Then what is left of
+    /// others is cleared away.
+    pub(super) fn publish(&self, version: &str, data: &BTreeMap<String, Secret>) -> io::Result<()> {
+        for key in data.keys() {
+            if self.at_key(key)? == AtKey::Other {
+                let place = self.0.join(key);
+                return Err(io::Error::other(format!(
+                    "a folder stands at {}",
+                    place.display()
+                )));
+            }
+        }
+        let fresh = self.0.join(version);
+        private_folder(&fresh)?;
+        for (key, value) in data {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(fresh.join(key))?;
+            file.write_all(value.expose_bytes())?;
+            file.sync_all()?;
+        }
+        sync(&fresh)?;
+        self.swap(DATA, NEXT_DATA, Path::new(version))?;
+        sync(&self.0)?;
+        for key in data.keys() {
+            if self.at_key(key)? != AtKey::Link {
+                self.link(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a version that readers no longer see, and the links of keys that are no longer there.
+    pub(super) fn retire<'a>(
+        &self,
+        version: &str,
+        gone: impl IntoIterator<Item = &'a String>,
+    ) -> io::Result<()> {
+        for key in gone {
+            if self.at_key(key)? == AtKey::Link {
+                fs::remove_file(self.0.join(key))?;
+            }
+        }
+        absent_is_fine(fs::remove_dir_all(self.0.join(version)))
+    }
+
+    /// Removes everything that was made here. What somebody else put into the folder stays, and the folder with it.
+    pub(super) fn remove<'a>(
+        &self,
+        versions: impl IntoIterator<Item = &'a String>,
+        keys: impl IntoIterator<Item = &'a String>,
+    ) -> io::Result<Removed> {
+        if !look(&self.0)?.is_some_and(|found| found.is_dir()) {
+            return Ok(Removed::Wholly);
+        }
+        for key in keys {
+            if self.at_key(key)? == AtKey::Link {
+                fs::remove_file(self.0.join(key))?;
+            }
+        }
+        for name in [DATA, NEXT_DATA, NEXT_LINK] {
+            let path = self.0.join(name);
+            if look(&path)?.is_some_and(|found| found.is_symlink()) {
+                fs::remove_file(path)?;
+            }
+        }
+        for version in versions {
+            absent_is_fine(fs::remove_dir_all(self.0.join(version)))?;
+        }
+        match fs::remove_dir(&self.0) {
+            Ok(()) => sync_parent(&self.0).map(|()| Removed::Wholly),
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(Removed::ButForeign),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A number that changes when somebody touches the folder: places, sizes and times, no content.
+    pub(super) fn stamp<'a>(
+        &self,
+        version: &str,
+        keys: impl IntoIterator<Item = &'a String>,
+    ) -> u64 {
+        let mut hash = DefaultHasher::new();
+        let mut note = |path: &Path| match fs::symlink_metadata(path) {
+            Ok(found) => (
+                found.ino(),
+                found.size(),
+                found.mtime(),
+                found.mtime_nsec(),
+                found.mode(),
+            )
+                .hash(&mut hash),
+            Err(error) => error.kind().to_string().hash(&mut hash),
+        };
+        note(&self.0.join(DATA));
+        for key in keys {
+            note(&self.0.join(key));
+            note(&self.0.join(version).join(key));
+        }
+        hash.finish()
+    }
+
+    fn at_key(&self, key: &str) -> io::Result<AtKey> {
+        let path = self.0.join(key);
+        let Some(found) = look(&path)? else {
+            return Ok(AtKey::Nothing);
+        };
+        if found.is_symlink() {
+            let ours = fs::read_link(&path)? == Path::new(DATA).join(key);
+            return Ok(if ours { AtKey::Link } else { AtKey::File });
+        }
+        Ok(if found.is_file() {
+            AtKey::File
+        } else {
+            AtKey::Other
+        })
+    }
+
+    fn link(&self, key: &str) -> io::Result<()> {
+        self.swap(key, NEXT_LINK, &Path::new(DATA).join(key))?;
+        sync(&self.0)
+    }
+
+    /// Makes a link at `name` that leads to `target`, in one step for whoever looks.
+    fn swap(&self, name: &str, by_way_of: &str, target: &Path) -> io::Result<()> {
+        let next = self.0.join(by_way_of);
+        // Left over from a crash.
+        absent_is_fine(fs::remove_file(&next))?;
+        symlink(target, &next)?;
+        fs::rename(&next, self.0.join(name))
+    }
+}
+
+/// How a folder was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// It is gone.
+    Wholly,
+    /// Something in it was not ours: that stays.
+    ButForeign,
+}
+
+/// What stands at a key's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AtKey {
+    Nothing,
+    /// Our link.
+    Link,
+    /// A file, or a link that is not ours.
+    File,
+    /// A folder, or anything else that cannot be replaced by a link.
+    Other,
+}
+
+fn look(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A file's content; `None` when there is none, or when it is no Secret's.
+fn read_file(path: &Path) -> io::Result<Option<Secret>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    match file.take(MAX_FILE + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 > MAX_FILE => Ok(None),
+        Ok(_) => Ok(Some(Secret::new(std::mem::take(&mut *bytes)))),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder that nobody else may enter.
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Makes a folder and those above it; what is there already stays as it is.
+pub(super) fn private_folders(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).recursive(true).create(path)
+}
+
+/// Replaces a file as a whole, so that a crash leaves the one before or this one.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let next = path.with_file_name(name);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&next)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&next, path)?;
+    sync_parent(path)
+}
+
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes what was renamed or made in a folder outlast a power cut.
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
+            .collect()
+    }
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::new(root.path().join("default/token"));
+        folder.make().unwrap();
+        (root, folder)
+    }
+
+    fn names(folder: &Folder) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn mode(path: PathBuf) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn it_is_laid_out_as_a_mounted_secret_and_nobody_else_may_read_it() {
+        let (_root, folder) = folder();
+        folder
+            .publish("..1", &data(&[("access_token", "abc"), ("scope", "x")]))
+            .unwrap();
+        assert_eq!(names(&folder), ["..1", "..data", "access_token", "scope"]);
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("access_token"), "abc");
+        assert_eq!(read("..data/scope"), "x");
+        assert_eq!(mode(folder.path().join("access_token")), 0o600);
+        assert_eq!(mode(folder.path().join("..1")), 0o700);
+        assert_eq!(mode(folder.path().to_owned()), 0o700);
+        assert_eq!(mode(folder.path().parent().unwrap().to_owned()), 0o700);
+    }
+
+    #[test]
+    fn a_new_version_takes_the_place_of_the_one_before() {
+        let (_root, folder) = folder();
+        folder
+            .publish("..1", &data(&[("access_token", "abc"), ("scope", "x")]))
+            .unwrap();
+        folder
+            .publish("..2", &data(&[("access_token", "def")]))
+            .unwrap();
+        folder.retire("..1", &["scope".to_owned()]).unwrap();
+        assert_eq!(names(&folder), ["..2", "..data", "access_token"]);
+        assert_eq!(folder.current().unwrap().as_deref(), Some("..2"));
+        let read = folder.read("..2", &["access_token".to_owned()]).unwrap();
+        assert!(read == data(&[("access_token", "def")]));
+    }
+
+    #[test]
+    fn a_link_that_was_taken_away_comes_back_and_a_file_in_its_place_shows() {
+        let (_root, folder) = folder();
+        folder
+            .publish("..1", &data(&[("a", "1"), ("b", "2")]))
+            .unwrap();
+        fs::remove_file(folder.path().join("a")).unwrap();
+        fs::remove_file(folder.path().join("b")).unwrap();
+        fs::write(folder.path().join("b"), "theirs").unwrap();
+        let keys = ["a".to_owned(), "b".to_owned()];
+        assert!(folder.read("..1", &keys).unwrap() == data(&[("a", "1"), ("b", "theirs")]));
+        assert_eq!(folder.at_key("a").unwrap(), AtKey::Link);
+    }
+
+    #[test]
+    fn what_is_not_ours_survives_the_removal() {
+        let (_root, folder) = folder();
+        folder.publish("..1", &data(&[("a", "1")])).unwrap();
+        fs::write(folder.path().join("theirs"), "x").unwrap();
+        let removed = folder.remove(&["..1".to_owned()], &["a".to_owned()]);
+        assert_eq!(removed.unwrap(), Removed::ButForeign);
+        assert_eq!(names(&folder), ["theirs"]);
+        fs::remove_file(folder.path().join("theirs")).unwrap();
+        assert_eq!(folder.remove(&[], &[]).unwrap(), Removed::Wholly);
+        assert!(!folder.exists().unwrap());
+    }
+
+    #[test]
+    fn a_folder_at_a_keys_place_is_left_alone() {
+        let (_root, folder) = folder();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        let refused = folder.publish("..1", &data(&[("a", "1")])).unwrap_err();
+        assert!(refused.to_string().contains("a folder stands at"));
+        assert!(folder.current().unwrap().is_none());
+    }
+
+    #[test]
+    fn touching_it_changes_its_stamp() {
+        let (_root, folder) = folder();
+        folder.publish("..1", &data(&[("a", "1")])).unwrap();
+        let keys = ["a".to_owned()];
+        let before = folder.stamp("..1", &keys);
+        assert_eq!(folder.stamp("..1", &keys), before);
+        fs::write(folder.path().join("a"), "22").unwrap();
+        assert_ne!(folder.stamp("..1", &keys), before);
+    }
+}

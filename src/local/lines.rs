@@ -1,0 +1,224 @@
+//! What is printed: one line for each thing that happened, for people and for `grep`. Never a token.
+
+use std::io::Write as _;
+
+use crate::api::OAuthClientStatus;
+use crate::api::conditions::{Group, Reason};
+use crate::decide::{Notice, NoticeKind, Observed, Report};
+use crate::engine::Key;
+use crate::time::Time;
+
+/// Prints a line: when, what about, what happened, and in words.
+pub(super) fn say(now: Time, about: &str, word: &str, text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Nobody listens any more: the tokens are kept fresh all the same.
+    let _ = writeln!(out, "{now}  {about}  {word}  {}", one_line(text)).and_then(|()| out.flush());
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a report tells that has not been told, each as word and text.
+pub(super) fn of_report(
+    seen: &Observed,
+    report: &Report,
+    place: &str,
+    now: Time,
+) -> Vec<(&'static str, String)> {
+    let (before, after) = (&seen.resource.status, &report.status);
+    let mut lines = Vec::new();
+    let failed = failure(before, after);
+    let repaired = report
+        .notices
+        .iter()
+        .any(|notice| notice.reason == Reason::Restored);
+    if let Some(line) = token(before, after, repaired, place, now) {
+        lines.push(line);
+    }
+    if let Some(text) = &failed {
+        lines.push(("failed", local_words(text, place)));
+    }
+    let told = after
+        .attempt
+        .as_ref()
+        .filter(|_| failed.is_some())
+        .map(|attempt| attempt.reason.as_str());
+    for notice in &report.notices {
+        let is_told = told == Some(notice.reason.as_str()) || notice.reason == Reason::Restored;
+        if !is_told {
+            lines.push((word(notice), local_words(&notice.message, place)));
+        }
+    }
+    lines
+}
+
+/// The line of a token that was written.
+fn token(
+    before: &OAuthClientStatus,
+    after: &OAuthClientStatus,
+    repaired: bool,
+    place: &str,
+    now: Time,
+) -> Option<(&'static str, String)> {
+    let token = after.token.as_ref()?;
+    let last = before.token.as_ref();
+    if last == Some(token) {
+        return None;
+    }
+    let word = match last {
+        _ if repaired => "restored",
+        None => "issued",
+        Some(last) if last.issued_time == token.issued_time => "kept",
+        Some(_) => "refreshed",
+    };
+    let what = match word {
+        "restored" => "had been altered or deleted by someone else; a new token is in",
+        "kept" => "the provider handed out the same token again, in",
+        _ => "a new token is in",
+    };
+    let next = Time::parse_rfc3339(&token.refresh_time)
+        .map_or_else(String::new, |time| format!(" (in {})", time.since(now)));
+    Some((
+        word,
+        format!(
+            "{what} {place}, valid until {}; next refresh at {}{next}",
+            token.expiration_time, token.refresh_time
+        ),
+    ))
+}
+
+/// The words of a request that failed since the status before.
+fn failure(before: &OAuthClientStatus, after: &OAuthClientStatus) -> Option<String> {
+    let attempt = after.attempt.as_ref()?;
+    let told = before.attempt.as_ref();
+    if told.is_some_and(|told| told.time == attempt.time && told.inputs_hash == attempt.inputs_hash)
+    {
+        return None;
+    }
+    let condition = after
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "RefreshFailing")?;
+    Some(format!("{}: {}", attempt.reason, condition.message))
+}
+
+fn word(notice: &Notice) -> &'static str {
+    match (notice.reason, notice.kind) {
+        (Reason::TokenExpired, _) => "expired",
+        (Reason::Recovered, _) => "recovered",
+        (_, NoticeKind::Normal) => "note",
+        (reason, NoticeKind::Warning) if reason.group() == Group::Waiting => "waiting",
+        (_, NoticeKind::Warning) => "stalled",
+    }
+}
+
+/// A message in the words of files: where it tells a `kubectl` command, what to do to manifest or folder stands instead.
+fn local_words(message: &str, place: &str) -> String {
+    let Some(at) = message.find("kubectl") else {
+        return message.to_owned();
+    };
+    let start = message
+        .get(..at)
+        .and_then(|before| before.rfind(". "))
+        .map_or(0, |dot| dot + 2);
+    let rest = message.get(at..).unwrap_or_default();
+    let end = rest.find(". ").map_or(message.len(), |dot| at + dot + 2);
+    let instead = match message {
+        _ if message.contains("has not opted in") => {
+            "If it may be, put the label oauthclient.dev/credentials: \"true\" into its manifest".to_owned()
+        }
+        _ if message.contains("allowed-hosts") => {
+            "Correct spec.provider.tokenURL, or name its host in the annotation oauthclient.dev/allowed-hosts of that Secret's manifest"
+                .to_owned()
+        }
+        _ if message.contains("is left alone") => {
+            format!("Name another one in spec.tokenSecret.name, or move {place} out of the way")
+        }
+        _ if message.contains("altered or deleted") => format!("Find out who changes {place}"),
+        _ => format!("Look at {place}: its owner, its mode, and the space that is left"),
+    };
+    let (before, after) = (
+        message.get(..start).unwrap_or_default(),
+        message.get(end..).unwrap_or_default(),
+    );
+    format!("{before}{instead}. {after}").trim_end().to_owned()
+}
+
+/// Why a resource has no valid token, for `--once`.
+pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> String {
+    let ready = status.and_then(|status| {
+        status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready")
+    });
+    match ready {
+        Some(ready) => local_words(&format!("{}: {}", ready.reason, ready.message), place),
+        None => "there is no token yet".to_owned(),
+    }
+}
+
+/// How a resource's name is printed.
+pub(super) fn about(key: &Key) -> String {
+    key.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::TokenStatus;
+
+    #[test]
+    fn commands_for_a_cluster_become_words_for_files() {
+        let said = local_words(
+            "Secret a has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret a -n b oauthclient.dev/credentials=true There is no valid token.",
+            "/out/b/a",
+        );
+        assert!(
+            !said.contains("kubectl") && said.contains("into its manifest"),
+            "{said}"
+        );
+        let said = local_words(
+            "Secret a is left alone: nobody knows why. Name another: kubectl annotate secret a. It is looked at again every minute.",
+            "/out/b/a",
+        );
+        assert!(
+            said.contains("move /out/b/a out of the way. It is looked at again"),
+            "{said}"
+        );
+        assert_eq!(local_words("All is well.", "x"), "All is well.");
+    }
+
+    #[test]
+    fn a_token_is_told_once_with_its_next_refresh() {
+        let token_at = |issued: &str| OAuthClientStatus {
+            token: Some(TokenStatus {
+                issued_time: issued.to_owned(),
+                expiration_time: "2026-01-01T00:01:00Z".to_owned(),
+                refresh_time: "2026-01-01T00:00:30Z".to_owned(),
+                scope: None,
+            }),
+            ..OAuthClientStatus::default()
+        };
+        let now = Time::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        let none = OAuthClientStatus::default();
+        let first = token_at("2026-01-01T00:00:00Z");
+        let second = token_at("2026-01-01T00:00:10Z");
+        let (word, text) = token(&none, &first, false, "/out", now).unwrap();
+        assert_eq!(word, "issued");
+        assert!(
+            text.ends_with("next refresh at 2026-01-01T00:00:30Z (in 30 s)"),
+            "{text}"
+        );
+        assert_eq!(
+            token(&first, &second, false, "/out", now).unwrap().0,
+            "refreshed"
+        );
+        assert_eq!(
+            token(&first, &second, true, "/out", now).unwrap().0,
+            "restored"
+        );
+        assert_eq!(token(&first, &first, false, "/out", now), None);
+    }
+}

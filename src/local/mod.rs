@@ -1,0 +1,309 @@
+//! `local`: the whole job over files. Manifests in, one folder for each token Secret out, laid out as a mounted one.
+//!
+//! A driver of the one engine, with the decisions and the walk that the controller has: what is said of a resource in a
+//! cluster holds for it here.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `sources`, `documents` | files on disk, and what is written in them |
+//! | `catalogue` | all manifests together, and what has changed of them |
+//! | `store` | what must survive a restart |
+//! | `folder`, `tokens` | the output: one folder, and all token Secrets with their metadata |
+//! | `world` | what the walk sees and does |
+//! | `lines` | what is printed |
+
+mod catalogue;
+mod documents;
+mod folder;
+mod lines;
+mod sources;
+mod store;
+mod tokens;
+mod world;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::cli::LocalArgs;
+use crate::clock::Clock;
+use crate::decide::Rules;
+use crate::engine::{Engine, Key, LaneReport, Limits, Next, State};
+use crate::http::address::AddressRules;
+use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
+use crate::time::{Span, Time};
+use crate::walk::{Walked, walk};
+
+use sources::Sources;
+use store::Store;
+use tokens::Tokens;
+use world::{Files, locked};
+
+/// How often manifests and output are looked at. An edit counts once two looks agree on it, so within about a second.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// How long requests in flight get to end after SIGINT or SIGTERM: the longest `timeoutSeconds`, and time to write.
+const DRAIN: Duration = Duration::from_secs(65);
+/// What is due within this span is waited for with `--once`.
+const SOON: Span = Span::from_seconds(3);
+/// After a panic a resource is looked at again after this.
+const AFTER_PANIC: Span = Span::from_seconds(60);
+
+/// The exit code of what could not even begin, as for wrong flags.
+const CANNOT_BEGIN: u8 = 2;
+
+/// Runs until SIGINT or SIGTERM, or with `--once` until all that is due is done. Needs a runtime of several threads.
+///
+/// The exit code is 0, with `--once` 1 where a resource has no valid token or a manifest is refused, and 2 when it could
+/// not begin at all.
+pub async fn run(args: LocalArgs) -> ExitCode {
+    match Driver::begin(args) {
+        Ok(driver) => driver.run().await,
+        Err(message) => {
+            tracing::error!("{message}");
+            ExitCode::from(CANNOT_BEGIN)
+        }
+    }
+}
+
+struct Driver {
+    files: Arc<Files>,
+    sources: Sources,
+    once: bool,
+    tasks: JoinSet<Walked>,
+    running: HashMap<Id, Key>,
+    last_look: Duration,
+}
+
+impl Driver {
+    fn begin(args: LocalArgs) -> Result<Driver, String> {
+        let clock = args
+            .clock_offset_file
+            .as_ref()
+            .map_or_else(Clock::system, Clock::with_offset_file);
+        let absolute = |path: &PathBuf| {
+            std::path::absolute(path)
+                .map_err(|error| format!("cannot tell where {} is: {error}", path.display()))
+        };
+        let output = absolute(&args.output)?;
+        let mut sources = Sources::new(
+            args.filename
+                .iter()
+                .map(absolute)
+                .collect::<Result<_, _>>()?,
+        );
+        let loaded = sources.load()?;
+        let state = args.state.unwrap_or_else(|| output.join(".state"));
+        let told = |error: std::io::Error| {
+            format!("cannot work with the state in {}: {error}", state.display())
+        };
+        folder::private_folders(&output)
+            .map_err(|error| format!("cannot make {}: {error}", output.display()))?;
+        let store = Store::open(&state)?;
+        let tokens = Tokens::open(&output, &store).map_err(told)?;
+        let options = SenderOptions {
+            allow_http: args.guard.allow_http,
+            addresses: AddressRules {
+                allow_loopback: args.guard.allow_loopback,
+                allowed: args.guard.allow_address,
+            },
+            connect_timeout: CONNECT_TIMEOUT,
+            proxies: ProxySettings::from_environment(),
+            lookup: None,
+        };
+        let sender = Sender::new(options).map_err(|error| error.to_string())?;
+        if sender.trusted_certificates() == 0 {
+            tracing::warn!(
+                "the system has no trusted certificates: only resources with a CA bundle can be served"
+            );
+        }
+        let engine = Engine::new(Limits {
+            token_requests: usize::try_from(args.max_token_requests).unwrap_or(usize::MAX),
+            ..Limits::default()
+        });
+        let rules = Rules {
+            require_allowed_hosts: args.require_allowed_hosts,
+            allow_http: args.guard.allow_http,
+        };
+        let files = Files::new(clock, store, tokens, engine, sender, rules);
+        files
+            .begin(loaded, |path| sources.covers(path))
+            .map_err(told)?;
+        Ok(Driver {
+            last_look: files.clock.elapsed(),
+            files: Arc::new(files),
+            sources,
+            once: args.once,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+        })
+    }
+
+    async fn run(mut self) -> ExitCode {
+        let (mut interrupt, mut terminate) = match signals() {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be watched");
+                return ExitCode::from(CANNOT_BEGIN);
+            }
+        };
+        let files = Arc::clone(&self.files);
+        loop {
+            let until = self.hand_out();
+            if self.once && self.is_through() {
+                return self.verdict();
+            }
+            let now = self.files.clock.now();
+            let wait = until.since(now).to_duration().min(LOOK_EVERY);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = files.wake.notified() => {}
+                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.ended(joined),
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+            self.look();
+        }
+        self.drain(&mut interrupt, &mut terminate).await;
+        if self.once {
+            return self.verdict();
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// Starts all work that is due, and says until when there is none.
+    fn hand_out(&mut self) -> Time {
+        loop {
+            let next = locked(&self.files.engine).next(self.files.clock.now());
+            match next {
+                Next::Sleep(until) => return until,
+                Next::Work(work) => {
+                    let key = work.key.clone();
+                    let files = Arc::clone(&self.files);
+                    let task = self.tasks.spawn(async move { walk(&*files, &work).await });
+                    self.running.insert(task.id(), key);
+                }
+            }
+        }
+    }
+
+    /// Tells the engine how some work ended.
+    fn ended(&mut self, joined: Result<(Id, Walked), JoinError>) {
+        let (id, walked) = match joined {
+            Ok((id, walked)) => (id, Some(walked)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(key) = self.running.remove(&id) else {
+            return;
+        };
+        let now = self.files.clock.now();
+        let mut engine = locked(&self.files.engine);
+        match walked {
+            Some(Walked::Done(outcome)) => engine.done(&key, outcome, now),
+            Some(Walked::Gone) => {
+                engine.changed(&key, crate::engine::Cause::Gone, now);
+                engine.abandoned(&key, LaneReport::Unused, now, now);
+            }
+            Some(Walked::Abandoned { again, trouble }) => {
+                tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
+                engine.abandoned(&key, LaneReport::Unused, again, now);
+            }
+            // The hook has logged where it was.
+            None => engine.abandoned(&key, LaneReport::Failed, now + AFTER_PANIC, now),
+        }
+    }
+
+    fn look(&mut self) {
+        let elapsed = self.files.clock.elapsed();
+        if elapsed.saturating_sub(self.last_look) < LOOK_EVERY {
+            return;
+        }
+        self.last_look = elapsed;
+        if let Some(loaded) = self.sources.look(self.files.clock.now().seconds()) {
+            self.files.apply(loaded);
+        }
+        self.files.look_at_output();
+    }
+
+    /// With `--once`: whether everything that is due was done. What was asked for and failed is not waited for.
+    fn is_through(&self) -> bool {
+        if !self.tasks.is_empty() {
+            return false;
+        }
+        let now = self.files.clock.now();
+        let engine = locked(&self.files.engine);
+        self.files.clients().iter().all(|key| {
+            engine.record(key).is_none_or(|view| {
+                let due = view.request.min(view.look);
+                !view.in_flight && (self.files.has_asked(key) && due > now || due > now + SOON)
+            })
+        })
+    }
+
+    /// With `--once`: says what has no valid token.
+    fn verdict(&self) -> ExitCode {
+        let now = self.files.clock.now();
+        let clients = self.files.clients();
+        let mut failed = self.files.bad_manifests();
+        for key in &clients {
+            let view = locked(&self.files.engine).record(key);
+            let valid = view
+                .as_ref()
+                .and_then(|view| view.token)
+                .is_some_and(|token| token.expires > now);
+            if valid && view.is_some_and(|view| view.state != Some(State::Expired)) {
+                continue;
+            }
+            failed += 1;
+            let why = lines::why_not_ready(self.files.status(key).as_ref(), &self.files.place(key));
+            lines::say(now, &lines::about(key), "not-ready", &why);
+        }
+        if clients.is_empty() {
+            lines::say(
+                now,
+                "manifest",
+                "not-ready",
+                "there is no OAuthClient in what --filename names",
+            );
+        }
+        if failed == 0 && !clients.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        ExitCode::FAILURE
+    }
+
+    /// Lets work in flight end: a token that the provider has given away is still written.
+    async fn drain(&mut self, interrupt: &mut Signal, terminate: &mut Signal) {
+        self.files.ending.store(true, Ordering::Relaxed);
+        if self.tasks.is_empty() {
+            return;
+        }
+        tracing::info!(
+            requests = self.tasks.len(),
+            "ending once what is under way is done; a second signal ends at once"
+        );
+        let ending = async {
+            while let Some(joined) = self.tasks.join_next_with_id().await {
+                self.ended(joined);
+            }
+        };
+        tokio::select! {
+            () = ending => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("ending although requests are still under way"),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+fn signals() -> std::io::Result<(Signal, Signal)> {
+    Ok((
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ))
+}

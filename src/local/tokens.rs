@@ -1,0 +1,424 @@
+//! The token Secrets: metadata from the state, data from the output, seen and written as one thing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::folder::{Folder, Removed};
+use super::store::{OwnerReference, Record, Store, Version, new_uid};
+use crate::decide::{On, Owner, SecretSeen, SecretWrite};
+use crate::engine::Key;
+use crate::secret::Secret;
+use crate::time::Time;
+use crate::walk::WriteError;
+
+/// The most that a Secret may hold, in bytes, as in Kubernetes.
+const MAX_SECRET: usize = 1 << 20;
+
+/// All token Secrets of an output.
+pub(super) struct Tokens {
+    output: PathBuf,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    records: BTreeMap<Key, Record>,
+    /// How each folder looked when it was last read or written.
+    stamps: BTreeMap<Key, u64>,
+}
+
+/// What stands at a Secret's place.
+enum Standing {
+    Nothing,
+    /// Something that was not made here.
+    Foreign,
+    /// Ours.
+    Ours {
+        /// The version whose metadata counts.
+        name: String,
+        version: Version,
+        data: BTreeMap<String, Secret>,
+    },
+}
+
+impl Tokens {
+    /// Reads the state, and clears away what a crash left.
+    pub(super) fn open(output: &Path, store: &Store) -> io::Result<Tokens> {
+        let tokens = Tokens {
+            output: output.to_owned(),
+            known: Mutex::default(),
+        };
+        let mut records = store.secrets()?;
+        for (key, record) in &mut records {
+            tokens.tidy(store, key, record)?;
+        }
+        tokens.lock().records = records;
+        Ok(tokens)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a Secret's folder is.
+    pub(super) fn folder(&self, key: &Key) -> Folder {
+        Record::folder(&self.output, key)
+    }
+
+    /// The Secret at a name, if anything stands there.
+    pub(super) fn see(&self, key: &Key) -> io::Result<Option<SecretSeen>> {
+        let mut known = self.lock();
+        let seen = self.seen(key, known.records.get(key))?;
+        self.stamp(&mut known, key);
+        Ok(seen)
+    }
+
+    /// The Secrets of one owner in a namespace, each with its UID.
+    pub(super) fn owned_by(&self, namespace: &str, uid: &str) -> Vec<(Key, String)> {
+        let known = self.lock();
+        let owned = known
+            .records
+            .iter()
+            .filter(|(key, record)| key.namespace() == namespace && record.is_owned_by(uid));
+        owned
+            .map(|(key, record)| (key.clone(), record.uid.clone()))
+            .collect()
+    }
+
+    /// The Secrets whose owners are all gone: what garbage collection takes in a cluster.
+    pub(super) fn orphans(&self, alive: &BTreeSet<String>) -> Vec<(Key, String)> {
+        let known = self.lock();
+        let is_orphan = |record: &Record| !alive.iter().any(|uid| record.is_owned_by(uid));
+        let orphans = known.records.iter().filter(|(_, record)| is_orphan(record));
+        orphans
+            .map(|(key, record)| (key.clone(), record.uid.clone()))
+            .collect()
+    }
+
+    /// The Secrets whose folders somebody touched since they were last read or written.
+    pub(super) fn touched(&self) -> Vec<Key> {
+        let known = self.lock();
+        let touched = known.records.iter().filter(|(key, record)| {
+            known
+                .stamps
+                .get(*key)
+                .is_some_and(|stamp| *stamp != self.stamp_of(key, record))
+        });
+        touched.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Who made what stands there last, for the keys of resources.
+    pub(super) fn owner_names(&self, key: &Key) -> Vec<String> {
+        let known = self.lock();
+        let version = known.records.get(key).and_then(Record::latest);
+        version.map_or_else(Vec::new, |(_, version)| {
+            version
+                .owners
+                .iter()
+                .map(|owner| owner.name.clone())
+                .collect()
+        })
+    }
+
+    /// Writes a Secret, if it still is what the write was made for.
+    pub(super) fn write(
+        &self,
+        store: &Store,
+        key: &Key,
+        write: &SecretWrite,
+        now: Time,
+    ) -> Result<SecretSeen, WriteError> {
+        let mut known = self.lock();
+        let written = self.write_locked(store, &mut known, key, write, now);
+        self.stamp(&mut known, key);
+        written
+    }
+
+    fn write_locked(
+        &self,
+        store: &Store,
+        known: &mut Known,
+        key: &Key,
+        write: &SecretWrite,
+        now: Time,
+    ) -> Result<SecretSeen, WriteError> {
+        let folder = self.folder(key);
+        let passing = |error: io::Error| write_error(&folder, &error);
+        let before = known.records.get(key);
+        let (current, mut version, mut data) =
+            match (&write.on, self.standing(key, before).map_err(passing)?) {
+                (On::Create, Standing::Nothing) => (None, Version::default(), BTreeMap::new()),
+                (
+                    On::Patch {
+                        uid,
+                        resource_version,
+                    },
+                    Standing::Ours {
+                        name,
+                        version,
+                        data,
+                    },
+                ) if before.is_some_and(|record| record.uid == *uid)
+                    && version.resource_version.to_string() == *resource_version =>
+                {
+                    (Some(name), version, data)
+                }
+                _ => return Err(WriteError::Raced),
+            };
+        change(&mut version, write);
+        merge(&mut data, &write.data);
+        if data.values().map(Secret::len).sum::<usize>() > MAX_SECRET {
+            return Err(WriteError::Refused(
+                "it would be larger than the 1 MiB that a Secret may hold".to_owned(),
+            ));
+        }
+        version.resource_version += 1;
+        version.keys = data.keys().cloned().collect();
+        let mut record = match before {
+            Some(record) => record.clone(),
+            None => Record {
+                uid: new_uid().map_err(passing)?,
+                type_: write.type_.clone(),
+                versions: BTreeMap::new(),
+            },
+        };
+        let same_data = current.clone().filter(|_| write.data.is_empty());
+        let name = same_data
+            .clone()
+            .unwrap_or_else(|| version_name(&record, now));
+        if current.is_none() {
+            version.resource_version +=
+                record.latest().map_or(0, |(_, last)| last.resource_version);
+            record.type_.clone_from(&write.type_);
+        }
+        record.versions.insert(name.clone(), version.clone());
+        store.save_secret(key, &record).map_err(passing)?;
+        known.records.insert(key.clone(), record.clone());
+        if same_data.is_none() {
+            if !folder.exists().map_err(passing)?
+                && let Err(error) = folder.make()
+            {
+                // Somebody was faster: what stands there now is not ours, and must not look as if it were.
+                if known.records.remove(key).is_some() {
+                    store.forget_secret(key).map_err(passing)?;
+                }
+                return Err(passing(error));
+            }
+            folder.publish(&name, &data).map_err(passing)?;
+            // The new version stands: what is left to do can be done at the next start as well.
+            if let Err(error) = self.tidy(store, key, &mut record) {
+                tracing::warn!(secret = %key, %error, "an old version could not be cleared away yet");
+            }
+            known.records.insert(key.clone(), record.clone());
+        }
+        Ok(secret_seen(key, &record, &version, data))
+    }
+
+    /// Deletes a Secret, if it is still that one.
+    pub(super) fn delete(
+        &self,
+        store: &Store,
+        key: &Key,
+        uid: &str,
+    ) -> io::Result<Option<Removed>> {
+        let mut known = self.lock();
+        let Some(record) = known.records.get(key).filter(|record| record.uid == uid) else {
+            return Ok(None);
+        };
+        let removed = self
+            .folder(key)
+            .remove(record.versions.keys(), &record.keys())?;
+        store.forget_secret(key)?;
+        known.records.remove(key);
+        known.stamps.remove(key);
+        Ok(Some(removed))
+    }
+
+    fn standing(&self, key: &Key, record: Option<&Record>) -> io::Result<Standing> {
+        let folder = self.folder(key);
+        if !folder.exists()? {
+            return Ok(Standing::Nothing);
+        }
+        let Some((record, (latest, last))) =
+            record.and_then(|record| Some((record, record.latest()?)))
+        else {
+            return Ok(Standing::Foreign);
+        };
+        if !folder.path().symlink_metadata()?.is_dir() {
+            return Ok(Standing::Foreign);
+        }
+        let Some(current) = folder.current()? else {
+            // Made, but nothing was ever published, or the link was taken away: written as if there were nothing.
+            return Ok(Standing::Nothing);
+        };
+        Ok(match record.versions.get(&current) {
+            Some(version) => Standing::Ours {
+                data: folder.read(&current, &version.keys)?,
+                name: current,
+                version: version.clone(),
+            },
+            // Somebody swapped in something of their own: altered.
+            None => Standing::Ours {
+                name: latest.clone(),
+                version: last.clone(),
+                data: BTreeMap::new(),
+            },
+        })
+    }
+
+    fn seen(&self, key: &Key, record: Option<&Record>) -> io::Result<Option<SecretSeen>> {
+        Ok(match self.standing(key, record)? {
+            Standing::Nothing => None,
+            Standing::Foreign => Some(foreign(key)),
+            Standing::Ours { version, data, .. } => {
+                record.map(|record| secret_seen(key, record, &version, data))
+            }
+        })
+    }
+
+    /// Clears away all versions but the one that readers see.
+    fn tidy(&self, store: &Store, key: &Key, record: &mut Record) -> io::Result<()> {
+        let folder = self.folder(key);
+        let Some(current) = folder
+            .current()?
+            .filter(|current| record.versions.contains_key(current))
+        else {
+            return Ok(());
+        };
+        if record.versions.len() == 1 {
+            return Ok(());
+        }
+        let kept = record
+            .versions
+            .get(&current)
+            .map(|version| version.keys.clone())
+            .unwrap_or_default();
+        for (name, version) in record.versions.iter().filter(|(name, _)| **name != current) {
+            folder.retire(name, version.keys.difference(&kept))?;
+        }
+        record.versions.retain(|name, _| *name == current);
+        store.save_secret(key, record)
+    }
+
+    fn stamp(&self, known: &mut Known, key: &Key) {
+        if let Some(record) = known.records.get(key) {
+            let stamp = self.stamp_of(key, record);
+            known.stamps.insert(key.clone(), stamp);
+        }
+    }
+
+    fn stamp_of(&self, key: &Key, record: &Record) -> u64 {
+        let Some((name, version)) = record.latest() else {
+            return 0;
+        };
+        self.folder(key).stamp(name, &version.keys)
+    }
+}
+
+/// A name for a version's folder, as the kubelet forms it.
+fn version_name(record: &Record, now: Time) -> String {
+    let time = now.rfc3339();
+    let stamp: String = time
+        .trim_end_matches('Z')
+        .chars()
+        .map(|c| if c.is_ascii_digit() { c } else { '_' })
+        .collect();
+    let next = record
+        .latest()
+        .map_or(0, |(_, version)| version.resource_version)
+        + 1;
+    format!("..{stamp}.{:03}{next}", now.millis().rem_euclid(1000))
+}
+
+fn change(version: &mut Version, write: &SecretWrite) {
+    merge(&mut version.labels, &write.labels);
+    merge(&mut version.annotations, &write.annotations);
+    if let Some(owners) = &write.owners {
+        version.owners = owners
+            .iter()
+            .map(|owner| OwnerReference {
+                api_version: owner.api_version.clone(),
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+                controller: owner.controller,
+            })
+            .collect();
+    }
+}
+
+fn merge<T: Clone>(all: &mut BTreeMap<String, T>, changes: &BTreeMap<String, Option<T>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => {
+                all.insert(key.clone(), value.clone());
+            }
+            None => {
+                all.remove(key);
+            }
+        }
+    }
+}
+
+fn secret_seen(
+    key: &Key,
+    record: &Record,
+    version: &Version,
+    data: BTreeMap<String, Secret>,
+) -> SecretSeen {
+    SecretSeen {
+        name: key.name().to_owned(),
+        uid: record.uid.clone(),
+        resource_version: version.resource_version.to_string(),
+        type_: record.type_.clone(),
+        labels: version.labels.clone(),
+        annotations: version.annotations.clone(),
+        data,
+        immutable: false,
+        deleting: false,
+        owners: version
+            .owners
+            .iter()
+            .map(|owner| Owner {
+                api_version: owner.api_version.clone(),
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+                controller: owner.controller,
+            })
+            .collect(),
+    }
+}
+
+/// What stands at a Secret's place and is not ours: as a Secret without owner and without a word of ours.
+fn foreign(key: &Key) -> SecretSeen {
+    SecretSeen {
+        name: key.name().to_owned(),
+        uid: String::new(),
+        resource_version: String::new(),
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        data: BTreeMap::new(),
+        immutable: false,
+        deleting: false,
+        owners: Vec::new(),
+    }
+}
+
+fn write_error(folder: &Folder, error: &io::Error) -> WriteError {
+    let place = folder.path().display();
+    tracing::warn!(%place, %error, "a token could not be written");
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            WriteError::Forbidden(format!("{place}: {error}"))
+        }
+        ErrorKind::Other | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+            WriteError::Refused(format!("{place}: {error}"))
+        }
+        ErrorKind::AlreadyExists => WriteError::Raced,
+        _ => WriteError::Passing(format!("{place}: {error}")),
+    }
+}
