@@ -1,6 +1,7 @@
 //! The one place that reads clocks and draws at random; everywhere else both are arguments.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ const OFFSET_FILE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Clock {
     start: Instant,
+    sleep: Arc<Sleep>,
     offset: Offset,
     random: SystemRandom,
 }
@@ -62,6 +64,7 @@ impl Clock {
     fn with_offset(offset: Offset) -> Self {
         Clock {
             start: monotonic(),
+            sleep: Arc::new(Sleep::from_now_on()),
             offset,
             random: SystemRandom::new(),
         }
@@ -77,9 +80,18 @@ impl Clock {
     }
 
     /// Time since this clock was made, by the monotonic clock: it never jumps and never runs backwards. It stands still
-    /// while the machine sleeps.
+    /// while the machine is suspended.
     pub fn elapsed(&self) -> Duration {
         monotonic().saturating_duration_since(self.start)
+    }
+
+    /// As [`Clock::elapsed`], with the time that the machine was suspended: for what others count on meanwhile. To within
+    /// 10 ms; costs the reading of a small file.
+    pub fn elapsed_with_sleep(&self) -> Duration {
+        // In this order: being held up in between must not count as sleep, since it counts as time awake already.
+        let uptime = uptime();
+        let awake = self.elapsed();
+        awake.saturating_add(self.sleep.so_far(awake, uptime))
     }
 
     /// A random number, evenly spread over `[0, 1)`.
@@ -95,6 +107,43 @@ impl Clock {
         }
         (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// How long the machine was suspended since this was made.
+struct Sleep {
+    since: Option<Duration>,
+    millis: AtomicU64,
+}
+
+impl Sleep {
+    fn from_now_on() -> Self {
+        Sleep {
+            since: uptime(),
+            millis: AtomicU64::new(0),
+        }
+    }
+
+    /// What the machine's uptime has on the time that we were awake. It never shrinks, so that a file which cannot be read
+    /// for once does not set the clock back.
+    fn so_far(&self, awake: Duration, uptime: Option<Duration>) -> Duration {
+        let slept = self
+            .since
+            .zip(uptime)
+            .map_or(Duration::ZERO, |(since, now)| {
+                now.saturating_sub(since).saturating_sub(awake)
+            });
+        let slept = u64::try_from(slept.as_millis()).unwrap_or(u64::MAX);
+        let known = self.millis.fetch_max(slept, Ordering::AcqRel);
+        Duration::from_millis(known.max(slept))
+    }
+}
+
+/// Time since boot, suspension included (the kernel shows `CLOCK_BOOTTIME`, which the standard library does not read);
+/// `None` where there is no `/proc`.
+fn uptime() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 impl OffsetFile {
@@ -172,6 +221,42 @@ mod tests {
         let before = clock.now();
         std::fs::write(&path, "7200").unwrap();
         assert!(clock.now().since(before).seconds() < 60);
+    }
+
+    #[test]
+    fn a_suspended_machine_is_noticed_and_a_file_that_cannot_be_read_sets_nothing_back() {
+        let seconds = Duration::from_secs;
+        let sleep = Sleep {
+            since: Some(seconds(1000)),
+            millis: AtomicU64::new(0),
+        };
+        assert_eq!(
+            sleep.so_far(seconds(5), Some(seconds(1005))),
+            Duration::ZERO
+        );
+        assert_eq!(sleep.so_far(seconds(6), Some(seconds(1066))), seconds(60));
+        assert_eq!(sleep.so_far(seconds(7), None), seconds(60));
+        assert_eq!(sleep.so_far(seconds(8), Some(seconds(1068))), seconds(60));
+        let nowhere = Sleep {
+            since: None,
+            millis: AtomicU64::new(0),
+        };
+        assert_eq!(
+            nowhere.so_far(seconds(8), Some(seconds(1068))),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn a_machine_that_was_awake_shows_the_same_time_by_both_clocks() {
+        let clock = Clock::system();
+        std::thread::sleep(Duration::from_millis(50));
+        let (awake, all) = (clock.elapsed(), clock.elapsed_with_sleep());
+        assert!(uptime().is_some());
+        assert!(
+            all >= awake && all - awake < Duration::from_secs(1),
+            "{awake:?} {all:?}"
+        );
     }
 
     #[test]

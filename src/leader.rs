@@ -126,11 +126,11 @@ impl Seat {
         }
     }
 
-    /// Whether new work may begin right now. To be asked before every piece of it: a process that was frozen finds out
-    /// here that its time is over, before any message could tell it.
+    /// Whether new work may begin right now. To be asked before every piece of it: a process that was frozen, or whose
+    /// machine was suspended, finds out here that its time is over, before any message could tell it.
     pub fn leads(&self) -> bool {
         matches!(*self.state.borrow(), Leadership::Leading { .. })
-            && millis(self.clock.elapsed()) < self.until.load(Ordering::Acquire)
+            && millis(self.clock.elapsed_with_sleep()) < self.until.load(Ordering::Acquire)
     }
 
     /// To be told of every change. Its sender is gone once nothing will change any more.
@@ -248,19 +248,19 @@ impl Candidate {
                 _ = &mut *stopped => return,
                 () = sleep(pause) => {}
             }
-            self.election.tick(self.clock.elapsed());
+            self.election.tick(self.clock.elapsed_with_sleep());
             self.announce();
         }
     }
 
     /// One call. Returns the pause before the next.
     async fn turn(&mut self) -> Duration {
-        let sent = self.clock.elapsed();
+        let sent = self.clock.elapsed_with_sleep();
         let identity = self.election.identity().to_owned();
         let call = self.election.call().clone();
         let deadline = self.left(sent).min(CALL_DEADLINE);
         let answer = self.lease.call(&call, &identity, deadline).await;
-        let now = self.clock.elapsed();
+        let now = self.clock.elapsed_with_sleep();
         let at_once = self.election.answered(sent, now, answer);
         self.announce();
         if at_once {

@@ -96,6 +96,9 @@ pub struct Answer {
 /// What follows from a successful answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
+    /// When the token was issued, as it is to be kept with it: for one that was served before that is when it came first,
+    /// unless the clock was set back below that since.
+    pub issued: Time,
     /// When the token ends.
     pub expires: Time,
     /// When the next request is due.
@@ -163,6 +166,7 @@ pub fn accept(
         plan.fresh()
     };
     Ok(Schedule {
+        issued: grant.issued,
         expires: grant.expires,
         refresh: wanted.max(now + shortest_interval(grant.left)),
         learnt_window,
@@ -210,6 +214,7 @@ pub fn clock_went_back(issued: Time, expires: Time, now: Time) -> bool {
 /// A life as this answer grants it.
 #[derive(Clone, Copy)]
 struct Grant {
+    issued: Time,
     expires: Time,
     /// From the sending of the request to the end.
     left: Span,
@@ -240,8 +245,10 @@ impl Grant {
             return Err(UnusableLifetime::AlreadyPast { by });
         }
         let left = expires.since(answer.sent);
-        let whole = served_before.map_or(left, |token| left.max(expires.since(token.issued)));
+        let issued = served_before.map_or(answer.sent, |token| token.issued.min(answer.sent));
+        let whole = expires.since(issued);
         Ok(Grant {
+            issued,
             expires,
             left,
             whole,

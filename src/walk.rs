@@ -10,7 +10,7 @@ use std::future::Future;
 use crate::api::validate::Validated;
 use crate::decide::{
     Action, Ask, Doomed, Failure, Fingerprint, Memory, Moments, Observed, Plan, Report, SecretSeen,
-    SecretWrite, Settled, Situation, StatusDetail, decide, failed, granted, report, short,
+    SecretWrite, Settled, Situation, StatusDetail, decide, failed, granted, report, short, sooner,
     token_facts,
 };
 use crate::engine::{Key, Outcome, Wants, Work};
@@ -126,31 +126,38 @@ pub enum Walked {
 
 /// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.
 const AFTER_TROUBLE: Span = Span::from_seconds(5);
+/// How soon it is tried again to delete what an earlier name left.
+const DELETE_AGAIN: Span = Span::from_seconds(60);
+/// How soon a Secret that somebody else was writing at the same time is looked at again.
+const AFTER_RACE: Span = Span::from_seconds(1);
 /// How soon a report that could not be written is tried again.
 const REPORT_AGAIN: Span = Span::from_seconds(10);
 
 /// Walks one resource.
 pub async fn walk(world: &impl World, work: &Work) -> Walked {
     let key = &work.key;
-    let seen = match world.observe(key, work.may_request).await {
+    let mut seen = match world.observe(key, work.may_request).await {
         Ok(Some(seen)) => seen,
         Ok(None) => return Walked::Gone,
         Err(trouble) => return abandoned(world, trouble),
     };
-    let now = world.now();
-    let plan = decide(&seen, now);
+    seen.bring_up_to_date();
+    let plan = decide(&seen, world.now());
     let walker = Walker { world, key, seen };
+    if plan.doubt {
+        return walker.doubt(plan.wants);
+    }
     let Plan {
         action,
         situation,
         wants,
         delete,
-        doubt,
+        ..
     } = plan;
     match action {
-        Action::Nothing => walker.rest(situation, wants, &delete, doubt).await,
+        Action::Nothing => walker.rest(situation, wants, &delete).await,
         Action::Write(write) => walker.tend(&write, situation, wants, &delete).await,
-        Action::Request(ask) => walker.ask(*ask, situation).await,
+        Action::Request(ask) => walker.ask(*ask).await,
     }
 }
 
@@ -165,6 +172,14 @@ fn abandoned(world: &impl World, trouble: Trouble) -> Walked {
     }
 }
 
+/// After a write that failed: a look then, or the request that is due before.
+fn or_look(wants: Wants, look: Time) -> Wants {
+    match wants {
+        Wants::RequestAt(_) => sooner(wants, Wants::LookAt(look)),
+        _ => Wants::LookAt(look),
+    }
+}
+
 struct Walker<'a, W> {
     world: &'a W,
     key: &'a Key,
@@ -172,30 +187,32 @@ struct Walker<'a, W> {
 }
 
 impl<W: World> Walker<'_, W> {
-    /// Nothing to do but tell how things stand.
-    async fn rest(
-        self,
-        situation: Situation,
-        wants: Wants,
-        delete: &[Doomed],
-        doubt: bool,
-    ) -> Walked {
-        let memory = Memory {
-            doubts: if doubt {
-                self.seen.memory.doubts + 1
-            } else {
-                0
-            },
-            ..self.seen.memory.clone()
+    /// What was read is older than what this process wrote: nothing is believed of it yet.
+    fn doubt(self, wants: Wants) -> Walked {
+        let memory = self.seen.memory.clone();
+        let doubts = memory.doubts.saturating_add(1);
+        self.world.remember(self.key, Memory { doubts, ..memory });
+        let again = match wants {
+            Wants::LookAt(time) => time,
+            _ => self.world.now() + AFTER_TROUBLE,
         };
-        // A permit is on its way: what would be said now is said better when its answer is there.
-        if wants != Wants::Request && !doubt {
-            self.cleanup(delete).await;
-            return self
-                .finish(memory, &situation, None, wants, LaneReport::Unused)
-                .await;
+        Walked::Abandoned {
+            again,
+            trouble: Trouble::Passing(
+                "the token Secret was served as it was before the last write".to_owned(),
+            ),
         }
-        self.close(memory, None, wants, LaneReport::Unused)
+    }
+
+    /// Nothing to do but tell how things stand.
+    async fn rest(self, situation: Situation, wants: Wants, delete: &[Doomed]) -> Walked {
+        let memory = self.memory(&situation);
+        let wants = self.cleanup(delete, wants).await;
+        if self.seen.resource.deleting {
+            // Its status is nobody's news any more.
+            return self.close(memory, None, wants);
+        }
+        self.finish(memory, &situation, None, wants).await
     }
 
     /// The token is as it should be; something around it is not.
@@ -206,36 +223,36 @@ impl<W: World> Walker<'_, W> {
         wants: Wants,
         delete: &[Doomed],
     ) -> Walked {
+        let memory = self.memory(&situation);
         match self.world.write(self.key, write).await {
             Ok(written) => {
-                let memory = self.seen.memory.clone();
-                self.cleanup(delete).await;
-                self.finish(
-                    memory,
-                    &situation,
-                    Some((written, write)),
-                    wants,
-                    LaneReport::Unused,
-                )
-                .await
+                let wants = self.cleanup(delete, wants).await;
+                self.finish(memory, &situation, Some((written, write)), wants)
+                    .await
             }
             Err(WriteError::Raced) => {
-                let again = Wants::LookAt(self.world.now() + Span::from_seconds(1));
-                let memory = self.seen.memory.clone();
-                self.close(memory, None, again, LaneReport::Unused)
+                let wants = or_look(wants, self.world.now() + AFTER_RACE);
+                self.close(memory, None, wants)
             }
             Err(error) => {
-                let (situation, again) = publish::hindered(&self.seen, situation, &error);
-                let again = Wants::LookAt(self.world.now() + again);
-                let memory = self.seen.memory.clone();
-                self.finish(memory, &situation, None, again, LaneReport::Unused)
-                    .await
+                let now = self.world.now();
+                let (situation, again) = publish::hindered(&self.seen, situation, &error, now);
+                let wants = or_look(wants, now + again);
+                self.finish(memory, &situation, None, wants).await
             }
         }
     }
 
+    /// What is remembered of a walk without a request: a failure that is not told any more is forgotten.
+    fn memory(&self, situation: &Situation) -> Memory {
+        Memory {
+            attempt: situation.attempt.clone().map(Box::new),
+            ..self.seen.memory.clone()
+        }
+    }
+
     /// Asks for a token and publishes it.
-    async fn ask(mut self, ask: Ask, _before: Situation) -> Walked {
+    async fn ask(mut self, ask: Ask) -> Walked {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return abandoned(
                 self.world,
@@ -298,9 +315,7 @@ impl<W: World> Walker<'_, W> {
             memory.repairs = memory.repairs.another(at.sent);
         }
         let Some(write) = write else {
-            return self
-                .finish(memory, &situation, None, wants, LaneReport::Unused)
-                .await;
+            return self.finish(memory, &situation, None, wants).await;
         };
         match publish::publish(
             self.world,
@@ -313,37 +328,33 @@ impl<W: World> Walker<'_, W> {
         .await
         {
             Written::Stands(written, write) => {
-                self.cleanup(&delete).await;
-                memory.told_gone = false;
-                self.finish(
-                    memory,
-                    &situation,
-                    Some((*written, &write)),
-                    wants,
-                    LaneReport::Unused,
-                )
-                .await
+                let wants = self.cleanup(&delete, wants).await;
+                self.finish(memory, &situation, Some((*written, &write)), wants)
+                    .await
             }
             Written::Superseded => {
                 let again = Wants::LookAt(self.world.now());
-                self.close(memory, None, again, LaneReport::Unused)
+                self.close(memory, None, again)
             }
             Written::ResourceGone => Walked::Gone,
             Written::GivenUp(situation, again) => {
                 let again =
                     again.map_or(Wants::Change, |span| Wants::LookAt(self.world.now() + span));
-                self.finish(memory, &situation, None, again, LaneReport::Unused)
-                    .await
+                self.finish(memory, &situation, None, again).await
             }
         }
     }
 
-    async fn cleanup(&self, delete: &[Doomed]) {
+    /// Deletes what is left of earlier names; what could not be deleted is looked at again soon.
+    async fn cleanup(&self, delete: &[Doomed], mut wants: Wants) -> Wants {
         for doomed in delete {
             if let Err(trouble) = self.world.delete(self.key, doomed).await {
                 tracing::warn!(secret = doomed.name, %trouble, "an old token Secret could not be deleted yet");
+                let again = Wants::LookAt(self.world.now() + DELETE_AGAIN);
+                wants = sooner(wants, again);
             }
         }
+        wants
     }
 
     /// Reports, then closes.
@@ -353,7 +364,6 @@ impl<W: World> Walker<'_, W> {
         situation: &Situation,
         written: Option<(SecretSeen, &SecretWrite)>,
         wants: Wants,
-        lane: LaneReport,
     ) -> Walked {
         let resource = &self.seen.resource;
         let told = report(
@@ -367,10 +377,10 @@ impl<W: World> Walker<'_, W> {
             Ok(()) => wants,
             Err(trouble) => {
                 tracing::warn!(%trouble, "the status could not be written; it is tried again");
-                Wants::LookAt(self.world.now() + REPORT_AGAIN)
+                sooner(wants, Wants::LookAt(self.world.now() + REPORT_AGAIN))
             }
         };
-        self.close(memory, written, wants, lane)
+        self.close(memory, written, wants)
     }
 
     /// Remembers, and tells the engine.
@@ -379,7 +389,6 @@ impl<W: World> Walker<'_, W> {
         mut memory: Memory,
         written: Option<(SecretSeen, &SecretWrite)>,
         wants: Wants,
-        lane: LaneReport,
     ) -> Walked {
         let made_from = match &written {
             Some((_, write)) => Some(write.state.credentials.clone()),
@@ -401,6 +410,7 @@ impl<W: World> Walker<'_, W> {
         let token = match &written {
             Some((secret, _)) => {
                 memory.written = secret.written();
+                memory.told_gone = false;
                 token_facts(secret)
             }
             None => self.seen.target.as_ref().and_then(token_facts),
@@ -411,7 +421,8 @@ impl<W: World> Walker<'_, W> {
         Walked::Done(Outcome {
             token,
             attempt,
-            lane,
+            // The lane was told when the answer was there.
+            lane: LaneReport::Unused,
             wants,
         })
     }

@@ -260,3 +260,305 @@ async fn people_can_ask_kubectl_to_explain_every_field_and_find_the_resource_by_
             .unwrap();
     }
 }
+
+/// Values at the edges of what each rule allows, with the field that they are put into.
+const EDGES: &[(&str, &[&str])] = &[
+    (
+        "/provider/tokenURL",
+        &[
+            "https://a",
+            "https://a/",
+            "https://a?b",
+            "https://A.Example.com:443/",
+            "https://a:/",
+            "https://a:123456/",
+            "https://a:80",
+            "https://[::1]/",
+            "https://[::1]:8080/x?y",
+            "https://[::1",
+            "https://[]/",
+            "https://a/[b]",
+            "https://a/b c",
+            "https://a/\u{e9}",
+            "https://\u{e9}.com/",
+            "https://a/%zz",
+            "https://a\\b",
+            "https://a/b\\c",
+            "https://a@b/",
+            "https://a/b@c",
+            "https://a?b@c",
+            "https:///",
+            "https://",
+            "https:/a",
+            "HTTPS://a/",
+            "http://a",
+            "httpss://a",
+            "https://a/#",
+            "https://a_b/",
+            "https://-a/",
+            "https://a/\"b",
+            "https://a/{b}",
+            "https://a/|^`<>",
+            "https://a/b\n",
+            " https://a/",
+            "https://a b/",
+            "https://a/b\u{7f}",
+        ],
+    ),
+    (
+        "/credentials/secretName",
+        &[
+            "a", "a.b", "a..b", ".a", "a.", "-a", "a-", "a-b", "A", "a_b", "a/b", "0", "0.0",
+            "a\n", "\u{e9}", "a.-b",
+        ],
+    ),
+    (
+        "/credentials/keys/clientID",
+        &[
+            "a", ".", "..", "...", "..a", ".a", "a..", "a/b", "a b", "A_b-C.d", "\u{e9}", "a\n",
+            "-", "_",
+        ],
+    ),
+    (
+        "/grant/type",
+        &[
+            "password",
+            "Password",
+            "refresh_token",
+            "refresh_token2",
+            "a b",
+            "a\"b",
+            "a\\b",
+            "[a]",
+            "a#b",
+            "!",
+            "~",
+            "\u{e9}",
+            "a\n",
+        ],
+    ),
+    (
+        "/scopes/0",
+        &[
+            "a", "a b", "a,b", "a\\b", "a\"b", "[", "]", "^", "\u{e9}", " ", "a\t",
+        ],
+    ),
+    (
+        "/parameters/0/name",
+        &[
+            "a",
+            "a b",
+            "grant_type",
+            "Grant_Type",
+            "client_id",
+            "client_secret",
+            "scope",
+            "\u{e9}",
+            "a\n",
+            "a[]",
+        ],
+    ),
+    (
+        "/parameters/0/value",
+        &[
+            "a", " ", "a b", "a\n", "a\r", "a\tb", "\u{0}", "\u{7f}", "\u{e9}", "\u{85}",
+            "\u{2028}",
+        ],
+    ),
+    (
+        "/request/headers/0/name",
+        &[
+            "X-A",
+            "x'a",
+            "x\\a",
+            "x:a",
+            "x a",
+            "x/a",
+            "x(a",
+            "!#$%&*+.^_`|~",
+            "HOST",
+            "Content-Length",
+            "User-Agent",
+            "Authorization",
+            "authorization2",
+            "Accept",
+            "Content-Type",
+            "Cookie",
+            "\u{e9}",
+        ],
+    ),
+    (
+        "/request/headers/0/value",
+        &[
+            "a", " a", "a ", "a b", "a\tb", "a\n", "~", "\u{e9}", " ", "!",
+        ],
+    ),
+    (
+        "/request/scopeSeparator",
+        &[" ", ",", ", ", "\t", "\u{e9}", "+", "12345678", "123456789"],
+    ),
+    (
+        "/response/tokenTypePointer",
+        &[
+            "/", "//", "a", "/a", "/a~", "/a~0", "/a~1b", "/a~2", "/~01", "/a/", "~0", "/a\nb",
+            "/\u{e9}",
+        ],
+    ),
+    (
+        "/tokenSecret/type",
+        &[
+            "Opaque",
+            "kubernetes.io",
+            "k8s.io",
+            "kubernetes.io/",
+            "kubernetes.io/tls",
+            "kubernetes.io/basic-auth",
+            "a.kubernetes.io/b",
+            "akubernetes.io/b",
+            "kubernetes.iox/b",
+            "example.com/kubernetes.io",
+            "example.com/kubernetes.io/b",
+            ".k8s.io/x",
+            "/k8s.io",
+            "a b",
+            "bootstrap.kubernetes.io/token",
+            "K8s.io/x",
+            "helm.sh/release.v1",
+            "a\n",
+        ],
+    ),
+];
+
+/// Keys and values of maps at the edges.
+const MAP_EDGES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "/tokenSecret/labels",
+        &[
+            ("a", ""),
+            ("a", "b"),
+            ("a", "-b"),
+            ("a", "b-"),
+            ("a", "b c"),
+            ("a", "B_1.c"),
+            ("a/b", "c"),
+            ("A/b", "c"),
+            ("a/B", "c"),
+            ("/b", "c"),
+            ("a/", "c"),
+            ("a/b/c", "d"),
+            ("-a", "b"),
+            ("a.", "b"),
+            ("oauthclient.dev/x", "b"),
+            ("oauthclient.devx/x", "b"),
+            ("x.oauthclient.dev/x", "b"),
+            ("", "b"),
+            ("\u{e9}", "b"),
+            ("a_b/c", "d"),
+            ("-a/b", "c"),
+        ],
+    ),
+    (
+        "/tokenSecret/annotations",
+        &[
+            ("a", "any thing\n"),
+            ("A/b", "c"),
+            ("kubectl.kubernetes.io/last-applied-configuration", "c"),
+            ("kubectl.kubernetes.io/x", "c"),
+            ("oauthclient.dev/x", "c"),
+            ("a b", "c"),
+            ("", "c"),
+            ("a/b/c", "d"),
+        ],
+    ),
+    (
+        "/tokenSecret/data",
+        &[
+            ("a", ""),
+            (".", "a"),
+            ("..", "a"),
+            ("..a", "a"),
+            (".a", "a"),
+            ("a/b", "a"),
+            ("a b", "a"),
+            ("", "a"),
+            ("a", "b\nc"),
+        ],
+    ),
+];
+
+/// The smallest resource with one value put at a place of its spec.
+fn edge(pointer: &str, value: serde_json::Value) -> serde_json::Value {
+    let mut spec = serde_json::json!({
+        "provider": {"tokenURL": "https://auth.example.com/token"},
+        "credentials": {"secretName": "client", "keys": {"clientID": "id"}},
+        "grant": {"type": "client_credentials"},
+        "scopes": ["a"],
+        "parameters": [{"name": "a", "value": "b"}],
+        "request": {"headers": [{"name": "x-a", "value": "b"}], "scopeSeparator": " "},
+        "response": {"tokenTypePointer": "/a"},
+        "tokenSecret": {"name": "token", "type": "Opaque", "labels": {}, "annotations": {}, "data": {"password": "x"}},
+    });
+    *spec.pointer_mut(pointer).unwrap() = value;
+    serde_json::json!({
+        "apiVersion": "oauthclient.dev/v1alpha1", "kind": "OAuthClient", "metadata": {"name": "edge"}, "spec": spec,
+    })
+}
+
+#[tokio::test]
+async fn both_judges_agree_at_the_edges_of_every_rule() {
+    let (plane, namespace) = plane().await;
+    let client = plane.client().unwrap();
+    let mut manifests: Vec<serde_json::Value> = Vec::new();
+    for (pointer, values) in EDGES {
+        manifests.extend(values.iter().map(|value| edge(pointer, (*value).into())));
+    }
+    for (pointer, entries) in MAP_EDGES {
+        manifests.extend(
+            entries
+                .iter()
+                .map(|(key, value)| edge(pointer, serde_json::json!({ *key: value }))),
+        );
+    }
+    let mut wrong = Vec::new();
+    let (mut accepted, mut refused) = (0, 0);
+    for manifest in manifests {
+        let here = manifest::parse_manifest(&manifest.to_string());
+        // Dry, and as plain JSON: what a typed resource cannot hold is put to the server as well.
+        let request = http::Request::post(format!(
+            "/apis/oauthclient.dev/v1alpha1/namespaces/{namespace}/oauthclients?dryRun=All&fieldValidation=Strict"
+        ))
+        .header("content-type", "application/json")
+        .body(manifest.to_string().into_bytes())
+        .unwrap();
+        let there = client
+            .request_text(request)
+            .await
+            .map_err(|error| error.to_string());
+        *if there.is_ok() {
+            &mut accepted
+        } else {
+            &mut refused
+        } += 1;
+        let agree = match (&here, &there) {
+            (Ok(_), Ok(_)) => true,
+            (Err(problems), Err(said)) => problems.iter().all(|problem| {
+                // The API server writes the keys of free maps without brackets.
+                let field = problem.field.split(['[', ']']).next().unwrap();
+                said.contains(field)
+            }),
+            _ => false,
+        };
+        if !agree {
+            wrong.push(format!(
+                "{}: here {:?}, there {there:?}",
+                manifest["spec"],
+                here.map(|_| ())
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        accepted > 40 && refused > 80,
+        "{accepted} accepted, {refused} refused"
+    );
+}

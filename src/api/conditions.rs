@@ -135,7 +135,7 @@ reasons! {
         "The condition does not hold, which is as it should be."
         "Nothing."
     Recovered Token
-        "An event: a token could be had again after a failure."
+        "An event: what was wrong is over, and the token is valid."
         "Nothing."
     Restored Token
         "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."

@@ -72,8 +72,14 @@ pub fn granted(
     let same_token = before
         .as_ref()
         .is_some_and(|state| state.token_hash == hash);
-    let published = before.as_ref().map(|state| schedule::Published {
-        issued: state.issued,
+    // Times that somebody altered tell nothing.
+    let before_intact = before
+        .as_ref()
+        .filter(|state| our_target(seen, spec).is_some_and(|target| state.intact(&target.data)));
+    // A time of issue that lies ahead comes from a clock that was set back.
+    let issued = |state: &State| state.issued.min(at.sent);
+    let published = before_intact.map(|state| schedule::Published {
+        issued: issued(state),
         expires: state.expires,
         learnt_window: state.learnt_window,
         served_again: state.served_again,
@@ -95,8 +101,8 @@ pub fn granted(
         Err(problem) => return failed(seen, spec, &Failure::template(&problem), at),
     };
     let state = State {
-        issued: match &before {
-            Some(state) if same_token => state.issued,
+        issued: match before_intact {
+            Some(state) if same_token => issued(state),
             _ => at.sent,
         },
         expires: times.expires,
@@ -109,14 +115,18 @@ pub fn granted(
             .unwrap_or_default(),
         data_hash: String::new(),
         token_hash: hash,
-        learnt_window: times.learnt_window,
+        // As it is written, so that what is read again is equal.
+        learnt_window: times
+            .learnt_window
+            .map(|window| Span::from_seconds(window.seconds())),
         served_again: times.served_again,
         handled_request: seen
             .resource
             .refresh_request
             .clone()
-            .or_else(|| before.and_then(|state| state.handled_request)),
+            .or_else(|| before.as_ref()?.handled_request.clone()),
         assumed: times.assumed,
+        remarks: (!token.remarks.is_empty()).then(|| token.remarks.join(" ")),
         managed: Managed::default(),
     };
     let view = TokenView {
@@ -128,7 +138,7 @@ pub fn granted(
         too_short: times.too_short,
         assumed: times.assumed,
         clamped_lead: times.clamped_lead,
-        remarks: token.remarks.clone(),
+        remarks: state.remarks.clone(),
     };
     let mut situation = situation::well(seen, Some(view));
     situation.handled_request.clone_from(&state.handled_request);
@@ -140,6 +150,14 @@ pub fn granted(
         attempt: None,
         delete: leftovers(seen),
     }
+}
+
+/// `Retry-After` counts up to this long.
+const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
+
+/// A message that more can be said after.
+fn sentence(message: &str) -> String {
+    format!("{}.", message.trim_end().trim_end_matches('.'))
 }
 
 /// What follows from a failure: what is published stays, and a next try is set.
@@ -175,10 +193,10 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         not_before: failure
             .retry_after
             .filter(|span| *span > Span::ZERO)
-            .map(|span| at.received + span),
+            .map(|span| at.received + span.min(LONGEST_RETRY_AFTER)),
         class: failure.class,
         reason: failure.reason.to_owned(),
-        message: failure.message.clone(),
+        message: sentence(&failure.message),
         inputs: seen.resource.inputs.clone(),
         endpoint: endpoint(spec),
         credentials: version,
@@ -228,7 +246,7 @@ impl Failure {
             // Another token would fail alike: stopped until the spec changes.
             class: FailureClass::NeedsPerson,
             reason: problem.reason().as_str(),
-            message: format!("The provider gave a token, but it could not be written: {problem}."),
+            message: format!("The provider gave a token, but it could not be written. {problem}"),
             retry_after: None,
             timed_out: false,
         }

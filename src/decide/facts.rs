@@ -10,7 +10,7 @@ use crate::oauth;
 use crate::time::Time;
 
 use super::observed::{FailedAttempt, SecretSeen};
-use super::state::{REFRESH_REQUESTED, State, short};
+use super::state::{REFRESH_REQUESTED, State, request_name, short};
 
 /// What the engine keeps of a resource.
 pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
@@ -30,7 +30,7 @@ pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
             .as_ref()
             .map_or(0, |spec| inputs::short(inputs::of(spec).whole())),
         host: spec.as_ref().map_or_else(|| Arc::from(""), lane),
-        refresh_request: requested.map_or(0, |asked| short(asked)),
+        refresh_request: requested.map_or(0, |asked| short(&request_name(asked))),
         suspended: resource.spec.suspend,
         deleting: metadata.deletion_timestamp.is_some(),
         reported: status.observed_generation == generation,

@@ -125,6 +125,11 @@ fn repair_floor(seen: &Observed, now: Time) -> Time {
     repairs.last + schedule::repair_delay(repairs.count)
 }
 
+/// Whether repairs are so many in a row that people are told why the next one waits.
+pub(super) fn repairs_are_held_back(seen: &Observed, now: Time) -> bool {
+    seen.memory.repairs.count > 1 && repair_floor(seen, now) > now
+}
+
 /// A failed attempt, judged against what would be sent now.
 struct Attempted<'a> {
     of: &'a FailedAttempt,

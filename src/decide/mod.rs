@@ -12,6 +12,8 @@ mod report;
 mod secret_write;
 mod situation;
 mod state;
+#[cfg(test)]
+pub(crate) mod tests;
 mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
@@ -25,7 +27,7 @@ pub use secret_write::{On, SecretWrite, rewrite};
 pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
 pub use state::{
     ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, State,
-    TOKEN_LABEL, short, token_hash,
+    TOKEN_LABEL, request_name, short, token_hash,
 };
 pub use want::Because;
 
@@ -46,7 +48,7 @@ const LOOK_WHILE_WAITING: Span = Span::from_seconds(300);
 const LOOK_AT_CA: Span = Span::from_seconds(60);
 /// How soon a view that contradicts our own writing is read again, and how often before it is believed.
 const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
-const MOST_DOUBTS: u32 = 3;
+pub(crate) const MOST_DOUBTS: u32 = 3;
 /// How often an owned Secret that is on its way out is looked at.
 const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
 
@@ -91,7 +93,7 @@ pub struct Ask {
     pub request: HttpRequest,
 }
 
-/// Decides. `content` tells the keyed hash of the credentials' content, as the driver computed it for the version seen.
+/// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
     let resource = &seen.resource;
     if resource.deleting {
@@ -127,19 +129,9 @@ pub fn decide(seen: &Observed, now: Time) -> Plan {
     }
 }
 
-/// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view. A
-/// view that stays so is believed in the end: somebody restored a backup.
+/// Whether what was read is to be read again before it is believed. A view that stays so is believed in the end.
 fn stale(seen: &Observed) -> bool {
-    let Some(written) = &seen.memory.written else {
-        return false;
-    };
-    if seen.memory.doubts >= MOST_DOUBTS {
-        return false;
-    }
-    match &seen.target {
-        None => !seen.memory.told_gone,
-        Some(target) => target.is_older_than(written),
-    }
+    seen.memory.doubts < MOST_DOUBTS && seen.contradicts_what_was_written()
 }
 
 /// Whether the token Secret may be written, and if not, why.
@@ -175,21 +167,28 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         Some(write) => Action::Write(Box::new(write)),
         None => Action::Nothing,
     };
-    let at_rest = situation::well(seen, token.clone());
-    let situation = match gate::not_ready(seen, spec, now) {
-        // Nothing is asked for now, but the next refresh would fail: better said today.
-        Some((problem, _)) => situation::with_problem(seen, token, now, problem),
-        None => at_rest,
-    };
     let refresh = seen
         .target
         .as_ref()
         .and_then(SecretSeen::state)
         .map_or(now, |state| state.refresh);
+    let wants = Wants::RequestAt(refresh);
+    let well = situation::well(seen, token);
+    let (situation, wants) = match gate::not_ready(seen, spec, now) {
+        // Nothing is asked for now, but the next refresh would fail: better said today.
+        Some((problem, again)) => {
+            let situation = Situation {
+                problem: Some(problem),
+                ..well
+            };
+            (situation, sooner(wants, again))
+        }
+        None => (well, wants),
+    };
     Plan {
         action,
         situation,
-        wants: Wants::RequestAt(refresh),
+        wants,
         delete: leftovers(seen),
         doubt: false,
     }
@@ -203,7 +202,8 @@ fn wanted(
     because: Because,
     now: Time,
 ) -> Plan {
-    if let Some(write) = secret_write::moved(seen, spec, &because, now) {
+    if let Some((from, write)) = secret_write::moved(seen, spec, &because, now) {
+        let token = situation::view(seen, from, Some(spec), now);
         return Plan {
             action: Action::Write(Box::new(write)),
             situation: situation::well(seen, token),
@@ -230,7 +230,7 @@ fn wanted(
     };
     match gate::gate(seen, spec, &because, now) {
         Gate::Closed => Plan::rest(situation::still_failing(seen, token), Wants::Change),
-        Gate::Until(at) if because.is_repair() && seen.memory.repairs.count > 1 => {
+        Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
             let problem = messages::fought_over(spec, seen.memory.repairs.count);
             Plan::rest(
                 situation::with_problem(seen, token, now, problem),
@@ -251,17 +251,21 @@ fn wanted(
     }
 }
 
+/// Whichever comes first, where both name a time.
+pub(crate) fn sooner(one: Wants, other: Wants) -> Wants {
+    let time = |wants| match wants {
+        Wants::Request => Time::from_millis(i64::MIN),
+        Wants::RequestAt(time) | Wants::LookAt(time) => time,
+        Wants::Change => Time::NEVER,
+    };
+    if time(other) < time(one) { other } else { one }
+}
+
 /// What earlier names of the token Secret left: deleted once the new one stands.
 fn leftovers(seen: &Observed) -> Vec<Doomed> {
     seen.leftovers
         .iter()
-        .filter(|secret| {
-            !secret.deleting
-                && secret
-                    .owners
-                    .iter()
-                    .any(|owner| owner.uid == seen.resource.uid)
-        })
+        .filter(|secret| !secret.deleting && secret.is_owned_by(&seen.resource))
         .map(|secret| Doomed {
             name: secret.name.clone(),
             uid: secret.uid.clone(),

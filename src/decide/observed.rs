@@ -9,6 +9,7 @@ use crate::schedule;
 use crate::secret::Secret;
 use crate::time::Time;
 
+use super::MOST_DOUBTS;
 use super::state::{self, State};
 
 /// Everything that a decision is made from.
@@ -121,13 +122,13 @@ pub struct Memory {
     pub fingerprint: Option<Fingerprint>,
     /// How often the token Secret had to be repaired, and when last.
     pub repairs: Repairs,
-    /// Another resource that is about to write the same Secret.
+    /// Another resource that is about to write the same Secret; the driver's to say with each look.
     pub target_claimed_by: Option<String>,
     /// When the process last sent a request for it.
     pub last_sent: Option<Time>,
     /// What the process wrote last.
     pub written: Option<Written>,
-    /// The watch told that the token Secret is gone.
+    /// The watch told that the token Secret is gone; the driver's to set, over when it is seen again.
     pub told_gone: bool,
     /// How often in a row what was read contradicted what was written.
     pub doubts: u32,
@@ -187,6 +188,12 @@ pub struct FailedAttempt {
     pub content: Option<u64>,
     /// The refresh request that was acted upon with it, or before.
     pub handled_request: Option<String>,
+}
+
+impl Owner {
+    fn is_of_our_kind(&self) -> bool {
+        self.kind == KIND && self.api_version.starts_with(GROUP_SLASH)
+    }
 }
 
 impl Repairs {
@@ -271,6 +278,72 @@ pub struct Rules {
 }
 
 impl Observed {
+    /// Brings what is remembered up to what is seen. To be called before anything is decided.
+    pub fn bring_up_to_date(&mut self) {
+        if let Some(asked) = &mut self.resource.refresh_request {
+            *asked = state::request_name(asked);
+        }
+        self.remember_attempt();
+        if self.contradicts_what_was_written() {
+            if self.memory.doubts >= MOST_DOUBTS {
+                // Seen often enough to be believed: somebody restored a backup, or deleted it unseen.
+                self.memory.written = self.target.as_ref().and_then(SecretSeen::written);
+                self.memory.doubts = 0;
+            }
+        } else {
+            self.memory.doubts = 0;
+            self.memory.told_gone &= self.target.is_none();
+        }
+    }
+
+    fn remember_attempt(&mut self) {
+        let published = self
+            .target
+            .as_ref()
+            .filter(|target| target.is_owned_by(&self.resource))
+            .and_then(SecretSeen::state)
+            .map(|state| state.issued)
+            // A time of issue that lies ahead tells of a clock that was set back, and nothing of what came first.
+            .filter(|issued| *issued <= self.now);
+        let Some(attempt) = &mut self.memory.attempt else {
+            return;
+        };
+        let over = |other: Option<Time>| other.is_some_and(|time| attempt.time < time);
+        if over(published) || over(self.memory.last_sent) {
+            // A later request is known, of this process or another: the status has not followed yet.
+            self.memory.attempt = None;
+            return;
+        }
+        let Some(credentials) = &self.credentials else {
+            return;
+        };
+        let version = credentials.version();
+        if attempt.credentials == version {
+            attempt.content = attempt.content.or(self.content);
+        } else if attempt.content.is_some() && attempt.content == self.content {
+            // A label or an annotation was edited: the new version is noted, so that a restart knows.
+            attempt.credentials = version;
+        }
+    }
+
+    /// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view.
+    pub(super) fn contradicts_what_was_written(&self) -> bool {
+        let Some(written) = &self.memory.written else {
+            return false;
+        };
+        match &self.target {
+            // Under its former name it is still there: it was not deleted, the resource names another one.
+            None => {
+                let renamed = self
+                    .leftovers
+                    .iter()
+                    .any(|leftover| state::short(&leftover.uid) == written.uid);
+                !self.memory.told_gone && !renamed
+            }
+            Some(target) => target.is_older_than(written),
+        }
+    }
+
     /// Whether a refresh request was acted upon: written down with the token, in the status, or remembered.
     pub fn has_handled(&self, asked: &str) -> bool {
         let with_token = self
@@ -325,6 +398,13 @@ impl SecretSeen {
         })
     }
 
+    /// Whether the resource is among its owners.
+    pub fn is_owned_by(&self, resource: &Resource) -> bool {
+        self.owners
+            .iter()
+            .any(|owner| owner.is_of_our_kind() && owner.uid == resource.uid)
+    }
+
     /// Whether a label has this value.
     pub fn has_label(&self, key: &str, value: &str) -> bool {
         self.labels.get(key).is_some_and(|found| found == value)
@@ -348,20 +428,14 @@ pub enum Ownership {
 
 /// Whose `secret` is.
 pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> Ownership {
-    let ours = |owner: &&Owner| owner.kind == KIND && owner.api_version.starts_with(GROUP_SLASH);
-    if secret
-        .owners
-        .iter()
-        .filter(ours)
-        .any(|owner| owner.uid == resource.uid)
-    {
+    if secret.is_owned_by(resource) {
         return Ownership::Ours;
     }
     match secret.owners.iter().find(|owner| owner.controller) {
-        Some(owner) if ours(&owner) && owner.name == resource.name => {
+        Some(owner) if owner.is_of_our_kind() && owner.name == resource.name => {
             return Ownership::Predecessor;
         }
-        Some(owner) if ours(&owner) => return Ownership::Sibling(owner.name.clone()),
+        Some(owner) if owner.is_of_our_kind() => return Ownership::Sibling(owner.name.clone()),
         Some(owner) => {
             return Ownership::Foreign(format!(
                 "it is controlled by {} {}",

@@ -114,8 +114,9 @@ impl Said {
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),
-            reason: self.reason,
-            message: self.message,
+            // Never a word that is not documented, whatever stood in a status.
+            reason: known(&self.reason).as_str().to_owned(),
+            message: cut(self.message, LONGEST_MESSAGE),
             observed_generation: Some(generation),
             last_transition_time: since,
         }
@@ -143,7 +144,7 @@ impl Told<'_> {
         }
         let lacking = match &self.situation.token {
             Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
-            None => "There is no token yet.".to_owned(),
+            None => format!("Secret {secret} holds no valid token."),
         };
         let (reason, message) = if let Some(problem) = &self.situation.problem {
             (
@@ -207,13 +208,16 @@ impl Told<'_> {
             );
         }
         if let Some(lead) = token.clamped_lead {
-            message.push_str(&format!(
-                " The lead asked for in spec.refresh does not fit the lifetime; {lead} is used."
-            ));
+            message.push_str(" The lead asked for in spec.refresh does not fit the lifetime; ");
+            match self.detail {
+                StatusDetail::Always => message.push_str(&format!("{lead} is used.")),
+                // It may differ from token to token.
+                StatusDetail::Transitions => message.push_str("the nearest that does is used."),
+            }
         }
-        for remark in &token.remarks {
+        if let Some(remarks) = &token.remarks {
             message.push(' ');
-            message.push_str(remark);
+            message.push_str(remarks);
         }
         message
     }
@@ -222,9 +226,22 @@ impl Told<'_> {
         let Some(attempt) = &self.situation.attempt else {
             return Said::not("The last token request did not fail.");
         };
-        let next = match attempt.next {
-            Some(next) => format!("Next try at {next}; {}.", times(attempt.failures)),
-            None => "It is not tried again until spec or credentials change.".to_owned(),
+        let next = match (&self.situation.problem, attempt.next) {
+            _ if self.situation.suspended => {
+                "It is not tried again while spec.suspend is true.".to_owned()
+            }
+            (Some(problem), _) => {
+                let told = match problem.kind {
+                    ProblemKind::Waiting => ConditionType::Reconciling,
+                    ProblemKind::Stalled => ConditionType::Stalled,
+                };
+                format!(
+                    "It is not tried again before what {} tells of is mended.",
+                    told.as_str()
+                )
+            }
+            (None, Some(next)) => format!("Next try at {next}; {}.", times(attempt.failures)),
+            (None, None) => "It is not tried again until spec or credentials change.".to_owned(),
         };
         Said {
             holds: true,
@@ -237,7 +254,9 @@ impl Told<'_> {
         match (&self.situation.problem, &self.situation.attempt) {
             (Some(problem), _) if problem.kind == ProblemKind::Waiting => self.problem(problem),
             (None, Some(attempt))
-                if attempt.class == FailureClass::Transient && self.valid().is_none() =>
+                if attempt.class == FailureClass::Transient
+                    && self.valid().is_none()
+                    && !self.situation.suspended =>
             {
                 Said {
                     holds: true,
@@ -258,11 +277,16 @@ impl Told<'_> {
     fn stalled(&self) -> Said {
         match (&self.situation.problem, &self.situation.attempt) {
             (Some(problem), _) if problem.kind == ProblemKind::Stalled => self.problem(problem),
-            (_, Some(attempt)) if attempt.class != FailureClass::Transient => Said {
-                holds: true,
-                reason: attempt.reason.clone(),
-                message: format!("{} {}", attempt.message, self.still_works()),
-            },
+            // What stands in the way comes before what failed earlier.
+            (None, Some(attempt))
+                if attempt.class != FailureClass::Transient && !self.situation.suspended =>
+            {
+                Said {
+                    holds: true,
+                    reason: attempt.reason.clone(),
+                    message: format!("{} {}", attempt.message, self.still_works()),
+                }
+            }
             _ => Said::not("Nobody needs to act."),
         }
     }
@@ -285,7 +309,7 @@ impl Told<'_> {
                 )
             }
             Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
-            None => "There is no valid token.".to_owned(),
+            None => format!("Secret {secret} holds no valid token."),
         }
     }
 
@@ -295,9 +319,31 @@ impl Told<'_> {
             issued_time: token.issued.rfc3339(),
             expiration_time: token.expires.rfc3339(),
             refresh_time: token.refresh.rfc3339(),
-            scope: token.scope.clone(),
+            scope: token.scope.clone().map(|scope| cut(scope, LONGEST_SCOPE)),
         })
     }
+}
+
+/// What the schema of the status takes, and a message that people still read.
+const LONGEST_SCOPE: usize = 4096;
+const LONGEST_MESSAGE: usize = 8192;
+
+/// The first `most` bytes of a text, with a mark where something was left out.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = (0..=most.saturating_sub(4))
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// A word of the documented list; what is not on it stands for a request that failed somehow.
+fn known(word: &str) -> Reason {
+    Reason::parse(word).unwrap_or(Reason::RequestRefused)
 }
 
 fn times(failures: u32) -> String {
@@ -338,7 +384,7 @@ fn notices(
 ) -> Vec<Notice> {
     let mut notices: Vec<Notice> = Vec::new();
     let mut tell = |kind, word: &str, message: &str| {
-        let reason = Reason::parse(word).unwrap_or(Reason::RequestRefused);
+        let reason = known(word);
         if notices.iter().all(|notice| notice.reason != reason) {
             notices.push(Notice {
                 kind,
@@ -372,12 +418,13 @@ fn notices(
         tell(NoticeKind::Warning, Reason::TokenExpired.as_str(), message);
     }
     let troubled = |status| {
-        [ConditionType::Stalled, ConditionType::RefreshFailing]
-            .into_iter()
-            .any(|kind| holds(status, kind))
-            || (holds(status, ConditionType::Reconciling)
-                && !holds(status, ConditionType::Ready)
-                && situation.token.is_some())
+        let awaited = find(status, ConditionType::Reconciling).is_some_and(|condition| {
+            condition.status == "True" && condition.reason != Reason::Requesting.as_str()
+        });
+        awaited
+            || [ConditionType::Stalled, ConditionType::RefreshFailing]
+                .into_iter()
+                .any(|kind| holds(status, kind))
     };
     if is_ready && troubled(before) && !troubled(after) {
         let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);

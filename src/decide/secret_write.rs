@@ -101,21 +101,21 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
             wanted.credentials = credentials.version();
         }
     }
-    if !same_format(&state.inputs, &seen.resource.inputs) {
-        wanted.inputs = seen.resource.inputs.clone();
-    }
+    // The same by now, or of a format that is not known: adopted.
+    wanted.inputs.clone_from(&seen.resource.inputs);
     let write = metadata(seen, spec, &wanted);
     let nothing = write.labels.is_empty() && write.annotations.is_empty() && write.owners.is_none();
     (!nothing).then_some(write)
 }
 
-/// The write that moves a token that is still good to a Secret of another name: a new `tokenSecret.name` asks for no token.
-pub(super) fn moved(
-    seen: &Observed,
+/// The write that moves a token that is still good to a Secret of another name, and where it comes from: a new
+/// `tokenSecret.name` asks for no token.
+pub(super) fn moved<'a>(
+    seen: &'a Observed,
     spec: &Validated,
     because: &Because,
     now: Time,
-) -> Option<SecretWrite> {
+) -> Option<(&'a SecretSeen, SecretWrite)> {
     let movable =
         matches!(because, Because::FirstIssue | Because::Deleted) && seen.target.is_none();
     if !movable {
@@ -136,14 +136,8 @@ pub(super) fn moved(
             .filter(|(key, _)| state.managed.data.contains(*key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        good.then(|| publish(seen, spec, data, state))
+        good.then(|| (leftover, publish(seen, spec, data, state)))
     })
-}
-
-/// Whether both are of one format, so that a difference means a difference.
-fn same_format(made_from: &str, wanted: &str) -> bool {
-    let format = |text: &str| text.split(':').next().map(str::to_owned);
-    format(made_from) == format(wanted)
 }
 
 fn managed(spec: &Validated, data: BTreeSet<String>) -> Managed {

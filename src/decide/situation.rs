@@ -6,6 +6,7 @@ use crate::schedule;
 use crate::time::{Span, Time};
 
 use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::state::State;
 use super::want::our_target;
 
 /// How things stand.
@@ -47,7 +48,7 @@ pub struct TokenView {
     /// The resource's own lead did not fit and was clamped to this.
     pub clamped_lead: Option<Span>,
     /// What was odd about the answer but accepted.
-    pub remarks: Vec<&'static str>,
+    pub remarks: Option<String>,
 }
 
 /// What is wrong.
@@ -72,17 +73,16 @@ pub enum ProblemKind {
 
 /// The published token as the token Secret tells it.
 pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {
-    let target = our_target(seen, spec).or_else(|| seen.leftovers.first())?;
-    view(seen, target, Some(spec), now)
+    view(seen, our_target(seen, spec)?, Some(spec), now)
 }
 
 /// The token that stands in the Secret as it was seen, whatever was to be written.
-pub fn standing(seen: &Observed) -> Option<TokenView> {
+pub fn standing(seen: &Observed, now: Time) -> Option<TokenView> {
     let spec = seen.resource.spec.as_ref().ok()?;
-    token_view(seen, spec, seen.now)
+    token_view(seen, spec, now)
 }
 
-fn view(
+pub(super) fn view(
     seen: &Observed,
     target: &SecretSeen,
     spec: Option<&Validated>,
@@ -91,13 +91,9 @@ fn view(
     let state = target.state().filter(|state| state.intact(&target.data))?;
     let before = seen.resource.status.token.as_ref();
     let same = before.filter(|token| token.issued_time == state.issued.rfc3339());
-    let scope = same.and_then(|token| token.scope.clone()).or_else(|| {
-        let scope = target
-            .data
-            .get("scope")
-            .filter(|_| state.managed.data.contains("scope"))?;
-        scope.expose().map(str::to_owned)
-    });
+    let scope = same
+        .and_then(|token| token.scope.clone())
+        .or_else(|| published_scope(seen, target, &state, spec?));
     Some(TokenView {
         issued: state.issued,
         expires: state.expires,
@@ -107,8 +103,22 @@ fn view(
         too_short: schedule::is_too_short(state.lifetime()),
         assumed: state.assumed,
         clamped_lead: spec.and_then(|spec| schedule::clamped_lead(&spec.policy, state.lifetime())),
-        remarks: Vec::new(),
+        remarks: state.remarks,
     })
+}
+
+/// The scope as it stands in the Secret. Only where the default keys stand: with templates a key of this name may hold
+/// anything, the token too, and a status is no place for that.
+fn published_scope(
+    seen: &Observed,
+    target: &SecretSeen,
+    state: &State,
+    spec: &Validated,
+) -> Option<String> {
+    let default_keys = spec.token_secret.templates.sources().next().is_none();
+    let ours = state.managed.data.contains("scope") && state.inputs == seen.resource.inputs;
+    let scope = target.data.get("scope").filter(|_| default_keys && ours)?;
+    scope.expose().map(str::to_owned)
 }
 
 /// All is well.
@@ -146,10 +156,7 @@ pub(super) fn with_problem(
 ) -> Situation {
     let token = token.or_else(|| {
         let target = seen.target.as_ref()?;
-        let ours = target
-            .owners
-            .iter()
-            .any(|owner| owner.uid == seen.resource.uid);
+        let ours = target.is_owned_by(&seen.resource);
         ours.then(|| view(seen, target, None, now)).flatten()
     });
     Situation {

@@ -34,6 +34,7 @@ const WINDOW: &str = "oauthclient.dev/cache-window-seconds";
 const HANDLED: &str = "oauthclient.dev/handled-refresh-request";
 const SERVED_AGAIN: &str = "oauthclient.dev/served-again";
 const ASSUMED: &str = "oauthclient.dev/lifetime-assumed";
+const REMARKS: &str = "oauthclient.dev/remarks";
 const MANAGED: &str = "oauthclient.dev/managed-keys";
 
 /// The state that a token Secret carries.
@@ -61,9 +62,16 @@ pub struct State {
     pub handled_request: Option<String>,
     /// Whether the lifetime is assumed, since the server gave none.
     pub assumed: bool,
+    /// What was odd about the answer but accepted, in sentences.
+    pub remarks: Option<String>,
     /// Which keys are ours.
     pub managed: Managed,
 }
+
+/// The longest remarks that are kept and told: others may write the annotation.
+const LONGEST_REMARKS: usize = 2048;
+/// The longest refresh request that is kept as it is: what the status can hold.
+const LONGEST_REQUEST: usize = 256;
 
 /// The keys of a token Secret that are ours: what is listed here and no longer wanted is removed, all else is left alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +110,7 @@ impl State {
             served_again: annotations.contains_key(SERVED_AGAIN),
             handled_request: text(HANDLED),
             assumed: annotations.contains_key(ASSUMED),
+            remarks: text(REMARKS).filter(|text| text.len() <= LONGEST_REMARKS),
             managed: serde_json::from_str(annotations.get(MANAGED)?).ok()?,
         })
     }
@@ -125,6 +134,7 @@ impl State {
                 (SERVED_AGAIN, self.served_again.then(|| "true".to_owned())),
                 (HANDLED, self.handled_request.clone()),
                 (ASSUMED, self.assumed.then(|| "true".to_owned())),
+                (REMARKS, self.remarks.clone()),
                 (MANAGED, Some(managed)),
             ]
             .map(|(key, value)| (key.to_owned(), value)),
@@ -162,6 +172,16 @@ impl State {
         }
         hash.hex()
     }
+}
+
+/// How a refresh request is written down: as it is, or by its hash where a status could not hold it.
+pub fn request_name(asked: &str) -> String {
+    if asked.len() <= LONGEST_REQUEST {
+        return asked.to_owned();
+    }
+    let mut hash = Hash::new("refresh-request");
+    hash.part(asked.as_bytes());
+    hash.hex()
 }
 
 /// Hash of an access token for [`State::token_hash`], bound to the resource that owns it, so that two resources with one
@@ -231,6 +251,7 @@ mod tests {
             served_again: false,
             handled_request: None,
             assumed: false,
+            remarks: None,
             managed: Managed {
                 data: ["access_token".to_owned()].into(),
                 ..Managed::default()
@@ -289,6 +310,15 @@ mod tests {
             ..state
         };
         assert!(!later.intact(&data("abc")));
+    }
+
+    #[test]
+    fn a_refresh_request_that_no_status_can_hold_is_known_by_its_hash() {
+        assert_eq!(request_name("2026-01-01"), "2026-01-01");
+        let long = "x".repeat(257);
+        assert_eq!(request_name(&long).len(), 32);
+        assert_eq!(request_name(&long), request_name(&long));
+        assert_ne!(request_name(&long), request_name(&"y".repeat(257)));
     }
 
     #[test]

@@ -57,7 +57,11 @@ const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
 /// Why a token is wanted, or `None` when the published one will do.
 pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Because> {
     let Some(target) = our_target(seen, spec) else {
-        return Some(if had_one(seen) && seen.target.is_none() {
+        let renamed = seen
+            .leftovers
+            .iter()
+            .any(|leftover| leftover.is_owned_by(&seen.resource));
+        return Some(if had_one(seen) && seen.target.is_none() && !renamed {
             Because::Deleted
         } else {
             Because::FirstIssue
@@ -79,13 +83,25 @@ fn why(seen: &Observed, state: &State, target: &SecretSeen, now: Time) -> Option
     if credentials_changed(seen, state) {
         return Some(Because::CredentialsChanged);
     }
-    if seen.unhandled_request().is_some() {
+    if seen.unhandled_request().is_some() || request_failed(seen, state) {
         return Some(Because::Requested);
     }
     if state.expires.since(now) > state.lifetime() + CLOCK_TOLERANCE {
         return Some(Because::ClockWentBack);
     }
     (now >= state.refresh).then_some(Because::Due)
+}
+
+/// Whether a refresh on demand was tried and failed: it stays wanted, at the pace of failures, until a token comes or it is
+/// withdrawn.
+fn request_failed(seen: &Observed, state: &State) -> bool {
+    let asked = seen.resource.refresh_request.as_deref();
+    asked.is_some()
+        && asked != state.handled_request.as_deref()
+        && seen.memory.attempt.as_ref().is_some_and(|attempt| {
+            attempt.handled_request.as_deref() == asked
+                && same_inputs(&attempt.inputs, &seen.resource.inputs)
+        })
 }
 
 /// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::time::Time;
 
+use super::CLOCK_STEP;
+
 /// Names one resource: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
@@ -124,6 +126,23 @@ pub struct Attempt {
     pub not_before: Time,
     /// The inputs (spec and credentials version) that failed: [`attempt_inputs`].
     pub inputs: u64,
+}
+
+impl Attempt {
+    /// Whether it lies in the future of a clock that was set back since: then none of its times means anything.
+    pub fn is_in_the_future(&self, now: Time) -> bool {
+        self.time > now + CLOCK_STEP
+    }
+
+    /// When the next request is due: `next`, but now for an attempt that lies in the future of a clock that was set back.
+    /// One that waits for a person goes on waiting.
+    pub fn due(&self, now: Time) -> Time {
+        if self.is_in_the_future(now) && self.next < Time::NEVER {
+            now
+        } else {
+            self.next
+        }
+    }
 }
 
 /// The inputs of a failed request as one number: the spec's inputs and the version of the credentials (0 for none). It is

@@ -4,6 +4,7 @@ use crate::queue::{Order, Request};
 use crate::schedule::clock_went_back;
 use crate::time::{Span, Time};
 
+use super::CLOCK_STEP;
 use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
 use super::record::{Nudge, Record, Resource};
 use super::work::Wants;
@@ -56,6 +57,14 @@ impl Plan {
         }
     }
 
+    /// This plan with no request before `time`.
+    pub(super) fn not_before(self, time: Time) -> Plan {
+        Plan {
+            request: self.request.max(time),
+            ..self
+        }
+    }
+
     /// This plan after something was seen.
     pub(super) fn nudged(self, record: &Record, nudge: Nudge, now: Time) -> Plan {
         let mut plan = self;
@@ -76,7 +85,7 @@ impl Plan {
         }
         if nudge.refresh && record.resource.is_some_and(|resource| may_ask(&resource)) {
             plan = plan.or(Plan {
-                request: record.floor().max(now),
+                request: record.floor(now).max(now),
                 look: now + CHANGE_TOLD,
             });
         }
@@ -137,17 +146,17 @@ impl Plan {
     pub(super) fn request_of(self, record: &Record, now: Time) -> Option<Request> {
         (self.request < Time::NEVER).then(|| Request {
             due: self.request,
-            order: order(record, self.request.max(now)),
+            order: order(record, self.request, now),
         })
     }
 }
 
-/// Where a request that is made at `time` stands.
-fn order(record: &Record, time: Time) -> Order {
-    let failing = failing(record).is_some();
+/// Where a request that is due at `due` stands.
+fn order(record: &Record, due: Time, now: Time) -> Order {
+    let failing = failing(record, now).is_some();
     match record.own_token() {
         // It has nothing to lose any more, and may have failed for long: it must not go before a live token.
-        Some(token) if failing && token.expires <= time => Order::Retry,
+        Some(token) if failing && token.expires <= due.max(now) => Order::Retry,
         Some(token) => {
             let lead = token.expires.since(token.refresh).max(Span::ZERO);
             Order::Refresh {
@@ -165,10 +174,10 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
     let changed = token.inputs != resource.inputs
         && token.inputs != ANY_INPUTS
         && resource.inputs != ANY_INPUTS;
-    let request = if let Some(attempt) = failing(record) {
-        attempt.next
+    let request = if let Some(attempt) = failing(record, now) {
+        attempt.due(now)
     } else if changed || record.wants_refresh() {
-        record.floor().max(now)
+        record.floor(now).max(now)
     } else if expired || clock_went_back(token.issued, token.expires, now) {
         now
     } else {
@@ -176,7 +185,7 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
     };
     let unseen = !record.credentials_are_known() || (expired && request > now);
     // An attempt of other inputs, or from before the token: the status has not followed yet.
-    let outdated = record.attempt.is_some() && failing(record).is_none();
+    let outdated = record.attempt.is_some() && failing(record, now).is_none();
     Plan {
         request,
         look: if unseen || outdated { now } else { Time::NEVER },
@@ -184,23 +193,20 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
 }
 
 fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
-    let failing = failing(record);
+    let failing = failing(record, now);
     if record.credentials == 0 {
         // Nothing to ask with: what is missing is reported, and seen when it comes.
-        let again = failing.map_or(Time::NEVER, |attempt| attempt.next);
+        let again = failing.map_or(Time::NEVER, |attempt| attempt.due(now));
         return Plan::look(report.min(again));
     }
     match failing {
-        Some(attempt) => Plan {
-            request: attempt.next,
-            look: if attempt.next > now {
-                report
-            } else {
-                Time::NEVER
-            },
-        },
+        Some(attempt) => {
+            let request = attempt.due(now);
+            let look = if request > now { report } else { Time::NEVER };
+            Plan { request, look }
+        }
         None => {
-            let request = record.floor().max(now);
+            let request = record.floor(now).max(now);
             Plan {
                 request,
                 look: request + WAITING_TOLD,
@@ -210,9 +216,13 @@ fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
 }
 
 /// The failing attempt, if it was made with what would be sent now and no token came since.
-fn failing(record: &Record) -> Option<&Attempt> {
+fn failing(record: &Record, now: Time) -> Option<&Attempt> {
     let inputs = record.resource?.inputs;
-    let since = record.own_token().map(|token| token.issued);
+    // A token from the future of a clock that was set back did not come since.
+    let since = record
+        .own_token()
+        .map(|token| token.issued)
+        .filter(|issued| *issued <= now + CLOCK_STEP);
     record.attempt.as_deref().filter(|attempt| {
         attempt.inputs == attempt_inputs(inputs, record.credentials)
             && since.is_none_or(|issued| issued <= attempt.time)

@@ -151,12 +151,13 @@ impl Engine {
         }
     }
 
-    /// Tells how some work ended. Whatever it says, the resource is looked at when its token ends.
+    /// Tells how some work ended. Whatever it wants, the resource is looked at when its token ends, and no request follows
+    /// within 2 s of one that was made to the same host.
     pub fn done(&mut self, key: &Key, outcome: Outcome, now: Time) {
         self.finish(key, outcome.lane, now, |record, waited_since| {
             let permit = record.permit;
             record.learn(outcome.token, outcome.attempt);
-            Plan::of(outcome.wants, permit, waited_since, now)
+            Plan::of(outcome.wants, permit, waited_since, now).not_before(record.pause())
         });
     }
 

@@ -2,7 +2,6 @@
 
 use crate::time::Time;
 
-use super::CLOCK_STEP;
 use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
 use super::view::State;
 use crate::queue::LaneReport;
@@ -280,19 +279,9 @@ impl Record {
         }
     }
 
-    /// Moves what lies in the future of a clock that was set back.
+    /// Forgets what lies in the future of a clock that was set back.
     pub(super) fn clock_was_set_back(&mut self, now: Time) {
         self.last_asked = self.last_asked.min(now);
-        if let Some(attempt) = &mut self.attempt
-            && attempt.time > now + CLOCK_STEP
-        {
-            let back = attempt.time.since(now);
-            attempt.time = now;
-            attempt.not_before = attempt.not_before - back;
-            if attempt.next < Time::NEVER {
-                attempt.next = attempt.next - back;
-            }
-        }
     }
 
     /// The published token, if it belongs to this very resource.
@@ -326,12 +315,19 @@ impl Record {
                 .is_some_and(|token| token.credentials == self.credentials)
     }
 
+    /// The earliest time for any request after the last one that was made.
+    pub(super) fn pause(&self) -> Time {
+        crate::schedule::earliest(self.last_asked, self.last_asked, self.elsewhere)
+    }
+
     /// The earliest time for a request that a change asks for.
-    pub(super) fn floor(&self) -> Time {
+    pub(super) fn floor(&self, now: Time) -> Time {
         let attempt = self.attempt.as_deref();
-        let last = attempt.map_or(self.last_asked, |attempt| self.last_asked.max(attempt.time));
-        let not_before = attempt.map_or(last, |attempt| attempt.not_before);
-        crate::schedule::earliest(last, not_before, self.elsewhere)
+        let Some(attempt) = attempt.filter(|attempt| !attempt.is_in_the_future(now)) else {
+            return self.pause();
+        };
+        let last = self.last_asked.max(attempt.time);
+        crate::schedule::earliest(last, attempt.not_before, self.elsewhere)
     }
 
     /// When the token ends, if it is alive and anyone cares.

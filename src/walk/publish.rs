@@ -4,10 +4,10 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
     Observed, Ownership, Problem, ProblemKind, SecretSeen, SecretWrite, Situation, ownership,
-    report, rewrite,
+    report, rewrite, standing,
 };
 use crate::engine::Key;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 use super::{World, WriteError};
 
@@ -41,23 +41,28 @@ pub(super) async fn publish(
 ) -> Written {
     let mut write = write;
     let mut pause = FIRST_PAUSE;
-    let mut told = false;
+    let mut told = None;
     let mut last_try = false;
     for tries in 1_u32.. {
-        let error = match world.write(key, &write).await {
+        let error = match attempt(world, key, seen, &write).await {
             Ok(written) => return Written::Stands(Box::new(written), write),
             Err(error) => error,
         };
+        let now = world.now();
+        let (hindered, later) = hindered(seen, situation.clone(), &error, now);
         if error == WriteError::NamespaceTerminating {
-            return Written::GivenUp(hindered(seen, situation.clone(), &error).0, None);
+            return Written::GivenUp(hindered, None);
         }
-        if world.now() >= write.state.expires || last_try {
-            let (situation, again) = hindered(seen, situation.clone(), &error);
-            return Written::GivenUp(situation, Some(again));
+        if now >= write.state.expires || last_try {
+            return Written::GivenUp(hindered, Some(later));
         }
-        if !told && (error.needs_person() || tries >= TELL_AFTER) {
-            told = true;
-            tell(world, seen, situation, &error).await;
+        // Told once, and again when what stood there ends meanwhile or the trouble is another one.
+        let valid = hindered.token.as_ref().is_some_and(|token| token.valid);
+        let reason = hindered.problem.as_ref().map(|problem| problem.reason);
+        let worth_telling = error.needs_person() || tries >= TELL_AFTER || told.is_some();
+        if worth_telling && told != Some((reason, valid)) {
+            told = Some((reason, valid));
+            tell(world, seen, &hindered, now).await;
         }
         // What raced with us is looked at without delay, but not in a hot loop.
         if error != WriteError::Raced || tries > 1 {
@@ -66,10 +71,23 @@ pub(super) async fn publish(
         }
         match again(world, key, seen, spec, &write, situation).await {
             Again::Write(next) => write = *next,
-            Again::End(written) => return written,
+            Again::End(written) => return *written,
         }
     }
     Written::Superseded
+}
+
+/// One try. What is on its way out takes no token: it would go with it.
+async fn attempt(
+    world: &impl World,
+    key: &Key,
+    seen: &Observed,
+    write: &SecretWrite,
+) -> Result<SecretSeen, WriteError> {
+    match &seen.target {
+        Some(target) if target.deleting => Err(WriteError::Raced),
+        _ => world.write(key, write).await,
+    }
 }
 
 /// What a look at the world says of a write that failed.
@@ -77,7 +95,17 @@ enum Again {
     /// Try this.
     Write(Box<SecretWrite>),
     /// It is over.
-    End(Written),
+    End(Box<Written>),
+}
+
+impl Again {
+    fn write(write: SecretWrite) -> Again {
+        Again::Write(Box::new(write))
+    }
+
+    fn end(written: Written) -> Again {
+        Again::End(Box::new(written))
+    }
 }
 
 async fn again(
@@ -90,13 +118,13 @@ async fn again(
 ) -> Again {
     let fresh = match world.observe(key, true).await {
         Ok(Some(fresh)) => fresh,
-        Ok(None) => return Again::End(Written::ResourceGone),
+        Ok(None) => return Again::end(Written::ResourceGone),
         // Nothing is known that was not known before: the same write again.
-        Err(_) => return Again::Write(Box::new(write.clone())),
+        Err(_) => return Again::write(write.clone()),
     };
     let recreated = fresh.resource.uid != seen.resource.uid;
     if recreated || fresh.resource.deleting {
-        return Again::End(Written::ResourceGone);
+        return Again::end(Written::ResourceGone);
     }
     let renamed = fresh
         .resource
@@ -105,12 +133,12 @@ async fn again(
         .is_ok_and(|now| now.token_secret.name != spec.token_secret.name);
     if renamed {
         // The new name gets its token by the ordinary way.
-        return Again::End(Written::Superseded);
+        return Again::end(Written::Superseded);
     }
     seen.target = fresh.target;
     seen.resource.status = fresh.resource.status;
     let Some(target) = &seen.target else {
-        return Again::Write(Box::new(rewrite(seen, spec, write)));
+        return Again::write(rewrite(seen, spec, write));
     };
     match ownership(target, &seen.resource, &spec.token_secret.type_) {
         Ownership::Ours | Ownership::Adoptable => {}
@@ -126,29 +154,28 @@ async fn again(
                 ),
             };
             situation.problem = Some(problem);
-            return Again::End(Written::GivenUp(situation, Some(Span::from_seconds(1))));
+            return Again::end(Written::GivenUp(situation, Some(Span::from_seconds(1))));
         }
     }
     match target.state().filter(|state| state.intact(&target.data)) {
         // Our write was committed though its answer was lost.
-        Some(state) if state == write.state => {
-            Again::End(Written::Stands(Box::new(target.clone()), write.clone()))
+        Some(state) if state == write.state && !target.deleting => {
+            Again::end(Written::Stands(Box::new(target.clone()), write.clone()))
         }
         // Another replica published a newer one.
-        Some(state) if state.issued > write.state.issued => Again::End(Written::Superseded),
-        _ => Again::Write(Box::new(rewrite(seen, spec, write))),
+        Some(state) if state.issued > write.state.issued => Again::end(Written::Superseded),
+        _ => Again::write(rewrite(seen, spec, write)),
     }
 }
 
-async fn tell(world: &impl World, seen: &mut Observed, situation: &Situation, error: &WriteError) {
-    let (situation, _) = hindered(seen, situation.clone(), error);
+async fn tell(world: &impl World, seen: &mut Observed, situation: &Situation, now: Time) {
     let resource = &seen.resource;
     let told = report(
-        &situation,
+        situation,
         &resource.status,
         resource.generation,
         world.detail(),
-        world.now(),
+        now,
     );
     // The token matters more than the news: no second try here.
     if world.report(seen, &told).await.is_ok() {
@@ -162,6 +189,7 @@ pub(super) fn hindered(
     seen: &Observed,
     situation: Situation,
     error: &WriteError,
+    now: Time,
 ) -> (Situation, Span) {
     let namespace = &seen.resource.namespace;
     let name = &situation.secret_name;
@@ -197,9 +225,8 @@ pub(super) fn hindered(
             Span::from_seconds(10),
         ),
     };
-    let before = crate::decide::standing(seen);
     let situation = Situation {
-        token: before,
+        token: standing(seen, now),
         problem: Some(Problem {
             kind,
             reason,

@@ -1,4 +1,4 @@
-//! Real and scripted parts that the tests, benchmarks and the quickstart stand on.
+#![doc = include_str!("../README.md")]
 
 mod background;
 mod cache;

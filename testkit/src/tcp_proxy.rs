@@ -127,8 +127,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         }
         shared.open.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(&shared);
+        // Before the task has its turn, so that a cut in between is not missed.
+        let cuts = shared.cuts.subscribe();
         tokio::spawn(async move {
-            carry(client, &shared).await;
+            carry(client, &shared, cuts).await;
             shared.open.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -140,8 +142,7 @@ fn reset(stream: &TcpStream) {
     let _closed_anyway = stream.set_zero_linger();
 }
 
-async fn carry(mut client: TcpStream, shared: &Shared) {
-    let mut cuts = shared.cuts.subscribe();
+async fn carry(mut client: TcpStream, shared: &Shared, mut cuts: watch::Receiver<u64>) {
     let mut mode = shared.mode.subscribe();
     let connecting = async {
         // Silence starts before the server hears of the connection.

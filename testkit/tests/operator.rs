@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 use testkit::control_plane::{self, Assets};
-use testkit::deploy::install_deploy;
+use testkit::deploy::{install_crds, install_deploy};
 use testkit::operator::{LISTEN, Launch};
 use testkit::process::Signal;
 use testkit::{Error, net};
@@ -133,19 +133,21 @@ apiVersion: v1
 kind: ServiceAccount
 metadata: {name: operator, namespace: deploy-system}
 ";
-    std::fs::write(dir.path().join("crds/things.yaml"), crd).unwrap();
-    std::fs::write(dir.path().join("deploy/parts.yaml"), parts).unwrap();
-    std::fs::write(
-        dir.path().join("deploy/kustomization.yaml"),
-        "resources: [parts.yaml]",
-    )
-    .unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("crds/things.yaml", crd);
+    write("crds/kustomization.yaml", "resources: [things.yaml]");
+    write("deploy/parts.yaml", parts);
+    write(
+        "deploy/kustomization.yaml",
+        "resources: [../crds, parts.yaml]",
+    );
     let deploy = dir.path().join("deploy");
 
     // Tests that share a control plane do it at the same time, and again.
     let install = || install_deploy(plane, &deploy, "deploy-system");
     let (first, second) = tokio::join!(install(), install());
     first.and(second).unwrap();
+    install_crds(plane, &dir.path().join("crds")).await.unwrap();
     let listed = plane
         .run_kubectl(&["get", "things.deploy.example", "-A"], "")
         .await

@@ -139,7 +139,7 @@ async fn bokbasen_hands_out_one_token_that_counts_down_until_its_window_opens() 
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let again = ask().await;
     assert_eq!(again["access_token"], first["access_token"]);
-    assert_eq!(again["expires_in"], 2);
+    assert!((1..4).contains(&again["expires_in"].as_i64().unwrap()));
     tokio::time::sleep(Duration::from_millis(2900)).await;
     let next = ask().await;
     assert_ne!(next["access_token"], first["access_token"]);

@@ -237,6 +237,40 @@ fn a_wrong_password_is_not_tried_again_because_of_a_restart() {
 }
 
 #[test]
+fn an_attempt_from_the_future_of_a_clock_that_was_set_back_does_not_hold() {
+    for (next, due) in [(at(100_300), true), (Time::NEVER, false)] {
+        let facts = ResourceFacts {
+            attempt: Some(Attempt {
+                time: at(100_000),
+                not_before: at(100_000),
+                ..attempt(next)
+            }),
+            ..resource()
+        };
+        let mut bench = Bench::with(facts, None);
+        bench.engine.ready(at(0));
+        assert_eq!(!bench.is_idle(0), due);
+    }
+}
+
+#[test]
+fn an_attempt_holds_against_a_token_from_the_future_of_a_clock_that_was_set_back() {
+    let facts = ResourceFacts {
+        attempt: Some(attempt(at(500))),
+        ..resource()
+    };
+    let ahead = TokenFacts {
+        issued: at(100_000),
+        refresh: at(102_700),
+        expires: at(103_600),
+        ..token()
+    };
+    let mut bench = Bench::with(facts, Some(ahead));
+    bench.engine.ready(at(0));
+    assert_eq!(bench.next(0), Next::Sleep(at(500)));
+}
+
+#[test]
 fn a_failing_attempt_with_other_inputs_or_credentials_does_not_hold() {
     for inputs in [attempt_inputs(9, 20), attempt_inputs(10, 19)] {
         let facts = ResourceFacts {

@@ -375,6 +375,21 @@ fn with_a_known_window_the_first_try_comes_when_a_different_token_is_to_be_had()
 }
 
 #[test]
+fn a_token_served_again_keeps_its_beginning_unless_the_clock_was_set_back_below_it() {
+    let again = Answer {
+        same_token: true,
+        ..answer(1000)
+    };
+    for (before, kept) in [(-2600, -2600), (5000, 0)] {
+        let token = published(before, before + 3600);
+        let schedule = accept(&policy(), Some(&token), &again, at(0), 0.0).expect("usable");
+        assert_eq!(schedule.issued, at(kept));
+        assert!(!clock_went_back(schedule.issued, schedule.expires, at(0)));
+    }
+    assert_eq!(later(&policy(), &answer(10), 0.0).issued, at(0));
+}
+
+#[test]
 fn a_clock_that_went_back_is_noticed_by_a_life_longer_than_granted() {
     assert!(!clock_went_back(at(0), at(3600), at(0)));
     assert!(!clock_went_back(at(0), at(3600), at(-60)));

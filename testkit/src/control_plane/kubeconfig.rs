@@ -2,9 +2,7 @@
 
 use crate::{Context, Error, Result};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a kubeconfig file says.
@@ -76,14 +74,16 @@ impl Kubeconfig {
     }
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner can read. Whoever waits for it to appear finds it whole.
 pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .context(|| format!("cannot write {}", path.display()))
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    // 0600 is what temporary files have.
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).context(cannot)?;
+    file.write_all(text.as_bytes()).context(cannot)?;
+    file.persist(path).context(cannot)?;
+    Ok(())
 }

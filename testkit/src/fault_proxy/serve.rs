@@ -50,17 +50,28 @@ pub(super) async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared:
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        if *shared.down.borrow() {
+        // Before the look, so that an outage that begins between the two is not missed.
+        let down = shared.down.subscribe();
+        if *down.borrow() {
             // A reset, as from a port where nobody listens any more; where that fails it is closed all the same.
             let _closed_anyway = stream.set_zero_linger();
             continue;
         }
-        tokio::spawn(connection(stream, acceptor.clone(), Arc::clone(&shared)));
+        tokio::spawn(connection(
+            stream,
+            acceptor.clone(),
+            Arc::clone(&shared),
+            down,
+        ));
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
-    let mut down = shared.down.subscribe();
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
+    mut down: latch::Receiver<bool>,
+) {
     let serving = async {
         // Small answers then leave at once; slower is all it is without.
         let _slower = stream.set_nodelay(true);

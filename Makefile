@@ -1,0 +1,22 @@
+# The two commands: make quickstart, make test. Both need Rust; the tests need Go and Node as well.
+
+CARGO ?= cargo
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help test check fmt clippy unit cluster
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+# Runs one step, says what it is and how long it took.
+define step
+	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
+endef
+
+test: ## everything that must pass
+	$(call step,format,$(CARGO) fmt --all --check)
+	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings)
+	$(call step,build,$(CARGO) test --workspace --locked --no-run)
+	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
+	$(call step,tests,$(CARGO) test --workspace --locked)
