@@ -2,6 +2,7 @@
 
 mod capture;
 
+use crate::control_plane::Kubeconfig;
 use crate::metrics::Metrics;
 use crate::process::{self, Process, Signal};
 use crate::{Context, Error, Result, net, wait};
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// Stands for the address that [`Launch::start`] picks for metrics and probes.
 pub const LISTEN: &str = "{listen}";
 
+/// Stands for the file that [`Launch::run_as`] has written at the start.
+const KUBECONFIG: &str = "{kubeconfig}";
+
 /// How many lines of the log an error repeats.
 const LINES_OF_LOG: usize = 20;
 /// How long an answer to a probe may take.
@@ -25,11 +29,12 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 /// How the program is started: arguments and environment.
 ///
 /// The environment is what is said here and `PATH`, nothing else: a proxy or a kubeconfig of the machine's must not get into a test.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Launch {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    identity: Option<Kubeconfig>,
     logs: Option<PathBuf>,
 }
 
@@ -40,6 +45,7 @@ impl Launch {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            identity: None,
             logs: None,
         }
     }
@@ -48,6 +54,15 @@ impl Launch {
     pub fn run(program: impl Into<PathBuf>, kubeconfig: &Path) -> Launch {
         let kubeconfig = kubeconfig.to_string_lossy();
         Launch::new(program).args(["run", "--kubeconfig", &kubeconfig, "--listen", LISTEN])
+    }
+
+    /// [`Launch::run`] with a kubeconfig of this identity, in a file that goes with the operator.
+    pub fn run_as(program: impl Into<PathBuf>, identity: Kubeconfig) -> Launch {
+        let launch = Launch::run(program, Path::new(KUBECONFIG));
+        Launch {
+            identity: Some(identity),
+            ..launch
+        }
     }
 
     /// More arguments. [`LISTEN`] in one of them becomes the address of metrics and probes.
@@ -79,8 +94,15 @@ impl Launch {
     pub fn start(&self) -> Result<Operator> {
         crate::install_crypto();
         let address = net::free_address()?;
-        let filled = |text: &String| text.replace(LISTEN, &address.to_string());
         let temporary = tempfile::tempdir().context(|| "cannot make a folder for logs")?;
+        let kubeconfig = temporary.path().join("kubeconfig");
+        if let Some(identity) = &self.identity {
+            identity.write(&kubeconfig)?;
+        }
+        let filled = |text: &String| {
+            text.replace(LISTEN, &address.to_string())
+                .replace(KUBECONFIG, &kubeconfig.to_string_lossy())
+        };
         let folder = self
             .logs
             .clone()

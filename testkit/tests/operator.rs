@@ -1,5 +1,10 @@
 //! The launcher of the program under test. What it launches here is `etcd`: a server with metrics, probes and a log.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -96,6 +101,28 @@ async fn the_environment_is_what_was_said_and_nothing_else() {
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["NAME", "PATH"]);
+}
+
+#[tokio::test]
+async fn an_identity_reaches_the_program_as_a_kubeconfig_that_goes_with_it() {
+    let plane = control_plane::shared().await;
+    let identity = plane.admin_identity().with_server("https://127.0.0.1:1");
+    let program = Launch::run_as("/bin/echo", identity.clone())
+        .start()
+        .unwrap();
+    program.wait(SOON).await.unwrap();
+    let said = program.stdout();
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let address = program.address().to_string();
+    let ["run", "--kubeconfig", file, "--listen", listen] = words[..] else {
+        panic!("{said}")
+    };
+    assert_eq!(listen, address);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(&identity.token) && text.contains("https://127.0.0.1:1"));
+    let file = file.to_owned();
+    drop(program);
+    assert!(!Path::new(&file).exists());
 }
 
 #[tokio::test]

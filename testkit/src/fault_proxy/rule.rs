@@ -44,7 +44,7 @@ pub enum Fault {
     HoldRequest,
     /// The API server does it, then silence as with [`Fault::HoldRequest`].
     HoldAnswer,
-    /// A watch goes well for this many events, and then breaks.
+    /// A watch goes well for this many events, bookmarks included, and then breaks; 0 breaks it at once.
     Watch(usize, WatchFault),
 }
 
