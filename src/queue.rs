@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 use dense::Dense;
 use lanes::{Lanes, NO_LANE};
 
@@ -140,7 +140,13 @@ enum Flight {
 
 #[derive(Clone, Debug)]
 struct Entry {
-    request: Option<Request>,
+    /// When the request is due; [`Time::NEVER`] for none.
+    due: Time,
+    /// Of a refresh, [`Order::Refresh`]; [`Time::NEVER`] for none.
+    expires: Time,
+    urgent: Time,
+    /// [`Order::Retry`].
+    retry: bool,
     look: Time,
     /// Its place in `Queue::timers`; [`Time::NEVER`] for none.
     timer: Time,
@@ -156,7 +162,10 @@ struct Entry {
 impl Default for Entry {
     fn default() -> Self {
         Entry {
-            request: None,
+            due: Time::NEVER,
+            expires: Time::NEVER,
+            urgent: Time::NEVER,
+            retry: false,
             look: Time::NEVER,
             timer: Time::NEVER,
             lane: NO_LANE,
@@ -164,6 +173,37 @@ impl Default for Entry {
             waiting: None,
             look_waiting: false,
             flight: Flight::None,
+        }
+    }
+}
+
+/// A request is kept without its tags: there are many entries.
+impl Entry {
+    fn request(&self) -> Option<Request> {
+        let order = match (self.expires, self.retry) {
+            (Time::NEVER, false) => Order::First,
+            (Time::NEVER, true) => Order::Retry,
+            (expires, _) => Order::Refresh {
+                expires,
+                urgent: self.urgent,
+            },
+        };
+        let due = self.due;
+        (due < Time::NEVER).then_some(Request { due, order })
+    }
+
+    fn set_request(&mut self, request: Option<Request>) {
+        self.due = request.map_or(Time::NEVER, |request| request.due);
+        (self.expires, self.urgent) = (Time::NEVER, Time::NEVER);
+        self.retry = false;
+        match request.map(|request| request.order) {
+            // One that never ends is as good as one that ends last.
+            Some(Order::Refresh { expires, urgent }) => {
+                self.expires = expires.min(Time::NEVER - Span::from_millis(1));
+                self.urgent = urgent;
+            }
+            Some(Order::Retry) => self.retry = true,
+            Some(Order::First) | None => {}
         }
     }
 }
@@ -216,7 +256,7 @@ impl Queue {
         let Some(entry) = self.entries.grow(id) else {
             return;
         };
-        entry.request = request.filter(|request| request.due < Time::NEVER);
+        entry.set_request(request);
         entry.look = look;
         self.arm(id);
     }
@@ -225,7 +265,7 @@ impl Queue {
     pub fn planned(&self, id: Id) -> (Option<Request>, Time) {
         self.entries
             .get(id)
-            .map_or((None, Time::NEVER), |entry| (entry.request, entry.look))
+            .map_or((None, Time::NEVER), |entry| (entry.request(), entry.look))
     }
 
     /// Whether work of an entry is under way.
@@ -308,9 +348,9 @@ impl Queue {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        // B-tree nodes of 11 places are two thirds full after random insertions.
-        let set = |len: usize| len * size_of::<(Time, Id)>() * 8 / 5;
-        self.entries.bytes() + set(self.timers.len()) + set(self.looks.len()) + self.lanes.bytes()
+        self.entries.bytes()
+            + set_bytes::<(Time, Id)>(self.timers.len() + self.looks.len())
+            + self.lanes.bytes()
     }
 
     /// Lets all timers end that are due.
@@ -339,7 +379,7 @@ impl Queue {
             entry.look_waiting = true;
             self.looks.insert((entry.look, id));
         }
-        if let Some(request) = entry.request {
+        if let Some(request) = entry.request() {
             if request.due > now {
                 timer = timer.min(request.due);
             } else {
@@ -377,7 +417,7 @@ impl Queue {
         }
         entry.flight = Flight::Request;
         entry.held = lane;
-        let due = entry.request.map_or(entry.look, |request| request.due);
+        let due = entry.due;
         self.requesting += 1;
         self.disarm(id);
         Some(Taken {
@@ -407,8 +447,7 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        let due = entry.request.map_or(Time::NEVER, |request| request.due);
-        let timer = due.min(entry.look);
+        let timer = entry.due.min(entry.look);
         if entry.flight == Flight::None && timer < Time::NEVER {
             entry.timer = timer;
             self.timers.insert((timer, id));
@@ -427,11 +466,16 @@ impl Queue {
         if std::mem::take(&mut entry.look_waiting) {
             self.looks.remove(&(entry.look, id));
         }
-        if let (Some(class), Some(request)) = (entry.waiting.take(), entry.request) {
+        if let (Some(class), Some(request)) = (entry.waiting.take(), entry.request()) {
             self.lanes.stop_waiting(entry.lane, request.rank(class, id));
             count(&mut self.depth, class, -1);
         }
     }
+}
+
+/// Bytes held by a `BTreeSet`, about: nodes of 11 places are well over half full.
+pub(crate) const fn set_bytes<T>(len: usize) -> usize {
+    len * size_of::<T>() * 9 / 5
 }
 
 fn count(depth: &mut [usize; 4], class: Class, by: isize) {

@@ -37,6 +37,10 @@ fn twenty_thousand_resources_keep_their_promises_over_three_days() {
         sim.checks.expired_in_outages > 0,
         "the half day of silence was lived through"
     );
+    assert!(
+        sim.checks.worst_lateness < 5000,
+        "a silent host holds up nobody else"
+    );
     // What waited long behind a silent host, or was asked for by hand while failing, may no longer be due.
     assert!(sim.checks.idle_permits * 1000 < sim.checks.requests);
 }

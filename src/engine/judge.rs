@@ -68,10 +68,10 @@ impl Plan {
     /// This plan after something was seen.
     pub(super) fn nudged(self, record: &Record, nudge: Nudge, now: Time) -> Plan {
         let mut plan = self;
-        if nudge.new {
+        if nudge.has(Nudge::NEW) {
             plan = Plan::from_facts(record, now);
         }
-        if nudge.judge {
+        if nudge.has(Nudge::JUDGE) {
             let judged = Plan::from_facts(record, now);
             let told = if judged.request <= now {
                 now + CHANGE_TOLD
@@ -83,17 +83,17 @@ impl Plan {
                 look: told,
             };
         }
-        if nudge.refresh && record.resource.is_some_and(|resource| may_ask(&resource)) {
+        if nudge.has(Nudge::REFRESH) && record.resource.is_some_and(|resource| may_ask(&resource)) {
             plan = plan.or(Plan {
                 request: record.floor(now).max(now),
                 look: now + CHANGE_TOLD,
             });
         }
-        let ended = nudge.ended && record.noted_end == Time::NEVER;
-        if nudge.look || ended {
+        let ended = nudge.has(Nudge::ENDED) && record.noted_end == Time::NEVER;
+        if nudge.has(Nudge::LOOK) || ended {
             plan = plan.or(Plan::look(now));
         }
-        if nudge.clock {
+        if nudge.has(Nudge::CLOCK) {
             plan = plan.after_clock_was_set_back(record, now);
         }
         plan

@@ -6,66 +6,30 @@ use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
 use super::view::State;
 use crate::queue::LaneReport;
 
-/// What a change asks for.
+/// What a change asks for: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Nudge {
-    /// A look.
-    pub(super) look: bool,
-    /// A new judgement from the facts, and a look.
-    pub(super) judge: bool,
-    /// A new judgement from the facts alone.
-    pub(super) new: bool,
-    /// A request, by the annotation.
-    pub(super) refresh: bool,
-    /// A look, for the token ended; not if it was replaced meanwhile.
-    pub(super) ended: bool,
-    /// A new judgement where times lie in the future of a clock that was set back.
-    pub(super) clock: bool,
-}
+pub(super) struct Nudge(u8);
 
 impl Nudge {
-    const NONE: Nudge = Nudge {
-        look: false,
-        judge: false,
-        new: false,
-        refresh: false,
-        ended: false,
-        clock: false,
-    };
-    pub(super) const LOOK: Nudge = Nudge {
-        look: true,
-        ..Nudge::NONE
-    };
-    pub(super) const JUDGE: Nudge = Nudge {
-        judge: true,
-        ..Nudge::NONE
-    };
-    pub(super) const NEW: Nudge = Nudge {
-        new: true,
-        ..Nudge::NONE
-    };
-    pub(super) const REFRESH: Nudge = Nudge {
-        refresh: true,
-        ..Nudge::NONE
-    };
-    pub(super) const ENDED: Nudge = Nudge {
-        ended: true,
-        ..Nudge::NONE
-    };
-    pub(super) const CLOCK: Nudge = Nudge {
-        clock: true,
-        ..Nudge::NONE
-    };
+    /// A look.
+    pub(super) const LOOK: Nudge = Nudge(1);
+    /// A new judgement from the facts, and a look.
+    pub(super) const JUDGE: Nudge = Nudge(2);
+    /// A new judgement from the facts alone.
+    pub(super) const NEW: Nudge = Nudge(4);
+    /// A request, by the annotation.
+    pub(super) const REFRESH: Nudge = Nudge(8);
+    /// A look, for the token ended; not if it was replaced meanwhile.
+    pub(super) const ENDED: Nudge = Nudge(16);
+    /// A new judgement where times lie in the future of a clock that was set back.
+    pub(super) const CLOCK: Nudge = Nudge(32);
 
-    pub(super) fn and(self, other: Nudge) -> Nudge {
-        Nudge {
-            look: self.look || other.look,
-            judge: self.judge || other.judge,
-            new: self.new || other.new,
-            refresh: self.refresh || other.refresh,
-            ended: self.ended || other.ended,
-            clock: self.clock || other.clock,
-        }
+    pub(super) const fn and(self, other: Nudge) -> Nudge {
+        Nudge(self.0 | other.0)
+    }
+
+    pub(super) const fn has(self, other: Nudge) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -82,8 +46,8 @@ pub(super) struct Resource {
     pub(super) suspended: bool,
     pub(super) deleting: bool,
     pub(super) reported: bool,
-    /// [`ResourceFacts::told_refresh`]; [`Time::NEVER`] for none.
-    told_refresh: Time,
+    /// [`ResourceFacts::told_refresh`] in seconds since the Unix epoch; 0 for none.
+    told_refresh: u32,
 }
 
 /// One resource.
@@ -133,7 +97,7 @@ impl Record {
             last_asked: Time::from_millis(i64::MIN),
             noted_end: Time::NEVER,
             noted_state: None,
-            nudge: Nudge::NONE,
+            nudge: Nudge::default(),
             permit: false,
             void: false,
             told: false,
@@ -156,7 +120,7 @@ impl Record {
             suspended: facts.suspended,
             deleting: facts.deleting,
             reported: facts.reported,
-            told_refresh: facts.told_refresh.unwrap_or(Time::NEVER),
+            told_refresh: facts.told_refresh.map_or(0, seconds),
         };
         let before = self.resource.replace(now);
         let same = before.filter(|before| before.uid == facts.uid);
@@ -175,7 +139,7 @@ impl Record {
         let Some(before) = same.filter(|_| ready) else {
             return Nudge::NEW;
         };
-        let mut nudge = Nudge::NONE;
+        let mut nudge = Nudge::default();
         if (before.inputs, before.suspended, before.deleting)
             != (now.inputs, now.suspended, now.deleting)
         {
@@ -205,14 +169,14 @@ impl Record {
     ) -> Nudge {
         if !ready || self.resource.is_none() || self.void {
             self.token = facts;
-            return Nudge::NONE;
+            return Nudge::default();
         }
         if in_flight {
             self.arrived = Some(Box::new(facts));
-            return Nudge::NONE;
+            return Nudge::default();
         }
         if version(&facts) == version(&self.token) {
-            return Nudge::NONE;
+            return Nudge::default();
         }
         if !self.told && self.token.is_none() {
             // The resource was seen before its Secret: no first issue after all.
@@ -228,11 +192,11 @@ impl Record {
         let version = facts.map_or(0, |facts| facts.version.clamp(1, NOT_NOTED - 1));
         let before = std::mem::replace(&mut self.credentials, version);
         if before == version || self.resource.is_none() {
-            return Nudge::NONE;
+            return Nudge::default();
         }
         match self.own_token() {
             None => Nudge::JUDGE,
-            Some(_) if self.credentials_are_known() => Nudge::NONE,
+            Some(_) if self.credentials_are_known() => Nudge::default(),
             Some(_) => Nudge::LOOK,
         }
     }
@@ -275,7 +239,7 @@ impl Record {
         if let Some(arrived) = self.arrived.take()
             && version(&arrived) != version(&self.token)
         {
-            self.nudge.look = true;
+            self.nudge = self.nudge.and(Nudge::LOOK);
         }
     }
 
@@ -294,8 +258,8 @@ impl Record {
     pub(super) fn is_reported(&self) -> bool {
         self.resource.is_some_and(|resource| {
             let told = resource.told_refresh;
-            let follows = |token: &TokenFacts| token.refresh.seconds() == told.seconds();
-            resource.reported && (told == Time::NEVER || self.own_token().is_none_or(follows))
+            let follows = |token: &TokenFacts| seconds(token.refresh) == told;
+            resource.reported && (told == 0 || self.own_token().is_none_or(follows))
         })
     }
 
@@ -366,6 +330,11 @@ impl Record {
         let attempt = self.attempt.as_ref().map_or(0, |_| size_of::<Attempt>());
         self.key.bytes() + attempt
     }
+}
+
+/// Seconds since the Unix epoch, good until 2106.
+fn seconds(time: Time) -> u32 {
+    u32::try_from(time.seconds()).unwrap_or(u32::MAX)
 }
 
 /// What tells one view of a token Secret from another.

@@ -1,6 +1,6 @@
 //! What can be read of the engine: for metrics, status pages and tests.
 
-use crate::queue::{Class, Occupancy};
+use crate::queue::{Class, Id, Occupancy, set_bytes};
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
@@ -129,7 +129,7 @@ impl Engine {
 
     /// Bytes held, about; walks over all records.
     pub fn bytes(&self) -> usize {
-        let ends = self.ends.len() * size_of::<(Time, u32)>() * 8 / 5;
+        let ends = set_bytes::<(Time, Id)>(self.ends.len());
         let records: usize = self.table.iter().map(Record::bytes).sum();
         self.table.bytes() + records + ends + self.queue.bytes()
     }

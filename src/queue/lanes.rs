@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::Rank;
 use super::dense::Dense;
+use super::{Rank, set_bytes};
 
 /// No lane at all.
 pub(super) const NO_LANE: u32 = u32::MAX;
@@ -167,7 +167,8 @@ impl Lanes {
             .sum();
         self.lanes.bytes()
             + self.by_host.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
-            + (waiting * size_of::<Rank>() + self.heads.len() * size_of::<(Rank, u32)>()) * 8 / 5
+            + set_bytes::<Rank>(waiting)
+            + set_bytes::<(Rank, u32)>(self.heads.len())
     }
 
     /// Changes a lane and keeps `heads` true.

@@ -26,7 +26,8 @@ pub struct Checks {
     pub idle_permits: u64,
     pub expired_in_outages: u64,
     pub restarts: u64,
-    /// The latest a request of a host without trouble was handed out, in milliseconds.
+    /// The latest a request of a host without trouble was handed out, in milliseconds; not counted are absolute ends once
+    /// the clock was ahead, for lives of seconds are overload.
     pub worst_lateness: i64,
     pub bytes_a_resource: usize,
     pub estimated_bytes_a_resource: usize,
@@ -72,7 +73,8 @@ impl Checks {
             ));
         }
         let settled = now > self.last_disturbance + SETTLING;
-        if settled && !item.check.urged && host.trouble == Trouble::None {
+        let odd = self.was_ahead && matches!(host.kind, Kind::Skewed { .. });
+        if settled && !odd && !item.check.urged && host.trouble == Trouble::None {
             self.worst_lateness = self.worst_lateness.max(lateness);
         }
         let check = &mut item.check;

@@ -58,7 +58,7 @@ impl Sim {
             }
         }
         self.engine.ready(wall);
-        let held = memory::held().saturating_sub(before);
+        let held = memory::held().wrapping_sub(before);
         self.checks
             .measured(held, self.engine.bytes(), self.items.len());
         self.judged_from_facts_alone(wall);
