@@ -1,8 +1,12 @@
 //! Installing `crds/` and `deploy/` as a user would.
+//!
+//! Each folder is installed once on each control plane, so every test may ask for it. A test that takes something of it away
+//! does so on a control plane of its own, and puts it back with [`ControlPlane::run_kubectl`].
 
 use crate::control_plane::ControlPlane;
 use crate::{Context, Error, Result};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
 /// How the names of kinds begin in what `kubectl apply -o name` prints.
@@ -19,8 +23,7 @@ pub async fn install_crds(plane: &ControlPlane, crds: &Path) -> Result<()> {
 /// `kubectl apply -k deploy/`, and waits until the API server serves the kinds that are in it.
 ///
 /// `namespace` is the one that the operator is expected in: its ServiceAccount there can then be asked for a kubeconfig. Without
-/// a kubelet its pods never run; the tests run the program themselves. What is there already is left as it is, so every test may
-/// call it.
+/// a kubelet its pods never run; the tests run the program themselves.
 ///
 /// # Errors
 /// As [`install_crds`]; and when there is no `namespace` afterwards.
@@ -38,9 +41,15 @@ pub async fn install_deploy(plane: &ControlPlane, deploy: &Path, namespace: &str
 }
 
 async fn apply(plane: &ControlPlane, folder: &Path) -> Result<()> {
-    // Two `kubectl apply` of one object at a time get in each other's way: both see that it is absent.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _alone = ONE_AT_A_TIME.lock().await;
+    // Two `kubectl apply` of one object at a time get in each other's way: both see that it is absent. So the lock is held
+    // throughout, and whoever waited for it finds the work done.
+    static INSTALLED: Mutex<BTreeSet<(PathBuf, PathBuf)>> = Mutex::const_new(BTreeSet::new());
+    let mut installed = INSTALLED.lock().await;
+    // A control plane's folder is its own, unlike its port, which another may get later.
+    let this = (plane.folder().to_path_buf(), folder.to_path_buf());
+    if installed.contains(&this) {
+        return Ok(());
+    }
 
     let folder = folder
         .to_str()
@@ -49,10 +58,11 @@ async fn apply(plane: &ControlPlane, folder: &Path) -> Result<()> {
         .run_kubectl(&["apply", "-o", "name", "-k", folder], "")
         .await?;
     let kinds: Vec<&str> = made.lines().filter(|name| name.starts_with(KIND)).collect();
-    if kinds.is_empty() {
-        return Ok(());
+    if !kinds.is_empty() {
+        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
+        wait.extend(kinds);
+        plane.run_kubectl(&wait, "").await?;
     }
-    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
-    wait.extend(kinds);
-    plane.run_kubectl(&wait, "").await.map(drop)
+    installed.insert(this);
+    Ok(())
 }
