@@ -13,6 +13,8 @@ use super::work::Wants;
 const WAITING_TOLD: Span = Span::from_seconds(30);
 /// A change that asks for a request and waits for a slot this long is looked at.
 const CHANGE_TOLD: Span = Span::from_seconds(2);
+/// A success is followed by a pause of at most this ([`crate::schedule::shortest_interval`]).
+const LONGEST_INTERVAL: Span = Span::from_seconds(10);
 /// Work that held a permit and wants one again waits this long: never a hot loop.
 const AGAIN: Span = Span::from_seconds(2);
 
@@ -178,10 +180,11 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
         attempt.due(now)
     } else if changed || record.wants_refresh() {
         record.floor(now).max(now)
-    } else if expired || clock_went_back(token.issued, token.expires, now) {
+    } else if clock_went_back(token.issued, token.expires, now) {
         now
     } else {
-        token.refresh
+        // A life of seconds may be over before its next request is allowed.
+        token.refresh.min(token.expires + LONGEST_INTERVAL)
     };
     let unseen = !record.credentials_are_known() || (expired && request > now);
     // An attempt of other inputs, or from before the token: the status has not followed yet.

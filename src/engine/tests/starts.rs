@@ -139,6 +139,21 @@ fn what_the_facts_say_is_stale_is_requested_at_once() {
 }
 
 #[test]
+fn a_life_that_ended_before_its_next_request_is_allowed_waits_for_that_but_for_no_nonsense() {
+    for (refresh, due) in [(12, 12), (5000, 20)] {
+        let brief = TokenFacts {
+            issued: at(5),
+            expires: at(10),
+            refresh: at(refresh),
+            ..token()
+        };
+        let mut bench = Bench::with(resource(), Some(brief));
+        bench.engine.ready(at(11));
+        assert_eq!(bench.view().request, at(due));
+    }
+}
+
+#[test]
 fn what_is_current_after_all_is_left_alone() {
     let cases = [
         (
