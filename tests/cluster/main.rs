@@ -10,3 +10,5 @@
 
 mod harness;
 mod life;
+mod oracle;
+mod stale;
