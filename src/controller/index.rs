@@ -13,7 +13,7 @@ pub(super) type SecretId = u64;
 pub(super) struct Index {
     resources: HashMap<Key, Entry>,
     users: HashMap<SecretId, Vec<Key>>,
-    credentials: HashMap<SecretId, u64>,
+    credentials: HashMap<SecretId, CredentialsSeen>,
     leftovers: HashMap<Key, BTreeSet<String>>,
 }
 
@@ -21,6 +21,23 @@ pub(super) struct Index {
 struct Entry {
     credentials: SecretId,
     target: SecretId,
+    /// The newest version that a watch has told of; 0 where versions do not count up.
+    seen: u64,
+}
+
+/// A labelled credentials Secret.
+#[derive(Clone, Copy)]
+struct CredentialsSeen {
+    version: u64,
+    /// As [`Entry::seen`].
+    seen: u64,
+}
+
+/// A resourceVersion as a number, to tell older from newer; 0 where it is none.
+pub(super) fn ordered(resource_version: Option<&str>) -> u64 {
+    resource_version
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The id of a Secret.
@@ -29,9 +46,10 @@ pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
 }
 
 impl Index {
-    /// Notes which Secrets a resource names.
-    pub(super) fn put(&mut self, key: &Key, credentials: &str, target: &str) {
+    /// Notes which Secrets a resource names, as a watch has told, and the version that said so.
+    pub(super) fn put(&mut self, key: &Key, credentials: &str, target: &str, seen: u64) {
         let entry = Entry {
+            seen,
             credentials: secret_id(key.namespace(), credentials),
             target: secret_id(key.namespace(), target),
         };
@@ -84,18 +102,38 @@ impl Index {
         self.users.get(&secret).cloned().unwrap_or_default()
     }
 
-    /// Notes the version of a labelled credentials Secret, or that there is none.
-    pub(super) fn credentials_seen(&mut self, secret: SecretId, version: Option<u64>) {
-        match version {
-            Some(version) => self.credentials.insert(secret, version),
+    /// Notes the version of a labelled credentials Secret and its place in the order, or that there is none.
+    pub(super) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
+        match told {
+            Some((version, seen)) => {
+                let told = CredentialsSeen { version, seen };
+                self.credentials.insert(secret, told)
+            }
             None => self.credentials.remove(&secret),
         };
+    }
+
+    /// Whether a watch has told of a newer version of the resource than this one, which some cache has served.
+    pub(super) fn knows_newer(&self, key: &Key, resource_version: Option<&str>) -> bool {
+        let known = self.resources.get(key).map_or(0, |entry| entry.seen);
+        is_older(resource_version, known)
+    }
+
+    /// The same of a credentials Secret.
+    pub(super) fn knows_newer_credentials(
+        &self,
+        secret: SecretId,
+        resource_version: Option<&str>,
+    ) -> bool {
+        let known = self.credentials.get(&secret).map_or(0, |told| told.seen);
+        is_older(resource_version, known)
     }
 
     /// The version of the credentials Secret that a resource names, if it is labelled.
     pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
         let entry = self.resources.get(key)?;
-        self.credentials.get(&entry.credentials).copied()
+        let told = self.credentials.get(&entry.credentials)?;
+        Some(told.version)
     }
 
     /// Credentials Secrets that were known and are not among `seen`; of one namespace or of all.
@@ -161,6 +199,11 @@ impl Index {
     }
 }
 
+fn is_older(resource_version: Option<&str>, known: u64) -> bool {
+    let served = ordered(resource_version);
+    served != 0 && served < known
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,14 +212,14 @@ mod tests {
     fn a_secret_leads_to_all_who_use_it_and_to_nobody_who_did() {
         let mut index = Index::default();
         let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
-        index.put(&a, "shared", "a-token");
-        index.put(&b, "shared", "b-token");
+        index.put(&a, "shared", "a-token", 1);
+        index.put(&b, "shared", "b-token", 1);
         assert_eq!(
             index.users(secret_id("n", "shared")),
             [a.clone(), b.clone()]
         );
         assert!(index.users(secret_id("other", "shared")).is_empty());
-        index.put(&a, "own", "a-token");
+        index.put(&a, "own", "a-token", 1);
         assert_eq!(index.users(secret_id("n", "shared")), [b.clone()]);
         index.remove(&b);
         assert!(index.users(secret_id("n", "shared")).is_empty());
@@ -184,10 +227,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_older_than_the_watch_told_is_known_as_such() {
+        let mut index = Index::default();
+        let key = Key::new("n", "a");
+        assert!(!index.knows_newer(&key, Some("1")), "nothing is known");
+        index.put(&key, "c", "t", ordered(Some("10")));
+        assert!(index.knows_newer(&key, Some("9")));
+        assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
+        assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
+        // After a backup was restored versions start anew: what the watch tells is right.
+        index.put(&key, "c", "t", ordered(Some("3")));
+        assert!(!index.knows_newer(&key, Some("9")));
+        let secret = secret_id("n", "c");
+        index.credentials_seen(secret, Some((7, 10)));
+        assert!(index.knows_newer_credentials(secret, Some("9")));
+        index.credentials_seen(secret, None);
+        assert!(!index.knows_newer_credentials(secret, Some("9")));
+    }
+
+    #[test]
     fn the_present_target_is_no_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");
-        index.put(&key, "c", "new");
+        index.put(&key, "c", "new", 1);
         index.leftover(&key, "old");
         index.leftover(&key, "new");
         assert_eq!(index.leftovers(&key, "new"), ["old"]);

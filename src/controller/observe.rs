@@ -13,6 +13,7 @@ use crate::inputs;
 use crate::walk::Trouble;
 
 use super::convert::secret_seen;
+use super::index::secret_id;
 use super::shared::{Shared, lock};
 
 /// Sees everything about one resource; `None` when there is none.
@@ -23,12 +24,7 @@ pub(super) async fn observe(
 ) -> Result<Option<Observed>, Trouble> {
     let object = match shared.take_recent(key) {
         Some(object) => Some(object),
-        None => {
-            shared
-                .calls
-                .get::<OAuthClient>(key.namespace(), key.name())
-                .await?
-        }
+        None => resource_as_it_is(shared, key).await?,
     };
     let Some(object) = object else {
         return Ok(None);
@@ -61,6 +57,28 @@ pub(super) async fn observe(
     Ok(Some(seen))
 }
 
+/// The resource as the API server has it. One that is older than what a watch has told of comes from some cache: a token
+/// asked for by it would be made from a spec that nobody wants any more.
+async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<OAuthClient>, Trouble> {
+    let object = shared
+        .calls
+        .get::<OAuthClient>(key.namespace(), key.name())
+        .await?;
+    let version = object
+        .as_ref()
+        .and_then(|object| object.metadata.resource_version.as_deref());
+    if lock(&shared.index).knows_newer(key, version) {
+        return Err(outdated("of this resource"));
+    }
+    Ok(object)
+}
+
+fn outdated(what: &str) -> Trouble {
+    Trouble::Passing(format!(
+        "the API server served an older version {what} than it had told of"
+    ))
+}
+
 async fn secrets(
     shared: &Shared,
     key: &Key,
@@ -74,6 +92,14 @@ async fn secrets(
         ca_bundle(shared, key, spec.ca_bundle.as_ref()),
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
+    let version = seen
+        .credentials
+        .as_ref()
+        .map(|secret| secret.resource_version.as_str());
+    let id = secret_id(key.namespace(), &spec.credentials_secret);
+    if lock(&shared.index).knows_newer_credentials(id, version) {
+        return Err(outdated("of the credentials Secret"));
+    }
     for name in names {
         match secret(shared, key, &name).await? {
             Some(leftover) => seen.leftovers.push(leftover),

@@ -20,7 +20,7 @@ use crate::engine::{Cause, Key};
 use crate::server::Beat;
 
 use super::convert::metadata_seen;
-use super::index::{SecretId, secret_id};
+use super::index::{SecretId, ordered, secret_id};
 use super::shared::{Shared, lock};
 
 /// Where is watched: one namespace, or all.
@@ -154,7 +154,13 @@ impl Listener<OAuthClient> for Resources {
         let (known, credentials) = {
             let mut index = lock(&self.shared.index);
             let known = index.knows(&key);
-            index.put(&key, &spec.credentials.secret_name, &spec.token_secret.name);
+            let seen = ordered(object.metadata.resource_version.as_deref());
+            index.put(
+                &key,
+                &spec.credentials.secret_name,
+                &spec.token_secret.name,
+                seen,
+            );
             (known, index.credentials_of(&key))
         };
         if facts.reported {
@@ -223,14 +229,15 @@ struct Credentials {
 }
 
 impl Credentials {
-    fn tell(&self, secret: SecretId, version: Option<u64>) {
+    /// `told`: its version, and the place of that in the order.
+    fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
         let users = {
             let mut index = lock(&self.shared.index);
-            index.credentials_seen(secret, version);
+            index.credentials_seen(secret, told);
             index.users(secret)
         };
         for key in users {
-            let facts = version.map(|version| crate::engine::CredentialsFacts { version });
+            let facts = told.map(|(version, _)| crate::engine::CredentialsFacts { version });
             self.shared.changed(&key, Cause::Credentials(facts));
         }
     }
@@ -249,7 +256,8 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
             metadata.uid.as_deref().unwrap_or_default(),
             metadata.resource_version.as_deref().unwrap_or_default(),
         );
-        self.tell(id, Some(facts.version));
+        let seen = ordered(metadata.resource_version.as_deref());
+        self.tell(id, Some((facts.version, seen)));
     }
 
     fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {

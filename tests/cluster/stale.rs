@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use testkit::fault_proxy::{Answer, Fault, Rule, WatchFault};
 
-use super::harness::{SOON, Stage, living};
+use super::harness::{CLIENT_SECRET, PATH, SOON, Stage, credentials, living};
 
 /// The API server's path of a Secret.
 fn secret_path(stage: &Stage, name: &str) -> String {
@@ -93,11 +93,44 @@ async fn a_resource_served_as_it_was_before_its_last_edit_is_not_worked_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_with_a_refresh_time_that_has_passed_asks_for_nothing() {
-    let stage = Stage::with(living(8.0)).await;
+async fn credentials_served_as_they_were_before_they_changed_are_not_sent() {
+    let stage = Stage::new(3600.0).await;
     let proxy = stage.proxy().await;
     let operator = stage.operator_behind(&proxy).await;
     stage.resource("main", "").await;
+    stage.wait_ready("main").await;
+    let account = testkit::provider::Account {
+        id: "another".to_owned(),
+        secret: CLIENT_SECRET.to_owned(),
+        ..Default::default()
+    };
+    stage
+        .provider
+        .update(PATH, |behaviour| behaviour.accepts.clients.push(account));
+    stage
+        .apply(&credentials("client", "another", CLIENT_SECRET))
+        .await;
+    stage.exactly(2).await;
+
+    let path = secret_path(&stage, "client");
+    let rule = proxy.add(reads(Fault::Stale(0), &path).times(2));
+    stage.touch("main-token").await;
+    proxy.wait_for_hits(rule, 1, SOON).await.unwrap();
+    stage.quiet(2, 8).await;
+    assert_eq!(stage.writes(&operator).await.0, 2, "writes of the Secret");
+    stage.nothing_leaked(&operator).await;
+    stage.ends_as_without_fault("main").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_a_refresh_time_that_has_passed_asks_for_nothing() {
+    let stage = Stage::with(living(30.0)).await;
+    let proxy = stage.proxy().await;
+    let operator = stage.operator_behind(&proxy).await;
+    // Due 6 to 10 s after its issue.
+    stage
+        .resource("main", "  refresh: {beforeSeconds: 20}")
+        .await;
     stage.wait_ready("main").await;
     // The first token, which is due within seconds, is in a list that the proxy remembers.
     let lists = || {
@@ -111,7 +144,7 @@ async fn a_list_with_a_refresh_time_that_has_passed_asks_for_nothing() {
     let gone = WatchFault::Error(Answer::gone());
     assert!(proxy.break_watches("/secrets", &gone) > 0);
     proxy.wait_for_hits(rule, 1, SOON).await.unwrap();
-    stage.provider.set(super::harness::PATH, living(3600.0));
+    stage.provider.set(PATH, living(3600.0));
     stage.exactly(2).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
 
@@ -142,7 +175,11 @@ async fn an_edit_and_its_undoing_that_nobody_saw_ask_for_nothing() {
     proxy.go_down();
     stage.resource("main", "  scopes: [b]").await;
     stage.resource("main", "  scopes: [a]").await;
+    // Taken up where it was, the watch would bring both edits.
+    let gone = Fault::Watch(0, WatchFault::Error(Answer::gone()));
+    let rule = proxy.add(Rule::new(gone).path_ends("/oauthclients").watches().once());
     proxy.come_up();
+    proxy.wait_for_hits(rule, 1, SOON).await.unwrap();
     stage
         .until("the status is of the last edit", || async {
             let object = stage.object("oauthclient", "main").await.unwrap();
