@@ -4,7 +4,7 @@ CARGO ?= cargo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help test check fmt clippy unit cluster
+.PHONY: help quickstart quickstart-cluster test check fmt clippy unit cluster
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -13,6 +13,18 @@ help: ## what there is
 define step
 	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
 endef
+
+# The quickstarts start the program that stands beside them.
+BUILD := $(CARGO) build --locked -p oauthclient-operator -p testkit --bin oauthclient-operator
+BUILT := $${CARGO_TARGET_DIR:-target}/debug
+
+quickstart: ## the whole job over files, watched for 45 seconds; needs only Rust
+	@$(BUILD) --bin quickstart
+	@$(BUILT)/quickstart
+
+quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go, and builds the API server the first time
+	@$(BUILD) --bin quickstart-cluster
+	@$(BUILT)/quickstart-cluster
 
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)

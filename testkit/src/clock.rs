@@ -28,6 +28,6 @@ impl Stopwatch {
     clippy::disallowed_methods,
     reason = "the one place of the test kit that reads it"
 )]
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }

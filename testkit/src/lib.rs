@@ -13,6 +13,7 @@ pub mod oidc;
 pub mod operator;
 pub mod process;
 pub mod provider;
+pub mod quickstart;
 mod random;
 pub mod tcp_proxy;
 pub mod tls;
