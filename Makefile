@@ -4,7 +4,7 @@ CARGO ?= cargo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help quickstart quickstart-cluster test check fmt clippy unit cluster
+.PHONY: help quickstart quickstart-cluster test bench
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -32,3 +32,8 @@ test: ## everything that must pass
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
 	$(call step,tests,$(CARGO) test --workspace --locked)
+	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
+
+bench: ## measure, with ratios from one run (about half an hour)
+	$(CARGO) bench --locked --bench simulation
+	$(CARGO) bench --locked --bench cluster

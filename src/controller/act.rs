@@ -57,10 +57,14 @@ pub(super) async fn write(
     };
     shared.metrics.api_write(WriteKind::Secret, answer.is_ok());
     match answer {
-        Ok(secret) => Ok(SecretSeen {
-            data: std::collections::BTreeMap::new(),
-            ..secret_seen(secret)
-        }),
+        Ok(secret) => {
+            let (expires, refresh) = (write.state.expires, write.state.refresh);
+            tracing::info!(secret = write.name, %expires, %refresh, "token Secret written");
+            Ok(SecretSeen {
+                data: std::collections::BTreeMap::new(),
+                ..secret_seen(secret)
+            })
+        }
         Err(error) => Err(error.of_write(creating)),
     }
 }

@@ -39,7 +39,11 @@ impl World for Cluster {
     }
 
     async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
-        observe(&self.0, key, may_request).await
+        let seen = observe(&self.0, key, may_request).await?;
+        if let Some(seen) = &seen {
+            tracing::Span::current().record("generation", seen.resource.generation);
+        }
+        Ok(seen)
     }
 
     async fn send(
