@@ -12,12 +12,12 @@ use tokio::sync::Mutex;
 /// How the names of kinds begin in what `kubectl apply -o name` prints.
 const KIND: &str = "customresourcedefinition.apiextensions.k8s.io/";
 
-/// `kubectl apply -k crds/`, and waits until the API server serves the kinds.
+/// `kubectl apply -f crds/`, and waits until the API server serves the kinds.
 ///
 /// # Errors
 /// When a manifest is refused, with the API server's words; when the kinds are not served within half a minute.
 pub async fn install_crds(plane: &ControlPlane, crds: &Path) -> Result<()> {
-    apply(plane, crds).await
+    apply(plane, "-f", crds).await
 }
 
 /// `kubectl apply -k deploy/`, and waits until the API server serves the kinds that are in it.
@@ -28,7 +28,7 @@ pub async fn install_crds(plane: &ControlPlane, crds: &Path) -> Result<()> {
 /// # Errors
 /// As [`install_crds`]; and when there is no `namespace` afterwards.
 pub async fn install_deploy(plane: &ControlPlane, deploy: &Path, namespace: &str) -> Result<()> {
-    apply(plane, deploy).await?;
+    apply(plane, "-k", deploy).await?;
     let found = plane
         .run_kubectl(&["get", "namespace", namespace], "")
         .await;
@@ -40,7 +40,7 @@ pub async fn install_deploy(plane: &ControlPlane, deploy: &Path, namespace: &str
     })
 }
 
-async fn apply(plane: &ControlPlane, folder: &Path) -> Result<()> {
+async fn apply(plane: &ControlPlane, how: &str, folder: &Path) -> Result<()> {
     // Two `kubectl apply` of one object at a time get in each other's way: both see that it is absent. So the lock is held
     // throughout, and whoever waited for it finds the work done.
     static INSTALLED: Mutex<BTreeSet<(PathBuf, PathBuf)>> = Mutex::const_new(BTreeSet::new());
@@ -55,7 +55,7 @@ async fn apply(plane: &ControlPlane, folder: &Path) -> Result<()> {
         .to_str()
         .context(|| format!("{} is not UTF-8", folder.display()))?;
     let made = plane
-        .run_kubectl(&["apply", "-o", "name", "-k", folder], "")
+        .run_kubectl(&["apply", "-o", "name", how, folder], "")
         .await?;
     let kinds: Vec<&str> = made.lines().filter(|name| name.starts_with(KIND)).collect();
     if !kinds.is_empty() {

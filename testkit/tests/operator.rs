@@ -162,11 +162,11 @@ metadata: {name: operator, namespace: deploy-system}
 ";
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     write("crds/things.yaml", crd);
-    write("crds/kustomization.yaml", "resources: [things.yaml]");
+    write("deploy/things.yaml", crd);
     write("deploy/parts.yaml", parts);
     write(
         "deploy/kustomization.yaml",
-        "resources: [../crds, parts.yaml]",
+        "resources: [things.yaml, parts.yaml]",
     );
     let deploy = dir.path().join("deploy");
 
