@@ -5,18 +5,22 @@
 //! due, then in the order of [`Class`]. Each step costs O(log n).
 
 pub(crate) mod dense;
+mod entry;
 mod lanes;
+mod order;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::time::{Span, Time};
+use crate::time::Time;
 use dense::Dense;
+use entry::{Entry, Flight};
 use lanes::{Lanes, NO_LANE};
 
 pub use lanes::{LaneReport, Occupancy};
+pub use order::{Class, Order, Request};
 
 /// Names one entry: small numbers, given by the owner of the queue and used again after [`Queue::remove`].
 pub type Id = u32;
@@ -42,78 +46,6 @@ impl Default for Limits {
     }
 }
 
-/// What is served first when more is due than can be done. Within a class of refreshes the token that ends first goes
-/// first, within the others what has been due for longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// A refresh with half of its lead left, or less.
-    Urgent,
-    /// The first attempt of a first issue.
-    First,
-    /// Any other refresh.
-    Refresh,
-    /// A retry where there is no live token to lose.
-    Retry,
-}
-
-impl Class {
-    /// All of them, first served first.
-    pub const ALL: [Class; 4] = [Class::Urgent, Class::First, Class::Refresh, Class::Retry];
-
-    /// Its name in a metric.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Class::Urgent => "urgent",
-            Class::First => "first",
-            Class::Refresh => "refresh",
-            Class::Retry => "retry",
-        }
-    }
-}
-
-/// A token request that an entry waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Not before.
-    pub due: Time,
-    /// Where it stands once it is due.
-    pub order: Order,
-}
-
-/// Where a request stands once it is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// In [`Class::First`].
-    First,
-    /// In [`Class::Retry`].
-    Retry,
-    /// In [`Class::Refresh`], from `urgent` on in [`Class::Urgent`].
-    Refresh {
-        /// When the token ends.
-        expires: Time,
-        /// When half of the lead is gone.
-        urgent: Time,
-    },
-}
-
-impl Request {
-    fn class(&self, now: Time) -> Class {
-        match self.order {
-            Order::First => Class::First,
-            Order::Retry => Class::Retry,
-            Order::Refresh { urgent, .. } if urgent <= now => Class::Urgent,
-            Order::Refresh { .. } => Class::Refresh,
-        }
-    }
-
-    fn rank(&self, class: Class, id: Id) -> Rank {
-        match self.order {
-            Order::Refresh { expires, .. } => (class, expires, id),
-            Order::First | Order::Retry => (class, self.due, id),
-        }
-    }
-}
-
 /// What may be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -123,89 +55,6 @@ pub struct Taken {
     pub may_request: bool,
     /// Since when it was due.
     pub due: Time,
-}
-
-/// Place in a lane: the smallest goes first.
-type Rank = (Class, Time, Id);
-
-/// Whether an entry's work is under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Flight {
-    #[default]
-    None,
-    Look,
-    /// With a slot of the lane `Entry::held`, or after it was given back.
-    Request,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    /// When the request is due; [`Time::NEVER`] for none.
-    due: Time,
-    /// Of a refresh, [`Order::Refresh`]; [`Time::NEVER`] for none.
-    expires: Time,
-    urgent: Time,
-    /// [`Order::Retry`].
-    retry: bool,
-    look: Time,
-    /// Its place in `Queue::timers`; [`Time::NEVER`] for none.
-    timer: Time,
-    lane: u32,
-    /// The lane a slot is held of.
-    held: u32,
-    /// The class it waits in.
-    waiting: Option<Class>,
-    look_waiting: bool,
-    flight: Flight,
-}
-
-impl Default for Entry {
-    fn default() -> Self {
-        Entry {
-            due: Time::NEVER,
-            expires: Time::NEVER,
-            urgent: Time::NEVER,
-            retry: false,
-            look: Time::NEVER,
-            timer: Time::NEVER,
-            lane: NO_LANE,
-            held: NO_LANE,
-            waiting: None,
-            look_waiting: false,
-            flight: Flight::None,
-        }
-    }
-}
-
-/// A request is kept without its tags: there are many entries.
-impl Entry {
-    fn request(&self) -> Option<Request> {
-        let order = match (self.expires, self.retry) {
-            (Time::NEVER, false) => Order::First,
-            (Time::NEVER, true) => Order::Retry,
-            (expires, _) => Order::Refresh {
-                expires,
-                urgent: self.urgent,
-            },
-        };
-        let due = self.due;
-        (due < Time::NEVER).then_some(Request { due, order })
-    }
-
-    fn set_request(&mut self, request: Option<Request>) {
-        self.due = request.map_or(Time::NEVER, |request| request.due);
-        (self.expires, self.urgent) = (Time::NEVER, Time::NEVER);
-        self.retry = false;
-        match request.map(|request| request.order) {
-            // One that never ends is as good as one that ends last.
-            Some(Order::Refresh { expires, urgent }) => {
-                self.expires = expires.min(Time::NEVER - Span::from_millis(1));
-                self.urgent = urgent;
-            }
-            Some(Order::Retry) => self.retry = true,
-            Some(Order::First) | None => {}
-        }
-    }
 }
 
 /// The queue.

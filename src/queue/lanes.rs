@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::dense::Dense;
-use super::{Rank, set_bytes};
+use super::order::Rank;
+use super::set_bytes;
 
 /// No lane at all.
 pub(super) const NO_LANE: u32 = u32::MAX;

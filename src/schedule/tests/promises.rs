@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::oauth::error::FailureClass;
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let lead = prop_oneof![

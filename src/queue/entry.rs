@@ -1,0 +1,85 @@
+//! What is kept of one entry.
+
+use super::lanes::NO_LANE;
+use super::order::{Class, Order, Request};
+use crate::time::{Span, Time};
+
+/// Whether an entry's work is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Flight {
+    #[default]
+    None,
+    Look,
+    /// With a slot of the lane `Entry::held`, or after it was given back.
+    Request,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// When the request is due; [`Time::NEVER`] for none.
+    pub(super) due: Time,
+    /// Of a refresh, [`Order::Refresh`]; [`Time::NEVER`] for none.
+    pub(super) expires: Time,
+    pub(super) urgent: Time,
+    /// [`Order::Retry`].
+    pub(super) retry: bool,
+    pub(super) look: Time,
+    /// Its place in `Queue::timers`; [`Time::NEVER`] for none.
+    pub(super) timer: Time,
+    pub(super) lane: u32,
+    /// The lane a slot is held of.
+    pub(super) held: u32,
+    /// The class it waits in.
+    pub(super) waiting: Option<Class>,
+    pub(super) look_waiting: bool,
+    pub(super) flight: Flight,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Entry {
+            due: Time::NEVER,
+            expires: Time::NEVER,
+            urgent: Time::NEVER,
+            retry: false,
+            look: Time::NEVER,
+            timer: Time::NEVER,
+            lane: NO_LANE,
+            held: NO_LANE,
+            waiting: None,
+            look_waiting: false,
+            flight: Flight::None,
+        }
+    }
+}
+
+/// A request is kept without its tags: there are many entries.
+impl Entry {
+    pub(super) fn request(&self) -> Option<Request> {
+        let order = match (self.expires, self.retry) {
+            (Time::NEVER, false) => Order::First,
+            (Time::NEVER, true) => Order::Retry,
+            (expires, _) => Order::Refresh {
+                expires,
+                urgent: self.urgent,
+            },
+        };
+        let due = self.due;
+        (due < Time::NEVER).then_some(Request { due, order })
+    }
+
+    pub(super) fn set_request(&mut self, request: Option<Request>) {
+        self.due = request.map_or(Time::NEVER, |request| request.due);
+        (self.expires, self.urgent) = (Time::NEVER, Time::NEVER);
+        self.retry = false;
+        match request.map(|request| request.order) {
+            // One that never ends is as good as one that ends last.
+            Some(Order::Refresh { expires, urgent }) => {
+                self.expires = expires.min(Time::NEVER - Span::from_millis(1));
+                self.urgent = urgent;
+            }
+            Some(Order::Retry) => self.retry = true,
+            Some(Order::First) | None => {}
+        }
+    }
+}
