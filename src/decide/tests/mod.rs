@@ -1,7 +1,10 @@
 //! The table of cases, and small builders for what is seen.
 
+mod answers;
 mod gates;
+mod reports;
 mod targets;
+mod total;
 mod wishes;
 
 use std::collections::BTreeMap;
