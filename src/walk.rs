@@ -4,6 +4,8 @@
 //! [`crate::decide`]'s. Nothing else writes.
 
 mod publish;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 

@@ -1,0 +1,409 @@
+//! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
+
+mod histories;
+mod sentences;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::api::OAuthClientStatus;
+use crate::decide::tests::{Spec, applied, at, content, credentials, resource, span};
+use crate::decide::{CaSeen, FailedAttempt, On, Resource, Rules};
+use crate::oauth::error::FailureClass;
+use crate::secret::Secret;
+
+/// How one write of a Secret goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// As it should.
+    Fine,
+    /// 409, though nobody else wrote.
+    Conflict,
+    /// No answer, and nothing written.
+    Lost,
+    /// No answer, though it was written.
+    Committed,
+    /// The role does not allow it.
+    Forbidden,
+    /// A quota refuses it.
+    Refused,
+    /// The namespace is being deleted.
+    Terminating,
+    /// The process ends just before.
+    CrashBefore,
+    /// The process ends just after.
+    CrashAfter,
+}
+
+/// How one look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Fresh,
+    /// The Secret as it was before its last change.
+    Stale,
+    /// No answer.
+    Fails,
+}
+
+/// What a token request comes to.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// A new token of this life, in seconds.
+    New(i64),
+    /// The token before once more.
+    Same(i64),
+    /// HTTP 503.
+    Unavailable,
+    /// HTTP 400 with this code.
+    Refused(&'static str),
+    /// The process ends before the answer comes.
+    Crash,
+}
+
+pub(super) struct Inner {
+    pub(super) now: Time,
+    pub(super) resource: Option<Resource>,
+    pub(super) secrets: BTreeMap<String, SecretSeen>,
+    before: BTreeMap<String, Option<SecretSeen>>,
+    pub(super) credentials: Option<SecretSeen>,
+    pub(super) password: String,
+    pub(super) memory: Memory,
+    version: u64,
+    pub(super) answers: VecDeque<Answer>,
+    pub(super) writes: VecDeque<Fault>,
+    pub(super) looks: VecDeque<Look>,
+    pub(super) reports: VecDeque<bool>,
+    /// Another replica writes this at the next write of ours, before it.
+    pub(super) intruder: Option<SecretSeen>,
+    pub(super) requests: u32,
+    pub(super) secret_writes: u32,
+    pub(super) status_writes: u32,
+    pub(super) told: Vec<&'static str>,
+    pub(super) drained: bool,
+    crashed: bool,
+    pub(super) detail: StatusDetail,
+}
+
+/// The world, behind a lock as [`World`] wants it.
+pub(super) struct Scene(Mutex<Inner>);
+
+pub(super) fn key() -> Key {
+    Key::new("shop", "books")
+}
+
+impl Scene {
+    pub(super) fn new(spec: &Spec) -> Self {
+        Scene(Mutex::new(Inner {
+            now: at(0),
+            resource: Some(resource(spec)),
+            secrets: BTreeMap::new(),
+            before: BTreeMap::new(),
+            credentials: Some(credentials(1, "pw")),
+            password: "pw".into(),
+            memory: Memory::default(),
+            version: 100,
+            answers: VecDeque::new(),
+            writes: VecDeque::new(),
+            looks: VecDeque::new(),
+            reports: VecDeque::new(),
+            intruder: None,
+            requests: 0,
+            secret_writes: 0,
+            status_writes: 0,
+            told: Vec::new(),
+            drained: false,
+            crashed: false,
+            detail: StatusDetail::Always,
+        }))
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    /// Walks once; `None` when the process ended on the way, and is started anew.
+    pub(super) fn walk(&self, may_request: bool) -> Option<Walked> {
+        let work = Work {
+            key: key(),
+            may_request,
+            due: self.inner().now,
+        };
+        let mut walking = pin!(walk(self, &work));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10_000 {
+            if let Poll::Ready(walked) = walking.as_mut().poll(&mut context) {
+                return Some(walked);
+            }
+            if self.inner().crashed {
+                self.restart();
+                return None;
+            }
+        }
+        panic!("the walk never ends");
+    }
+
+    /// The process is started anew: nothing but what is written is known.
+    pub(super) fn restart(&self) {
+        let mut inner = self.inner();
+        inner.crashed = false;
+        inner.memory = Memory::default();
+    }
+
+    /// Walks as the engine would have it: with a permit when a request is wanted, at the times that were wanted, until this
+    /// time is reached or nothing is wanted.
+    pub(super) fn run(&self, until: Time) {
+        let mut permit = true;
+        for _ in 0..5_000 {
+            let walked = self.walk(permit);
+            let now = self.inner().now;
+            let (next, with_permit) = match walked {
+                None => (now + span(1), false),
+                Some(Walked::Gone) => return,
+                Some(Walked::Abandoned { again, .. }) => (again, permit),
+                Some(Walked::Done(outcome)) => match outcome.wants {
+                    Wants::Request => (now + Span::from_millis(1), true),
+                    Wants::RequestAt(time) => (time, true),
+                    Wants::LookAt(time) => (time, false),
+                    Wants::Change => (Time::NEVER, false),
+                },
+            };
+            if next > until {
+                self.inner().now = until;
+                return;
+            }
+            permit = with_permit;
+            self.inner().now = next.max(now + Span::from_millis(1));
+        }
+        panic!("a hot loop");
+    }
+
+    /// Token requests, and writes of Secrets.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        let inner = self.inner();
+        (inner.requests, inner.secret_writes)
+    }
+
+    pub(super) fn token(&self) -> Option<String> {
+        let inner = self.inner();
+        let secret = inner.secrets.get("token")?;
+        Some(secret.data.get("access_token")?.expose()?.to_owned())
+    }
+
+    pub(super) fn condition(&self, kind: &str) -> Option<(bool, String)> {
+        let inner = self.inner();
+        let status = &inner.resource.as_ref()?.status;
+        let found = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind)?;
+        Some((found.status == "True", found.reason.clone()))
+    }
+
+    pub(super) fn put(&self, secret: SecretSeen) {
+        let mut inner = self.inner();
+        inner.put(secret);
+    }
+}
+
+impl Inner {
+    pub(super) fn put(&mut self, mut secret: SecretSeen) {
+        self.version += 1;
+        secret.resource_version = self.version.to_string();
+        let old = self.secrets.insert(secret.name.clone(), secret.clone());
+        self.before.insert(secret.name, old);
+    }
+
+    fn apply(&mut self, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        if let Some(intruder) = self.intruder.take() {
+            self.put(intruder);
+        }
+        let there = self.secrets.get(&write.name).cloned();
+        match (&write.on, &there) {
+            (On::Create, None) => {}
+            (
+                On::Patch {
+                    uid,
+                    resource_version,
+                },
+                Some(there),
+            ) if *uid == there.uid && *resource_version == there.resource_version => {}
+            _ => return Err(WriteError::Raced),
+        }
+        let mut after = applied(write, there.as_ref(), self.version + 1);
+        if there.is_none() {
+            after.uid = format!("uid-{}", self.version + 1);
+        }
+        self.put(after.clone());
+        self.secret_writes += 1;
+        Ok(after)
+    }
+}
+
+impl World for Scene {
+    fn now(&self) -> Time {
+        self.inner().now
+    }
+
+    fn draw(&self) -> f64 {
+        0.5
+    }
+
+    fn detail(&self) -> StatusDetail {
+        self.inner().detail
+    }
+
+    async fn observe(&self, _: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
+        let mut inner = self.inner();
+        let look = inner.looks.pop_front().unwrap_or(Look::Fresh);
+        if look == Look::Fails {
+            return Err(Trouble::Passing("no answer".into()));
+        }
+        let Some(known) = &inner.resource else {
+            return Ok(None);
+        };
+        let resource = Resource {
+            namespace: known.namespace.clone(),
+            name: known.name.clone(),
+            uid: known.uid.clone(),
+            generation: known.generation,
+            deleting: known.deleting,
+            spec: known.spec.clone(),
+            inputs: known.inputs.clone(),
+            refresh_request: known.refresh_request.clone(),
+            status: known.status.clone(),
+        };
+        let name = resource
+            .spec
+            .as_ref()
+            .map_or("token", |spec| &spec.token_secret.name)
+            .to_owned();
+        let target = match (look, inner.before.get(&name)) {
+            (Look::Stale, Some(before)) => before.clone(),
+            _ => inner.secrets.get(&name).cloned(),
+        };
+        let leftovers = inner
+            .secrets
+            .values()
+            .filter(|secret| secret.name != name && secret.is_owned_by(&resource))
+            .cloned()
+            .collect();
+        let mut memory = inner.memory.clone();
+        memory.attempt = memory
+            .attempt
+            .or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new));
+        Ok(Some(Observed {
+            now: inner.now,
+            target,
+            leftovers,
+            credentials: inner.credentials.clone(),
+            ca: CaSeen::NotNamed,
+            content: inner.credentials.as_ref().map(|_| content(&inner.password)),
+            memory,
+            may_request,
+            rules: Rules::default(),
+            resource,
+        }))
+    }
+
+    async fn send(
+        &self,
+        _: &Observed,
+        _: &Validated,
+        _: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let (status, body) = {
+            let mut inner = self.inner();
+            inner.requests += 1;
+            inner.now = inner.now + Span::from_millis(100);
+            let answer = inner.answers.pop_front().unwrap_or(Answer::New(3600));
+            let token = |number: u32, life: i64| {
+                format!(r#"{{"access_token":"token-{number}","expires_in":{life}}}"#)
+            };
+            match answer {
+                Answer::New(life) => (200, token(inner.requests, life)),
+                Answer::Same(life) => (200, token(inner.requests - 1, life)),
+                Answer::Unavailable => (503, String::new()),
+                Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
+                Answer::Crash => {
+                    inner.crashed = true;
+                    (0, String::new())
+                }
+            }
+        };
+        if status == 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(HttpAnswer {
+            status,
+            content_type: Some("application/json".into()),
+            retry_after: None,
+            body: Secret::from(body),
+        })
+    }
+
+    fn answered(&self, _: &Key, _: LaneReport) {}
+
+    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        let fault = self.inner().writes.pop_front().unwrap_or(Fault::Fine);
+        let lost = || WriteError::Passing("no answer".into());
+        match fault {
+            Fault::Fine => self.inner().apply(write),
+            Fault::Conflict => Err(WriteError::Raced),
+            Fault::Lost => Err(lost()),
+            Fault::Committed => self.inner().apply(write).and(Err(lost())),
+            Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
+            Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
+            Fault::Terminating => Err(WriteError::NamespaceTerminating),
+            Fault::CrashBefore | Fault::CrashAfter => {
+                if fault == Fault::CrashAfter {
+                    let _ = self.inner().apply(write);
+                }
+                self.inner().crashed = true;
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn delete(&self, _: &Key, doomed: &Doomed) -> Result<(), Trouble> {
+        let mut inner = self.inner();
+        if inner
+            .secrets
+            .get(&doomed.name)
+            .is_some_and(|secret| secret.uid == doomed.uid)
+        {
+            inner.secrets.remove(&doomed.name);
+        }
+        Ok(())
+    }
+
+    async fn report(&self, _: &Observed, report: &Report) -> Result<(), Trouble> {
+        let mut inner = self.inner();
+        if !report.changed {
+            return Ok(());
+        }
+        if !inner.reports.pop_front().unwrap_or(true) {
+            return Err(Trouble::Passing("no answer".into()));
+        }
+        inner.status_writes += 1;
+        let told = report.notices.iter().map(|notice| notice.reason.as_str());
+        inner.told.extend(told);
+        if let Some(resource) = &mut inner.resource {
+            resource.status = report.status.clone();
+        }
+        Ok(())
+    }
+
+    fn remember(&self, _: &Key, memory: Memory) {
+        self.inner().memory = memory;
+    }
+
+    async fn pause(&self, span: Span) -> bool {
+        let mut inner = self.inner();
+        inner.now = inner.now + span;
+        !inner.drained
+    }
+}
