@@ -85,7 +85,7 @@ proptest! {
         plain.inner().answers = (0..8).map(|_| Answer::New(600)).collect();
         plain.run(at(5000));
         let (with, without) = (scene.inner().requests, plain.inner().requests);
-        prop_assert!(with <= without + points.len() as u32 + 1, "{with} requests, {without} undisturbed");
+        prop_assert!(with as usize <= without as usize + points.len() + 1, "{with} requests, {without} undisturbed");
         prop_assert_eq!(end(&scene), end(&plain));
     }
 
