@@ -149,6 +149,10 @@ pub struct RunArgs {
         value_name = "NAME"
     )]
     pub context: Option<String>,
+    /// For tests: seconds of silence after which a connection to the Kubernetes API is cut.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_API_SILENCE_SECONDS", value_name = "SECONDS", default_value_t = 90,
+          hide = true, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub api_silence_seconds: u64,
     /// For tests: panic whenever this resource is worked on, to prove that no other is
     /// harmed.
     #[arg(

@@ -182,26 +182,24 @@ fn word(reason: &str) -> &str {
     }
 }
 
-/// Who refused a write: a webhook is told by its name alone.
+/// Who refused a write: a webhook or policy is told by its name alone, since what it says may quote the object.
 fn refusal(status: &Status) -> String {
-    let webhook = status
-        .message
-        .split_once("admission webhook \"")
-        .and_then(|(_, rest)| rest.split_once('"'))
-        .map(|(name, _)| name)
-        .filter(|name| {
-            name.len() < 254
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-        });
-    match webhook {
-        Some(name) => format!("the admission webhook {name} refused it"),
-        None => format!(
+    let named = |before: &str, quote: char| {
+        let (_, rest) = status.message.split_once(before)?;
+        let (name, _) = rest.split_once(quote)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        (name.len() < 254 && name.chars().all(plain)).then_some(name)
+    };
+    if let Some(name) = named("admission webhook \"", '"') {
+        format!("the admission webhook {name} refused it")
+    } else if let Some(name) = named("ValidatingAdmissionPolicy '", '\'') {
+        format!("the ValidatingAdmissionPolicy {name} refused it")
+    } else {
+        format!(
             "the API server refused it with {} {}",
             status.code,
             word(&status.reason)
-        ),
+        )
     }
 }
 
@@ -213,5 +211,36 @@ impl From<CallError> for Trouble {
             }
             _ => Trouble::Passing(error.said()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refused_a_write_is_told_by_name_and_no_more() {
+        let refused = |message: &str| {
+            let status = Status {
+                code: 422,
+                reason: "Invalid".to_owned(),
+                message: message.to_owned(),
+                ..Status::default()
+            };
+            refusal(&status)
+        };
+        assert_eq!(
+            refused("admission webhook \"deny.example.com\" denied the request: token abc"),
+            "the admission webhook deny.example.com refused it"
+        );
+        assert_eq!(
+            refused(
+                "x is forbidden: ValidatingAdmissionPolicy 'no-tokens' with binding 'b' denied request: token abc"
+            ),
+            "the ValidatingAdmissionPolicy no-tokens refused it"
+        );
+        let vague = "the API server refused it with 422 Invalid";
+        assert_eq!(refused("token abc"), vague);
+        assert_eq!(refused("admission webhook \"token abc\" said no"), vague);
     }
 }

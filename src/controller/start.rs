@@ -42,8 +42,6 @@ pub enum StartError {
     LeaseLost,
 }
 
-/// A connection over which nothing comes for so long is cut: a watch brings at least a bookmark a minute.
-const SILENCE: Duration = Duration::from_secs(90);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is asked whether the CRD is there.
 const CRD_PAUSE: Duration = Duration::from_secs(5);
@@ -68,8 +66,10 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<(Client, String), Star
         (None, None) => Config::infer().await.map_err(|error| told(&error))?,
     };
     config.connect_timeout = Some(CONNECT_DEADLINE);
-    config.read_timeout = Some(SILENCE);
-    config.write_timeout = Some(SILENCE);
+    // A connection over which nothing comes for so long is cut: a watch brings at least a bookmark a minute.
+    let silence = Duration::from_secs(arguments.api_silence_seconds);
+    config.read_timeout = Some(silence);
+    config.write_timeout = Some(silence);
     // A connection that rested in the pool is not silent: the wait begins with the request.
     config.reset_reader_on_write = true;
     // Every call has a deadline and a next try of its own.

@@ -1,7 +1,8 @@
 //! What every test here stands on: a namespace of its own, a provider of its own, an operator of its own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -26,10 +27,27 @@ pub const CLIENT_SECRET: &str = "s3cr3t/+=&%";
 
 /// One test's surroundings.
 pub struct Stage {
-    pub plane: &'static ControlPlane,
+    pub plane: Plane,
     pub namespace: String,
     pub provider: Provider,
     pub ca: String,
+}
+
+/// The control plane that all tests share, or one of a test's own.
+pub enum Plane {
+    Shared(&'static ControlPlane),
+    Own(Box<ControlPlane>),
+}
+
+impl Deref for Plane {
+    type Target = ControlPlane;
+
+    fn deref(&self) -> &ControlPlane {
+        match self {
+            Plane::Shared(plane) => plane,
+            Plane::Own(plane) => plane,
+        }
+    }
 }
 
 /// How an operator is started; the defaults are what most tests want.
@@ -38,6 +56,8 @@ pub struct Start {
     pub args: Vec<String>,
     /// In place of the API server's own address: a fault proxy's.
     pub server: Option<String>,
+    /// With the ServiceAccount that [`Stage::own_account`] made, in place of that of `deploy/`.
+    pub own_account: bool,
 }
 
 impl Default for Start {
@@ -45,6 +65,7 @@ impl Default for Start {
         Start {
             args: vec!["--leader-elect=false".to_owned()],
             server: None,
+            own_account: false,
         }
     }
 }
@@ -60,6 +81,21 @@ impl Start {
     /// Through a fault proxy.
     pub fn through(mut self, url: String) -> Self {
         self.server = Some(url);
+        self
+    }
+
+    /// With the namespace's own ServiceAccount, and leader election by a Lease of its own.
+    pub fn elected(args: &[&str]) -> Self {
+        Start {
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            own_account: true,
+            ..Start::default()
+        }
+    }
+
+    /// With the namespace's own ServiceAccount.
+    pub fn as_own_account(mut self) -> Self {
+        self.own_account = true;
         self
     }
 }
@@ -84,11 +120,15 @@ impl Stage {
     /// The same with a behaviour of one's own.
     pub async fn with(behaviour: Behaviour) -> Stage {
         testkit::install_crypto();
-        let plane = control_plane::shared().await;
-        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
-        install_deploy(plane, &deploy, "oauthclient-system")
+        let plane = Plane::Shared(control_plane::shared().await);
+        install_deploy(&plane, &deploy(), "oauthclient-system")
             .await
             .unwrap();
+        Stage::on(plane, behaviour).await
+    }
+
+    /// On this control plane, whatever is installed there.
+    pub async fn on(plane: Plane, behaviour: Behaviour) -> Stage {
         let namespace = plane.namespace().await.unwrap();
         let authority = Authority::new("cluster tests").unwrap();
         let provider = Provider::tls(Script::one(PATH, behaviour), &authority).unwrap();
@@ -114,7 +154,7 @@ impl Stage {
 
     /// The same without waiting for anything.
     pub async fn launch(&self, start: Start) -> Operator {
-        let identity = self.identity().await;
+        let identity = self.identity(start.own_account).await;
         let identity = match &start.server {
             Some(url) => identity.with_server(url.clone()),
             None => identity,
@@ -133,8 +173,22 @@ impl Stage {
             .unwrap()
     }
 
-    async fn identity(&self) -> Kubeconfig {
-        let (namespace, name) = ("oauthclient-system", "oauthclient-operator");
+    /// Makes what `deploy/namespaced` holds, in this test's namespace: a ServiceAccount that may do nothing elsewhere.
+    pub async fn own_account(&self) {
+        let folder = deploy().join("namespaced");
+        let folder = folder.to_str().unwrap();
+        let text = self.plane.run_kubectl(&["kustomize", folder], "").await;
+        let text = text.unwrap().replace("oauthclient-system", &self.namespace);
+        self.apply(&text).await;
+    }
+
+    async fn identity(&self, own: bool) -> Kubeconfig {
+        let namespace = if own {
+            &self.namespace
+        } else {
+            "oauthclient-system"
+        };
+        let name = "oauthclient-operator";
         self.plane.service_account(namespace, name).await.unwrap()
     }
 
@@ -300,6 +354,11 @@ pub struct Condition {
     pub status: String,
     pub reason: String,
     pub message: String,
+}
+
+/// The folder `deploy/`.
+pub fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
 /// A credentials Secret that has opted in for loopback.

@@ -3,12 +3,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     unreachable_pub,
     missing_docs,
     reason = "tests"
 )]
 
+mod api_server;
+mod foreign;
 mod harness;
 mod life;
 mod oracle;
+mod refusals;
 mod stale;

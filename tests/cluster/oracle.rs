@@ -13,7 +13,7 @@ use super::harness::{CLIENT_SECRET, PATH, SOON, Stage, Start};
 impl Stage {
     /// A fault proxy before the API server.
     pub async fn proxy(&self) -> FaultProxy {
-        FaultProxy::start(self.plane).await.unwrap()
+        FaultProxy::start(&self.plane).await.unwrap()
     }
 
     /// An operator whose every call to the API server goes through `proxy`.
