@@ -8,14 +8,19 @@
 //! | `sources`, `documents` | files on disk, and what is written in them |
 //! | `catalogue` | all manifests together, and what has changed of them |
 //! | `store` | what must survive a restart |
-//! | `folder`, `tokens` | the output: one folder, and all token Secrets with their metadata |
-//! | `world` | what the walk sees and does |
+//! | `folder`, `metadata`, `tokens` | the output: one folder, one Secret's metadata, all token Secrets |
+//! | `changes` | resources that come, change and go |
+//! | `files`, `observe`, `world` | what the process knows, what a walk sees of it and does to it |
 //! | `lines` | what is printed |
 
 mod catalogue;
+mod changes;
 mod documents;
+mod files;
 mod folder;
 mod lines;
+mod metadata;
+mod observe;
 mod sources;
 mod store;
 mod tokens;
@@ -40,10 +45,10 @@ use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
 use crate::time::{Span, Time};
 use crate::walk::{Walked, walk};
 
+use files::{Files, locked};
 use sources::Sources;
 use store::Store;
 use tokens::Tokens;
-use world::{Files, locked};
 
 /// How often manifests and output are looked at. An edit counts once two looks agree on it, so within about a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -224,8 +229,10 @@ impl Driver {
             return;
         }
         self.last_look = elapsed;
-        if let Some(loaded) = self.sources.look(self.files.clock.now().seconds()) {
-            self.files.apply(loaded);
+        if let Some(loaded) = self.sources.look(self.files.clock.now().seconds())
+            && !self.files.apply(loaded)
+        {
+            self.sources.read_again();
         }
         self.files.look_at_output();
     }

@@ -109,6 +109,13 @@ impl Sources {
         Some(self.read(found.into_keys()))
     }
 
+    /// What was read did not get through: it is read again at one of the next looks, as if it had changed.
+    pub(super) fn read_again(&mut self) {
+        for known in self.files.values_mut() {
+            known.sign.inode = 0;
+        }
+    }
+
     /// Every file there is. Those of a folder that cannot be listed just now (a mount that is gone) count as unchanged: a
     /// missing folder must not delete tokens.
     fn find(&mut self) -> BTreeMap<PathBuf, Sign> {

@@ -1,13 +1,14 @@
 //! The token Secrets: metadata from the state, data from the output, seen and written as one thing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::folder::{Folder, Removed};
-use super::store::{OwnerReference, Record, Store, Version, new_uid};
-use crate::decide::{On, Owner, SecretSeen, SecretWrite};
+use super::metadata::{change, foreign, merge, secret_seen, write_error};
+use super::store::{Record, Store, Version, new_uid};
+use crate::decide::{On, SecretSeen, SecretWrite};
 use crate::engine::Key;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -122,15 +123,20 @@ impl Tokens {
         })
     }
 
-    /// Writes a Secret, if it still is what the write was made for.
+    /// Writes a Secret, if it still is what the write was made for, and is still `wanted` by then.
     pub(super) fn write(
         &self,
         store: &Store,
         key: &Key,
         write: &SecretWrite,
         now: Time,
+        wanted: impl FnOnce() -> bool,
     ) -> Result<SecretSeen, WriteError> {
         let mut known = self.lock();
+        // Asked under the lock: what is deleted after this is deleted with what is written here.
+        if !wanted() {
+            return Err(WriteError::Raced);
+        }
         let written = self.write_locked(store, &mut known, key, write, now);
         self.stamp(&mut known, key);
         written
@@ -330,95 +336,4 @@ fn version_name(record: &Record, now: Time) -> String {
         .map_or(0, |(_, version)| version.resource_version)
         + 1;
     format!("..{stamp}.{:03}{next}", now.millis().rem_euclid(1000))
-}
-
-fn change(version: &mut Version, write: &SecretWrite) {
-    merge(&mut version.labels, &write.labels);
-    merge(&mut version.annotations, &write.annotations);
-    if let Some(owners) = &write.owners {
-        version.owners = owners
-            .iter()
-            .map(|owner| OwnerReference {
-                api_version: owner.api_version.clone(),
-                kind: owner.kind.clone(),
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
-                controller: owner.controller,
-            })
-            .collect();
-    }
-}
-
-fn merge<T: Clone>(all: &mut BTreeMap<String, T>, changes: &BTreeMap<String, Option<T>>) {
-    for (key, value) in changes {
-        match value {
-            Some(value) => {
-                all.insert(key.clone(), value.clone());
-            }
-            None => {
-                all.remove(key);
-            }
-        }
-    }
-}
-
-fn secret_seen(
-    key: &Key,
-    record: &Record,
-    version: &Version,
-    data: BTreeMap<String, Secret>,
-) -> SecretSeen {
-    SecretSeen {
-        name: key.name().to_owned(),
-        uid: record.uid.clone(),
-        resource_version: version.resource_version.to_string(),
-        type_: record.type_.clone(),
-        labels: version.labels.clone(),
-        annotations: version.annotations.clone(),
-        data,
-        immutable: false,
-        deleting: false,
-        owners: version
-            .owners
-            .iter()
-            .map(|owner| Owner {
-                api_version: owner.api_version.clone(),
-                kind: owner.kind.clone(),
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
-                controller: owner.controller,
-            })
-            .collect(),
-    }
-}
-
-/// What stands at a Secret's place and is not ours: as a Secret without owner and without a word of ours.
-fn foreign(key: &Key) -> SecretSeen {
-    SecretSeen {
-        name: key.name().to_owned(),
-        uid: String::new(),
-        resource_version: String::new(),
-        type_: "Opaque".to_owned(),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        data: BTreeMap::new(),
-        immutable: false,
-        deleting: false,
-        owners: Vec::new(),
-    }
-}
-
-fn write_error(folder: &Folder, error: &io::Error) -> WriteError {
-    let place = folder.path().display();
-    tracing::warn!(%place, %error, "a token could not be written");
-    match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            WriteError::Forbidden(format!("{place}: {error}"))
-        }
-        ErrorKind::Other | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            WriteError::Refused(format!("{place}: {error}"))
-        }
-        ErrorKind::AlreadyExists => WriteError::Raced,
-        _ => WriteError::Passing(format!("{place}: {error}")),
-    }
 }

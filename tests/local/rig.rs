@@ -182,6 +182,11 @@ impl Running {
         self.process.terminate(PATIENCE).await.unwrap()
     }
 
+    /// Waits for an end that comes by itself.
+    pub async fn ended(&self) -> ExitStatus {
+        self.process.wait(PATIENCE).await.unwrap()
+    }
+
     pub fn kill(self) {
         self.process.kill();
     }

@@ -1,0 +1,262 @@
+//! From what the manifests say to what is worked on: resources come, change and go.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use super::catalogue::{BadManifest, Changes, Defined, Loaded};
+use super::files::{Files, locked};
+use super::folder::Removed;
+use super::lines;
+use super::store::{Kept, new_uid};
+use crate::api::OAuthClient;
+use crate::decide::{self, CREDENTIALS_LABEL};
+use crate::engine::{Cause, Key};
+
+impl Files {
+    /// Starts from what is kept and what the manifests say. `covers` tells whether a file is among the sources.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written.
+    pub(super) fn begin(&self, loaded: Loaded, covers: impl Fn(&Path) -> bool) -> io::Result<()> {
+        let kept = self.store.clients()?;
+        let mut elsewhere = BTreeSet::new();
+        for (key, kept) in kept {
+            // The same resource from another file than before is the same resource.
+            if covers(&kept.source) || loaded.clients.contains_key(&key) {
+                self.known().clients.insert(key, kept);
+            } else {
+                let uid = kept.object.metadata.uid.clone().unwrap_or_default();
+                let text = format!(
+                    "its manifest {} is not among those given now: its token is left as it is",
+                    kept.source.display()
+                );
+                self.say(&lines::about(&key), "left", &text);
+                elsewhere.insert(uid);
+            }
+        }
+        if !self.apply(loaded) {
+            return Err(io::Error::other(
+                "the state of a resource cannot be written",
+            ));
+        }
+        let mut alive = elsewhere;
+        alive.extend(
+            self.known()
+                .clients
+                .values()
+                .filter_map(|kept| kept.object.metadata.uid.clone()),
+        );
+        for (key, uid) in self.tokens.orphans(&alive) {
+            self.tokens.delete(&self.store, &key, &uid)?;
+        }
+        // What did not change was not told by `apply`.
+        for key in self.clients() {
+            self.introduce(&key);
+        }
+        locked(&self.engine).ready(self.clock.now());
+        Ok(())
+    }
+
+    /// Tells the engine all that is known of a resource.
+    fn introduce(&self, key: &Key) {
+        let Some(object) = self
+            .known()
+            .clients
+            .get(key)
+            .map(|kept| kept.object.clone())
+        else {
+            return;
+        };
+        let secret = Key::new(key.namespace(), &object.spec.token_secret.name);
+        match self.tokens.see(&secret) {
+            Ok(seen) => self.tell(
+                key,
+                Cause::Token(seen.as_ref().and_then(decide::token_facts)),
+            ),
+            Err(error) => tracing::warn!(%secret, %error, "a token cannot be read"),
+        }
+        self.tell(key, Cause::Resource(decide::resource_facts(&object)));
+        self.tell_credentials(key, &object);
+    }
+
+    fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
+        let secret = Key::new(key.namespace(), &object.spec.credentials.secret_name);
+        let facts = self
+            .credentials(&secret)
+            .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
+            .map(|seen| decide::credentials_facts(&seen.uid, &seen.resource_version));
+        self.tell(key, Cause::Credentials(facts));
+    }
+
+    /// Takes in what the manifests say now; whether all of it could be kept.
+    pub(super) fn apply(&self, loaded: Loaded) -> bool {
+        let mut whole = true;
+        let mut changes = self.known().catalogue.take(loaded);
+        let gone: Vec<Key> = {
+            let known = self.known();
+            let is_gone = |(key, kept): &(&Key, &Kept)| {
+                !changes.clients.contains_key(*key) && !changes.bad_files.contains(&kept.source)
+            };
+            known
+                .clients
+                .iter()
+                .filter(is_gone)
+                .map(|(key, _)| key.clone())
+                .collect()
+        };
+        for key in &gone {
+            self.remove(key);
+        }
+        for (key, defined) in std::mem::take(&mut changes.clients) {
+            match self.define(&key, defined) {
+                Ok(Some(problem)) => changes.problems.push(problem),
+                Ok(None) => {}
+                Err(error) => {
+                    whole = false;
+                    let text = format!("its state cannot be written: {error}; it is tried again");
+                    self.say(&lines::about(&key), "failed", &text);
+                }
+            }
+        }
+        self.tell_changes(&changes);
+        self.tell_problems(changes.problems);
+        whole
+    }
+
+    /// Takes in a resource as its manifest has it now; what the API server would refuse of the change is returned.
+    fn define(&self, key: &Key, defined: Defined<OAuthClient>) -> io::Result<Option<BadManifest>> {
+        let Defined {
+            value: mut object,
+            source,
+        } = defined;
+        let before = self.known().clients.get(key).cloned();
+        let is_new = before.is_none();
+        match &before {
+            None => {
+                object.metadata.uid = Some(new_uid()?);
+                object.metadata.generation = Some(1);
+                object.status = None;
+            }
+            Some(kept) => {
+                if kept.object.spec.token_secret.type_ != object.spec.token_secret.type_ {
+                    let message = "cannot be changed, as the type of a Secret cannot: make a new OAuthClient with another tokenSecret.name";
+                    return Ok(Some(BadManifest::refused(
+                        &source,
+                        "spec.tokenSecret.type",
+                        format!("{message} ({key})"),
+                    )));
+                }
+                let generation = kept.object.metadata.generation.unwrap_or(1);
+                let edited = kept.object.spec != object.spec;
+                object.metadata.uid.clone_from(&kept.object.metadata.uid);
+                object.metadata.generation = Some(generation + i64::from(edited));
+                object.status.clone_from(&kept.object.status);
+            }
+        }
+        let kept = Kept { source, object };
+        if before.as_ref() == Some(&kept) {
+            return Ok(None);
+        }
+        self.store.save_client(key, &kept)?;
+        let object = kept.object.clone();
+        self.known().clients.insert(key.clone(), kept);
+        if is_new {
+            self.introduce(key);
+        } else {
+            self.tell(key, Cause::Resource(decide::resource_facts(&object)));
+            self.tell_credentials(key, &object);
+            // Its labels and annotations may have changed what its Secret is to carry.
+            self.tell(key, Cause::Look);
+        }
+        Ok(None)
+    }
+
+    /// A resource's manifest is gone: so are its tokens.
+    fn remove(&self, key: &Key) {
+        let Some(kept) = self.known().clients.get(key).cloned() else {
+            return;
+        };
+        {
+            let mut known = self.known();
+            known.clients.remove(key);
+            known.memories.remove(key);
+            known.claims.retain(|_, holder| holder != key);
+        }
+        self.tell(key, Cause::Gone);
+        let uid = kept.object.metadata.uid.unwrap_or_default();
+        for (secret, record) in self.tokens.owned_by(key.namespace(), &uid) {
+            self.delete_tokens(key, &secret, &record);
+        }
+        if let Err(error) = self.store.forget_client(key) {
+            tracing::warn!(resource = %key, %error, "the state of a removed resource could not be deleted");
+        }
+    }
+
+    pub(super) fn delete_tokens(&self, key: &Key, secret: &Key, uid: &str) {
+        let place = self.tokens.folder(secret).path().display().to_string();
+        let about = lines::about(key);
+        match self.tokens.delete(&self.store, secret, uid) {
+            Ok(None) => {}
+            Ok(Some(Removed::Wholly)) => {
+                self.say(&about, "removed", &format!("{place} is deleted"))
+            }
+            Ok(Some(Removed::ButForeign)) => {
+                self.say(
+                    &about,
+                    "removed",
+                    &format!("the tokens in {place} are deleted; what else is in it is left"),
+                );
+            }
+            Err(error) => self.say(
+                &about,
+                "failed",
+                &format!("{place} could not be deleted: {error}"),
+            ),
+        }
+    }
+
+    /// Tells those who use what has changed.
+    fn tell_changes(&self, changes: &Changes) {
+        let clients: Vec<(Key, OAuthClient)> = self
+            .known()
+            .clients
+            .iter()
+            .map(|(key, kept)| (key.clone(), kept.object.clone()))
+            .collect();
+        for (key, object) in clients {
+            let credentials = Key::new(key.namespace(), &object.spec.credentials.secret_name);
+            let bundle = object.spec.provider.ca_bundle.as_ref();
+            let bundle = bundle.map(|bundle| Key::new(key.namespace(), &bundle.config_map_name));
+            if changes.secrets.contains(&credentials) {
+                self.tell_credentials(&key, &object);
+                // The hosts that it allows are not among the facts.
+                self.tell(&key, Cause::Look);
+            }
+            if bundle.is_some_and(|bundle| changes.config_maps.contains(&bundle)) {
+                self.tell(&key, Cause::Look);
+            }
+        }
+    }
+
+    fn tell_problems(&self, problems: Vec<BadManifest>) {
+        let problems: BTreeSet<BadManifest> = problems.into_iter().collect();
+        let mut known = self.known();
+        for problem in problems.difference(&known.problems) {
+            self.say("manifest", "refused", &problem.to_string());
+        }
+        if problems.is_empty() && !known.problems.is_empty() {
+            self.say("manifest", "accepted", "no document is refused any more");
+        }
+        known.problems = problems;
+    }
+
+    /// Looks whether somebody touched the output.
+    pub(super) fn look_at_output(&self) {
+        for secret in self.tokens.touched() {
+            for name in self.tokens.owner_names(&secret) {
+                self.tell(&Key::new(secret.namespace(), &name), Cause::Look);
+            }
+        }
+    }
+}

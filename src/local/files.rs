@@ -1,0 +1,116 @@
+//! What the parts of one process share, and what they ask of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::catalogue::{BadManifest, Catalogue};
+use super::lines;
+use super::store::{Kept, Store};
+use super::tokens::Tokens;
+use crate::api::OAuthClientStatus;
+use crate::clock::Clock;
+use crate::decide::{Memory, Rules};
+use crate::engine::{Cause, Engine, Key};
+use crate::http::Sender;
+
+/// Everything that the walks of one process share.
+pub(super) struct Files {
+    pub(super) clock: Clock,
+    pub(super) store: Store,
+    pub(super) tokens: Tokens,
+    pub(super) engine: Mutex<Engine>,
+    /// Told when the engine may have work that it had not before.
+    pub(super) wake: Notify,
+    /// No new request may begin.
+    pub(super) ending: AtomicBool,
+    pub(super) sender: Sender,
+    pub(super) rules: Rules,
+    known: Mutex<Known>,
+}
+
+/// What is known, behind one lock that is never held over a wait.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) clients: BTreeMap<Key, Kept>,
+    pub(super) catalogue: Catalogue,
+    pub(super) memories: BTreeMap<Key, Memory>,
+    /// Which resource is to make a token Secret that is not there yet.
+    pub(super) claims: BTreeMap<Key, Key>,
+    /// Resources that a request was sent for.
+    pub(super) asked: BTreeSet<Key>,
+    pub(super) problems: BTreeSet<BadManifest>,
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Files {
+    pub(super) fn new(
+        clock: Clock,
+        store: Store,
+        tokens: Tokens,
+        engine: Engine,
+        sender: Sender,
+        rules: Rules,
+    ) -> Self {
+        Files {
+            clock,
+            store,
+            tokens,
+            engine: Mutex::new(engine),
+            wake: Notify::new(),
+            ending: AtomicBool::new(false),
+            sender,
+            rules,
+            known: Mutex::default(),
+        }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        locked(&self.known)
+    }
+
+    pub(super) fn tell(&self, key: &Key, cause: Cause) {
+        locked(&self.engine).changed(key, cause, self.clock.now());
+        self.wake.notify_one();
+    }
+
+    pub(super) fn say(&self, about: &str, word: &str, text: &str) {
+        lines::say(self.clock.now(), about, word, text);
+    }
+
+    /// Every resource that is worked on.
+    pub(super) fn clients(&self) -> Vec<Key> {
+        self.known().clients.keys().cloned().collect()
+    }
+
+    /// A resource's status.
+    pub(super) fn status(&self, key: &Key) -> Option<OAuthClientStatus> {
+        self.known().clients.get(key)?.object.status.clone()
+    }
+
+    /// Whether a token request was sent for a resource since the start.
+    pub(super) fn has_asked(&self, key: &Key) -> bool {
+        self.known().asked.contains(key)
+    }
+
+    /// How many documents are refused.
+    pub(super) fn bad_manifests(&self) -> usize {
+        self.known().problems.len()
+    }
+
+    /// Where a resource's tokens are, for people.
+    pub(super) fn place(&self, key: &Key) -> String {
+        let name = self
+            .known()
+            .clients
+            .get(key)
+            .map(|kept| kept.object.spec.token_secret.name.clone());
+        let secret = Key::new(key.namespace(), &name.unwrap_or_default());
+        self.tokens.folder(&secret).path().display().to_string()
+    }
+}

@@ -1,0 +1,105 @@
+//! A token Secret's metadata: how it changes with a write, and how the walk sees it.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+
+use super::folder::Folder;
+use super::store::{OwnerReference, Record, Version};
+use crate::decide::{Owner, SecretSeen, SecretWrite};
+use crate::engine::Key;
+use crate::secret::Secret;
+use crate::walk::WriteError;
+
+pub(super) fn change(version: &mut Version, write: &SecretWrite) {
+    merge(&mut version.labels, &write.labels);
+    merge(&mut version.annotations, &write.annotations);
+    if let Some(owners) = &write.owners {
+        version.owners = owners
+            .iter()
+            .map(|owner| OwnerReference {
+                api_version: owner.api_version.clone(),
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+                controller: owner.controller,
+            })
+            .collect();
+    }
+}
+
+pub(super) fn merge<T: Clone>(
+    all: &mut BTreeMap<String, T>,
+    changes: &BTreeMap<String, Option<T>>,
+) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => {
+                all.insert(key.clone(), value.clone());
+            }
+            None => {
+                all.remove(key);
+            }
+        }
+    }
+}
+
+pub(super) fn secret_seen(
+    key: &Key,
+    record: &Record,
+    version: &Version,
+    data: BTreeMap<String, Secret>,
+) -> SecretSeen {
+    SecretSeen {
+        name: key.name().to_owned(),
+        uid: record.uid.clone(),
+        resource_version: version.resource_version.to_string(),
+        type_: record.type_.clone(),
+        labels: version.labels.clone(),
+        annotations: version.annotations.clone(),
+        data,
+        immutable: false,
+        deleting: false,
+        owners: version
+            .owners
+            .iter()
+            .map(|owner| Owner {
+                api_version: owner.api_version.clone(),
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+                controller: owner.controller,
+            })
+            .collect(),
+    }
+}
+
+/// What stands at a Secret's place and is not ours: as a Secret without owner and without a word of ours.
+pub(super) fn foreign(key: &Key) -> SecretSeen {
+    SecretSeen {
+        name: key.name().to_owned(),
+        uid: String::new(),
+        resource_version: String::new(),
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        data: BTreeMap::new(),
+        immutable: false,
+        deleting: false,
+        owners: Vec::new(),
+    }
+}
+
+pub(super) fn write_error(folder: &Folder, error: &io::Error) -> WriteError {
+    let place = folder.path().display();
+    tracing::warn!(%place, %error, "a token could not be written");
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            WriteError::Forbidden(format!("{place}: {error}"))
+        }
+        ErrorKind::Other | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+            WriteError::Refused(format!("{place}: {error}"))
+        }
+        ErrorKind::AlreadyExists => WriteError::Raced,
+        _ => WriteError::Passing(format!("{place}: {error}")),
+    }
+}

@@ -1,0 +1,167 @@
+//! What a walk sees of a resource: its manifest, its tokens, and what it refers to.
+
+use std::io;
+
+use super::files::{Files, Known};
+use super::store::hex;
+use crate::api::validate;
+use crate::api::validate::Validated;
+use crate::decide::{
+    self, CaSeen, FailedAttempt, Memory, Observed, REFRESH_REQUESTED, Resource, SecretSeen,
+};
+use crate::engine::Key;
+use crate::http::CaBundle;
+use crate::inputs;
+
+impl Files {
+    /// A credentials Secret as its manifest has it. Its version is a keyed hash of its data, so that neither a restart nor
+    /// an edit of its labels looks like a change of the credentials.
+    pub(super) fn credentials(&self, key: &Key) -> Option<SecretSeen> {
+        let known = self.known();
+        let secret = &known.catalogue.secrets.get(key)?.value;
+        let mut content = zeroize::Zeroizing::new(Vec::new());
+        for (name, value) in &secret.data {
+            for part in [name.as_bytes(), value.expose_bytes()] {
+                content.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                content.extend_from_slice(part);
+            }
+        }
+        let short = |hash: [u8; 32]| hex(hash.get(..16).unwrap_or_default());
+        Some(SecretSeen {
+            name: key.name().to_owned(),
+            uid: short(self.store.hash("uid", key.to_string().as_bytes())),
+            resource_version: short(self.store.hash("credentials", &content)),
+            type_: secret.type_.clone(),
+            labels: secret.labels.clone(),
+            annotations: secret.annotations.clone(),
+            data: secret.data.clone(),
+            immutable: false,
+            deleting: false,
+            owners: Vec::new(),
+        })
+    }
+
+    fn ca(&self, key: &Key, spec: &Validated) -> CaSeen {
+        let Some(named) = &spec.ca_bundle else {
+            return CaSeen::NotNamed;
+        };
+        let known = self.known();
+        let Some(map) = known
+            .catalogue
+            .config_maps
+            .get(&Key::new(key.namespace(), &named.name))
+        else {
+            return CaSeen::Missing;
+        };
+        let Some(bytes) = map.value.get(&named.key) else {
+            return CaSeen::KeyMissing;
+        };
+        match (CaBundle::from_pem(bytes), std::str::from_utf8(bytes)) {
+            (Ok(_), Ok(text)) => CaSeen::Pem(text.to_owned()),
+            (Err(problem), _) => CaSeen::Broken(problem.to_string()),
+            (_, Err(_)) => CaSeen::Broken("it is not text".to_owned()),
+        }
+    }
+
+    /// The resource that makes a token Secret which is not there yet, if that is another one.
+    fn claimed_by_another(&self, key: &Key, secret: &Key) -> Option<String> {
+        let mut known = self.known();
+        let holds = |holder: &Key, known: &Known| {
+            known
+                .clients
+                .get(holder)
+                .is_some_and(|kept| kept.object.spec.token_secret.name == secret.name())
+        };
+        match known
+            .claims
+            .get(secret)
+            .filter(|holder| holds(holder, &known))
+        {
+            Some(holder) if holder != key => Some(holder.name().to_owned()),
+            _ => {
+                known.claims.insert(secret.clone(), key.clone());
+                None
+            }
+        }
+    }
+
+    pub(super) fn see(&self, key: &Key, may_request: bool) -> io::Result<Option<Observed>> {
+        let Some(object) = self
+            .known()
+            .clients
+            .get(key)
+            .map(|kept| kept.object.clone())
+        else {
+            return Ok(None);
+        };
+        let spec = validate(&object);
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let secret = Key::new(key.namespace(), &object.spec.token_secret.name);
+        let target = self.tokens.see(&secret)?;
+        let mut leftovers = Vec::new();
+        for (other, _) in self.tokens.owned_by(key.namespace(), &uid) {
+            if other != secret {
+                leftovers.extend(self.tokens.see(&other)?);
+            }
+        }
+        let credentials = self.credentials(&Key::new(
+            key.namespace(),
+            &object.spec.credentials.secret_name,
+        ));
+        let content = spec
+            .as_ref()
+            .ok()
+            .zip(credentials.as_ref())
+            .map(|(spec, credentials)| {
+                let relevant = decide::relevant_content(spec, credentials);
+                let hash = self.store.hash("content", relevant.expose_bytes());
+                u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default())
+            });
+        let status = object.status.clone().unwrap_or_default();
+        let mut memory = self
+            .known()
+            .memories
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| Memory {
+                attempt: FailedAttempt::from_status(&status).map(Box::new),
+                ..Memory::default()
+            });
+        // Files have no caches between them and us: what is not there is gone.
+        memory.told_gone = target.is_none();
+        memory.target_claimed_by = match &target {
+            None => self.claimed_by_another(key, &secret),
+            Some(_) => None,
+        };
+        let annotations = object.metadata.annotations.as_ref();
+        Ok(Some(Observed {
+            now: self.clock.now(),
+            resource: Resource {
+                namespace: key.namespace().to_owned(),
+                name: key.name().to_owned(),
+                uid,
+                generation: object.metadata.generation.unwrap_or(1),
+                deleting: false,
+                inputs: spec
+                    .as_ref()
+                    .map(|spec| inputs::of(spec).whole().to_owned())
+                    .unwrap_or_default(),
+                refresh_request: annotations
+                    .and_then(|all| all.get(REFRESH_REQUESTED))
+                    .cloned(),
+                status,
+                spec: spec.clone(),
+            },
+            target,
+            leftovers,
+            credentials,
+            ca: spec
+                .as_ref()
+                .map_or(CaSeen::NotNamed, |spec| self.ca(key, spec)),
+            content,
+            memory,
+            may_request,
+            rules: self.rules,
+        }))
+    }
+}
