@@ -7,7 +7,9 @@ mod answer;
 mod facts;
 mod gate;
 mod messages;
+mod notices;
 mod observed;
+mod ownership;
 mod report;
 mod secret_write;
 mod situation;
@@ -18,11 +20,13 @@ mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use facts::{credentials_facts, lane, relevant_content, resource_facts, token_facts};
+pub use notices::{Notice, NoticeKind};
 pub use observed::{
-    CaSeen, FailedAttempt, Fingerprint, Memory, Observed, Owner, Ownership, Repairs, Resource,
-    Rules, SecretSeen, Written, ownership,
+    CaSeen, FailedAttempt, Fingerprint, Memory, Observed, Owner, Repairs, Resource, Rules,
+    SecretSeen, Written,
 };
-pub use report::{Notice, NoticeKind, Report, StatusDetail, report};
+pub use ownership::{Ownership, ownership};
+pub use report::{Report, StatusDetail, report};
 pub use secret_write::{On, SecretWrite, rewrite};
 pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
 pub use state::{

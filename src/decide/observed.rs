@@ -190,12 +190,6 @@ pub struct FailedAttempt {
     pub handled_request: Option<String>,
 }
 
-impl Owner {
-    fn is_of_our_kind(&self) -> bool {
-        self.kind == KIND && self.api_version.starts_with(GROUP_SLASH)
-    }
-}
-
 impl Repairs {
     /// One more, made now.
     pub fn another(self, now: Time) -> Repairs {
@@ -410,55 +404,3 @@ impl SecretSeen {
         self.labels.get(key).is_some_and(|found| found == value)
     }
 }
-
-/// Whose a Secret is, seen from one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// Ours, by UID.
-    Ours,
-    /// A resource of our kind and name but another UID owned it: garbage collection will take it.
-    Predecessor,
-    /// Another resource of our kind holds it.
-    Sibling(String),
-    /// Nobody's, and its owner lets us take it over.
-    Adoptable,
-    /// Somebody else's; why it may not be taken over, as a half sentence.
-    Foreign(String),
-}
-
-/// Whose `secret` is.
-pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> Ownership {
-    if secret.is_owned_by(resource) {
-        return Ownership::Ours;
-    }
-    match secret.owners.iter().find(|owner| owner.controller) {
-        Some(owner) if owner.is_of_our_kind() && owner.name == resource.name => {
-            return Ownership::Predecessor;
-        }
-        Some(owner) if owner.is_of_our_kind() => return Ownership::Sibling(owner.name.clone()),
-        Some(owner) => {
-            return Ownership::Foreign(format!(
-                "it is controlled by {} {}",
-                owner.kind, owner.name
-            ));
-        }
-        None => {}
-    }
-    match secret.annotations.get(state::ADOPT) {
-        Some(name) if *name != resource.name => Ownership::Foreign(
-            "its annotation oauthclient.dev/adopt names another resource".to_owned(),
-        ),
-        None => Ownership::Foreign("this resource did not make it".to_owned()),
-        Some(_) if secret.type_ != wanted_type => Ownership::Foreign(format!(
-            "it may be adopted, but is of type {} where tokenSecret.type is {wanted_type}",
-            secret.type_
-        )),
-        Some(_) if secret.immutable => {
-            Ownership::Foreign("it may be adopted, but is immutable".to_owned())
-        }
-        Some(_) => Ownership::Adoptable,
-    }
-}
-
-const KIND: &str = "OAuthClient";
-const GROUP_SLASH: &str = "oauthclient.dev/";

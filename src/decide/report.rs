@@ -8,6 +8,7 @@ use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
 use super::healthy_reason;
+use super::notices::{Notice, notices};
 use super::observed::FailedAttempt;
 use super::situation::{Problem, ProblemKind, Situation, TokenView};
 
@@ -30,26 +31,6 @@ pub struct Report {
     pub changed: bool,
     /// Events: only of what has changed.
     pub notices: Vec<Notice>,
-}
-
-/// Something that people are told once, as an event or a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Good or bad.
-    pub kind: NoticeKind,
-    /// One word of the documented list.
-    pub reason: Reason,
-    /// The sentence.
-    pub message: String,
-}
-
-/// Whether a notice is of something good or bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoticeKind {
-    /// As it should be.
-    Normal,
-    /// Something is wrong.
-    Warning,
 }
 
 /// Reports a situation, given the status before.
@@ -342,7 +323,7 @@ fn cut(mut text: String, most: usize) -> String {
 }
 
 /// A word of the documented list; what is not on it stands for a request that failed somehow.
-fn known(word: &str) -> Reason {
+pub(super) fn known(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::RequestRefused)
 }
 
@@ -365,7 +346,7 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
     }
 }
 
-fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
+pub(super) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
     status
         .conditions
         .iter()
@@ -374,68 +355,4 @@ fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
 
 fn api_time(now: Time) -> ApiTime {
     ApiTime(jiff::Timestamp::from_second(now.seconds()).unwrap_or_default())
-}
-
-/// What has changed for better or worse, each thing told once.
-fn notices(
-    situation: &Situation,
-    before: &OAuthClientStatus,
-    after: &OAuthClientStatus,
-) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = Vec::new();
-    let mut tell = |kind, word: &str, message: &str| {
-        let reason = known(word);
-        if notices.iter().all(|notice| notice.reason != reason) {
-            notices.push(Notice {
-                kind,
-                reason,
-                message: message.to_owned(),
-            });
-        }
-    };
-    let holds = |status: &OAuthClientStatus, kind| {
-        find(status, kind).is_some_and(|condition| condition.status == "True")
-    };
-    for kind in [
-        ConditionType::Stalled,
-        ConditionType::RefreshFailing,
-        ConditionType::Reconciling,
-    ] {
-        let Some(now) = find(after, kind).filter(|condition| condition.status == "True") else {
-            continue;
-        };
-        let same = find(before, kind)
-            .is_some_and(|then| then.status == "True" && then.reason == now.reason);
-        let routine = [Reason::Retrying, Reason::Requesting].map(Reason::as_str);
-        if !same && !routine.contains(&now.reason.as_str()) {
-            tell(NoticeKind::Warning, &now.reason, &now.message);
-        }
-    }
-    let was_ready = holds(before, ConditionType::Ready);
-    let is_ready = holds(after, ConditionType::Ready);
-    if was_ready && !is_ready && situation.token.as_ref().is_some_and(|token| !token.valid) {
-        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
-        tell(NoticeKind::Warning, Reason::TokenExpired.as_str(), message);
-    }
-    let troubled = |status| {
-        let awaited = find(status, ConditionType::Reconciling).is_some_and(|condition| {
-            condition.status == "True" && condition.reason != Reason::Requesting.as_str()
-        });
-        awaited
-            || [ConditionType::Stalled, ConditionType::RefreshFailing]
-                .into_iter()
-                .any(|kind| holds(status, kind))
-    };
-    if is_ready && troubled(before) && !troubled(after) {
-        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
-        tell(NoticeKind::Normal, Reason::Recovered.as_str(), message);
-    }
-    if situation.repaired {
-        let message = format!(
-            "Secret {} had been altered or deleted by someone else; a new token was written.",
-            situation.secret_name
-        );
-        tell(NoticeKind::Normal, Reason::Restored.as_str(), &message);
-    }
-    notices
 }

@@ -9,7 +9,8 @@ use crate::api::validate::Validated;
 use crate::secret::Secret;
 use crate::time::Time;
 
-use super::observed::{Observed, Owner, Ownership, SecretSeen, ownership};
+use super::observed::{Observed, Owner, SecretSeen};
+use super::ownership::{Ownership, ownership};
 use super::state::{ADOPT, Managed, PREFIX, State, TOKEN_LABEL};
 use super::want::{Because, our_target, same_inputs};
 

@@ -5,7 +5,8 @@ use crate::engine::ANY_INPUTS;
 use crate::inputs;
 use crate::time::{Span, Time};
 
-use super::observed::{Observed, Ownership, SecretSeen, ownership};
+use super::observed::{Observed, SecretSeen};
+use super::ownership::{Ownership, ownership};
 use super::state::{State, short};
 
 /// Why a token is wanted.
