@@ -390,7 +390,8 @@ spec:
     )
 }
 
-fn jiff_now() -> jiff::Timestamp {
+/// What time it is.
+pub fn jiff_now() -> jiff::Timestamp {
     #[allow(
         clippy::disallowed_methods,
         reason = "the provider's book is kept by the real clock"

@@ -13,6 +13,8 @@
 
 mod api_server;
 mod foreign;
+mod endpoint;
+mod fleet;
 mod harness;
 mod life;
 mod oracle;
