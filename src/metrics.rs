@@ -230,20 +230,22 @@ impl Metrics {
         self.0.expired.set(count(number));
     }
 
-    /// A token request has ended: with `success`, or with the reason of its failure (one of a fixed list).
-    pub fn token_request(&self, host: &str, outcome: &'static str, took: Span) {
+    /// A token request has come to this: `success`, or the reason of its failure (one of a fixed list).
+    pub fn token_request(&self, host: &str, outcome: &'static str) {
         let host = self.0.hosts.label(host);
-        let duration = self
-            .0
-            .token_request_duration
-            .get_or_create_owned(&HostLabel {
-                host: Arc::clone(&host),
-            });
-        duration.observe(took.seconds_f64());
         self.0
             .token_requests
             .get_or_create_owned(&RequestLabels { host, outcome })
             .inc();
+    }
+
+    /// How long a token request took, from the name's resolution to the last byte, or to its failure.
+    pub fn token_request_took(&self, host: &str, took: Span) {
+        let host = self.0.hosts.label(host);
+        self.0
+            .token_request_duration
+            .get_or_create_owned(&HostLabel { host })
+            .observe(took.seconds_f64());
     }
 
     /// A token request was sent this long after it was due.

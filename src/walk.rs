@@ -9,6 +9,7 @@ mod tests;
 
 use std::future::Future;
 
+use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
     Action, Ask, Doomed, Failure, Fingerprint, Memory, Moments, Observed, Plan, Report, SecretSeen,
@@ -55,6 +56,10 @@ pub trait World: Send + Sync {
 
     /// The token request of this resource is over; what it says of its lane.
     fn answered(&self, key: &Key, lane: LaneReport);
+
+    /// What became of a token request, for the metrics: `success`, or the reason of its failure, the one that the
+    /// conditions tell. Told once a request; ignored unless said otherwise.
+    fn outcome(&self, _spec: &Validated, _outcome: &'static str) {}
 
     /// Writes a token Secret, once, and returns it as it is then (its data may be left out).
     fn write(
@@ -293,6 +298,12 @@ impl<W: World> Walker<'_, W> {
             }
         };
         self.world.answered(self.key, lane);
+        let failed = settled.attempt.as_ref();
+        let reason = failed.map(|failed| Reason::parse(&failed.reason));
+        let outcome = reason.map_or("success", |reason| {
+            reason.unwrap_or(Reason::RequestRefused).as_str()
+        });
+        self.world.outcome(&spec, outcome);
         self.settle(settled, &spec, ask.because.is_repair(), at)
             .await
     }

@@ -63,13 +63,8 @@ impl World for Cluster {
         let begun = self.0.clock.elapsed();
         let answer = self.0.sender.send(request, &route).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
-        let outcome = match &answer {
-            Ok(answer) if answer.status < 300 => "answered",
-            Ok(_) => "refused",
-            Err(error) => error.reason(),
-        };
         let took = Span::from_seconds_f64(took.as_secs_f64());
-        self.0.metrics.token_request(&lane(spec), outcome, took);
+        self.0.metrics.token_request_took(&lane(spec), took);
         answer.map_err(|error| Failure {
             class: error.class(),
             reason: error.reason(),
@@ -82,6 +77,10 @@ impl World for Cluster {
     fn answered(&self, key: &Key, report: LaneReport) {
         lock(&self.0.engine).answered(key, report, self.0.clock.now());
         self.0.wake.notify_one();
+    }
+
+    fn outcome(&self, spec: &Validated, outcome: &'static str) {
+        self.0.metrics.token_request(&lane(spec), outcome);
     }
 
     async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {

@@ -14,7 +14,8 @@ fn everything() -> Metrics {
     }
     metrics.earliest_expiry(Some(Clock::system().now() + Span::from_seconds(60)));
     metrics.tokens_expired(0);
-    metrics.token_request("auth.example.org:443", "success", Span::from_millis(120));
+    metrics.token_request("auth.example.org:443", "success");
+    metrics.token_request_took("auth.example.org:443", Span::from_millis(120));
     metrics.refresh_lateness(Span::from_millis(20));
     for kind in [
         WriteKind::Secret,
@@ -119,9 +120,9 @@ fn the_earliest_expiry_counts_down_and_is_absent_without_a_token() {
 fn the_51st_host_is_counted_as_other_and_stays_so() {
     let metrics = metrics();
     for number in 0..60 {
-        metrics.token_request(&format!("host{number}:443"), "success", Span::ZERO);
+        metrics.token_request(&format!("host{number}:443"), "success");
     }
-    metrics.token_request("host3:443", "success", Span::ZERO);
+    metrics.token_request("host3:443", "success");
     metrics.lanes((0..60).map(|number| Lane {
         host: format!("host{number}:443").into(),
         in_flight: 1,

@@ -1,12 +1,8 @@
 //! Everything that a token endpoint can do wrong, and what the operator makes of it.
 
 mod answers;
-mod lifetimes;
-mod load;
-mod refusals;
 mod throttling;
 mod timeouts;
-mod tls;
 
 use testkit::provider::{Behaviour, Provider};
 

@@ -182,6 +182,13 @@ async fn a_bad_answer_takes_nothing_away_is_told_apart_and_is_over_when_it_is_ov
     fleet
         .told(&names, |name| format!("Warning {}", wanted(name)))
         .await;
+    // The metric tells the same words.
+    let metrics = operator.metrics().await.unwrap();
+    for (name, _, reason, _) in &cases {
+        let outcome = [("outcome", *reason)];
+        let counted = metrics.metric("oauthclient_token_requests_total", &outcome);
+        assert!(counted.is_ok_and(|counted| counted >= 1.0), "{name}");
+    }
     assert_eq!(other.connections_opened(), 0, "redirects are not followed");
     // Flat: 32 faults, three of them a GiB or more, eight at a time.
     let grown = operator.resident_kib().unwrap().saturating_sub(resident);
