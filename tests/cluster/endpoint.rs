@@ -6,10 +6,8 @@ mod timeouts;
 
 use testkit::provider::{Behaviour, Provider};
 
-use super::fleet::{Fleet, Look};
-use super::harness::{
-    CLIENT_ID, CLIENT_SECRET, SOON, Stage, Start, credentials, jiff_now, living, resource,
-};
+use super::fleet::Fleet;
+use super::harness::{CLIENT_SECRET, SOON, Stage, Start, credentials, jiff_now, living, resource};
 
 /// Where the case `name` has its endpoint.
 fn path(name: &str) -> String {

@@ -27,8 +27,6 @@ pub struct Look {
     pub object: Value,
     /// The data of Secret `NAME-token`, decoded; `None` when there is none.
     pub data: Option<BTreeMap<String, String>>,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
 }
 
 impl Look {
@@ -97,18 +95,10 @@ impl<'a> Fleet<'a> {
             let look = Look {
                 object: serde_json::to_value(resource).unwrap(),
                 data: secret.map(decoded),
-                annotations: secret
-                    .and_then(|secret| secret.metadata.annotations.clone())
-                    .unwrap_or_default(),
             };
             (name, look)
         };
         resources.into_iter().map(look).collect()
-    }
-
-    /// One resource of [`Fleet::look`].
-    pub async fn one(&self, name: &str) -> Look {
-        self.look().await.remove(name).expect(name)
     }
 
     /// Waits until every one of `names` is as `met` wants it, and returns them.

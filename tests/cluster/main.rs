@@ -12,9 +12,9 @@
 )]
 
 mod api_server;
-mod foreign;
 mod endpoint;
 mod fleet;
+mod foreign;
 mod harness;
 mod life;
 mod oracle;
