@@ -10,6 +10,7 @@ use super::folder::Removed;
 use super::lines;
 use super::store::{Kept, new_uid};
 use crate::api::OAuthClient;
+use crate::api::conditions::Reason;
 use crate::decide::{self, CREDENTIALS_LABEL};
 use crate::engine::{Cause, Key};
 
@@ -21,7 +22,8 @@ impl Files {
     pub(super) fn begin(&self, loaded: Loaded, covers: impl Fn(&Path) -> bool) -> io::Result<()> {
         let kept = self.store.clients()?;
         let mut elsewhere = BTreeSet::new();
-        for (key, kept) in kept {
+        for (key, mut kept) in kept {
+            forget_own_refusal(&mut kept);
             // The same resource from another file than before is the same resource.
             if covers(&kept.source) || loaded.clients.contains_key(&key) {
                 self.known().clients.insert(key, kept);
@@ -258,5 +260,15 @@ impl Files {
                 self.tell(&Key::new(secret.namespace(), &name), Cause::Look);
             }
         }
+    }
+}
+
+/// Forgets a failed attempt that this program itself refused by its flags: nothing was sent, and the flags may be others now.
+fn forget_own_refusal(kept: &mut Kept) {
+    if let Some(status) = &mut kept.object.status {
+        let refused = [Reason::AddressRefused, Reason::HTTPNotAllowed].map(Reason::as_str);
+        status
+            .attempt
+            .take_if(|attempt| refused.contains(&attempt.reason.as_str()));
     }
 }

@@ -148,15 +148,20 @@ fn local_words(message: &str, place: &str) -> String {
 /// Why a resource has no valid token, for `--once`.
 pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> String {
     let ready = status.and_then(|status| {
-        status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Ready")
+        let mut conditions = status.conditions.iter();
+        conditions.find(|condition| condition.type_ == "Ready")
     });
-    match ready {
-        Some(ready) => local_words(&format!("{}: {}", ready.reason, ready.message), place),
-        None => "there is no token yet".to_owned(),
+    let Some(ready) = ready else {
+        return "there is no token yet".to_owned();
+    };
+    let mut why = local_words(&format!("{}: {}", ready.reason, ready.message), place);
+    if let Some(attempt) = status.and_then(|status| status.attempt.as_ref()) {
+        match &attempt.next_time {
+            Some(next) => why.push_str(&format!(" It is not tried again before {next}, whoever asks, unless manifest or credentials change.")),
+            None => why.push_str(" It is not tried again until manifest or credentials change."),
+        }
     }
+    why
 }
 
 /// How a resource's name is printed.

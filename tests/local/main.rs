@@ -108,7 +108,18 @@ async fn once_ends_with_1_and_the_reason_when_a_token_could_not_be_had() {
     // What failed is not due again yet: a second run asks for nothing.
     let (code, text) = rig.once().await;
     assert_eq!((code, rig.requests()), (1, 1), "{text}");
+    assert!(text.contains("not tried again before"), "{text}");
     assert!(!rig.token_file().exists());
+}
+
+#[tokio::test]
+async fn what_a_flag_forbade_is_tried_at_once_when_the_flag_allows_it() {
+    let rig = Rig::new(3600.0);
+    let strict = rig.run(&rig.manifests(), &["--once"]);
+    strict.line(&["failed", "AddressRefused"]).await;
+    assert_eq!(strict.ended().await.code(), Some(1));
+    let (code, text) = rig.once().await;
+    assert_eq!((code, rig.requests()), (0, 1), "{text}");
 }
 
 #[tokio::test]
@@ -381,43 +392,63 @@ async fn a_second_process_on_the_same_output_is_refused() {
     running.signal(Signal::Terminate);
 }
 
+/// Twelve resources that all ask and write at once, killed when so many of their requests have come: each time in the midst
+/// of some writes.
 #[tokio::test]
-async fn killed_at_any_moment_it_leaves_a_whole_output() {
+async fn killed_at_any_moment_it_leaves_whole_outputs() {
+    const RESOURCES: usize = 12;
     let rig = Rig::new(3600.0);
-    let template = |number: usize| {
+    rig.remove("books.yaml");
+    let name = |number: usize| format!("r{number}");
+    let template = |round: usize| {
         format!(
-            "  tokenSecret:\n    name: books-token\n    data:\n      one: \"{{{{ access_token }}}}\"\n      two: \"{{{{ access_token }}}}\"\n      n{number}: x\n"
+            "    data:\n      one: \"{{{{ access_token }}}}\"\n      two: \"{{{{ access_token }}}}\"\n      round{round}: x\n"
         )
     };
-    let folder = rig.output().join("default/books-token");
-    for round in 0..14 {
-        let manifest = rig
-            .client("books", "")
-            .replace("  tokenSecret: {name: books-token}\n", &template(round % 2));
-        rig.write("books.yaml", &manifest);
-        let running = rig.start(&[]);
-        // From before the first request to after the last write.
-        let pause = Duration::from_millis(20 + 13 * round as u64);
-        tokio::time::sleep(pause).await;
-        running.kill();
-        let (one, two) = (
-            fs::read(folder.join("..data/one")),
-            fs::read(folder.join("..data/two")),
-        );
-        if let Ok(one) = one {
-            assert_eq!(one, two.unwrap(), "both of one token");
-            assert!(rig.is_valid(&String::from_utf8(one).unwrap()));
+    let folder = |number: usize| rig.output().join(format!("default/{}-token", name(number)));
+    let mut cut = 0;
+    for round in 0..24 {
+        for number in 0..RESOURCES {
+            let name = name(number);
+            let flow = format!("  tokenSecret: {{name: {name}-token}}\n");
+            let block = format!(
+                "  tokenSecret:\n    name: {name}-token\n{}",
+                template(round)
+            );
+            let manifest = rig.client(&name, "").replace(&flow, &block);
+            rig.write(&format!("{name}.yaml"), &manifest);
         }
+        let before = rig.requests();
+        let running = rig.start(&[]);
+        let some = 1 + round % RESOURCES;
+        rig.provider
+            .wait_for_requests(PATH, before + some, rig::PATIENCE)
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(round as u64 % 5)).await;
+        running.kill();
+        let mut written = 0;
+        for number in 0..RESOURCES {
+            let read = |key: &str| fs::read_to_string(folder(number).join("..data").join(key));
+            if let Ok(one) = read("one") {
+                assert_eq!(one, read("two").unwrap(), "both of one token");
+                assert!(rig.is_valid(&one));
+            }
+            written += usize::from(read(&format!("round{round}")).is_ok());
+        }
+        cut += usize::from(written < RESOURCES);
     }
-    assert_eq!(rig.once().await.0, 0);
-    let found = names(&folder);
-    assert_eq!(
-        found.iter().filter(|name| name.starts_with("..20")).count(),
-        1,
-        "{found:?}"
-    );
-    let token = fs::read_to_string(folder.join("one")).unwrap();
-    assert!(rig.is_valid(&token));
+    assert!(cut >= 12, "only {cut} rounds were cut");
+    let (code, text) = rig.once().await;
+    assert_eq!(code, 0, "{text}");
+    for number in 0..RESOURCES {
+        let found = names(&folder(number));
+        let versions = found.iter().filter(|name| name.starts_with("..20"));
+        assert_eq!(versions.count(), 1, "{found:?}");
+        assert_eq!(found[1..], ["..data", "one", "round23", "two"], "{found:?}");
+        let token = fs::read_to_string(folder(number).join("one")).unwrap();
+        assert!(rig.is_valid(&token));
+    }
 }
 
 #[tokio::test]

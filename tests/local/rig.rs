@@ -107,6 +107,11 @@ impl Rig {
 
     /// The same on other manifests.
     pub fn start_on(&self, manifests: &Path, more: &[&str]) -> Running {
+        self.run(manifests, &[&["--allow-loopback"], more].concat())
+    }
+
+    /// The same without any flag of its own.
+    pub fn run(&self, manifests: &Path, flags: &[&str]) -> Running {
         let log = self.folder.path().join("log");
         let file = File::options()
             .create(true)
@@ -115,11 +120,11 @@ impl Rig {
             .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_oauthclient-operator"));
         command
-            .args(["local", "--allow-loopback", "--log-level", "debug", "-f"])
+            .args(["local", "--log-level", "debug", "-f"])
             .arg(manifests)
             .arg("--output")
             .arg(self.output())
-            .args(more)
+            .args(flags)
             .stdout(file.try_clone().unwrap())
             .stderr(file);
         Running {
