@@ -284,14 +284,17 @@ impl Record {
         crate::schedule::earliest(self.last_asked, self.last_asked, self.elsewhere)
     }
 
-    /// The earliest time for a request that a change asks for.
+    /// The earliest time for a request that a change asks for. After a start only what is persisted tells of the last one.
     pub(super) fn floor(&self, now: Time) -> Time {
         let attempt = self.attempt.as_deref();
-        let Some(attempt) = attempt.filter(|attempt| !attempt.is_in_the_future(now)) else {
-            return self.pause();
-        };
-        let last = self.last_asked.max(attempt.time);
-        crate::schedule::earliest(last, attempt.not_before, self.elsewhere)
+        let attempt = attempt.filter(|attempt| !attempt.is_in_the_future(now));
+        let issued = self.own_token().map(|token| token.issued);
+        let last = attempt
+            .map(|attempt| attempt.time)
+            .max(issued.filter(|issued| *issued <= now))
+            .map_or(self.last_asked, |time| time.max(self.last_asked));
+        let not_before = attempt.map_or(last, |attempt| attempt.not_before);
+        crate::schedule::earliest(last, not_before, self.elsewhere)
     }
 
     /// When the token ends, if it is alive and anyone cares.

@@ -173,6 +173,25 @@ impl Item {
         self.clock = clock;
     }
 
+    /// The operator is gone, and with it what it knew of requests that left no trace.
+    pub fn forget_what_is_not_persisted(&mut self, now: Time) {
+        let lost = std::mem::take(&mut self.flying);
+        if lost {
+            // The next operator asks again.
+            self.excuse(1);
+        }
+        // A token that is served again keeps its beginning: nothing tells when it was asked for last.
+        if lost || (self.served_again && self.attempt.is_none()) || self.token.is_none() {
+            self.check.never_before = 0;
+        }
+        let times = [
+            self.token.map(|token| token.issued),
+            self.attempt.map(|attempt| attempt.time),
+        ];
+        let persisted = times.into_iter().flatten().filter(|time| *time <= now);
+        self.last_asked = persisted.max().unwrap_or_default();
+    }
+
     /// Something asks for a request beside the schedule.
     pub fn excuse(&mut self, requests: u32) {
         self.check.extra += requests;

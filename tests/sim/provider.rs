@@ -91,7 +91,7 @@ pub const TIMEOUT: i64 = 10_000;
 impl Host {
     /// The host of a number: ten kinds in turn, the troubled ones with outages spread over `hours`.
     pub fn new(number: usize, hours: i64, draws: &mut Draws) -> Self {
-        let lives = [3600, 7200, 14_400, 43_200, 86_400];
+        let lives = [3600, 14_400, 28_800, 43_200, 86_400];
         let (kind, trouble, life) = match number % 10 {
             4 if number < 10 => (Kind::Plain, Trouble::None, 600),
             5 => {
@@ -105,11 +105,11 @@ impl Host {
                     per_second: 3,
                     retry_after: 20,
                 };
-                (kind, Trouble::None, 7200)
+                (kind, Trouble::None, 14_400)
             }
             9 => {
                 let ahead = draws.between(-30, 31);
-                (Kind::Skewed { ahead }, Trouble::None, 3600)
+                (Kind::Skewed { ahead }, Trouble::None, 7200)
             }
             kind => (
                 Kind::Plain,

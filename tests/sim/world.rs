@@ -30,16 +30,13 @@ impl Sim {
     pub(super) fn rebuild(&mut self) {
         self.epoch += 1;
         self.checks.disturbed(self.now);
-        for item in self.items.iter_mut().filter(|item| item.flying) {
-            // Its answer is lost with the operator that asked: nobody knows of it, and the next one asks again.
-            item.flying = false;
-            item.excuse(1);
-            item.check.never_before = 0;
+        let wall = self.wall();
+        for item in &mut self.items {
+            item.forget_what_is_not_persisted(wall);
         }
         self.engine = Engine::default();
         let before = memory::held();
         self.engine = Engine::new(self.scale.limits);
-        let wall = self.wall();
         let tokens_first = self.draws.next().is_multiple_of(2);
         for pass in 0..3 {
             for id in 0..self.items.len() as u32 {
@@ -72,7 +69,7 @@ impl Sim {
             let due = view.is_some_and(|view| view.request <= wall);
             if due && wanted > wall {
                 self.checks.violation(format!(
-                    "promise 5: {id} is due after a restart, wanted only at {wanted}"
+                    "promise 5: {id} is due after a restart at {wall}, wanted only at {wanted}: {:?}", self.items[id as usize]
                 ));
             }
         }

@@ -133,8 +133,8 @@ fn what_the_facts_say_is_stale_is_requested_at_once() {
     ];
     for (what, token, facts) in cases {
         let mut bench = Bench::with(facts, Some(token));
-        bench.engine.ready(at(0));
-        assert!(bench.work(0), "{what}");
+        bench.engine.ready(at(5));
+        assert!(bench.work(5), "{what}");
     }
 }
 
@@ -151,6 +151,17 @@ fn a_life_that_ended_before_its_next_request_is_allowed_waits_for_that_but_for_n
         bench.engine.ready(at(11));
         assert_eq!(bench.view().request, at(due));
     }
+}
+
+#[test]
+fn a_changed_spec_keeps_two_seconds_from_the_tokens_own_request_also_after_a_start() {
+    let edited = ResourceFacts {
+        inputs: 11,
+        ..resource()
+    };
+    let mut bench = Bench::with(edited, Some(token()));
+    bench.engine.ready(at(1));
+    assert_eq!(bench.view().request, at(2));
 }
 
 #[test]
