@@ -50,7 +50,6 @@ pub(super) async fn drive(
                 .min(LONGEST_SLEEP),
             None => Duration::from_secs(1),
         };
-        shared.sweep();
         tokio::select! {
             () = &mut stop => break,
             () = shared.wake.notified() => {}

@@ -9,10 +9,11 @@ use crate::queue::Class;
 
 use super::shared::{Shared, lock};
 
-/// Shows the engine for ever.
+/// Shows the engine for ever, and drops what nobody came for.
 pub(super) async fn show(shared: Arc<Shared>) {
     loop {
         sample(&shared);
+        shared.sweep();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

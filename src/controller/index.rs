@@ -220,7 +220,10 @@ mod tests {
         );
         assert!(index.users(secret_id("other", "shared")).is_empty());
         index.put(&a, "own", "a-token", 1);
-        assert_eq!(index.users(secret_id("n", "shared")), [b.clone()]);
+        assert_eq!(
+            index.users(secret_id("n", "shared")),
+            std::slice::from_ref(&b)
+        );
         index.remove(&b);
         assert!(index.users(secret_id("n", "shared")).is_empty());
         assert!(index.is_target(&a, "a-token") && !index.is_target(&a, "b-token"));
