@@ -17,10 +17,10 @@ pub(super) struct Index {
     leftovers: HashMap<Key, BTreeSet<String>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 struct Entry {
     credentials: SecretId,
-    target: SecretId,
+    /// The name of the token Secret: when another is named, what the old one holds moves.
+    target: Box<str>,
     /// The newest version that a watch has told of; 0 where versions do not count up.
     seen: u64,
 }
@@ -46,24 +46,32 @@ pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
 }
 
 impl Index {
-    /// Notes which Secrets a resource names, as a watch has told, and the version that said so.
-    pub(super) fn put(&mut self, key: &Key, credentials: &str, target: &str, seen: u64) {
+    /// Notes which Secrets a resource names, as a watch has told, and the version that said so. Whether it named another
+    /// token Secret before: that one is a leftover now.
+    pub(super) fn put(&mut self, key: &Key, credentials: &str, target: &str, seen: u64) -> bool {
+        let credentials = secret_id(key.namespace(), credentials);
         let entry = Entry {
             seen,
-            credentials: secret_id(key.namespace(), credentials),
-            target: secret_id(key.namespace(), target),
+            credentials,
+            target: target.into(),
         };
         let before = self.resources.insert(key.clone(), entry);
-        if before.is_some_and(|before| before.credentials == entry.credentials) {
-            return;
+        if before
+            .as_ref()
+            .is_none_or(|before| before.credentials != credentials)
+        {
+            if let Some(before) = &before {
+                self.forget_user(before.credentials, key);
+            }
+            self.users.entry(credentials).or_default().push(key.clone());
         }
-        if let Some(before) = before {
-            self.forget_user(before.credentials, key);
+        match before {
+            Some(before) if *before.target != *target => {
+                self.leftover(key, &before.target);
+                true
+            }
+            _ => false,
         }
-        self.users
-            .entry(entry.credentials)
-            .or_default()
-            .push(key.clone());
     }
 
     /// Forgets a resource.
@@ -166,7 +174,7 @@ impl Index {
     pub(super) fn is_target(&self, key: &Key, name: &str) -> bool {
         self.resources
             .get(key)
-            .is_some_and(|entry| entry.target == secret_id(key.namespace(), name))
+            .is_some_and(|entry| *entry.target == *name)
     }
 
     /// Notes a Secret of the resource under another name.
@@ -227,6 +235,19 @@ mod tests {
         index.remove(&b);
         assert!(index.users(secret_id("n", "shared")).is_empty());
         assert!(index.is_target(&a, "a-token") && !index.is_target(&a, "b-token"));
+    }
+
+    #[test]
+    fn another_name_makes_the_old_secret_a_leftover() {
+        let mut index = Index::default();
+        let key = Key::new("n", "a");
+        assert!(!index.put(&key, "c", "old", 1));
+        assert!(!index.put(&key, "other", "old", 2));
+        assert!(index.put(&key, "other", "new", 3));
+        assert_eq!(index.leftovers(&key, "new"), ["old"]);
+        // Back again before anything was done about it.
+        assert!(index.put(&key, "other", "old", 4));
+        assert_eq!(index.leftovers(&key, "old"), ["new"]);
     }
 
     #[test]

@@ -118,6 +118,15 @@ impl Shared {
         }
     }
 
+    /// The resource names another token Secret now: what is remembered of the old one says nothing of it.
+    pub(super) fn target_moved(&self, key: &Key) {
+        if let Some(memory) = lock(&self.memories).get_mut(key) {
+            memory.written = None;
+            memory.told_gone = false;
+            memory.doubts = 0;
+        }
+    }
+
     /// Forgets a resource that is gone.
     pub(super) fn forget(&self, key: &Key) {
         lock(&self.memories).remove(key);

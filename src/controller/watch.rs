@@ -151,18 +151,21 @@ impl Listener<OAuthClient> for Resources {
         }
         let facts = resource_facts(&object);
         let spec = &object.spec;
-        let (known, credentials) = {
+        let (known, moved, credentials) = {
             let mut index = lock(&self.shared.index);
             let known = index.knows(&key);
             let seen = ordered(object.metadata.resource_version.as_deref());
-            index.put(
+            let moved = index.put(
                 &key,
                 &spec.credentials.secret_name,
                 &spec.token_secret.name,
                 seen,
             );
-            (known, index.credentials_of(&key))
+            (known, moved, index.credentials_of(&key))
         };
+        if moved {
+            self.shared.target_moved(&key);
+        }
         if facts.reported {
             self.shared.drop_recent(&key);
         } else {

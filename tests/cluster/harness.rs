@@ -58,6 +58,8 @@ pub struct Start {
     pub server: Option<String>,
     /// With the ServiceAccount that [`Stage::own_account`] made, in place of that of `deploy/`.
     pub own_account: bool,
+    /// Namespaces to watch besides the test's own.
+    pub namespaces: Vec<String>,
 }
 
 impl Default for Start {
@@ -66,6 +68,7 @@ impl Default for Start {
             args: vec!["--leader-elect=false".to_owned()],
             server: None,
             own_account: false,
+            namespaces: Vec::new(),
         }
     }
 }
@@ -94,7 +97,7 @@ impl Start {
     }
 
     /// With the namespace's own ServiceAccount.
-    pub fn as_own_account(mut self) -> Self {
+    pub fn with_own_account(mut self) -> Self {
         self.own_account = true;
         self
     }
@@ -159,12 +162,14 @@ impl Stage {
             Some(url) => identity.with_server(url.clone()),
             None => identity,
         };
+        let mut namespaces = start.namespaces;
+        namespaces.push(self.namespace.clone());
         let folder = tempfile::tempdir().unwrap().keep();
         let path = folder.join("kubeconfig");
         identity.write(&path).unwrap();
         Launch::run(PROGRAM, &path)
             .args([
-                format!("--watch-namespaces={}", self.namespace),
+                format!("--watch-namespaces={}", namespaces.join(",")),
                 "--allow-loopback".to_owned(),
                 "--log-level=debug".to_owned(),
             ])

@@ -12,11 +12,15 @@
 )]
 
 mod api_server;
+mod clocks;
 mod endpoint;
 mod fleet;
 mod foreign;
 mod harness;
 mod life;
+mod life_cycle;
+mod many;
 mod oracle;
 mod refusals;
+mod replicas;
 mod stale;

@@ -11,7 +11,7 @@ use super::harness::{SOON, Stage, Start};
 async fn rights_that_are_revoked_are_missed_before_a_token_is_asked_for() {
     let stage = Stage::new(3600.0).await;
     stage.own_account().await;
-    let operator = stage.operator(Start::default().as_own_account()).await;
+    let operator = stage.operator(Start::default().with_own_account()).await;
     stage.resource("main", "").await;
     stage.wait_ready("main").await;
     let binding = stage
@@ -47,7 +47,7 @@ async fn rights_that_are_revoked_are_missed_before_a_token_is_asked_for() {
 async fn a_token_in_hand_waits_for_the_right_to_write_it() {
     let stage = Stage::new(3600.0).await;
     stage.own_account().await;
-    let operator = stage.operator(Start::default().as_own_account()).await;
+    let operator = stage.operator(Start::default().with_own_account()).await;
     // The rule of Secrets is the third.
     let reads_only = r#"[{"op":"replace","path":"/rules/2/verbs","value":["get","list","watch"]}]"#;
     let role = [
