@@ -29,6 +29,7 @@ quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
 	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings)
+	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
 	$(call step,tests,$(CARGO) test --workspace --locked)

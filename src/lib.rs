@@ -1,7 +1,34 @@
-//! Keeps OAuth 2.0 access tokens fresh: the parts of `oauthclient-operator`.
+//! Keeps OAuth 2.0 access tokens fresh: the parts of `oauthclient-operator`. `docs/architecture.md` is the longer page.
 //!
-//! Dependencies point inward: the core ([`oauth`], [`schedule`], [`queue`], [`engine`]) knows no Kubernetes, no clock and
-//! no socket.
+//! Dependencies point inward: the core knows no Kubernetes, no clock and no socket. Time is an argument everywhere.
+//!
+//! | the core | knows |
+//! |---|---|
+//! | [`oauth`] | grants, client authentication, requests and answers as data |
+//! | [`schedule`] | when a token is replaced, and when it is tried again |
+//! | [`queue`] | what is due first; lanes, so that a hung host holds up nobody else |
+//! | [`engine`] | slim records and the queue, behind `changed`, `next` and `done` |
+//! | [`inputs`] | whether a published token is still what the spec asks for |
+//! | [`template`] | what is written into a token Secret's data |
+//! | [`mod@decide`] | `(observed, now) -> plan`; what follows from an answer; conditions, events and their words |
+//! | [`mod@walk`] | one resource's way through all of these, for whatever `World` a driver brings |
+//!
+//! | a driver | over |
+//! |---|---|
+//! | [`controller`] | Kubernetes: watches, reads, writes, status, events |
+//! | [`local`] | files |
+//!
+//! | the rim | has |
+//! |---|---|
+//! | [`http`] | the sender of token requests, and the addresses that it may dial |
+//! | [`leader`] | the Lease |
+//! | [`clock`] | the one place that asks what time it is |
+//! | [`cli`], [`telemetry`], [`metrics`], [`server`] | flags; logs; metrics; probes |
+//!
+//! | what all share | |
+//! |---|---|
+//! | [`api`] | the custom resource: types, schema, rules, validation, the list of reasons |
+//! | [`secret`], [`time`] | bytes that must not be seen; points in time and spans |
 
 pub mod api;
 pub mod cli;

@@ -51,7 +51,7 @@ pub fn documents(file: &str) -> Vec<(u64, &str)> {
 }
 
 /// Reads one YAML (or JSON) document that holds an `OAuthClient`: defaults are filled in, unknown fields are refused. What
-/// comes out has still to be put through [`super::validate`], which needs a few things more than a manifest tells.
+/// comes out has still to be put through [`super::validate()`], which needs a few things more than a manifest tells.
 ///
 /// # Errors
 /// Everything that the API server would refuse, with the field and, where it is known, the line within the document.

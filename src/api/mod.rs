@@ -5,7 +5,7 @@
 //! | [`spec`], [`status`] | the types as they are written |
 //! | `rules` | what belongs together, as CEL and as Rust |
 //! | [`schema`] | the CRD, and what it demands |
-//! | [`validate`] | from what is written to what is meant |
+//! | [`mod@validate`] | from what is written to what is meant |
 //! | [`conditions`] | the words of the status |
 
 mod check;

@@ -2,7 +2,7 @@
 //!
 //! The comments on the fields are what `kubectl explain` and the reference show, so they say what to write and when.
 //! Choices are plain text here, not enums, with their list in the schema: an object stored by another version of the
-//! operator must not break the decoding of a whole list. [`super::validate`] turns all of it into typed values.
+//! operator must not break the decoding of a whole list. [`super::validate()`] turns all of it into typed values.
 
 mod client;
 mod request;

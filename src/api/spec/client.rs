@@ -1,5 +1,10 @@
 //! Whom to ask, with which grant, as whom.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "these comments are the schema's descriptions too, which are plain text"
+)]
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

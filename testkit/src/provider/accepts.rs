@@ -1,4 +1,4 @@
-//! What a token endpoint accepts, and how it refuses everything else: data only; [`super::check`] applies it.
+//! What a token endpoint accepts, and how it refuses everything else: data only; `super::check` applies it.
 
 use std::collections::BTreeMap;
 
