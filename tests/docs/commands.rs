@@ -312,7 +312,7 @@ fn guides(reader: &Reader) {
 /// `docs/use.md`, in its order.
 async fn use_page(reader: &Reader) {
     let page = page("docs/use.md");
-    let [refresh, rotate, suspend, resume, adopt, delete] =
+    let [refresh, rotate, suspend, resume, rename, adopt, delete] =
         page.blocks_in("sh").collect::<Vec<_>>()[..]
     else {
         panic!("docs/use.md has other commands now: say here what is to come of them");
@@ -359,10 +359,19 @@ async fn use_page(reader: &Reader) {
     reader.follows(resume);
     reader.until_asked(4).await;
 
+    let gone = |name: &str| reader.object("secret", name).is_none();
+    reader.follows(rename);
+    reader
+        .until("the token is moved", || {
+            reader.holds_a_token("my-api-moved") && gone("my-api-token")
+        })
+        .await;
+    assert_eq!(reader.provider.count(PATH), 4, "a move asks for no token");
+
     reader.follows(adopt);
     reader
-        .until("the Secret is adopted", || {
-            reader.holds_a_token("handed-over")
+        .until("the Secret is adopted, and the one before is gone", || {
+            reader.holds_a_token("handed-over") && gone("my-api-moved")
         })
         .await;
     assert_eq!(
@@ -372,9 +381,7 @@ async fn use_page(reader: &Reader) {
 
     reader.follows(delete);
     reader
-        .until("the Secret goes with it", || {
-            reader.object("secret", "handed-over").is_none()
-        })
+        .until("the Secret goes with it", || gone("handed-over"))
         .await;
 }
 
