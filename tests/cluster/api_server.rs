@@ -132,6 +132,23 @@ async fn a_status_that_was_not_written_before_a_crash_is_written_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_waits_for_the_api_server_is_told_of() {
+    let stage = Stage::new(3600.0).await;
+    let proxy = stage.proxy().await;
+    proxy.add(secret_writes(Fault::Answer(Answer::internal_error())));
+    let operator = stage.operator_behind(&proxy).await;
+    stage.resource("main", "").await;
+    stage
+        .wait_for("main", "Reconciling", "True", "AwaitingWrite")
+        .await;
+    assert_eq!(stage.requests(), 1);
+    proxy.clear();
+    stage.wait_ready("main").await;
+    stage.wait_for("main", "Reconciling", "False", "").await;
+    ends_well(&stage, &operator, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_breaks_is_taken_up_again_and_misses_nothing() {
     let stage = Stage::new(3600.0).await;
     let proxy = stage.proxy().await;

@@ -257,6 +257,33 @@ async fn what_a_user_changes_in_the_token_secret_is_restored_and_what_is_theirs_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_keeps_being_altered_is_repaired_less_and_less_often() {
+    let stage = Stage::new(3600.0).await;
+    let operator = stage.operator(Start::default()).await;
+    stage.resource("main", "").await;
+    stage.wait_ready("main").await;
+    let alter = r#"{"data":{"access_token":"eA=="}}"#;
+    for repairs in 1..=2 {
+        stage
+            .kubectl(&["patch", "secret", "main-token", "-p", alter])
+            .await;
+        stage
+            .until("it is restored", || async {
+                stage.valid_token("main-token").await.is_some()
+            })
+            .await;
+        assert_eq!(stage.requests(), 1 + repairs);
+    }
+    stage
+        .kubectl(&["patch", "secret", "main-token", "-p", alter])
+        .await;
+    let message = stage.wait_for("main", "Stalled", "True", "Contested").await;
+    assert!(message.contains("managedFields"), "who does it: {message}");
+    stage.quiet(3, 8).await;
+    stage.nothing_leaked(&operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_resources_that_name_one_secret_one_holds_it_and_the_other_says_who() {
     let stage = Stage::new(3600.0).await;
     let operator = stage.operator(Start::default()).await;

@@ -58,6 +58,8 @@ pub struct Start {
     pub server: Option<String>,
     /// With the ServiceAccount that [`Stage::own_account`] made, in place of that of `deploy/`.
     pub own_account: bool,
+    /// The log filter.
+    pub log_level: &'static str,
     /// Namespaces to watch besides the test's own.
     pub namespaces: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Default for Start {
             args: vec!["--leader-elect=false".to_owned()],
             server: None,
             own_account: false,
+            log_level: "debug",
             namespaces: Vec::new(),
         }
     }
@@ -171,7 +174,7 @@ impl Stage {
             .args([
                 format!("--watch-namespaces={}", namespaces.join(",")),
                 "--allow-loopback".to_owned(),
-                "--log-level=debug".to_owned(),
+                format!("--log-level={}", start.log_level),
             ])
             .args(start.args)
             .start()

@@ -12,6 +12,7 @@
 )]
 
 mod api_server;
+mod canary;
 mod clocks;
 mod endpoint;
 mod fleet;
@@ -21,6 +22,8 @@ mod life;
 mod life_cycle;
 mod many;
 mod oracle;
+mod reasons;
 mod refusals;
 mod replicas;
+mod rights;
 mod stale;

@@ -1,0 +1,124 @@
+//! The operator uses every right that `deploy/` gives it, and needs no other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::harness::{PATH, Stage, Start};
+
+/// API group, resource (with subresource) and verb.
+type Right = (String, String, String);
+
+fn texts<'a>(rule: &'a Value, field: &str) -> Vec<&'a str> {
+    let list = rule.pointer(field).and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// What the Roles of the namespace allow.
+async fn granted(stage: &Stage) -> BTreeSet<Right> {
+    let roles = stage.kubectl(&["get", "roles", "-o", "json"]).await;
+    let roles: Value = serde_json::from_str(&roles).unwrap();
+    let mut rights = BTreeSet::new();
+    for role in roles["items"].as_array().unwrap() {
+        for rule in role["rules"].as_array().unwrap() {
+            for group in texts(rule, "/apiGroups") {
+                for resource in texts(rule, "/resources") {
+                    for verb in texts(rule, "/verbs") {
+                        rights.insert((group.into(), resource.into(), verb.into()));
+                    }
+                }
+            }
+        }
+    }
+    rights
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_life_uses_every_right_that_deploy_grants_and_needs_no_other() {
+    let stage = Stage::new(3600.0).await;
+    stage.own_account().await;
+    let mark = stage.plane.audit_mark().await.unwrap();
+    let operator = stage.operator(Start::elected(&[])).await;
+
+    // Created, refreshed, failing, recovering, restored, moved, suspended, deleted.
+    stage.resource("main", "").await;
+    stage.wait_ready("main").await;
+    stage.request_refresh("main").await;
+    stage.exactly(2).await;
+    let fault = testkit::provider::Fault::status(503);
+    stage.provider.set_fault(PATH, Some(fault));
+    stage.request_refresh("main").await;
+    stage.wait_for("main", "RefreshFailing", "True", "").await;
+    stage.provider.set_fault(PATH, None);
+    stage.wait_for("main", "RefreshFailing", "False", "").await;
+    stage.kubectl(&["delete", "secret", "main-token"]).await;
+    stage
+        .until("it is restored", || async {
+            stage.valid_token("main-token").await.is_some()
+        })
+        .await;
+    let moved = stage
+        .manifest("main", "")
+        .replace("main-token", "moved-token");
+    stage.apply(&moved).await;
+    stage
+        .until("it has moved", || async {
+            stage.valid_token("moved-token").await.is_some()
+                && stage.secret("main-token").await.is_none()
+        })
+        .await;
+    stage
+        .apply(&moved.replace("  credentials:", "  suspend: true\n  credentials:"))
+        .await;
+    stage.touch("moved-token").await;
+    stage.stays_at(stage.requests()).await;
+    stage.kubectl(&["delete", "oauthclient", "main"]).await;
+    stage
+        .until("the Secret is collected", || async {
+            stage.secret("moved-token").await.is_none()
+        })
+        .await;
+    let ended = operator.terminate(super::harness::SOON).await.unwrap();
+    assert!(ended.success());
+    stage.nothing_leaked(&operator).await;
+
+    let user = format!(
+        "system:serviceaccount:{}:oauthclient-operator",
+        stage.namespace
+    );
+    let mut used = BTreeSet::new();
+    for event in stage.plane.audit_since(mark).await.unwrap() {
+        if event.user != user {
+            continue;
+        }
+        assert_ne!(event.code, 403, "{} {}", event.verb, event.uri);
+        if event.resource.is_empty() {
+            // The API server's version; everyone may ask for it.
+            assert_eq!(event.verb, "get", "{}", event.uri);
+            continue;
+        }
+        let resource = event.rule_resource();
+        used.insert((event.api_group, resource, event.verb));
+    }
+    let granted = granted(&stage).await;
+    let missing: Vec<_> = used.difference(&granted).collect();
+    let to_spare: Vec<_> = granted.difference(&used).collect();
+    assert!(
+        missing.is_empty() && to_spare.is_empty(),
+        "missing: {missing:?}; to spare: {to_spare:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_in_one_namespace_and_in_all_are_the_same() {
+    let stage = Stage::new(3600.0).await;
+    stage.own_account().await;
+    let rules = |kind: &'static str| {
+        let stage = &stage;
+        async move { stage.object(kind, "oauthclient-operator").await.unwrap()["rules"].clone() }
+    };
+    assert_eq!(rules("role").await, rules("clusterrole").await);
+}
