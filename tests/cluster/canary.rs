@@ -382,9 +382,9 @@ async fn nothing_secret_shows_anywhere_whatever_goes_wrong() {
     });
 
     let labelled = "{oauthclient.dev/credentials: \"true\"}";
-    let broken_ca = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: broken-ca}}\ndata: {{ca.crt: nothing}}\n"
-    );
+    let broken_ca =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: broken-ca}\ndata: {ca.crt: nothing}\n"
+            .to_owned();
     let secrets = [
         secret(
             "client",
