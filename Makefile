@@ -1,6 +1,10 @@
 # The two commands: make quickstart, make test. Both need Rust; the tests need Go and Node as well.
 
 CARGO ?= cargo
+# Most tests wait for servers, not for a processor.
+export RUST_TEST_THREADS ?= 8
+# Random histories are the same in every run, so that a red run is due to the change; another number tries others.
+export PROPTEST_RNG_SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -32,7 +36,7 @@ test: ## everything that must pass
 	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
-	$(call step,tests,$(CARGO) test --workspace --locked)
+	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
 
 bench: ## measure, with ratios from one run (about half an hour)
