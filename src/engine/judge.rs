@@ -72,6 +72,11 @@ impl Plan {
         let mut plan = self;
         if nudge.has(Nudge::NEW) {
             plan = Plan::from_facts(record, now);
+            // Where another try does harm, what the credentials hold is read now: a label that is edited later is then known
+            // for no change.
+            if failing(record, now).is_some_and(|attempt| attempt.next == Time::NEVER) {
+                plan = plan.or(Plan::look(now));
+            }
         }
         if nudge.has(Nudge::JUDGE) {
             let judged = Plan::from_facts(record, now);
