@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::OAuthClientStatus;
+use crate::api::conditions::Reason;
 use crate::api::validate::{SpecProblem, Validated};
 use crate::oauth::error::FailureClass;
 use crate::schedule;
@@ -214,6 +215,10 @@ impl FailedAttempt {
     /// The attempt that a status tells of: what is left of it after a restart.
     pub fn from_status(status: &OAuthClientStatus) -> Option<FailedAttempt> {
         let told = status.attempt.as_ref()?;
+        // Nothing was sent: the flags of another process refused it, and this one's may be others.
+        if told.reason == Reason::AddressRefused.as_str() {
+            return None;
+        }
         let mut parts = told.inputs_hash.splitn(3, ';').map(str::to_owned);
         let condition = |kind: &str| {
             status

@@ -276,7 +276,12 @@ impl Told<'_> {
         Said {
             holds: true,
             reason: problem.reason.as_str().to_owned(),
-            message: format!("{} {}", problem.message, self.still_works()),
+            message: if problem.message.ends_with('.') {
+                format!("{} {}", problem.message, self.still_works())
+            } else {
+                // A command stands last, so that it can be copied.
+                format!("{} {}", self.still_works(), problem.message)
+            },
         }
     }
 

@@ -457,3 +457,24 @@ fn what_is_told_fits_the_schema_whatever_comes() {
         assert!(Reason::parse(&condition.reason).is_some());
     }
 }
+
+#[test]
+fn a_command_stands_last_so_that_it_can_be_copied() {
+    let mut seen = fresh(&Spec::default());
+    seen.credentials.as_mut().unwrap().labels.clear();
+    let plan = plan(&mut seen, 0);
+    let before = &seen.resource.status;
+    let said = report(&plan.situation, before, 1, StatusDetail::Always, at(0));
+    for kind in ["Ready", "Reconciling"] {
+        let message = message(&said.status, kind);
+        let command = "kubectl label secret client -n shop oauthclient.dev/credentials=true";
+        assert!(message.ends_with(command), "{message}");
+    }
+}
+
+#[test]
+fn what_the_flags_of_another_process_refused_is_no_failed_attempt() {
+    let refused = failure(FailureClass::Permanent, "AddressRefused");
+    let seen = after_failure(fresh(&Spec::default()), &refused, 0);
+    assert!(FailedAttempt::from_status(&seen.resource.status).is_none());
+}
