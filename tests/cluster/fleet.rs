@@ -27,6 +27,8 @@ pub struct Look {
     pub object: Value,
     /// The data of Secret `NAME-token`, decoded; `None` when there is none.
     pub data: Option<BTreeMap<String, String>>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Look {
@@ -95,6 +97,9 @@ impl<'a> Fleet<'a> {
             let look = Look {
                 object: serde_json::to_value(resource).unwrap(),
                 data: secret.map(decoded),
+                annotations: secret
+                    .and_then(|secret| secret.metadata.annotations.clone())
+                    .unwrap_or_default(),
             };
             (name, look)
         };

@@ -62,6 +62,8 @@ pub struct Start {
     pub log_level: &'static str,
     /// Namespaces to watch besides the test's own.
     pub namespaces: Vec<String>,
+    /// Without `--allow-loopback`, where the providers of the tests are.
+    pub no_loopback: bool,
 }
 
 impl Default for Start {
@@ -72,6 +74,7 @@ impl Default for Start {
             own_account: false,
             log_level: "debug",
             namespaces: Vec::new(),
+            no_loopback: false,
         }
     }
 }
@@ -97,6 +100,12 @@ impl Start {
             own_account: true,
             ..Start::default()
         }
+    }
+
+    /// With the rules for addresses as they are by default: loopback is refused.
+    pub fn without_loopback(mut self) -> Self {
+        self.no_loopback = true;
+        self
     }
 
     /// With the namespace's own ServiceAccount.
@@ -173,9 +182,9 @@ impl Stage {
         Launch::run(PROGRAM, &path)
             .args([
                 format!("--watch-namespaces={}", namespaces.join(",")),
-                "--allow-loopback".to_owned(),
                 format!("--log-level={}", start.log_level),
             ])
+            .args((!start.no_loopback).then_some("--allow-loopback"))
             .args(start.args)
             .start()
             .unwrap()

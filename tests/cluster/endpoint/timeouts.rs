@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use testkit::provider::{BlackHole, ConnectionFault, Fault, Listen, Provider, Script};
-use testkit::tls::Authority;
 
 use super::*;
 
@@ -133,12 +132,4 @@ async fn whatever_hangs_is_given_up_in_time_and_a_hung_host_delays_no_other() {
     let mut served = vec!["silent", "tls", "hung", "stalled", "drip"];
     served.extend(crowd.iter().map(String::as_str));
     fleet.well(&served).await;
-}
-
-/// A ConfigMap with an authority.
-fn trust(name: &str, authority: &Authority) -> String {
-    let pem = authority.pem().replace('\n', "\n    ");
-    format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  ca.crt: |\n    {pem}\n"
-    )
 }

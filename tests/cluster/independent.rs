@@ -1,0 +1,90 @@
+//! Somebody else's server (npm `oidc-provider`) agrees that what the operator sends is OAuth.
+
+use testkit::oidc::{Client, Event, Method, OidcProvider, Options};
+use testkit::tls::Authority;
+
+use super::fleet::Fleet;
+use super::harness::{SOON, Stage, Start, credentials, resource};
+
+/// Everything printable that encodings go wrong on.
+const SPECIAL: &str = "p+q%2F=&:/?#[]@!$'()*,;\"<>\\^`{|}~ \u{7e}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_independent_server_grants_by_basic_and_by_post_whatever_is_in_the_secret() {
+    let stage = Stage::new(3600.0).await;
+    let fleet = Fleet::of(&stage);
+    let authority = Authority::new("independent").unwrap();
+    let client = |id: &str, method| Client {
+        id: id.to_owned(),
+        secret: SPECIAL.to_owned(),
+        method,
+    };
+    let options = Options {
+        clients: vec![
+            client("user@example.com:basic +%", Method::ClientSecretBasic),
+            client("user@example.com:post +%", Method::ClientSecretPost),
+        ],
+        lifetime_seconds: 16,
+        ..Options::default()
+    };
+    let server = OidcProvider::start(options.clone(), Some(&authority))
+        .await
+        .unwrap();
+    let _operator = stage.operator(Start::default()).await;
+    stage
+        .apply(&super::endpoint::trust("independent-ca", &authority))
+        .await;
+    let names = ["basic", "post"];
+    for (name, client) in names.into_iter().zip(&options.clients) {
+        stage
+            .apply(&credentials(name, &client.id, &client.secret))
+            .await;
+        let more =
+            format!("  scopes: [read]\n  clientAuthentication: {{method: client_secret_{name}}}");
+        let manifest = resource(name, server.token_endpoint(), &more)
+            .replace("secretName: client", &format!("secretName: {name}"))
+            .replace("provider-ca", "independent-ca");
+        stage.apply(&manifest).await;
+    }
+    let first = fleet.well(&names).await;
+    // Through a refresh, each token is one that the server itself calls active.
+    let second = fleet
+        .until("both are refreshed", &names, SOON, |name, look| {
+            look.token() != first[name].token()
+        })
+        .await;
+    for (name, client) in names.into_iter().zip(&options.clients) {
+        let told = server
+            .introspect(second[name].token().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(told["active"], true, "{name}: {told}");
+        assert_eq!(told["client_id"], client.id, "{name}");
+        assert_eq!(told["scope"], "read", "{name}");
+    }
+    let events = server.events().unwrap();
+    let granted = |event: &Event| matches!(event, Event::Granted { .. });
+    assert!(events.iter().all(granted), "{events:?}");
+    assert!((4..=8).contains(&events.len()), "{events:?}");
+
+    // What it refuses is told by its own word, and mended by the right secret.
+    stage
+        .apply(&credentials("basic", &options.clients[0].id, "wrong"))
+        .await;
+    fleet
+        .until(
+            "the wrong secret is refused",
+            &["basic"],
+            SOON,
+            |_, look| look.condition("RefreshFailing").reason == "InvalidClient",
+        )
+        .await;
+    stage
+        .apply(&credentials("basic", &options.clients[0].id, SPECIAL))
+        .await;
+    fleet
+        .until("the right one is taken", &["basic"], SOON, |_, look| {
+            look.is("RefreshFailing", "False") && look.is("Ready", "True")
+        })
+        .await;
+}
