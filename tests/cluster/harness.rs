@@ -16,7 +16,7 @@ use testkit::tls::Authority;
 use testkit::wait;
 
 /// Long enough for a busy machine, short enough to notice.
-pub const SOON: Duration = Duration::from_secs(40);
+pub const SOON: Duration = Duration::from_secs(100);
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_oauthclient-operator");
 /// Where the provider's token endpoint is.
