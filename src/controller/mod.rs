@@ -44,7 +44,7 @@ use crate::server::{self, Liveness, Pages, Readiness};
 
 use calls::Calls;
 use shared::{Parts, Shared, lock};
-use watch::Scope;
+use watch::{Scope, Watching};
 
 pub use start::StartError;
 
@@ -221,42 +221,32 @@ async fn begin(
     tasks: &mut JoinSet<()>,
 ) {
     start::wait_for_crd(shared, client, scopes).await;
+    let watching = |kind: &str, scope: &Scope| {
+        let (synced, told) = channel::channel(false);
+        let watching = Watching {
+            client: client.clone(),
+            scope: scope.clone(),
+            shared: Arc::clone(shared),
+            beat: liveness.register(format!("{kind} {}", name_of(scope))),
+            synced,
+        };
+        (watching, told)
+    };
     let mut synced = Vec::new();
     for scope in scopes {
-        let (tell, told) = channel::channel(false);
+        let (resources, told) = watching("oauthclients", scope);
+        tasks.spawn(watch::resources(resources));
         synced.push(told);
-        let beat = liveness.register(format!("oauthclients {}", name_of(scope)));
-        tasks.spawn(watch::resources(
-            client.clone(),
-            scope.clone(),
-            Arc::clone(shared),
-            beat,
-            tell,
-        ));
     }
     all(synced).await;
     let mut synced = Vec::new();
     for scope in scopes {
-        let (tell, told) = channel::channel(false);
+        let (credentials, told) = watching("credentials", scope);
+        tasks.spawn(watch::credentials(credentials));
         synced.push(told);
-        let beat = liveness.register(format!("credentials {}", name_of(scope)));
-        tasks.spawn(watch::credentials(
-            client.clone(),
-            scope.clone(),
-            Arc::clone(shared),
-            beat,
-            tell,
-        ));
-        let (tell, told) = channel::channel(false);
+        let (tokens, told) = watching("tokens", scope);
+        tasks.spawn(watch::tokens(tokens));
         synced.push(told);
-        let beat = liveness.register(format!("tokens {}", name_of(scope)));
-        tasks.spawn(watch::tokens(
-            client.clone(),
-            scope.clone(),
-            Arc::clone(shared),
-            beat,
-            tell,
-        ));
     }
     all(synced).await;
     lock(&shared.engine).ready(shared.clock.now());

@@ -26,6 +26,16 @@ use super::shared::{Shared, lock};
 /// Where is watched: one namespace, or all.
 pub(super) type Scope = Option<String>;
 
+/// What every watch is begun with.
+pub(super) struct Watching {
+    pub(super) client: Client,
+    pub(super) scope: Scope,
+    pub(super) shared: Arc<Shared>,
+    pub(super) beat: Beat,
+    /// Turns true with the first complete list.
+    pub(super) synced: watch::Sender<bool>,
+}
+
 /// How many objects a list page holds: bounds the memory of a start.
 const PAGE: u32 = 250;
 /// How long a watch lasts before the server ends it, so that a stuck one cannot last for ever.
@@ -119,13 +129,14 @@ fn said(error: &Error) -> &'static str {
 }
 
 /// Watches the resources of one scope.
-pub(super) async fn resources(
-    client: Client,
-    scope: Scope,
-    shared: Arc<Shared>,
-    beat: Beat,
-    synced: watch::Sender<bool>,
-) {
+pub(super) async fn resources(watching: Watching) {
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
     let stream = watcher(api::<OAuthClient>(&client, &scope), config());
     let listener = Resources {
         shared: Arc::clone(&shared),
@@ -205,13 +216,14 @@ impl Listener<OAuthClient> for Resources {
 }
 
 /// Watches the metadata of credentials Secrets: those that carry the opt-in label.
-pub(super) async fn credentials(
-    client: Client,
-    scope: Scope,
-    shared: Arc<Shared>,
-    beat: Beat,
-    synced: watch::Sender<bool>,
-) {
+pub(super) async fn credentials(watching: Watching) {
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
     let label = format!("{CREDENTIALS_LABEL}=true");
     let stream = watcher(
         api::<PartialObjectMeta<ApiSecret>>(&client, &scope),
@@ -282,13 +294,14 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
 }
 
 /// Watches the metadata of token Secrets: those that carry our own label.
-pub(super) async fn tokens(
-    client: Client,
-    scope: Scope,
-    shared: Arc<Shared>,
-    beat: Beat,
-    synced: watch::Sender<bool>,
-) {
+pub(super) async fn tokens(watching: Watching) {
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
     let label = format!("{TOKEN_LABEL}=true");
     let stream = watcher(
         api::<PartialObjectMeta<ApiSecret>>(&client, &scope),
