@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{RULES, Rule};
+use super::rules::{self, Rule};
 use super::schema;
 use super::validate::{SpecProblem, kind_of};
 
@@ -223,7 +223,7 @@ fn at_most(
 }
 
 fn check_rules(spec: &Value, problems: &mut Vec<SpecProblem>) {
-    for rule in RULES {
+    for rule in rules::all() {
         let path = rule
             .at
             .strip_prefix("spec")

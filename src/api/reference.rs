@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::rules::RULES;
+use super::rules;
 use super::schema;
 
 const HEAD: &str = "<!-- Generated from src/api/: change the types there, not this file. -->
@@ -38,7 +38,7 @@ pub fn page() -> String {
         }
     }
     page.push_str(METADATA);
-    rules(&mut page);
+    list_rules(&mut page);
     page
 }
 
@@ -117,12 +117,12 @@ fn kind(schema: &Value) -> String {
     .to_owned()
 }
 
-fn rules(page: &mut String) {
+fn list_rules(page: &mut String) {
     page.push_str(
         "\n## Rules\n\nThe API server refuses what breaks one of these, with this message; `oauthclient-operator local` does the \
          same.\n\n| field | message |\n|---|---|\n",
     );
-    for rule in RULES {
+    for rule in rules::all() {
         let _ = writeln!(
             page,
             "| `{}{}` | {} |",

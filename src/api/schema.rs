@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::OAuthClient;
-use super::rules::{RULES, Rule};
+use super::rules::{self, Rule};
 
 /// The custom resource definition as the API server is to have it.
 pub fn crd() -> CustomResourceDefinition {
@@ -20,7 +20,7 @@ pub(crate) fn crd_value() -> Value {
     if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         tidy(schema);
         describe_root(schema);
-        for rule in RULES {
+        for rule in rules::all() {
             add_rule(schema, rule);
         }
     }

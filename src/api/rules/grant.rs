@@ -1,0 +1,20 @@
+//! Rules on `spec.grant`: what the token is asked with.
+
+use super::{Rule, own, text};
+use crate::api::words;
+
+pub(super) const RULES: &[Rule] = &[
+    own(
+        "spec.grant.type",
+        "!(self in ['refresh_token', 'authorization_code', 'urn:ietf:params:oauth:grant-type:device_code', \
+         'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:ietf:params:oauth:grant-type:token-exchange'])",
+        "is a grant that is not supported yet by this version: use client_credentials, password, or another grant that needs nothing but parameters",
+        |v| !words::RESERVED_GRANTS.contains(&text(v)),
+    ),
+    own(
+        "spec.grant.type",
+        r"self.matches('^[!#-\\[\\]-~]+$')",
+        "is not a grant type: write its registered name or URI, without spaces and quotes, as in client_credentials",
+        |v| words::is_oauth_word(text(v)),
+    ),
+];

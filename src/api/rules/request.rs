@@ -1,0 +1,147 @@
+//! Rules on scopes, parameters, `spec.request` and `spec.response`: how it is asked, and how the answer is read.
+
+use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, pointer, text};
+use crate::api::words;
+
+pub(super) const RULES: &[Rule] = &[
+    own(
+        "spec.scopes[]",
+        r"self.matches('^[!#-\\[\\]-~]+$')",
+        "is not one scope: write each scope as an item of its own, without spaces, quotes and backslashes",
+        |v| words::is_oauth_word(text(v)),
+    ),
+    own(
+        "spec.parameters",
+        "self.all(p, p.name in ['resource', 'audience'] || self.exists_one(q, q.name == p.name))",
+        "name a parameter twice: keep one of them (only resource and audience may repeat)",
+        |v| {
+            items(v).all(|p| {
+                let name = field(p, "name");
+                matches!(name, "resource" | "audience")
+                    || items(v).filter(|q| field(q, "name") == name).count() == 1
+            })
+        },
+    ),
+    Rule {
+        at: "spec.parameters[]",
+        field: ".value",
+        cel: "has(self.value) != has(self.credentialsKey)",
+        message: "needs exactly one of value and credentialsKey: set the one, remove the other",
+        holds: |v| v.get("value").is_some() != v.get("credentialsKey").is_some(),
+    },
+    own(
+        "spec.parameters[].name",
+        "!(self in ['grant_type', 'scope', 'client_id', 'client_secret'])",
+        "is set by a field of its own: use grant.type for grant_type, scopes for scope, and credentials.keys with \
+         clientAuthentication.method for client_id and client_secret",
+        |v| {
+            !matches!(
+                text(v),
+                "grant_type" | "scope" | "client_id" | "client_secret"
+            )
+        },
+    ),
+    own(
+        "spec.parameters[].name",
+        "self.matches('^[!-~]+$')",
+        "is not a name of a parameter: use printable ASCII characters without spaces",
+        |v| words::is_visible(text(v)),
+    ),
+    own("spec.parameters[].value", FIXED, FIXED_MESSAGE, |v| {
+        words::is_one_line(text(v))
+    }),
+    data_key("spec.parameters[].credentialsKey"),
+    Rule {
+        at: "spec",
+        field: ".parameters",
+        cel: "self.grant.type != 'password' || !has(self.parameters) || !self.parameters.exists(p, p.name in ['username', 'password'])",
+        message: "must not set username or password with grant.type password: put them into the credentials Secret (credentials.keys \
+                  names their keys)",
+        holds: |v| {
+            v.pointer("/grant/type").map(text) != Some("password")
+                || !below(v, "/parameters")
+                    .any(|p| matches!(field(p, "name"), "username" | "password"))
+        },
+    },
+    Rule {
+        at: "spec.request",
+        field: ".method",
+        cel: "self.method != 'GET' || self.format == 'query'",
+        message: "GET sends no body: set request.format to query, or request.method to POST",
+        holds: |v| field(v, "method") != "GET" || field(v, "format") == "query",
+    },
+    Rule {
+        at: "spec.request",
+        field: ".method",
+        cel: "self.method != 'PUT' || self.format != 'query'",
+        message: "PUT needs a body: set request.format to form or json, or request.method to POST",
+        holds: |v| field(v, "method") != "PUT" || field(v, "format") != "query",
+    },
+    own(
+        "spec.request.scopeSeparator",
+        "self.matches('^[ -~]+$')",
+        "is not a separator: use a space, a comma or other printable ASCII characters",
+        |v| words::is_printable(text(v)),
+    ),
+    own(
+        "spec.request.headers",
+        "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
+        "name a header twice: keep one of them (upper and lower case are the same)",
+        |v| {
+            items(v).all(|h| {
+                items(v)
+                    .filter(|g| field(g, "name").eq_ignore_ascii_case(field(h, "name")))
+                    .count()
+                    == 1
+            })
+        },
+    ),
+    Rule {
+        at: "spec.request.headers[]",
+        field: ".value",
+        cel: "has(self.value) != has(self.credentialsKey)",
+        message: "needs exactly one of value and credentialsKey: set the one, remove the other",
+        holds: |v| v.get("value").is_some() != v.get("credentialsKey").is_some(),
+    },
+    own(
+        "spec.request.headers[].name",
+        r"self.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$')",
+        "is not a name of a header: use letters, digits and - only",
+        |v| words::is_header_name(text(v)),
+    ),
+    own(
+        "spec.request.headers[].name",
+        "!(self.lowerAscii() in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
+         'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', \
+         'user-agent'])",
+        "is a header that the operator or the connection sets: remove it",
+        |v| {
+            !words::RESERVED_HEADERS
+                .iter()
+                .any(|name| text(v).eq_ignore_ascii_case(name))
+        },
+    ),
+    own(
+        "spec.request.headers[].value",
+        r"self.matches('^[!-~]([ -~]*[!-~])?$')",
+        "is not a value of a header: use printable ASCII characters, with no space at either end and no line break",
+        |v| words::is_header_value(text(v)),
+    ),
+    data_key("spec.request.headers[].credentialsKey"),
+    Rule {
+        at: "spec",
+        field: ".request.headers",
+        cel: "self.clientAuthentication.method == 'none' || !has(self.request.headers) || \
+              !self.request.headers.exists(h, h.name.lowerAscii() == 'authorization')",
+        message: "may set Authorization only with clientAuthentication.method none: set that, or remove the header",
+        holds: |v| {
+            v.pointer("/clientAuthentication/method").map(text) == Some("none")
+                || !below(v, "/request/headers")
+                    .any(|h| field(h, "name").eq_ignore_ascii_case("authorization"))
+        },
+    },
+    pointer("spec.response.accessTokenPointer"),
+    pointer("spec.response.tokenTypePointer"),
+    pointer("spec.response.scopePointer"),
+    pointer("spec.response.expiry.pointer"),
+];

@@ -1,0 +1,107 @@
+//! Rules on `spec.refresh` and `spec.tokenSecret`: when a token is replaced, and where it goes.
+
+use super::{Rule, field, keys, object_name, own, text, values};
+use crate::api::words;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        at: "spec.refresh",
+        field: ".beforePercent",
+        cel: "!(has(self.beforeSeconds) && has(self.beforePercent))",
+        message: "cannot stand beside refresh.beforeSeconds: remove one of the two",
+        holds: |v| v.get("beforeSeconds").is_none() || v.get("beforePercent").is_none(),
+    },
+    object_name("spec.tokenSecret.name"),
+    Rule {
+        at: "spec",
+        field: ".tokenSecret.name",
+        cel: "self.tokenSecret.name != self.credentials.secretName",
+        message: "is the credentials Secret, which the operator never writes to: choose another name for the token Secret",
+        holds: |v| v.pointer("/tokenSecret/name") != v.pointer("/credentials/secretName"),
+    },
+    own(
+        "spec.tokenSecret.type",
+        "self == oldSelf",
+        "cannot be changed, as the type of a Secret cannot: make a new OAuthClient with another tokenSecret.name",
+        |_| true,
+    ),
+    own(
+        "spec.tokenSecret.type",
+        "self in ['kubernetes.io/dockerconfigjson', 'kubernetes.io/basic-auth'] || !self.matches('^([^/]*[.])?(kubernetes|k8s)[.]io(/.*)?$')",
+        "is a type of Kubernetes itself: use Opaque, a type of your own domain, kubernetes.io/dockerconfigjson or \
+         kubernetes.io/basic-auth",
+        |v| words::is_allowed_secret_type(text(v)),
+    ),
+    own(
+        "spec.tokenSecret.type",
+        "self.matches('^[-._/a-zA-Z0-9]+$')",
+        "is not a type of a Secret: use letters, digits, - _ . and / only, as in Opaque or example.com/token",
+        |v| {
+            text(v)
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+        },
+    ),
+    Rule {
+        at: "spec.tokenSecret",
+        field: ".data",
+        cel: "self.type != 'kubernetes.io/dockerconfigjson' || (has(self.data) && '.dockerconfigjson' in self.data)",
+        message: "needs a template for the key .dockerconfigjson, which type kubernetes.io/dockerconfigjson demands",
+        holds: |v| {
+            field(v, "type") != "kubernetes.io/dockerconfigjson"
+                || v.pointer("/data/.dockerconfigjson").is_some()
+        },
+    },
+    Rule {
+        at: "spec.tokenSecret",
+        field: ".data",
+        cel: "self.type != 'kubernetes.io/basic-auth' || (has(self.data) && ('username' in self.data || 'password' in self.data))",
+        message: "needs a template for the key username or password, which type kubernetes.io/basic-auth demands",
+        holds: |v| {
+            field(v, "type") != "kubernetes.io/basic-auth"
+                || v.pointer("/data/username").is_some()
+                || v.pointer("/data/password").is_some()
+        },
+    },
+    own(
+        "spec.tokenSecret.labels",
+        "!self.exists(k, k.startsWith('oauthclient.dev/'))",
+        "must not set labels of oauthclient.dev, which are the operator's own: remove them",
+        |v| !keys(v).any(|key| key.starts_with("oauthclient.dev/")),
+    ),
+    own(
+        "spec.tokenSecret.labels",
+        "self.all(k, k.matches('^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+        "have a key that is not a label's: use an optional domain with /, then at most 63 letters, digits, - _ and .",
+        |v| keys(v).all(words::is_label_key),
+    ),
+    own(
+        "spec.tokenSecret.labels",
+        "self.all(k, self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
+        "have a value that is not a label's: use letters, digits, - _ and . only, with a letter or digit at both ends",
+        |v| values(v).all(words::is_label_value),
+    ),
+    own(
+        "spec.tokenSecret.annotations",
+        "!self.exists(k, k.startsWith('oauthclient.dev/') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
+        "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which others keep: remove them",
+        |v| {
+            !keys(v).any(|key| {
+                key.starts_with("oauthclient.dev/")
+                    || key == "kubectl.kubernetes.io/last-applied-configuration"
+            })
+        },
+    ),
+    own(
+        "spec.tokenSecret.annotations",
+        "self.all(k, k.matches('^([a-zA-Z0-9][-.a-zA-Z0-9]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+        "have a key that is not an annotation's: use an optional domain with /, then at most 63 letters, digits, - _ and .",
+        |v| keys(v).all(words::is_annotation_key),
+    ),
+    own(
+        "spec.tokenSecret.data",
+        "self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$') && k != '.' && !k.startsWith('..'))",
+        "have a key that a Secret cannot have: use at most 253 letters, digits, - _ and ., and no .. at the start",
+        |v| keys(v).all(|key| key.len() <= 253 && words::is_data_key(key)),
+    ),
+];
