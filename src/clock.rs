@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::oauth::Chance;
 use crate::time::{Span, Time};
 
 /// How often a file with an offset is read at most.
@@ -92,6 +93,17 @@ impl Clock {
         let uptime = uptime();
         let awake = self.elapsed();
         awake.saturating_add(self.sleep.so_far(awake, uptime))
+    }
+
+    /// Chance for one attempt at a token.
+    pub fn chance(&self) -> Chance {
+        let mut id = [0; 16];
+        // Without randomness from the kernel there is no TLS, so nothing would be sent that carries the zeros.
+        let _ = self.random.fill(&mut id);
+        Chance {
+            id,
+            random: self.random.clone(),
+        }
     }
 
     /// A random number, evenly spread over `[0, 1)`.

@@ -112,7 +112,7 @@ fn sent(resource: &Validated) -> Canonical {
     );
     form.field(
         "authentication",
-        match client.authentication {
+        match &client.authentication {
             ClientAuthentication::ClientSecretBasic {
                 encoding: BasicEncoding::FormEncoded,
             } => "client_secret_basic",

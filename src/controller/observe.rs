@@ -43,6 +43,7 @@ pub(super) async fn observe(
         memory,
         may_request,
         rules: shared.rules,
+        chance: shared.clock.chance(),
         resource,
     };
     if seen.resource.deleting {

@@ -224,7 +224,8 @@ fn wanted(
         return Plan::rest(situation::untouched(seen, now), Wants::Change);
     };
     let credentials = oauth::Credentials(credentials.data.clone());
-    let request = match oauth::request::build(&spec.client, &credentials) {
+    let ingredients = oauth::Ingredients::new(now, &seen.chance);
+    let request = match oauth::request::build(&spec.client, &credentials, &ingredients) {
         Ok(request) => request,
         Err(problem) => {
             let problem = messages::credentials(seen, spec, &problem);

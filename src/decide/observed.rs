@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::Reason;
 use crate::api::validate::{SpecProblem, Validated};
+use crate::oauth::Chance;
 use crate::oauth::error::FailureClass;
 use crate::schedule;
 use crate::secret::Secret;
@@ -35,6 +36,8 @@ pub struct Observed {
     pub may_request: bool,
     /// What the operator was started with.
     pub rules: Rules,
+    /// Chance for the attempt that may come of it: drawn anew for every look.
+    pub chance: Chance,
 }
 
 /// The resource itself.

@@ -162,6 +162,7 @@ impl Files {
             memory,
             may_request,
             rules: self.rules,
+            chance: self.clock.chance(),
         }))
     }
 }

@@ -1,10 +1,11 @@
 //! OAuth 2.0 as data: what is sent, what comes back, what it means (RFC 6749 and its family).
 //!
-//! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`] and its [`Credentials`] into an
-//! [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
+//! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`], its [`Credentials`] and the
+//! attempt's [`Ingredients`] into an [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
 
 pub mod document;
 pub mod error;
+pub mod ingredients;
 pub mod request;
 pub mod response;
 
@@ -14,6 +15,7 @@ use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 pub use error::{ErrorCode, FailureClass, TokenError};
+pub use ingredients::{Chance, Ingredients};
 pub use request::CredentialsProblem;
 
 /// What a resource makes us send, validated: a token endpoint and everything that shapes the request to it.
@@ -55,7 +57,7 @@ pub enum Grant {
 }
 
 /// How the client authenticates (RFC 6749 section 2.3, names of the IANA registry).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// HTTP Basic; `encoding` says whether id and secret are form-encoded first, as section 2.3.1 demands.
     ClientSecretBasic {

@@ -21,7 +21,7 @@ pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters}
 
 use super::{
     BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
-    ParameterValue,
+    Ingredients, ParameterValue,
 };
 use crate::secret::Secret;
 use credentials::Reader;
@@ -40,6 +40,7 @@ type Text = Zeroizing<String>;
 pub fn build(
     client: &Client,
     credentials: &Credentials,
+    _ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
     let reader = Reader(credentials);
@@ -85,7 +86,7 @@ fn parameters(
         Text::new(grant_type(&client.grant).to_owned()),
     )];
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
-    match client.authentication {
+    match &client.authentication {
         ClientAuthentication::ClientSecretBasic { .. } => {}
         ClientAuthentication::ClientSecretPost => {
             add("client_id", reader.credential(&client.keys.client_id)?);
@@ -158,8 +159,8 @@ fn headers(
         Format::Json => add("content-type", "application/json".into()),
         Format::Query => {}
     }
-    if let ClientAuthentication::ClientSecretBasic { encoding } = client.authentication {
-        add("authorization", basic(client, encoding, reader)?);
+    if let ClientAuthentication::ClientSecretBasic { encoding } = &client.authentication {
+        add("authorization", basic(client, *encoding, reader)?);
     }
     list.extend(own);
     Ok(list)

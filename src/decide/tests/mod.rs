@@ -165,6 +165,14 @@ pub(crate) fn token(text: &str, seconds: i64) -> Token {
     }
 }
 
+/// The same for every test: nothing here depends on it.
+pub(crate) fn chance() -> oauth::Chance {
+    oauth::Chance {
+        id: [7; 16],
+        random: ring::rand::SystemRandom::new(),
+    }
+}
+
 /// A resource that was just created, with credentials and no token: what is seen at 0, with a permit.
 pub(crate) fn fresh(spec: &Spec) -> Observed {
     Observed {
@@ -178,6 +186,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         memory: Memory::default(),
         may_request: true,
         rules: Rules::default(),
+        chance: chance(),
     }
 }
 

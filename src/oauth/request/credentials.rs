@@ -67,7 +67,7 @@ impl CredentialsProblem {
 /// The keys that the credentials Secret must have for this client, each once, in the order they are used.
 pub fn required_keys(client: &Client) -> Vec<String> {
     let mut keys: Vec<&String> = Vec::new();
-    match client.authentication {
+    match &client.authentication {
         ClientAuthentication::ClientSecretBasic { .. } | ClientAuthentication::ClientSecretPost => {
             keys.extend([&client.keys.client_id, &client.keys.client_secret]);
         }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::oauth::{CredentialKeys, Method, Parameter, ResponseShape};
+use crate::oauth::{Chance, CredentialKeys, Method, Parameter, ResponseShape};
+use crate::time::Time;
 
 fn client() -> Client {
     Client {
@@ -67,15 +68,24 @@ fn wire(request: &HttpRequest) -> String {
     out
 }
 
+fn attempt(client: &Client, credentials: &Credentials) -> Result<HttpRequest, CredentialsProblem> {
+    let chance = Chance {
+        id: [7; 16],
+        random: ring::rand::SystemRandom::new(),
+    };
+    let now = Time::from_seconds(1_700_000_000);
+    build(client, credentials, &Ingredients::new(now, &chance))
+}
+
 fn built(client: &Client, credentials: &Credentials) -> String {
-    match build(client, credentials) {
+    match attempt(client, credentials) {
         Ok(request) => wire(&request),
         Err(problem) => panic!("{problem}"),
     }
 }
 
 fn refused(client: &Client, credentials: &Credentials) -> CredentialsProblem {
-    match build(client, credentials) {
+    match attempt(client, credentials) {
         Ok(_) => panic!("a request was built"),
         Err(problem) => problem,
     }
@@ -436,7 +446,7 @@ fn required_keys_are_those_without_which_nothing_can_be_built() {
     for key in ["extra", "head"] {
         all.0.insert(key.into(), "v".into());
     }
-    assert!(build(&client, &all).is_ok());
+    assert!(attempt(&client, &all).is_ok());
     for key in keys {
         let mut less = all.clone();
         less.0.remove(&key);
@@ -463,7 +473,7 @@ fn names_that_the_request_sets_itself_are_refused() {
             check_names(&client),
             Err(NameProblem::Reserved { name: name.into() })
         );
-        assert!(build(&client, &usual()).is_err());
+        assert!(attempt(&client, &usual()).is_err());
     }
     let name = "password".to_owned();
     let own_password = Client {

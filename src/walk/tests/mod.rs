@@ -305,6 +305,7 @@ impl World for Scene {
             memory,
             may_request,
             rules: Rules::default(),
+            chance: crate::clock::Clock::system().chance(),
             resource,
         }))
     }

@@ -1,0 +1,29 @@
+//! What a token request is made of besides spec and credentials: what is new at every attempt.
+
+use ring::rand::SystemRandom;
+
+use crate::time::Time;
+
+/// Chance for one attempt, drawn at the rim: [`crate::clock::Clock::chance`]. Not to be copied, so that no identifier
+/// is used for two attempts.
+pub struct Chance {
+    /// 128 random bits: what names the attempt, such as the `jti` of an assertion (RFC 7519 section 4.1.7).
+    pub id: [u8; 16],
+    /// Randomness for signatures that need some (PS256, ES256): a capability of the rim's, handed in.
+    pub random: SystemRandom,
+}
+
+/// Everything that [`super::request::build`] takes besides the client and its credentials.
+pub struct Ingredients<'a> {
+    /// When the request is made: what assertions are dated with.
+    pub now: Time,
+    /// Chance for this attempt alone.
+    pub chance: &'a Chance,
+}
+
+impl<'a> Ingredients<'a> {
+    /// For a request that needs nothing but time and chance.
+    pub fn new(now: Time, chance: &'a Chance) -> Self {
+        Ingredients { now, chance }
+    }
+}
