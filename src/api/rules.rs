@@ -6,6 +6,7 @@
 
 mod client_authentication;
 mod grant;
+mod login;
 mod provider;
 mod request;
 mod token_secret;
@@ -74,6 +75,7 @@ const fn pointer(at: &'static str) -> Rule {
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [
         provider::RULES,
+        login::RULES,
         grant::RULES,
         client_authentication::RULES,
         request::RULES,

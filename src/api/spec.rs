@@ -5,6 +5,7 @@
 //! operator must not break the decoding of a whole list. [`super::validate()`] turns all of it into typed values.
 
 mod client;
+mod login;
 mod request;
 mod token;
 
@@ -17,6 +18,7 @@ use super::status::OAuthClientStatus;
 pub use client::{
     CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
 };
+pub use login::{Login, LoginParameter};
 pub use request::{Expiry, Header, Parameter, Request, Response};
 pub use token::{Refresh, TokenSecret};
 
@@ -107,6 +109,9 @@ pub struct OAuthClientSpec {
     pub refresh: Refresh,
     /// The Secret that the token is written to. The operator makes it, owns it, and deletes it with this resource.
     pub token_secret: TokenSecret,
+    /// How a person logs in with kubectl oauthclient login. Leave out where the endpoints of provider are all that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
     /// Set to true to ask for no more tokens. The one that is published stays until it expires.
     #[serde(default)]
     pub suspend: bool,

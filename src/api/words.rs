@@ -200,3 +200,35 @@ pub(crate) fn is_label_value(text: &str) -> bool {
         .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && (text.is_empty() || ends(text, |b| b.is_ascii_alphanumeric()))
 }
+
+/// The URL of an endpoint that people or forms are sent to: as [`is_endpoint`], with scheme, and without user name and
+/// fragment.
+pub(crate) fn is_plain_endpoint(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://"))
+        && authority(url).is_some()
+        && !has_user_info(url)
+        && !url.contains('#')
+        && is_endpoint(url)
+}
+
+/// A redirect URI on the loopback interface (RFC 8252 section 7.3), without query and fragment.
+pub(crate) fn is_loopback_redirect(uri: &str) -> bool {
+    let Some(rest) = uri.strip_prefix("http://") else {
+        return false;
+    };
+    let hosts = ["127.0.0.1", "localhost", "[::1]"];
+    let Some(rest) = hosts.iter().find_map(|host| rest.strip_prefix(host)) else {
+        return false;
+    };
+    let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let port_fits = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| {
+            (1..=5).contains(&digits.len())
+                && !digits.starts_with('0')
+                && digits.bytes().all(|b| b.is_ascii_digit())
+        });
+    port_fits
+        && path
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"#?\\".contains(&b))
+}

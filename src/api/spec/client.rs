@@ -17,6 +17,22 @@ pub struct Provider {
     #[serde(rename = "tokenURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub token_url: String,
+    /// The authorization endpoint (RFC 6749 section 3.1), where kubectl oauthclient login sends the browser.
+    #[serde(
+        default,
+        rename = "authorizationURL",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 2048))]
+    pub authorization_url: Option<String>,
+    /// The device authorization endpoint (RFC 8628 section 3.1), for kubectl oauthclient login --device.
+    #[serde(
+        default,
+        rename = "deviceAuthorizationURL",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 2048))]
+    pub device_authorization_url: Option<String>,
     /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,

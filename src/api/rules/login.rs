@@ -1,0 +1,79 @@
+//! Rules on the login: the endpoints that a person is sent to, and `spec.login`.
+
+use super::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
+use crate::api::words;
+
+const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
+const ENDPOINT_MESSAGE: &str = "is not the URL of an endpoint: write https://, host and path, as in https://auth.example.com/authorize, without user name, fragment and spaces";
+
+/// Parameters that the login sets by itself, or that must not show in a browser.
+const RESERVED: [&str; 13] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "password",
+];
+
+pub(super) const RULES: &[Rule] = &[
+    own(
+        "spec.provider.authorizationURL",
+        ENDPOINT,
+        ENDPOINT_MESSAGE,
+        |v| words::is_plain_endpoint(text(v)),
+    ),
+    own(
+        "spec.provider.deviceAuthorizationURL",
+        ENDPOINT,
+        ENDPOINT_MESSAGE,
+        |v| words::is_plain_endpoint(text(v)),
+    ),
+    own(
+        "spec.login.scopes[]",
+        r"self.matches('^[!#-\\[\\]-~]+$')",
+        "is not one scope: write each scope as an item of its own, without spaces, quotes and backslashes",
+        |v| words::is_oauth_word(text(v)),
+    ),
+    own(
+        "spec.login.parameters",
+        "self.all(p, p.name in ['resource', 'audience'] || self.exists_one(q, q.name == p.name))",
+        "name a parameter twice: keep one of them (only resource and audience may repeat)",
+        |v| {
+            items(v).all(|p| {
+                let name = field(p, "name");
+                matches!(name, "resource" | "audience")
+                    || items(v).filter(|q| field(q, "name") == name).count() == 1
+            })
+        },
+    ),
+    own(
+        "spec.login.parameters[].name",
+        "!(self in ['response_type', 'response_mode', 'client_id', 'client_secret', 'redirect_uri', 'scope', 'state', 'nonce', \
+         'code_challenge', 'code_challenge_method', 'request', 'request_uri', 'password'])",
+        "is set by the login itself, or must not show in a browser: remove it (scopes go into spec.scopes or spec.login.scopes)",
+        |v| !RESERVED.contains(&text(v)),
+    ),
+    own(
+        "spec.login.parameters[].name",
+        "self.matches('^[!-~]+$')",
+        "is not a name of a parameter: use printable ASCII characters without spaces",
+        |v| words::is_visible(text(v)),
+    ),
+    own("spec.login.parameters[].value", FIXED, FIXED_MESSAGE, |v| {
+        words::is_one_line(text(v))
+    }),
+    own(
+        "spec.login.redirectURI",
+        r#"self.matches('^http://(127[.]0[.]0[.]1|localhost|[[]::1[]])(:[1-9][0-9]{0,4})?(/[!"$->@-\\[\\]-~]*)?$')"#,
+        "is not a loopback redirect (RFC 8252 section 7.3): write http://127.0.0.1:8400/callback, or [::1] or localhost in place of the address, without query and fragment",
+        |v| words::is_loopback_redirect(text(v)),
+    ),
+];
