@@ -10,12 +10,14 @@
 //! - Id and secret go into the header or into the parameters, never into both (RFC 6749 section 2.3).
 //! - No parameter is sent twice but `resource` and `audience` (RFC 8707 section 2), none without a value (section 3.1).
 
+mod call;
 mod credentials;
 mod names;
 mod write;
 
 use zeroize::Zeroizing;
 
+pub use call::build_call;
 pub use credentials::{CredentialsProblem, required_keys, single_line};
 pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
 
@@ -85,22 +87,8 @@ fn parameters(
         "grant_type".to_owned(),
         Text::new(grant_type(&client.grant).to_owned()),
     )];
+    identify(client, reader, &mut list)?;
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
-    match &client.authentication {
-        ClientAuthentication::ClientSecretBasic { .. } => {}
-        ClientAuthentication::ClientSecretPost => {
-            add("client_id", reader.credential(&client.keys.client_id)?);
-            add(
-                "client_secret",
-                reader.credential(&client.keys.client_secret)?,
-            );
-        }
-        ClientAuthentication::None => {
-            if let Some(id) = reader.optional_credential(&client.keys.client_id)? {
-                add("client_id", id);
-            }
-        }
-    }
     if client.grant == Grant::Password {
         add("username", reader.credential(&client.keys.username)?);
         add("password", reader.credential(&client.keys.password)?);
@@ -122,6 +110,31 @@ fn parameters(
         }
     }
     Ok(list)
+}
+
+/// Adds the parameters by which the client says or proves who it is (RFC 6749 section 2.3), for whatever endpoint.
+fn identify(
+    client: &Client,
+    reader: &Reader<'_>,
+    list: &mut Vec<(String, Text)>,
+) -> Result<(), CredentialsProblem> {
+    let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
+    match &client.authentication {
+        ClientAuthentication::ClientSecretBasic { .. } => {}
+        ClientAuthentication::ClientSecretPost => {
+            add("client_id", reader.credential(&client.keys.client_id)?);
+            add(
+                "client_secret",
+                reader.credential(&client.keys.client_secret)?,
+            );
+        }
+        ClientAuthentication::None => {
+            if let Some(id) = reader.optional_credential(&client.keys.client_id)? {
+                add("client_id", id);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn headers(

@@ -564,3 +564,36 @@ fn headers_of_the_connection_and_a_second_authorization_are_refused() {
         Err(NameProblem::HeaderName { name: "x y".into() })
     );
 }
+
+#[test]
+fn a_call_of_another_endpoint_authenticates_as_the_token_request_and_is_a_form() {
+    let mut client = client();
+    client.format = Format::Json;
+    client.scopes = vec!["read".into()];
+    client.parameters = vec![fixed("audience", "x")];
+    client.headers = vec![
+        fixed("Content-Type", "application/vnd.example+json"),
+        fixed("X-Tenant", "shop"),
+    ];
+    let chance = Chance {
+        id: [7; 16],
+        random: ring::rand::SystemRandom::new(),
+    };
+    let url = url::Url::parse("https://auth.example/device").unwrap();
+    let request = build_call(
+        &client,
+        &url,
+        vec![("scope".into(), "a b".into())],
+        &usual(),
+        &Ingredients::new(Time::from_seconds(1_700_000_000), &chance),
+    );
+    assert_eq!(
+        wire(&request.ok().unwrap()),
+        "Post https://auth.example/device\n\
+         accept: application/json\n\
+         content-type: application/x-www-form-urlencoded\n\
+         x-tenant: shop\n\
+         \n\
+         client_id=me&client_secret=s3cret&scope=a+b"
+    );
+}

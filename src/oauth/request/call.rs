@@ -1,0 +1,41 @@
+//! Requests to the server's other endpoints, which take the same client authentication as the token endpoint: device
+//! authorization (RFC 8628 section 3.1), revocation (RFC 7009 section 2.1).
+
+use super::credentials::Reader;
+use super::{CredentialsProblem, Text, headers, identify, write};
+use crate::oauth::{Client, Credentials, Format, HttpRequest, Ingredients, Method};
+use crate::secret::Secret;
+
+/// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
+/// resource's own headers are sent along, its own parameters and scopes are not.
+///
+/// # Errors
+/// [`CredentialsProblem`], for the first credential that cannot be used.
+pub fn build_call(
+    client: &Client,
+    endpoint: &url::Url,
+    parameters: Vec<(String, Secret)>,
+    credentials: &Credentials,
+    _ingredients: &Ingredients<'_>,
+) -> Result<HttpRequest, CredentialsProblem> {
+    let reader = Reader(credentials);
+    let mut form = Client {
+        format: Format::Form,
+        ..client.clone()
+    };
+    // It tells of the token request's body, not of this one.
+    form.headers
+        .retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
+    let mut list = Vec::new();
+    identify(&form, &reader, &mut list)?;
+    for (name, value) in parameters {
+        let text = value.expose().unwrap_or_default();
+        list.push((name, Text::new(text.to_owned())));
+    }
+    Ok(HttpRequest {
+        method: Method::Post,
+        url: endpoint.as_str().into(),
+        headers: headers(&form, &reader)?,
+        body: Secret::new(write::form(&list)),
+    })
+}
