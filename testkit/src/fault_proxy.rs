@@ -177,6 +177,11 @@ impl FaultProxy {
         format!("https://{}", self.address)
     }
 
+    /// How long it has run: now, on the clock of [`Request::at`].
+    pub fn elapsed(&self) -> Duration {
+        self.shared.started.elapsed()
+    }
+
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address

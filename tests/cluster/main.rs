@@ -14,6 +14,7 @@
 mod api_server;
 mod canary;
 mod clocks;
+mod crash;
 mod endpoint;
 mod fleet;
 mod foreign;

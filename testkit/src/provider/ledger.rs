@@ -63,6 +63,8 @@ pub(crate) struct Ledger {
 }
 
 struct Refresh {
+    /// Its place in the order of issue.
+    number: usize,
     path: String,
     client: String,
     family: u64,
@@ -87,8 +89,8 @@ impl Ledger {
         let token = self.access_token(path, behaviour, request, length, now);
         let rules = &behaviour.refresh_tokens;
         let refresh_token = match spent {
-            Some(family) if rules.rotate => Some(self.refresh_token(path, request, family)),
-            None if rules.issue => Some(self.refresh_token(path, request, self.order.len() as u64)),
+            Some(family) if rules.rotate => Some(self.refresh_token(path, &request.client, family)),
+            None if rules.issue => Some(self.first_refresh_token(path, &request.client)),
             _ => None,
         };
         Ok(Handout {
@@ -200,17 +202,32 @@ impl Ledger {
         }
     }
 
-    fn refresh_token(&mut self, path: &str, request: &Checked, family: u64) -> String {
-        let token = format!("scripted-refresh-{}-{}", self.refresh.len() + 1, random());
+    /// The first refresh token of a new family.
+    pub(crate) fn first_refresh_token(&mut self, path: &str, client: &str) -> String {
+        let family = self.refresh.len() as u64;
+        self.refresh_token(path, client, family)
+    }
+
+    fn refresh_token(&mut self, path: &str, client: &str, family: u64) -> String {
+        let number = self.refresh.len() + 1;
+        let token = format!("scripted-refresh-{number}-{}", random());
         let refresh = Refresh {
+            number,
             path: path.to_owned(),
-            client: request.client.clone(),
+            client: client.to_owned(),
             family,
             replaced: None,
             dead: false,
         };
         self.refresh.insert(token.clone(), refresh);
         token
+    }
+
+    pub(crate) fn refresh_tokens(&self, path: &str) -> Vec<String> {
+        let all = self.refresh.iter();
+        let mut all: Vec<_> = all.filter(|(_, refresh)| refresh.path == path).collect();
+        all.sort_by_key(|(_, refresh)| refresh.number);
+        all.into_iter().map(|(token, _)| token.clone()).collect()
     }
 
     pub(crate) fn get(&self, token: &str) -> Option<&IssuedToken> {

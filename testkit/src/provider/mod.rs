@@ -370,6 +370,18 @@ impl Provider {
         self.state.lock().ledger.issued(path)
     }
 
+    /// Hands a client a refresh token outside of any request, as a login does: the first of a new family.
+    #[must_use]
+    pub fn issue_refresh_token(&self, path: &str, client: &str) -> String {
+        self.state.lock().ledger.first_refresh_token(path, client)
+    }
+
+    /// Every refresh token that an endpoint has handed out, dead or alive, in order.
+    #[must_use]
+    pub fn refresh_tokens(&self, path: &str) -> Vec<String> {
+        self.state.lock().ledger.refresh_tokens(path)
+    }
+
     /// Kills a token; whether it was there and not killed before.
     pub fn revoke(&self, token: &str) -> bool {
         self.state.lock().ledger.kill(token, clock::now())
