@@ -154,8 +154,13 @@ fn sent(resource: &Validated) -> Canonical {
 /// The credentials that are used: an edit of the name of a key that nobody reads asks for nothing.
 fn credentials(form: &mut Canonical, resource: &Validated) {
     let client = &resource.client;
-    form.field("secretName", &resource.credentials_secret);
-    form.field("clientID", &client.keys.client_id);
+    if let Some(name) = &resource.credentials_secret {
+        form.field("secretName", name);
+    }
+    match &client.client_id {
+        Some(id) => form.field("client_id", id),
+        None => form.field("clientID", &client.keys.client_id),
+    }
     if client.authentication != ClientAuthentication::None {
         form.field("clientSecret", &client.keys.client_secret);
     }

@@ -412,11 +412,11 @@ impl<W: World> Walker<'_, W> {
                 .and_then(SecretSeen::state)
                 .map(|state| state.credentials),
         };
-        if let (Some(credentials), Some(content)) = (&self.seen.credentials, self.seen.content)
-            && made_from.as_deref() == Some(&credentials.version())
+        if let (Some(version), Some(content)) = (self.seen.lent(), self.seen.content)
+            && made_from.as_deref() == Some(&version)
         {
             memory.fingerprint = Some(Fingerprint {
-                version: short(&credentials.version()),
+                version: short(&version),
                 content,
             });
         }

@@ -35,6 +35,7 @@ fn client(url: &str) -> Client {
     Client {
         token_url: url.parse().unwrap(),
         grant: Grant::ClientCredentials,
+        client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),
         scopes: vec![],

@@ -87,8 +87,9 @@ pub struct OAuthClientSpec {
     #[serde(default)]
     pub client_authentication: ClientAuthentication,
     /// The Secret that holds the credentials. It stands in this namespace and must carry the label
-    /// oauthclient.dev/credentials: "true", set by whoever owns it.
-    pub credentials: Credentials,
+    /// oauthclient.dev/credentials: "true", set by whoever owns it. Required unless nothing of the request comes from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
     /// Scopes to ask for, each an item of its own. Leave out to take what the provider grants by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]

@@ -66,8 +66,8 @@ pub struct Validated {
     pub client: Client,
     /// When tokens are replaced.
     pub policy: Policy,
-    /// Name of the credentials Secret.
-    pub credentials_secret: String,
+    /// Name of the credentials Secret; `None` where nothing of the request comes from one.
+    pub credentials_secret: Option<String>,
     /// Where the certificates of further authorities stand.
     pub ca_bundle: Option<ConfigMapKey>,
     /// How long a token request may take, all in all.
@@ -151,7 +151,10 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     Ok(Validated {
         client,
         policy: policy(&spec.refresh),
-        credentials_secret: spec.credentials.secret_name.clone(),
+        credentials_secret: spec
+            .credentials
+            .as_ref()
+            .map(|credentials| credentials.secret_name.clone()),
         ca_bundle: spec.provider.ca_bundle.as_ref().map(|bundle| ConfigMapKey {
             name: bundle.config_map_name.clone(),
             key: bundle.key.clone(),
@@ -171,7 +174,11 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
 // The choices below were checked against their lists in the schema: what is not one of the others is the default.
 
 fn client(spec: &OAuthClientSpec, token_url: url::Url) -> Client {
-    let keys = &spec.credentials.keys;
+    let no_keys = spec::CredentialKeys::default();
+    let keys = spec
+        .credentials
+        .as_ref()
+        .map_or(&no_keys, |credentials| &credentials.keys);
     Client {
         token_url,
         grant: match spec.grant.type_.as_str() {
@@ -180,6 +187,7 @@ fn client(spec: &OAuthClientSpec, token_url: url::Url) -> Client {
             other => Grant::Other(other.to_owned()),
         },
         authentication: authentication(&spec.client_authentication),
+        client_id: spec.client_authentication.client_id.clone(),
         keys: CredentialKeys {
             client_id: keys.client_id.clone(),
             client_secret: keys.client_secret.clone(),

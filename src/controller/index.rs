@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::decide::short;
+use crate::decide::{nothing_lent, short};
 use crate::engine::Key;
 
 /// Names of Secrets as hashes of `namespace/name`.
@@ -17,7 +17,11 @@ pub(super) struct Index {
     leftovers: HashMap<Key, BTreeSet<String>>,
 }
 
+/// No Secret: never the id of one.
+const NONE: SecretId = 0;
+
 struct Entry {
+    /// The credentials Secret, or [`NONE`].
     credentials: SecretId,
     /// The name of the token Secret: when another is named, what the old one holds moves.
     target: Box<str>,
@@ -48,8 +52,14 @@ pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
 impl Index {
     /// Notes which Secrets a resource names, as a watch has told, and the version that said so. Whether it named another
     /// token Secret before: that one is a leftover now.
-    pub(super) fn put(&mut self, key: &Key, credentials: &str, target: &str, seen: u64) -> bool {
-        let credentials = secret_id(key.namespace(), credentials);
+    pub(super) fn put(
+        &mut self,
+        key: &Key,
+        credentials: Option<&str>,
+        target: &str,
+        seen: u64,
+    ) -> bool {
+        let credentials = credentials.map_or(NONE, |name| secret_id(key.namespace(), name));
         let entry = Entry {
             seen,
             credentials,
@@ -63,7 +73,9 @@ impl Index {
             if let Some(before) = &before {
                 self.forget_user(before.credentials, key);
             }
-            self.users.entry(credentials).or_default().push(key.clone());
+            if credentials != NONE {
+                self.users.entry(credentials).or_default().push(key.clone());
+            }
         }
         match before {
             Some(before) if *before.target != *target => {
@@ -137,9 +149,12 @@ impl Index {
         is_older(resource_version, known)
     }
 
-    /// The version of the credentials Secret that a resource names, if it is labelled.
+    /// The version of what is lent to a resource: of the credentials Secret that it names, if that is labelled.
     pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
         let entry = self.resources.get(key)?;
+        if entry.credentials == NONE {
+            return Some(nothing_lent().version);
+        }
         let told = self.credentials.get(&entry.credentials)?;
         Some(told.version)
     }
@@ -220,14 +235,14 @@ mod tests {
     fn a_secret_leads_to_all_who_use_it_and_to_nobody_who_did() {
         let mut index = Index::default();
         let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
-        index.put(&a, "shared", "a-token", 1);
-        index.put(&b, "shared", "b-token", 1);
+        index.put(&a, Some("shared"), "a-token", 1);
+        index.put(&b, Some("shared"), "b-token", 1);
         assert_eq!(
             index.users(secret_id("n", "shared")),
             [a.clone(), b.clone()]
         );
         assert!(index.users(secret_id("other", "shared")).is_empty());
-        index.put(&a, "own", "a-token", 1);
+        index.put(&a, Some("own"), "a-token", 1);
         assert_eq!(
             index.users(secret_id("n", "shared")),
             std::slice::from_ref(&b)
@@ -241,12 +256,12 @@ mod tests {
     fn another_name_makes_the_old_secret_a_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");
-        assert!(!index.put(&key, "c", "old", 1));
-        assert!(!index.put(&key, "other", "old", 2));
-        assert!(index.put(&key, "other", "new", 3));
+        assert!(!index.put(&key, Some("c"), "old", 1));
+        assert!(!index.put(&key, Some("other"), "old", 2));
+        assert!(index.put(&key, Some("other"), "new", 3));
         assert_eq!(index.leftovers(&key, "new"), ["old"]);
         // Back again before anything was done about it.
-        assert!(index.put(&key, "other", "old", 4));
+        assert!(index.put(&key, Some("other"), "old", 4));
         assert_eq!(index.leftovers(&key, "old"), ["new"]);
     }
 
@@ -255,12 +270,12 @@ mod tests {
         let mut index = Index::default();
         let key = Key::new("n", "a");
         assert!(!index.knows_newer(&key, Some("1")), "nothing is known");
-        index.put(&key, "c", "t", ordered(Some("10")));
+        index.put(&key, Some("c"), "t", ordered(Some("10")));
         assert!(index.knows_newer(&key, Some("9")));
         assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
         assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
         // After a backup was restored versions start anew: what the watch tells is right.
-        index.put(&key, "c", "t", ordered(Some("3")));
+        index.put(&key, Some("c"), "t", ordered(Some("3")));
         assert!(!index.knows_newer(&key, Some("9")));
         let secret = secret_id("n", "c");
         index.credentials_seen(secret, Some((7, 10)));
@@ -273,7 +288,7 @@ mod tests {
     fn the_present_target_is_no_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");
-        index.put(&key, "c", "new", 1);
+        index.put(&key, Some("c"), "new", 1);
         index.leftover(&key, "old");
         index.leftover(&key, "new");
         assert_eq!(index.leftovers(&key, "new"), ["old"]);

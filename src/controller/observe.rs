@@ -89,26 +89,18 @@ async fn secrets(
     let names = lock(&shared.index).leftovers(key, &spec.token_secret.name);
     let (target, credentials, ca) = tokio::join!(
         secret(shared, key, &spec.token_secret.name),
-        secret(shared, key, &spec.credentials_secret),
+        credentials(shared, key, spec),
         ca_bundle(shared, key, spec.ca_bundle.as_ref()),
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
-    let version = seen
-        .credentials
-        .as_ref()
-        .map(|secret| secret.resource_version.as_str());
-    let id = secret_id(key.namespace(), &spec.credentials_secret);
-    if lock(&shared.index).knows_newer_credentials(id, version) {
-        return Err(outdated("of the credentials Secret"));
-    }
     for name in names {
         match secret(shared, key, &name).await? {
             Some(leftover) => seen.leftovers.push(leftover),
             None => lock(&shared.index).leftover_gone(key, &name),
         }
     }
-    if let Some(credentials) = &seen.credentials {
-        let content = relevant_content(spec, credentials);
+    if seen.lent().is_some() {
+        let content = relevant_content(spec, seen.credentials.as_ref());
         let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
         let mut first = [0_u8; 8];
         for (to, from) in first.iter_mut().zip(tag.as_ref()) {
@@ -127,6 +119,24 @@ async fn secrets(
 async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretSeen>, Trouble> {
     let secret = shared.calls.get::<ApiSecret>(key.namespace(), name).await?;
     Ok(secret.map(secret_seen))
+}
+
+/// The credentials Secret, as new as a watch has told of it; `None` where there is none, or none is named.
+async fn credentials(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+) -> Result<Option<SecretSeen>, Trouble> {
+    let Some(name) = &spec.credentials_secret else {
+        return Ok(None);
+    };
+    let seen = secret(shared, key, name).await?;
+    let version = seen.as_ref().map(|secret| secret.resource_version.as_str());
+    let id = secret_id(key.namespace(), name);
+    if lock(&shared.index).knows_newer_credentials(id, version) {
+        return Err(outdated("of the credentials Secret"));
+    }
+    Ok(seen)
 }
 
 /// The CA bundle: read for each walk, since ConfigMaps are not watched.

@@ -168,7 +168,9 @@ impl Listener<OAuthClient> for Resources {
             let seen = ordered(object.metadata.resource_version.as_deref());
             let moved = index.put(
                 &key,
-                &spec.credentials.secret_name,
+                spec.credentials
+                    .as_ref()
+                    .map(|credentials| credentials.secret_name.as_str()),
                 &spec.token_secret.name,
                 seen,
             );

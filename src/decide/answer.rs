@@ -108,11 +108,7 @@ pub fn granted(
         expires: times.expires,
         refresh: times.refresh,
         inputs: seen.resource.inputs.clone(),
-        credentials: seen
-            .credentials
-            .as_ref()
-            .map(SecretSeen::version)
-            .unwrap_or_default(),
+        credentials: seen.lent().unwrap_or_default(),
         data_hash: String::new(),
         token_hash: hash,
         // As it is written, so that what is read again is equal.
@@ -167,11 +163,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         .as_ref()
         .filter(|token| token.valid)
         .map(|token| token.expires.since(at.received));
-    let version = seen
-        .credentials
-        .as_ref()
-        .map(SecretSeen::version)
-        .unwrap_or_default();
+    let version = seen.lent().unwrap_or_default();
     let failures = match &seen.memory.attempt {
         Some(before) if before.inputs == seen.resource.inputs && before.credentials == version => {
             before.failures.saturating_add(1)
@@ -261,13 +253,14 @@ fn render(
 ) -> Result<BTreeMap<String, Secret>, template::RenderProblem> {
     let credential = |key: &str| seen.credentials.as_ref()?.data.get(key);
     let keys = &spec.client.keys;
+    let fixed = spec.client.client_id.as_deref().map(Secret::from);
     spec.token_secret.templates.render(&template::Variables {
         access_token: &token.access_token,
         token_type: &token.token_type,
         expires_at: expires,
         scope: token.scope.as_deref(),
         response: &token.document,
-        client_id: credential(&keys.client_id),
+        client_id: fixed.as_ref().or_else(|| credential(&keys.client_id)),
         username: credential(&keys.username),
     })
 }

@@ -9,7 +9,7 @@ use crate::inputs;
 use crate::oauth;
 use crate::time::Time;
 
-use super::observed::{FailedAttempt, SecretSeen};
+use super::observed::{FailedAttempt, NOTHING_LENT, SecretSeen};
 use super::state::{REFRESH_REQUESTED, State, request_name, short};
 
 /// What the engine keeps of a resource.
@@ -78,6 +78,13 @@ pub fn credentials_facts(uid: &str, resource_version: &str) -> CredentialsFacts 
     }
 }
 
+/// What the engine keeps of what is lent to a resource that needs nothing of a Secret.
+pub fn nothing_lent() -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(NOTHING_LENT),
+    }
+}
+
 impl FailedAttempt {
     /// What the engine keeps of it.
     pub fn fact(&self) -> Attempt {
@@ -92,10 +99,15 @@ impl FailedAttempt {
 }
 
 /// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
-pub fn relevant_content(spec: &Validated, credentials: &SecretSeen) -> crate::secret::Secret {
+pub fn relevant_content(
+    spec: &Validated,
+    credentials: Option<&SecretSeen>,
+) -> crate::secret::Secret {
     let client = &spec.client;
     let mut keys = oauth::request::required_keys(client);
-    keys.push(client.keys.client_id.clone());
+    if client.client_id.is_none() {
+        keys.push(client.keys.client_id.clone());
+    }
     if spec.token_secret.templates.uses("credentials") {
         keys.push(client.keys.username.clone());
     }
@@ -103,7 +115,7 @@ pub fn relevant_content(spec: &Validated, credentials: &SecretSeen) -> crate::se
     keys.dedup();
     let mut content = Vec::new();
     for key in keys {
-        let value = credentials.data.get(&key);
+        let value = credentials.and_then(|secret| secret.data.get(&key));
         let length = value.map_or(u64::MAX, |value| value.len() as u64);
         content.extend((key.len() as u64).to_le_bytes());
         content.extend(key.as_bytes());

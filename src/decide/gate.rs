@@ -32,20 +32,10 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     if spec.client.token_url.scheme() != "https" && !seen.rules.allow_http {
         return Some((messages::http_not_allowed(spec), Wants::Change));
     }
-    let Some(credentials) = &seen.credentials else {
-        return Some((messages::no_credentials(seen, spec), waiting));
-    };
-    if !credentials.has_label(CREDENTIALS_LABEL, "true") {
-        return Some((messages::not_labelled(seen, spec), waiting));
-    }
-    match credentials.annotations.get(ALLOWED_HOSTS) {
-        Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
-            return Some((messages::host_not_allowed(seen, spec), waiting));
-        }
-        None if seen.rules.require_allowed_hosts => {
-            return Some((messages::hosts_not_named(seen, spec), waiting));
-        }
-        _ => {}
+    if spec.credentials_secret.is_some()
+        && let Some(problem) = credentials_not_ready(seen, spec)
+    {
+        return Some((problem, waiting));
     }
     match (&seen.ca, &spec.ca_bundle) {
         (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
@@ -54,6 +44,23 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         _ => None,
     }
     .map(|problem| (problem, Wants::LookAt(now + LOOK_AT_CA)))
+}
+
+/// What keeps the credentials from being sent.
+fn credentials_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
+    let Some(credentials) = &seen.credentials else {
+        return Some(messages::no_credentials(seen, spec));
+    };
+    if !credentials.has_label(CREDENTIALS_LABEL, "true") {
+        return Some(messages::not_labelled(seen, spec));
+    }
+    match credentials.annotations.get(ALLOWED_HOSTS) {
+        Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
+            Some(messages::host_not_allowed(seen, spec))
+        }
+        None if seen.rules.require_allowed_hosts => Some(messages::hosts_not_named(seen, spec)),
+        _ => None,
+    }
 }
 
 /// Whether the list in `oauthclient.dev/allowed-hosts` names the host of `url`: host names separated by commas or space,
@@ -141,9 +148,8 @@ struct Attempted<'a> {
 
 impl<'a> Attempted<'a> {
     fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
-        let same_credentials = seen.credentials.as_ref().is_some_and(|credentials| {
-            of.credentials == credentials.version()
-                || (of.content.is_some() && of.content == seen.content)
+        let same_credentials = seen.lent().is_some_and(|version| {
+            of.credentials == version || (of.content.is_some() && of.content == seen.content)
         });
         let same_endpoint = of.endpoint == endpoint(spec);
         Attempted {

@@ -60,9 +60,14 @@ pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
     )
 }
 
+/// The credentials Secret, for messages about it: they are made only where one is named.
+fn secret_name(spec: &Validated) -> &str {
+    spec.credentials_secret.as_deref().unwrap_or_default()
+}
+
 pub(super) fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = &spec.credentials_secret;
+    let name = secret_name(spec);
     waiting(
         Reason::CredentialsNotFound,
         format!(
@@ -73,7 +78,7 @@ pub(super) fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
 
 pub(super) fn not_labelled(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = &spec.credentials_secret;
+    let name = secret_name(spec);
     waiting(
         Reason::CredentialsNotLabelled,
         format!(
@@ -84,7 +89,7 @@ pub(super) fn not_labelled(seen: &Observed, spec: &Validated) -> Problem {
 
 pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = &spec.credentials_secret;
+    let name = secret_name(spec);
     let host = spec.client.token_url.host_str().unwrap_or_default();
     waiting(
         Reason::HostNotAllowed,
@@ -96,7 +101,7 @@ pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
 
 pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = &spec.credentials_secret;
+    let name = secret_name(spec);
     let host = spec.client.token_url.host_str().unwrap_or_default();
     waiting(
         Reason::HostNotAllowed,
@@ -112,7 +117,7 @@ pub(super) fn credentials(
     problem: &CredentialsProblem,
 ) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = &spec.credentials_secret;
+    let name = secret_name(spec);
     let reason = match problem {
         CredentialsProblem::Missing { .. } => Reason::CredentialsKeyMissing,
         _ => Reason::CredentialsKeyInvalid,

@@ -19,11 +19,13 @@ pub(crate) mod tests;
 mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
-pub use facts::{credentials_facts, lane, relevant_content, resource_facts, token_facts};
+pub use facts::{
+    credentials_facts, lane, nothing_lent, relevant_content, resource_facts, token_facts,
+};
 pub use notices::{Notice, NoticeKind};
 pub use observed::{
-    CaSeen, FailedAttempt, Fingerprint, Memory, Observed, Owner, Repairs, Resource, Rules,
-    SecretSeen, Written,
+    CaSeen, FailedAttempt, Fingerprint, Memory, NOTHING_LENT, Observed, Owner, Repairs, Resource,
+    Rules, SecretSeen, Written,
 };
 pub use ownership::{Ownership, ownership};
 pub use report::{Report, StatusDetail, report};
@@ -219,11 +221,10 @@ fn wanted(
     if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
         return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
     }
-    let Some(credentials) = &seen.credentials else {
-        // `not_ready` has told of it.
-        return Plan::rest(situation::untouched(seen, now), Wants::Change);
-    };
-    let credentials = oauth::Credentials(credentials.data.clone());
+    // `not_ready` has told of a Secret that is named and not there.
+    let credentials = seen.credentials.as_ref();
+    let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+    let credentials = credentials.unwrap_or_default();
     let ingredients = oauth::Ingredients::new(now, &seen.chance);
     let request = match oauth::request::build(&spec.client, &credentials, &ingredients) {
         Ok(request) => request,

@@ -165,6 +165,9 @@ pub struct Repairs {
     pub last: Time,
 }
 
+/// The version of what is lent to a resource that needs nothing of a Secret.
+pub const NOTHING_LENT: &str = "none";
+
 /// A token request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
@@ -307,6 +310,7 @@ impl Observed {
             .map(|state| state.issued)
             // A time of issue that lies ahead tells of a clock that was set back, and nothing of what came first.
             .filter(|issued| *issued <= self.now);
+        let version = self.lent();
         let Some(attempt) = &mut self.memory.attempt else {
             return;
         };
@@ -316,15 +320,28 @@ impl Observed {
             self.memory.attempt = None;
             return;
         }
-        let Some(credentials) = &self.credentials else {
+        let Some(version) = version else {
             return;
         };
-        let version = credentials.version();
         if attempt.credentials == version {
             attempt.content = attempt.content.or(self.content);
         } else if attempt.content.is_some() && attempt.content == self.content {
             // A label or an annotation was edited: the new version is noted, so that a restart knows.
             attempt.credentials = version;
+        }
+    }
+
+    /// Names the version of everything that is lent to the resource: its credentials Secret, if it names one. `None` while
+    /// one that it names is not there.
+    pub fn lent(&self) -> Option<String> {
+        let named = match &self.resource.spec {
+            Ok(spec) => spec.credentials_secret.is_some(),
+            Err(_) => true,
+        };
+        match &self.credentials {
+            Some(credentials) => Some(credentials.version()),
+            None if named => None,
+            None => Some(NOTHING_LENT.to_owned()),
         }
     }
 

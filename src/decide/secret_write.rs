@@ -96,10 +96,10 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
         managed: managed(spec, state.managed.data.clone()),
         ..state.clone()
     };
-    if let Some(credentials) = &seen.credentials {
+    if let Some(version) = seen.lent() {
         // Its content is the same (or a new token would be wanted): the new version is noted, so that a restart knows.
         if seen.content.is_some() {
-            wanted.credentials = credentials.version();
+            wanted.credentials = version;
         }
     }
     // The same by now, or of a format that is not known: adopted.

@@ -130,10 +130,9 @@ pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
 /// Whether the content of the credentials differs from what the token was made with. A new version with the same content
 /// (a label, an annotation) does not count, as long as the process remembers the content.
 fn credentials_changed(seen: &Observed, state: &State) -> bool {
-    let Some(credentials) = &seen.credentials else {
+    let Some(version) = seen.lent() else {
         return false;
     };
-    let version = credentials.version();
     if state.credentials == version {
         return false;
     }

@@ -83,11 +83,13 @@ impl Files {
     }
 
     fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
-        let secret = Key::new(key.namespace(), &object.spec.credentials.secret_name);
-        let facts = self
-            .credentials(&secret)
-            .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
-            .map(|seen| decide::credentials_facts(&seen.uid, &seen.resource_version));
+        let facts = match credentials_of(key, object) {
+            None => Some(decide::nothing_lent()),
+            Some(secret) => self
+                .credentials(&secret)
+                .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
+                .map(|seen| decide::credentials_facts(&seen.uid, &seen.resource_version)),
+        };
         self.tell(key, Cause::Credentials(facts));
     }
 
@@ -227,10 +229,10 @@ impl Files {
             .map(|(key, kept)| (key.clone(), kept.object.clone()))
             .collect();
         for (key, object) in clients {
-            let credentials = Key::new(key.namespace(), &object.spec.credentials.secret_name);
+            let credentials = credentials_of(&key, &object);
             let bundle = object.spec.provider.ca_bundle.as_ref();
             let bundle = bundle.map(|bundle| Key::new(key.namespace(), &bundle.config_map_name));
-            if changes.secrets.contains(&credentials) {
+            if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
                 self.tell_credentials(&key, &object);
                 // The hosts that it allows are not among the facts.
                 self.tell(&key, Cause::Look);
@@ -261,6 +263,12 @@ impl Files {
             }
         }
     }
+}
+
+/// The credentials Secret that a resource names, if it names one.
+fn credentials_of(key: &Key, object: &OAuthClient) -> Option<Key> {
+    let credentials = object.spec.credentials.as_ref()?;
+    Some(Key::new(key.namespace(), &credentials.secret_name))
 }
 
 /// Forgets a failed attempt that this program itself refused by its flags: nothing was sent, and the flags may be others now.

@@ -104,16 +104,15 @@ impl Files {
                 leftovers.extend(self.tokens.see(&other)?);
             }
         }
-        let credentials = self.credentials(&Key::new(
-            key.namespace(),
-            &object.spec.credentials.secret_name,
-        ));
+        let named = object.spec.credentials.as_ref();
+        let credentials = named
+            .and_then(|named| self.credentials(&Key::new(key.namespace(), &named.secret_name)));
         let content = spec
             .as_ref()
             .ok()
-            .zip(credentials.as_ref())
-            .map(|(spec, credentials)| {
-                let relevant = decide::relevant_content(spec, credentials);
+            .filter(|_| named.is_none() || credentials.is_some())
+            .map(|spec| {
+                let relevant = decide::relevant_content(spec, credentials.as_ref());
                 let hash = self.store.hash("content", relevant.expose_bytes());
                 u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default())
             });

@@ -27,6 +27,9 @@ pub struct Client {
     pub grant: Grant,
     /// How the client proves who it is (RFC 6749 section 2.3).
     pub authentication: ClientAuthentication,
+    /// The client identifier (RFC 6749 section 2.2), where the resource says it itself; the credentials Secret holds it
+    /// otherwise.
+    pub client_id: Option<String>,
     /// In which keys of the credentials Secret the credentials stand.
     pub keys: CredentialKeys,
     /// Scopes asked for (RFC 6749 section 3.3); empty sends no `scope`.

@@ -26,7 +26,7 @@ use super::{
     Ingredients, ParameterValue,
 };
 use crate::secret::Secret;
-use credentials::Reader;
+use credentials::{Reader, client_id, optional_client_id};
 
 /// A value on its way into a request, wiped when dropped.
 type Text = Zeroizing<String>;
@@ -122,14 +122,14 @@ fn identify(
     match &client.authentication {
         ClientAuthentication::ClientSecretBasic { .. } => {}
         ClientAuthentication::ClientSecretPost => {
-            add("client_id", reader.credential(&client.keys.client_id)?);
+            add("client_id", client_id(client, reader)?);
             add(
                 "client_secret",
                 reader.credential(&client.keys.client_secret)?,
             );
         }
         ClientAuthentication::None => {
-            if let Some(id) = reader.optional_credential(&client.keys.client_id)? {
+            if let Some(id) = optional_client_id(client, reader)? {
                 add("client_id", id);
             }
         }
@@ -186,7 +186,7 @@ fn basic(
     reader: &Reader<'_>,
 ) -> Result<Secret, CredentialsProblem> {
     use base64::Engine as _;
-    let id = reader.credential(&client.keys.client_id)?;
+    let id = client_id(client, reader)?;
     let secret = reader.credential(&client.keys.client_secret)?;
     let pair = match encoding {
         BasicEncoding::FormEncoded => {

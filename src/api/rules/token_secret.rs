@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec",
         field: ".tokenSecret.name",
-        cel: "self.tokenSecret.name != self.credentials.secretName",
+        cel: "!has(self.credentials) || self.tokenSecret.name != self.credentials.secretName",
         message: "is the credentials Secret, which the operator never writes to: choose another name for the token Secret",
         holds: |v| v.pointer("/tokenSecret/name") != v.pointer("/credentials/secretName"),
     },

@@ -95,6 +95,10 @@ pub struct ClientAuthentication {
     #[serde(default = "client_secret_basic")]
     #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "none"]))]
     pub method: String,
+    /// The client id, where no Secret holds one. It takes the place of the one in the credentials Secret.
+    #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub client_id: Option<String>,
     /// Only with method client_secret_basic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_basic: Option<ClientSecretBasic>,
@@ -108,6 +112,7 @@ impl Default for ClientAuthentication {
     fn default() -> Self {
         ClientAuthentication {
             method: client_secret_basic(),
+            client_id: None,
             client_secret_basic: None,
         }
     }

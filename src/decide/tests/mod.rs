@@ -2,6 +2,7 @@
 
 mod answers;
 mod gates;
+mod lent;
 mod reports;
 mod targets;
 mod total;

@@ -69,7 +69,10 @@ pub fn required_keys(client: &Client) -> Vec<String> {
     let mut keys: Vec<&String> = Vec::new();
     match &client.authentication {
         ClientAuthentication::ClientSecretBasic { .. } | ClientAuthentication::ClientSecretPost => {
-            keys.extend([&client.keys.client_id, &client.keys.client_secret]);
+            if client.client_id.is_none() {
+                keys.push(&client.keys.client_id);
+            }
+            keys.push(&client.keys.client_secret);
         }
         ClientAuthentication::None => {}
     }
@@ -104,6 +107,25 @@ pub fn single_line(value: &str) -> &str {
 /// What a header's value may hold (RFC 9110 section 5.5): no control characters but the tab.
 pub(super) fn fits_header(c: char) -> bool {
     c == '\t' || !c.is_control()
+}
+
+/// The client id: as the resource says it, or else as the credentials Secret holds it.
+pub(super) fn client_id(client: &Client, reader: &Reader<'_>) -> Result<Text, CredentialsProblem> {
+    match &client.client_id {
+        Some(id) => Ok(Text::new(id.clone())),
+        None => reader.credential(&client.keys.client_id),
+    }
+}
+
+/// As [`client_id`], but neither need have one.
+pub(super) fn optional_client_id(
+    client: &Client,
+    reader: &Reader<'_>,
+) -> Result<Option<Text>, CredentialsProblem> {
+    match &client.client_id {
+        Some(id) => Ok(Some(Text::new(id.clone()))),
+        None => reader.optional_credential(&client.keys.client_id),
+    }
 }
 
 /// Reads values out of the credentials Secret.

@@ -6,6 +6,7 @@ fn client() -> Client {
     Client {
         token_url: "https://auth.example/token".parse().unwrap(),
         grant: Grant::ClientCredentials,
+        client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),
         scopes: vec![],
@@ -596,4 +597,20 @@ fn a_call_of_another_endpoint_authenticates_as_the_token_request_and_is_a_form()
          \n\
          client_id=me&client_secret=s3cret&scope=a+b"
     );
+}
+
+#[test]
+fn a_client_id_of_the_resource_takes_the_place_of_the_one_in_the_secret() {
+    let named = Client {
+        client_id: Some("named".into()),
+        ..client()
+    };
+    let only_secret = credentials(&[("client_secret", "s3cret")]);
+    for credentials in [usual(), only_secret] {
+        assert!(
+            built(&named, &credentials)
+                .ends_with("grant_type=client_credentials&client_id=named&client_secret=s3cret")
+        );
+    }
+    assert_eq!(required_keys(&named), ["client_secret"]);
 }
