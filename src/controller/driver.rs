@@ -105,6 +105,7 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     let key = work.key.clone();
     let span = tracing::info_span!("resource", resource = %key, generation = tracing::field::Empty);
     let world = Cluster(Arc::clone(&shared));
+    shared.walk_begins(&key);
     let walking = async {
         #[expect(
             clippy::panic,

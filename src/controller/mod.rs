@@ -7,6 +7,7 @@
 //! | `world` | Kubernetes as the world that a resource walks through |
 //! | `observe`, `act` | the reads, and the only writes |
 //! | `calls` | every API call: deadline, slot, typed failure |
+//! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `events`, `gauges` | what people and Prometheus are told |
 //!
@@ -20,6 +21,7 @@ mod driver;
 mod events;
 mod gauges;
 mod index;
+mod memories;
 mod observe;
 mod shared;
 mod start;

@@ -19,6 +19,7 @@ use crate::time::{Span, Time};
 use super::calls::Calls;
 use super::events::Events;
 use super::index::Index;
+use super::memories::Memories;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
 pub(super) struct Shared {
@@ -40,7 +41,7 @@ pub(super) struct Shared {
     pub(super) stopping: AtomicBool,
     /// Turns true when the time to drain is over.
     pub(super) drained: watch::Receiver<bool>,
-    memories: Mutex<HashMap<Key, Memory>>,
+    memories: Mutex<Memories>,
     recent: Mutex<Recent>,
     claims: Mutex<HashMap<String, Key>>,
     /// Resources for which a person must act, for the gauge.
@@ -85,7 +86,7 @@ impl Shared {
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
             drained: parts.drained,
-            memories: Mutex::new(HashMap::new()),
+            memories: Mutex::default(),
             recent: Mutex::new(Recent::default()),
             claims: Mutex::new(HashMap::new()),
             stalled: Mutex::new(HashSet::new()),
@@ -103,33 +104,32 @@ impl Shared {
         !self.stopping.load(Ordering::Acquire) && self.seat.leads()
     }
 
+    /// A walk begins.
+    pub(super) fn walk_begins(&self, key: &Key) {
+        lock(&self.memories).walk_begins(key);
+    }
+
     pub(super) fn memory(&self, key: &Key) -> Memory {
-        lock(&self.memories).get(key).cloned().unwrap_or_default()
+        lock(&self.memories).get(key)
     }
 
     pub(super) fn remember(&self, key: &Key, memory: Memory) {
-        lock(&self.memories).insert(key.clone(), memory);
+        lock(&self.memories).put(key, memory);
     }
 
     /// The watch told that the token Secret of this resource is gone.
     pub(super) fn told_gone(&self, key: &Key) {
-        if let Some(memory) = lock(&self.memories).get_mut(key) {
-            memory.told_gone = true;
-        }
+        lock(&self.memories).told_gone(key);
     }
 
-    /// The resource names another token Secret now: what is remembered of the old one says nothing of it.
+    /// The resource names another token Secret now.
     pub(super) fn target_moved(&self, key: &Key) {
-        if let Some(memory) = lock(&self.memories).get_mut(key) {
-            memory.written = None;
-            memory.told_gone = false;
-            memory.doubts = 0;
-        }
+        lock(&self.memories).target_moved(key);
     }
 
     /// Forgets a resource that is gone.
     pub(super) fn forget(&self, key: &Key) {
-        lock(&self.memories).remove(key);
+        lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
         lock(&self.index).remove(key);
         lock(&self.recent).objects.remove(key);

@@ -11,13 +11,13 @@ use crate::secret::Secret;
 use crate::template;
 use crate::time::{Span, Time};
 
-use super::gate::endpoint;
+use super::gate::{endpoint, look_at_ca};
 use super::observed::{FailedAttempt, Observed, SecretSeen};
 use super::secret_write::{SecretWrite, publish};
 use super::situation::{self, Situation, TokenView, token_view};
 use super::state::{Managed, State, token_hash};
 use super::want::{Because, our_target};
-use super::{Doomed, leftovers};
+use super::{Doomed, leftovers, sooner};
 
 /// What is to be done after an answer.
 pub struct Settled {
@@ -193,6 +193,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         endpoint: endpoint(spec),
         credentials: version,
         content: seen.content,
+        ca: seen.ca.hash(),
         handled_request: seen.resource.refresh_request.clone(),
     };
     let mut situation = situation::still_failing(seen, token);
@@ -203,7 +204,10 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     Settled {
         write: None,
         situation,
-        wants: attempt.next.map_or(Wants::Change, Wants::RequestAt),
+        wants: sooner(
+            attempt.next.map_or(Wants::Change, Wants::RequestAt),
+            look_at_ca(Some(&attempt), seen, at.received),
+        ),
         attempt: Some(attempt),
         delete: Vec::new(),
     }

@@ -1,5 +1,6 @@
 //! Whether a wanted token may be asked for now: what must be in place first, and what earlier attempts say.
 
+use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::schedule;
@@ -156,6 +157,8 @@ impl<'a> Attempted<'a> {
             of,
             same_endpoint_and_client: same_credentials && same_endpoint,
             counts: same_credentials
+                // Other certificates may be just what was missing.
+                && !(of.reason == Reason::TLSFailed.as_str() && of.ca != seen.ca.hash())
                 && of.inputs == seen.resource.inputs
                 && seen.unhandled_request().is_none(),
         }
@@ -173,6 +176,17 @@ impl<'a> Attempted<'a> {
             }
             _ => distance,
         }
+    }
+}
+
+/// When to look whether the certificates have changed for want of which a request failed: ConfigMaps are not watched.
+pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: Time) -> Wants {
+    let named = seen.ca != CaSeen::NotNamed;
+    match attempt {
+        Some(attempt) if named && attempt.reason == Reason::TLSFailed.as_str() => {
+            Wants::LookAt(now + LOOK_AT_CA)
+        }
+        _ => Wants::Change,
     }
 }
 

@@ -243,7 +243,11 @@ fn wanted(
                 Wants::RequestAt(at),
             )
         }
-        Gate::Until(at) => Plan::rest(situation::still_failing(seen, token), Wants::RequestAt(at)),
+        Gate::Until(at) => {
+            let attempt = seen.memory.attempt.as_deref();
+            let wants = sooner(Wants::RequestAt(at), gate::look_at_ca(attempt, seen, now));
+            Plan::rest(situation::still_failing(seen, token), wants)
+        }
         Gate::Open if !seen.may_request => {
             Plan::rest(situation::still_failing(seen, token), Wants::Request)
         }

@@ -193,8 +193,20 @@ pub struct FailedAttempt {
     pub credentials: String,
     /// The content of those credentials (keyed hash), while the process remembers it.
     pub content: Option<u64>,
+    /// A hash of the CA bundle it was sent with, while the process remembers it.
+    pub ca: Option<u64>,
     /// The refresh request that was acted upon with it, or before.
     pub handled_request: Option<String>,
+}
+
+impl CaSeen {
+    /// A hash of the certificates; `None` where there are none that can be used.
+    pub fn hash(&self) -> Option<u64> {
+        match self {
+            CaSeen::Pem(pem) => Some(state::short(pem)),
+            _ => None,
+        }
+    }
 }
 
 impl Repairs {
@@ -257,6 +269,7 @@ impl FailedAttempt {
             endpoint: parts.next().unwrap_or_default(),
             credentials: parts.next().unwrap_or_default(),
             content: None,
+            ca: None,
             handled_request: status.last_refresh_request.clone(),
         })
     }
@@ -320,6 +333,8 @@ impl Observed {
             self.memory.attempt = None;
             return;
         }
+        // After a restart: what is there now is taken for what it was sent with.
+        attempt.ca = attempt.ca.or(self.ca.hash());
         let Some(version) = version else {
             return;
         };

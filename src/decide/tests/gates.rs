@@ -128,6 +128,35 @@ fn a_ca_bundle_that_is_missing_or_broken_holds_requests_up() {
 }
 
 #[test]
+fn other_certificates_end_the_pause_after_a_failure_of_tls_and_of_nothing_else() {
+    for (reason, wants) in [
+        ("TLSFailed", Told::Asks(Because::FirstIssue)),
+        ("Timeout", Told::Rests(Wants::RequestAt(at(300)))),
+    ] {
+        let mut seen = fresh(&Spec::extra("#ca\n"));
+        seen.ca = CaSeen::Pem("old".into());
+        let wrong = Failure {
+            retry_after: None,
+            ..failure(FailureClass::Transient, reason)
+        };
+        let mut seen = after_failure(seen, &wrong, 0);
+        seen.memory.attempt.as_mut().unwrap().next = Some(at(300));
+        let rests = |seen: &mut Observed, now| match decided(seen, now) {
+            Told::Rests(Wants::LookAt(time)) => time == at(now + 60),
+            Told::Rests(Wants::RequestAt(time)) => time == at(300) && reason != "TLSFailed",
+            _ => false,
+        };
+        assert!(rests(&mut seen, 10), "{reason}: it waits, and looks");
+        // A restart knows only what is there then.
+        let mut seen = restarted(seen);
+        seen.memory.attempt.as_mut().unwrap().next = Some(at(300));
+        assert!(rests(&mut seen, 20), "{reason}: after a restart");
+        seen.ca = CaSeen::Pem("new".into());
+        assert_eq!(decided(&mut seen, 30), wants, "{reason}: others");
+    }
+}
+
+#[test]
 fn what_stands_in_the_way_is_told_while_the_token_lives_and_its_refresh_is_kept() {
     let mut seen = current(&Spec::default());
     let due = refresh_of(&seen);

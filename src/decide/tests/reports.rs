@@ -397,6 +397,7 @@ fn what_a_status_tells_of_a_failure_is_what_counts_after_a_restart() {
         assert_eq!(
             FailedAttempt {
                 content: before.content,
+                ca: before.ca,
                 ..after
             },
             *before
