@@ -101,7 +101,11 @@ impl Canonical {
 fn sent(resource: &Validated) -> Canonical {
     let client = &resource.client;
     let mut form = Canonical::new();
-    form.field("tokenURL", client.token_url.as_str());
+    // The issuer, not what was discovered of it: an endpoint that moves must not refetch a fleet by itself.
+    match &client.issuer {
+        Some(located) => form.field("issuerURL", located.issuer.text()),
+        None => form.field("tokenURL", client.token_url.as_str()),
+    }
     form.field(
         "grant",
         match &client.grant {

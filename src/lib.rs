@@ -21,6 +21,7 @@
 //! | the rim | has |
 //! |---|---|
 //! | [`http`] | the sender of token requests, and the addresses that it may dial |
+//! | [`discovery`] | the documents of issuers, read once for all |
 //! | [`leader`] | the Lease |
 //! | [`clock`] | the one place that asks what time it is |
 //! | [`cli`], [`telemetry`], [`metrics`], [`server`] | flags; logs; metrics; probes |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod decide;
+pub mod discovery;
 pub mod engine;
 pub mod http;
 pub mod inputs;

@@ -54,6 +54,8 @@ struct Inner {
     lane_slots: Family<HostLabel, Gauge>,
     lanes: Mutex<HashSet<Arc<str>>>,
     watch_restarts: Family<KindLabels, Counter>,
+    discovery_requests: Family<OutcomeLabels, Counter>,
+    discovery_documents: Gauge,
     leader: Gauge,
 }
 
@@ -137,6 +139,11 @@ struct KindLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// Fresh metrics, all at zero. `clock` tells how far off the earliest expiry is when somebody asks.
     pub fn new(clock: Clock) -> Self {
@@ -199,6 +206,14 @@ impl Metrics {
             watch_restarts: with.help(
                 "watch_restarts",
                 "Watches that had to be started again after an error, by kind",
+            ),
+            discovery_requests: with.help(
+                "discovery_requests",
+                "Times that an issuer's discovery document was asked for, by outcome: success, or the reason of the failure",
+            ),
+            discovery_documents: with.help(
+                "discovery_documents",
+                "Discovery documents that are kept, at most 1024",
             ),
             leader: with.help("leader", "1 while this process is the one that works, 0 while it stands by"),
             registry: root,
@@ -310,6 +325,17 @@ impl Metrics {
             .watch_restarts
             .get_or_create_owned(&KindLabels { kind })
             .inc();
+    }
+
+    /// An issuer's discovery document was asked for: `success`, or the reason of the failure (one of a fixed list).
+    pub fn discovery(&self, outcome: &'static str) {
+        let labels = OutcomeLabels { outcome };
+        self.0.discovery_requests.get_or_create_owned(&labels).inc();
+    }
+
+    /// How many discovery documents are kept.
+    pub fn discovery_documents(&self, number: usize) {
+        self.0.discovery_documents.set(count(number));
     }
 
     /// Whether this process is the one that works.

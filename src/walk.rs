@@ -3,6 +3,7 @@
 //! The same for every driver: [`World`] is what a driver brings (Kubernetes, or files), the decisions are
 //! [`crate::decide`]'s. Nothing else writes.
 
+mod first;
 mod publish;
 #[cfg(test)]
 mod tests;
@@ -12,15 +13,16 @@ use std::future::Future;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
-    Action, Ask, Doomed, Failure, Fingerprint, Memory, Moments, Observed, Plan, Report, SecretSeen,
-    SecretWrite, Settled, Situation, StatusDetail, decide, failed, granted, report, short, sooner,
-    token_facts,
+    Action, Ask, Doomed, Failure, Fingerprint, Got, Memory, Moments, Need, Observed, Plan, Report,
+    SecretSeen, SecretWrite, Settled, Situation, StatusDetail, failed, granted, report, short,
+    sooner, token_facts,
 };
 use crate::engine::{Key, Outcome, Wants, Work};
 use crate::oauth::{HttpAnswer, HttpRequest, response};
 use crate::queue::LaneReport;
 use crate::time::{Span, Time};
 
+use first::Decided;
 use publish::Written;
 
 /// What a driver brings: the one side of the walk that touches the world.
@@ -46,6 +48,14 @@ pub trait World: Send + Sync {
         may_request: bool,
     ) -> impl Future<Output = Result<Option<Observed>, Trouble>> + Send;
 
+    /// Gets what is needed before a token can be asked for, within a deadline of its own.
+    fn get(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        need: &Need,
+    ) -> impl Future<Output = Result<Got, Failure>> + Send;
+
     /// Sends a token request, once.
     fn send(
         &self,
@@ -60,6 +70,10 @@ pub trait World: Send + Sync {
     /// What became of a token request, for the metrics: `success`, or the reason of its failure, the one that the
     /// conditions tell. Told once a request; ignored unless said otherwise.
     fn outcome(&self, _spec: &Validated, _outcome: &'static str) {}
+
+    /// A token request to a discovered endpoint has failed in a way that makes one doubt the address: what was discovered is
+    /// read anew before the next request.
+    fn doubt_endpoints(&self, _seen: &Observed, _spec: &Validated) {}
 
     /// Writes a token Secret, once, and returns it as it is then (its data may be left out).
     fn write(
@@ -140,6 +154,9 @@ const AFTER_RACE: Span = Span::from_seconds(1);
 /// How soon a report that could not be written is tried again.
 const REPORT_AGAIN: Span = Span::from_seconds(10);
 
+/// What is said of work that may not begin any more.
+const NO_MORE: &str = "no new request is sent: another replica takes over, or the program ends";
+
 /// Walks one resource.
 pub async fn walk(world: &impl World, work: &Work) -> Walked {
     let key = &work.key;
@@ -149,8 +166,11 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
         Err(trouble) => return abandoned(world, trouble),
     };
     seen.bring_up_to_date();
-    let plan = decide(&seen, world.now());
     let walker = Walker { world, key, seen };
+    let (walker, plan) = match walker.decide().await {
+        Decided::Plan(decided) => *decided,
+        Decided::Over(walked) => return walked,
+    };
     if plan.doubt {
         return walker.doubt(plan.wants);
     }
@@ -165,6 +185,8 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
         Action::Nothing => walker.rest(situation, wants, &delete).await,
         Action::Write(write) => walker.tend(&write, situation, wants, &delete).await,
         Action::Request(ask) => walker.ask(*ask).await,
+        // Met by `Walker::decide`.
+        Action::First(_) => walker.rest(situation, wants, &delete).await,
     }
 }
 
@@ -267,8 +289,7 @@ impl<W: World> Walker<'_, W> {
             );
         };
         if !self.world.goes_on() {
-            let trouble = "no new request is sent: another replica takes over, or the program ends";
-            return abandoned(self.world, Trouble::Passing(trouble.to_owned()));
+            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
         }
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
@@ -288,7 +309,15 @@ impl<W: World> Walker<'_, W> {
                 granted(&self.seen, &spec, ask.because, token, at),
                 LaneReport::Succeeded,
             ),
-            Err(failure) => {
+            Err(mut failure) => {
+                if spec.client.issuer.is_some() {
+                    failure.message = failure
+                        .message
+                        .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
+                    if failure.doubts_endpoint() {
+                        self.world.doubt_endpoints(&self.seen, &spec);
+                    }
+                }
                 let lane = if failure.timed_out {
                     LaneReport::TimedOut
                 } else {

@@ -34,6 +34,7 @@ const BASIC: ClientAuthentication = ClientAuthentication::ClientSecretBasic {
 fn client(url: &str) -> Client {
     Client {
         token_url: url.parse().unwrap(),
+        issuer: None,
         grant: Grant::ClientCredentials,
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,

@@ -251,6 +251,15 @@ reasons! {
     NotFound Request
         "The provider answered 404: there is no token endpoint at this address."
         "Correct spec.provider.tokenURL."
+    DiscoveryFailed Request
+        "The discovery document of spec.provider.issuerURL could not be read."
+        "Check spec.provider.issuerURL and the way to it; where the provider has no such document, set spec.provider.tokenURL in its place."
+    DiscoveryDocumentInvalid Request
+        "What stands where the discovery document of spec.provider.issuerURL should be is not one, or names no token endpoint."
+        "Check spec.provider.issuerURL; where the provider has no such document, set spec.provider.tokenURL in its place."
+    IssuerMismatch Request
+        "The discovery document is that of another issuer than spec.provider.issuerURL; often the two differ by a slash at the end. Nothing is sent to where it points."
+        "Write spec.provider.issuerURL character by character as the provider does; the message shows both."
     ProxyRefused Request
         "The proxy on the way wants a login (407)."
         "Whoever runs the operator: put user name and password of the proxy into its proxy variables."

@@ -5,6 +5,7 @@
 //! A rule is evaluated only on a value that the schema accepts, so it need not look at types.
 
 mod client_authentication;
+mod endpoints;
 mod grant;
 mod login;
 mod provider;
@@ -74,6 +75,7 @@ const fn pointer(at: &'static str) -> Rule {
 /// Every rule of the spec, in the order in which people read the fields.
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [
+        endpoints::RULES,
         provider::RULES,
         login::RULES,
         grant::RULES,

@@ -4,6 +4,8 @@
 //! no API server and since an object may be older than the rules. What only a program can tell (whether a URL parses,
 //! whether a template is one) is checked here alone, and ends as `Stalled`.
 
+mod provider;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -120,15 +122,7 @@ pub fn validate(resource: &OAuthClient) -> Result<Validated, Vec<SpecProblem>> {
 
 fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     let mut problems = Vec::new();
-    let token_url = url::Url::parse(&spec.provider.token_url)
-        .ok()
-        .filter(url::Url::has_host);
-    if token_url.is_none() {
-        problems.push(SpecProblem::new(
-            "spec.provider.tokenURL",
-            "is not a URL that a token request can be sent to: look at its host and port",
-        ));
-    }
+    let provider = provider::of(&spec.provider).map_err(|problem| problems.push(problem));
     let templates = Templates::parse(&spec.token_secret.data).map_err(|found| {
         problems.extend(found.into_iter().map(|problem| SpecProblem {
             field: check::map_key("spec.tokenSecret.data", &problem.key),
@@ -140,10 +134,10 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             reason: Reason::InvalidTemplate,
         }));
     });
-    let (Some(token_url), Ok(templates)) = (token_url, templates) else {
+    let (Ok(provider), Ok(templates)) = (provider, templates) else {
         return Err(problems);
     };
-    let client = client(spec, token_url);
+    let client = client(spec, provider);
     if let Err(problem) = check_names(&client) {
         let message = format!("cannot be sent: {problem}");
         return Err(vec![SpecProblem::new(problem.field(), message)]);
@@ -173,14 +167,15 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
 
 // The choices below were checked against their lists in the schema: what is not one of the others is the default.
 
-fn client(spec: &OAuthClientSpec, token_url: url::Url) -> Client {
+fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
     let no_keys = spec::CredentialKeys::default();
     let keys = spec
         .credentials
         .as_ref()
         .map_or(&no_keys, |credentials| &credentials.keys);
     Client {
-        token_url,
+        token_url: provider.token_url,
+        issuer: provider.issuer,
         grant: match spec.grant.type_.as_str() {
             "client_credentials" => Grant::ClientCredentials,
             "password" => Grant::Password,

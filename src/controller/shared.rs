@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::api::OAuthClient;
 use crate::clock::Clock;
 use crate::decide::{Memory, Rules, StatusDetail};
+use crate::discovery::Discovery;
 use crate::engine::{Cause, Engine, Key};
 use crate::http::Sender;
 use crate::leader::Seat;
@@ -25,6 +26,7 @@ use super::memories::Memories;
 pub(super) struct Shared {
     pub(super) calls: Calls,
     pub(super) sender: Sender,
+    pub(super) discovery: Discovery,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
@@ -73,6 +75,11 @@ impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Shared {
             calls: parts.calls,
+            discovery: Discovery::new(
+                parts.sender.clone(),
+                parts.clock.clone(),
+                Some(parts.metrics.clone()),
+            ),
             sender: parts.sender,
             events: parts.events,
             metrics: parts.metrics,

@@ -160,7 +160,7 @@ impl Listener<OAuthClient> for Resources {
         if listed {
             self.listed.insert(key.clone());
         }
-        let facts = resource_facts(&object);
+        let facts = resource_facts(&object, |spec| self.shared.discovery.lane(spec));
         let spec = &object.spec;
         let (known, moved, credentials) = {
             let mut index = lock(&self.shared.index);

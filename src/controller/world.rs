@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::decide::{
-    CaSeen, Doomed, Failure, Memory, Observed, Report, SecretSeen, SecretWrite, StatusDetail, lane,
+    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretSeen, SecretWrite,
+    StatusDetail, lane,
 };
 use crate::engine::Key;
 use crate::http::{CaBundle, Route};
@@ -44,6 +45,16 @@ impl World for Cluster {
             tracing::Span::current().record("generation", seen.resource.generation);
         }
         Ok(seen)
+    }
+
+    async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
+        match need {
+            Need::Discovery => self.0.discovery.need(seen, spec).await,
+        }
+    }
+
+    fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
+        self.0.discovery.doubt_of(seen, spec);
     }
 
     async fn send(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::FailureClass;
@@ -223,6 +224,24 @@ impl Failure {
             retry_after: error.retry_after(),
             timed_out: false,
         }
+    }
+
+    /// Whether it makes one doubt that the endpoint is where it was discovered to be: nobody is there, or somebody else.
+    pub fn doubts_endpoint(&self) -> bool {
+        matches!(
+            Reason::parse(self.reason),
+            Some(
+                Reason::NotFound
+                    | Reason::Redirected
+                    | Reason::UnusableResponse
+                    | Reason::ResponseTooLarge
+                    | Reason::DNSFailed
+                    | Reason::ConnectFailed
+                    | Reason::TLSFailed
+                    | Reason::Timeout
+                    | Reason::AddressRefused
+            )
+        )
     }
 
     fn lifetime(problem: &schedule::UnusableLifetime) -> Failure {

@@ -12,8 +12,12 @@ use crate::time::Time;
 use super::observed::{FailedAttempt, NOTHING_LENT, SecretSeen};
 use super::state::{REFRESH_REQUESTED, State, request_name, short};
 
-/// What the engine keeps of a resource.
-pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
+/// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
+/// where the token endpoint was discovered to be).
+pub fn resource_facts(
+    resource: &OAuthClient,
+    lane: impl FnOnce(&Validated) -> Arc<str>,
+) -> ResourceFacts {
     let spec = validate(resource).ok();
     let none = OAuthClientStatus::default();
     let status = resource.status.as_ref().unwrap_or(&none);
@@ -42,9 +46,13 @@ pub fn resource_facts(resource: &OAuthClient) -> ResourceFacts {
     }
 }
 
-/// The lane of a resource: host and port of its token endpoint.
+/// The lane of a resource: host and port of its token endpoint, or of its issuer as long as that is not discovered.
 pub fn lane(spec: &Validated) -> Arc<str> {
-    let url = &spec.client.token_url;
+    lane_of(&spec.client.token_url)
+}
+
+/// The lane of an address: its host, with the port where one is written.
+pub fn lane_of(url: &url::Url) -> Arc<str> {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{host}:{port}").into(),

@@ -55,6 +55,10 @@ fn credentials_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
     if !credentials.has_label(CREDENTIALS_LABEL, "true") {
         return Some(messages::not_labelled(seen, spec));
     }
+    if !spec.client.is_located() {
+        // Nothing secret goes to an issuer: what counts is the host of the token endpoint, once it is known.
+        return None;
+    }
     match credentials.annotations.get(ALLOWED_HOSTS) {
         Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
             Some(messages::host_not_allowed(seen, spec))
@@ -192,7 +196,7 @@ pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: 
 
 /// Names the endpoint of a request in a failed attempt.
 pub(super) fn endpoint(spec: &Validated) -> String {
-    format!("{:016x}", super::short(spec.client.token_url.as_str()))
+    format!("{:016x}", super::short(spec.client.provider()))
 }
 
 #[cfg(test)]

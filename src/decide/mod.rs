@@ -5,6 +5,7 @@
 
 mod answer;
 mod facts;
+mod first;
 mod gate;
 mod messages;
 mod notices;
@@ -20,8 +21,9 @@ mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use facts::{
-    credentials_facts, lane, nothing_lent, relevant_content, resource_facts, token_facts,
+    credentials_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts, token_facts,
 };
+pub use first::{Got, Need};
 pub use notices::{Notice, NoticeKind};
 pub use observed::{
     CaSeen, FailedAttempt, Fingerprint, Memory, NOTHING_LENT, Observed, Owner, Repairs, Resource,
@@ -40,7 +42,7 @@ pub use want::Because;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
-use crate::oauth::{self, HttpRequest};
+use crate::oauth::{self, CredentialsProblem, HttpRequest};
 use crate::time::{Span, Time};
 
 use gate::Gate;
@@ -87,6 +89,8 @@ pub enum Action {
     Nothing,
     /// Write the token Secret without asking for a token: labels, annotations, a moved Secret.
     Write(Box<SecretWrite>),
+    /// Get this first, then decide anew.
+    First(Need),
     /// Ask for a token.
     Request(Box<Ask>),
 }
@@ -227,7 +231,9 @@ fn wanted(
     let credentials = credentials.unwrap_or_default();
     let ingredients = oauth::Ingredients::new(now, &seen.chance);
     let request = match oauth::request::build(&spec.client, &credentials, &ingredients) {
-        Ok(request) => request,
+        Ok(request) => Some(request),
+        // The credentials will do; where they go is asked for once the time has come.
+        Err(CredentialsProblem::NotLocated) => None,
         Err(problem) => {
             let problem = messages::credentials(seen, spec, &problem);
             let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
@@ -251,13 +257,20 @@ fn wanted(
         Gate::Open if !seen.may_request => {
             Plan::rest(situation::still_failing(seen, token), Wants::Request)
         }
-        Gate::Open => Plan {
-            action: Action::Request(Box::new(Ask { because, request })),
-            situation: situation::still_failing(seen, token),
-            wants: Wants::Change,
-            delete: Vec::new(),
-            doubt: false,
-        },
+        Gate::Open => {
+            let action = match (first::needed(seen, spec), request) {
+                (Some(need), _) => Action::First(need),
+                (None, Some(request)) => Action::Request(Box::new(Ask { because, request })),
+                (None, None) => Action::Nothing,
+            };
+            Plan {
+                action,
+                situation: situation::still_failing(seen, token),
+                wants: Wants::Change,
+                delete: Vec::new(),
+                doubt: false,
+            }
+        }
     }
 }
 

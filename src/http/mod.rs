@@ -25,10 +25,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, HeaderMap, HeaderName,
+    HeaderValue, RETRY_AFTER,
+};
 use hyper_util::client::proxy::matcher::Matcher;
 use zeroize::Zeroizing;
 
+use crate::oauth::discovery::Caching;
 use crate::oauth::{HttpAnswer, HttpRequest, Method};
 use crate::secret::Secret;
 use address::AddressRules;
@@ -134,6 +138,34 @@ impl Sender {
     /// # Errors
     /// [`SendError`]; nothing of request or answer is in it.
     pub async fn send(&self, request: &HttpRequest, to: &Route) -> Result<HttpAnswer, SendError> {
+        let (answer, _) = self.exchange(request, to).await?;
+        Ok(answer)
+    }
+
+    /// Reads a public document: a GET without any credential, once. Everything that holds for token requests holds for it,
+    /// besides its headers that say how long it may be kept.
+    ///
+    /// # Errors
+    /// [`SendError`], as [`Sender::send`].
+    pub async fn fetch(
+        &self,
+        url: &url::Url,
+        to: &Route,
+    ) -> Result<(HttpAnswer, Caching), SendError> {
+        let request = HttpRequest {
+            method: Method::Get,
+            url: url.as_str().into(),
+            headers: vec![("accept".to_owned(), "application/json".into())],
+            body: Secret::new(Vec::new()),
+        };
+        self.exchange(&request, to).await
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+        to: &Route,
+    ) -> Result<(HttpAnswer, Caching), SendError> {
         let url = self.checked_url(request)?;
         let uri: http::Uri = url.as_str().parse().map_err(|_| SendError::BadUrl)?;
         let through_proxy = self.0.matcher.intercept(&uri).is_some();
@@ -221,7 +253,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 /// Reads an answer to its end, or to the cap.
-async fn read(mut response: reqwest::Response) -> Result<HttpAnswer, SendError> {
+async fn read(mut response: reqwest::Response) -> Result<(HttpAnswer, Caching), SendError> {
     let text = |name: HeaderName| {
         response
             .headers()
@@ -230,6 +262,12 @@ async fn read(mut response: reqwest::Response) -> Result<HttpAnswer, SendError> 
             .map(str::to_owned)
     };
     let (content_type, retry_after) = (text(CONTENT_TYPE), text(RETRY_AFTER));
+    let caching = Caching {
+        cache_control: joined(response.headers()),
+        expires: text(EXPIRES),
+        date: text(DATE),
+        age: text(AGE),
+    };
     let status = response.status().as_u16();
     // Room for the whole answer where its length is known: growing would leave pieces of a token in freed memory.
     let expected = response
@@ -248,10 +286,21 @@ async fn read(mut response: reqwest::Response) -> Result<HttpAnswer, SendError> 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(HttpAnswer {
+    let answer = HttpAnswer {
         status,
         content_type,
         retry_after,
         body: Secret::new(std::mem::take(&mut *body)),
-    })
+    };
+    Ok((answer, caching))
+}
+
+/// `Cache-Control`, which may come in several lines.
+fn joined(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }

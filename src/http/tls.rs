@@ -70,7 +70,7 @@ impl CaBundle {
     }
 
     /// What two bundles of the same certificates in the same order have in common.
-    pub(super) fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
 }

@@ -78,7 +78,7 @@ impl Files {
             ),
             Err(error) => tracing::warn!(%secret, %error, "a token cannot be read"),
         }
-        self.tell(key, Cause::Resource(decide::resource_facts(&object)));
+        self.tell(key, Cause::Resource(self.facts(&object)));
         self.tell_credentials(key, &object);
     }
 
@@ -168,7 +168,7 @@ impl Files {
         if is_new {
             self.introduce(key);
         } else {
-            self.tell(key, Cause::Resource(decide::resource_facts(&object)));
+            self.tell(key, Cause::Resource(self.facts(&object)));
             self.tell_credentials(key, &object);
             // Its labels and annotations may have changed what its Secret is to carry.
             self.tell(key, Cause::Look);

@@ -10,10 +10,11 @@ use super::catalogue::{BadManifest, Catalogue};
 use super::lines;
 use super::store::{Kept, Store};
 use super::tokens::Tokens;
-use crate::api::OAuthClientStatus;
+use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::clock::Clock;
-use crate::decide::{Memory, Rules};
-use crate::engine::{Cause, Engine, Key};
+use crate::decide::{self, Memory, Rules};
+use crate::discovery::Discovery;
+use crate::engine::{Cause, Engine, Key, ResourceFacts};
 use crate::http::Sender;
 
 /// Everything that the walks of one process share.
@@ -27,6 +28,7 @@ pub(super) struct Files {
     /// No new request may begin.
     pub(super) ending: AtomicBool,
     pub(super) sender: Sender,
+    pub(super) discovery: Discovery,
     pub(super) rules: Rules,
     known: Mutex<Known>,
 }
@@ -58,6 +60,7 @@ impl Files {
         rules: Rules,
     ) -> Self {
         Files {
+            discovery: Discovery::new(sender.clone(), clock.clone(), None),
             clock,
             store,
             tokens,
@@ -77,6 +80,11 @@ impl Files {
     pub(super) fn tell(&self, key: &Key, cause: Cause) {
         locked(&self.engine).changed(key, cause, self.clock.now());
         self.wake.notify_one();
+    }
+
+    /// What the engine keeps of a resource.
+    pub(super) fn facts(&self, object: &OAuthClient) -> ResourceFacts {
+        decide::resource_facts(object, |spec| self.discovery.lane(spec))
     }
 
     pub(super) fn say(&self, about: &str, word: &str, text: &str) {

@@ -8,7 +8,8 @@ use super::lines;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
-    self, CaSeen, Doomed, Failure, Memory, Observed, Report, SecretSeen, SecretWrite, StatusDetail,
+    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretSeen, SecretWrite,
+    StatusDetail,
 };
 use crate::engine::{Cause, Key, LaneReport};
 use crate::http::{CaBundle, Route};
@@ -59,6 +60,16 @@ impl World for Files {
     async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
         self.see(key, may_request)
             .map_err(|error| Trouble::Passing(error.to_string()))
+    }
+
+    async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
+        match need {
+            Need::Discovery => self.discovery.need(seen, spec).await,
+        }
+    }
+
+    fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
+        self.discovery.doubt_of(seen, spec);
     }
 
     async fn send(
@@ -128,7 +139,7 @@ impl World for Files {
             })
             .map_err(|error| Trouble::Passing(error.to_string()))?;
             if let Some(object) = kept {
-                self.tell(&key, Cause::Resource(decide::resource_facts(&object)));
+                self.tell(&key, Cause::Resource(self.facts(&object)));
             }
         }
         let now = self.clock.now();

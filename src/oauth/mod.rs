@@ -3,6 +3,7 @@
 //! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`], its [`Credentials`] and the
 //! attempt's [`Ingredients`] into an [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
 
+pub mod discovery;
 pub mod document;
 pub mod error;
 pub mod ingredients;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
+pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
 pub use ingredients::{Chance, Ingredients};
 pub use request::CredentialsProblem;
@@ -21,8 +23,12 @@ pub use request::CredentialsProblem;
 /// What a resource makes us send, validated: a token endpoint and everything that shapes the request to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
-    /// The token endpoint (RFC 6749 section 3.2); `http` or `https`, without fragment and user information.
+    /// The token endpoint (RFC 6749 section 3.2); `http` or `https`, without fragment and user information. Where an issuer
+    /// is named it is the issuer's own URL, which nothing is sent to, until [`Client::locate`] has put the discovered one in
+    /// its place.
     pub token_url: url::Url,
+    /// The issuer whose document names the endpoints, where the resource names one.
+    pub issuer: Option<Located>,
     /// What is asked with.
     pub grant: Grant,
     /// How the client proves who it is (RFC 6749 section 2.3).
@@ -46,6 +52,57 @@ pub struct Client {
     pub method: Method,
     /// Where the answer holds what we need.
     pub response: ResponseShape,
+}
+
+/// An issuer, and what was discovered of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located {
+    /// As the resource names it.
+    pub issuer: Issuer,
+    /// The endpoints of its document, once they are known.
+    pub endpoints: Option<Endpoints>,
+}
+
+impl Client {
+    /// Whether it is known where requests go: `false` as long as an issuer's document has not been read.
+    pub fn is_located(&self) -> bool {
+        self.issuer
+            .as_ref()
+            .is_none_or(|located| located.endpoints.is_some())
+    }
+
+    /// Takes the endpoints of the issuer's document. Does nothing where the resource names its token endpoint itself.
+    pub fn locate(&mut self, metadata: &Metadata) {
+        let with_certificate = self.authentication.uses_certificate();
+        if let Some(located) = &mut self.issuer {
+            let endpoints = metadata.endpoints_for(with_certificate);
+            self.token_url = endpoints.token.clone();
+            located.endpoints = Some(endpoints);
+        }
+    }
+
+    /// What names the provider, before and after discovery alike: the issuer, or the token endpoint.
+    pub fn provider(&self) -> &str {
+        match &self.issuer {
+            Some(located) => located.issuer.text(),
+            None => self.token_url.as_str(),
+        }
+    }
+
+    /// The field of the resource that says where requests go, for messages.
+    pub fn provider_field(&self) -> &'static str {
+        match &self.issuer {
+            Some(_) => "spec.provider.issuerURL",
+            None => "spec.provider.tokenURL",
+        }
+    }
+}
+
+impl ClientAuthentication {
+    /// Whether the client proves who it is by a TLS certificate (RFC 8705): then the aliases of a discovery document count.
+    pub fn uses_certificate(&self) -> bool {
+        false
+    }
 }
 
 /// A grant: what the token is asked with.

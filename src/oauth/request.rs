@@ -48,6 +48,9 @@ pub fn build(
     let reader = Reader(credentials);
     let parameters = parameters(client, &reader)?;
     let headers = headers(client, &reader)?;
+    if !client.is_located() {
+        return Err(CredentialsProblem::NotLocated);
+    }
     let (url, body) = match client.format {
         Format::Form => (
             client.token_url.as_str().into(),

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::time::Time;
 
 pub use expiry::MAX_LIFETIME;
-pub use retry_after::{MAX_RETRY_AFTER, retry_after};
+pub use retry_after::{MAX_RETRY_AFTER, http_date, retry_after};
 
 /// Longest token type that is taken: it goes into a header of every request of the workload.
 const MAX_TOKEN_TYPE: usize = 64;

@@ -114,6 +114,21 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ("Unauthorized", "tests/cluster/canary.rs", "faults"),
     ("Forbidden", "tests/cluster/canary.rs", "faults"),
     ("NotFound", "tests/cluster/canary.rs", "faults"),
+    (
+        "DiscoveryFailed",
+        "src/discovery/failure.rs",
+        "what_may_pass_is_tried_again_soon_and_what_may_not_is_told_as_such",
+    ),
+    (
+        "DiscoveryDocumentInvalid",
+        "src/discovery/failure.rs",
+        "what_may_pass_is_tried_again_soon_and_what_may_not_is_told_as_such",
+    ),
+    (
+        "IssuerMismatch",
+        "src/discovery/failure.rs",
+        "a_slash_too_much_or_too_little_is_named_as_such_with_both_values",
+    ),
     ("ProxyRefused", "tests/cluster/canary.rs", "faults"),
     ("RateLimited", "tests/cluster/canary.rs", "faults"),
     ("ServerError", "tests/cluster/canary.rs", "faults"),

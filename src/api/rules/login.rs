@@ -3,8 +3,8 @@
 use super::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
 use crate::api::words;
 
-const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
-const ENDPOINT_MESSAGE: &str = "is not the URL of an endpoint: write https://, host and path, as in https://auth.example.com/authorize, without user name, fragment and spaces";
+pub(super) const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
+pub(super) const ENDPOINT_MESSAGE: &str = "is not the URL of an endpoint: write https://, host and path, as in https://auth.example.com/authorize, without user name, fragment and spaces";
 
 /// Parameters that the login sets by itself, or that must not show in a browser.
 const RESERVED: [&str; 13] = [

@@ -8,15 +8,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The server that issues tokens.
+/// The server that issues tokens: exactly one of tokenURL and issuerURL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provider {
     /// The token endpoint: an https URL such as https://auth.example.com/oauth/token. http is accepted only where the
     /// operator runs with --allow-http.
-    #[serde(rename = "tokenURL")]
+    #[serde(rename = "tokenURL", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
-    pub token_url: String,
+    pub token_url: Option<String>,
+    /// In place of tokenURL: the issuer identifier, such as https://auth.example.com/realms/shop. Its discovery document
+    /// (RFC 8414, else OpenID Connect) names the endpoints. Write it exactly as the provider does, with or without a slash at
+    /// the end: the document's issuer is compared with it character by character.
+    #[serde(rename = "issuerURL", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub issuer_url: Option<String>,
     /// The authorization endpoint (RFC 6749 section 3.1), where kubectl oauthclient login sends the browser.
     #[serde(
         default,

@@ -64,7 +64,12 @@ impl Spec {
     fn yaml(&self) -> String {
         format!(
             "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: books, namespace: shop}}\nspec:\n  \
-             provider: {{tokenURL: \"{}\"{}}}\n  credentials: {{secretName: client}}\n  tokenSecret: {{name: {}{}}}\n{}",
+             provider: {{{}: \"{}\"{}}}\n  credentials: {{secretName: client}}\n  tokenSecret: {{name: {}{}}}\n{}",
+            if self.extra.contains("#issuer") {
+                "issuerURL"
+            } else {
+                "tokenURL"
+            },
             self.url.unwrap_or("https://auth.example.com/token"),
             if self.extra.contains("#ca") {
                 ", caBundle: {configMapName: corp-ca}"
@@ -311,6 +316,7 @@ pub(crate) fn plan_at(seen: &mut Observed, now: Time) -> Plan {
 /// A plan in one word, for comparing.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Told {
+    Needs(Need),
     Asks(Because),
     Writes,
     Rests(Wants),
@@ -319,6 +325,7 @@ pub(crate) enum Told {
 
 pub(crate) fn told(plan: &Plan) -> Told {
     match (&plan.action, &plan.situation.problem) {
+        (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
         (Action::Write(_), _) => Told::Writes,
         (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason, plan.wants),

@@ -48,6 +48,9 @@ pub enum CredentialsProblem {
     /// A parameter or header of the resource is at odds with the request; validation finds this before.
     #[error(transparent)]
     Name(#[from] NameProblem),
+    /// The credentials will do, but where they go is not known yet: the issuer's document has to be read first.
+    #[error("the token endpoint is not known yet")]
+    NotLocated,
 }
 
 impl CredentialsProblem {
@@ -59,7 +62,7 @@ impl CredentialsProblem {
             | CredentialsProblem::NotText { key }
             | CredentialsProblem::Control { key }
             | CredentialsProblem::Colon { key } => Some(key),
-            CredentialsProblem::Name(_) => None,
+            CredentialsProblem::Name(_) | CredentialsProblem::NotLocated => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::time::Time;
 fn client() -> Client {
     Client {
         token_url: "https://auth.example/token".parse().unwrap(),
+        issuer: None,
         grant: Grant::ClientCredentials,
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,

@@ -19,7 +19,7 @@ const DATES: [&str; 3] = [
 /// seconds nor a date: then the usual backing off decides. A fraction of a second (which no RFC allows) is rounded up.
 pub fn retry_after(value: &str, received: Time) -> Option<Span> {
     let value = value.trim();
-    let wait = seconds(value).or_else(|| date(value).map(|at| at.since(received)))?;
+    let wait = seconds(value).or_else(|| http_date(value).map(|at| at.since(received)))?;
     Some(wait.clamp(Span::ZERO, MAX_RETRY_AFTER))
 }
 
@@ -41,7 +41,8 @@ fn seconds(value: &str) -> Option<Span> {
     Some(Span::from_seconds(whole.saturating_add(more)))
 }
 
-fn date(value: &str) -> Option<Time> {
+/// A point in time as HTTP headers write it (RFC 9110 section 5.6.7), in any of the three forms.
+pub fn http_date(value: &str) -> Option<Time> {
     let civil = DATES.iter().find_map(|format| {
         strtime::parse(format, value)
             .and_then(|read| read.to_datetime())

@@ -1,5 +1,6 @@
 //! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
 
+mod first;
 mod histories;
 mod sentences;
 
@@ -13,6 +14,7 @@ use super::*;
 use crate::api::OAuthClientStatus;
 use crate::decide::tests::{Spec, applied, at, content, credentials, resource, span};
 use crate::decide::{CaSeen, FailedAttempt, On, Resource, Rules};
+use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
 use crate::secret::Secret;
 
@@ -80,6 +82,13 @@ pub(super) struct Inner {
     /// Another replica writes this at the next write of ours, before it.
     pub(super) intruder: Option<SecretSeen>,
     pub(super) requests: u32,
+    /// Where each went.
+    pub(super) sent_to: Vec<String>,
+    /// What was needed first, each time.
+    pub(super) gets: Vec<Need>,
+    /// What each of these comes to: the token endpoint, or a failure; at first tokens.example.com.
+    pub(super) documents: VecDeque<Result<&'static str, Failure>>,
+    pub(super) doubted: u32,
     pub(super) secret_writes: u32,
     pub(super) status_writes: u32,
     pub(super) told: Vec<&'static str>,
@@ -90,6 +99,19 @@ pub(super) struct Inner {
 
 /// The world, behind a lock as [`World`] wants it.
 pub(super) struct Scene(Mutex<Inner>);
+
+/// A document that names nothing but this token endpoint.
+pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
+    std::sync::Arc::new(Metadata {
+        endpoints: Endpoints {
+            token: url.parse().unwrap(),
+            revocation: None,
+            authorization: None,
+            device_authorization: None,
+        },
+        mtls: Aliases::default(),
+    })
+}
 
 pub(super) fn key() -> Key {
     Key::new("shop", "books")
@@ -112,6 +134,10 @@ impl Scene {
             reports: VecDeque::new(),
             intruder: None,
             requests: 0,
+            sent_to: Vec::new(),
+            gets: Vec::new(),
+            documents: VecDeque::new(),
+            doubted: 0,
             secret_writes: 0,
             status_writes: 0,
             told: Vec::new(),
@@ -310,14 +336,33 @@ impl World for Scene {
         }))
     }
 
+    async fn get(&self, _: &Observed, _: &Validated, need: &Need) -> Result<Got, Failure> {
+        let mut inner = self.inner();
+        inner.now = inner.now + Span::from_millis(50);
+        inner.gets.push(need.clone());
+        match inner.documents.pop_front() {
+            Some(result) => result.map(|url| Got::Discovery(discovered(url))),
+            None => Ok(Got::Discovery(discovered(
+                "https://tokens.example.com/token",
+            ))),
+        }
+    }
+
+    fn doubt_endpoints(&self, _: &Observed, _: &Validated) {
+        self.inner().doubted += 1;
+    }
+
     async fn send(
         &self,
         _: &Observed,
         _: &Validated,
-        _: &HttpRequest,
+        request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
         let (status, body) = {
             let mut inner = self.inner();
+            inner
+                .sent_to
+                .push(request.url.expose().unwrap_or_default().to_owned());
             inner.requests += 1;
             inner.now = inner.now + Span::from_millis(100);
             let answer = inner.answers.pop_front().unwrap_or(Answer::New(3600));

@@ -1,0 +1,46 @@
+//! What must be had before a token can be asked for, and is not a matter of waiting: it is fetched, then decided anew.
+//!
+//! [`super::decide`] names one need at a time; [`mod@crate::walk`] gets it through its world, has it taken in
+//! ([`Observed::take`]) and asks again. A need that cannot be got counts as a failed request: the schedule of failures holds.
+
+use std::sync::Arc;
+
+use crate::api::validate::Validated;
+use crate::oauth::Metadata;
+
+use super::observed::Observed;
+
+/// What is needed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The document of the issuer that the resource names (RFC 8414): it tells where the token endpoint is.
+    Discovery,
+}
+
+/// What was got for a [`Need`].
+#[derive(Clone)]
+pub enum Got {
+    /// The issuer's document.
+    Discovery(Arc<Metadata>),
+}
+
+/// What is needed before a request can be built, one thing at a time; `None` when nothing is.
+pub(super) fn needed(_seen: &Observed, spec: &Validated) -> Option<Need> {
+    if !spec.client.is_located() {
+        return Some(Need::Discovery);
+    }
+    None
+}
+
+impl Observed {
+    /// Takes in what was needed: the next decision knows it.
+    pub fn take(&mut self, got: Got) {
+        match got {
+            Got::Discovery(metadata) => {
+                if let Ok(spec) = &mut self.resource.spec {
+                    spec.client.locate(&metadata);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The documents of issuers, read once for all who need them and kept as long as they may be believed.
+//!
+//! - One document for an issuer and a CA bundle: a thousand resources of one issuer make one request, and those who come
+//!   while it is under way wait for its answer.
+//! - A failure is remembered for a moment too ([`FAILED_FOR`]): all who wait share it.
+//! - When a discovered endpoint fails ([`Discovery::doubt`]) the document is read anew before the next request, at most
+//!   once in [`AGAIN_AFTER`].
+//! - When a document cannot be had any more, the last one goes on being used for up to [`STALE_FOR`]: an issuer whose
+//!   document is out of reach may well have a token endpoint that works.
+//! - Nothing secret is sent, nothing is written down, and nothing is read before a token is due.
+
+mod failure;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::api::validate::Validated;
+use crate::clock::Clock;
+use crate::decide::{CaSeen, Failure, Got, Observed, lane, lane_of};
+use crate::http::{CaBundle, Route, SendError, Sender};
+use crate::metrics::Metrics;
+use crate::oauth::discovery::{Unusable, decode, freshness};
+use crate::oauth::response::retry_after;
+use crate::oauth::{FailureClass, Issuer, Metadata};
+use crate::time::{Span, Time};
+
+use failure::{refused, sent, worth};
+
+/// How long a failure is told to others who ask.
+pub const FAILED_FOR: Span = Span::from_seconds(10);
+/// How soon a document that is doubted is read anew at the earliest.
+pub const AGAIN_AFTER: Span = Span::from_seconds(60);
+/// How long after it was read a document is used at most, when it cannot be read anew.
+pub const STALE_FOR: Span = Span::from_seconds(24 * 3600);
+/// How many documents are kept; the one that was used longest ago goes first.
+pub const MOST_DOCUMENTS: usize = 1024;
+
+/// Reads documents and keeps them.
+pub struct Discovery {
+    sender: Sender,
+    clock: Clock,
+    metrics: Option<Metrics>,
+    kept: StdMutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    documents: HashMap<Name, Arc<Document>>,
+    uses: u64,
+}
+
+/// What tells documents apart: an answer that one CA bundle vouched for is not lent to those who name another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name {
+    issuer: Issuer,
+    bundle: Option<[u8; 32]>,
+}
+
+/// One document: read by one at a time.
+#[derive(Default)]
+struct Document {
+    state: Mutex<State>,
+    last_used: StdMutex<u64>,
+    /// The token endpoint's host and port, as last discovered.
+    host: StdMutex<Option<Arc<str>>>,
+}
+
+#[derive(Default)]
+struct State {
+    read: Option<Read>,
+    failed: Option<Failed>,
+    doubted: bool,
+    /// Which of the two addresses the document was found at: asked first from then on.
+    place: usize,
+}
+
+struct Read {
+    metadata: Arc<Metadata>,
+    at: Time,
+    believed_for: Span,
+}
+
+struct Failed {
+    failure: Failure,
+    at: Time,
+    /// How long it was waited for: who has more patience tries again.
+    patience: Duration,
+}
+
+impl Read {
+    fn is_fresh(&self, now: Time, doubted: bool) -> bool {
+        let age = now.since(self.at);
+        // A document from the future tells of a clock that was set back.
+        age >= Span::ZERO && age < self.believed_for && !(doubted && age >= AGAIN_AFTER)
+    }
+
+    fn will_do(&self, now: Time) -> bool {
+        let age = now.since(self.at);
+        age >= Span::ZERO && age < STALE_FOR
+    }
+}
+
+impl Discovery {
+    /// Nothing is known yet.
+    pub fn new(sender: Sender, clock: Clock, metrics: Option<Metrics>) -> Self {
+        Discovery {
+            sender,
+            clock,
+            metrics,
+            kept: StdMutex::default(),
+        }
+    }
+
+    /// The document of an issuer: as it is known, or read now. Takes at most `patience`, waiting for others included.
+    ///
+    /// # Errors
+    /// Why there is none, as people are told.
+    pub async fn get(
+        &self,
+        issuer: &Issuer,
+        ca: Option<CaBundle>,
+        patience: Duration,
+    ) -> Result<Arc<Metadata>, Failure> {
+        let name = Name {
+            issuer: issuer.clone(),
+            bundle: ca.as_ref().map(CaBundle::digest),
+        };
+        let document = self.document(name);
+        match timeout(patience, self.read(&document, issuer, ca, patience)).await {
+            Ok(result) => result,
+            // Somebody else with more patience is still at it.
+            Err(_) => Err(sent(issuer, &late(patience))),
+        }
+    }
+
+    /// A discovered endpoint has failed: its document is read anew before it is used again.
+    pub fn doubt(&self, issuer: &Issuer, ca: Option<&CaBundle>) {
+        let name = Name {
+            issuer: issuer.clone(),
+            bundle: ca.map(CaBundle::digest),
+        };
+        let document = self.kept().documents.get(&name).cloned();
+        // Whoever holds the lock is reading it just now.
+        if let Some(document) = document
+            && let Ok(mut state) = document.state.try_lock()
+        {
+            state.doubted = true;
+        }
+    }
+
+    /// The host and port of the token endpoint that was discovered of an issuer, if one was.
+    pub fn host(&self, issuer: &Issuer) -> Option<Arc<str>> {
+        let kept = self.kept();
+        let name = Name {
+            issuer: issuer.clone(),
+            bundle: None,
+        };
+        if let Some(host) = kept
+            .documents
+            .get(&name)
+            .and_then(|one| lock(&one.host).clone())
+        {
+            return Some(host);
+        }
+        kept.documents
+            .iter()
+            .filter(|(name, _)| name.issuer == *issuer)
+            .find_map(|(_, document)| lock(&document.host).clone())
+    }
+
+    /// The lane of a resource: the host of its token endpoint, or of its issuer as long as that is not discovered.
+    pub fn lane(&self, spec: &Validated) -> Arc<str> {
+        let discovered = match &spec.client.issuer {
+            Some(located) => self.host(&located.issuer),
+            None => None,
+        };
+        discovered.unwrap_or_else(|| lane(spec))
+    }
+
+    /// Gets what a resource needs of its issuer.
+    ///
+    /// # Errors
+    /// As [`Discovery::get`].
+    pub async fn need(&self, seen: &Observed, spec: &Validated) -> Result<Got, Failure> {
+        let Some(located) = &spec.client.issuer else {
+            return Err(sent_nowhere());
+        };
+        self.get(&located.issuer, bundle_of(seen), spec.timeout.to_duration())
+            .await
+            .map(Got::Discovery)
+    }
+
+    /// A discovered endpoint of this resource has failed.
+    pub fn doubt_of(&self, seen: &Observed, spec: &Validated) {
+        if let Some(located) = &spec.client.issuer {
+            self.doubt(&located.issuer, bundle_of(seen).as_ref());
+        }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+
+    fn document(&self, name: Name) -> Arc<Document> {
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let uses = kept.uses;
+        if !kept.documents.contains_key(&name) && kept.documents.len() >= MOST_DOCUMENTS {
+            let oldest = kept
+                .documents
+                .iter()
+                .min_by_key(|(_, document)| *lock(&document.last_used))
+                .map(|(name, _)| name.clone());
+            if let Some(oldest) = oldest {
+                kept.documents.remove(&oldest);
+            }
+        }
+        let document = Arc::clone(kept.documents.entry(name).or_default());
+        *lock(&document.last_used) = uses;
+        if let Some(metrics) = &self.metrics {
+            metrics.discovery_documents(kept.documents.len());
+        }
+        document
+    }
+
+    async fn read(
+        &self,
+        document: &Document,
+        issuer: &Issuer,
+        ca: Option<CaBundle>,
+        patience: Duration,
+    ) -> Result<Arc<Metadata>, Failure> {
+        let mut state = document.state.lock().await;
+        let now = self.clock.now();
+        if let Some(read) = state
+            .read
+            .as_ref()
+            .filter(|read| read.is_fresh(now, state.doubted))
+        {
+            return Ok(Arc::clone(&read.metadata));
+        }
+        if let Some(failed) = state
+            .failed
+            .as_ref()
+            .filter(|failed| failed.holds(now, patience))
+        {
+            return state.or_the_last(now, failed.failure.clone());
+        }
+        let asked = timeout(
+            patience,
+            self.ask(issuer, ca.as_ref(), patience, state.place),
+        );
+        let asked = asked
+            .await
+            .unwrap_or_else(|_| Err(sent(issuer, &late(patience))));
+        let now = self.clock.now();
+        if let Some(metrics) = &self.metrics {
+            metrics.discovery(
+                asked
+                    .as_ref()
+                    .map_or_else(|failure| failure.reason, |_| "success"),
+            );
+        }
+        state.doubted = false;
+        match asked {
+            Ok((metadata, believed_for, place)) => {
+                let metadata = Arc::new(metadata);
+                *lock(&document.host) = Some(lane_of(&metadata.endpoints.token));
+                state.place = place;
+                state.failed = None;
+                state.read = Some(Read {
+                    metadata: Arc::clone(&metadata),
+                    at: now,
+                    believed_for,
+                });
+                Ok(metadata)
+            }
+            Err(failure) => {
+                state.failed = Some(Failed {
+                    failure: failure.clone(),
+                    at: now,
+                    patience,
+                });
+                state.or_the_last(now, failure)
+            }
+        }
+    }
+
+    /// Asks where the document may stand: the other place only where the first gave an answer that is not it.
+    async fn ask(
+        &self,
+        issuer: &Issuer,
+        ca: Option<&CaBundle>,
+        patience: Duration,
+        first: usize,
+    ) -> Result<(Metadata, Span, usize), Failure> {
+        let route = Route {
+            ca: ca.cloned(),
+            timeout: patience,
+        };
+        let mut problem: Option<Failure> = None;
+        let mut rank = 0;
+        let places = issuer.documents();
+        for place in [first, 1 - first.min(1)] {
+            let Some(url) = places.get(place) else {
+                continue;
+            };
+            let (answer, caching) = self
+                .sender
+                .fetch(url, &route)
+                .await
+                .map_err(|error| sent(issuer, &error))?;
+            let received = self.clock.now();
+            match decode(issuer, &answer) {
+                Ok(metadata) => return Ok((metadata, freshness(&caching, received), place)),
+                Err(unusable) => {
+                    let wait = answer.retry_after.as_deref();
+                    let wait = wait.and_then(|value| retry_after(value, received));
+                    let worth = worth(&unusable);
+                    let busy = matches!(unusable, Unusable::Status(429 | 503));
+                    if problem.is_none() || worth > rank {
+                        rank = worth;
+                        problem = Some(refused(issuer, url, &unusable, wait));
+                    }
+                    if busy {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(problem.unwrap_or_else(|| sent(issuer, &SendError::BadUrl)))
+    }
+}
+
+impl Failed {
+    fn holds(&self, now: Time, patience: Duration) -> bool {
+        let age = now.since(self.at);
+        age >= Span::ZERO && age < FAILED_FOR && self.patience >= patience
+    }
+}
+
+impl State {
+    /// The last document, where it is only out of reach for now; else the failure.
+    fn or_the_last(&self, now: Time, failure: Failure) -> Result<Arc<Metadata>, Failure> {
+        match &self.read {
+            Some(read) if failure.class == FailureClass::Transient && read.will_do(now) => {
+                Ok(Arc::clone(&read.metadata))
+            }
+            _ => Err(failure),
+        }
+    }
+}
+
+/// The CA bundle that was seen, where it is usable.
+pub fn bundle_of(seen: &Observed) -> Option<CaBundle> {
+    match &seen.ca {
+        CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
+/// No issuer is named, so nothing can be discovered: what was needed is not what was asked for.
+fn sent_nowhere() -> Failure {
+    Failure {
+        class: FailureClass::Permanent,
+        reason: "InvalidSpec",
+        message: "spec.provider names no issuer".to_owned(),
+        retry_after: None,
+        timed_out: false,
+    }
+}
+
+fn late(patience: Duration) -> SendError {
+    SendError::Timeout {
+        after: patience,
+        answering: false,
+    }
+}
+
+fn lock<T>(mutex: &StdMutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
