@@ -109,6 +109,12 @@ pub enum Trouble {
     /// The API server does not let us.
     #[error("the API server refuses it: {0}")]
     Forbidden(String),
+    /// The operator may not even look.
+    #[error("the API server refuses it: the right to {right} is missing")]
+    Unreadable {
+        /// Verb and kind of the right that is missing, as `get secrets`.
+        right: String,
+    },
     /// It may go away by itself.
     #[error("{0}")]
     Passing(String),
@@ -192,7 +198,9 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
 
 fn abandoned(world: &impl World, trouble: Trouble) -> Walked {
     let pause = match trouble {
-        Trouble::Forbidden(_) => AFTER_TROUBLE.scale(4.0 + 2.0 * world.draw()),
+        Trouble::Forbidden(_) | Trouble::Unreadable { .. } => {
+            AFTER_TROUBLE.scale(4.0 + 2.0 * world.draw())
+        }
         Trouble::Passing(_) => AFTER_TROUBLE.scale(0.5 + world.draw()),
     };
     Walked::Abandoned {

@@ -204,7 +204,7 @@ reasons! {
         "Look at the message for who refuses it, and change the policy or the resource."
     PermissionMissing Stalled
         "The operator lacks a right that it needs in this namespace."
-        "Grant its ServiceAccount the rights of the operator's Role in this namespace; the message names the one that is missing."
+        "Whoever runs the operator: kubectl apply -k deploy/ (or grant its ServiceAccount the rights of that Role in this namespace); the message names the one that is missing."
     NamespaceTerminating Stalled
         "The namespace is being deleted: no Secret can be made in it any more."
         "Nothing, if the namespace is to go."

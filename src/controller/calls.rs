@@ -84,6 +84,9 @@ impl Calls {
         match self.call(self.api::<K>(namespace).get(name)).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
+            Err(CallError::Refused(status)) if status.code == 403 => Err(Trouble::Unreadable {
+                right: format!("get {}", K::plural(&K::DynamicType::default())),
+            }),
             Err(error) => Err(error.into()),
         }
     }

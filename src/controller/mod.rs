@@ -6,6 +6,7 @@
 //! | `driver` | asks the engine what comes next, runs it, tells how it ended |
 //! | `world` | Kubernetes as the world that a resource walks through |
 //! | `observe`, `act` | the reads, and the only writes |
+//! | `barred` | telling of a right that was taken away |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
@@ -15,6 +16,7 @@
 //! object ends it.
 
 mod act;
+mod barred;
 mod calls;
 mod convert;
 mod driver;

@@ -12,6 +12,7 @@ use crate::http::CaBundle;
 use crate::inputs;
 use crate::walk::Trouble;
 
+use super::barred;
 use super::convert::secret_seen;
 use super::index::secret_id;
 use super::shared::{Shared, lock};
@@ -49,10 +50,16 @@ pub(super) async fn observe(
     if seen.resource.deleting {
         return Ok(Some(seen));
     }
-    match seen.resource.spec.clone() {
-        Ok(spec) => secrets(shared, key, &spec, &mut seen).await?,
+    let read = match seen.resource.spec.clone() {
+        Ok(spec) => secrets(shared, key, &spec, &mut seen).await,
         // What stands can still be told, though nothing is done about it.
-        Err(_) => seen.target = secret(shared, key, &secret_name).await?,
+        Err(_) => secret(shared, key, &secret_name)
+            .await
+            .map(|target| seen.target = target),
+    };
+    if let Err(trouble) = read {
+        barred::tell(shared, key, &seen, &trouble).await;
+        return Err(trouble);
     }
     seen.now = shared.clock.now();
     Ok(Some(seen))

@@ -50,6 +50,15 @@ pub(super) fn invalid_spec(problems: &[SpecProblem]) -> Problem {
     )
 }
 
+pub(super) fn barred(namespace: &str, right: &str) -> Problem {
+    stalled(
+        Reason::PermissionMissing,
+        format!(
+            "The operator lacks the right to {right} in namespace {namespace}: no token is asked for, and the Secret cannot be looked at. Whoever runs the operator: apply its roles (kubectl apply -k deploy/), then see kubectl auth can-i {right} -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+        ),
+    )
+}
+
 pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
     let host = spec.client.token_url.host_str().unwrap_or_default();
     stalled(

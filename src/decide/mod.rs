@@ -4,6 +4,7 @@
 //! token wanted, may it be asked for now. Whether the Secret may be written is settled *before* anything is sent.
 
 mod answer;
+mod barred;
 mod facts;
 mod first;
 mod gate;
@@ -20,6 +21,7 @@ pub(crate) mod tests;
 mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
+pub use barred::barred;
 pub use facts::{
     credentials_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts, token_facts,
 };

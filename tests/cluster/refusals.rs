@@ -44,6 +44,50 @@ async fn rights_that_are_revoked_are_missed_before_a_token_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_read_that_was_taken_away_is_told_while_the_token_lives() {
+    for detail in ["always", "transitions"] {
+        let stage = Stage::new(3600.0).await;
+        stage.own_account().await;
+        let arguments = [
+            "--leader-elect=false",
+            &format!("--status-updates={detail}"),
+        ];
+        let start = Start::elected(&arguments).with_own_account();
+        let operator = stage.operator(start).await;
+        stage.resource("main", "").await;
+        let token = stage.wait_ready("main").await;
+        // The rule of Secrets is the third.
+        let writes_only = r#"[{"op":"replace","path":"/rules/2/verbs","value":["list","watch","create","patch"]}]"#;
+        let role = ["role", "oauthclient-operator", "--type=json", "-p"];
+        stage
+            .kubectl(&[&["patch"][..], &role, &[writes_only]].concat())
+            .await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stage.request_refresh("main").await;
+        let message = stage
+            .wait_for("main", "Stalled", "True", "PermissionMissing")
+            .await;
+        for words in ["get secrets", "kubectl apply -k deploy/", "valid"] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        let ready = stage.condition("main", "Ready").await.unwrap();
+        assert_eq!(ready.status, "True", "the token lives: {}", ready.message);
+        assert_eq!(stage.valid_token("main-token").await, Some(token));
+        stage.stays_at(1).await;
+
+        stage.own_account().await;
+        stage.wait_for("main", "Stalled", "False", "").await;
+        stage
+            .until("the refresh that was asked for", || async {
+                stage.requests() >= 2
+            })
+            .await;
+        stage.exactly(2).await;
+        stage.nothing_leaked(&operator).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_in_hand_waits_for_the_right_to_write_it() {
     let stage = Stage::new(3600.0).await;
     stage.own_account().await;

@@ -1,0 +1,30 @@
+//! What is told of a resource where the operator lacks the right to look at what belongs to it.
+
+use crate::engine::TokenFacts;
+use crate::schedule;
+use crate::time::Time;
+
+use super::messages;
+use super::observed::Observed;
+use super::situation::{self, Situation, TokenView};
+
+/// How things stand where `right`, such as `get secrets`, is missing: nothing is asked for, and what the watch last told of
+/// the published token still counts, since nobody can look.
+pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time) -> Situation {
+    let scope = seen.resource.status.token.as_ref();
+    let token = token.map(|token| TokenView {
+        issued: token.issued,
+        expires: token.expires,
+        refresh: token.refresh,
+        scope: scope
+            .filter(|told| told.issued_time == token.issued.rfc3339())
+            .and_then(|told| told.scope.clone()),
+        valid: now < token.expires,
+        too_short: schedule::is_too_short(token.expires.since(token.issued)),
+        assumed: false,
+        clamped_lead: None,
+        remarks: None,
+    });
+    let problem = messages::barred(&seen.resource.namespace, right);
+    situation::with_problem(seen, token, now, problem)
+}
