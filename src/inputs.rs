@@ -231,6 +231,16 @@ fn response(form: &mut Canonical, shape: &ResponseShape) {
     for (name, pointer) in pointers {
         form.field(name, pointer);
     }
+    if shape.jwt_expiry {
+        form.field("useJWTExpiry", "true");
+    }
+    if let Some(success) = &shape.success {
+        form.field("success", &success.pointer);
+        form.field("value", &success.value);
+    }
+    if let Some(error) = shape.error.as_deref().filter(|error| *error != "/error") {
+        form.field("error", error);
+    }
     if let Some(expiry) = &shape.expiry {
         form.field("expiry", &expiry.pointer);
         form.field(

@@ -19,7 +19,7 @@ pub use client::{
     CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
 };
 pub use login::{Login, LoginParameter};
-pub use request::{Expiry, Header, Parameter, Request, Response};
+pub use request::{Expiry, Header, Parameter, Request, Response, Success};
 pub use token::{Refresh, TokenSecret};
 
 /// Where a token comes from, how it is asked for, and into which Secret it goes.

@@ -17,7 +17,7 @@ use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
-    Grant, Method, Parameter, ParameterValue, ResponseShape,
+    Grant, Method, Parameter, ParameterValue, ResponseShape, SuccessShape,
 };
 use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::template::Templates;
@@ -261,6 +261,12 @@ fn response(spec: &spec::Response) -> ResponseShape {
                 _ => ExpiryUnit::Seconds,
             },
         }),
+        jwt_expiry: spec.use_jwt_expiry,
+        success: spec.success.as_ref().map(|success| SuccessShape {
+            pointer: success.pointer.clone(),
+            value: success.value.clone(),
+        }),
+        error: spec.error_pointer.clone(),
     }
 }
 

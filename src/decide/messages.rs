@@ -61,10 +61,16 @@ pub(super) fn barred(namespace: &str, right: &str) -> Problem {
 
 pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
     let host = spec.client.token_url.host_str().unwrap_or_default();
+    let what = match &spec.client.issuer {
+        Some(located) if located.endpoints.is_some() => {
+            "The token endpoint that the discovery document names"
+        }
+        _ => spec.client.provider_field(),
+    };
     stalled(
         Reason::HTTPNotAllowed,
         format!(
-            "spec.provider.tokenURL is http: credentials would cross the network to {host} readable by anyone. Use https, or start the operator with --allow-http."
+            "{what} is http: credentials would cross the network to {host} readable by anyone. Use https, or start the operator with --allow-http."
         ),
     )
 }
@@ -100,10 +106,11 @@ pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
     let name = secret_name(spec);
     let host = spec.client.token_url.host_str().unwrap_or_default();
+    let field = spec.client.provider_field();
     waiting(
         Reason::HostNotAllowed,
         format!(
-            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct spec.provider.tokenURL, or look at the list (kubectl get secret {name} -n {namespace} -o jsonpath='{{.metadata.annotations.oauthclient\\.dev/allowed-hosts}}') and add the host to it with kubectl annotate --overwrite."
+            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct {field}, or look at the list (kubectl get secret {name} -n {namespace} -o jsonpath='{{.metadata.annotations.oauthclient\\.dev/allowed-hosts}}') and add the host to it with kubectl annotate --overwrite."
         ),
     )
 }

@@ -217,6 +217,21 @@ pub struct ResponseShape {
     pub scope: Option<String>,
     /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.
     pub expiry: Option<ExpiryShape>,
+    /// Where no lifetime is given, the token's end is the `exp` of the token, if that is a JWT.
+    pub jwt_expiry: bool,
+    /// What tells success from failure at a status of 2xx; `None` takes `error` and `ok: false` for failure.
+    pub success: Option<SuccessShape>,
+    /// JSON pointer to the error code; `None` is `/error`.
+    pub error: Option<String>,
+}
+
+/// What a successful answer says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuccessShape {
+    /// JSON pointer to a text, number, `true` or `false`.
+    pub pointer: String,
+    /// What stands there, as text.
+    pub value: String,
 }
 
 /// Where and how an answer tells the token's end.

@@ -10,8 +10,9 @@
 
 mod expiry;
 mod retry_after;
+mod told;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::document;
 use super::{Document, ErrorCode, HttpAnswer, ResponseShape, Token, TokenError};
@@ -41,7 +42,7 @@ pub fn decode(
         300..=399 => Err(TokenError::Redirected {
             status: answer.status,
         }),
-        _ => Err(refusal(answer, error_code(answer), received)),
+        _ => Err(refusal(answer, error_code(shape, answer), received)),
     }
 }
 
@@ -58,17 +59,11 @@ fn refusal(answer: &HttpAnswer, code: ErrorCode, received: Time) -> TokenError {
 }
 
 /// The code of an error answer; a body that cannot be read has none.
-fn error_code(answer: &HttpAnswer) -> ErrorCode {
+fn error_code(shape: &ResponseShape, answer: &HttpAnswer) -> ErrorCode {
     match read(answer, false) {
-        Ok(Value::Object(object)) => code_of(object.get("error")),
+        Ok(value @ Value::Object(_)) => told::code(shape, &value),
         _ => ErrorCode::Unknown,
     }
-}
-
-fn code_of(error: Option<&Value>) -> ErrorCode {
-    error
-        .and_then(Value::as_str)
-        .map_or(ErrorCode::Unknown, ErrorCode::parse)
 }
 
 fn granted(
@@ -78,10 +73,10 @@ fn granted(
 ) -> Result<Token, TokenError> {
     let bare = shape.access_token.as_deref() == Some("");
     let value = read(answer, bare).map_err(unusable)?;
+    if told::is_refusal(shape, &value) {
+        return Err(refusal(answer, told::code(shape, &value), received));
+    }
     match &value {
-        Value::Object(object) if is_refusal(object) => {
-            return Err(refusal(answer, code_of(object.get("error")), received));
-        }
         Value::Object(_) => {}
         Value::String(_) if bare => {}
         _ => return Err(unusable("its body is not a JSON object")),
@@ -91,17 +86,6 @@ fn granted(
 
 fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable { problem }
-}
-
-/// Whether a success is none: `error` says something, or `ok` is false.
-fn is_refusal(object: &Map<String, Value>) -> bool {
-    let error = match object.get("error") {
-        None | Some(Value::Null | Value::Bool(false)) => false,
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-        Some(_) => true,
-    };
-    error || object.get("ok") == Some(&Value::Bool(false))
 }
 
 /// The body as a document: JSON, form, or (with `bare`) one string.
@@ -158,6 +142,12 @@ fn token(shape: &ResponseShape, value: Value, received: Time) -> Result<Token, &
     let lifetime = match &shape.expiry {
         Some(shape) => expiry::configured(shape, &value, received, &mut remarks)?,
         None => expiry::usual(&value, received, &mut remarks)?,
+    };
+    let lifetime = match lifetime {
+        None if shape.jwt_expiry => told::expiry_of_jwt(&access_token)
+            .map(|exp| expiry::of_claim(&exp, received, &mut remarks))
+            .transpose()?,
+        lifetime => lifetime,
     };
     let refresh_in = expiry::refresh_in(value.get("refresh_in"), &mut remarks);
     Ok(Token {

@@ -15,6 +15,7 @@ mod api_server;
 mod canary;
 mod clocks;
 mod crash;
+mod discovery;
 mod endpoint;
 mod fleet;
 mod foreign;

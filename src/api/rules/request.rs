@@ -144,4 +144,6 @@ pub(super) const RULES: &[Rule] = &[
     pointer("spec.response.tokenTypePointer"),
     pointer("spec.response.scopePointer"),
     pointer("spec.response.expiry.pointer"),
+    pointer("spec.response.success.pointer"),
+    pointer("spec.response.errorPointer"),
 ];

@@ -100,6 +100,37 @@ pub struct Response {
     /// Where the lifetime stands and what it counts. Left out, expires_in, expires_on and expires_at are understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
+    /// Where the answer gives no lifetime, take the end of the access token from its own claim exp, if it is a JWT. Nothing of
+    /// the token is verified: the claim only says when to ask for the next one. Left out, and for a token that is no JWT,
+    /// refresh.assumedLifetimeSeconds counts.
+    #[serde(
+        rename = "useJWTExpiry",
+        default,
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub use_jwt_expiry: bool,
+    /// What a successful answer says of itself, for providers that tell failures with status 200. Left out, an error, or
+    /// ok with the value false, is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<Success>,
+    /// JSON pointer to the error code of a failure, such as /error/code. Left out it is /error. Only codes that are known
+    /// (those of RFC 6749 and a few more) are ever shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub error_pointer: Option<String>,
+}
+
+/// What tells a successful answer from a failure: the value at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Success {
+    /// JSON pointer to the value, such as /ok.
+    #[schemars(length(min = 1, max = 256))]
+    pub pointer: String,
+    /// The value of a successful answer, as text: "true" stands for true as well as for "true", "0" for 0. Anything else
+    /// there, or nothing, is a failure.
+    #[schemars(length(min = 1, max = 256))]
+    pub value: String,
 }
 
 impl Response {

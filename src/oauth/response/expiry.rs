@@ -103,6 +103,15 @@ pub(super) fn configured(
     }
 }
 
+/// Reads a JWT's `exp`: seconds since the epoch, whatever they look like.
+pub(super) fn of_claim(
+    exp: &Value,
+    received: Time,
+    remarks: &mut Vec<&'static str>,
+) -> Result<Lifetime, &'static str> {
+    until(epoch(exp.as_f64().ok_or(JUNK)?, 1000.0)?, received, remarks)
+}
+
 /// Reads `refresh_in`: seconds from the sending of the request. A hint: what cannot be used is left out with a remark.
 pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<Span> {
     match number(found?) {

@@ -691,3 +691,55 @@ proptest! {
         check(&shape, 200, "application/json", body.into_bytes());
     }
 }
+
+#[test]
+fn a_jwt_tells_its_end_where_the_answer_does_not_and_only_if_asked_to() {
+    use base64::Engine as _;
+    let jwt = |claims: &str| {
+        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+        format!("e30.{claims}.c2ln")
+    };
+    let asked = ResponseShape {
+        jwt_expiry: true,
+        ..ResponseShape::default()
+    };
+    let read = |shape: &ResponseShape, token: &str, more: &str| {
+        let body = format!(r#"{{"access_token":"{token}"{more}}}"#);
+        decode(shape, &answer(200, "application/json", body), NOW).map(|token| token.lifetime)
+    };
+    let end = jwt(r#"{"exp":1700000900}"#);
+    let lifetime = Some(Lifetime::Until(NOW + Span::from_seconds(900)));
+    assert!(read(&asked, &end, "").is_ok_and(|found| found == lifetime));
+    assert!(read(&ResponseShape::default(), &end, "").is_ok_and(|found| found.is_none()));
+    let given = Some(Lifetime::For(Span::from_seconds(60)));
+    assert!(read(&asked, &end, r#","expires_in":60"#).is_ok_and(|found| found == given));
+    assert!(read(&asked, "opaque", "").is_ok_and(|found| found.is_none()));
+    let over = jwt(r#"{"exp":1600000000}"#);
+    assert!(read(&asked, &over, "").is_err(), "it has expired already");
+}
+
+#[test]
+fn failure_told_with_status_200_is_a_refusal_as_the_resource_says_it_shows() {
+    let shape = ResponseShape {
+        success: Some(crate::oauth::SuccessShape {
+            pointer: "/ok".into(),
+            value: "true".into(),
+        }),
+        error: Some("/problem".into()),
+        ..ResponseShape::default()
+    };
+    let read = |body: &str| decode(&shape, &answer(200, "application/json", body), NOW);
+    assert!(read(r#"{"ok":true,"access_token":"a"}"#).is_ok());
+    let refused = error(read(
+        r#"{"ok":false,"problem":"invalid_client","access_token":"a"}"#,
+    ));
+    assert_eq!(refused.reason(), "InvalidClient");
+    assert!(matches!(
+        error(read(r#"{"access_token":"a"}"#)),
+        TokenError::Refused {
+            code: ErrorCode::Unknown,
+            status: 200,
+            ..
+        }
+    ));
+}
