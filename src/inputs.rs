@@ -5,6 +5,8 @@
 //! a request may take, whom to trust, and what the token Secret is called and labelled are no part of it: changing those
 //! asks for no token. The content of the credentials is no part of it either: whoever reads the hash could guess a password.
 
+mod assertion;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -12,6 +14,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::api::Validated;
 use crate::engine::ANY_INPUTS;
+use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
     ParameterValue, ResponseShape,
@@ -111,6 +114,7 @@ fn sent(resource: &Validated) -> Canonical {
         match &client.grant {
             Grant::ClientCredentials => "client_credentials",
             Grant::Password => "password",
+            Grant::JwtBearer(_) => JWT_BEARER,
             Grant::Other(name) => name,
         },
     );
@@ -124,6 +128,8 @@ fn sent(resource: &Validated) -> Canonical {
                 encoding: BasicEncoding::Raw,
             } => "client_secret_basic raw",
             ClientAuthentication::ClientSecretPost => "client_secret_post",
+            ClientAuthentication::PrivateKeyJwt(_) => "private_key_jwt",
+            ClientAuthentication::ClientSecretJwt(_) => "client_secret_jwt",
             ClientAuthentication::None => "none",
         },
     );
@@ -144,6 +150,7 @@ fn sent(resource: &Validated) -> Canonical {
         },
     );
     credentials(&mut form, resource);
+    assertion::all(&mut form, client);
     scopes(&mut form, client);
     named(&mut form, "parameter", &client.parameters, str::to_owned);
     named(
@@ -165,7 +172,10 @@ fn credentials(form: &mut Canonical, resource: &Validated) {
         Some(id) => form.field("client_id", id),
         None => form.field("clientID", &client.keys.client_id),
     }
-    if client.authentication != ClientAuthentication::None {
+    if !matches!(
+        client.authentication,
+        ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt(_)
+    ) {
         form.field("clientSecret", &client.keys.client_secret);
     }
     if client.grant == Grant::Password {
@@ -197,6 +207,7 @@ fn named(form: &mut Canonical, what: &str, list: &[Parameter], name: impl Fn(&st
         form.field(what, &name);
         match value {
             ParameterValue::Fixed(text) => form.field("value", text),
+            ParameterValue::Json(text) => form.field("jsonValue", text),
             ParameterValue::CredentialsKey(key) => form.field("credentialsKey", key),
         }
     }

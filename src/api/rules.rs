@@ -4,6 +4,7 @@
 //! [`Rule::holds`] over the same value, defaults filled in. The manifests under `tests/manifests/` are put to both.
 //! A rule is evaluated only on a value that the schema accepts, so it need not look at types.
 
+mod assertion;
 mod client_authentication;
 mod endpoints;
 mod grant;
@@ -80,6 +81,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         login::RULES,
         grant::RULES,
         client_authentication::RULES,
+        assertion::RULES,
         request::RULES,
         token_secret::RULES,
     ]

@@ -4,6 +4,7 @@
 //! Choices are plain text here, not enums, with their list in the schema: an object stored by another version of the
 //! operator must not break the decoding of a whole list. [`super::validate()`] turns all of it into typed values.
 
+mod assertion;
 mod client;
 mod login;
 mod request;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::OAuthClientStatus;
 
+pub use assertion::{AssertionCertificate, Claim, ClientSecretJwt, JwtBearer, PrivateKeyJwt};
 pub use client::{
     CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
 };

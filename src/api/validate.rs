@@ -4,6 +4,7 @@
 //! no API server and since an object may be older than the rules. What only a program can tell (whether a URL parses,
 //! whether a template is one) is checked here alone, and ends as `Stalled`.
 
+mod assertion;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use super::check;
 use super::conditions::Reason;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
+use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
@@ -137,6 +139,10 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     let (Ok(provider), Ok(templates)) = (provider, templates) else {
         return Err(problems);
     };
+    assertion::check_json(spec, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let client = client(spec, provider);
     if let Err(problem) = check_names(&client) {
         let message = format!("cannot be sent: {problem}");
@@ -168,6 +174,7 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
 // The choices below were checked against their lists in the schema: what is not one of the others is the default.
 
 fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
+    let has_issuer = provider.issuer.is_some();
     let no_keys = spec::CredentialKeys::default();
     let keys = spec
         .credentials
@@ -179,22 +186,34 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
         grant: match spec.grant.type_.as_str() {
             "client_credentials" => Grant::ClientCredentials,
             "password" => Grant::Password,
+            JWT_BEARER => Grant::JwtBearer(Box::new(assertion::jwt_bearer(
+                spec.grant.jwt_bearer.as_ref(),
+                has_issuer,
+            ))),
             other => Grant::Other(other.to_owned()),
         },
-        authentication: authentication(&spec.client_authentication),
+        authentication: authentication(&spec.client_authentication, has_issuer),
         client_id: spec.client_authentication.client_id.clone(),
         keys: CredentialKeys {
             client_id: keys.client_id.clone(),
             client_secret: keys.client_secret.clone(),
             username: keys.username.clone(),
             password: keys.password.clone(),
+            private_key: keys.private_key.clone(),
         },
         scopes: spec.scopes.clone(),
         scope_separator: spec.request.scope_separator.clone(),
         parameters: spec
             .parameters
             .iter()
-            .map(|p| named(&p.name, p.value.as_ref(), p.credentials_key.as_ref()))
+            .map(|p| Parameter {
+                name: p.name.clone(),
+                value: assertion::value(
+                    p.value.clone(),
+                    p.json_value.clone(),
+                    p.credentials_key.clone(),
+                ),
+            })
             .collect(),
         headers: spec
             .request
@@ -216,9 +235,15 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
     }
 }
 
-fn authentication(spec: &spec::ClientAuthentication) -> ClientAuthentication {
+fn authentication(spec: &spec::ClientAuthentication, issuer: bool) -> ClientAuthentication {
     match spec.method.as_str() {
         "client_secret_post" => ClientAuthentication::ClientSecretPost,
+        "private_key_jwt" => ClientAuthentication::PrivateKeyJwt(Box::new(
+            assertion::private_key_jwt(spec.private_key_jwt.as_ref(), issuer),
+        )),
+        "client_secret_jwt" => ClientAuthentication::ClientSecretJwt(Box::new(
+            assertion::client_secret_jwt(spec.client_secret_jwt.as_ref(), issuer),
+        )),
         "none" => ClientAuthentication::None,
         _ => {
             let raw = spec

@@ -1,11 +1,10 @@
 //! The alphabets of names and values: what the CEL of [`super::rules`] says in regular expressions, in Rust.
 
 /// Grants that get a meaning of their own in a later version.
-pub(crate) const RESERVED_GRANTS: [&str; 5] = [
+pub(crate) const RESERVED_GRANTS: [&str; 4] = [
     "refresh_token",
     "authorization_code",
     "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ];
 

@@ -3,10 +3,12 @@
 //! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`], its [`Credentials`] and the
 //! attempt's [`Ingredients`] into an [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
 
+pub mod assertion;
 pub mod discovery;
 pub mod document;
 pub mod error;
 pub mod ingredients;
+pub mod jwt;
 pub mod request;
 pub mod response;
 
@@ -15,6 +17,7 @@ use std::collections::BTreeMap;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
+pub use assertion::{ClientAssertion, JwtBearer};
 pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
 pub use ingredients::{Chance, Ingredients};
@@ -112,8 +115,20 @@ pub enum Grant {
     ClientCredentials,
     /// RFC 6749 section 4.3.
     Password,
+    /// RFC 7523 section 2.1: an assertion that we sign.
+    JwtBearer(Box<JwtBearer>),
     /// Any other `grant_type`, sent by name with the resource's own parameters.
     Other(String),
+}
+
+impl Grant {
+    /// The JWT bearer grant, if it is that.
+    pub fn jwt_bearer(&self) -> Option<&JwtBearer> {
+        match self {
+            Grant::JwtBearer(grant) => Some(grant),
+            _ => None,
+        }
+    }
 }
 
 /// How the client authenticates (RFC 6749 section 2.3, names of the IANA registry).
@@ -126,6 +141,10 @@ pub enum ClientAuthentication {
     },
     /// `client_id` and `client_secret` as parameters.
     ClientSecretPost,
+    /// An assertion signed with the client's private key (RFC 7523 section 2.2).
+    PrivateKeyJwt(Box<ClientAssertion>),
+    /// An assertion signed with the client secret (OpenID Connect Core section 9).
+    ClientSecretJwt(Box<ClientAssertion>),
     /// No secret; `client_id` is sent when the Secret has one.
     None,
 }
@@ -178,8 +197,20 @@ pub struct Parameter {
 pub enum ParameterValue {
     /// Written in the resource.
     Fixed(String),
+    /// JSON written in the resource: JSON in a JSON body and in a claim, its text elsewhere.
+    Json(String),
     /// The content of this key of the credentials Secret.
     CredentialsKey(String),
+}
+
+impl ParameterValue {
+    /// The key of the credentials Secret that it stands in, if it does.
+    pub fn key(&self) -> Option<&String> {
+        match self {
+            ParameterValue::CredentialsKey(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// Which keys of the credentials Secret hold what.
@@ -193,6 +224,8 @@ pub struct CredentialKeys {
     pub username: String,
     /// Key of the resource owner's password; `password`.
     pub password: String,
+    /// Key of the private key that assertions are signed with; `private_key`.
+    pub private_key: String,
 }
 
 impl Default for CredentialKeys {
@@ -202,6 +235,7 @@ impl Default for CredentialKeys {
             client_secret: "client_secret".into(),
             username: "username".into(),
             password: "password".into(),
+            private_key: "private_key".into(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - Id and secret go into the header or into the parameters, never into both (RFC 6749 section 2.3).
 //! - No parameter is sent twice but `resource` and `audience` (RFC 8707 section 2), none without a value (section 3.1).
 
+mod assertion;
 mod call;
 mod credentials;
 mod names;
@@ -21,6 +22,7 @@ pub use call::build_call;
 pub use credentials::{CredentialsProblem, required_keys, single_line};
 pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
 
+use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
 use super::{
     BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
     Ingredients, ParameterValue,
@@ -30,6 +32,9 @@ use credentials::{Reader, client_id, optional_client_id};
 
 /// A value on its way into a request, wiped when dropped.
 type Text = Zeroizing<String>;
+
+/// The parameters of a request, in order.
+type Parameters = Vec<(String, Text)>;
 
 /// Builds the token request of a client, or says which credential stands in the way.
 ///
@@ -42,15 +47,16 @@ type Text = Zeroizing<String>;
 pub fn build(
     client: &Client,
     credentials: &Credentials,
-    _ingredients: &Ingredients<'_>,
+    ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
     let reader = Reader(credentials);
-    let parameters = parameters(client, &reader)?;
-    let headers = headers(client, &reader)?;
     if !client.is_located() {
         return Err(CredentialsProblem::NotLocated);
     }
+    let parameters = parameters(client, &reader, ingredients)?;
+    let bearer = assertion::bearer(client, &reader, ingredients)?;
+    let headers = headers(client, &reader, bearer)?;
     let (url, body) = match client.format {
         Format::Form => (
             client.token_url.as_str().into(),
@@ -58,7 +64,7 @@ pub fn build(
         ),
         Format::Json => (
             client.token_url.as_str().into(),
-            Secret::new(write::json(&parameters)),
+            Secret::new(write::json(&parameters, &client.parameters)),
         ),
         Format::Query => (
             write::url(&client.token_url, &parameters),
@@ -78,6 +84,7 @@ pub fn grant_type(grant: &Grant) -> &str {
     match grant {
         Grant::ClientCredentials => "client_credentials",
         Grant::Password => "password",
+        Grant::JwtBearer(_) => JWT_BEARER,
         Grant::Other(name) => name,
     }
 }
@@ -85,18 +92,29 @@ pub fn grant_type(grant: &Grant) -> &str {
 fn parameters(
     client: &Client,
     reader: &Reader<'_>,
-) -> Result<Vec<(String, Text)>, CredentialsProblem> {
-    let mut list = vec![(
-        "grant_type".to_owned(),
-        Text::new(grant_type(&client.grant).to_owned()),
-    )];
-    identify(client, reader, &mut list)?;
+    ingredients: &Ingredients<'_>,
+) -> Result<Parameters, CredentialsProblem> {
+    let mut list = Vec::new();
+    let jwt = client.grant.jwt_bearer();
+    if jwt.is_none_or(|jwt| jwt.placement == Placement::Parameter) {
+        let name = grant_type(&client.grant).to_owned();
+        list.push(("grant_type".to_owned(), Text::new(name)));
+    }
+    identify(client, reader, ingredients, &mut list)?;
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
     if client.grant == Grant::Password {
         add("username", reader.credential(&client.keys.username)?);
         add("password", reader.credential(&client.keys.password)?);
     }
-    if !client.scopes.is_empty() {
+    if let Some(jwt) = jwt
+        && jwt.placement == Placement::Parameter
+    {
+        add(
+            "assertion",
+            assertion::grant(client, jwt, reader, ingredients)?,
+        );
+    }
+    if !client.scopes.is_empty() && !jwt.is_some_and(|jwt| jwt.scope_inside) {
         add(
             "scope",
             Text::new(client.scopes.join(&client.scope_separator)),
@@ -104,7 +122,7 @@ fn parameters(
     }
     for parameter in &client.parameters {
         let value = match &parameter.value {
-            ParameterValue::Fixed(value) => Text::new(value.clone()),
+            ParameterValue::Fixed(value) | ParameterValue::Json(value) => Text::new(value.clone()),
             ParameterValue::CredentialsKey(key) => reader.text(key)?,
         };
         // RFC 6749 section 3.1: a parameter without a value counts as omitted, so it is.
@@ -119,7 +137,8 @@ fn parameters(
 fn identify(
     client: &Client,
     reader: &Reader<'_>,
-    list: &mut Vec<(String, Text)>,
+    ingredients: &Ingredients<'_>,
+    list: &mut Parameters,
 ) -> Result<(), CredentialsProblem> {
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
     match &client.authentication {
@@ -131,6 +150,26 @@ fn identify(
                 reader.credential(&client.keys.client_secret)?,
             );
         }
+        ClientAuthentication::PrivateKeyJwt(own) | ClientAuthentication::ClientSecretJwt(own) => {
+            let proof = match &client.authentication {
+                ClientAuthentication::PrivateKeyJwt(_) => assertion::private_key,
+                _ => assertion::client_secret,
+            };
+            if own.send_client_id {
+                add("client_id", client_id(client, reader)?);
+            }
+            add(
+                "client_assertion_type",
+                Text::new(CLIENT_ASSERTION_TYPE.to_owned()),
+            );
+            add("client_assertion", proof(client, own, reader, ingredients)?);
+        }
+        // The assertion says who asks.
+        ClientAuthentication::None
+            if client
+                .grant
+                .jwt_bearer()
+                .is_some_and(|jwt| !jwt.send_client_id) => {}
         ClientAuthentication::None => {
             if let Some(id) = optional_client_id(client, reader)? {
                 add("client_id", id);
@@ -143,6 +182,7 @@ fn identify(
 fn headers(
     client: &Client,
     reader: &Reader<'_>,
+    bearer: Option<Secret>,
 ) -> Result<Vec<(String, Secret)>, CredentialsProblem> {
     let mut own = Vec::new();
     for header in &client.headers {
@@ -150,7 +190,7 @@ fn headers(
             ParameterValue::Fixed(value) if value.chars().all(credentials::fits_header) => {
                 Text::new(value.clone())
             }
-            ParameterValue::Fixed(_) => {
+            ParameterValue::Fixed(_) | ParameterValue::Json(_) => {
                 return Err(NameProblem::HeaderValue {
                     name: header.name.clone(),
                 }
@@ -177,6 +217,9 @@ fn headers(
     }
     if let ClientAuthentication::ClientSecretBasic { encoding } = &client.authentication {
         add("authorization", basic(client, *encoding, reader)?);
+    }
+    if let Some(bearer) = bearer {
+        add("authorization", bearer);
     }
     list.extend(own);
     Ok(list)

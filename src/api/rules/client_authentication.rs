@@ -2,6 +2,7 @@
 
 use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, object_name, own, text};
 use crate::api::words;
+use crate::oauth::assertion::JWT_BEARER;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -23,6 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec",
         field: ".credentials",
         cel: "has(self.credentials) || (self.clientAuthentication.method == 'none' && self.grant.type != 'password' && \
+              self.grant.type != 'urn:ietf:params:oauth:grant-type:jwt-bearer' && \
               (!has(self.parameters) || self.parameters.all(p, !has(p.credentialsKey))) && \
               (!has(self.request.headers) || self.request.headers.all(h, !has(h.credentialsKey))))",
         message: "is required: name the Secret that holds what the client authentication, the grant, or a credentialsKey needs",
@@ -34,6 +36,7 @@ pub(super) const RULES: &[Rule] = &[
             v.get("credentials").is_some()
                 || (method == Some("none")
                     && grant != Some("password")
+                    && grant != Some(JWT_BEARER)
                     && !keyed("/parameters")
                     && !keyed("/request/headers"))
         },

@@ -7,7 +7,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.grant.type",
         "!(self in ['refresh_token', 'authorization_code', 'urn:ietf:params:oauth:grant-type:device_code', \
-         'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:ietf:params:oauth:grant-type:token-exchange'])",
+         'urn:ietf:params:oauth:grant-type:token-exchange'])",
         "is a grant that is not supported yet by this version: use client_credentials, password, or another grant that needs nothing but parameters",
         |v| !words::RESERVED_GRANTS.contains(&text(v)),
     ),

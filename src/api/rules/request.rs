@@ -25,9 +25,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec.parameters[]",
         field: ".value",
-        cel: "has(self.value) != has(self.credentialsKey)",
-        message: "needs exactly one of value and credentialsKey: set the one, remove the other",
-        holds: |v| v.get("value").is_some() != v.get("credentialsKey").is_some(),
+        cel: "(has(self.value) ? 1 : 0) + (has(self.jsonValue) ? 1 : 0) + (has(self.credentialsKey) ? 1 : 0) == 1",
+        message: "needs exactly one of value, jsonValue and credentialsKey: set the one, remove the others",
+        holds: super::assertion::has_one_value,
     },
     own(
         "spec.parameters[].name",

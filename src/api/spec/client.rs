@@ -8,6 +8,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::assertion::{ClientSecretJwt, JwtBearer, PrivateKeyJwt};
+
 /// The server that issues tokens: exactly one of tokenURL and issuerURL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,11 +75,14 @@ fn ca_crt() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// The grant_type: client_credentials, password, or the name of an extension grant, which is sent as it is together
-    /// with parameters.
+    /// The grant_type: client_credentials, password, urn:ietf:params:oauth:grant-type:jwt-bearer, or the name of an extension
+    /// grant, which is sent as it is together with parameters.
     #[serde(rename = "type", default = "client_credentials")]
     #[schemars(length(min = 1, max = 128))]
     pub type_: String,
+    /// Only with type urn:ietf:params:oauth:grant-type:jwt-bearer: what the assertion says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt_bearer: Option<JwtBearer>,
 }
 
 fn client_credentials() -> String {
@@ -88,6 +93,7 @@ impl Default for Grant {
     fn default() -> Self {
         Grant {
             type_: client_credentials(),
+            jwt_bearer: None,
         }
     }
 }
@@ -96,10 +102,11 @@ impl Default for Grant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientAuthentication {
-    /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; none
+    /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; private_key_jwt
+    /// and client_secret_jwt send an assertion signed with the private key or the client secret; none
     /// sends the client id alone, where the Secret has one (for credentials in parameters or headers).
     #[serde(default = "client_secret_basic")]
-    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "none"]))]
+    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none"]))]
     pub method: String,
     /// The client id, where no Secret holds one. It takes the place of the one in the credentials Secret.
     #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +115,20 @@ pub struct ClientAuthentication {
     /// Only with method client_secret_basic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_basic: Option<ClientSecretBasic>,
+    /// Only with method private_key_jwt: how the assertion is written.
+    #[serde(
+        default,
+        rename = "privateKeyJWT",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub private_key_jwt: Option<PrivateKeyJwt>,
+    /// Only with method client_secret_jwt: how the assertion is written.
+    #[serde(
+        default,
+        rename = "clientSecretJWT",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub client_secret_jwt: Option<ClientSecretJwt>,
 }
 
 fn client_secret_basic() -> String {
@@ -120,6 +141,8 @@ impl Default for ClientAuthentication {
             method: client_secret_basic(),
             client_id: None,
             client_secret_basic: None,
+            private_key_jwt: None,
+            client_secret_jwt: None,
         }
     }
 }
@@ -171,6 +194,11 @@ pub struct CredentialKeys {
     #[serde(default = "password")]
     #[schemars(length(min = 1, max = 253))]
     pub password: String,
+    /// Key that holds the private key that assertions are signed with: PEM (PKCS#8, PKCS#1, SEC1), a JWK, or a Google service
+    /// account key as downloaded.
+    #[serde(default = "private_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub private_key: String,
 }
 
 fn client_id() -> String {
@@ -185,6 +213,9 @@ fn username() -> String {
 fn password() -> String {
     "password".to_owned()
 }
+fn private_key() -> String {
+    "private_key".to_owned()
+}
 
 impl Default for CredentialKeys {
     fn default() -> Self {
@@ -193,6 +224,7 @@ impl Default for CredentialKeys {
             client_secret: client_secret(),
             username: username(),
             password: password(),
+            private_key: private_key(),
         }
     }
 }

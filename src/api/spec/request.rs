@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A named value: exactly one of value and credentialsKey.
+/// A named value: exactly one of value, jsonValue and credentialsKey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameter {
@@ -14,6 +14,11 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub value: Option<String>,
+    /// The value as JSON, in plain sight: with request.format json for numbers, true and false, lists and objects, as in
+    /// '{"contents": "read"}'. With the other formats its text is sent, as RFC 9396 wants of authorization_details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub json_value: Option<String>,
     /// Key of the credentials Secret that holds the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]

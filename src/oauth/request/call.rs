@@ -16,7 +16,7 @@ pub fn build_call(
     endpoint: &url::Url,
     parameters: Vec<(String, Secret)>,
     credentials: &Credentials,
-    _ingredients: &Ingredients<'_>,
+    ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     let reader = Reader(credentials);
     let mut form = Client {
@@ -27,7 +27,7 @@ pub fn build_call(
     form.headers
         .retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
     let mut list = Vec::new();
-    identify(&form, &reader, &mut list)?;
+    identify(&form, &reader, ingredients, &mut list)?;
     for (name, value) in parameters {
         let text = value.expose().unwrap_or_default();
         list.push((name, Text::new(text.to_owned())));
@@ -35,7 +35,7 @@ pub fn build_call(
     Ok(HttpRequest {
         method: Method::Post,
         url: endpoint.as_str().into(),
-        headers: headers(&form, &reader)?,
+        headers: headers(&form, &reader, None)?,
         body: Secret::new(write::form(&list)),
     })
 }

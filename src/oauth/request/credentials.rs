@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use super::Text;
 use super::names::NameProblem;
-use crate::oauth::{Client, ClientAuthentication, Credentials, Grant, ParameterValue};
+use crate::oauth::jwt::KeyProblem;
+use crate::oauth::{Client, ClientAuthentication, Credentials, Grant};
 
 /// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -45,6 +46,14 @@ pub enum CredentialsProblem {
         /// The key.
         key: String,
     },
+    /// The value is a key that nothing can be signed with.
+    #[error("key \"{key}\" {problem}")]
+    Key {
+        /// The key of the Secret.
+        key: String,
+        /// What is wrong with it.
+        problem: KeyProblem,
+    },
     /// A parameter or header of the resource is at odds with the request; validation finds this before.
     #[error(transparent)]
     Name(#[from] NameProblem),
@@ -61,7 +70,8 @@ impl CredentialsProblem {
             | CredentialsProblem::Empty { key }
             | CredentialsProblem::NotText { key }
             | CredentialsProblem::Control { key }
-            | CredentialsProblem::Colon { key } => Some(key),
+            | CredentialsProblem::Colon { key }
+            | CredentialsProblem::Key { key, .. } => Some(key),
             CredentialsProblem::Name(_) | CredentialsProblem::NotLocated => None,
         }
     }
@@ -71,19 +81,32 @@ impl CredentialsProblem {
 pub fn required_keys(client: &Client) -> Vec<String> {
     let mut keys: Vec<&String> = Vec::new();
     match &client.authentication {
-        ClientAuthentication::ClientSecretBasic { .. } | ClientAuthentication::ClientSecretPost => {
+        ClientAuthentication::ClientSecretBasic { .. }
+        | ClientAuthentication::ClientSecretPost
+        | ClientAuthentication::ClientSecretJwt(_) => {
             if client.client_id.is_none() {
                 keys.push(&client.keys.client_id);
             }
             keys.push(&client.keys.client_secret);
+        }
+        ClientAuthentication::PrivateKeyJwt(own) => {
+            if client.client_id.is_none() {
+                keys.push(&client.keys.client_id);
+            }
+            keys.push(&client.keys.private_key);
+            keys.extend(own.certificate.as_ref().map(|certificate| &certificate.key));
         }
         ClientAuthentication::None => {}
     }
     if client.grant == Grant::Password {
         keys.extend([&client.keys.username, &client.keys.password]);
     }
+    if let Some(jwt) = client.grant.jwt_bearer() {
+        keys.push(&client.keys.private_key);
+        keys.extend(jwt.claims.iter().filter_map(|claim| claim.value.key()));
+    }
     for parameter in client.parameters.iter().chain(&client.headers) {
-        if let ParameterValue::CredentialsKey(key) = &parameter.value {
+        if let Some(key) = parameter.value.key() {
             keys.push(key);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+use crate::oauth::assertion::Placement;
 use crate::oauth::{Client, ClientAuthentication, Format, Grant};
 
 /// The parameters that may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1).
@@ -100,6 +101,15 @@ pub fn reserved_parameters(client: &Client) -> Vec<&'static str> {
     if client.authentication != ClientAuthentication::None {
         names.push("client_secret");
     }
+    if matches!(
+        client.authentication,
+        ClientAuthentication::PrivateKeyJwt(_) | ClientAuthentication::ClientSecretJwt(_)
+    ) {
+        names.extend(["client_assertion", "client_assertion_type"]);
+    }
+    if client.grant.jwt_bearer().is_some() {
+        names.push("assertion");
+    }
     if client.grant == Grant::Password {
         names.extend(["username", "password"]);
     }
@@ -110,10 +120,12 @@ pub fn reserved_parameters(client: &Client) -> Vec<&'static str> {
 /// are not among them: the resource's own take their place.
 pub fn reserved_headers(client: &Client) -> Vec<&'static str> {
     let mut names = SENDER_HEADERS.to_vec();
+    let bearer = client.grant.jwt_bearer();
     if matches!(
         client.authentication,
         ClientAuthentication::ClientSecretBasic { .. }
-    ) {
+    ) || bearer.is_some_and(|jwt| jwt.placement == Placement::AuthorizationHeader)
+    {
         names.push("authorization");
     }
     names

@@ -615,3 +615,5 @@ fn a_client_id_of_the_resource_takes_the_place_of_the_one_in_the_secret() {
     }
     assert_eq!(required_keys(&named), ["client_secret"]);
 }
+
+mod assertions;

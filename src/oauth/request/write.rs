@@ -1,6 +1,7 @@
 //! Writing parameters as form, JSON or query.
 
 use super::Text;
+use crate::oauth::{Parameter, ParameterValue};
 use crate::secret::Secret;
 
 /// Appends `text` as `application/x-www-form-urlencoded` writes it (RFC 6749 appendix B).
@@ -38,8 +39,9 @@ pub(super) fn url(endpoint: &url::Url, parameters: &[(String, Text)]) -> Secret 
     Secret::from(out.as_str())
 }
 
-/// The parameters as a JSON object of strings, in order; one that repeats becomes an array where it first stands.
-pub(super) fn json(parameters: &[(String, Text)]) -> Vec<u8> {
+/// The parameters as a JSON object, in order; one that repeats becomes an array where it first stands. Values are strings
+/// but for those that are JSON already.
+pub(super) fn json(parameters: &[(String, Text)], own: &[Parameter]) -> Vec<u8> {
     let mut out = Text::new("{".to_owned());
     for (index, (name, first)) in parameters.iter().enumerate() {
         let (before, after) = parameters.split_at(index);
@@ -57,17 +59,29 @@ pub(super) fn json(parameters: &[(String, Text)]) -> Vec<u8> {
             .map(|(_, value)| value)
             .collect();
         if values.len() == 1 {
-            json_string(&mut out, first);
+            json_value(&mut out, own, name, first);
         } else {
             for (position, value) in values.into_iter().enumerate() {
                 out.push(if position == 0 { '[' } else { ',' });
-                json_string(&mut out, value);
+                json_value(&mut out, own, name, value);
             }
             out.push(']');
         }
     }
     out.push('}');
     out.as_bytes().to_vec()
+}
+
+/// A value that the resource wrote as JSON as it is, any other as a string.
+fn json_value(out: &mut String, own: &[Parameter], name: &str, text: &str) {
+    let is_json = own.iter().any(|one| {
+        one.name == name && matches!(&one.value, ParameterValue::Json(json) if json == text)
+    });
+    if is_json {
+        out.push_str(text);
+    } else {
+        json_string(out, text);
+    }
 }
 
 /// A JSON string (RFC 8259 section 7), escaping what must be and nothing else.

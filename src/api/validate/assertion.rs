@@ -1,0 +1,135 @@
+//! From the written assertions to what they mean.
+
+use crate::api::spec;
+use crate::api::validate::SpecProblem;
+use crate::oauth::ParameterValue;
+use crate::oauth::assertion::{
+    Audience, CertificateHeader, Claim, ClientAssertion, JwtBearer, Placement,
+};
+use crate::oauth::jwt::{Algorithm, Thumbprint};
+use crate::time::Span;
+
+/// `clientAuthentication.privateKeyJWT`, left out or not.
+pub(super) fn private_key_jwt(spec: Option<&spec::PrivateKeyJwt>, issuer: bool) -> ClientAssertion {
+    let spec = spec.cloned().unwrap_or_default();
+    ClientAssertion {
+        algorithm: algorithm(spec.algorithm.as_deref()),
+        key_id: spec.key_id,
+        type_: spec.header_type,
+        audience: audience(spec.audience, spec.audience_from.as_deref(), issuer),
+        lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        certificate: spec.certificate.map(|certificate| CertificateHeader {
+            key: certificate.credentials_key,
+            thumbprint: match certificate.thumbprint.as_str() {
+                "x5t" => Thumbprint::Sha1,
+                _ => Thumbprint::Sha256,
+            },
+        }),
+        send_client_id: spec.send_client_id,
+    }
+}
+
+/// `clientAuthentication.clientSecretJWT`, left out or not.
+pub(super) fn client_secret_jwt(
+    spec: Option<&spec::ClientSecretJwt>,
+    issuer: bool,
+) -> ClientAssertion {
+    let spec = spec.cloned().unwrap_or_default();
+    ClientAssertion {
+        algorithm: algorithm(Some(&spec.algorithm)),
+        key_id: spec.key_id,
+        type_: "JWT".to_owned(),
+        audience: audience(spec.audience, spec.audience_from.as_deref(), issuer),
+        lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        certificate: None,
+        send_client_id: spec.send_client_id,
+    }
+}
+
+/// `grant.jwtBearer`, left out or not.
+pub(super) fn jwt_bearer(spec: Option<&spec::JwtBearer>, issuer: bool) -> JwtBearer {
+    let spec = spec.cloned().unwrap_or_default();
+    let placement = match spec.placement.as_str() {
+        "AuthorizationHeader" => Placement::AuthorizationHeader,
+        _ => Placement::Parameter,
+    };
+    JwtBearer {
+        algorithm: algorithm(spec.algorithm.as_deref()),
+        key_id: spec.key_id,
+        type_: spec.header_type,
+        issuer: spec.issuer,
+        subject: spec.subject,
+        audience: match (&spec.audience, &spec.audience_from, placement) {
+            (None, None, Placement::AuthorizationHeader) => None,
+            (_, from, _) => Some(audience(spec.audience.clone(), from.as_deref(), issuer)),
+        },
+        lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        claims: spec
+            .claims
+            .into_iter()
+            .map(|claim| Claim {
+                name: claim.name,
+                value: value(claim.value, claim.json_value, claim.credentials_key),
+            })
+            .collect(),
+        scope_inside: spec.scope_placement == "Assertion",
+        placement,
+        send_client_id: spec.send_client_id,
+    }
+}
+
+/// Notes every `jsonValue` that is not JSON, which the API server cannot tell.
+pub(super) fn check_json(spec: &spec::OAuthClientSpec, problems: &mut Vec<SpecProblem>) {
+    let mut check = |list: &str, index: usize, json: Option<&String>| {
+        if json.is_some_and(|json| serde_json::from_str::<serde_json::Value>(json).is_err()) {
+            problems.push(SpecProblem::new(
+                format!("{list}[{index}].jsonValue"),
+                "is not JSON: put text into double quotes inside of the YAML text, as in '\"text\"', or use value for it",
+            ));
+        }
+    };
+    for (index, parameter) in spec.parameters.iter().enumerate() {
+        check("spec.parameters", index, parameter.json_value.as_ref());
+    }
+    let claims = spec.grant.jwt_bearer.iter().flat_map(|jwt| &jwt.claims);
+    for (index, claim) in claims.enumerate() {
+        check(
+            "spec.grant.jwtBearer.claims",
+            index,
+            claim.json_value.as_ref(),
+        );
+    }
+}
+
+/// A value written in one of three ways; the rules have seen to it that it is one.
+pub(super) fn value(
+    text: Option<String>,
+    json: Option<String>,
+    key: Option<String>,
+) -> ParameterValue {
+    match (key, json) {
+        (Some(key), _) => ParameterValue::CredentialsKey(key),
+        (None, Some(json)) => ParameterValue::Json(canonical(&json)),
+        (None, None) => ParameterValue::Fixed(text.unwrap_or_default()),
+    }
+}
+
+/// JSON without white space and with its members in order, so that writing it another way asks for nothing.
+fn canonical(json: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(json)
+        .map_or_else(|_| json.to_owned(), |value| value.to_string())
+}
+
+/// Whom an assertion is for; `issuer` says whether the resource names one.
+fn audience(text: Option<String>, from: Option<&str>, issuer: bool) -> Audience {
+    match (text, from) {
+        (Some(text), _) => Audience::Text(text),
+        (None, Some("TokenURL")) => Audience::TokenUrl,
+        (None, _) if issuer => Audience::Issuer,
+        (None, _) => Audience::TokenUrl,
+    }
+}
+
+fn algorithm(name: Option<&str>) -> Option<Algorithm> {
+    name.and_then(Algorithm::parse)
+}

@@ -1,0 +1,114 @@
+//! What is wrong with a key, in words for a person and without a byte of the key.
+
+use thiserror::Error;
+
+use super::{Algorithm, KeyKind};
+
+/// Why nothing can be signed with what stands in a Secret. Each is the rest of a sentence that begins with the key's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyProblem {
+    /// Neither PEM nor JSON.
+    #[error(
+        "is not a private key: it takes PEM (from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----) or a JWK (a JSON object)"
+    )]
+    NotAKey,
+    /// `\n` is written as two characters, as it stands inside of JSON.
+    #[error(
+        "is PEM with \\n written as two characters, as it stands inside of JSON: write real line breaks"
+    )]
+    EscapedLineBreaks,
+    /// A PEM block that begins and does not end.
+    #[error(
+        "is PEM that is cut off: a -----BEGIN line has no -----END line of the same name after it"
+    )]
+    CutOff,
+    /// The text of a PEM block is not base64.
+    #[error("is PEM with text that is not base64: copy the file as it is")]
+    NotBase64,
+    /// An encrypted key.
+    #[error(
+        "is an encrypted private key, and there is nowhere to give its passphrase: write it without one, with openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW"
+    )]
+    Encrypted,
+    /// OpenSSH's own format.
+    #[error(
+        "is a private key in OpenSSH's own format: write it as PKCS#8, with ssh-keygen -p -m PKCS8 -f FILE"
+    )]
+    OpenSsh,
+    /// A public key.
+    #[error("is a public key: signing takes the private one, whose PEM says PRIVATE KEY")]
+    Public,
+    /// A certificate.
+    #[error("is a certificate: signing takes the private key that belongs to it")]
+    Certificate,
+    /// Another PEM document.
+    #[error(
+        "is PEM of another kind: it takes PRIVATE KEY (PKCS#8), RSA PRIVATE KEY (PKCS#1) or EC PRIVATE KEY (SEC1)"
+    )]
+    OtherPem,
+    /// Several private keys.
+    #[error("holds several private keys: leave the one that is to sign")]
+    Several,
+    /// The DER, or what a JWK holds, is not a key.
+    #[error("is damaged: what it holds is not a private key that can be read")]
+    Damaged,
+    /// An RSA key that is too short.
+    #[error("is an RSA key that is too short: it takes 2048 bits or more")]
+    TooShort,
+    /// An RSA key that is too long.
+    #[error("is an RSA key that is too long: it takes 4096 bits or fewer")]
+    TooLong,
+    /// The numbers of an RSA key, or the public and private parts of another, do not belong together.
+    #[error("is not consistent: its public and private parts do not belong together")]
+    Inconsistent,
+    /// A JWK of an RSA key with `d` alone.
+    #[error("is a JWK of an RSA key without p, q, dp, dq and qi: write all of them")]
+    RsaWithoutPrimes,
+    /// An elliptic curve key without its public part.
+    #[error("lacks its public part: write it anew, with openssl ec -in OLD -out NEW")]
+    WithoutPublicPart,
+    /// A key of a kind that cannot be used.
+    #[error(
+        "is a key of a kind that cannot be used: it takes RSA, P-256, P-384 and Ed25519 (and not RSA keys that are restricted to PSS)"
+    )]
+    OtherKind,
+    /// A JSON object that is neither a JWK nor a service account's key.
+    #[error(
+        "is JSON, but neither a JWK with a private key nor a service account key as Google gives it"
+    )]
+    OtherJson,
+    /// A JWK set.
+    #[error("is a set of JWKs: leave the one that is to sign, without keys and the list around it")]
+    JwkSet,
+    /// A JWK that is not for signing, or for another algorithm.
+    #[error("is a JWK whose \"use\" or \"key_ops\" does not allow signing")]
+    NotForSigning,
+    /// The key and the algorithm do not fit each other.
+    #[error(
+        "is {kind}, which cannot sign with {name}: set the algorithm to one of {fitting}, or give it another key",
+        name = algorithm.name(),
+        fitting = kind.algorithms()
+    )]
+    Algorithm {
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+        /// What the key is.
+        kind: KeyKind,
+    },
+    /// A symmetric key where a private one is needed.
+    #[error(
+        "is a symmetric key: private_key_jwt takes a private key (client_secret_jwt signs with the client secret)"
+    )]
+    Symmetric,
+    /// The signature could not be made.
+    #[error("could not sign: the key is damaged, or there is no randomness on this machine")]
+    Unsigned,
+    /// What should be a certificate is none.
+    #[error(
+        "is not a certificate: it takes PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
+    )]
+    NotACertificate,
+    /// The certificate is of another key.
+    #[error("is a certificate of another key: it must be the one of the private key that signs")]
+    OtherCertificate,
+}

@@ -1,0 +1,186 @@
+//! Signing what a request carries: client assertions and authorization grants (RFC 7521, RFC 7523).
+//!
+//! `iat` lies a little in the past, so that a server whose clock is behind ours does not refuse it as made in the future;
+//! `exp - iat` is the lifetime that the resource sets, so `exp` is never further away than that.
+
+use serde_json::Value;
+
+use super::credentials::{Reader, client_id};
+use super::{CredentialsProblem, Text};
+use crate::oauth::assertion::{Audience, CertificateHeader, ClientAssertion, JwtBearer, Placement};
+use crate::oauth::jwt::{
+    Algorithm, Fields, KeyKind, KeyProblem, SigningKey, compact, identifier, thumbprint,
+};
+use crate::oauth::{Client, Ingredients, ParameterValue};
+use crate::secret::Secret;
+use crate::time::Span;
+
+/// `iat` lies this far in the past at most.
+const LONGEST_BACKDATE: Span = Span::from_seconds(10);
+
+/// The client assertion of `private_key_jwt`.
+pub(super) fn private_key(
+    client: &Client,
+    assertion: &ClientAssertion,
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<Text, CredentialsProblem> {
+    let name = &client.keys.private_key;
+    let key = signing_key(name, reader, ingredients)?;
+    if key.kind() == KeyKind::Symmetric {
+        return Err(bad(name)(KeyProblem::Symmetric));
+    }
+    client_assertion(client, assertion, (name, &key), reader, ingredients)
+}
+
+/// The client assertion of `client_secret_jwt`.
+pub(super) fn client_secret(
+    client: &Client,
+    assertion: &ClientAssertion,
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<Text, CredentialsProblem> {
+    let name = &client.keys.client_secret;
+    let secret = reader.text(name)?;
+    let key = SigningKey::symmetric(&secret, &ingredients.chance.random);
+    client_assertion(client, assertion, (name, &key), reader, ingredients)
+}
+
+fn client_assertion(
+    client: &Client,
+    assertion: &ClientAssertion,
+    (name, key): (&str, &SigningKey),
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<Text, CredentialsProblem> {
+    let algorithm = key.choose(assertion.algorithm).map_err(bad(name))?;
+    let mut header = header(&assertion.type_, assertion.key_id.as_deref(), key);
+    if let Some(CertificateHeader {
+        key: at,
+        thumbprint: which,
+    }) = &assertion.certificate
+    {
+        let certificate = reader.text(at)?;
+        let print = thumbprint(certificate.as_bytes(), key, *which).map_err(bad(at))?;
+        header.add(which.header(), print);
+    }
+    let id = client_id(client, reader)?;
+    let mut claims = Fields::default();
+    claims.add("iss", id.as_str());
+    claims.add("sub", id.as_str());
+    claims.add("aud", audience(&assertion.audience, client));
+    let issued = dates(&mut claims, assertion.lifetime, ingredients);
+    // Entra asks for it, and no server may mind it (RFC 7523 section 3).
+    claims.add("nbf", issued);
+    claims.add("jti", identifier(ingredients.chance.id));
+    sign((name, key), algorithm, &header, &claims, ingredients)
+}
+
+/// The authorization grant of the JWT bearer grant.
+pub(super) fn grant(
+    client: &Client,
+    grant: &JwtBearer,
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<Text, CredentialsProblem> {
+    let name = &client.keys.private_key;
+    let key = signing_key(name, reader, ingredients)?;
+    let algorithm = key.choose(grant.algorithm).map_err(bad(name))?;
+    let header = header(&grant.type_, grant.key_id.as_deref(), &key);
+    let mut claims = Fields::default();
+    match (&grant.issuer, key.service_account()) {
+        (Some(issuer), _) => claims.add("iss", issuer.as_str()),
+        (None, Some(account)) => claims.add("iss", account.email.as_str()),
+        (None, None) => claims.add("iss", client_id(client, reader)?.as_str()),
+    }
+    claims.add_some("sub", grant.subject.as_deref());
+    if let Some(whom) = &grant.audience {
+        claims.add("aud", audience(whom, client));
+    }
+    dates(&mut claims, grant.lifetime, ingredients);
+    // Another identifier than that of the client assertion, which the same request may carry.
+    claims.add("jti", identifier(ingredients.chance.id.map(|byte| !byte)));
+    if grant.scope_inside && !client.scopes.is_empty() {
+        claims.add("scope", client.scopes.join(&client.scope_separator));
+    }
+    for claim in &grant.claims {
+        claims.add(&claim.name, value(&claim.value, reader)?);
+    }
+    sign((name, &key), algorithm, &header, &claims, ingredients)
+}
+
+/// The `Authorization` header of a grant that goes there (RFC 6750 section 2.1).
+pub(super) fn bearer(
+    client: &Client,
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<Option<Secret>, CredentialsProblem> {
+    match client.grant.jwt_bearer() {
+        Some(one) if one.placement == Placement::AuthorizationHeader => {
+            let token = grant(client, one, reader, ingredients)?;
+            let value = Text::new(format!("Bearer {}", *token));
+            Ok(Some(Secret::from(value.as_str())))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn signing_key(
+    name: &str,
+    reader: &Reader<'_>,
+    ingredients: &Ingredients<'_>,
+) -> Result<SigningKey, CredentialsProblem> {
+    let text = reader.text(name)?;
+    SigningKey::parse(text.as_bytes(), &ingredients.chance.random).map_err(bad(name))
+}
+
+fn header(type_: &str, id: Option<&str>, key: &SigningKey) -> Fields {
+    let mut header = Fields::default();
+    header.add("typ", type_);
+    header.add_some("kid", id.or(key.id()));
+    header
+}
+
+/// Adds `iat` and `exp`; returns the one.
+fn dates(claims: &mut Fields, lifetime: Span, ingredients: &Ingredients<'_>) -> i64 {
+    let backdate = lifetime.scale(1.0 / 6.0).min(LONGEST_BACKDATE);
+    let issued = ingredients.now.seconds().saturating_sub(backdate.seconds());
+    claims.add("iat", issued);
+    claims.add("exp", issued.saturating_add(lifetime.seconds()));
+    issued
+}
+
+fn audience<'a>(audience: &'a Audience, client: &'a Client) -> &'a str {
+    match audience {
+        Audience::Issuer => client.provider(),
+        Audience::TokenUrl => client.token_url.as_str(),
+        Audience::Text(text) => text,
+    }
+}
+
+fn value(value: &ParameterValue, reader: &Reader<'_>) -> Result<Value, CredentialsProblem> {
+    Ok(match value {
+        ParameterValue::Fixed(text) => Value::from(text.as_str()),
+        ParameterValue::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+        ParameterValue::CredentialsKey(key) => Value::from(reader.text(key)?.as_str()),
+    })
+}
+
+fn sign(
+    (name, key): (&str, &SigningKey),
+    algorithm: Algorithm,
+    header: &Fields,
+    claims: &Fields,
+    ingredients: &Ingredients<'_>,
+) -> Result<Text, CredentialsProblem> {
+    let token =
+        compact(key, algorithm, header, claims, &ingredients.chance.random).map_err(bad(name))?;
+    Ok(Text::new(token.expose().unwrap_or_default().to_owned()))
+}
+
+fn bad(name: &str) -> impl Fn(KeyProblem) -> CredentialsProblem + use<'_> {
+    move |problem| CredentialsProblem::Key {
+        key: name.to_owned(),
+        problem,
+    }
+}
