@@ -7,7 +7,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::api::{OAuthClient, OAuthClientStatus};
+use crate::api::OAuthClientStatus;
 use crate::decide::{Doomed, NoticeKind, Observed, On, Report, SecretSeen, SecretWrite};
 use crate::engine::Key;
 use crate::metrics::WriteKind;
@@ -16,6 +16,7 @@ use crate::walk::{Trouble, WriteError};
 use super::calls::CallError;
 use super::convert::{secret_seen, write_body};
 use super::shared::{Shared, lock};
+use super::stored::Stored;
 
 /// Who writes, in `managedFields`.
 pub(super) const MANAGER: &str = "oauthclient-operator";
@@ -130,7 +131,7 @@ async fn write_status(
     status: &OAuthClientStatus,
 ) -> Result<(), Trouble> {
     let resource = &seen.resource;
-    let api = shared.calls.api::<OAuthClient>(&resource.namespace);
+    let api = shared.calls.api::<Stored>(&resource.namespace);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()

@@ -60,10 +60,15 @@ impl Index {
         seen: u64,
     ) -> bool {
         let credentials = credentials.map_or(NONE, |name| secret_id(key.namespace(), name));
+        // A name that cannot be read is no other name.
+        let target = match self.resources.get(key) {
+            Some(before) if target.is_empty() => before.target.clone(),
+            _ => target.into(),
+        };
         let entry = Entry {
             seen,
             credentials,
-            target: target.into(),
+            target: target.clone(),
         };
         let before = self.resources.insert(key.clone(), entry);
         if before
@@ -78,7 +83,7 @@ impl Index {
             }
         }
         match before {
-            Some(before) if *before.target != *target => {
+            Some(before) if before.target != target => {
                 self.leftover(key, &before.target);
                 true
             }
@@ -263,6 +268,10 @@ mod tests {
         // Back again before anything was done about it.
         assert!(index.put(&key, Some("other"), "old", 4));
         assert_eq!(index.leftovers(&key, "old"), ["new"]);
+        // A spec that does not decode names none.
+        assert!(!index.put(&key, None, "", 5));
+        assert!(index.is_target(&key, "old"));
+        assert!(!index.put(&key, Some("c"), "old", 6));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
+//! | `stored` | resources as they are stored, each decoded by itself |
 //! | `events`, `gauges` | what people and Prometheus are told |
 //!
 //! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
@@ -27,6 +28,7 @@ mod memories;
 mod observe;
 mod shared;
 mod start;
+mod stored;
 mod watch;
 mod world;
 

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 
+use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
-use crate::api::{OAuthClient, Validated};
 use crate::decide::{
     CaSeen, FailedAttempt, Observed, REFRESH_REQUESTED, Resource, SecretSeen, relevant_content,
 };
@@ -16,6 +16,7 @@ use super::barred;
 use super::convert::secret_seen;
 use super::index::secret_id;
 use super::shared::{Shared, lock};
+use super::stored::Stored;
 
 /// Sees everything about one resource; `None` when there is none.
 pub(super) async fn observe(
@@ -30,7 +31,7 @@ pub(super) async fn observe(
     let Some(object) = object else {
         return Ok(None);
     };
-    let secret_name = object.spec.token_secret.name.clone();
+    let secret_name = object.object.spec.token_secret.name.clone();
     let resource = resource(key, object);
     let mut memory = shared.memory(key);
     memory.attempt = newer_attempt(memory.attempt, &resource);
@@ -52,6 +53,7 @@ pub(super) async fn observe(
     }
     let read = match seen.resource.spec.clone() {
         Ok(spec) => secrets(shared, key, &spec, &mut seen).await,
+        Err(_) if secret_name.is_empty() => Ok(()),
         // What stands can still be told, though nothing is done about it.
         Err(_) => secret(shared, key, &secret_name)
             .await
@@ -67,14 +69,14 @@ pub(super) async fn observe(
 
 /// The resource as the API server has it. One that is older than what a watch has told of comes from some cache: a token
 /// asked for by it would be made from a spec that nobody wants any more.
-async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<OAuthClient>, Trouble> {
+async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>, Trouble> {
     let object = shared
         .calls
-        .get::<OAuthClient>(key.namespace(), key.name())
+        .get::<Stored>(key.namespace(), key.name())
         .await?;
     let version = object
         .as_ref()
-        .and_then(|object| object.metadata.resource_version.as_deref());
+        .and_then(|stored| stored.object.metadata.resource_version.as_deref());
     if lock(&shared.index).knows_newer(key, version) {
         return Err(outdated("of this resource"));
     }
@@ -173,8 +175,12 @@ async fn ca_bundle(
     )
 }
 
-fn resource(key: &Key, object: OAuthClient) -> Resource {
-    let spec = validate(&object);
+fn resource(key: &Key, stored: Stored) -> Resource {
+    let object = stored.object;
+    let spec = match stored.problem {
+        Some(problem) => Err(vec![problem]),
+        None => validate(&object),
+    };
     let inputs = spec.as_ref().map_or_else(
         |_| String::new(),
         |spec| inputs::of(spec).whole().to_owned(),

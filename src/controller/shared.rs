@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
-use crate::api::OAuthClient;
 use crate::clock::Clock;
 use crate::decide::{Memory, Rules, StatusDetail};
 use crate::discovery::Discovery;
@@ -21,6 +20,7 @@ use super::calls::Calls;
 use super::events::Events;
 use super::index::Index;
 use super::memories::Memories;
+use super::stored::Stored;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
 pub(super) struct Shared {
@@ -143,7 +143,7 @@ impl Shared {
     }
 
     /// Keeps an object that a watch has just brought, for the work that it will lead to.
-    pub(super) fn keep_recent(&self, key: &Key, object: OAuthClient) {
+    pub(super) fn keep_recent(&self, key: &Key, object: Stored) {
         let now = self.clock.now();
         let mut recent = lock(&self.recent);
         if recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key) {
@@ -152,7 +152,7 @@ impl Shared {
     }
 
     /// The object as a watch has just brought it; what is older is asked for anew.
-    pub(super) fn take_recent(&self, key: &Key) -> Option<OAuthClient> {
+    pub(super) fn take_recent(&self, key: &Key) -> Option<Stored> {
         let (at, object) = lock(&self.recent).objects.remove(key)?;
         (self.clock.now().since(at) < RECENT).then_some(*object)
     }
@@ -200,5 +200,5 @@ const RECENT: Span = Span::from_seconds(10);
 
 #[derive(Default)]
 struct Recent {
-    objects: HashMap<Key, (Time, Box<OAuthClient>)>,
+    objects: HashMap<Key, (Time, Box<Stored>)>,
 }

@@ -145,7 +145,7 @@ pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Sco
         let api = api_of(client, scope);
         let params = ListParams::default().limit(1);
         loop {
-            let why = match shared.calls.call(api.list(&params)).await {
+            let why = match shared.calls.call(api.list_metadata(&params)).await {
                 Ok(_) => break,
                 Err(CallError::Refused(status)) if status.code == 404 => {
                     "the CRD oauthclients.oauthclient.dev is not installed: kubectl apply -f crds/".to_owned()

@@ -11,7 +11,6 @@ use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 
-use crate::api::OAuthClient;
 use crate::decide::{
     CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, credentials_facts, resource_facts,
     token_facts,
@@ -22,6 +21,7 @@ use crate::server::Beat;
 use super::convert::metadata_seen;
 use super::index::{SecretId, ordered, secret_id};
 use super::shared::{Shared, lock};
+use super::stored::Stored;
 
 /// Where is watched: one namespace, or all.
 pub(super) type Scope = Option<String>;
@@ -137,7 +137,7 @@ pub(super) async fn resources(watching: Watching) {
         beat,
         synced,
     } = watching;
-    let stream = watcher(api::<OAuthClient>(&client, &scope), config());
+    let stream = watcher(api::<Stored>(&client, &scope), config());
     let listener = Resources {
         shared: Arc::clone(&shared),
         scope,
@@ -152,15 +152,16 @@ struct Resources {
     listed: HashSet<Key>,
 }
 
-impl Listener<OAuthClient> for Resources {
+impl Listener<Stored> for Resources {
     const KIND: &'static str = "oauthclients";
 
-    fn there(&mut self, mut object: OAuthClient, listed: bool) {
-        let key = Key::new(&object.namespace().unwrap_or_default(), &object.name_any());
+    fn there(&mut self, mut stored: Stored, listed: bool) {
+        let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
         if listed {
             self.listed.insert(key.clone());
         }
-        let facts = resource_facts(&object, |spec| self.shared.discovery.lane(spec));
+        let object = &mut stored.object;
+        let mut facts = resource_facts(object, |spec| self.shared.discovery.lane(spec));
         let spec = &object.spec;
         let (known, moved, credentials) = {
             let mut index = lock(&self.shared.index);
@@ -179,11 +180,13 @@ impl Listener<OAuthClient> for Resources {
         if moved {
             self.shared.target_moved(&key);
         }
+        object.metadata.managed_fields = None;
+        // It was well under the version that wrote it: that it is not under this one is yet to be told.
+        facts.reported &= stored.tells_of_its_problem();
         if facts.reported {
             self.shared.drop_recent(&key);
         } else {
-            object.metadata.managed_fields = None;
-            self.shared.keep_recent(&key, object);
+            self.shared.keep_recent(&key, stored);
         }
         if !known && let Some(version) = credentials {
             let facts = crate::engine::CredentialsFacts { version };
@@ -197,8 +200,8 @@ impl Listener<OAuthClient> for Resources {
         }
     }
 
-    fn gone(&mut self, object: OAuthClient) {
-        let key = Key::new(&object.namespace().unwrap_or_default(), &object.name_any());
+    fn gone(&mut self, stored: Stored) {
+        let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
         self.shared.forget(&key);
         self.shared.changed(&key, Cause::Gone);
     }

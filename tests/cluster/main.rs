@@ -32,3 +32,4 @@ mod refused;
 mod replicas;
 mod rights;
 mod stale;
+mod stored;

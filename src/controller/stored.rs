@@ -1,0 +1,262 @@
+//! An `OAuthClient` as it is stored, decoded by itself: one that another version of the operator wrote in its own way, or that
+//! got past a loosened schema, must not stop the list and the watch of all others.
+
+use std::borrow::Cow;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+use crate::api::validate::SpecProblem;
+use crate::api::{OAuthClient, OAuthClientSpec};
+
+/// How deep it is searched for the field that does not decode: no field of ours lies deeper.
+const DEEPEST: usize = 6;
+
+/// A resource, and what of it could not be decoded.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    /// The resource; where its spec does not decode, one that names its Secrets and nothing else.
+    pub(super) object: OAuthClient,
+    /// What is wrong with a spec that does not decode.
+    pub(super) problem: Option<SpecProblem>,
+}
+
+impl Stored {
+    fn decoded(value: Value) -> Result<Stored, serde_json::Error> {
+        if let Ok(object) = OAuthClient::deserialize(&value) {
+            return Ok(Stored {
+                object,
+                problem: None,
+            });
+        }
+        let part = |name: &str| value.get(name).unwrap_or(&Value::Null);
+        let metadata = ObjectMeta::deserialize(part("metadata"))?;
+        let spec = part("spec");
+        let (spec, problem) = match OAuthClientSpec::deserialize(spec) {
+            Ok(spec) => (spec, None),
+            Err(_) => (nothing_but_names(spec)?, Some(problem(spec))),
+        };
+        let mut object = OAuthClient::new("", spec);
+        object.metadata = metadata;
+        // A status that does not decode tells nothing: it is written anew.
+        object.status = Deserialize::deserialize(part("status")).ok();
+        Ok(Stored { object, problem })
+    }
+
+    /// Whether the status tells already that the spec cannot be worked with.
+    pub(super) fn tells_of_its_problem(&self) -> bool {
+        let conditions = self
+            .object
+            .status
+            .iter()
+            .flat_map(|status| &status.conditions);
+        self.problem.is_none()
+            || conditions
+                .filter(|condition| condition.type_ == "Stalled" && condition.status == "True")
+                .any(|condition| condition.reason == "InvalidSpec")
+    }
+}
+
+impl<'de> Deserialize<'de> for Stored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // Nothing of the cause is passed on: it may quote the object.
+        Stored::decoded(value).map_err(|_| serde::de::Error::custom("no Kubernetes object"))
+    }
+}
+
+impl Resource for Stored {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind(dynamic: &()) -> Cow<'_, str> {
+        OAuthClient::kind(dynamic)
+    }
+
+    fn group(dynamic: &()) -> Cow<'_, str> {
+        OAuthClient::group(dynamic)
+    }
+
+    fn version(dynamic: &()) -> Cow<'_, str> {
+        OAuthClient::version(dynamic)
+    }
+
+    fn plural(dynamic: &()) -> Cow<'_, str> {
+        OAuthClient::plural(dynamic)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.object.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.object.metadata
+    }
+}
+
+/// The least spec there is, with the names of the Secrets as far as they can be read: what stands can then still be told.
+fn nothing_but_names(spec: &Value) -> Result<OAuthClientSpec, serde_json::Error> {
+    let name = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str);
+    let mut least = json!({
+        "provider": {},
+        "tokenSecret": {"name": name("/tokenSecret/name").unwrap_or_default()},
+    });
+    if let (Some(least), Some(secret)) = (least.as_object_mut(), name("/credentials/secretName")) {
+        least.insert("credentials".to_owned(), json!({"secretName": secret}));
+    }
+    OAuthClientSpec::deserialize(least)
+}
+
+/// What is wrong, without a word of what stands there.
+fn problem(spec: &Value) -> SpecProblem {
+    let least = json!({"provider": {}, "tokenSecret": {"name": ""}});
+    let field = culprit(&least, &mut Vec::new(), spec).unwrap_or_default();
+    SpecProblem::new(
+        format!("spec{field}"),
+        "is not of the type that this version of the operator knows; correct it, or run the version that wrote it",
+    )
+}
+
+/// The innermost field that alone keeps the least spec from decoding: its path after `spec`.
+fn culprit(least: &Value, path: &mut Vec<String>, at: &Value) -> Option<String> {
+    let inner: Vec<(String, &Value)> = match at {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), value))
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| ("[]".to_owned(), item)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, value) in inner {
+        path.push(name);
+        let wrong = |value: Value| {
+            OAuthClientSpec::deserialize(with(least.clone(), path, value))
+                .is_err_and(|error| !error.to_string().starts_with("missing field"))
+        };
+        if wrong(value.clone()) {
+            // What may not even be empty is wrong itself, whatever stands in it.
+            let hollow = match value {
+                Value::Object(_) => json!({}),
+                Value::Array(_) => json!([]),
+                other => other.clone(),
+            };
+            let inside = path.len() < DEEPEST && !wrong(hollow);
+            let deeper = inside.then(|| culprit(least, path, value)).flatten();
+            return Some(deeper.unwrap_or_else(|| written(path)));
+        }
+        path.pop();
+    }
+    None
+}
+
+/// A path as the API server writes it: `.parameters[].value`.
+fn written(path: &[String]) -> String {
+    let parts = path.iter().map(|part| match part.as_str() {
+        "[]" => part.clone(),
+        name => format!(".{name}"),
+    });
+    parts.collect()
+}
+
+/// The spec with one value more; `[]` in the path is a list of one.
+fn with(spec: Value, path: &[String], value: Value) -> Value {
+    let Some((first, rest)) = path.split_first() else {
+        return value;
+    };
+    if first == "[]" {
+        return Value::Array(vec![with(Value::Null, rest, value)]);
+    }
+    let mut fields = match spec {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let before = fields.remove(first).unwrap_or(Value::Null);
+    fields.insert(first.clone(), with(before, rest, value));
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(spec: Value) -> Stored {
+        let object = json!({
+            "apiVersion": "oauthclient.dev/v1alpha1",
+            "kind": "OAuthClient",
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "generation": 3},
+            "spec": spec,
+            "status": {"observedGeneration": 2},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn spec() -> Value {
+        json!({
+            "provider": {"tokenURL": "https://auth.example.com/token"},
+            "credentials": {"secretName": "client"},
+            "tokenSecret": {"name": "token"},
+            "scopes": ["read"],
+            "parameters": [{"name": "audience", "value": "x"}],
+        })
+    }
+
+    #[test]
+    fn what_decodes_is_taken_as_it_is() {
+        let stored = stored(spec());
+        assert!(stored.problem.is_none() && stored.tells_of_its_problem());
+        assert_eq!(stored.object.spec.scopes, ["read"]);
+        assert_eq!(stored.object.status.unwrap().observed_generation, 2);
+    }
+
+    #[test]
+    fn the_field_that_does_not_decode_is_named_and_not_quoted() {
+        for (pointer, wrong, field) in [
+            ("/scopes", json!("s3cr3t"), "spec.scopes"),
+            ("/scopes/0", json!({"s3cr3t": 1}), "spec.scopes[]"),
+            ("/parameters/0/value", json!([1]), "spec.parameters[].value"),
+            ("/provider/tokenURL", json!(5), "spec.provider.tokenURL"),
+            (
+                "/tokenSecret/name",
+                json!(["s3cr3t"]),
+                "spec.tokenSecret.name",
+            ),
+            ("/credentials", json!("s3cr3t"), "spec.credentials"),
+            ("", json!("s3cr3t"), "spec"),
+            ("", Value::Null, "spec"),
+        ] {
+            let mut spec = spec();
+            *spec.pointer_mut(pointer).unwrap() = wrong;
+            let stored = stored(spec);
+            let problem = stored.problem.clone().unwrap();
+            assert_eq!(problem.field, field);
+            assert!(!problem.message.contains("s3cr3t"));
+            assert_eq!(stored.meta().uid.as_deref(), Some("u"));
+            assert!(!stored.tells_of_its_problem());
+            assert!(crate::api::validate(&stored.object).is_err());
+        }
+    }
+
+    #[test]
+    fn what_can_still_be_read_of_it_is_kept() {
+        let mut wrong = spec();
+        *wrong.pointer_mut("/scopes").unwrap() = json!(7);
+        let object = stored(wrong).object;
+        assert_eq!(object.spec.token_secret.name, "token");
+        assert_eq!(object.spec.credentials.unwrap().secret_name, "client");
+    }
+
+    #[test]
+    fn a_status_that_does_not_decode_is_none() {
+        let object = json!({
+            "metadata": {"name": "a"},
+            "spec": spec(),
+            "status": {"observedGeneration": "many"},
+        });
+        let stored: Stored = serde_json::from_value(object).unwrap();
+        assert!(stored.problem.is_none() && stored.object.status.is_none());
+        assert_eq!(stored.object.spec.scopes, ["read"]);
+    }
+}
