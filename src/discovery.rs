@@ -300,6 +300,8 @@ impl Discovery {
     ) -> Result<(Metadata, Span, usize), Failure> {
         let route = Route {
             ca: ca.cloned(),
+            // A public document: who asks is nobody's business.
+            identity: None,
             timeout: patience,
         };
         let mut problem: Option<Failure> = None;

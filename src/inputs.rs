@@ -131,6 +131,8 @@ fn sent(resource: &Validated) -> Canonical {
             ClientAuthentication::PrivateKeyJwt(_) => "private_key_jwt",
             ClientAuthentication::ClientSecretJwt(_) => "client_secret_jwt",
             ClientAuthentication::None => "none",
+            ClientAuthentication::TlsClientAuth => "tls_client_auth",
+            ClientAuthentication::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         },
     );
     form.field(
@@ -172,10 +174,12 @@ fn credentials(form: &mut Canonical, resource: &Validated) {
         Some(id) => form.field("client_id", id),
         None => form.field("clientID", &client.keys.client_id),
     }
-    if !matches!(
-        client.authentication,
-        ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt(_)
-    ) {
+    if let Some(certificate) = &resource.client_certificate
+        && resource.credentials_secret.as_ref() != Some(&certificate.secret)
+    {
+        form.field("clientCertificate", &certificate.secret);
+    }
+    if client.authentication.uses_client_secret() {
         form.field("clientSecret", &client.keys.client_secret);
     }
     if client.grant == Grant::Password {

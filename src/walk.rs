@@ -3,6 +3,7 @@
 //! The same for every driver: [`World`] is what a driver brings (Kubernetes, or files), the decisions are
 //! [`crate::decide`]'s. Nothing else writes.
 
+mod certificate;
 mod first;
 mod publish;
 #[cfg(test)]
@@ -24,6 +25,8 @@ use crate::time::{Span, Time};
 
 use first::Decided;
 use publish::Written;
+
+pub use certificate::{certificate_seen, identity};
 
 /// What a driver brings: the one side of the walk that touches the world.
 pub trait World: Send + Sync {

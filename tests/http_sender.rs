@@ -64,12 +64,17 @@ fn sender(options: SenderOptions) -> Sender {
 fn route(ca: Option<&Authority>) -> Route {
     Route {
         ca: ca.map(|ca| CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
+        identity: None,
         timeout: PATIENCE,
     }
 }
 
 fn within(timeout: Duration) -> Route {
-    Route { ca: None, timeout }
+    Route {
+        ca: None,
+        identity: None,
+        timeout,
+    }
 }
 
 fn plain(behaviour: Behaviour) -> Provider {
@@ -237,6 +242,7 @@ async fn a_bundle_can_be_exchanged_while_running() {
         &provider.url(PATH),
         &Route {
             ca: Some(both),
+            identity: None,
             timeout: PATIENCE,
         },
     )
@@ -278,6 +284,7 @@ async fn many_bundles_do_not_pile_up_connections_for_ever() {
             &provider.url(PATH),
             &Route {
                 ca: Some(ca),
+                identity: None,
                 timeout: PATIENCE,
             },
         )

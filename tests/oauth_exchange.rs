@@ -36,6 +36,7 @@ fn client(url: &str) -> Client {
         token_url: url.parse().unwrap(),
         issuer: None,
         grant: Grant::ClientCredentials,
+        shows_certificate: false,
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),
@@ -85,6 +86,7 @@ async fn exchange(
         .unwrap_or_else(|problem| panic!("{problem}"));
     let route = Route {
         ca,
+        identity: None,
         timeout: Duration::from_secs(10),
     };
     let answer = sender

@@ -159,6 +159,15 @@ reasons! {
     CredentialsKeyInvalid Waiting
         "A key of the credentials Secret is empty or holds what cannot be sent, such as a line break or bytes that are not text."
         "Correct the value in the Secret. A line break at the end often comes from echo: use printf or kubectl create secret."
+    ClientCertificateInvalid Waiting
+        "The Secret with the client certificate holds what cannot be shown: no certificate or private key in PEM, a key that belongs to another certificate, or one with a passphrase."
+        "Put certificate and key that belong together into tls.crt and tls.key, the client's own certificate first."
+    ClientCertificateExpired Waiting
+        "The client certificate has expired. With tls_client_auth no token is asked for until there is a new one."
+        "Renew the certificate in its Secret: it is picked up at once. If cert-manager makes it: kubectl describe certificate"
+    ClientCertificateNotYetValid Waiting
+        "The client certificate becomes valid at a time to come."
+        "Wait, or check the clock of the node."
     HostNotAllowed Waiting
         "The credentials Secret does not allow its content to be sent to the host of spec.provider.tokenURL."
         "If you own the Secret: add the host to its annotation oauthclient.dev/allowed-hosts."
@@ -293,6 +302,9 @@ reasons! {
     ConnectFailed Request
         "No connection to the token endpoint could be made, or it broke."
         "Check host and port in spec.provider.tokenURL, and whether a NetworkPolicy or firewall stands between."
+    ClientCertificateRefused Request
+        "The token endpoint wants a client certificate and none is named, or it does not accept the one that was shown."
+        "Name the Secret with the certificate in spec.clientAuthentication.tlsClientAuth or spec.provider.clientCertificate. Check that it is the one that is registered with the provider, and that tls.crt holds its chain."
     TLSFailed Request
         "The certificate of the token endpoint is not trusted, or TLS failed in another way."
         "For an authority of your own, put its certificate into a ConfigMap and name it in spec.provider.caBundle. Check whether the certificate has expired."

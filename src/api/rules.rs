@@ -6,6 +6,7 @@
 
 mod assertion;
 mod client_authentication;
+mod client_certificate;
 mod endpoints;
 mod grant;
 mod login;
@@ -82,6 +83,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         grant::RULES,
         client_authentication::RULES,
         assertion::RULES,
+        client_certificate::RULES,
         request::RULES,
         token_secret::RULES,
     ]

@@ -6,6 +6,7 @@
 
 mod assertion;
 mod client;
+mod client_certificate;
 mod login;
 mod request;
 mod token;
@@ -20,6 +21,7 @@ pub use assertion::{AssertionCertificate, Claim, ClientSecretJwt, JwtBearer, Pri
 pub use client::{
     CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
 };
+pub use client_certificate::{ClientCertificate, TlsClientAuth};
 pub use login::{Login, LoginParameter};
 pub use request::{Expiry, Header, Parameter, Request, Response, Success};
 pub use token::{Refresh, TokenSecret};

@@ -72,6 +72,8 @@ pub struct Validated {
     pub policy: Policy,
     /// Name of the credentials Secret; `None` where nothing of the request comes from one.
     pub credentials_secret: Option<String>,
+    /// Where the client certificate stands, if one is shown.
+    pub client_certificate: Option<ClientCertificate>,
     /// Where the certificates of further authorities stand.
     pub ca_bundle: Option<ConfigMapKey>,
     /// How long a token request may take, all in all.
@@ -80,6 +82,15 @@ pub struct Validated {
     pub token_secret: TokenSecret,
     /// No more tokens are to be asked for.
     pub suspended: bool,
+}
+
+/// The Secret with the client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its name.
+    pub secret: String,
+    /// The provider knows the certificate itself, not who signed it (RFC 8705 section 2.2).
+    pub self_signed: bool,
 }
 
 /// A key of a ConfigMap in the resource's namespace.
@@ -155,6 +166,12 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             .credentials
             .as_ref()
             .map(|credentials| credentials.secret_name.clone()),
+        client_certificate: spec
+            .client_certificate_secret()
+            .map(|secret| ClientCertificate {
+                secret: secret.to_owned(),
+                self_signed: spec.client_authentication.method == "self_signed_tls_client_auth",
+            }),
         ca_bundle: spec.provider.ca_bundle.as_ref().map(|bundle| ConfigMapKey {
             name: bundle.config_map_name.clone(),
             key: bundle.key.clone(),
@@ -193,6 +210,7 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
             other => Grant::Other(other.to_owned()),
         },
         authentication: authentication(&spec.client_authentication, has_issuer),
+        shows_certificate: spec.client_certificate_secret().is_some(),
         client_id: spec.client_authentication.client_id.clone(),
         keys: CredentialKeys {
             client_id: keys.client_id.clone(),
@@ -245,6 +263,8 @@ fn authentication(spec: &spec::ClientAuthentication, issuer: bool) -> ClientAuth
             assertion::client_secret_jwt(spec.client_secret_jwt.as_ref(), issuer),
         )),
         "none" => ClientAuthentication::None,
+        "tls_client_auth" => ClientAuthentication::TlsClientAuth,
+        "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
         _ => {
             let raw = spec
                 .client_secret_basic

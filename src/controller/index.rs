@@ -13,6 +13,8 @@ pub(super) type SecretId = u64;
 pub(super) struct Index {
     resources: HashMap<Key, Entry>,
     users: HashMap<SecretId, Vec<Key>>,
+    /// The resources that look at a Secret when it changes, and ask for nothing by that alone.
+    lookers: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
     leftovers: HashMap<Key, BTreeSet<String>>,
 }
@@ -21,6 +23,8 @@ pub(super) struct Index {
 const NONE: SecretId = 0;
 
 struct Entry {
+    /// The Secret with the client certificate where it is another than the credentials Secret, or [`NONE`].
+    certificate: SecretId,
     /// The credentials Secret, or [`NONE`].
     credentials: SecretId,
     /// The name of the token Secret: when another is named, what the old one holds moves.
@@ -56,6 +60,7 @@ impl Index {
         &mut self,
         key: &Key,
         credentials: Option<&str>,
+        certificate: Option<&str>,
         target: &str,
         seen: u64,
     ) -> bool {
@@ -65,7 +70,14 @@ impl Index {
             Some(before) if target.is_empty() => before.target.clone(),
             _ => target.into(),
         };
+        let certificate = certificate.map_or(NONE, |name| secret_id(key.namespace(), name));
+        let certificate = if certificate == credentials {
+            NONE
+        } else {
+            certificate
+        };
         let entry = Entry {
+            certificate,
             seen,
             credentials,
             target: target.clone(),
@@ -76,10 +88,20 @@ impl Index {
             .is_none_or(|before| before.credentials != credentials)
         {
             if let Some(before) = &before {
-                self.forget_user(before.credentials, key);
+                forget(&mut self.users, before.credentials, key);
             }
             if credentials != NONE {
                 self.users.entry(credentials).or_default().push(key.clone());
+            }
+        }
+        let looked_at = before.as_ref().map_or(NONE, |before| before.certificate);
+        if looked_at != certificate {
+            forget(&mut self.lookers, looked_at, key);
+            if certificate != NONE {
+                self.lookers
+                    .entry(certificate)
+                    .or_default()
+                    .push(key.clone());
             }
         }
         match before {
@@ -94,18 +116,10 @@ impl Index {
     /// Forgets a resource.
     pub(super) fn remove(&mut self, key: &Key) {
         if let Some(entry) = self.resources.remove(key) {
-            self.forget_user(entry.credentials, key);
+            forget(&mut self.users, entry.credentials, key);
+            forget(&mut self.lookers, entry.certificate, key);
         }
         self.leftovers.remove(key);
-    }
-
-    fn forget_user(&mut self, secret: SecretId, key: &Key) {
-        if let Some(users) = self.users.get_mut(&secret) {
-            users.retain(|user| user != key);
-            if users.is_empty() {
-                self.users.remove(&secret);
-            }
-        }
     }
 
     /// Whether the resource is known.
@@ -125,6 +139,12 @@ impl Index {
     /// The resources that name this credentials Secret.
     pub(super) fn users(&self, secret: SecretId) -> Vec<Key> {
         self.users.get(&secret).cloned().unwrap_or_default()
+    }
+
+    /// The resources that look at this Secret when it changes: it holds their client certificate, and nothing that a token is
+    /// asked for with.
+    pub(super) fn lookers(&self, secret: SecretId) -> Vec<Key> {
+        self.lookers.get(&secret).cloned().unwrap_or_default()
     }
 
     /// Notes the version of a labelled credentials Secret and its place in the order, or that there is none.
@@ -170,16 +190,17 @@ impl Index {
         seen: &HashSet<SecretId>,
         namespace: Option<&str>,
     ) -> Vec<SecretId> {
-        let users = &self.users;
+        let (users, lookers) = (&self.users, &self.lookers);
         let gone: Vec<SecretId> = self
             .credentials
             .keys()
             .filter(|id| !seen.contains(id))
             .filter(|id| {
                 namespace.is_none_or(|namespace| {
-                    users
-                        .get(id)
-                        .is_some_and(|users| users.iter().any(|key| key.namespace() == namespace))
+                    let concerned = users.get(id).into_iter().chain(lookers.get(id)).flatten();
+                    concerned
+                        .into_iter()
+                        .any(|key| key.namespace() == namespace)
                 })
             })
             .copied()
@@ -227,6 +248,15 @@ impl Index {
     }
 }
 
+fn forget(users: &mut HashMap<SecretId, Vec<Key>>, secret: SecretId, key: &Key) {
+    if let Some(keys) = users.get_mut(&secret) {
+        keys.retain(|user| user != key);
+        if keys.is_empty() {
+            users.remove(&secret);
+        }
+    }
+}
+
 fn is_older(resource_version: Option<&str>, known: u64) -> bool {
     let served = ordered(resource_version);
     served != 0 && served < known
@@ -240,14 +270,14 @@ mod tests {
     fn a_secret_leads_to_all_who_use_it_and_to_nobody_who_did() {
         let mut index = Index::default();
         let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
-        index.put(&a, Some("shared"), "a-token", 1);
-        index.put(&b, Some("shared"), "b-token", 1);
+        index.put(&a, Some("shared"), None, "a-token", 1);
+        index.put(&b, Some("shared"), None, "b-token", 1);
         assert_eq!(
             index.users(secret_id("n", "shared")),
             [a.clone(), b.clone()]
         );
         assert!(index.users(secret_id("other", "shared")).is_empty());
-        index.put(&a, Some("own"), "a-token", 1);
+        index.put(&a, Some("own"), None, "a-token", 1);
         assert_eq!(
             index.users(secret_id("n", "shared")),
             std::slice::from_ref(&b)
@@ -261,17 +291,17 @@ mod tests {
     fn another_name_makes_the_old_secret_a_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");
-        assert!(!index.put(&key, Some("c"), "old", 1));
-        assert!(!index.put(&key, Some("other"), "old", 2));
-        assert!(index.put(&key, Some("other"), "new", 3));
+        assert!(!index.put(&key, Some("c"), None, "old", 1));
+        assert!(!index.put(&key, Some("other"), None, "old", 2));
+        assert!(index.put(&key, Some("other"), None, "new", 3));
         assert_eq!(index.leftovers(&key, "new"), ["old"]);
         // Back again before anything was done about it.
-        assert!(index.put(&key, Some("other"), "old", 4));
+        assert!(index.put(&key, Some("other"), None, "old", 4));
         assert_eq!(index.leftovers(&key, "old"), ["new"]);
         // A spec that does not decode names none.
-        assert!(!index.put(&key, None, "", 5));
+        assert!(!index.put(&key, None, None, "", 5));
         assert!(index.is_target(&key, "old"));
-        assert!(!index.put(&key, Some("c"), "old", 6));
+        assert!(!index.put(&key, Some("c"), None, "old", 6));
     }
 
     #[test]
@@ -279,12 +309,12 @@ mod tests {
         let mut index = Index::default();
         let key = Key::new("n", "a");
         assert!(!index.knows_newer(&key, Some("1")), "nothing is known");
-        index.put(&key, Some("c"), "t", ordered(Some("10")));
+        index.put(&key, Some("c"), None, "t", ordered(Some("10")));
         assert!(index.knows_newer(&key, Some("9")));
         assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
         assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
         // After a backup was restored versions start anew: what the watch tells is right.
-        index.put(&key, Some("c"), "t", ordered(Some("3")));
+        index.put(&key, Some("c"), None, "t", ordered(Some("3")));
         assert!(!index.knows_newer(&key, Some("9")));
         let secret = secret_id("n", "c");
         index.credentials_seen(secret, Some((7, 10)));
@@ -297,7 +327,7 @@ mod tests {
     fn the_present_target_is_no_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");
-        index.put(&key, Some("c"), "new", 1);
+        index.put(&key, Some("c"), None, "new", 1);
         index.leftover(&key, "old");
         index.leftover(&key, "new");
         assert_eq!(index.leftovers(&key, "new"), ["old"]);

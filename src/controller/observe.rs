@@ -5,12 +5,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
-    CaSeen, FailedAttempt, Observed, REFRESH_REQUESTED, Resource, SecretSeen, relevant_content,
+    CaSeen, CertificateSeen, FailedAttempt, Observed, REFRESH_REQUESTED, Resource, SecretSeen,
+    relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
-use crate::walk::Trouble;
+use crate::walk::{Trouble, certificate_seen};
 
 use super::barred;
 use super::convert::secret_seen;
@@ -40,6 +41,7 @@ pub(super) async fn observe(
         target: None,
         leftovers: Vec::new(),
         credentials: None,
+        certificate: CertificateSeen::NotNamed,
         ca: CaSeen::NotNamed,
         content: None,
         memory,
@@ -102,6 +104,7 @@ async fn secrets(
         ca_bundle(shared, key, spec.ca_bundle.as_ref()),
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
+    seen.certificate = certificate(shared, key, spec, seen.credentials.as_ref()).await?;
     for name in names {
         match secret(shared, key, &name).await? {
             Some(leftover) => seen.leftovers.push(leftover),
@@ -130,20 +133,47 @@ async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretS
     Ok(secret.map(secret_seen))
 }
 
-/// The credentials Secret, as new as a watch has told of it; `None` where there is none, or none is named.
+/// The credentials Secret; `None` where there is none, or none is named.
 async fn credentials(
     shared: &Shared,
     key: &Key,
     spec: &Validated,
 ) -> Result<Option<SecretSeen>, Trouble> {
-    let Some(name) = &spec.credentials_secret else {
-        return Ok(None);
+    match &spec.credentials_secret {
+        Some(name) => lent_secret(shared, key, name).await,
+        None => Ok(None),
+    }
+}
+
+/// The Secret with the client certificate, which may be the credentials Secret.
+async fn certificate(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+    credentials: Option<&SecretSeen>,
+) -> Result<CertificateSeen, Trouble> {
+    let Some(named) = &spec.client_certificate else {
+        return Ok(CertificateSeen::NotNamed);
     };
+    if spec.credentials_secret.as_ref() == Some(&named.secret) {
+        return Ok(certificate_seen(credentials.cloned()));
+    }
+    Ok(certificate_seen(
+        lent_secret(shared, key, &named.secret).await?,
+    ))
+}
+
+/// A Secret that is lent to the resource, as new as a watch has told of it.
+async fn lent_secret(
+    shared: &Shared,
+    key: &Key,
+    name: &str,
+) -> Result<Option<SecretSeen>, Trouble> {
     let seen = secret(shared, key, name).await?;
     let version = seen.as_ref().map(|secret| secret.resource_version.as_str());
     let id = secret_id(key.namespace(), name);
     if lock(&shared.index).knows_newer_credentials(id, version) {
-        return Err(outdated("of the credentials Secret"));
+        return Err(outdated(&format!("of Secret {name}")));
     }
     Ok(seen)
 }

@@ -172,6 +172,7 @@ impl Listener<Stored> for Resources {
                 spec.credentials
                     .as_ref()
                     .map(|credentials| credentials.secret_name.as_str()),
+                spec.client_certificate_secret(),
                 &spec.token_secret.name,
                 seen,
             );
@@ -251,14 +252,17 @@ struct Credentials {
 impl Credentials {
     /// `told`: its version, and the place of that in the order.
     fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
-        let users = {
+        let (users, lookers) = {
             let mut index = lock(&self.shared.index);
             index.credentials_seen(secret, told);
-            index.users(secret)
+            (index.users(secret), index.lookers(secret))
         };
         for key in users {
             let facts = told.map(|(version, _)| crate::engine::CredentialsFacts { version });
             self.shared.changed(&key, Cause::Credentials(facts));
+        }
+        for key in lookers {
+            self.shared.changed(&key, Cause::Look);
         }
     }
 }

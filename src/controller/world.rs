@@ -13,7 +13,7 @@ use crate::http::{CaBundle, Route};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::queue::LaneReport;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError};
+use crate::walk::{Trouble, World, WriteError, identity};
 
 use super::act;
 use super::observe::observe;
@@ -69,6 +69,7 @@ impl World for Cluster {
         };
         let route = Route {
             ca,
+            identity: identity(seen),
             timeout: spec.timeout.to_duration(),
         };
         let begun = self.0.clock.elapsed();

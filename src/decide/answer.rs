@@ -193,6 +193,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         inputs: seen.resource.inputs.clone(),
         endpoint: endpoint(spec),
         credentials: version,
+        certificate: seen.certificate.fingerprint().map(str::to_owned),
         content: seen.content,
         ca: seen.ca.hash(),
         handled_request: seen.resource.refresh_request.clone(),

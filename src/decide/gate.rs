@@ -6,8 +6,9 @@ use crate::engine::Wants;
 use crate::schedule;
 use crate::time::{Span, Time};
 
+use super::certificate;
 use super::messages;
-use super::observed::{CaSeen, FailedAttempt, Observed};
+use super::observed::{CaSeen, FailedAttempt, Observed, SecretSeen};
 use super::situation::Problem;
 use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};
 use super::want::{Because, our_target};
@@ -33,10 +34,17 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     if spec.client.token_url.scheme() != "https" && !seen.rules.allow_http {
         return Some((messages::http_not_allowed(spec), Wants::Change));
     }
-    if spec.credentials_secret.is_some()
-        && let Some(problem) = credentials_not_ready(seen, spec)
-    {
-        return Some((problem, waiting));
+    if spec.credentials_secret.is_some() {
+        let problem = match &seen.credentials {
+            None => Some(messages::no_credentials(seen, spec)),
+            Some(credentials) => lent_not_ready(seen, spec, credentials),
+        };
+        if let Some(problem) = problem {
+            return Some((problem, waiting));
+        }
+    }
+    if let Some(found) = certificate::not_ready(seen, spec, now) {
+        return Some(found);
     }
     match (&seen.ca, &spec.ca_bundle) {
         (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
@@ -47,23 +55,28 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     .map(|problem| (problem, Wants::LookAt(now + LOOK_AT_CA)))
 }
 
-/// What keeps the credentials from being sent.
-fn credentials_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
-    let Some(credentials) = &seen.credentials else {
-        return Some(messages::no_credentials(seen, spec));
-    };
-    if !credentials.has_label(CREDENTIALS_LABEL, "true") {
-        return Some(messages::not_labelled(seen, spec));
+/// What keeps a Secret that was lent to the resource (its credentials, its client certificate) from being used with the
+/// token endpoint.
+pub(super) fn lent_not_ready(
+    seen: &Observed,
+    spec: &Validated,
+    secret: &SecretSeen,
+) -> Option<Problem> {
+    let name = &secret.name;
+    if !secret.has_label(CREDENTIALS_LABEL, "true") {
+        return Some(messages::not_labelled(seen, name));
     }
     if !spec.client.is_located() {
         // Nothing secret goes to an issuer: what counts is the host of the token endpoint, once it is known.
         return None;
     }
-    match credentials.annotations.get(ALLOWED_HOSTS) {
+    match secret.annotations.get(ALLOWED_HOSTS) {
         Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
-            Some(messages::host_not_allowed(seen, spec))
+            Some(messages::host_not_allowed(seen, spec, name))
         }
-        None if seen.rules.require_allowed_hosts => Some(messages::hosts_not_named(seen, spec)),
+        None if seen.rules.require_allowed_hosts => {
+            Some(messages::hosts_not_named(seen, spec, name))
+        }
         _ => None,
     }
 }
@@ -164,7 +177,10 @@ impl<'a> Attempted<'a> {
                 // Other certificates may be just what was missing.
                 && !(of.reason == Reason::TLSFailed.as_str() && of.ca != seen.ca.hash())
                 && of.inputs == seen.resource.inputs
-                && seen.unhandled_request().is_none(),
+                && seen.unhandled_request().is_none()
+                // A renewed certificate is worth a try, unless a try does harm whatever is shown.
+                && (of.certificate.as_deref() == seen.certificate.fingerprint()
+                    || of.next.is_none()),
         }
     }
 

@@ -91,9 +91,8 @@ pub(super) fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
     )
 }
 
-pub(super) fn not_labelled(seen: &Observed, spec: &Validated) -> Problem {
+pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = secret_name(spec);
     waiting(
         Reason::CredentialsNotLabelled,
         format!(
@@ -102,9 +101,8 @@ pub(super) fn not_labelled(seen: &Observed, spec: &Validated) -> Problem {
     )
 }
 
-pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
+pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated, name: &str) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = secret_name(spec);
     let host = spec.client.token_url.host_str().unwrap_or_default();
     let field = spec.client.provider_field();
     waiting(
@@ -115,9 +113,8 @@ pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated) -> Problem {
     )
 }
 
-pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated) -> Problem {
+pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated, name: &str) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = secret_name(spec);
     let host = spec.client.token_url.host_str().unwrap_or_default();
     waiting(
         Reason::HostNotAllowed,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod barred;
+mod certificate;
 mod facts;
 mod first;
 mod gate;
@@ -22,6 +23,7 @@ mod want;
 
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use barred::barred;
+pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use facts::{
     credentials_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts, token_facts,
 };

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::time::Time;
 
 use super::MOST_DOUBTS;
+use super::certificate::CertificateSeen;
 use super::state::{self, State};
 
 /// Everything that a decision is made from.
@@ -26,6 +27,8 @@ pub struct Observed {
     pub leftovers: Vec<SecretSeen>,
     /// The credentials Secret, if there is one.
     pub credentials: Option<SecretSeen>,
+    /// The client certificate.
+    pub certificate: CertificateSeen,
     /// The CA bundle.
     pub ca: CaSeen,
     /// Keyed hash of the content of the credentials seen, of the keys that the request uses.
@@ -191,6 +194,8 @@ pub struct FailedAttempt {
     pub endpoint: String,
     /// With which credentials: `UID/VERSION`.
     pub credentials: String,
+    /// The client certificate that was shown, by its fingerprint.
+    pub certificate: Option<String>,
     /// The content of those credentials (keyed hash), while the process remembers it.
     pub content: Option<u64>,
     /// A hash of the CA bundle it was sent with, while the process remembers it.
@@ -225,9 +230,14 @@ impl Repairs {
 }
 
 impl FailedAttempt {
-    /// What failed, as one text of bounded length for the status: inputs, endpoint and version of the credentials.
+    /// What failed, as one text of bounded length for the status: inputs, endpoint, version of the credentials, and the
+    /// fingerprint of the client certificate where one was shown.
     pub fn hash(&self) -> String {
-        format!("{};{};{}", self.inputs, self.endpoint, self.credentials)
+        let (inputs, endpoint, credentials) = (&self.inputs, &self.endpoint, &self.credentials);
+        match &self.certificate {
+            None => format!("{inputs};{endpoint};{credentials}"),
+            Some(certificate) => format!("{inputs};{endpoint};{credentials};{certificate}"),
+        }
     }
 
     /// The attempt that a status tells of: what is left of it after a restart.
@@ -237,7 +247,7 @@ impl FailedAttempt {
         if told.reason == Reason::AddressRefused.as_str() {
             return None;
         }
-        let mut parts = told.inputs_hash.splitn(3, ';').map(str::to_owned);
+        let mut parts = told.inputs_hash.splitn(4, ';').map(str::to_owned);
         let condition = |kind: &str| {
             status
                 .conditions
@@ -268,6 +278,7 @@ impl FailedAttempt {
             inputs: parts.next().unwrap_or_default(),
             endpoint: parts.next().unwrap_or_default(),
             credentials: parts.next().unwrap_or_default(),
+            certificate: parts.next(),
             content: None,
             ca: None,
             handled_request: status.last_refresh_request.clone(),

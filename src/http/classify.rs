@@ -97,6 +97,16 @@ fn tls_problem(error: &rustls::Error) -> TlsProblem {
         rustls::Error::AlertReceived(Alert::CertificateRequired) => {
             TlsProblem::ClientCertificateWanted
         }
+        // What a server says of a certificate is said of ours (RFC 8446 section 6.2).
+        rustls::Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => TlsProblem::ClientCertificateRefused,
         _ => TlsProblem::Handshake,
     }
 }
@@ -130,6 +140,10 @@ mod tests {
             (
                 rustls::Error::AlertReceived(wanted),
                 TlsProblem::ClientCertificateWanted,
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::UnknownCA),
+                TlsProblem::ClientCertificateRefused,
             ),
             (rustls::Error::DecryptError, TlsProblem::Handshake),
         ] {

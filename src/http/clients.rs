@@ -1,4 +1,5 @@
-//! HTTP clients, one for each CA bundle: a connection that one resource's bundle vouched for is not lent to others.
+//! HTTP clients, one for each CA bundle and client certificate: a connection that one resource's bundle vouched for, or on
+//! which it proved who it is, is not lent to others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use rustls::RootCertStore;
 
 use super::SendError;
 use super::address::AddressRules;
+use super::identity::ClientIdentity;
 use super::proxy::ProxySettings;
 use super::resolve::{Guarded, Lookup};
 use super::tls::{self, CaBundle};
@@ -25,6 +27,7 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     bundle: Option<[u8; 32]>,
+    identity: Option<[u8; 32]>,
     through_proxy: bool,
 }
 
@@ -67,21 +70,23 @@ impl Clients {
         }
     }
 
-    /// The client for a bundle, through the proxy or not.
+    /// The client for a bundle and a client certificate, through the proxy or not.
     pub(super) fn get(
         &self,
         bundle: Option<&CaBundle>,
+        identity: Option<&ClientIdentity>,
         through_proxy: bool,
     ) -> Result<reqwest::Client, SendError> {
         let kind = Kind {
             bundle: bundle.map(CaBundle::digest),
+            identity: identity.map(ClientIdentity::digest),
             through_proxy,
         };
         if let Some(client) = self.find(kind) {
             return Ok(client);
         }
         // Built outside of the lock; if two build at once, the second replaces the first, which does no harm.
-        let client = self.build(bundle, through_proxy)?;
+        let client = self.build(bundle, identity, through_proxy)?;
         self.keep(kind, client.clone());
         Ok(client)
     }
@@ -114,9 +119,10 @@ impl Clients {
     fn build(
         &self,
         bundle: Option<&CaBundle>,
+        identity: Option<&ClientIdentity>,
         through_proxy: bool,
     ) -> Result<reqwest::Client, SendError> {
-        let tls = tls::config(&self.roots, bundle).map_err(|_| SendError::Setup)?;
+        let tls = tls::config(&self.roots, bundle, identity).map_err(|_| SendError::Setup)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(super::USER_AGENT)

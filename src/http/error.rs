@@ -86,23 +86,39 @@ pub enum TlsProblem {
     CaAsServer,
     /// Anything else is wrong with the certificate.
     BadCertificate,
-    /// The server wants a certificate of ours.
+    /// The server wants a certificate of ours, and there is none.
     ClientCertificateWanted,
+    /// The server does not accept the certificate of ours.
+    ClientCertificateRefused,
     /// The two found no version, cipher or protocol in common, or the peer does not speak TLS.
     Handshake,
 }
 
 impl SendError {
     /// What the failure asks for. Failed trust counts as transient: a handshake sends no credentials, so trying does no
-    /// harm, and a mended certificate is noticed within minutes.
+    /// harm, and a mended certificate is noticed within minutes. A server that wants another client certificate waits for a
+    /// person; a new one in its Secret is tried at once.
     pub fn class(&self) -> FailureClass {
         match self {
             SendError::BadUrl
             | SendError::BadHeader { .. }
             | SendError::HttpNotAllowed
             | SendError::AddressRefused { .. }
-            | SendError::BadCaBundle(_) => FailureClass::Permanent,
+            | SendError::BadCaBundle(_)
+            | SendError::Tls(
+                TlsProblem::ClientCertificateWanted | TlsProblem::ClientCertificateRefused,
+            ) => FailureClass::Permanent,
             _ => FailureClass::Transient,
+        }
+    }
+
+    /// The same error, where a server that complains of our certificate was shown none: some say so instead of asking.
+    pub(super) fn of_our_certificate(self, route: &super::Route) -> SendError {
+        match self {
+            SendError::Tls(TlsProblem::ClientCertificateRefused) if route.identity.is_none() => {
+                SendError::Tls(TlsProblem::ClientCertificateWanted)
+            }
+            other => other,
         }
     }
 
@@ -125,6 +141,9 @@ impl SendError {
             | SendError::Proxy
             | SendError::Cut
             | SendError::Setup => "ConnectFailed",
+            SendError::Tls(
+                TlsProblem::ClientCertificateWanted | TlsProblem::ClientCertificateRefused,
+            ) => "ClientCertificateRefused",
             SendError::Tls(_) => "TLSFailed",
             SendError::Timeout { .. } => "Timeout",
             SendError::Garbled => "UnusableResponse",
@@ -205,7 +224,10 @@ impl TlsProblem {
                 "Ask the provider for a certificate that web browsers accept"
             }
             TlsProblem::ClientCertificateWanted => {
-                "This token endpoint wants mutual TLS, which is not supported: look for another endpoint of the provider"
+                "This token endpoint wants mutual TLS: name the Secret with your client certificate in spec.clientAuthentication.tlsClientAuth (method tls_client_auth or self_signed_tls_client_auth) or in spec.provider.clientCertificate"
+            }
+            TlsProblem::ClientCertificateRefused => {
+                "Check that the certificate in the Secret is the one that is registered with the provider, is signed by an authority that it trusts, is meant for client authentication, and has not expired; tls.crt must hold the chain up to that authority. A new one in the Secret is tried at once"
             }
             TlsProblem::Handshake => {
                 "Check host and port in spec.provider.tokenURL: is it https there, with TLS 1.2 or 1.3?"
@@ -272,6 +294,9 @@ impl fmt::Display for SendError {
             }
             SendError::Tls(TlsProblem::ClientCertificateWanted) => {
                 "The token endpoint wants a client certificate"
+            }
+            SendError::Tls(TlsProblem::ClientCertificateRefused) => {
+                "The token endpoint does not accept the client certificate"
             }
             SendError::Tls(TlsProblem::Handshake) => {
                 "The TLS handshake with the token endpoint failed"

@@ -4,6 +4,8 @@
 //!
 //! - It is `https`, unless the operator was told otherwise, with TLS 1.2 or later, trusting the system's certificates
 //!   and the resource's CA bundle.
+//! - A client certificate is shown by the resource that has one, and by no other: connections are not shared between two
+//!   certificates, nor is a TLS session resumed under another one.
 //! - The address that is dialled has passed [`address`]'s rules, however it was written or resolved.
 //! - A proxy of the environment is the administrator's and exempt. Through a proxy, it is the proxy that resolves the
 //!   endpoint's name: literals and `localhost` are still refused here, names are the proxy's to refuse.
@@ -16,6 +18,7 @@ pub mod address;
 mod classify;
 mod clients;
 mod error;
+mod identity;
 mod proxy;
 mod resolve;
 mod tls;
@@ -39,6 +42,7 @@ use address::AddressRules;
 use clients::Clients;
 
 pub use error::{ConnectProblem, SendError, TlsProblem};
+pub use identity::{BadIdentity, CERTIFICATE_KEY, ClientIdentity, PRIVATE_KEY_KEY};
 pub use proxy::{BadProxy, ProxySettings};
 pub use resolve::Lookup;
 pub use tls::{BadCaBundle, CaBundle};
@@ -85,6 +89,8 @@ impl Default for SenderOptions {
 pub struct Route {
     /// Certificates trusted besides the system's.
     pub ca: Option<CaBundle>,
+    /// The certificate that is shown when the endpoint asks for one (RFC 8705).
+    pub identity: Option<ClientIdentity>,
     /// How long the whole exchange may take, from DNS to the last byte.
     pub timeout: Duration,
 }
@@ -169,14 +175,16 @@ impl Sender {
         let url = self.checked_url(request)?;
         let uri: http::Uri = url.as_str().parse().map_err(|_| SendError::BadUrl)?;
         let through_proxy = self.0.matcher.intercept(&uri).is_some();
-        let client = self.0.clients.get(to.ca.as_ref(), through_proxy)?;
+        let client = self
+            .0
+            .clients
+            .get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
         let prepared = prepare(request, url)?;
         let answering = AtomicBool::new(false);
         let exchange = async {
-            let response = client
-                .execute(prepared)
-                .await
-                .map_err(|error| classify::classify(&error, through_proxy))?;
+            let response = client.execute(prepared).await.map_err(|error| {
+                classify::classify(&error, through_proxy).of_our_certificate(to)
+            })?;
             answering.store(true, Ordering::Relaxed);
             read(response).await
         };

@@ -9,6 +9,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 
+use super::identity::ClientIdentity;
+
 /// How many TLS sessions a client keeps to resume.
 const RESUMABLE_SESSIONS: usize = 32;
 
@@ -83,13 +85,14 @@ pub(super) fn system_roots() -> RootCertStore {
     roots
 }
 
-/// TLS 1.2 and 1.3 with `ring`, trusting the system and the bundle.
+/// TLS 1.2 and 1.3 with `ring`, trusting the system and the bundle, and showing the client certificate to whoever asks.
 ///
 /// # Errors
 /// When `ring` offers no TLS version: a fault of the build.
 pub(super) fn config(
     system: &Arc<RootCertStore>,
     bundle: Option<&CaBundle>,
+    identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, rustls::Error> {
     let roots = match bundle {
         None => Arc::clone(system),
@@ -100,10 +103,13 @@ pub(super) fn config(
         }
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some(identity) => config.with_client_cert_resolver(identity.resolver()),
+        None => config.with_no_client_auth(),
+    };
     config.resumption = Resumption::in_memory_sessions(RESUMABLE_SESSIONS);
     Ok(config)
 }
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_any_certificates_is_no_error() {
-        assert!(config(&Arc::new(RootCertStore::empty()), None).is_ok());
+        assert!(config(&Arc::new(RootCertStore::empty()), None, None).is_ok());
     }
 
     #[test]

@@ -232,6 +232,11 @@ impl Files {
             let credentials = credentials_of(&key, &object);
             let bundle = object.spec.provider.ca_bundle.as_ref();
             let bundle = bundle.map(|bundle| Key::new(key.namespace(), &bundle.config_map_name));
+            let certificate = object.spec.client_certificate_secret();
+            let certificate = certificate.map(|name| Key::new(key.namespace(), name));
+            if certificate.is_some_and(|secret| changes.secrets.contains(&secret)) {
+                self.tell(&key, Cause::Look);
+            }
             if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
                 self.tell_credentials(&key, &object);
                 // The hosts that it allows are not among the facts.

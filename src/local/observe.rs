@@ -7,11 +7,13 @@ use super::store::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
 use crate::decide::{
-    self, CaSeen, FailedAttempt, Memory, Observed, REFRESH_REQUESTED, Resource, SecretSeen,
+    self, CaSeen, CertificateSeen, FailedAttempt, Memory, Observed, REFRESH_REQUESTED, Resource,
+    SecretSeen,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
+use crate::walk::certificate_seen;
 
 impl Files {
     /// A credentials Secret as its manifest has it. Its version is a keyed hash of its data, so that neither a restart nor
@@ -107,6 +109,16 @@ impl Files {
         let named = object.spec.credentials.as_ref();
         let credentials = named
             .and_then(|named| self.credentials(&Key::new(key.namespace(), &named.secret_name)));
+        let certificate = match spec
+            .as_ref()
+            .ok()
+            .and_then(|spec| spec.client_certificate.as_ref())
+        {
+            None => CertificateSeen::NotNamed,
+            Some(named) => {
+                certificate_seen(self.credentials(&Key::new(key.namespace(), &named.secret)))
+            }
+        };
         let content = spec
             .as_ref()
             .ok()
@@ -154,6 +166,7 @@ impl Files {
             target,
             leftovers,
             credentials,
+            certificate,
             ca: spec
                 .as_ref()
                 .map_or(CaSeen::NotNamed, |spec| self.ca(key, spec)),

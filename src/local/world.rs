@@ -15,7 +15,7 @@ use crate::engine::{Cause, Key, LaneReport};
 use crate::http::{CaBundle, Route};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError};
+use crate::walk::{Trouble, World, WriteError, identity};
 
 impl Files {
     /// Keeps a status with its resource, if it is still that one.
@@ -86,6 +86,7 @@ impl World for Files {
         };
         let route = Route {
             ca,
+            identity: identity(seen),
             timeout: spec.timeout.to_duration(),
         };
         self.sender

@@ -36,6 +36,9 @@ pub struct Client {
     pub grant: Grant,
     /// How the client proves who it is (RFC 6749 section 2.3).
     pub authentication: ClientAuthentication,
+    /// Whether a client certificate is shown (RFC 8705), whatever else proves who the client is: then the aliases of a
+    /// discovery document count (section 5).
+    pub shows_certificate: bool,
     /// The client identifier (RFC 6749 section 2.2), where the resource says it itself; the credentials Secret holds it
     /// otherwise.
     pub client_id: Option<String>,
@@ -76,7 +79,7 @@ impl Client {
 
     /// Takes the endpoints of the issuer's document. Does nothing where the resource names its token endpoint itself.
     pub fn locate(&mut self, metadata: &Metadata) {
-        let with_certificate = self.authentication.uses_certificate();
+        let with_certificate = self.shows_certificate;
         if let Some(located) = &mut self.issuer {
             let endpoints = metadata.endpoints_for(with_certificate);
             self.token_url = endpoints.token.clone();
@@ -98,13 +101,6 @@ impl Client {
             Some(_) => "spec.provider.issuerURL",
             None => "spec.provider.tokenURL",
         }
-    }
-}
-
-impl ClientAuthentication {
-    /// Whether the client proves who it is by a TLS certificate (RFC 8705): then the aliases of a discovery document count.
-    pub fn uses_certificate(&self) -> bool {
-        false
     }
 }
 
@@ -147,6 +143,22 @@ pub enum ClientAuthentication {
     ClientSecretJwt(Box<ClientAssertion>),
     /// No secret; `client_id` is sent when the Secret has one.
     None,
+    /// `client_id` as parameter; a certificate of an authority proves it (RFC 8705 section 2.1). Showing it is the sender's.
+    TlsClientAuth,
+    /// The same with a certificate that the provider knows by itself (RFC 8705 section 2.2).
+    SelfSignedTlsClientAuth,
+}
+
+impl ClientAuthentication {
+    /// Whether the client secret of the credentials Secret proves who the client is.
+    pub fn uses_client_secret(&self) -> bool {
+        matches!(
+            self,
+            ClientAuthentication::ClientSecretBasic { .. }
+                | ClientAuthentication::ClientSecretPost
+                | ClientAuthentication::ClientSecretJwt(_)
+        )
+    }
 }
 
 /// How id and secret are written into an HTTP Basic header.

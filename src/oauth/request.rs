@@ -150,6 +150,9 @@ fn identify(
                 reader.credential(&client.keys.client_secret)?,
             );
         }
+        ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+            add("client_id", client_id(client, reader)?);
+        }
         ClientAuthentication::PrivateKeyJwt(own) | ClientAuthentication::ClientSecretJwt(own) => {
             let proof = match &client.authentication {
                 ClientAuthentication::PrivateKeyJwt(_) => assertion::private_key,

@@ -5,10 +5,15 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+mod clients;
+
+pub use clients::{ClientCertificate, ClientCertificates};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -84,15 +89,54 @@ impl Authority {
     pub fn issue(&self, leaf: Leaf, names: &[&str]) -> Result<Identity> {
         let what = || format!("cannot make a certificate for {names:?}");
         let params = leaf_params(leaf, names).context(what)?;
+        self.sign(leaf, &params).context(what)
+    }
+
+    /// A certificate for a client of this subject (its common name), right or wrong as `leaf` says.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`].
+    pub fn issue_client(&self, leaf: Leaf, subject: &str) -> Result<Identity> {
+        self.sign_client(leaf, subject, |_| {})
+    }
+
+    /// A certificate for a client that is valid from `begins` to `ends`, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`].
+    pub fn issue_client_for(&self, subject: &str, begins: u64, ends: u64) -> Result<Identity> {
+        let at = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+        self.sign_client(Leaf::Good, subject, |params| {
+            params.not_before = at(begins);
+            params.not_after = at(ends);
+        })
+    }
+
+    fn sign_client(
+        &self,
+        leaf: Leaf,
+        subject: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Identity> {
+        let what = || format!("cannot make a certificate for the client {subject}");
+        let mut params = leaf_params(leaf, &[]).context(what)?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, subject);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        self.sign(leaf, &params).context(what)
+    }
+
+    fn sign(&self, leaf: Leaf, params: &CertificateParams) -> Result<Identity> {
+        let what = || "cannot sign";
         let key = KeyPair::generate().context(what)?;
         let certificate = match leaf {
             Leaf::SelfSigned => params.self_signed(&key),
             Leaf::OtherAuthority => params.signed_by(&key, &Authority::new(&self.name)?.issuer),
             _ => params.signed_by(&key, &self.issuer),
         };
-        let certificate_pem = certificate.context(what)?.pem();
         Ok(Identity {
-            certificate_pem,
+            certificate_pem: certificate.context(what)?.pem(),
             key_pem: key.serialize_pem(),
         })
     }
@@ -119,12 +163,29 @@ impl Identity {
     /// # Errors
     /// When certificate and key do not fit each other or are not PEM.
     pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
+        self.server_config_for(&ClientCertificates::NotAsked)
+    }
+
+    /// A server that shows this certificate and asks clients for theirs as `clients` says.
+    ///
+    /// # Errors
+    /// As [`Identity::server_config`]; when an authority cannot be read.
+    pub fn server_config_for(
+        &self,
+        clients: &ClientCertificates,
+    ) -> Result<Arc<rustls::ServerConfig>> {
         let chain = certificates(&self.certificate_pem)?;
         let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes())
             .context(|| "cannot read the private key")?;
-        let mut config = rustls::ServerConfig::builder_with_provider(crypto())
+        let config = rustls::ServerConfig::builder_with_provider(crypto())
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+            .context(|| "cannot set up a TLS server")?;
+        let config = match clients::verifier(clients)? {
+            None => config.with_no_client_auth(),
+            Some(verifier) => config.with_client_cert_verifier(verifier),
+        };
+        let mut config = config
+            .with_single_cert(chain, key)
             .context(|| "certificate and key do not make a TLS server")?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))

@@ -13,6 +13,7 @@
 
 mod api_server;
 mod canary;
+mod certificates;
 mod clocks;
 mod crash;
 mod discovery;

@@ -44,6 +44,26 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ("CredentialsNotLabelled", "tests/cluster/canary.rs", "edits"),
     ("CredentialsKeyMissing", "tests/cluster/canary.rs", "edits"),
     ("CredentialsKeyInvalid", "tests/cluster/canary.rs", "edits"),
+    (
+        "ClientCertificateInvalid",
+        "tests/cluster/certificates.rs",
+        "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",
+    ),
+    (
+        "ClientCertificateExpired",
+        "tests/cluster/certificates.rs",
+        "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",
+    ),
+    (
+        "ClientCertificateNotYetValid",
+        "tests/cluster/certificates.rs",
+        "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",
+    ),
+    (
+        "ClientCertificateRefused",
+        "tests/cluster/certificates.rs",
+        "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",
+    ),
     ("HostNotAllowed", "tests/cluster/canary.rs", "edits"),
     ("CANotFound", "tests/cluster/canary.rs", "edits"),
     ("CAInvalid", "tests/cluster/canary.rs", "edits"),

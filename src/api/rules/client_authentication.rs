@@ -1,5 +1,8 @@
 //! Rules on `spec.clientAuthentication` and `spec.credentials`: who asks.
 
+use serde_json::Value;
+
+use super::client_certificate::is_tls;
 use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, object_name, own, text};
 use crate::api::words;
 use crate::oauth::assertion::JWT_BEARER;
@@ -23,7 +26,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec",
         field: ".credentials",
-        cel: "has(self.credentials) || (self.clientAuthentication.method == 'none' && self.grant.type != 'password' && \
+        cel: "has(self.credentials) || ((self.clientAuthentication.method == 'none' || \
+              (self.clientAuthentication.method in ['tls_client_auth', 'self_signed_tls_client_auth'] && has(self.clientAuthentication.clientID) && \
+              has(self.clientAuthentication.tlsClientAuth) && has(self.clientAuthentication.tlsClientAuth.secretName))) && self.grant.type != 'password' && \
               self.grant.type != 'urn:ietf:params:oauth:grant-type:jwt-bearer' && \
               (!has(self.parameters) || self.parameters.all(p, !has(p.credentialsKey))) && \
               (!has(self.request.headers) || self.request.headers.all(h, !has(h.credentialsKey))))",
@@ -34,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
             let grant = v.pointer("/grant/type").map(text);
             let method = v.pointer("/clientAuthentication/method").map(text);
             v.get("credentials").is_some()
-                || (method == Some("none")
+                || ((method == Some("none") || by_certificate(v))
                     && grant != Some("password")
                     && grant != Some(JWT_BEARER)
                     && !keyed("/parameters")
@@ -47,3 +52,11 @@ pub(super) const RULES: &[Rule] = &[
     data_key("spec.credentials.keys.username"),
     data_key("spec.credentials.keys.password"),
 ];
+
+/// Whether the client is named by the resource and proves itself by a certificate of a Secret of its own.
+fn by_certificate(spec: &Value) -> bool {
+    let at = |pointer| spec.pointer(pointer);
+    at("/clientAuthentication/method").is_some_and(|method| is_tls(text(method)))
+        && at("/clientAuthentication/clientID").is_some()
+        && at("/clientAuthentication/tlsClientAuth/secretName").is_some()
+}

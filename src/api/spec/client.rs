@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::assertion::{ClientSecretJwt, JwtBearer, PrivateKeyJwt};
+use super::client_certificate::{ClientCertificate, TlsClientAuth};
 
 /// The server that issues tokens: exactly one of tokenURL and issuerURL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +45,10 @@ pub struct Provider {
     /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,
+    /// A client certificate to show to the provider besides another client authentication. With tls_client_auth and
+    /// self_signed_tls_client_auth it is named in clientAuthentication.tlsClientAuth instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
     /// How long a token request may take in seconds, from looking up the name to the last byte of the answer.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 60))]
@@ -104,9 +109,10 @@ impl Default for Grant {
 pub struct ClientAuthentication {
     /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; private_key_jwt
     /// and client_secret_jwt send an assertion signed with the private key or the client secret; none
-    /// sends the client id alone, where the Secret has one (for credentials in parameters or headers).
+    /// sends the client id alone, where the Secret has one (for credentials in parameters or headers). tls_client_auth and
+    /// self_signed_tls_client_auth send the client id, and prove it by a client certificate (RFC 8705).
     #[serde(default = "client_secret_basic")]
-    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none"]))]
+    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none", "tls_client_auth", "self_signed_tls_client_auth"]))]
     pub method: String,
     /// The client id, where no Secret holds one. It takes the place of the one in the credentials Secret.
     #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +135,9 @@ pub struct ClientAuthentication {
         skip_serializing_if = "Option::is_none"
     )]
     pub client_secret_jwt: Option<ClientSecretJwt>,
+    /// Only with the methods tls_client_auth and self_signed_tls_client_auth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth: Option<TlsClientAuth>,
 }
 
 fn client_secret_basic() -> String {
@@ -143,6 +152,7 @@ impl Default for ClientAuthentication {
             client_secret_basic: None,
             private_key_jwt: None,
             client_secret_jwt: None,
+            tls_client_auth: None,
         }
     }
 }

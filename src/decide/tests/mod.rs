@@ -1,6 +1,7 @@
 //! The table of cases, and small builders for what is seen.
 
 mod answers;
+mod certificates;
 mod gates;
 mod lent;
 mod reports;
@@ -187,6 +188,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         target: None,
         leftovers: Vec::new(),
         credentials: Some(credentials(1, "pw")),
+        certificate: CertificateSeen::NotNamed,
         ca: CaSeen::NotNamed,
         content: Some(content("pw")),
         memory: Memory::default(),

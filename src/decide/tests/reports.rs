@@ -396,6 +396,7 @@ fn what_a_status_tells_of_a_failure_is_what_counts_after_a_restart() {
         let after = FailedAttempt::from_status(&seen.resource.status).unwrap();
         assert_eq!(
             FailedAttempt {
+                certificate: None,
                 content: before.content,
                 ca: before.ca,
                 ..after

@@ -48,6 +48,7 @@ fn all() -> Vec<SendError> {
         TlsProblem::CaAsServer,
         TlsProblem::BadCertificate,
         TlsProblem::ClientCertificateWanted,
+        TlsProblem::ClientCertificateRefused,
         TlsProblem::Handshake,
     ];
     all.extend(tls.map(SendError::Tls));
@@ -70,7 +71,11 @@ fn what_only_a_person_can_mend_is_permanent_and_the_network_is_not() {
     for error in all() {
         let permanent = matches!(
             error.reason(),
-            "InvalidSpec" | "HTTPNotAllowed" | "AddressRefused" | "CAInvalid"
+            "InvalidSpec"
+                | "HTTPNotAllowed"
+                | "AddressRefused"
+                | "CAInvalid"
+                | "ClientCertificateRefused"
         );
         let expected = if permanent {
             FailureClass::Permanent

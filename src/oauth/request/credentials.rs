@@ -96,6 +96,11 @@ pub fn required_keys(client: &Client) -> Vec<String> {
             keys.push(&client.keys.private_key);
             keys.extend(own.certificate.as_ref().map(|certificate| &certificate.key));
         }
+        ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+            if client.client_id.is_none() {
+                keys.push(&client.keys.client_id);
+            }
+        }
         ClientAuthentication::None => {}
     }
     if client.grant == Grant::Password {

@@ -7,6 +7,7 @@ fn client() -> Client {
         token_url: "https://auth.example/token".parse().unwrap(),
         issuer: None,
         grant: Grant::ClientCredentials,
+        shows_certificate: false,
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),

@@ -326,6 +326,7 @@ impl World for Scene {
             target,
             leftovers,
             credentials: inner.credentials.clone(),
+            certificate: crate::decide::CertificateSeen::NotNamed,
             ca: CaSeen::NotNamed,
             content: inner.credentials.as_ref().map(|_| content(&inner.password)),
             memory,

@@ -71,6 +71,8 @@ pub enum Authentication {
     Post,
     /// `client_id` at most, no secret.
     None,
+    /// `client_id` as a parameter, and a client certificate (RFC 8705) that is the account's; no secret.
+    Certificate,
     /// Identifier and secret in headers of these names (lower case), as at Vipps.
     Headers {
         /// Header of the identifier.
@@ -88,6 +90,8 @@ pub struct Account {
     pub id: String,
     /// Its secret.
     pub secret: String,
+    /// The certificates that it may show: SHA-256 in hex, or subjects such as `CN=shop`; empty allows any that was shown.
+    pub certificates: Vec<String>,
     /// Names and passwords that it may use with the `password` grant.
     pub users: BTreeMap<String, String>,
     /// `grant_type`s it may use; empty allows all that the endpoint knows.

@@ -196,6 +196,20 @@ fn authenticate<'a>(
                     ));
                 }
             }
+            Authentication::Certificate => {
+                if let (Some(id), Some(certificate), None, false) = (
+                    first(parameters, "client_id"),
+                    &incoming.certificate,
+                    in_body,
+                    challenge,
+                ) && accepts.clients.iter().all(|account| {
+                    account.id != id
+                        || account.certificates.is_empty()
+                        || certificate.is_one_of(&account.certificates)
+                }) {
+                    presented.push((id.to_owned(), None));
+                }
+            }
             Authentication::Headers { id, secret } => {
                 if let (Some(id), Some(secret)) = (incoming.header(id), incoming.header(secret)) {
                     presented.push((id.to_owned(), Some(secret.to_owned())));

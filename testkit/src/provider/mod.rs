@@ -27,9 +27,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::tls::{Authority, Identity};
+use crate::tls::{Authority, ClientCertificates, Identity};
 use crate::{Context, Error, Result};
-use state::{Endpoint, State};
+use state::{Endpoint, State, Tls};
 
 pub use accepts::{Accepts, Account, Authentication, BodyFormat, ParameterRule, Refusal, Refusals};
 pub use behaviour::{
@@ -138,7 +138,7 @@ impl Provider {
         let tls = listen
             .tls
             .as_ref()
-            .map(Identity::server_config)
+            .map(|identity| Tls::new(identity.clone(), ClientCertificates::NotAsked))
             .transpose()?;
         let secure = tls.is_some();
         let state = Arc::new(State::new(script.endpoints, script.connections, tls));
@@ -239,8 +239,21 @@ impl Provider {
     /// # Errors
     /// When certificate and key do not work together.
     pub fn set_certificate(&self, identity: &Identity) -> Result<()> {
-        let config = identity.server_config()?;
-        self.state.lock().tls = Some(config);
+        let mut shared = self.state.lock();
+        let clients = shared.tls.as_ref().map(|tls| tls.clients.clone());
+        shared.tls = Some(Tls::new(identity.clone(), clients.unwrap_or_default())?);
+        Ok(())
+    }
+
+    /// Asks new connections for a client certificate (RFC 8705), or no more. Without TLS there is nobody to ask.
+    ///
+    /// # Errors
+    /// When an authority cannot be read.
+    pub fn ask_for_certificates(&self, clients: ClientCertificates) -> Result<()> {
+        let mut shared = self.state.lock();
+        if let Some(tls) = &shared.tls {
+            shared.tls = Some(Tls::new(tls.identity.clone(), clients)?);
+        }
         Ok(())
     }
 

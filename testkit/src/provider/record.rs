@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::wire::{Incoming, form_pairs};
+use crate::tls::ClientCertificate;
 
 /// One request, as it came, and what became of it.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct RecordedRequest {
     pub raw_body: Vec<u8>,
     /// The body without chunk sizes.
     pub body: Vec<u8>,
+    /// The certificate that the client showed on its connection.
+    pub certificate: Option<ClientCertificate>,
     /// The status that was answered; `None` while there is none, or never will be (hung, closed).
     pub status: Option<u16>,
     /// The access token that was issued for it, even if the answer was spoilt or lost.
@@ -55,6 +58,7 @@ impl RecordedRequest {
             head: incoming.head.clone(),
             raw_body: incoming.raw_body.clone(),
             body: incoming.body.clone(),
+            certificate: incoming.certificate.as_deref().cloned(),
             status: None,
             token: None,
             refused: None,

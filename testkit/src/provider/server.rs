@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::clock::now;
+use crate::tls::ClientCertificate;
 
 use super::answer::{self, Answer};
 use super::behaviour::Behaviour;
@@ -18,7 +19,7 @@ use super::fault::{ConnectionFault, Fault};
 use super::inspect;
 use super::play::{self, Then};
 use super::span::later;
-use super::state::{InFlight, State};
+use super::state::{InFlight, State, Tls};
 use super::wire::{Incoming, Wire, read_request};
 
 /// How long a TLS handshake may take.
@@ -46,6 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, inspection: 
             state: Arc::clone(&state),
             number,
             inspection,
+            certificate: None,
         };
         tokio::spawn(async move {
             // A connection that broke is the client's doing or a fault of ours; its requests are on record.
@@ -59,6 +61,7 @@ struct Open {
     state: Arc<State>,
     number: u64,
     inspection: bool,
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Drop for Open {
@@ -69,11 +72,11 @@ impl Drop for Open {
 }
 
 impl Open {
-    async fn run(&self, mut socket: TcpStream) -> io::Result<()> {
+    async fn run(mut self, mut socket: TcpStream) -> io::Result<()> {
         socket.set_nodelay(true)?;
         let (fault, tls) = {
             let shared = self.state.lock();
-            (shared.connections, shared.tls.clone())
+            (shared.connections, shared.tls.as_ref().map(Tls::config))
         };
         match fault {
             None => {}
@@ -98,7 +101,13 @@ impl Open {
             Some(config) => {
                 let handshake = TlsAcceptor::from(config).accept(socket);
                 match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await {
-                    Ok(Ok(mut stream)) => self.requests(&mut stream).await,
+                    Ok(Ok(mut stream)) => {
+                        let shown = stream.get_ref().1.peer_certificates();
+                        self.certificate = shown
+                            .and_then(|chain| ClientCertificate::read(chain.first()?))
+                            .map(Arc::new);
+                        self.requests(&mut stream).await
+                    }
                     Ok(Err(_)) | Err(_) => {
                         self.state.lock().record.handshakes_failed += 1;
                         self.state.announce();
@@ -142,7 +151,10 @@ impl Open {
             self.state.lock().record.requests_broken += 1;
             self.state.announce();
         }
-        read
+        Ok(read?.map(|incoming| Incoming {
+            certificate: self.certificate.clone(),
+            ..incoming
+        }))
     }
 
     async fn token_request(&self, wire: &mut dyn Wire, incoming: &Incoming) -> io::Result<Then> {

@@ -11,6 +11,8 @@ use super::fault::{ConnectionFault, Fault};
 use super::ledger::Ledger;
 use super::record::Record;
 use super::wire::Incoming;
+use crate::Result;
+use crate::tls::{ClientCertificates, Identity};
 
 /// The state that all connections and the handle share.
 pub(crate) struct State {
@@ -25,7 +27,29 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) record: Record,
     pub(crate) connections: Option<ConnectionFault>,
-    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// How connections are secured.
+pub(crate) struct Tls {
+    pub(crate) identity: Identity,
+    pub(crate) clients: ClientCertificates,
+    config: Arc<rustls::ServerConfig>,
+}
+
+impl Tls {
+    pub(crate) fn new(identity: Identity, clients: ClientCertificates) -> Result<Tls> {
+        let config = identity.server_config_for(&clients)?;
+        Ok(Tls {
+            identity,
+            clients,
+            config,
+        })
+    }
+
+    pub(crate) fn config(&self) -> Arc<rustls::ServerConfig> {
+        Arc::clone(&self.config)
+    }
 }
 
 /// A behaviour and how many of its `faults` have struck.
@@ -58,7 +82,7 @@ impl State {
     pub(crate) fn new(
         endpoints: BTreeMap<String, Behaviour>,
         connections: Option<ConnectionFault>,
-        tls: Option<Arc<rustls::ServerConfig>>,
+        tls: Option<Tls>,
     ) -> State {
         let endpoints = endpoints
             .into_iter()

@@ -3,10 +3,13 @@
 //! Not a general server: it exists so that every byte that came is on record and every byte that goes is ours.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::tls::ClientCertificate;
 
 /// Longest head that is read.
 const HEAD_LIMIT: usize = 256 * 1024;
@@ -44,6 +47,8 @@ pub(crate) struct Incoming {
     pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    /// The client certificate of its connection.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Incoming {
