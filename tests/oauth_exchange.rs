@@ -459,6 +459,7 @@ async fn a_server_that_we_did_not_write_understands_us() {
             id: ODD_ID.into(),
             secret: ODD_SECRET.into(),
             method,
+            ..oidc::Client::default()
         };
         let options = oidc::Options {
             clients: vec![known],

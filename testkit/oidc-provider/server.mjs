@@ -1,5 +1,6 @@
 // An independent OAuth server on loopback, for the tests. It is told what to do by one JSON document in OIDC_PROVIDER_CONFIG:
-//   clients             [{client_id, client_secret, token_endpoint_auth_method}]
+//   clients             [{client_id, client_secret, token_endpoint_auth_method, and for assertions jwks,
+//                       token_endpoint_auth_signing_alg}]
 //   lifetimeSeconds     how long access tokens live
 //   resourceIndicators  true: `resource` (RFC 8707) is understood and becomes the audience; false: it is ignored
 //   scopes              the scopes there are
@@ -31,7 +32,8 @@ const issuer = `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().
 const provider = new Provider(issuer, {
   clients,
   scopes: config.scopes,
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+  enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA'] },
   ttl: { ClientCredentials: config.lifetimeSeconds },
   features: {
     devInteractions: { enabled: false },

@@ -7,6 +7,7 @@ pub mod control_plane;
 pub mod deploy;
 mod error;
 pub mod fault_proxy;
+pub mod jose;
 pub mod metrics;
 pub mod net;
 pub mod oidc;

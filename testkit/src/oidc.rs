@@ -17,7 +17,7 @@ use crate::tls::{self, Authority};
 use crate::{Context, Error, Result, cache, wait};
 
 /// All that is installed and started, by file name.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     (
         "package.json",
         include_str!("../oidc-provider/package.json"),
@@ -27,6 +27,7 @@ const FILES: [(&str, &str); 3] = [
         include_str!("../oidc-provider/package-lock.json"),
     ),
     ("server.mjs", include_str!("../oidc-provider/server.mjs")),
+    ("jose.mjs", include_str!("../oidc-provider/jose.mjs")),
 ];
 /// How long npm may take; it has a patience of its own with the network.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(300);
@@ -38,27 +39,52 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How a client authenticates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
+    #[default]
     /// HTTP Basic, form-encoded before base64; nothing else is accepted from this client.
     ClientSecretBasic,
     /// In the body; nothing else is accepted from this client.
     ClientSecretPost,
+    /// An assertion signed with the secret (OpenID Connect Core section 9).
+    ClientSecretJwt,
+    /// An assertion signed with a private key; its public key is [`Client::public_jwk`].
+    PrivateKeyJwt,
 }
 
 /// A client that the server knows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Client {
     /// Its identifier: printable ASCII (RFC 6749 appendix A.1).
     #[serde(rename = "client_id")]
     pub id: String,
     /// Its secret: printable ASCII.
-    #[serde(rename = "client_secret")]
+    #[serde(rename = "client_secret", skip_serializing_if = "String::is_empty")]
     pub secret: String,
     /// How it authenticates.
     #[serde(rename = "token_endpoint_auth_method")]
     pub method: Method,
+    /// How its assertions must be signed; any way by default.
+    #[serde(
+        rename = "token_endpoint_auth_signing_alg",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub algorithm: Option<String>,
+    /// The public key of [`Method::PrivateKeyJwt`].
+    #[serde(
+        rename = "jwks",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "as_set"
+    )]
+    pub public_jwk: Option<Value>,
+}
+
+fn as_set<S: serde::Serializer>(
+    key: &Option<Value>,
+    to: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    json!({"keys": [key]}).serialize(to)
 }
 
 /// What the server does.
@@ -222,6 +248,9 @@ impl OidcProvider {
         let request = http.post(&self.ready.introspection_endpoint);
         let (id, secret) = (client.id.as_str(), client.secret.as_str());
         let request = match client.method {
+            Method::ClientSecretJwt | Method::PrivateKeyJwt => {
+                return Err(Error::new("only a client with a plain secret can ask"));
+            }
             Method::ClientSecretPost => request.form(&[
                 ("token", token),
                 ("client_id", id),
@@ -247,7 +276,7 @@ impl OidcProvider {
 }
 
 /// The folder with the server and everything it needs.
-fn install() -> Result<PathBuf> {
+pub(crate) fn install() -> Result<PathBuf> {
     let key = FILES.map(|(_, text)| text).join("\0");
     cache::filled_once("oidc-provider", key.as_bytes(), |into| {
         eprintln!(

@@ -21,6 +21,7 @@ fn client_with(method: Method) -> Client {
         id: ID.into(),
         secret: SECRET.into(),
         method,
+        ..Client::default()
     }
 }
 

@@ -18,6 +18,7 @@ async fn an_independent_server_grants_by_basic_and_by_post_whatever_is_in_the_se
         id: id.to_owned(),
         secret: SPECIAL.to_owned(),
         method,
+        ..Client::default()
     };
     let options = Options {
         clients: vec![
