@@ -26,6 +26,7 @@ fn client_assertion(form: &mut Canonical, own: &ClientAssertion) {
     signed(form, own.algorithm, own.key_id.as_deref(), &own.type_);
     audience(form, &own.audience);
     form.field("lifetime", &own.lifetime.seconds().to_string());
+    form.field("backdate", &own.backdate.seconds().to_string());
     if let Some(certificate) = &own.certificate {
         form.field("certificate", &certificate.key);
         form.field("thumbprint", certificate.thumbprint.header());
@@ -42,6 +43,7 @@ fn jwt_bearer(form: &mut Canonical, own: &JwtBearer) {
         audience(form, whom);
     }
     form.field("lifetime", &own.lifetime.seconds().to_string());
+    form.field("backdate", &own.backdate.seconds().to_string());
     let claims: Vec<Parameter> = own
         .claims
         .iter()

@@ -22,6 +22,8 @@ pub struct ClientAssertion {
     pub audience: Audience,
     /// How long it is valid, from `iat` to `exp`.
     pub lifetime: Span,
+    /// How far `iat` lies in the past.
+    pub backdate: Span,
     /// The certificate whose thumbprint the header names.
     pub certificate: Option<CertificateHeader>,
     /// Whether `client_id` is sent beside it; RFC 7521 section 4.2 leaves that open.
@@ -65,6 +67,8 @@ pub struct JwtBearer {
     pub audience: Option<Audience>,
     /// How long it is valid, from `iat` to `exp`.
     pub lifetime: Span,
+    /// How far `iat` lies in the past.
+    pub backdate: Span,
     /// Further claims, in order.
     pub claims: Vec<Claim>,
     /// Whether the scopes stand in the assertion, as its claim `scope`, and not among the parameters.

@@ -27,6 +27,12 @@ pub(super) fn has_one_value(item: &Value) -> bool {
     there("value") + there("jsonValue") + there("credentialsKey") == 1
 }
 
+/// An assertion is still valid when it is made.
+fn lives(assertion: &Value) -> bool {
+    let number = |name: &str| assertion.get(name).and_then(Value::as_i64);
+    number("backdateSeconds") < number("lifetimeSeconds")
+}
+
 fn method(spec: &Value) -> &str {
     spec.pointer("/clientAuthentication/method")
         .map(text)
@@ -44,6 +50,13 @@ pub(super) const RULES: &[Rule] = &[
         cel: "!has(self.jwtBearer) || self.type == 'urn:ietf:params:oauth:grant-type:jwt-bearer'",
         message: "belongs to type urn:ietf:params:oauth:grant-type:jwt-bearer: remove it, or set grant.type to that",
         holds: |v| v.get("jwtBearer").is_none() || field(v, "type") == JWT_BEARER,
+    },
+    Rule {
+        at: "spec.grant.jwtBearer",
+        field: ".backdateSeconds",
+        cel: "self.backdateSeconds < self.lifetimeSeconds",
+        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        holds: lives,
     },
     printable("spec.grant.jwtBearer.keyID"),
     printable("spec.grant.jwtBearer.headerType"),
@@ -160,6 +173,13 @@ pub(super) const RULES: &[Rule] = &[
                 })
         },
     },
+    Rule {
+        at: "spec.clientAuthentication.privateKeyJWT",
+        field: ".backdateSeconds",
+        cel: "self.backdateSeconds < self.lifetimeSeconds",
+        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        holds: lives,
+    },
     printable("spec.clientAuthentication.privateKeyJWT.keyID"),
     printable("spec.clientAuthentication.privateKeyJWT.headerType"),
     one_line("spec.clientAuthentication.privateKeyJWT.audience"),
@@ -183,6 +203,13 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     data_key("spec.clientAuthentication.privateKeyJWT.certificate.credentialsKey"),
+    Rule {
+        at: "spec.clientAuthentication.clientSecretJWT",
+        field: ".backdateSeconds",
+        cel: "self.backdateSeconds < self.lifetimeSeconds",
+        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        holds: lives,
+    },
     printable("spec.clientAuthentication.clientSecretJWT.keyID"),
     one_line("spec.clientAuthentication.clientSecretJWT.audience"),
     Rule {

@@ -29,6 +29,11 @@ pub struct PrivateKeyJwt {
     #[serde(default = "sixty")]
     #[schemars(range(min = 10, max = 300))]
     pub lifetime_seconds: i32,
+    /// How far in the past an assertion says that it was made (iat), in seconds, for providers whose clock is behind. The lifetime
+    /// counts from there. Providers that refuse what is older than some seconds, such as Maskinporten, want it small.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 60))]
+    pub backdate_seconds: i32,
     /// The typ of the header. Some providers ask for client-authentication+jwt.
     #[serde(default = "jwt")]
     #[schemars(length(min = 1, max = 64))]
@@ -81,6 +86,11 @@ pub struct ClientSecretJwt {
     #[serde(default = "sixty")]
     #[schemars(range(min = 10, max = 300))]
     pub lifetime_seconds: i32,
+    /// How far in the past an assertion says that it was made (iat), in seconds, for providers whose clock is behind. The lifetime
+    /// counts from there. Providers that refuse what is older than some seconds, such as Maskinporten, want it small.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 60))]
+    pub backdate_seconds: i32,
     /// Whether client_id is sent beside the assertion. Set to false for providers that refuse it.
     #[serde(default = "yes", rename = "sendClientID")]
     pub send_client_id: bool,
@@ -122,6 +132,11 @@ pub struct JwtBearer {
     #[serde(default = "sixty")]
     #[schemars(range(min = 10, max = 3600))]
     pub lifetime_seconds: i32,
+    /// How far in the past an assertion says that it was made (iat), in seconds, for providers whose clock is behind. The lifetime
+    /// counts from there. Providers that refuse what is older than some seconds, such as Maskinporten, want it small.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 60))]
+    pub backdate_seconds: i32,
     /// The typ of the header.
     #[serde(default = "jwt")]
     #[schemars(length(min = 1, max = 64))]
@@ -156,6 +171,7 @@ impl Default for JwtBearer {
             audience: None,
             audience_from: None,
             lifetime_seconds: sixty(),
+            backdate_seconds: three(),
             header_type: jwt(),
             claims: Vec::new(),
             scope_placement: parameter(),
@@ -173,6 +189,7 @@ impl Default for PrivateKeyJwt {
             audience: None,
             audience_from: None,
             lifetime_seconds: sixty(),
+            backdate_seconds: three(),
             header_type: jwt(),
             certificate: None,
             send_client_id: true,
@@ -188,6 +205,7 @@ impl Default for ClientSecretJwt {
             audience: None,
             audience_from: None,
             lifetime_seconds: sixty(),
+            backdate_seconds: three(),
             send_client_id: true,
         }
     }
@@ -216,6 +234,9 @@ pub struct Claim {
 
 fn sixty() -> i32 {
     60
+}
+fn three() -> i32 {
+    3
 }
 fn jwt() -> String {
     "JWT".to_owned()

@@ -18,6 +18,7 @@ pub(super) fn private_key_jwt(spec: Option<&spec::PrivateKeyJwt>, issuer: bool) 
         type_: spec.header_type,
         audience: audience(spec.audience, spec.audience_from.as_deref(), issuer),
         lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        backdate: Span::from_seconds(spec.backdate_seconds.into()),
         certificate: spec.certificate.map(|certificate| CertificateHeader {
             key: certificate.credentials_key,
             thumbprint: match certificate.thumbprint.as_str() {
@@ -41,6 +42,7 @@ pub(super) fn client_secret_jwt(
         type_: "JWT".to_owned(),
         audience: audience(spec.audience, spec.audience_from.as_deref(), issuer),
         lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        backdate: Span::from_seconds(spec.backdate_seconds.into()),
         certificate: None,
         send_client_id: spec.send_client_id,
     }
@@ -64,6 +66,7 @@ pub(super) fn jwt_bearer(spec: Option<&spec::JwtBearer>, issuer: bool) -> JwtBea
             (_, from, _) => Some(audience(spec.audience.clone(), from.as_deref(), issuer)),
         },
         lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
+        backdate: Span::from_seconds(spec.backdate_seconds.into()),
         claims: spec
             .claims
             .into_iter()

@@ -15,9 +15,6 @@ use crate::oauth::{Client, Ingredients, ParameterValue};
 use crate::secret::Secret;
 use crate::time::Span;
 
-/// `iat` lies this far in the past at most.
-const LONGEST_BACKDATE: Span = Span::from_seconds(10);
-
 /// The client assertion of `private_key_jwt`.
 pub(super) fn private_key(
     client: &Client,
@@ -69,7 +66,12 @@ fn client_assertion(
     claims.add("iss", id.as_str());
     claims.add("sub", id.as_str());
     claims.add("aud", audience(&assertion.audience, client));
-    let issued = dates(&mut claims, assertion.lifetime, ingredients);
+    let issued = dates(
+        &mut claims,
+        assertion.lifetime,
+        assertion.backdate,
+        ingredients,
+    );
     // Entra asks for it, and no server may mind it (RFC 7523 section 3).
     claims.add("nbf", issued);
     claims.add("jti", identifier(ingredients.chance.id));
@@ -97,7 +99,7 @@ pub(super) fn grant(
     if let Some(whom) = &grant.audience {
         claims.add("aud", audience(whom, client));
     }
-    dates(&mut claims, grant.lifetime, ingredients);
+    dates(&mut claims, grant.lifetime, grant.backdate, ingredients);
     // Another identifier than that of the client assertion, which the same request may carry.
     claims.add("jti", identifier(ingredients.chance.id.map(|byte| !byte)));
     if grant.scope_inside && !client.scopes.is_empty() {
@@ -142,8 +144,12 @@ fn header(type_: &str, id: Option<&str>, key: &SigningKey) -> Fields {
 }
 
 /// Adds `iat` and `exp`; returns the one.
-fn dates(claims: &mut Fields, lifetime: Span, ingredients: &Ingredients<'_>) -> i64 {
-    let backdate = lifetime.scale(1.0 / 6.0).min(LONGEST_BACKDATE);
+fn dates(
+    claims: &mut Fields,
+    lifetime: Span,
+    backdate: Span,
+    ingredients: &Ingredients<'_>,
+) -> i64 {
     let issued = ingredients.now.seconds().saturating_sub(backdate.seconds());
     claims.add("iat", issued);
     claims.add("exp", issued.saturating_add(lifetime.seconds()));

@@ -19,6 +19,7 @@ fn client_assertion() -> ClientAssertion {
         type_: "JWT".into(),
         audience: Audience::TokenUrl,
         lifetime: Span::from_seconds(60),
+        backdate: Span::from_seconds(10),
         certificate: None,
         send_client_id: true,
     }
@@ -33,6 +34,7 @@ fn jwt_bearer() -> JwtBearer {
         subject: None,
         audience: Some(Audience::TokenUrl),
         lifetime: Span::from_seconds(120),
+        backdate: Span::from_seconds(10),
         claims: vec![],
         scope_inside: false,
         placement: Placement::Parameter,
@@ -120,6 +122,7 @@ fn what_a_provider_wants_of_the_assertion_can_be_set() {
         type_: "client-authentication+jwt".into(),
         audience: Audience::Text("https://issuer.example".into()),
         lifetime: Span::from_seconds(12),
+        backdate: Span::from_seconds(2),
         send_client_id: false,
         ..client_assertion()
     };
