@@ -266,6 +266,7 @@ async fn exchange(
     let route = Route {
         ca: Some(CaBundle::from_pem(authority.pem().as_bytes()).unwrap()),
         timeout: std::time::Duration::from_secs(30),
+        identity: None,
     };
     let answer = sender
         .send(&request, &route)

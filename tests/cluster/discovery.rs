@@ -179,6 +179,7 @@ async fn an_independent_server_is_found_by_its_issuer_alone() {
                 id: CLIENT_ID.to_owned(),
                 secret: CLIENT_SECRET.to_owned(),
                 method: Method::ClientSecretBasic,
+                ..oidc::Client::default()
             }],
             resource_indicators: true,
             ..oidc::Options::default()

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::assertion::AssertionRule;
 
 /// What a request must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,12 @@ pub struct Accepts {
     pub scope_separator: String,
     /// Headers that a request must carry with exactly this value; names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// What assertions must be, those of clients and those of grants.
+    pub assertion: AssertionRule,
+    /// The parameter `assertion` of the JWT bearer grant (RFC 7523 section 2.1) is checked, and who signed it is the client.
+    pub grant_assertion: bool,
+    /// A JSON body may hold anything; what is not text is taken as its JSON.
+    pub any_json: bool,
     /// How requests are refused.
     pub refusals: Refusals,
 }
@@ -42,6 +51,9 @@ impl Default for Accepts {
             scopes: Vec::new(),
             scope_separator: " ".to_owned(),
             headers: BTreeMap::new(),
+            assertion: AssertionRule::default(),
+            grant_assertion: false,
+            any_json: false,
             refusals: Refusals::default(),
         }
     }
@@ -73,6 +85,10 @@ pub enum Authentication {
     None,
     /// `client_id` as a parameter, and a client certificate (RFC 8705) that is the account's; no secret.
     Certificate,
+    /// A signed assertion (RFC 7523 section 2.2), `private_key_jwt` or `client_secret_jwt`.
+    ClientAssertion,
+    /// A signed assertion as a bearer token in the `authorization` header, with no `grant_type`, as at GitHub.
+    BearerAssertion,
     /// Identifier and secret in headers of these names (lower case), as at Vipps.
     Headers {
         /// Header of the identifier.
@@ -88,10 +104,12 @@ pub enum Authentication {
 pub struct Account {
     /// Its identifier.
     pub id: String,
-    /// Its secret.
+    /// Its secret; symmetric assertions are signed with it.
     pub secret: String,
     /// The certificates that it may show: SHA-256 in hex, or subjects such as `CN=shop`; empty allows any that was shown.
     pub certificates: Vec<String>,
+    /// The public key of its assertions, as a JWK.
+    pub public_jwk: Value,
     /// Names and passwords that it may use with the `password` grant.
     pub users: BTreeMap<String, String>,
     /// `grant_type`s it may use; empty allows all that the endpoint knows.

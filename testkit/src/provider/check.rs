@@ -2,9 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accepts::{Accepts, Account, Authentication, BodyFormat, Refusal};
+use super::assertion;
 use super::wire::{Incoming, form_decode, form_pairs};
 
 /// A request that is in order.
@@ -16,6 +18,8 @@ pub(crate) struct Checked {
     pub(crate) grant: String,
     /// All parameters, in order.
     pub(crate) parameters: Vec<(String, String)>,
+    /// The identifiers of the assertions it carried, each of which works once.
+    pub(crate) assertions: Vec<String>,
 }
 
 impl Checked {
@@ -37,7 +41,11 @@ pub(crate) struct Refused {
 type Parameters = Vec<(String, String)>;
 
 /// Checks a request: method, format, parameters, client, grant, resource owner, scope, in this order.
-pub(crate) fn check(accepts: &Accepts, incoming: &Incoming) -> Result<Checked, Refused> {
+pub(crate) fn check(
+    accepts: &Accepts,
+    incoming: &Incoming,
+    now: Timestamp,
+) -> Result<Checked, Refused> {
     let refusals = &accepts.refusals;
     if !accepts.methods.contains(&incoming.method) {
         return refuse(&refusals.method, "this method is not accepted");
@@ -51,11 +59,22 @@ pub(crate) fn check(accepts: &Accepts, incoming: &Incoming) -> Result<Checked, R
         }
     }
     let parameters = read_parameters(accepts, incoming)?;
-    let (client, account) = authenticate(accepts, incoming, &parameters)?;
+    let mut signed = Signed {
+        accepts,
+        now,
+        ids: Vec::new(),
+    };
+    let (mut client, mut account) = authenticate(accepts, incoming, &parameters, &mut signed)?;
     let grant = first(&parameters, "grant_type")
         .unwrap_or_default()
         .to_owned();
-    if grant.is_empty() {
+    if accepts.grant_assertion {
+        (client, account) = signed.grant(&parameters)?;
+    }
+    let bearer = accepts
+        .authentication
+        .contains(&Authentication::BearerAssertion);
+    if grant.is_empty() && !bearer {
         return refuse(&refusals.malformed, "grant_type is missing");
     }
     if !accepts.grants.is_empty() && !accepts.grants.contains(&grant) {
@@ -84,6 +103,7 @@ pub(crate) fn check(accepts: &Accepts, incoming: &Incoming) -> Result<Checked, R
         client,
         grant,
         parameters,
+        assertions: signed.ids,
     })
 }
 
@@ -109,7 +129,7 @@ fn read_parameters(accepts: &Accepts, incoming: &Incoming) -> Result<Parameters,
                 .and_then(form_pairs)
                 .ok_or_else(|| refused(malformed, "the body is not form-encoded"))?
         }
-        "application/json" if may(BodyFormat::Json) => json_pairs(&incoming.body)
+        "application/json" if may(BodyFormat::Json) => json_pairs(&incoming.body, accepts.any_json)
             .ok_or_else(|| refused(malformed, "the body is not a JSON object of strings"))?,
         _ if may(BodyFormat::Query) && incoming.body.is_empty() => query.clone(),
         _ => return refuse(malformed, "the body's format is not accepted"),
@@ -133,7 +153,7 @@ fn read_parameters(accepts: &Accepts, incoming: &Incoming) -> Result<Parameters,
     Ok(parameters)
 }
 
-fn json_pairs(body: &[u8]) -> Option<Parameters> {
+fn json_pairs(body: &[u8], any: bool) -> Option<Parameters> {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
         return None;
     };
@@ -141,6 +161,7 @@ fn json_pairs(body: &[u8]) -> Option<Parameters> {
     for (name, value) in fields {
         match value {
             Value::String(text) => pairs.push((name, text)),
+            other if any => pairs.push((name, other.to_string())),
             Value::Array(items) => {
                 for item in items {
                     pairs.push((name.clone(), item.as_str()?.to_owned()));
@@ -157,6 +178,7 @@ fn authenticate<'a>(
     accepts: &'a Accepts,
     incoming: &Incoming,
     parameters: &Parameters,
+    signed: &mut Signed<'a>,
 ) -> Result<(String, Option<&'a Account>), Refused> {
     let challenge = incoming.header("authorization").is_some();
     let no = |why: &str| Refused {
@@ -210,6 +232,17 @@ fn authenticate<'a>(
                     presented.push((id.to_owned(), None));
                 }
             }
+            Authentication::ClientAssertion => {
+                if let Some(token) = first(parameters, "client_assertion") {
+                    return signed.client(token, parameters);
+                }
+            }
+            Authentication::BearerAssertion => {
+                let header = incoming.header("authorization").unwrap_or_default();
+                if let Some(token) = header.strip_prefix("Bearer ") {
+                    return signed.by(token, &accepts.refusals.client);
+                }
+            }
             Authentication::Headers { id, secret } => {
                 if let (Some(id), Some(secret)) = (incoming.header(id), incoming.header(secret)) {
                     presented.push((id.to_owned(), Some(secret.to_owned())));
@@ -236,6 +269,55 @@ fn authenticate<'a>(
         }
     }
     Err(no("the client is not known or its secret is wrong"))
+}
+
+/// Assertions as they are met in one request.
+struct Signed<'a> {
+    accepts: &'a Accepts,
+    now: Timestamp,
+    ids: Vec<String>,
+}
+
+impl<'a> Signed<'a> {
+    fn by(
+        &mut self,
+        token: &str,
+        refusal: &Refusal,
+    ) -> Result<(String, Option<&'a Account>), Refused> {
+        let accounts = &self.accepts.clients;
+        let right = assertion::check(token, &self.accepts.assertion, accounts, self.now)
+            .map_err(|why| refused(refusal, &why))?;
+        self.ids.push(right.id);
+        let account = accounts.iter().find(|account| account.id == right.issuer);
+        Ok((right.issuer, account))
+    }
+
+    /// RFC 7523 section 2.2; a `client_id` beside it must be the same (RFC 7521 section 4.2).
+    fn client(
+        &mut self,
+        token: &str,
+        parameters: &Parameters,
+    ) -> Result<(String, Option<&'a Account>), Refused> {
+        let refusal = &self.accepts.refusals.client;
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        if first(parameters, "client_assertion_type") != Some(kind) {
+            return refuse(refusal, "client_assertion_type is missing or wrong");
+        }
+        let (client, account) = self.by(token, refusal)?;
+        if first(parameters, "client_id").is_some_and(|id| id != client) {
+            return refuse(refusal, "client_id is not who signed the assertion");
+        }
+        Ok((client, account))
+    }
+
+    /// RFC 7523 section 2.1.
+    fn grant(&mut self, parameters: &Parameters) -> Result<(String, Option<&'a Account>), Refused> {
+        let refusals = &self.accepts.refusals;
+        match first(parameters, "assertion") {
+            Some(token) => self.by(token, &refusals.credentials),
+            None => refuse(&refusals.malformed, "assertion is missing"),
+        }
+    }
 }
 
 /// Identifier and secret of a Basic header. Form-encoded ones must hold no byte that encoding would have replaced.

@@ -1,6 +1,6 @@
 //! Which tokens there are, how long each lives, and which have been killed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -60,6 +60,8 @@ pub(crate) struct Ledger {
     /// The newest token and the number of tokens of each client at each endpoint.
     clients: HashMap<(String, String), (String, u64)>,
     refresh: HashMap<String, Refresh>,
+    /// The assertions that were used, by endpoint and `jti`.
+    assertions: HashSet<(String, String)>,
 }
 
 struct Refresh {
@@ -82,6 +84,15 @@ impl Ledger {
         length: usize,
         now: Timestamp,
     ) -> Result<Handout, Refused> {
+        for id in &request.assertions {
+            if !self.assertions.insert((path.to_owned(), id.clone())) {
+                return Err(Refused {
+                    refusal: behaviour.accepts.refusals.client.clone(),
+                    why: "the assertion's jti was used before".to_owned(),
+                    challenge: false,
+                });
+            }
+        }
         let spent = match request.grant.as_str() {
             "refresh_token" => Some(self.spend(path, behaviour, request, now)?),
             _ => None,

@@ -2,6 +2,7 @@
 
 pub mod accepts;
 mod answer;
+mod assertion;
 pub mod behaviour;
 mod black_hole;
 mod check;
@@ -32,6 +33,7 @@ use crate::{Context, Error, Result};
 use state::{Endpoint, State, Tls};
 
 pub use accepts::{Accepts, Account, Authentication, BodyFormat, ParameterRule, Refusal, Refusals};
+pub use assertion::AssertionRule;
 pub use behaviour::{
     Behaviour, Encoding, Lifetime, RefreshTokens, Shape, TimeField, TimeOf, TimeUnit, TokenForm,
     Tokens, Written,

@@ -207,7 +207,7 @@ impl Open {
             Some(Fault::LargeToken { bytes }) => *bytes,
             _ => 0,
         };
-        let outcome = check(&behaviour.accepts, incoming).and_then(|checked| {
+        let outcome = check(&behaviour.accepts, incoming, skewed).and_then(|checked| {
             let mut shared = self.state.lock();
             let handout =
                 shared
