@@ -19,7 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
 use crate::time::{Span, Time};
-pub use sampled::TokenExpiry;
+pub use sampled::{ClientExpiry, TokenExpiry};
 use sampled::{Sampled, SampledCollector};
 
 /// How many hosts get a label value of their own; all later ones share `other`.
@@ -341,6 +341,12 @@ impl Metrics {
     /// Whether this process is the one that works.
     pub fn leader(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
+    }
+
+    /// Exposes when client certificates and client secrets end, as `list` gives them at every scrape: the first of each kind, and
+    /// with [`Metrics::expose_each`] all of them. Only the first call counts.
+    pub fn expose_clients(&self, list: impl Fn() -> Vec<ClientExpiry> + Send + Sync + 'static) {
+        self.0.sampled.expose_clients(Box::new(list));
     }
 
     /// Exposes the expiry of each token, as `list` gives them at every scrape. Only the first call counts.

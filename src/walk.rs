@@ -426,6 +426,11 @@ impl<W: World> Walker<'_, W> {
             self.world.detail(),
             self.world.now(),
         );
+        // What ends besides the token is told when it is time, whatever else there is to do.
+        let wants = match situation.expiries.next_change(self.world.now()) {
+            Some(change) => sooner(wants, Wants::LookAt(change)),
+            None => wants,
+        };
         let wants = match self.world.report(&self.seen, &told).await {
             Ok(()) => wants,
             Err(trouble) => {

@@ -137,6 +137,18 @@ reasons! {
     Recovered Token
         "An event: what was wrong is over, and the token is valid."
         "Nothing."
+    ClientCertificateExpiresSoon Token
+        "An event: the client certificate is in the last fifth of its life, or in its last 30 days."
+        "Renew it in its Secret. If cert-manager makes it: kubectl describe certificate"
+    ClientSecretExpiresSoon Token
+        "An event: the client secret ends within 30 days, as the annotation of the credentials Secret says."
+        "Get a new one from the provider, put it into the Secret, and correct its annotation oauthclient.dev/client-secret-expires-at."
+    ClientSecretExpired Token
+        "An event: the client secret has ended, as the annotation of the credentials Secret says. Tokens are asked for with it all the same."
+        "Get a new one from the provider, put it into the Secret, and correct its annotation oauthclient.dev/client-secret-expires-at."
+    ClientSecretExpiryUnknown Token
+        "An event: the annotation oauthclient.dev/client-secret-expires-at of the credentials Secret holds no time. Tokens are asked for all the same."
+        "Write a date such as 2027-01-31 into it, or a time such as 2027-01-31T12:00:00Z."
     Restored Token
         "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."
         "Find out who did it. To end a resource, delete the OAuthClient: its Secret goes with it."

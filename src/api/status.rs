@@ -18,6 +18,13 @@ pub struct OAuthClientStatus {
     /// The failing token request, as long as it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptStatus>,
+    /// The client certificate, where one is shown to the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ExpiryStatus>,
+    /// The client secret, where the annotation oauthclient.dev/client-secret-expires-at of the credentials Secret says when it
+    /// ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ExpiryStatus>,
     /// The value of the annotation oauthclient.dev/refresh-requested-at that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -39,6 +46,8 @@ impl Default for OAuthClientStatus {
             observed_generation: never_observed(),
             token: None,
             attempt: None,
+            client_certificate: None,
+            client_secret: None,
             last_refresh_request: None,
             conditions: Vec::new(),
         }
@@ -62,6 +71,19 @@ pub struct TokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub scope: Option<String>,
+}
+
+/// Something that ends besides the token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpiryStatus {
+    /// When it ends; left out where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub expiration_time: Option<String>,
+    /// Valid, ExpiresSoon (there is time to renew it), Expired, or Unknown (what the annotation says is no time).
+    #[schemars(length(max = 32))]
+    pub state: String,
 }
 
 /// A failing token request.

@@ -164,11 +164,18 @@ async fn write_status(
 fn with_nulls(status: &OAuthClientStatus) -> Value {
     let mut value = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
     if let Value::Object(fields) = &mut value {
-        for field in ["token", "attempt", "lastRefreshRequest"] {
+        for field in [
+            "token",
+            "attempt",
+            "clientCertificate",
+            "clientSecret",
+            "lastRefreshRequest",
+        ] {
             fields.entry(field).or_insert(Value::Null);
         }
         for (field, parts) in [
             ("token", &["scope"][..]),
+            ("clientSecret", &["expirationTime"][..]),
             ("attempt", &["nextTime", "retryAfterTime"][..]),
         ] {
             if let Some(Value::Object(inner)) = fields.get_mut(field) {

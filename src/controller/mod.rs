@@ -22,6 +22,7 @@ mod calls;
 mod convert;
 mod driver;
 mod events;
+mod expiries;
 mod gauges;
 mod index;
 mod memories;
@@ -154,6 +155,7 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         }),
         drained: drain_over,
     });
+    expiries::expose(&shared);
     if arguments.metrics_per_resource {
         expose_each(&shared);
     }

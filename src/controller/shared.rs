@@ -18,6 +18,7 @@ use crate::time::{Span, Time};
 
 use super::calls::Calls;
 use super::events::Events;
+use super::expiries::ClientEnds;
 use super::index::Index;
 use super::memories::Memories;
 use super::stored::Stored;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     memories: Mutex<Memories>,
     recent: Mutex<Recent>,
     claims: Mutex<HashMap<String, Key>>,
+    /// When client certificates and secrets end, for the metrics.
+    pub(super) client_ends: ClientEnds,
     /// Resources for which a person must act, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
 }
@@ -96,6 +99,7 @@ impl Shared {
             memories: Mutex::default(),
             recent: Mutex::new(Recent::default()),
             claims: Mutex::new(HashMap::new()),
+            client_ends: ClientEnds::default(),
             stalled: Mutex::new(HashSet::new()),
         })
     }
@@ -138,6 +142,7 @@ impl Shared {
     pub(super) fn forget(&self, key: &Key) {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
+        self.client_ends.forget(key);
         lock(&self.index).remove(key);
         lock(&self.recent).objects.remove(key);
     }

@@ -178,6 +178,7 @@ impl Listener<Stored> for Resources {
             );
             (known, moved, index.credentials_of(&key))
         };
+        self.shared.client_ends.note(&key, object.status.as_ref());
         if moved {
             self.shared.target_moved(&key);
         }

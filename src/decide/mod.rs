@@ -6,6 +6,7 @@
 mod answer;
 mod barred;
 mod certificate;
+mod expiry;
 mod facts;
 mod first;
 mod gate;
@@ -24,6 +25,7 @@ mod want;
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
+pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{
     credentials_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts, token_facts,
 };

@@ -2,7 +2,9 @@
 
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{ConditionType, Reason};
+use crate::time::Time;
 
+use super::expiry::Which;
 use super::report::{find, known};
 use super::situation::Situation;
 
@@ -31,6 +33,7 @@ pub(super) fn notices(
     situation: &Situation,
     before: &OAuthClientStatus,
     after: &OAuthClientStatus,
+    now: Time,
 ) -> Vec<Notice> {
     let mut notices: Vec<Notice> = Vec::new();
     let mut tell = |kind, word: &str, message: &str| {
@@ -79,6 +82,15 @@ pub(super) fn notices(
     if is_ready && troubled(before) && !troubled(after) {
         let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
         tell(NoticeKind::Normal, Reason::Recovered.as_str(), message);
+    }
+    for (which, reason, message) in situation.expiries.notices(now) {
+        let of = |status: &OAuthClientStatus| match which {
+            Which::Certificate => status.client_certificate.clone(),
+            Which::ClientSecret => status.client_secret.clone(),
+        };
+        if of(before) != of(after) {
+            tell(NoticeKind::Warning, reason.as_str(), &message);
+        }
     }
     if situation.repaired {
         let message = format!(

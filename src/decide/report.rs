@@ -41,7 +41,11 @@ pub fn report(
     detail: StatusDetail,
     now: Time,
 ) -> Report {
-    let told = Told { situation, detail };
+    let told = Told {
+        situation,
+        detail,
+        now,
+    };
     let conditions = [
         (ConditionType::Ready, told.ready()),
         (ConditionType::RefreshFailing, told.refresh_failing()),
@@ -53,12 +57,22 @@ pub fn report(
         observed_generation: generation,
         token: told.token(),
         attempt: situation.attempt.as_ref().map(attempt_status),
+        client_certificate: situation
+            .expiries
+            .certificate
+            .as_ref()
+            .map(|expiry| expiry.status(now)),
+        client_secret: situation
+            .expiries
+            .client_secret
+            .as_ref()
+            .map(|expiry| expiry.status(now)),
         last_refresh_request: situation.handled_request.clone(),
         conditions: conditions.to_vec(),
     };
     Report {
         changed: status != *before,
-        notices: notices(situation, before, &status),
+        notices: notices(situation, before, &status, now),
         status,
     }
 }
@@ -107,6 +121,7 @@ impl Said {
 struct Told<'a> {
     situation: &'a Situation,
     detail: StatusDetail,
+    now: Time,
 }
 
 impl Told<'_> {
@@ -156,7 +171,17 @@ impl Told<'_> {
         Said {
             holds: false,
             reason: reason.to_owned(),
-            message,
+            message: self.and_what_ends(message, true),
+        }
+    }
+
+    /// The message, and what is to be said of what ends besides the token: before a command at its end, which is copied.
+    fn and_what_ends(&self, message: String, over: bool) -> String {
+        let remarks = self.situation.expiries.remarks(self.now, over);
+        if remarks.is_empty() || message.ends_with('.') {
+            format!("{message}{remarks}")
+        } else {
+            format!("{} {message}", remarks.trim_start())
         }
     }
 
@@ -200,6 +225,7 @@ impl Told<'_> {
             message.push(' ');
             message.push_str(remarks);
         }
+        message.push_str(&self.situation.expiries.remarks(self.now, false));
         message
     }
 
@@ -227,7 +253,10 @@ impl Told<'_> {
         Said {
             holds: true,
             reason: attempt.reason.clone(),
-            message: format!("{} {next} {}", attempt.message, self.still_works()),
+            message: self.and_what_ends(
+                format!("{} {next} {}", attempt.message, self.still_works()),
+                true,
+            ),
         }
     }
 
@@ -265,7 +294,8 @@ impl Told<'_> {
                 Said {
                     holds: true,
                     reason: attempt.reason.clone(),
-                    message: format!("{} {}", attempt.message, self.still_works()),
+                    message: self
+                        .and_what_ends(format!("{} {}", attempt.message, self.still_works()), true),
                 }
             }
             _ => Said::not("Nobody needs to act."),

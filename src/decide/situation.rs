@@ -5,6 +5,7 @@ use crate::api::validate::Validated;
 use crate::schedule;
 use crate::time::{Span, Time};
 
+use super::expiry::Expiries;
 use super::observed::{FailedAttempt, Observed, SecretSeen};
 use super::state::State;
 use super::want::our_target;
@@ -26,6 +27,8 @@ pub struct Situation {
     pub repaired: bool,
     /// The name of the token Secret, for messages.
     pub secret_name: String,
+    /// What ends besides the token.
+    pub expiries: Expiries,
 }
 
 /// The published token, as far as people need to know it.
@@ -190,6 +193,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Situation {
         repaired: false,
         handled_request: handled_request(seen),
         secret_name,
+        expiries: Expiries::of(seen),
     }
 }
 

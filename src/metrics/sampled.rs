@@ -28,6 +28,21 @@ pub struct TokenExpiry {
     pub expires: Time,
 }
 
+/// When the client certificate or the client secret of one resource ends, for [`super::Metrics::expose_clients`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientExpiry {
+    /// The resource's namespace.
+    pub namespace: String,
+    /// The resource's name.
+    pub name: String,
+    /// `certificate` or `secret`.
+    pub kind: &'static str,
+    /// When it ends.
+    pub expires: Time,
+}
+
+pub(super) type ListClients = Box<dyn Fn() -> Vec<ClientExpiry> + Send + Sync>;
+
 const NO_EXPIRY: i64 = i64::MAX;
 
 pub(super) type ListExpiries = Box<dyn Fn() -> Vec<TokenExpiry> + Send + Sync>;
@@ -37,6 +52,7 @@ pub(super) struct Sampled {
     clock: Clock,
     earliest_expiry: AtomicI64,
     each: OnceLock<ListExpiries>,
+    clients: OnceLock<ListClients>,
 }
 
 impl Sampled {
@@ -45,6 +61,7 @@ impl Sampled {
             clock,
             earliest_expiry: AtomicI64::new(NO_EXPIRY),
             each: OnceLock::new(),
+            clients: OnceLock::new(),
         }
     }
 
@@ -55,6 +72,10 @@ impl Sampled {
 
     pub(super) fn expose_each(&self, list: ListExpiries) {
         let _ = self.each.set(list);
+    }
+
+    pub(super) fn expose_clients(&self, list: ListClients) {
+        let _ = self.clients.set(list);
     }
 }
 
@@ -86,11 +107,53 @@ impl Collector for SampledCollector {
             )?;
             ConstGauge::new(left.seconds_f64()).encode(gauge)?;
         }
+        self.encode_clients(&mut encoder)?;
         self.encode_each(&mut encoder)
     }
 }
 
 impl SampledCollector {
+    fn encode_clients(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let all = self.0.clients.get().map_or_else(Vec::new, |list| list());
+        if all.is_empty() {
+            return Ok(());
+        }
+        let now = self.0.clock.now();
+        let help = "Time until the first of all client certificates, or of all client secrets whose end is noted, expires, negative \
+                    once it has; absent without one.";
+        let mut family = encoder.encode_descriptor(
+            "client_credential_earliest_expiration",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for kind in ["certificate", "secret"] {
+            let of_kind = all.iter().filter(|client| client.kind == kind);
+            if let Some(first) = of_kind.map(|client| client.expires).min() {
+                let labels = [("kind", kind)];
+                let metric = family.encode_family(&labels)?;
+                ConstGauge::new(first.since(now).seconds_f64()).encode(metric)?;
+            }
+        }
+        if self.0.each.get().is_none() {
+            return Ok(());
+        }
+        let help = "When the client certificate or client secret of a resource expires, as a Unix time; only with \
+                    --metrics-per-resource.";
+        let mut family = encoder.encode_descriptor(
+            "client_credential_expiration_timestamp",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for client in all {
+            let seconds = client.expires.since(Time::from_millis(0)).seconds_f64();
+            let metric = family.encode_family(&client)?;
+            ConstGauge::new(seconds).encode(metric)?;
+        }
+        Ok(())
+    }
+
     fn encode_each(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(list) = self.0.each.get() else {
             return Ok(());
@@ -115,5 +178,16 @@ impl SampledCollector {
 impl EncodeLabelSet for TokenExpiry {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
         [("namespace", &self.namespace), ("name", &self.name)].encode(encoder)
+    }
+}
+
+impl EncodeLabelSet for ClientExpiry {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
+        [
+            ("namespace", self.namespace.as_str()),
+            ("name", self.name.as_str()),
+            ("kind", self.kind),
+        ]
+        .encode(encoder)
     }
 }

@@ -40,6 +40,16 @@ fn everything() -> Metrics {
             expires,
         }]
     });
+    metrics.expose_clients(|| {
+        ["certificate", "secret"]
+            .map(|kind| ClientExpiry {
+                namespace: "bookshop".into(),
+                name: "metadata".into(),
+                kind,
+                expires: Time::from_seconds(1_800_000_000),
+            })
+            .into()
+    });
     metrics
 }
 
@@ -93,6 +103,13 @@ fn a_scrape_shows_what_was_recorded() {
         &text,
         r#"oauthclient_token_expiration_timestamp_seconds{namespace="bookshop",name="metadata"} 1700000000.0"#,
     );
+    has(
+        &text,
+        r#"oauthclient_client_credential_expiration_timestamp_seconds{namespace="bookshop",name="metadata",kind="secret"} 1800000000.0"#,
+    );
+    assert!(text.contains(
+        r#"oauthclient_client_credential_earliest_expiration_seconds{kind="certificate"} "#
+    ));
     assert!(text.ends_with("# EOF\n"));
     drop(request);
     has(&metrics.render(), "oauthclient_api_requests_in_flight 0");
@@ -161,7 +178,18 @@ fn a_lane_that_is_gone_is_no_longer_shown() {
 
 #[test]
 fn no_series_for_a_single_resource_unless_asked_for() {
-    assert!(!metrics().render().contains("expiration_timestamp"));
+    let metrics = metrics();
+    assert!(!metrics.render().contains("expiration_timestamp"));
+    metrics.expose_clients(|| {
+        vec![ClientExpiry {
+            namespace: "bookshop".into(),
+            name: "metadata".into(),
+            kind: "secret",
+            expires: Time::from_seconds(0),
+        }]
+    });
+    let text = metrics.render();
+    assert!(!text.contains("expiration_timestamp") && text.contains("earliest_expiration"));
 }
 
 struct Described {

@@ -8,7 +8,7 @@ use super::fleet::Fleet;
 use super::harness::{PATH, SOON, Stage, Start, living, resource};
 
 /// An authority, and a provider that serves none but those who show a certificate of it.
-fn provider() -> (Authority, Provider) {
+pub fn provider() -> (Authority, Provider) {
     let authority = Authority::new("mutual").unwrap();
     let mut behaviour = Behaviour::living(3600.0);
     behaviour.accepts.authentication = vec![Authentication::Certificate];
@@ -35,12 +35,12 @@ fn tls_secret(name: &str, certificate: &str, key: &str) -> String {
     )
 }
 
-fn secret_of(name: &str, identity: &Identity) -> String {
+pub fn secret_of(name: &str, identity: &Identity) -> String {
     tls_secret(name, &identity.certificate_pem, &identity.key_pem)
 }
 
 /// A resource that proves itself with the certificate in Secret `NAME-tls`, and needs no other.
-fn manifest(name: &str, provider: &Provider) -> String {
+pub fn manifest(name: &str, provider: &Provider) -> String {
     let more = format!(
         "  clientAuthentication: {{method: tls_client_auth, clientID: shop, tlsClientAuth: {{secretName: {name}-tls}}}}"
     );

@@ -18,6 +18,7 @@ mod clocks;
 mod crash;
 mod discovery;
 mod endpoint;
+mod expiries;
 mod fleet;
 mod foreign;
 mod harness;

@@ -64,6 +64,26 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "tests/cluster/certificates.rs",
         "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",
     ),
+    (
+        "ClientSecretExpiresSoon",
+        "tests/cluster/expiries.rs",
+        "the_noted_end_of_a_client_secret_is_in_status_event_and_metric_and_asks_for_nothing",
+    ),
+    (
+        "ClientSecretExpired",
+        "tests/cluster/expiries.rs",
+        "the_noted_end_of_a_client_secret_is_in_status_event_and_metric_and_asks_for_nothing",
+    ),
+    (
+        "ClientSecretExpiryUnknown",
+        "tests/cluster/expiries.rs",
+        "the_noted_end_of_a_client_secret_is_in_status_event_and_metric_and_asks_for_nothing",
+    ),
+    (
+        "ClientCertificateExpiresSoon",
+        "tests/cluster/expiries.rs",
+        "the_end_of_a_client_certificate_is_told_in_time_and_forgotten_once_it_is_renewed",
+    ),
     ("HostNotAllowed", "tests/cluster/canary.rs", "edits"),
     ("CANotFound", "tests/cluster/canary.rs", "edits"),
     ("CAInvalid", "tests/cluster/canary.rs", "edits"),

@@ -198,6 +198,7 @@ fn every_metric_label_and_annotation_exists() {
     let ours = [
         decide::ADOPT,
         decide::ALLOWED_HOSTS,
+        decide::CLIENT_SECRET_EXPIRES,
         decide::CREDENTIALS_LABEL,
         decide::REFRESH_REQUESTED,
         decide::TOKEN_LABEL,

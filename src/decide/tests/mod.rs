@@ -2,6 +2,7 @@
 
 mod answers;
 mod certificates;
+mod expiries;
 mod gates;
 mod lent;
 mod reports;

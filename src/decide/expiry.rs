@@ -1,0 +1,278 @@
+//! What ends besides the token: the client certificate, and the client secret on a date that its owner has noted.
+
+use crate::api::ExpiryStatus;
+use crate::api::conditions::Reason;
+use crate::time::{Span, Time};
+
+use super::certificate::CertificateFacts;
+use super::observed::{Observed, SecretSeen};
+
+/// Annotation of a credentials Secret: when its client secret ends at the provider, as a date or a time.
+pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
+
+/// The longest time ahead that an end is warned of.
+const LONGEST_WARNING: Span = Span::from_seconds(30 * 24 * 3600);
+
+/// Something that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The Secret that it stands in.
+    pub secret: String,
+    /// When it ends; `None` where what is noted is no time.
+    pub ends: Option<Ends>,
+}
+
+/// When something ends, and from when on it is warned of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// When it ends.
+    pub at: Time,
+    /// From when on it is warned of.
+    pub warned: Time,
+}
+
+/// Everything that ends besides the token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expiries {
+    /// The namespace, for commands.
+    pub namespace: String,
+    /// The client certificate.
+    pub certificate: Option<Expiry>,
+    /// The client secret.
+    pub client_secret: Option<Expiry>,
+}
+
+/// How something that ends stands at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Valid,
+    Soon(Time),
+    Over(Time),
+    Unknown,
+}
+
+impl Expiry {
+    fn standing(&self, now: Time) -> Standing {
+        match self.ends {
+            None => Standing::Unknown,
+            Some(ends) if ends.at <= now => Standing::Over(ends.at),
+            Some(ends) if ends.warned <= now => Standing::Soon(ends.at),
+            Some(_) => Standing::Valid,
+        }
+    }
+
+    /// What the status tells of it.
+    pub(super) fn status(&self, now: Time) -> ExpiryStatus {
+        ExpiryStatus {
+            expiration_time: self.ends.map(|ends| ends.at.rfc3339()),
+            state: match self.standing(now) {
+                Standing::Valid => "Valid",
+                Standing::Soon(_) => "ExpiresSoon",
+                Standing::Over(_) => "Expired",
+                Standing::Unknown => "Unknown",
+            }
+            .to_owned(),
+        }
+    }
+}
+
+impl Expiries {
+    /// What ends of what was seen.
+    pub(super) fn of(seen: &Observed) -> Expiries {
+        let Ok(spec) = &seen.resource.spec else {
+            return Expiries::default();
+        };
+        let uses_secret = spec.client.authentication.uses_client_secret();
+        Expiries {
+            namespace: seen.resource.namespace.clone(),
+            certificate: seen.certificate.facts().and_then(|facts| {
+                Some(Expiry {
+                    secret: spec.client_certificate.as_ref()?.secret.clone(),
+                    ends: Some(of_certificate(facts)),
+                })
+            }),
+            client_secret: seen
+                .credentials
+                .as_ref()
+                .filter(|_| uses_secret)
+                .and_then(of_client_secret),
+        }
+    }
+
+    /// When the next of them begins to be warned of, or ends: how things stand is looked at again then.
+    pub fn next_change(&self, now: Time) -> Option<Time> {
+        [&self.certificate, &self.client_secret]
+            .into_iter()
+            .flatten()
+            .filter_map(|expiry| expiry.ends)
+            .flat_map(|ends| [ends.warned, ends.at])
+            .filter(|time| *time > now)
+            .min()
+    }
+
+    /// What is to be said of them, each in a sentence that begins with a space; `over` leaves out what has not ended yet.
+    pub(super) fn remarks(&self, now: Time, over: bool) -> String {
+        let wanted = |reason| {
+            !over
+                || matches!(
+                    reason,
+                    Reason::ClientCertificateExpired | Reason::ClientSecretExpired
+                )
+        };
+        self.notices(now)
+            .into_iter()
+            .filter(|(_, reason, _)| wanted(*reason))
+            .map(|(_, _, sentence)| format!(" {sentence}"))
+            .collect()
+    }
+
+    /// What is to be told of them once: which it is, the word for the event, the sentence.
+    pub(super) fn notices(&self, now: Time) -> Vec<(Which, Reason, String)> {
+        let certificate = self.certificate.as_ref();
+        let certificate = certificate.and_then(|expiry| self.of_certificate(expiry, now));
+        let secret = self.client_secret.as_ref();
+        let secret = secret.and_then(|expiry| self.of_secret(expiry, now));
+        let certificate = certificate.map(|(reason, said)| (Which::Certificate, reason, said));
+        let secret = secret.map(|(reason, said)| (Which::ClientSecret, reason, said));
+        certificate.into_iter().chain(secret).collect()
+    }
+
+    fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
+        let (secret, namespace) = (&expiry.secret, &self.namespace);
+        match expiry.standing(now) {
+            Standing::Valid | Standing::Unknown => None,
+            Standing::Soon(at) => Some((
+                Reason::ClientCertificateExpiresSoon,
+                format!(
+                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on (if cert-manager makes it: kubectl describe certificate -n {namespace})."
+                ),
+            )),
+            Standing::Over(at) => Some((
+                Reason::ClientCertificateExpired,
+                format!(
+                    "The client certificate in Secret {secret} expired at {at}: renew it there (if cert-manager makes it: kubectl describe certificate -n {namespace})."
+                ),
+            )),
+        }
+    }
+
+    fn of_secret(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
+        let (secret, namespace) = (&expiry.secret, &self.namespace);
+        let annotate = format!(
+            "kubectl annotate secret {secret} -n {namespace} --overwrite {CLIENT_SECRET_EXPIRES}="
+        );
+        match expiry.standing(now) {
+            Standing::Valid => None,
+            Standing::Soon(at) => Some((
+                Reason::ClientSecretExpiresSoon,
+                format!(
+                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate}DATE)."
+                ),
+            )),
+            Standing::Over(at) => Some((
+                Reason::ClientSecretExpired,
+                format!(
+                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate}DATE)."
+                ),
+            )),
+            Standing::Unknown => Some((
+                Reason::ClientSecretExpiryUnknown,
+                format!(
+                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so nobody is warned before the client secret ends ({annotate}DATE)."
+                ),
+            )),
+        }
+    }
+}
+
+/// Which of the things that end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Certificate,
+    ClientSecret,
+}
+
+/// A certificate is warned of when a fifth of its life is left, at most 30 days: whoever renews at two thirds of it, as
+/// cert-manager does, is never warned.
+fn of_certificate(facts: &CertificateFacts) -> Ends {
+    let life = facts.not_after.since(facts.not_before);
+    let lead = Span::from_millis(life.millis() / 5).clamp(Span::ZERO, LONGEST_WARNING);
+    Ends {
+        at: facts.not_after,
+        warned: facts.not_after - lead,
+    }
+}
+
+/// The end that the owner has noted; nobody knows how long a client secret lives, so 30 days ahead are the time to warn.
+fn of_client_secret(secret: &SecretSeen) -> Option<Expiry> {
+    let noted = secret.annotations.get(CLIENT_SECRET_EXPIRES)?;
+    Some(Expiry {
+        secret: secret.name.clone(),
+        ends: parse(noted).map(|at| Ends {
+            at,
+            warned: at - LONGEST_WARNING,
+        }),
+    })
+}
+
+/// A time by RFC 3339, or a date, whose first moment in UTC counts: better warned a day early.
+fn parse(noted: &str) -> Option<Time> {
+    let noted = noted.trim();
+    Time::parse_rfc3339(noted).or_else(|| {
+        let date = noted.len() == 10;
+        let date: jiff::civil::Date = noted.parse().ok().filter(|_| date)?;
+        let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Time::from_millis(zoned.timestamp().as_millisecond()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_and_a_time_are_understood_and_nothing_else_is() {
+        let time = |text| parse(text).map(Time::rfc3339);
+        let said = |text: &str| Some(text.to_owned());
+        assert_eq!(time("2027-01-31"), said("2027-01-31T00:00:00Z"));
+        assert_eq!(time(" 2027-01-31\n"), said("2027-01-31T00:00:00Z"));
+        assert_eq!(
+            time("2027-01-31T12:00:00+02:00"),
+            said("2027-01-31T10:00:00Z")
+        );
+        for garbage in [
+            "",
+            "soon",
+            "31.01.2027",
+            "2027-02-30",
+            "2027-01",
+            "1798675200",
+            "20270131",
+        ] {
+            assert_eq!(time(garbage), None, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_warned_of_in_the_last_fifth_of_its_life_and_at_most_30_days_ahead() {
+        let day = 24 * 3600;
+        for (life, lead) in [
+            (3600, 720),
+            (90 * day, 18 * day),
+            (365 * day, 30 * day),
+            (-5, 0),
+        ] {
+            let facts = CertificateFacts {
+                not_before: Time::from_seconds(0),
+                not_after: Time::from_seconds(life),
+                fingerprint: String::new(),
+            };
+            let ends = of_certificate(&facts);
+            assert_eq!(
+                ends.at.since(ends.warned),
+                Span::from_seconds(lead),
+                "{life}"
+            );
+        }
+    }
+}
