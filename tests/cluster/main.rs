@@ -12,6 +12,7 @@
 )]
 
 mod api_server;
+mod assertions;
 mod canary;
 mod certificates;
 mod clocks;

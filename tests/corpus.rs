@@ -1,0 +1,45 @@
+//! The seeds of the fuzz targets, as they are, cut, and with bytes changed: what the fuzzer begins with always holds.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let mut seeds = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let seed = fs::read(entry.unwrap().path()).unwrap();
+        run(&seed);
+        let step = (seed.len() / 40).max(1);
+        for at in (0..seed.len()).step_by(step) {
+            let (before, after) = seed.split_at(at);
+            run(before);
+            for byte in [b'A', b'"', 0xff] {
+                let changed = [before, &[byte], after.get(1..).unwrap_or_default()].concat();
+                run(&changed);
+            }
+        }
+        seeds += 1;
+    }
+    assert!(seeds > 5, "{target} has seeds");
+}
+
+#[test]
+fn keys_are_read_or_refused() {
+    replay("key", targets::key);
+}
+
+#[test]
+fn answers_are_understood_or_refused() {
+    replay("response", targets::response);
+}
+
+#[test]
+fn templates_are_rendered_or_refused() {
+    replay("template", targets::template);
+}
