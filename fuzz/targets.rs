@@ -10,7 +10,7 @@ use oauthclient_operator::template::{Templates, Variables};
 use oauthclient_operator::time::Time;
 
 /// Whatever stands under `private_key`: it is read or refused, and what is read can sign.
-pub fn key(content: &[u8]) {
+pub(crate) fn key(content: &[u8]) {
     let chance = Clock::system().chance();
     match SigningKey::parse(content, &chance.random) {
         Ok(key) => {
@@ -25,7 +25,7 @@ pub fn key(content: &[u8]) {
 }
 
 /// Whatever a token endpoint answers: it is understood or refused, and what is published can go into a header.
-pub fn response(body: &[u8]) {
+pub(crate) fn response(body: &[u8]) {
     // The first byte chooses the content type, so that every decoder is met.
     let (kind, body) = body.split_first().unwrap_or((&0, &[]));
     let content_type = match kind % 4 {
@@ -47,7 +47,7 @@ pub fn response(body: &[u8]) {
 }
 
 /// Whatever stands in `spec.tokenSecret.data`: it is rendered or refused, within its bounds.
-pub fn template(source: &[u8]) {
+pub(crate) fn template(source: &[u8]) {
     let Ok(source) = std::str::from_utf8(source) else {
         return;
     };
