@@ -29,9 +29,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Room on the stack of each worker: a walk that ends in a TLS handshake needs most of the usual 2 MiB where nothing is
+/// optimized. It is address space, not memory, until it is used.
+const STACK: usize = 4 << 20;
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
 }

@@ -65,7 +65,8 @@ impl Calls {
             return Err(CallError::TimedOut);
         };
         let _counted = self.metrics.api_request();
-        match timeout(CALL_DEADLINE, call).await {
+        // Boxed: the client's futures are large, and whoever waits for several of them would hold room for each.
+        match timeout(CALL_DEADLINE, Box::pin(call)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(CallError::from(error)),
             Err(_) => Err(CallError::TimedOut),

@@ -114,7 +114,8 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
         if panics {
             panic!("asked for by --panic-on");
         }
-        walk(&world, &work).await
+        // Boxed, as are its largest steps: a walk that has to make a connection of its own goes deep.
+        Box::pin(walk(&world, &work)).await
     };
     let walked = AssertUnwindSafe(walking)
         .catch_unwind()

@@ -40,7 +40,7 @@ impl World for Cluster {
     }
 
     async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
-        let seen = observe(&self.0, key, may_request).await?;
+        let seen = Box::pin(observe(&self.0, key, may_request)).await?;
         if let Some(seen) = &seen {
             tracing::Span::current().record("generation", seen.resource.generation);
         }
@@ -73,7 +73,7 @@ impl World for Cluster {
             timeout: spec.timeout.to_duration(),
         };
         let begun = self.0.clock.elapsed();
-        let answer = self.0.sender.send(request, &route).await;
+        let answer = Box::pin(self.0.sender.send(request, &route)).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
         let took = Span::from_seconds_f64(took.as_secs_f64());
         self.0.metrics.token_request_took(&lane(spec), took);
