@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 use dense::Dense;
 use entry::{Entry, Flight};
 use lanes::{Lanes, NO_LANE};
@@ -68,6 +68,8 @@ pub struct Queue {
     depth: [usize; 4],
     requesting: usize,
     looking: usize,
+    /// The time as it was last told.
+    now: Time,
 }
 
 impl Queue {
@@ -133,8 +135,20 @@ impl Queue {
     ///
     /// A request goes before a look: it looks as well, so an entry that waits for both is served by one.
     pub fn next(&mut self, now: Time) -> Option<Taken> {
+        self.now = now;
         self.advance(now);
         self.next_request().or_else(|| self.next_look())
+    }
+
+    /// The host whose lane an entry is in.
+    pub fn host(&self, id: Id) -> Option<Arc<str>> {
+        self.lanes.host(self.entries.get(id)?.lane)
+    }
+
+    /// Whether the lane of an entry gives tokens: one of its requests succeeded within `span`.
+    pub fn lane_moves(&self, id: Id, span: Span) -> bool {
+        let lane = self.entries.get(id).map_or(NO_LANE, |entry| entry.lane);
+        self.lanes.moves(lane, span, self.now)
     }
 
     /// When the next timer ends; [`Time::NEVER`] when there is none.
@@ -146,7 +160,7 @@ impl Queue {
     pub fn answered(&mut self, id: Id, report: LaneReport) {
         if let Some(entry) = self.entries.get_mut(id) {
             let held = std::mem::replace(&mut entry.held, NO_LANE);
-            self.lanes.give_back(held, report);
+            self.lanes.give_back(held, report, self.now);
         }
     }
 

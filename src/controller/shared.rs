@@ -147,19 +147,32 @@ impl Shared {
         lock(&self.recent).objects.remove(key);
     }
 
-    /// Keeps an object that a watch has just brought, for the work that it will lead to.
-    pub(super) fn keep_recent(&self, key: &Key, object: Stored) {
+    /// Keeps an object that a watch has just brought, for the work that it will lead to; as JSON, which is a fraction of
+    /// its size in memory. One that does not decode is asked for anew.
+    pub(super) fn keep_recent(&self, key: &Key, stored: &Stored) {
+        let whole = stored.problem.is_none();
+        let json = whole.then(|| serde_json::to_vec(&stored.object).ok());
         let now = self.clock.now();
         let mut recent = lock(&self.recent);
-        if recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key) {
-            recent.objects.insert(key.clone(), (now, Box::new(object)));
-        }
+        let room = recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key);
+        match json.flatten().filter(|_| room) {
+            Some(json) => recent.objects.insert(key.clone(), (now, json.into())),
+            // What is kept of it is older.
+            None => recent.objects.remove(key),
+        };
     }
 
     /// The object as a watch has just brought it; what is older is asked for anew.
     pub(super) fn take_recent(&self, key: &Key) -> Option<Stored> {
-        let (at, object) = lock(&self.recent).objects.remove(key)?;
-        (self.clock.now().since(at) < RECENT).then_some(*object)
+        let (at, json) = lock(&self.recent).objects.remove(key)?;
+        let fresh = self.clock.now().since(at) < RECENT;
+        let object = fresh
+            .then(|| serde_json::from_slice(&json).ok())
+            .flatten()?;
+        Some(Stored {
+            object,
+            problem: None,
+        })
     }
 
     /// Drops an object that is no longer the newest.
@@ -200,10 +213,10 @@ impl Shared {
 
 /// How many objects are kept for the work that they lead to, and for how long: a burst of new resources is not asked for
 /// twice, and nothing is kept while idle.
-const MOST_RECENT: usize = 2048;
-const RECENT: Span = Span::from_seconds(10);
+const MOST_RECENT: usize = 8192;
+const RECENT: Span = Span::from_seconds(60);
 
 #[derive(Default)]
 struct Recent {
-    objects: HashMap<Key, (Time, Box<Stored>)>,
+    objects: HashMap<Key, (Time, Box<[u8]>)>,
 }

@@ -11,11 +11,12 @@ use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 
+use crate::api::OAuthClient;
 use crate::decide::{
-    CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, credentials_facts, resource_facts,
-    token_facts,
+    CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, credentials_facts, known_facts,
+    resource_facts, token_facts, uid_fact,
 };
-use crate::engine::{Cause, Key};
+use crate::engine::{Cause, Key, ResourceFacts};
 use crate::server::Beat;
 
 use super::convert::metadata_seen;
@@ -152,6 +153,26 @@ struct Resources {
     listed: HashSet<Key>,
 }
 
+impl Resources {
+    /// Where only the status or metadata changed, the spec is not looked into again. What an issuer tells of its endpoints
+    /// may change without it.
+    fn facts(&self, key: &Key, object: &OAuthClient) -> ResourceFacts {
+        let metadata = &object.metadata;
+        let known = match &object.spec.provider.issuer_url {
+            Some(_) => None,
+            None => lock(&self.shared.engine).spec_known(
+                key,
+                uid_fact(metadata.uid.as_deref().unwrap_or_default()),
+                metadata.generation.unwrap_or(0),
+            ),
+        };
+        match known {
+            Some((inputs, host)) => known_facts(object, inputs, host),
+            None => resource_facts(object, |spec| self.shared.discovery.lane(spec)),
+        }
+    }
+}
+
 impl Listener<Stored> for Resources {
     const KIND: &'static str = "oauthclients";
 
@@ -161,7 +182,7 @@ impl Listener<Stored> for Resources {
             self.listed.insert(key.clone());
         }
         let object = &mut stored.object;
-        let mut facts = resource_facts(object, |spec| self.shared.discovery.lane(spec));
+        let mut facts = self.facts(&key, object);
         let spec = &object.spec;
         let (known, moved, credentials) = {
             let mut index = lock(&self.shared.index);
@@ -188,7 +209,7 @@ impl Listener<Stored> for Resources {
         if facts.reported {
             self.shared.drop_recent(&key);
         } else {
-            self.shared.keep_recent(&key, stored);
+            self.shared.keep_recent(&key, &stored);
         }
         if !known && let Some(version) = credentials {
             let facts = crate::engine::CredentialsFacts { version };

@@ -19,6 +19,15 @@ pub fn resource_facts(
     lane: impl FnOnce(&Validated) -> Arc<str>,
 ) -> ResourceFacts {
     let spec = validate(resource).ok();
+    let inputs = spec
+        .as_ref()
+        .map_or(0, |spec| inputs::short(inputs::of(spec).whole()));
+    let host = spec.as_ref().map_or_else(|| Arc::from(""), lane);
+    known_facts(resource, inputs, host)
+}
+
+/// The same where inputs and lane are known of an earlier look at the same spec: most events tell of a status alone.
+pub fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -> ResourceFacts {
     let none = OAuthClientStatus::default();
     let status = resource.status.as_ref().unwrap_or(&none);
     let metadata = &resource.metadata;
@@ -28,12 +37,10 @@ pub fn resource_facts(
         .as_ref()
         .and_then(|annotations| annotations.get(REFRESH_REQUESTED));
     ResourceFacts {
-        uid: short(metadata.uid.as_deref().unwrap_or_default()),
+        uid: uid_fact(metadata.uid.as_deref().unwrap_or_default()),
         generation,
-        inputs: spec
-            .as_ref()
-            .map_or(0, |spec| inputs::short(inputs::of(spec).whole())),
-        host: spec.as_ref().map_or_else(|| Arc::from(""), lane),
+        inputs,
+        host,
         refresh_request: requested.map_or(0, |asked| short(&request_name(asked))),
         suspended: resource.spec.suspend,
         deleting: metadata.deletion_timestamp.is_some(),
@@ -44,6 +51,11 @@ pub fn resource_facts(
             .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
         attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
     }
+}
+
+/// A UID as the engine keeps it.
+pub fn uid_fact(uid: &str) -> u64 {
+    short(uid)
 }
 
 /// The lane of a resource: host and port of its token endpoint, or of its issuer as long as that is not discovered.

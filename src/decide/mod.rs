@@ -27,7 +27,8 @@ pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{
-    credentials_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts, token_facts,
+    credentials_facts, known_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts,
+    token_facts, uid_fact,
 };
 pub use first::{Got, Need};
 pub use notices::{Notice, NoticeKind};

@@ -10,7 +10,7 @@ use super::record::{Nudge, Record, Resource};
 use super::work::Wants;
 
 /// A first issue that waits for a slot this long is looked at, so that its status says why.
-const WAITING_TOLD: Span = Span::from_seconds(30);
+pub(super) const WAITING_TOLD: Span = Span::from_seconds(30);
 /// A change that asks for a request and waits for a slot this long is looked at.
 const CHANGE_TOLD: Span = Span::from_seconds(2);
 /// A success is followed by a pause of at most this ([`crate::schedule::shortest_interval`]).
@@ -80,10 +80,12 @@ impl Plan {
         }
         if nudge.has(Nudge::JUDGE) {
             let judged = Plan::from_facts(record, now);
-            let told = if judged.request <= now {
-                now + CHANGE_TOLD
-            } else {
-                now
+            // A status that says nothing yet says nothing wrong either.
+            let new = record.resource.is_some_and(|resource| !resource.reported);
+            let told = match judged.look {
+                _ if judged.request > now => now,
+                look if new && look > now && look < Time::NEVER => look,
+                _ => now + CHANGE_TOLD,
             };
             plan = Plan {
                 request: judged.request,
@@ -235,6 +237,14 @@ fn failing(record: &Record, now: Time) -> Option<&Attempt> {
         attempt.inputs == attempt_inputs(inputs, record.credentials)
             && since.is_none_or(|issued| issued <= attempt.time)
     })
+}
+
+/// If a look that is due at `look` only tells of the wait for a request that is due at `due`: when to tell instead.
+pub(super) fn next_told(due: Time, look: Time, now: Time) -> Option<Time> {
+    let (waited, every) = (look.since(due).millis(), WAITING_TOLD.millis());
+    let tells = waited > 0 && waited % every == 0;
+    let rounds = now.since(due).millis().max(0) / every + 1;
+    tells.then(|| due + Span::from_millis(rounds * every))
 }
 
 /// Whether a request can be wanted at all.

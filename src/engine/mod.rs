@@ -21,9 +21,9 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use crate::queue::{Id, Queue};
+use crate::queue::{Id, Queue, Taken};
 use crate::time::{Span, Time};
-use judge::Plan;
+use judge::{Plan, WAITING_TOLD};
 use record::{Nudge, Record};
 use table::Table;
 
@@ -122,9 +122,17 @@ impl Engine {
         }
         self.latest = self.latest.max(now);
         self.end_tokens(now);
-        let Some(taken) = self.queue.next(now) else {
-            let end = self.ends.first().map_or(Time::NEVER, |(end, _)| *end);
-            return Next::Sleep(self.queue.wake().min(end));
+        let taken = loop {
+            let Some(taken) = self.queue.next(now) else {
+                let end = self.ends.first().map_or(Time::NEVER, |(end, _)| *end);
+                return Next::Sleep(self.queue.wake().min(end));
+            };
+            let Some(later) = self.look_can_wait(&taken, now) else {
+                break taken;
+            };
+            let (request, _) = self.queue.planned(taken.id);
+            self.queue.plan(taken.id, request, later);
+            self.queue.done(taken.id, LaneReport::Unused);
         };
         match self.table.get_mut(taken.id) {
             Some(record) => {
@@ -137,6 +145,19 @@ impl Engine {
             }
             None => Next::Sleep(now),
         }
+    }
+
+    /// A resource is looked at so that it tells that it waits for a slot. While the lane gives tokens, its turn will come, and
+    /// thousands of such looks would only make it later: until when this one waits, if it does.
+    fn look_can_wait(&self, taken: &Taken, now: Time) -> Option<Time> {
+        if taken.may_request {
+            return None;
+        }
+        let (request, _) = self.queue.planned(taken.id);
+        let told = judge::next_told(request?.due, taken.due, now)?;
+        self.queue
+            .lane_moves(taken.id, WAITING_TOLD)
+            .then_some(told)
     }
 
     /// The token request of some work is over, though the work is not: the lane's slot goes to the next one while the

@@ -1,5 +1,7 @@
 //! What can be read of the engine: for metrics, status pages and tests.
 
+use std::sync::Arc;
+
 use crate::queue::{Class, Id, Occupancy, set_bytes};
 use crate::time::Time;
 
@@ -74,6 +76,15 @@ impl Engine {
     /// How many resources are in a state.
     pub fn count(&self, state: State) -> usize {
         self.counts.get(state as usize).copied().unwrap_or(0)
+    }
+
+    /// The inputs and the lane of a resource, if its spec is known as that of this object and generation.
+    pub fn spec_known(&self, key: &Key, uid: u64, generation: i64) -> Option<(u64, Arc<str>)> {
+        let id = self.table.find(key)?;
+        let resource = self.table.get(id)?.resource?;
+        let same = resource.uid == uid && resource.generation == generation;
+        let host = self.queue.host(id).filter(|_| same)?;
+        Some((resource.inputs, host))
     }
 
     /// How many records there are, also of resources of which only Secrets were seen.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dense::Dense;
 use super::order::Rank;
 use super::set_bytes;
+use crate::time::{Span, Time};
 
 /// No lane at all.
 pub(super) const NO_LANE: u32 = u32::MAX;
@@ -44,6 +45,8 @@ struct Lane {
     in_flight: u32,
     /// A request timed out and none succeeded since.
     narrowed: bool,
+    /// When a request last succeeded.
+    moved: Option<Time>,
     waiting: BTreeSet<Rank>,
 }
 
@@ -85,6 +88,11 @@ impl Lanes {
             .get(lane)
             .and_then(|lane| lane.host.as_deref())
             .is_some_and(|known| known == host)
+    }
+
+    /// The host of a lane.
+    pub(super) fn host(&self, number: u32) -> Option<Arc<str>> {
+        self.lanes.get(number)?.host.clone()
     }
 
     /// The lane of `host`, with one more user.
@@ -134,13 +142,22 @@ impl Lanes {
         Some((rank, number))
     }
 
+    /// Whether a request of this lane succeeded within `span` before `now`.
+    pub(super) fn moves(&self, number: u32, span: Span, now: Time) -> bool {
+        let moved = self.lanes.get(number).and_then(|lane| lane.moved);
+        moved.is_some_and(|moved| moved <= now && now.since(moved) < span)
+    }
+
     /// Gives a slot back.
-    pub(super) fn give_back(&mut self, number: u32, report: LaneReport) {
+    pub(super) fn give_back(&mut self, number: u32, report: LaneReport, now: Time) {
         self.change(number, |lane| {
             lane.in_flight = lane.in_flight.saturating_sub(1);
             match report {
                 LaneReport::TimedOut => lane.narrowed = true,
-                LaneReport::Succeeded => lane.narrowed = false,
+                LaneReport::Succeeded => {
+                    lane.narrowed = false;
+                    lane.moved = Some(now);
+                }
                 LaneReport::Unused | LaneReport::Failed => {}
             }
         });

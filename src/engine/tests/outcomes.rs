@@ -141,8 +141,21 @@ fn an_outcome_that_nobody_asked_for_changes_nothing() {
     assert_eq!(bench.view().token, Some(token()));
 }
 
-#[test]
-fn an_answer_frees_the_slot_before_the_work_is_done() {
+fn new_resource(bench: &mut Bench, key: &Key, now: i64) {
+    let facts = ResourceFacts {
+        reported: false,
+        ..resource()
+    };
+    for cause in [
+        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+        Cause::Resource(facts),
+    ] {
+        bench.engine.changed(key, cause, at(now));
+    }
+}
+
+/// Two new resources of one host that gets one request at a time: the first is at work.
+fn two_of_a_narrow_host() -> (Bench, [Key; 2]) {
     let limits = Limits {
         lane_slots: 1,
         ..Limits::default()
@@ -153,20 +166,43 @@ fn an_answer_frees_the_slot_before_the_work_is_done() {
     bench.engine.ready(at(0));
     let keys = ["a", "b"].map(|name| Key::new("bookshop", name));
     for key in &keys {
-        for cause in [
-            Cause::Resource(resource()),
-            Cause::Credentials(Some(CredentialsFacts { version: 20 })),
-        ] {
-            bench.engine.changed(key, cause, at(0));
-        }
+        new_resource(&mut bench, key, 0);
     }
     assert!(bench.work(0));
     assert!(bench.is_idle(0), "the lane is full");
+    (bench, keys)
+}
+
+#[test]
+fn an_answer_frees_the_slot_before_the_work_is_done() {
+    let (mut bench, keys) = two_of_a_narrow_host();
     bench
         .engine
         .answered(&keys[0], LaneReport::Succeeded, at(1));
     assert!(bench.work(1));
     assert_eq!(bench.engine.in_flight(), (2, 0));
+}
+
+#[test]
+fn a_long_wait_for_a_slot_is_told_where_no_token_comes() {
+    let (mut bench, _) = two_of_a_narrow_host();
+    assert!(bench.is_idle(29));
+    assert!(!bench.work(30), "a look");
+    assert!(bench.is_idle(100), "one is enough");
+}
+
+#[test]
+fn a_long_wait_for_a_slot_is_not_told_while_tokens_come() {
+    let (mut bench, keys) = two_of_a_narrow_host();
+    let third = Key::new("bookshop", "c");
+    new_resource(&mut bench, &third, 1);
+    assert!(bench.is_idle(20));
+    bench
+        .engine
+        .answered(&keys[0], LaneReport::Succeeded, at(20));
+    assert!(bench.work(20));
+    assert!(bench.is_idle(31), "the host gave a token 11 seconds ago");
+    assert!(!bench.work(61), "it gave none for 41 seconds");
 }
 
 #[test]
