@@ -13,7 +13,7 @@ use crate::http::address::AddressRules;
 pub use crate::http::address::Cidr;
 use crate::telemetry::LogFormat;
 use values::dns_label;
-pub use values::{NamespacedName, Namespaces};
+pub use values::{AccountFile, NamespacedName, Namespaces};
 
 /// Keeps OAuth 2.0 access tokens fresh in Kubernetes Secrets, or in files.
 ///
@@ -287,6 +287,17 @@ pub struct LocalArgs {
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",
         help_heading = "Token endpoints", value_parser = BoolishValueParser::new())]
     pub require_allowed_hosts: bool,
+    /// A file that holds a token of a ServiceAccount, for manifests that ask with one (NAME is
+    /// its name there): 'local' has no cluster to make tokens. Read at each request. Repeatable,
+    /// or separated by commas.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_SERVICE_ACCOUNT_TOKEN_FILE",
+        value_name = "NAME=PATH",
+        value_delimiter = ','
+    )]
+    pub service_account_token_file: Vec<AccountFile>,
     /// Most token requests in flight at a time, over all hosts.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]

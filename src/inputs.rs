@@ -6,6 +6,7 @@
 //! asks for no token. The content of the credentials is no part of it either: whoever reads the hash could guess a password.
 
 mod assertion;
+mod exchange;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,6 +16,7 @@ use ring::digest::{Context, SHA256};
 use crate::api::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::oauth::assertion::JWT_BEARER;
+use crate::oauth::exchange::TOKEN_EXCHANGE;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
     ParameterValue, ResponseShape,
@@ -115,6 +117,7 @@ fn sent(resource: &Validated) -> Canonical {
             Grant::ClientCredentials => "client_credentials",
             Grant::Password => "password",
             Grant::JwtBearer(_) => JWT_BEARER,
+            Grant::TokenExchange(_) => TOKEN_EXCHANGE,
             Grant::Other(name) => name,
         },
     );
@@ -133,6 +136,7 @@ fn sent(resource: &Validated) -> Canonical {
             ClientAuthentication::None => "none",
             ClientAuthentication::TlsClientAuth => "tls_client_auth",
             ClientAuthentication::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            ClientAuthentication::ServiceAccountToken(_) => "service_account_token",
         },
     );
     form.field(
@@ -153,6 +157,7 @@ fn sent(resource: &Validated) -> Canonical {
     );
     credentials(&mut form, resource);
     assertion::all(&mut form, client);
+    exchange::fields(&mut form, client);
     scopes(&mut form, client);
     named(&mut form, "parameter", &client.parameters, str::to_owned);
     named(

@@ -9,6 +9,7 @@
 //! | [`queue`] | what is due first; lanes, so that a hung host holds up nobody else |
 //! | [`engine`] | slim records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token is still what the spec asks for |
+//! | [`references`] | which resource asks with the token of which other one |
 //! | [`template`] | what is written into a token Secret's data |
 //! | [`mod@decide`] | `(observed, now) -> plan`; what follows from an answer; conditions, events and their words |
 //! | [`mod@walk`] | one resource's way through all of these, for whatever `World` a driver brings |
@@ -45,6 +46,7 @@ pub mod local;
 pub mod metrics;
 pub mod oauth;
 pub mod queue;
+pub mod references;
 pub mod schedule;
 pub mod secret;
 pub mod server;

@@ -183,6 +183,24 @@ reasons! {
     HostNotAllowed Waiting
         "The credentials Secret does not allow its content to be sent to the host of spec.provider.tokenURL."
         "If you own the Secret: add the host to its annotation oauthclient.dev/allowed-hosts."
+    ReferenceNotFound Waiting
+        "The OAuthClient whose token is to be exchanged (oauthClientName) is not there."
+        "Create it in this namespace, or correct the name."
+    ReferenceNotReady Waiting
+        "The OAuthClient whose token is to be exchanged has no valid token."
+        "Wait: it goes on by itself once there is one. Look at that OAuthClient with kubectl describe oauthclients.oauthclient.dev NAME."
+    ReferenceNotLent Waiting
+        "The OAuthClient whose token is to be exchanged has not lent it."
+        "If you own it, and its token may be sent: set the label oauthclient.dev/credentials: \"true\" in its spec.tokenSecret.labels."
+    ReferenceKeyMissing Waiting
+        "The token Secret of the OAuthClient whose token is to be exchanged lacks the key that is named, or holds nothing usable there."
+        "Correct key beside oauthClientName in spec.grant.tokenExchange."
+    ServiceAccountNotFound Waiting
+        "The ServiceAccount whose token is to be sent is not there."
+        "Create it in this namespace, or correct serviceAccountName."
+    ServiceAccountNotLent Waiting
+        "The ServiceAccount does not lend itself for the audience that is asked for."
+        "If you own it: add the audience to its annotation oauthclient.dev/allowed-audiences, and the provider's host to oauthclient.dev/allowed-hosts."
     CANotFound Waiting
         "The ConfigMap of spec.provider.caBundle, or its key, is not there."
         "Create the ConfigMap in this namespace with the certificates in PEM, or correct its name or key."
@@ -205,6 +223,12 @@ reasons! {
     RenderFailed Stalled
         "A template in spec.tokenSecret.data could not be rendered with the answer of the provider. No further token is asked for."
         "Correct the template that the message names, for example with the filter default."
+    ReferenceCycle Stalled
+        "OAuthClients wait for each other's token in a circle: none of them can ever get one."
+        "Name another source in spec.grant.tokenExchange of one of them; the message tells the circle."
+    ServiceAccountTokenMissing Stalled
+        "A token of a ServiceAccount is needed, and `local` has no cluster to make one."
+        "Give one in a file that something else keeps fresh: --service-account-token-file NAME=PATH."
     SecretNotOwned Stalled
         "A Secret with the name of the token Secret exists, and the operator did not make it. It is left as it is."
         "Choose another spec.tokenSecret.name, delete the Secret, or hand it over: kubectl annotate secret NAME oauthclient.dev/adopt=THIS-RESOURCE (it is then deleted together with this resource)."
@@ -239,6 +263,12 @@ reasons! {
         "spec.provider.tokenURL is http, which would show the credentials to everyone on the way."
         "Use https. Whoever runs the operator can allow http with --allow-http."
 
+    AudienceRefused Request
+        "A ServiceAccount's token for this audience would be good for the Kubernetes API itself. It is never sent."
+        "Write the audience that the provider wants in serviceAccountToken.audience."
+    ServiceAccountTokenFailed Request
+        "The Kubernetes API made no token of the ServiceAccount. No request was sent to the provider."
+        "Wait: it is tried again. If it goes on, look at the message."
     InvalidRequest Request
         "The provider finds the request malformed (invalid_request)."
         "Compare spec.parameters, spec.request and spec.grant with the provider's documentation."

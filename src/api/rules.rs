@@ -8,6 +8,7 @@ mod assertion;
 mod client_authentication;
 mod client_certificate;
 mod endpoints;
+mod exchange;
 mod grant;
 mod login;
 mod provider;
@@ -81,6 +82,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         provider::RULES,
         login::RULES,
         grant::RULES,
+        exchange::RULES,
         client_authentication::RULES,
         assertion::RULES,
         client_certificate::RULES,

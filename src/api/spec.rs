@@ -7,6 +7,7 @@
 mod assertion;
 mod client;
 mod client_certificate;
+mod exchange;
 mod login;
 mod request;
 mod token;
@@ -22,6 +23,7 @@ pub use client::{
     CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
 };
 pub use client_certificate::{ClientCertificate, TlsClientAuth};
+pub use exchange::{ExchangedToken, ServiceAccountToken, TokenExchange};
 pub use login::{Login, LoginParameter};
 pub use request::{Expiry, Header, Parameter, Request, Response, Success};
 pub use token::{Refresh, TokenSecret};

@@ -19,7 +19,7 @@ use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
-    Grant, Method, Parameter, ParameterValue, ResponseShape, SuccessShape,
+    Grant, IssuedType, Method, Parameter, ParameterValue, ResponseShape, SuccessShape,
 };
 use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::template::Templates;
@@ -200,14 +200,15 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
     Client {
         token_url: provider.token_url,
         issuer: provider.issuer,
-        grant: match spec.grant.type_.as_str() {
-            "client_credentials" => Grant::ClientCredentials,
-            "password" => Grant::Password,
-            JWT_BEARER => Grant::JwtBearer(Box::new(assertion::jwt_bearer(
+        grant: match (&spec.grant.token_exchange, spec.grant.type_.as_str()) {
+            (Some(exchange), _) => Grant::TokenExchange(Box::new(exchange.meaning())),
+            (None, "client_credentials") => Grant::ClientCredentials,
+            (None, "password") => Grant::Password,
+            (None, JWT_BEARER) => Grant::JwtBearer(Box::new(assertion::jwt_bearer(
                 spec.grant.jwt_bearer.as_ref(),
                 has_issuer,
             ))),
-            other => Grant::Other(other.to_owned()),
+            (None, other) => Grant::Other(other.to_owned()),
         },
         authentication: authentication(&spec.client_authentication, has_issuer),
         shows_certificate: spec.client_certificate_secret().is_some(),
@@ -249,11 +250,14 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
             "PUT" => Method::Put,
             _ => Method::Post,
         },
-        response: response(&spec.response),
+        response: response(&spec.response, spec.grant.token_exchange.as_ref()),
     }
 }
 
 fn authentication(spec: &spec::ClientAuthentication, issuer: bool) -> ClientAuthentication {
+    if let Some(token) = &spec.service_account_token {
+        return ClientAuthentication::ServiceAccountToken(token.meaning());
+    }
     match spec.method.as_str() {
         "client_secret_post" => ClientAuthentication::ClientSecretPost,
         "private_key_jwt" => ClientAuthentication::PrivateKeyJwt(Box::new(
@@ -291,8 +295,14 @@ fn named(name: &str, value: Option<&String>, key: Option<&String>) -> Parameter 
     }
 }
 
-fn response(spec: &spec::Response) -> ResponseShape {
+fn response(spec: &spec::Response, exchange: Option<&spec::TokenExchange>) -> ResponseShape {
+    let requested = exchange.map(|exchange| &exchange.requested_token_type);
     ResponseShape {
+        issued_type: match requested {
+            None => IssuedType::Unsaid,
+            Some(None) => IssuedType::Any,
+            Some(Some(wanted)) => IssuedType::Requested(wanted.clone()),
+        },
         access_token: spec.access_token_pointer.clone(),
         token_type: spec.token_type_pointer.clone(),
         scope: spec.scope_pointer.clone(),

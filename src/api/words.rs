@@ -1,11 +1,10 @@
 //! The alphabets of names and values: what the CEL of [`super::rules`] says in regular expressions, in Rust.
 
 /// Grants that get a meaning of their own in a later version.
-pub(crate) const RESERVED_GRANTS: [&str; 4] = [
+pub(crate) const RESERVED_GRANTS: [&str; 3] = [
     "refresh_token",
     "authorization_code",
     "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
 ];
 
 /// Headers that the sender or the connection sets.
@@ -76,6 +75,28 @@ pub(crate) fn is_oauth_word(text: &str) -> bool {
 /// Visible ASCII, without spaces.
 pub(crate) fn is_visible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A URI, as far as one can tell: a scheme, a colon, visible ASCII.
+pub(crate) fn is_uri(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b))
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && is_visible(rest)
+    })
+}
+
+/// An audience by which a Kubernetes API goes in its cluster: what is signed for it is good for the cluster itself.
+pub(crate) fn is_kubernetes_audience(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .unwrap_or(text);
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    matches!(host, "kubernetes.default" | "kubernetes.default.svc")
+        || host.starts_with("kubernetes.default.svc.")
 }
 
 /// ASCII that can be seen, spaces included.

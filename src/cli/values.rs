@@ -1,5 +1,6 @@
 //! Values of flags that need reading.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// A list of namespaces; empty means all.
@@ -13,6 +14,29 @@ pub struct NamespacedName {
     pub namespace: String,
     /// Its name there.
     pub name: String,
+}
+
+/// The file of a ServiceAccount's token, written `NAME=PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFile {
+    /// The name of the ServiceAccount.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl FromStr for AccountFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(AccountFile {
+                name: name.to_owned(),
+                path: path.into(),
+            }),
+            _ => Err("expected NAME=PATH".to_owned()),
+        }
+    }
 }
 
 impl FromStr for Namespaces {

@@ -1,9 +1,13 @@
 //! Who uses what: from a Secret that changed to the resources that it matters to.
 
+mod lent;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::decide::{nothing_lent, short};
 use crate::engine::Key;
+
+use lent::Lent;
 
 /// Names of Secrets as hashes of `namespace/name`.
 pub(super) type SecretId = u64;
@@ -17,6 +21,7 @@ pub(super) struct Index {
     lookers: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
     leftovers: HashMap<Key, BTreeSet<String>>,
+    lent: Lent,
 }
 
 /// No Secret: never the id of one.
@@ -113,13 +118,14 @@ impl Index {
         }
     }
 
-    /// Forgets a resource.
-    pub(super) fn remove(&mut self, key: &Key) {
+    /// Forgets a resource; returns those that ask with its token.
+    pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
         if let Some(entry) = self.resources.remove(key) {
             forget(&mut self.users, entry.credentials, key);
             forget(&mut self.lookers, entry.certificate, key);
         }
         self.leftovers.remove(key);
+        self.refer_no_more(key)
     }
 
     /// Whether the resource is known.
@@ -136,9 +142,10 @@ impl Index {
             .collect()
     }
 
-    /// The resources that name this credentials Secret.
+    /// The resources that name this credentials Secret, or ask with the token in it.
     pub(super) fn users(&self, secret: SecretId) -> Vec<Key> {
-        self.users.get(&secret).cloned().unwrap_or_default()
+        let named = self.users.get(&secret).into_iter().flatten();
+        named.chain(self.lent.users(secret)).cloned().collect()
     }
 
     /// The resources that look at this Secret when it changes: it holds their client certificate, and nothing that a token is
@@ -174,14 +181,15 @@ impl Index {
         is_older(resource_version, known)
     }
 
-    /// The version of what is lent to a resource: of the credentials Secret that it names, if that is labelled.
+    /// The version of what is lent to a resource: of the credentials Secret that it names, and of the token Secrets that it
+    /// asks with. `None` while one of them is not there, or not labelled.
     pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
         let entry = self.resources.get(key)?;
-        if entry.credentials == NONE {
-            return Some(nothing_lent().version);
-        }
-        let told = self.credentials.get(&entry.credentials)?;
-        Some(told.version)
+        let own = match entry.credentials {
+            NONE => nothing_lent().version,
+            named => self.credentials.get(&named)?.version,
+        };
+        self.lent_to(key, own)
     }
 
     /// Credentials Secrets that were known and are not among `seen`; of one namespace or of all.
@@ -190,17 +198,16 @@ impl Index {
         seen: &HashSet<SecretId>,
         namespace: Option<&str>,
     ) -> Vec<SecretId> {
-        let (users, lookers) = (&self.users, &self.lookers);
+        let lookers = &self.lookers;
         let gone: Vec<SecretId> = self
             .credentials
             .keys()
             .filter(|id| !seen.contains(id))
             .filter(|id| {
                 namespace.is_none_or(|namespace| {
-                    let concerned = users.get(id).into_iter().chain(lookers.get(id)).flatten();
-                    concerned
-                        .into_iter()
-                        .any(|key| key.namespace() == namespace)
+                    let users = self.users(**id);
+                    let mut concerned = users.iter().chain(lookers.get(id).into_iter().flatten());
+                    concerned.any(|key| key.namespace() == namespace)
                 })
             })
             .copied()

@@ -7,6 +7,7 @@
 //! | `world` | Kubernetes as the world that a resource walks through |
 //! | `observe`, `act` | the reads, and the only writes |
 //! | `barred` | telling of a right that was taken away |
+//! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
@@ -16,6 +17,7 @@
 //! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
 //! object ends it.
 
+mod accounts;
 mod act;
 mod barred;
 mod calls;
@@ -88,7 +90,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
 /// From standing for election to the end.
 async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), StartError> {
     let mut signals = start::signals()?;
-    let (client, namespace) = start::client(arguments).await?;
+    let (client, namespace, accounts) = start::client(arguments).await?;
     let sender = start::sender(arguments)?;
     let metrics = pages.metrics.clone();
     let election = arguments.election.leader_elect.then(|| {
@@ -136,6 +138,7 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
     let shared = Shared::new(Parts {
         events: events::start(calls.clone(), metrics.clone(), clock.clone(), instance),
         calls,
+        accounts,
         sender,
         metrics: metrics.clone(),
         clock: clock.clone(),

@@ -1,16 +1,19 @@
 //! Observing: everything that a decision about one resource is made from, read at once.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 
 use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
-    CaSeen, CertificateSeen, FailedAttempt, Observed, REFRESH_REQUESTED, Resource, SecretSeen,
-    relevant_content,
+    CaSeen, CertificateSeen, FailedAttempt, Found, Observed, REFRESH_REQUESTED, Reference,
+    Resource, SecretSeen, published, relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
+use crate::oauth::TokensInHand;
 use crate::walk::{Trouble, certificate_seen};
 
 use super::barred;
@@ -42,6 +45,10 @@ pub(super) async fn observe(
         leftovers: Vec::new(),
         credentials: None,
         certificate: CertificateSeen::NotNamed,
+        references: Vec::new(),
+        cycle: None,
+        accounts: BTreeMap::new(),
+        made: TokensInHand::default(),
         ca: CaSeen::NotNamed,
         content: None,
         memory,
@@ -111,8 +118,11 @@ async fn secrets(
             None => lock(&shared.index).leftover_gone(key, &name),
         }
     }
+    seen.accounts = super::accounts::seen(shared, key, spec).await?;
+    seen.references = references(shared, key, spec).await?;
+    seen.cycle = lock(&shared.index).cycle(key);
     if seen.lent().is_some() {
-        let content = relevant_content(spec, seen.credentials.as_ref());
+        let content = relevant_content(seen, spec);
         let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
         let mut first = [0_u8; 8];
         for (to, from) in first.iter_mut().zip(tag.as_ref()) {
@@ -131,6 +141,39 @@ async fn secrets(
 async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretSeen>, Trouble> {
     let secret = shared.calls.get::<ApiSecret>(key.namespace(), name).await?;
     Ok(secret.map(secret_seen))
+}
+
+/// The other resources whose tokens are asked with, and those tokens.
+async fn references(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+) -> Result<Vec<Reference>, Trouble> {
+    let mut all: Vec<Reference> = Vec::new();
+    for token in published(spec) {
+        let name = &token.client;
+        if all.iter().any(|one| one.name == *name) {
+            continue;
+        }
+        let other = Key::new(key.namespace(), name);
+        let found = match resource_as_it_is(shared, &other).await? {
+            Some(stored) => Some(found(shared, &other, stored).await?),
+            None => None,
+        };
+        let name = name.clone();
+        all.push(Reference { name, found });
+    }
+    Ok(all)
+}
+
+async fn found(shared: &Shared, key: &Key, stored: Stored) -> Result<Found, Trouble> {
+    let object = stored.object;
+    let secret_name = object.spec.token_secret.name;
+    Ok(Found {
+        uid: object.metadata.uid.unwrap_or_default(),
+        secret: lent_secret(shared, key, &secret_name).await?,
+        secret_name,
+    })
 }
 
 /// The credentials Secret; `None` where there is none, or none is named.

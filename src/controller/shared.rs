@@ -10,12 +10,13 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::decide::{Memory, Rules, StatusDetail};
 use crate::discovery::Discovery;
-use crate::engine::{Cause, Engine, Key};
+use crate::engine::{Cause, CredentialsFacts, Engine, Key};
 use crate::http::Sender;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
 use crate::time::{Span, Time};
 
+use super::accounts::Accounts;
 use super::calls::Calls;
 use super::events::Events;
 use super::expiries::ClientEnds;
@@ -26,6 +27,7 @@ use super::stored::Stored;
 /// Everything that the tasks share. Locks are held for moments, never across an await.
 pub(super) struct Shared {
     pub(super) calls: Calls,
+    pub(super) accounts: Accounts,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
     pub(super) events: Events,
@@ -62,6 +64,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a controller is made of.
 pub(super) struct Parts {
     pub(super) calls: Calls,
+    pub(super) accounts: Accounts,
     pub(super) sender: Sender,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
@@ -78,6 +81,7 @@ impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Shared {
             calls: parts.calls,
+            accounts: parts.accounts,
             discovery: Discovery::new(
                 parts.sender.clone(),
                 parts.clock.clone(),
@@ -143,8 +147,19 @@ impl Shared {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
         self.client_ends.forget(key);
-        lock(&self.index).remove(key);
         lock(&self.recent).objects.remove(key);
+        let users = lock(&self.index).remove(key);
+        self.lent_changed(&users);
+    }
+
+    /// What these resources ask with is not what it was: another one's token, or whether there is a circle.
+    pub(super) fn lent_changed(&self, keys: &[Key]) {
+        for key in keys {
+            let version = lock(&self.index).credentials_of(key);
+            let facts = version.map(|version| CredentialsFacts { version });
+            self.changed(key, Cause::Credentials(facts));
+            self.changed(key, Cause::Look);
+        }
     }
 
     /// Keeps an object that a watch has just brought, for the work that it will lead to; as JSON, which is a fraction of

@@ -12,6 +12,7 @@ use crate::http::address::AddressRules;
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::server::ListenError;
 
+use super::accounts::Accounts;
 use super::api_of;
 use super::calls::CallError;
 use super::shared::Shared;
@@ -46,8 +47,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is asked whether the CRD is there.
 const CRD_PAUSE: Duration = Duration::from_secs(5);
 
-/// The client, and the namespace we are in.
-pub(super) async fn client(arguments: &RunArgs) -> Result<(Client, String), StartError> {
+/// The client, the namespace we are in, and what tokens of `ServiceAccounts` are made with.
+pub(super) async fn client(arguments: &RunArgs) -> Result<(Client, String, Accounts), StartError> {
     let told = |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
     let options = KubeConfigOptions {
         context: arguments.context.clone(),
@@ -75,8 +76,9 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<(Client, String), Star
     // Every call has a deadline and a next try of its own.
     config.default_retry = false;
     let namespace = config.default_namespace.clone();
+    let accounts = Accounts::new(&config);
     let client = Client::try_from(config).map_err(|error| told(&error))?;
-    Ok((client, namespace))
+    Ok((client, namespace, accounts))
 }
 
 /// The sender of token requests.

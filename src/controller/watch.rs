@@ -17,6 +17,7 @@ use crate::decide::{
     resource_facts, token_facts, uid_fact,
 };
 use crate::engine::{Cause, Key, ResourceFacts};
+use crate::references;
 use crate::server::Beat;
 
 use super::convert::metadata_seen;
@@ -184,7 +185,7 @@ impl Listener<Stored> for Resources {
         let object = &mut stored.object;
         let mut facts = self.facts(&key, object);
         let spec = &object.spec;
-        let (known, moved, credentials) = {
+        let (known, moved, told, credentials) = {
             let mut index = lock(&self.shared.index);
             let known = index.knows(&key);
             let seen = ordered(object.metadata.resource_version.as_deref());
@@ -197,7 +198,9 @@ impl Listener<Stored> for Resources {
                 &spec.token_secret.name,
                 seen,
             );
-            (known, moved, index.credentials_of(&key))
+            let names = references::named(spec);
+            let told = index.refer(&key, &names, moved || !known);
+            (known, moved, told, index.credentials_of(&key))
         };
         self.shared.client_ends.note(&key, object.status.as_ref());
         if moved {
@@ -221,6 +224,7 @@ impl Listener<Stored> for Resources {
             let facts = crate::engine::CredentialsFacts { version };
             self.shared.changed(&key, Cause::Credentials(Some(facts)));
         }
+        self.shared.lent_changed(&told);
     }
 
     fn gone(&mut self, stored: Stored) {
@@ -277,10 +281,14 @@ impl Credentials {
         let (users, lookers) = {
             let mut index = lock(&self.shared.index);
             index.credentials_seen(secret, told);
-            (index.users(secret), index.lookers(secret))
+            let users = index.users(secret).into_iter();
+            let users: Vec<_> = users
+                .map(|key| (key.clone(), index.credentials_of(&key)))
+                .collect();
+            (users, index.lookers(secret))
         };
-        for key in users {
-            let facts = told.map(|(version, _)| crate::engine::CredentialsFacts { version });
+        for (key, version) in users {
+            let facts = version.map(|version| crate::engine::CredentialsFacts { version });
             self.shared.changed(&key, Cause::Credentials(facts));
         }
         for key in lookers {

@@ -15,6 +15,7 @@ use crate::queue::LaneReport;
 use crate::time::{Span, Time};
 use crate::walk::{Trouble, World, WriteError, identity};
 
+use super::accounts;
 use super::act;
 use super::observe::observe;
 use super::shared::{Shared, lock};
@@ -50,6 +51,7 @@ impl World for Cluster {
     async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
         match need {
             Need::Discovery => self.0.discovery.need(seen, spec).await,
+            Need::ServiceAccountToken(token) => accounts::token(&self.0, seen, token).await,
         }
     }
 

@@ -6,10 +6,12 @@ use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus, validate};
 use crate::engine::{Attempt, CredentialsFacts, ResourceFacts, TokenFacts, attempt_inputs};
 use crate::inputs;
-use crate::oauth;
+use crate::oauth::{self, TokenSource};
+use crate::secret::Secret;
 use crate::time::Time;
 
-use super::observed::{FailedAttempt, NOTHING_LENT, SecretSeen};
+use super::observed::{FailedAttempt, NOTHING_LENT, Observed, SecretSeen};
+use super::references::{lent_together, published};
 use super::state::{REFRESH_REQUESTED, State, request_name, short};
 
 /// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
@@ -105,6 +107,13 @@ pub fn nothing_lent() -> CredentialsFacts {
     }
 }
 
+/// What the engine keeps of what several Secrets lend together ([`lent_together`]).
+pub fn lent_facts(versions: &[u64]) -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(&lent_together(versions)),
+    }
+}
+
 impl FailedAttempt {
     /// What the engine keeps of it.
     pub fn fact(&self) -> Attempt {
@@ -119,10 +128,8 @@ impl FailedAttempt {
 }
 
 /// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
-pub fn relevant_content(
-    spec: &Validated,
-    credentials: Option<&SecretSeen>,
-) -> crate::secret::Secret {
+pub fn relevant_content(seen: &Observed, spec: &Validated) -> Secret {
+    let credentials = seen.credentials.as_ref();
     let client = &spec.client;
     let mut keys = oauth::request::required_keys(client);
     if client.client_id.is_none() {
@@ -136,11 +143,21 @@ pub fn relevant_content(
     let mut content = Vec::new();
     for key in keys {
         let value = credentials.and_then(|secret| secret.data.get(&key));
-        let length = value.map_or(u64::MAX, |value| value.len() as u64);
-        content.extend((key.len() as u64).to_le_bytes());
-        content.extend(key.as_bytes());
-        content.extend(length.to_le_bytes());
-        content.extend(value.map_or(&[][..], |value| value.expose_bytes()));
+        part(&mut content, &key, value);
     }
-    crate::secret::Secret::new(content)
+    let tokens = seen.tokens(spec);
+    for token in published(spec) {
+        let value = tokens.0.get(&TokenSource::Published(token.clone()));
+        part(&mut content, &token.client, value);
+    }
+    Secret::new(content)
+}
+
+/// A name and what it stands for, so that no two lists of them are the same bytes.
+fn part(content: &mut Vec<u8>, name: &str, value: Option<&Secret>) {
+    let length = value.map_or(u64::MAX, |value| value.len() as u64);
+    content.extend((name.len() as u64).to_le_bytes());
+    content.extend(name.as_bytes());
+    content.extend(length.to_le_bytes());
+    content.extend(value.map_or(&[][..], |value| value.expose_bytes()));
 }

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use crate::api::validate::Validated;
-use crate::oauth::Metadata;
+use crate::oauth::{Metadata, ServiceAccountToken, TokenSource};
+use crate::secret::Secret;
 
+use super::accounts;
 use super::observed::Observed;
 
 /// What is needed first.
@@ -15,6 +17,8 @@ use super::observed::Observed;
 pub enum Need {
     /// The document of the issuer that the resource names (RFC 8414): it tells where the token endpoint is.
     Discovery,
+    /// A token of a `ServiceAccount`, for this attempt alone.
+    ServiceAccountToken(ServiceAccountToken),
 }
 
 /// What was got for a [`Need`].
@@ -22,14 +26,16 @@ pub enum Need {
 pub enum Got {
     /// The issuer's document.
     Discovery(Arc<Metadata>),
+    /// The token.
+    ServiceAccountToken(ServiceAccountToken, Secret),
 }
 
 /// What is needed before a request can be built, one thing at a time; `None` when nothing is.
-pub(super) fn needed(_seen: &Observed, spec: &Validated) -> Option<Need> {
+pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Need> {
     if !spec.client.is_located() {
         return Some(Need::Discovery);
     }
-    None
+    accounts::needed(seen, spec)
 }
 
 impl Observed {
@@ -40,6 +46,11 @@ impl Observed {
                 if let Ok(spec) = &mut self.resource.spec {
                     spec.client.locate(&metadata);
                 }
+            }
+            Got::ServiceAccountToken(token, secret) => {
+                self.made
+                    .0
+                    .insert(TokenSource::ServiceAccount(token), secret);
             }
         }
     }

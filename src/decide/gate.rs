@@ -6,13 +6,15 @@ use crate::engine::Wants;
 use crate::schedule;
 use crate::time::{Span, Time};
 
+use super::accounts;
 use super::certificate;
 use super::messages;
 use super::observed::{CaSeen, FailedAttempt, Observed, SecretSeen};
+use super::references;
 use super::situation::Problem;
 use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};
 use super::want::{Because, our_target};
-use super::{LOOK_AT_CA, LOOK_WHILE_WAITING};
+use super::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
 
 /// Whether a request may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,12 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     }
     if let Some(found) = certificate::not_ready(seen, spec, now) {
         return Some(found);
+    }
+    if let Some(problem) = references::not_ready(seen, spec, now) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = accounts::not_ready(seen, spec) {
+        return Some((problem, Wants::LookAt(now + LOOK_AT_ACCOUNT)));
     }
     match (&seen.ca, &spec.ca_bundle) {
         (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),

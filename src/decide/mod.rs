@@ -3,6 +3,7 @@
 //! The order of the questions is the order of the rules: is it ours to act on at all, may the token Secret be written, is a
 //! token wanted, may it be asked for now. Whether the Secret may be written is settled *before* anything is sent.
 
+mod accounts;
 mod answer;
 mod barred;
 mod certificate;
@@ -14,6 +15,7 @@ mod messages;
 mod notices;
 mod observed;
 mod ownership;
+mod references;
 mod report;
 mod secret_write;
 mod situation;
@@ -22,13 +24,14 @@ mod state;
 pub(crate) mod tests;
 mod want;
 
+pub use accounts::{AccountSeen, account_tokens};
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{
-    credentials_facts, known_facts, lane, lane_of, nothing_lent, relevant_content, resource_facts,
-    token_facts, uid_fact,
+    credentials_facts, known_facts, lane, lane_of, lent_facts, nothing_lent, relevant_content,
+    resource_facts, token_facts, uid_fact,
 };
 pub use first::{Got, Need};
 pub use notices::{Notice, NoticeKind};
@@ -37,6 +40,7 @@ pub use observed::{
     Rules, SecretSeen, Written,
 };
 pub use ownership::{Ownership, ownership};
+pub use references::{Found, Reference, published};
 pub use report::{Report, StatusDetail, report};
 pub use secret_write::{On, SecretWrite, rewrite};
 pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
@@ -61,6 +65,8 @@ const LOOK_AT_FOREIGN: Span = Span::from_seconds(60);
 const LOOK_WHILE_WAITING: Span = Span::from_seconds(300);
 /// How often a missing or broken CA bundle is looked at: ConfigMaps are not watched.
 const LOOK_AT_CA: Span = Span::from_seconds(60);
+/// How often a ServiceAccount that is missing or not lent is looked at: they are not watched.
+const LOOK_AT_ACCOUNT: Span = Span::from_seconds(60);
 /// How soon a view that contradicts our own writing is read again, and how often before it is believed.
 const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
 pub(crate) const MOST_DOUBTS: u32 = 3;
@@ -236,11 +242,12 @@ fn wanted(
     let credentials = seen.credentials.as_ref();
     let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
     let credentials = credentials.unwrap_or_default();
-    let ingredients = oauth::Ingredients::new(now, &seen.chance);
+    let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
+    ingredients.tokens = seen.tokens(spec);
     let request = match oauth::request::build(&spec.client, &credentials, &ingredients) {
         Ok(request) => Some(request),
         // The credentials will do; where they go is asked for once the time has come.
-        Err(CredentialsProblem::NotLocated) => None,
+        Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {
             let problem = messages::credentials(seen, spec, &problem);
             let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);

@@ -6,13 +6,16 @@ use crate::api::OAuthClientStatus;
 use crate::api::conditions::Reason;
 use crate::api::validate::{SpecProblem, Validated};
 use crate::oauth::Chance;
+use crate::oauth::TokensInHand;
 use crate::oauth::error::FailureClass;
 use crate::schedule;
 use crate::secret::Secret;
 use crate::time::Time;
 
 use super::MOST_DOUBTS;
+use super::accounts::AccountSeen;
 use super::certificate::CertificateSeen;
+use super::references::{Reference, lent_together};
 use super::state::{self, State};
 
 /// Everything that a decision is made from.
@@ -29,6 +32,14 @@ pub struct Observed {
     pub credentials: Option<SecretSeen>,
     /// The client certificate.
     pub certificate: CertificateSeen,
+    /// The other resources whose tokens it asks with, each once, in the order of the spec's fields.
+    pub references: Vec<Reference>,
+    /// The way from this resource by such references back to itself, as names; `None` where there is none.
+    pub cycle: Option<Vec<String>>,
+    /// The `ServiceAccounts` whose tokens it asks with.
+    pub accounts: BTreeMap<String, AccountSeen>,
+    /// The tokens that were made of them for this attempt.
+    pub made: TokensInHand,
     /// The CA bundle.
     pub ca: CaSeen,
     /// Keyed hash of the content of the credentials seen, of the keys that the request uses.
@@ -357,18 +368,24 @@ impl Observed {
         }
     }
 
-    /// Names the version of everything that is lent to the resource: its credentials Secret, if it names one. `None` while
-    /// one that it names is not there.
+    /// Names the version of everything that is lent to the resource: its credentials Secret, if it names one, and the token
+    /// Secrets of other resources that it asks with. `None` while one of them is not there.
     pub fn lent(&self) -> Option<String> {
         let named = match &self.resource.spec {
             Ok(spec) => spec.credentials_secret.is_some(),
             Err(_) => true,
         };
-        match &self.credentials {
-            Some(credentials) => Some(credentials.version()),
-            None if named => None,
-            None => Some(NOTHING_LENT.to_owned()),
+        let own = match &self.credentials {
+            Some(credentials) => credentials.version(),
+            None if named => return None,
+            None => NOTHING_LENT.to_owned(),
+        };
+        if self.references.is_empty() {
+            return Some(own);
         }
+        let mut versions = vec![state::short(&own)];
+        versions.extend(self.referenced_versions()?);
+        Some(lent_together(&versions))
     }
 
     /// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view.

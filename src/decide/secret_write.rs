@@ -11,7 +11,7 @@ use crate::time::Time;
 
 use super::observed::{Observed, Owner, SecretSeen};
 use super::ownership::{Ownership, ownership};
-use super::state::{ADOPT, Managed, PREFIX, State, TOKEN_LABEL};
+use super::state::{ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, State, TOKEN_LABEL};
 use super::want::{Because, our_target, same_inputs};
 
 /// A write of a token Secret.
@@ -188,12 +188,17 @@ fn wanted(
 ) -> BTreeMap<String, Option<String>> {
     let gone = before
         .iter()
-        .filter(|key| !spec.contains_key(*key) && !key.starts_with(PREFIX))
+        .filter(|key| !spec.contains_key(*key) && may_set(key))
         .map(|key| (key.clone(), None));
     let set = spec
         .iter()
         .map(|(key, value)| (key.clone(), Some(value.clone())));
     gone.chain(set).collect()
+}
+
+/// Whether a resource may put such a label or annotation on its Secret: of our own only those by which it lends its token.
+fn may_set(key: &str) -> bool {
+    !key.starts_with(PREFIX) || [CREDENTIALS_LABEL, ALLOWED_HOSTS].contains(&key)
 }
 
 fn differing(

@@ -82,7 +82,7 @@ impl Files {
         self.tell_credentials(key, &object);
     }
 
-    fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
+    pub(super) fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
         let facts = match credentials_of(key, object) {
             None => Some(decide::nothing_lent()),
             Some(secret) => self
@@ -90,6 +90,7 @@ impl Files {
                 .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
                 .map(|seen| decide::credentials_facts(&seen.uid, &seen.resource_version)),
         };
+        let facts = self.lent(key, object, facts);
         self.tell(key, Cause::Credentials(facts));
     }
 
@@ -124,6 +125,8 @@ impl Files {
             }
         }
         self.tell_changes(&changes);
+        let changed = std::mem::take(&mut self.known().changed);
+        self.tell_dependents(&changed);
         self.tell_problems(changes.problems);
         whole
     }
@@ -164,7 +167,11 @@ impl Files {
         }
         self.store.save_client(key, &kept)?;
         let object = kept.object.clone();
-        self.known().clients.insert(key.clone(), kept);
+        {
+            let mut known = self.known();
+            known.clients.insert(key.clone(), kept);
+            known.changed.insert(key.clone());
+        }
         if is_new {
             self.introduce(key);
         } else {
@@ -186,6 +193,7 @@ impl Files {
             known.clients.remove(key);
             known.memories.remove(key);
             known.claims.retain(|_, holder| holder != key);
+            known.changed.insert(key.clone());
         }
         self.tell(key, Cause::Gone);
         let uid = kept.object.metadata.uid.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What the parts of one process share, and what they ask of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,8 @@ pub(super) struct Files {
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
     pub(super) rules: Rules,
+    /// Files that hold tokens of `ServiceAccounts`, by their names.
+    pub(super) account_files: BTreeMap<String, PathBuf>,
     known: Mutex<Known>,
 }
 
@@ -43,6 +46,8 @@ pub(super) struct Known {
     pub(super) claims: BTreeMap<Key, Key>,
     /// Resources that a request was sent for.
     pub(super) asked: BTreeSet<Key>,
+    /// Resources that came, changed or went, until those who ask with their tokens are told.
+    pub(super) changed: BTreeSet<Key>,
     pub(super) problems: BTreeSet<BadManifest>,
 }
 
@@ -69,6 +74,7 @@ impl Files {
             ending: AtomicBool::new(false),
             sender,
             rules,
+            account_files: BTreeMap::new(),
             known: Mutex::default(),
         }
     }

@@ -10,9 +10,11 @@
 //! | `store` | what must survive a restart |
 //! | `folder`, `metadata`, `tokens` | the output: one folder, one Secret's metadata, all token Secrets |
 //! | `changes` | resources that come, change and go |
-//! | `files`, `observe`, `world` | what the process knows, what a walk sees of it and does to it |
+//! | `accounts` | tokens of `ServiceAccounts`, given in files |
+//! | `files`, `observe`, `references`, `world` | what the process knows, what a walk sees of it and does to it |
 //! | `lines` | what is printed |
 
+mod accounts;
 mod catalogue;
 mod changes;
 mod documents;
@@ -21,6 +23,7 @@ mod folder;
 mod lines;
 mod metadata;
 mod observe;
+mod references;
 mod sources;
 mod store;
 mod tokens;
@@ -135,7 +138,12 @@ impl Driver {
             require_allowed_hosts: args.require_allowed_hosts,
             allow_http: args.guard.allow_http,
         };
-        let files = Files::new(clock, store, tokens, engine, sender, rules);
+        let mut files = Files::new(clock, store, tokens, engine, sender, rules);
+        files.account_files = args
+            .service_account_token_file
+            .into_iter()
+            .map(|file| (file.name, file.path))
+            .collect();
         files
             .begin(loaded, |path| sources.covers(path))
             .map_err(told)?;

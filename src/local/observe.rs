@@ -13,6 +13,7 @@ use crate::decide::{
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
+use crate::oauth::TokensInHand;
 use crate::walk::certificate_seen;
 
 impl Files {
@@ -119,15 +120,6 @@ impl Files {
                 certificate_seen(self.credentials(&Key::new(key.namespace(), &named.secret)))
             }
         };
-        let content = spec
-            .as_ref()
-            .ok()
-            .filter(|_| named.is_none() || credentials.is_some())
-            .map(|spec| {
-                let relevant = decide::relevant_content(spec, credentials.as_ref());
-                let hash = self.store.hash("content", relevant.expose_bytes());
-                u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default())
-            });
         let status = object.status.clone().unwrap_or_default();
         let mut memory = self
             .known()
@@ -145,7 +137,7 @@ impl Files {
             Some(_) => None,
         };
         let annotations = object.metadata.annotations.as_ref();
-        Ok(Some(Observed {
+        let mut seen = Observed {
             now: self.clock.now(),
             resource: Resource {
                 namespace: key.namespace().to_owned(),
@@ -170,11 +162,23 @@ impl Files {
             ca: spec
                 .as_ref()
                 .map_or(CaSeen::NotNamed, |spec| self.ca(key, spec)),
-            content,
+            references: self.references(key, &object)?,
+            cycle: self.cycle(key, &object),
+            accounts: self.accounts(&object),
+            made: TokensInHand::default(),
+            content: None,
             memory,
             may_request,
             rules: self.rules,
             chance: self.clock.chance(),
-        }))
+        };
+        if let (Ok(spec), true) = (&spec, seen.lent().is_some()) {
+            let relevant = decide::relevant_content(&seen, spec);
+            let hash = self.store.hash("content", relevant.expose_bytes());
+            seen.content = Some(u64::from_le_bytes(
+                hash.first_chunk().copied().unwrap_or_default(),
+            ));
+        }
+        Ok(Some(seen))
     }
 }

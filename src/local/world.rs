@@ -1,5 +1,6 @@
 //! The world of files, as the walk acts on it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -64,6 +65,7 @@ impl World for Files {
 
     async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
         match need {
+            Need::ServiceAccountToken(token) => self.account_token(token),
             Need::Discovery => self.discovery.need(seen, spec).await,
         }
     }
@@ -122,7 +124,13 @@ impl World for Files {
         };
         let secret = Key::new(key.namespace(), &write.name);
         let now = self.clock.now();
-        tokio::task::block_in_place(|| self.tokens.write(&self.store, &secret, write, now, wanted))
+        let written = tokio::task::block_in_place(|| {
+            self.tokens.write(&self.store, &secret, write, now, wanted)
+        });
+        if written.is_ok() {
+            self.tell_dependents(&BTreeSet::from([key.clone()]));
+        }
+        written
     }
 
     async fn delete(&self, key: &Key, doomed: &Doomed) -> Result<(), Trouble> {

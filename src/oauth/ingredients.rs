@@ -1,7 +1,11 @@
 //! What a token request is made of besides spec and credentials: what is new at every attempt.
 
+use std::collections::BTreeMap;
+
 use ring::rand::SystemRandom;
 
+use super::exchange::TokenSource;
+use crate::secret::Secret;
 use crate::time::Time;
 
 /// Chance for one attempt, drawn at the rim: [`crate::clock::Clock::chance`]. Not to be copied, so that no identifier
@@ -19,11 +23,21 @@ pub struct Ingredients<'a> {
     pub now: Time,
     /// Chance for this attempt alone.
     pub chance: &'a Chance,
+    /// Tokens that go into the request and stand in no credentials Secret.
+    pub tokens: TokensInHand,
 }
+
+/// Tokens made or read for one attempt, by where they come from. Secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TokensInHand(pub BTreeMap<TokenSource, Secret>);
 
 impl<'a> Ingredients<'a> {
     /// For a request that needs nothing but time and chance.
     pub fn new(now: Time, chance: &'a Chance) -> Self {
-        Ingredients { now, chance }
+        Ingredients {
+            now,
+            chance,
+            tokens: TokensInHand::default(),
+        }
     }
 }

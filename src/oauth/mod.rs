@@ -7,6 +7,7 @@ pub mod assertion;
 pub mod discovery;
 pub mod document;
 pub mod error;
+pub mod exchange;
 pub mod ingredients;
 pub mod jwt;
 pub mod request;
@@ -20,7 +21,8 @@ use crate::time::{Span, Time};
 pub use assertion::{ClientAssertion, JwtBearer};
 pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
-pub use ingredients::{Chance, Ingredients};
+pub use exchange::{Exchange, PublishedToken, ServiceAccountToken, TokenInput, TokenSource};
+pub use ingredients::{Chance, Ingredients, TokensInHand};
 pub use request::CredentialsProblem;
 
 /// What a resource makes us send, validated: a token endpoint and everything that shapes the request to it.
@@ -113,6 +115,8 @@ pub enum Grant {
     Password,
     /// RFC 7523 section 2.1: an assertion that we sign.
     JwtBearer(Box<JwtBearer>),
+    /// RFC 8693.
+    TokenExchange(Box<Exchange>),
     /// Any other `grant_type`, sent by name with the resource's own parameters.
     Other(String),
 }
@@ -147,6 +151,9 @@ pub enum ClientAuthentication {
     TlsClientAuth,
     /// The same with a certificate that the provider knows by itself (RFC 8705 section 2.2).
     SelfSignedTlsClientAuth,
+    /// A token of a Kubernetes `ServiceAccount` as `client_assertion` (RFC 7523 section 2.2); `client_id` is sent when there
+    /// is one.
+    ServiceAccountToken(ServiceAccountToken),
 }
 
 impl ClientAuthentication {
@@ -261,6 +268,8 @@ pub struct ResponseShape {
     pub token_type: Option<String>,
     /// JSON pointer to the granted scope; `None` is `/scope`.
     pub scope: Option<String>,
+    /// What the answer must say of the type of the token, with a grant that asks for a type (RFC 8693 section 2.2.1).
+    pub issued_type: IssuedType,
     /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.
     pub expiry: Option<ExpiryShape>,
     /// Where no lifetime is given, the token's end is the `exp` of the token, if that is a JWT.
@@ -278,6 +287,18 @@ pub struct SuccessShape {
     pub pointer: String,
     /// What stands there, as text.
     pub value: String,
+}
+
+/// What an answer must say of the type of the token that was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum IssuedType {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// Whatever is no refresh token.
+    Any,
+    /// This one.
+    Requested(String),
 }
 
 /// Where and how an answer tells the token's end.

@@ -13,6 +13,7 @@
 mod assertion;
 mod call;
 mod credentials;
+mod exchange;
 mod names;
 mod write;
 
@@ -23,6 +24,7 @@ pub use credentials::{CredentialsProblem, required_keys, single_line};
 pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
 
 use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
+use super::exchange::{TOKEN_EXCHANGE, TokenSource};
 use super::{
     BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
     Ingredients, ParameterValue,
@@ -85,6 +87,7 @@ pub fn grant_type(grant: &Grant) -> &str {
         Grant::ClientCredentials => "client_credentials",
         Grant::Password => "password",
         Grant::JwtBearer(_) => JWT_BEARER,
+        Grant::TokenExchange(_) => TOKEN_EXCHANGE,
         Grant::Other(name) => name,
     }
 }
@@ -101,6 +104,9 @@ fn parameters(
         list.push(("grant_type".to_owned(), Text::new(name)));
     }
     identify(client, reader, ingredients, &mut list)?;
+    if let Grant::TokenExchange(exchange) = &client.grant {
+        list.extend(exchange::parameters(exchange, reader, ingredients)?);
+    }
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
     if client.grant == Grant::Password {
         add("username", reader.credential(&client.keys.username)?);
@@ -177,6 +183,19 @@ fn identify(
             if let Some(id) = optional_client_id(client, reader)? {
                 add("client_id", id);
             }
+        }
+        ClientAuthentication::ServiceAccountToken(token) => {
+            if let Some(id) = optional_client_id(client, reader)? {
+                add("client_id", id);
+            }
+            let source = TokenSource::ServiceAccount(token.clone());
+            let assertion = ingredients.tokens.get(&source)?.expose();
+            let assertion = assertion.ok_or(CredentialsProblem::NoToken)?;
+            add(
+                "client_assertion_type",
+                Text::new(CLIENT_ASSERTION_TYPE.to_owned()),
+            );
+            add("client_assertion", Text::new(assertion.to_owned()));
         }
     }
     Ok(())

@@ -15,7 +15,8 @@ mod told;
 use serde_json::Value;
 
 use super::document;
-use super::{Document, ErrorCode, HttpAnswer, ResponseShape, Token, TokenError};
+use super::exchange;
+use super::{Document, ErrorCode, HttpAnswer, IssuedType, ResponseShape, Token, TokenError};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -138,6 +139,16 @@ fn token(shape: &ResponseShape, value: Value, received: Time) -> Result<Token, &
         &mut remarks,
     )?;
     let token_type = token_type(at(&value, shape.token_type.as_deref(), "/token_type"))?;
+    match &shape.issued_type {
+        IssuedType::Unsaid => {}
+        IssuedType::Any => exchange::check_issued_type(None, &value, &mut remarks)?,
+        IssuedType::Requested(wanted) => {
+            exchange::check_issued_type(Some(wanted), &value, &mut remarks)?;
+        }
+    }
+    if token_type == exchange::NOT_APPLICABLE {
+        remarks.push(exchange::NOT_APPLICABLE_REMARK);
+    }
     let scope = scope(at(&value, shape.scope.as_deref(), "/scope"), &mut remarks);
     let lifetime = match &shape.expiry {
         Some(shape) => expiry::configured(shape, &value, received, &mut remarks)?,
@@ -194,6 +205,9 @@ fn token_type(found: Option<&Value>) -> Result<String, &'static str> {
         None => Ok("Bearer".to_owned()),
         Some(Value::String(kind)) if kind.is_empty() || kind.eq_ignore_ascii_case("bearer") => {
             Ok("Bearer".to_owned())
+        }
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case(exchange::NOT_APPLICABLE) => {
+            Ok(exchange::NOT_APPLICABLE.to_owned())
         }
         Some(Value::String(kind))
             if kind.len() <= MAX_TOKEN_TYPE && kind.bytes().all(|byte| byte.is_ascii_graphic()) =>

@@ -26,10 +26,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec",
         field: ".credentials",
-        cel: "has(self.credentials) || ((self.clientAuthentication.method == 'none' || \
+        cel: "has(self.credentials) || ((self.clientAuthentication.method in ['none', 'service_account_token'] || \
               (self.clientAuthentication.method in ['tls_client_auth', 'self_signed_tls_client_auth'] && has(self.clientAuthentication.clientID) && \
               has(self.clientAuthentication.tlsClientAuth) && has(self.clientAuthentication.tlsClientAuth.secretName))) && self.grant.type != 'password' && \
               self.grant.type != 'urn:ietf:params:oauth:grant-type:jwt-bearer' && \
+              (!has(self.grant.tokenExchange) || (!has(self.grant.tokenExchange.subjectToken.credentialsKey) && \
+              (!has(self.grant.tokenExchange.actorToken) || !has(self.grant.tokenExchange.actorToken.credentialsKey)))) && \
               (!has(self.parameters) || self.parameters.all(p, !has(p.credentialsKey))) && \
               (!has(self.request.headers) || self.request.headers.all(h, !has(h.credentialsKey))))",
         message: "is required: name the Secret that holds what the client authentication, the grant, or a credentialsKey needs",
@@ -39,7 +41,11 @@ pub(super) const RULES: &[Rule] = &[
             let grant = v.pointer("/grant/type").map(text);
             let method = v.pointer("/clientAuthentication/method").map(text);
             v.get("credentials").is_some()
-                || ((method == Some("none") || by_certificate(v))
+                || ((matches!(method, Some("none" | "service_account_token")) || by_certificate(v))
+                    && v.pointer("/grant/tokenExchange/subjectToken/credentialsKey")
+                        .is_none()
+                    && v.pointer("/grant/tokenExchange/actorToken/credentialsKey")
+                        .is_none()
                     && grant != Some("password")
                     && grant != Some(JWT_BEARER)
                     && !keyed("/parameters")

@@ -6,8 +6,7 @@ use crate::api::words;
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.grant.type",
-        "!(self in ['refresh_token', 'authorization_code', 'urn:ietf:params:oauth:grant-type:device_code', \
-         'urn:ietf:params:oauth:grant-type:token-exchange'])",
+        "!(self in ['refresh_token', 'authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'])",
         "is a grant that is not supported yet by this version: use client_credentials, password, or another grant that needs nothing but parameters",
         |v| !words::RESERVED_GRANTS.contains(&text(v)),
     ),

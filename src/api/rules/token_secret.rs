@@ -1,7 +1,7 @@
 //! Rules on `spec.refresh` and `spec.tokenSecret`: when a token is replaced, and where it goes.
 
 use super::{Rule, field, keys, object_name, own, text, values};
-use crate::api::words;
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, words};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -65,9 +65,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     own(
         "spec.tokenSecret.labels",
-        "!self.exists(k, k.startsWith('oauthclient.dev/'))",
-        "must not set labels of oauthclient.dev, which are the operator's own: remove them",
-        |v| !keys(v).any(|key| key.starts_with("oauthclient.dev/")),
+        "!self.exists(k, k.startsWith('oauthclient.dev/') && (k != 'oauthclient.dev/credentials' || self[k] != 'true'))",
+        "must not set labels of oauthclient.dev, which are the operator's own (but for oauthclient.dev/credentials: \"true\", which lends \
+         the token to other OAuthClients): remove them",
+        |v| {
+            !v.as_object().into_iter().flatten().any(|(key, value)| {
+                key.starts_with("oauthclient.dev/")
+                    && (key != CREDENTIALS_LABEL || text(value) != "true")
+            })
+        },
     ),
     own(
         "spec.tokenSecret.labels",
@@ -83,11 +89,12 @@ pub(super) const RULES: &[Rule] = &[
     ),
     own(
         "spec.tokenSecret.annotations",
-        "!self.exists(k, k.startsWith('oauthclient.dev/') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
-        "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which others keep: remove them",
+        "!self.exists(k, (k.startsWith('oauthclient.dev/') && k != 'oauthclient.dev/allowed-hosts') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
+        "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which others keep: remove them (of \
+         oauthclient.dev, only allowed-hosts may be set)",
         |v| {
             !keys(v).any(|key| {
-                key.starts_with("oauthclient.dev/")
+                (key.starts_with("oauthclient.dev/") && key != ALLOWED_HOSTS_ANNOTATION)
                     || key == "kubectl.kubernetes.io/last-applied-configuration"
             })
         },

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assertion::{ClientSecretJwt, JwtBearer, PrivateKeyJwt};
 use super::client_certificate::{ClientCertificate, TlsClientAuth};
+use super::exchange::{ServiceAccountToken, TokenExchange};
 
 /// The server that issues tokens: exactly one of tokenURL and issuerURL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,14 +81,18 @@ fn ca_crt() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// The grant_type: client_credentials, password, urn:ietf:params:oauth:grant-type:jwt-bearer, or the name of an extension
-    /// grant, which is sent as it is together with parameters.
+    /// The grant_type: client_credentials, password, urn:ietf:params:oauth:grant-type:jwt-bearer,
+    /// urn:ietf:params:oauth:grant-type:token-exchange, or the name of an extension grant, which is sent as it is together with
+    /// parameters.
     #[serde(rename = "type", default = "client_credentials")]
     #[schemars(length(min = 1, max = 128))]
     pub type_: String,
     /// Only with type urn:ietf:params:oauth:grant-type:jwt-bearer: what the assertion says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt_bearer: Option<JwtBearer>,
+    /// Only with type urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): what is exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_exchange: Option<TokenExchange>,
 }
 
 fn client_credentials() -> String {
@@ -99,6 +104,7 @@ impl Default for Grant {
         Grant {
             type_: client_credentials(),
             jwt_bearer: None,
+            token_exchange: None,
         }
     }
 }
@@ -108,11 +114,12 @@ impl Default for Grant {
 #[serde(rename_all = "camelCase")]
 pub struct ClientAuthentication {
     /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; private_key_jwt
-    /// and client_secret_jwt send an assertion signed with the private key or the client secret; none
-    /// sends the client id alone, where the Secret has one (for credentials in parameters or headers). tls_client_auth and
+    /// and client_secret_jwt send an assertion signed with the private key or the client secret; service_account_token sends a
+    /// token of a Kubernetes ServiceAccount as client_assertion, so that no secret is stored anywhere; none sends the client id
+    /// alone, where there is one (for credentials in parameters or headers). tls_client_auth and
     /// self_signed_tls_client_auth send the client id, and prove it by a client certificate (RFC 8705).
     #[serde(default = "client_secret_basic")]
-    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none", "tls_client_auth", "self_signed_tls_client_auth"]))]
+    #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "service_account_token", "none", "tls_client_auth", "self_signed_tls_client_auth"]))]
     pub method: String,
     /// The client id, where no Secret holds one. It takes the place of the one in the credentials Secret.
     #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +145,9 @@ pub struct ClientAuthentication {
     /// Only with the methods tls_client_auth and self_signed_tls_client_auth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_client_auth: Option<TlsClientAuth>,
+    /// Only with method service_account_token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_token: Option<ServiceAccountToken>,
 }
 
 fn client_secret_basic() -> String {
@@ -153,6 +163,7 @@ impl Default for ClientAuthentication {
             private_key_jwt: None,
             client_secret_jwt: None,
             tls_client_auth: None,
+            service_account_token: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod expiries;
 mod gates;
 mod lent;
+mod references;
 mod reports;
 mod targets;
 mod total;
@@ -190,6 +191,10 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         leftovers: Vec::new(),
         credentials: Some(credentials(1, "pw")),
         certificate: CertificateSeen::NotNamed,
+        references: Vec::new(),
+        cycle: None,
+        accounts: BTreeMap::new(),
+        made: crate::oauth::TokensInHand::default(),
         ca: CaSeen::NotNamed,
         content: Some(content("pw")),
         memory: Memory::default(),

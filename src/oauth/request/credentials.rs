@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::Text;
 use super::names::NameProblem;
 use crate::oauth::jwt::KeyProblem;
-use crate::oauth::{Client, ClientAuthentication, Credentials, Grant};
+use crate::oauth::{Client, ClientAuthentication, Credentials, Grant, TokenSource};
 
 /// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,6 +54,9 @@ pub enum CredentialsProblem {
         /// What is wrong with it.
         problem: KeyProblem,
     },
+    /// A token that the request needs was neither made nor read: what decides on a request sees to it that it is.
+    #[error("a token that the request needs is not at hand")]
+    NoToken,
     /// A parameter or header of the resource is at odds with the request; validation finds this before.
     #[error(transparent)]
     Name(#[from] NameProblem),
@@ -72,7 +75,9 @@ impl CredentialsProblem {
             | CredentialsProblem::Control { key }
             | CredentialsProblem::Colon { key }
             | CredentialsProblem::Key { key, .. } => Some(key),
-            CredentialsProblem::Name(_) | CredentialsProblem::NotLocated => None,
+            CredentialsProblem::Name(_)
+            | CredentialsProblem::NotLocated
+            | CredentialsProblem::NoToken => None,
         }
     }
 }
@@ -101,7 +106,7 @@ pub fn required_keys(client: &Client) -> Vec<String> {
                 keys.push(&client.keys.client_id);
             }
         }
-        ClientAuthentication::None => {}
+        ClientAuthentication::None | ClientAuthentication::ServiceAccountToken(_) => {}
     }
     if client.grant == Grant::Password {
         keys.extend([&client.keys.username, &client.keys.password]);
@@ -109,6 +114,13 @@ pub fn required_keys(client: &Client) -> Vec<String> {
     if let Some(jwt) = client.grant.jwt_bearer() {
         keys.push(&client.keys.private_key);
         keys.extend(jwt.claims.iter().filter_map(|claim| claim.value.key()));
+    }
+    if let Grant::TokenExchange(exchange) = &client.grant {
+        for input in exchange.inputs() {
+            if let TokenSource::CredentialsKey(key) = &input.source {
+                keys.push(key);
+            }
+        }
     }
     for parameter in client.parameters.iter().chain(&client.headers) {
         if let Some(key) = parameter.value.key() {

@@ -113,6 +113,12 @@ pub fn reserved_parameters(client: &Client) -> Vec<&'static str> {
     if client.grant == Grant::Password {
         names.extend(["username", "password"]);
     }
+    if let ClientAuthentication::ServiceAccountToken(_) = &client.authentication {
+        names.extend(["client_assertion", "client_assertion_type"]);
+    }
+    if let Grant::TokenExchange(_) = &client.grant {
+        names.extend(super::exchange::PARAMETERS);
+    }
     names
 }
 

@@ -1,0 +1,34 @@
+//! What of the inputs belongs to tokens that go into a request. How long a `ServiceAccount`'s token lives is no part of it:
+//! that changes nothing of what the provider gives.
+
+use super::Canonical;
+use crate::oauth::{Client, ClientAuthentication, Grant, ServiceAccountToken, TokenSource};
+
+pub(super) fn fields(form: &mut Canonical, client: &Client) {
+    if let ClientAuthentication::ServiceAccountToken(token) = &client.authentication {
+        form.field("clientAssertion", "ServiceAccount");
+        service_account(form, token);
+    }
+    let Grant::TokenExchange(exchange) = &client.grant else {
+        return;
+    };
+    for (input, name) in exchange.inputs().zip(["subjectToken", "actorToken"]) {
+        form.field(name, &input.token_type);
+        match &input.source {
+            TokenSource::CredentialsKey(key) => form.field("credentialsKey", key),
+            TokenSource::ServiceAccount(token) => service_account(form, token),
+            TokenSource::Published(token) => {
+                form.field("oauthClientName", &token.client);
+                form.field("key", &token.key);
+            }
+        }
+    }
+    if let Some(wanted) = &exchange.requested_type {
+        form.field("requestedTokenType", wanted);
+    }
+}
+
+fn service_account(form: &mut Canonical, token: &ServiceAccountToken) {
+    form.field("serviceAccountName", &token.account);
+    form.field("audience", &token.audience);
+}

@@ -1,0 +1,55 @@
+//! Tokens of `ServiceAccounts`, given in files: there is no cluster here to make them.
+
+use std::collections::BTreeMap;
+
+use super::files::Files;
+use crate::api::{OAuthClient, validate};
+use crate::decide::{AccountSeen, Failure, Got, account_tokens};
+use crate::oauth::ServiceAccountToken;
+use crate::secret::Secret;
+
+/// No token is longer than this.
+const LONGEST: u64 = 64 * 1024;
+
+impl Files {
+    /// The `ServiceAccounts` that a resource asks with: those given in files.
+    pub(super) fn accounts(&self, object: &OAuthClient) -> BTreeMap<String, AccountSeen> {
+        let Ok(spec) = validate(object) else {
+            return BTreeMap::new();
+        };
+        let seen = |token: &ServiceAccountToken| match self.account_files.get(&token.account) {
+            Some(_) => AccountSeen::Given,
+            None => AccountSeen::NoCluster,
+        };
+        let tokens = account_tokens(&spec).into_iter();
+        tokens
+            .map(|token| (token.account.clone(), seen(token)))
+            .collect()
+    }
+
+    /// The token of a `ServiceAccount` as its file has it now.
+    pub(super) fn account_token(&self, wanted: &ServiceAccountToken) -> Result<Got, Failure> {
+        let failed = |why: &str| Failure::account_token(wanted, why);
+        let path = self
+            .account_files
+            .get(&wanted.account)
+            .ok_or_else(|| failed("no file was given for it"))?;
+        let size = std::fs::metadata(path).map(|metadata| metadata.len());
+        if size.is_ok_and(|size| size > LONGEST) {
+            return Err(failed("its file is too large for a token"));
+        }
+        let text = std::fs::read_to_string(path)
+            .map(zeroize::Zeroizing::new)
+            .map_err(|_| failed("its file cannot be read"))?;
+        match text.trim() {
+            "" => Err(failed("its file is empty")),
+            token if token.chars().any(|c| c.is_control() || c.is_whitespace()) => {
+                Err(failed("its file holds more than one line"))
+            }
+            token => Ok(Got::ServiceAccountToken(
+                wanted.clone(),
+                Secret::from(token),
+            )),
+        }
+    }
+}

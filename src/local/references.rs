@@ -1,0 +1,96 @@
+//! Tokens of other resources that a resource asks with.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::files::Files;
+use crate::api::OAuthClient;
+use crate::decide::{self, CREDENTIALS_LABEL, Found, Reference, short};
+use crate::engine::{Cause, CredentialsFacts, Key};
+use crate::references::{References, named};
+
+impl Files {
+    /// The other resources whose tokens are asked with, and those tokens.
+    pub(super) fn references(&self, key: &Key, object: &OAuthClient) -> io::Result<Vec<Reference>> {
+        let mut all = Vec::new();
+        for name in named(&object.spec) {
+            let other = Key::new(key.namespace(), name);
+            let there = self.known().clients.get(&other).map(|kept| {
+                let uid = kept.object.metadata.uid.clone();
+                let secret = kept.object.spec.token_secret.name.clone();
+                (uid.unwrap_or_default(), secret)
+            });
+            let found = match there {
+                None => None,
+                Some((uid, secret_name)) => Some(Found {
+                    uid,
+                    secret: self.tokens.see(&Key::new(key.namespace(), &secret_name))?,
+                    secret_name,
+                }),
+            };
+            all.push(Reference {
+                name: name.to_owned(),
+                found,
+            });
+        }
+        Ok(all)
+    }
+
+    /// Who refers to whom, by the manifests as they are now.
+    fn graph(&self) -> References {
+        let mut graph = References::default();
+        for (key, kept) in &self.known().clients {
+            graph.put(key, &named(&kept.object.spec));
+        }
+        graph
+    }
+
+    /// The way from a resource by references back to itself.
+    pub(super) fn cycle(&self, key: &Key, object: &OAuthClient) -> Option<Vec<String>> {
+        if named(&object.spec).is_empty() {
+            return None;
+        }
+        self.graph().cycle(key)
+    }
+
+    /// The version of what is lent to a resource, its own credentials being `own`.
+    pub(super) fn lent(
+        &self,
+        key: &Key,
+        object: &OAuthClient,
+        own: Option<CredentialsFacts>,
+    ) -> Option<CredentialsFacts> {
+        let own = own?;
+        if named(&object.spec).is_empty() {
+            return Some(own);
+        }
+        let mut versions = vec![own.version];
+        for one in self.references(key, object).ok()? {
+            let secret = one.found?.secret?;
+            let lent = secret.has_label(CREDENTIALS_LABEL, "true");
+            versions.push(lent.then(|| short(&secret.version()))?);
+        }
+        Some(decide::lent_facts(&versions))
+    }
+
+    /// These resources, their token Secrets, or whom they refer to have changed: those who ask with their tokens are told,
+    /// over any distance, since a circle may have been closed or opened.
+    pub(super) fn tell_dependents(&self, changed: &BTreeSet<Key>) {
+        let graph = self.graph();
+        let users: BTreeSet<Key> = changed
+            .iter()
+            .flat_map(|key| graph.dependents(key))
+            .collect();
+        for user in users {
+            let object = self
+                .known()
+                .clients
+                .get(&user)
+                .map(|kept| kept.object.clone());
+            if let Some(object) = object {
+                self.tell_credentials(&user, &object);
+                self.tell(&user, Cause::Look);
+            }
+        }
+    }
+}

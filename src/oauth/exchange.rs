@@ -1,0 +1,136 @@
+//! Token exchange (RFC 8693): the tokens that go in, and the type of the one that comes out.
+
+use serde_json::Value;
+
+use super::request::CredentialsProblem;
+use super::{Ingredients, TokensInHand};
+use crate::secret::Secret;
+
+/// The name of the grant (RFC 8693 section 2.1).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The type of an access token (RFC 8693 section 3).
+pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// The type of a JWT (RFC 8693 section 3).
+pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// The type of a refresh token (RFC 8693 section 3).
+const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+
+/// What is exchanged for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// On whose behalf the request is made.
+    pub subject: TokenInput,
+    /// Who acts for it, where that is told.
+    pub actor: Option<TokenInput>,
+    /// The type of the token that is wanted; `None` leaves it to the server.
+    pub requested_type: Option<String>,
+}
+
+/// A token that goes into a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInput {
+    /// Where it comes from.
+    pub source: TokenSource,
+    /// Its type, a URI (RFC 8693 section 3).
+    pub token_type: String,
+}
+
+/// Where a token that goes into a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenSource {
+    /// This key of the credentials Secret.
+    CredentialsKey(String),
+    /// A token of a `ServiceAccount`, made for the attempt.
+    ServiceAccount(ServiceAccountToken),
+    /// What another resource has published.
+    Published(PublishedToken),
+}
+
+/// A token of a `ServiceAccount` that is to be made for one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceAccountToken {
+    /// The `ServiceAccount`, in the resource's namespace.
+    pub account: String,
+    /// Whom the token is for: its `aud` (RFC 7519 section 4.1.3).
+    pub audience: String,
+    /// How long it lives, in seconds; at least 600.
+    pub expiration_seconds: i64,
+}
+
+/// A token that another resource of the namespace keeps in its token Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublishedToken {
+    /// The other resource.
+    pub client: String,
+    /// The key of its token Secret.
+    pub key: String,
+}
+
+impl Exchange {
+    /// What goes in: the subject's token, then the actor's.
+    pub fn inputs(&self) -> impl Iterator<Item = &TokenInput> {
+        [Some(&self.subject), self.actor.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+impl TokenInput {
+    /// The token itself: from the credentials by `read`, or made or read for this attempt.
+    pub(super) fn token(
+        &self,
+        ingredients: &Ingredients<'_>,
+        read: impl Fn(&str) -> Result<Secret, CredentialsProblem>,
+    ) -> Result<Secret, CredentialsProblem> {
+        match &self.source {
+            TokenSource::CredentialsKey(key) => read(key),
+            made => ingredients.tokens.get(made).cloned(),
+        }
+    }
+}
+
+impl TokensInHand {
+    /// The token of a source.
+    ///
+    /// # Errors
+    /// When it is not there: what decides on a request sees to it that it is.
+    pub(super) fn get(&self, source: &TokenSource) -> Result<&Secret, CredentialsProblem> {
+        self.0.get(source).ok_or(CredentialsProblem::NoToken)
+    }
+}
+
+/// Checks the type of what was issued (RFC 8693 section 2.2.1).
+///
+/// # Errors
+/// When it is another type than the one asked for, or a refresh token that nobody asked for: that is no token for workloads.
+pub(super) fn check_issued_type(
+    requested: Option<&str>,
+    answer: &Value,
+    remarks: &mut Vec<&'static str>,
+) -> Result<(), &'static str> {
+    match (answer.get("issued_token_type"), requested) {
+        (None | Some(Value::Null), _) => {
+            remarks.push(
+                "the answer does not tell the type of the token that was issued (issued_token_type)",
+            );
+            Ok(())
+        }
+        (Some(Value::String(issued)), Some(requested)) if issued == requested => Ok(()),
+        (Some(Value::String(_)), Some(_)) => Err(
+            "its token is of another type (issued_token_type) than spec.grant.tokenExchange.requestedTokenType asks for",
+        ),
+        (Some(Value::String(issued)), None) if issued == REFRESH_TOKEN => {
+            Err("its token is a refresh token (issued_token_type), which nobody asked for")
+        }
+        (Some(Value::String(_)), None) => Ok(()),
+        (Some(_), _) => Err("its issued_token_type is not a string"),
+    }
+}
+
+/// The token type of what is no access token (RFC 8693 section 2.2.1).
+pub(super) const NOT_APPLICABLE: &str = "N_A";
+/// What people are told of such a token.
+pub(super) const NOT_APPLICABLE_REMARK: &str = "the provider says that the token is no access token (token_type N_A): it is not to be sent in an Authorization header";
+
+#[cfg(test)]
+mod tests;
