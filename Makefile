@@ -36,6 +36,7 @@ test: ## everything that must pass
 	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
+	$(call step,browser (installed once, from Debian's packages),testkit/install-browser.sh)
 	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
 

@@ -19,6 +19,10 @@
 //! | [`controller`] | Kubernetes: watches, reads, writes, status, events |
 //! | [`local`] | files |
 //!
+//! | for people | does |
+//! |---|---|
+//! | [`plugin`] | the kubectl plugin: login, credentials, status, refresh |
+//!
 //! | the rim | has |
 //! |---|---|
 //! | [`http`] | the sender of token requests, and the addresses that it may dial |
@@ -45,6 +49,7 @@ pub mod leader;
 pub mod local;
 pub mod metrics;
 pub mod oauth;
+pub mod plugin;
 pub mod queue;
 pub mod references;
 pub mod schedule;

@@ -91,7 +91,7 @@ pub(super) fn lent_not_ready(
 
 /// Whether the list in `oauthclient.dev/allowed-hosts` names the host of `url`: host names separated by commas or space,
 /// each exact, with a port where one is meant, or `*.example.com` for the hosts right or further below a domain.
-pub(super) fn host_allowed(hosts: &str, url: &url::Url) -> bool {
+pub fn host_allowed(hosts: &str, url: &url::Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
     };

@@ -34,6 +34,7 @@ pub use facts::{
     resource_facts, token_facts, uid_fact,
 };
 pub use first::{Got, Need};
+pub use gate::host_allowed;
 pub use notices::{Notice, NoticeKind};
 pub use observed::{
     CaSeen, FailedAttempt, Fingerprint, Memory, NOTHING_LENT, Observed, Owner, Repairs, Resource,

@@ -13,6 +13,7 @@
 //! | `accounts` | tokens of `ServiceAccounts`, given in files |
 //! | `files`, `observe`, `references`, `world` | what the process knows, what a walk sees of it and does to it |
 //! | `lines` | what is printed |
+//! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
 mod accounts;
 mod catalogue;
@@ -21,6 +22,7 @@ mod documents;
 mod files;
 mod folder;
 mod lines;
+mod manifests;
 mod metadata;
 mod observe;
 mod references;
@@ -47,6 +49,8 @@ use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
 use crate::time::{Span, Time};
 use crate::walk::{Walked, walk};
+
+pub use manifests::{Manifests, SecretFound};
 
 use files::{Files, locked};
 use sources::Sources;

@@ -75,6 +75,8 @@ impl Issuer {
 pub struct Metadata {
     /// Where each kind of request goes.
     pub endpoints: Endpoints,
+    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207 section 3).
+    pub issuer_in_answers: bool,
     /// Where it goes when the client authenticates with a TLS certificate (RFC 8705 section 5), as far as that differs.
     pub mtls: Aliases,
 }
@@ -183,6 +185,9 @@ pub fn decode(issuer: &Issuer, answer: &HttpAnswer) -> Result<Metadata, Unusable
             authorization: at(&object, "authorization_endpoint"),
             device_authorization: at(&object, "device_authorization_endpoint"),
         },
+        issuer_in_answers: object
+            .get("authorization_response_iss_parameter_supported")
+            .is_some_and(|value| *value == Value::Bool(true)),
         mtls: Aliases {
             token: alias("token_endpoint"),
             revocation: alias("revocation_endpoint"),

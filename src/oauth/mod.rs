@@ -10,6 +10,7 @@ pub mod error;
 pub mod exchange;
 pub mod ingredients;
 pub mod jwt;
+pub mod login;
 pub mod request;
 pub mod response;
 

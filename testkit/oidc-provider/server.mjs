@@ -4,6 +4,8 @@
 //   lifetimeSeconds     how long access tokens live
 //   resourceIndicators  true: `resource` (RFC 8707) is understood and becomes the audience; false: it is ignored
 //   scopes              the scopes there are
+//   login               true: people log in for every client, by browser and by device, and get refresh tokens
+//   rotate              true: a refresh token works once
 //   tls                 {cert, key} as PEM; without it, plain HTTP
 // It prints one JSON line when it is ready, and one for every token that it grants or refuses.
 import http from 'node:http';
@@ -13,12 +15,24 @@ import { Provider, errors } from 'oidc-provider';
 const config = JSON.parse(process.env.OIDC_PROVIDER_CONFIG);
 const say = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
 
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const clients = config.clients.map((client) => ({
   ...client,
-  grant_types: ['client_credentials'],
-  redirect_uris: [],
-  response_types: [],
-  scope: config.scopes.join(' ') || undefined,
+  ...(config.login
+    ? {
+        grant_types: ['client_credentials', 'authorization_code', 'refresh_token', DEVICE],
+        // A native client may be sent back to any port of the loopback (RFC 8252 section 7.3).
+        application_type: 'native',
+        redirect_uris: ['http://127.0.0.1/callback'],
+        response_types: ['code'],
+        scope: ['openid', 'offline_access', ...config.scopes].join(' '),
+      }
+    : {
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        scope: config.scopes.join(' ') || undefined,
+      }),
 }));
 
 // The issuer holds the port, so the port comes first.
@@ -31,13 +45,22 @@ const issuer = `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().
 
 const provider = new Provider(issuer, {
   clients,
-  scopes: config.scopes,
+  scopes: config.login ? ['openid', 'offline_access', ...config.scopes] : config.scopes,
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
   enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA'] },
-  ttl: { ClientCredentials: config.lifetimeSeconds },
+  ttl: { ClientCredentials: config.lifetimeSeconds, AccessToken: config.lifetimeSeconds, DeviceCode: 600 },
+  ...(config.login
+    ? {
+        issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+        rotateRefreshToken: config.rotate,
+        findAccount: async (_ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+        interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+      }
+    : {}),
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    deviceFlow: { enabled: config.login },
     introspection: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: config.resourceIndicators,
@@ -53,5 +76,44 @@ provider.on('grant.success', (ctx) => say({ event: 'granted', client: ctx.oidc.c
 provider.on('grant.error', (_ctx, error) => say({ event: 'refused', error: error.error }));
 provider.on('server_error', (_ctx, error) => say({ event: 'broken', error: String(error) }));
 
-server.on('request', provider.callback());
+// One page with two buttons for whatever the person is asked, login or consent.
+async function interaction(request, response) {
+  const details = await provider.interactionDetails(request, response);
+  const { prompt, params, session } = details;
+  if (request.method !== 'POST') {
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end(`<!doctype html><title>${prompt.name}</title><h1>${prompt.name}</h1>
+      <form method="post"><button id="allow" name="answer" value="allow">Allow</button>
+      <button id="deny" name="answer" value="deny">Deny</button></form>`);
+    return;
+  }
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  let result;
+  if (new URLSearchParams(body).get('answer') !== 'allow') {
+    result = { error: 'access_denied', error_description: 'the person said no' };
+  } else if (prompt.name === 'login') {
+    result = { login: { accountId: 'a-person' } };
+  } else {
+    const grant = details.grantId
+      ? await provider.Grant.find(details.grantId)
+      : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+    if (prompt.details.missingOIDCScope) grant.addOIDCScope(prompt.details.missingOIDCScope.join(' '));
+    for (const [resource, scopes] of Object.entries(prompt.details.missingResourceScopes ?? {})) {
+      grant.addResourceScope(resource, scopes.join(' '));
+    }
+    result = { consent: { grantId: await grant.save() } };
+  }
+  await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+}
+
+const callback = provider.callback();
+server.on('request', (request, response) => {
+  if (!request.url.startsWith('/interaction/')) return callback(request, response);
+  return interaction(request, response).catch((error) => {
+    say({ event: 'broken', error: String(error) });
+    response.statusCode = 500;
+    response.end(String(error));
+  });
+});
 say({ issuer, token_endpoint: `${issuer}/token`, introspection_endpoint: `${issuer}/token/introspection` });

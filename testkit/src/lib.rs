@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod background;
+pub mod browser;
 mod cache;
 pub mod clock;
 pub mod control_plane;

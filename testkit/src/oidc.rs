@@ -90,7 +90,7 @@ fn as_set<S: serde::Serializer>(
 /// What the server does.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The clients there are, for `client_credentials` alone.
+    /// The clients there are, for `client_credentials` and, with `login`, for people.
     pub clients: Vec<Client>,
     /// How long access tokens live, seconds; 600 by default.
     pub lifetime_seconds: u32,
@@ -98,6 +98,11 @@ pub struct Options {
     pub resource_indicators: bool,
     /// The scopes there are; `read` and `write` by default.
     pub scopes: Vec<String>,
+    /// People can log in for the clients, by browser (with PKCE, loopback redirects to `/callback`) and by device; every
+    /// consent brings a refresh token. Off by default.
+    pub login: bool,
+    /// A refresh token works once and is answered with its successor; using an old one kills the family. Off by default.
+    pub rotate: bool,
 }
 
 impl Default for Options {
@@ -107,6 +112,8 @@ impl Default for Options {
             lifetime_seconds: 600,
             resource_indicators: false,
             scopes: vec!["read".to_owned(), "write".to_owned()],
+            login: false,
+            rotate: false,
         }
     }
 }
@@ -168,6 +175,8 @@ impl OidcProvider {
             "lifetimeSeconds": options.lifetime_seconds,
             "resourceIndicators": options.resource_indicators,
             "scopes": options.scopes,
+            "login": options.login,
+            "rotate": options.rotate,
             "tls": identity.map(|identity| json!({"cert": identity.certificate_pem, "key": identity.key_pem})),
         });
         let folder = tempfile::tempdir().context(|| "cannot make a folder for oidc-provider")?;

@@ -103,6 +103,7 @@ pub(super) struct Scene(Mutex<Inner>);
 /// A document that names nothing but this token endpoint.
 pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
     std::sync::Arc::new(Metadata {
+        issuer_in_answers: false,
         endpoints: Endpoints {
             token: url.parse().unwrap(),
             revocation: None,

@@ -1,0 +1,151 @@
+//! What the provider sends the browser back with (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
+
+use url::Url;
+
+use crate::secret::Secret;
+
+/// What an answer must fit to be ours.
+pub struct Expected<'a> {
+    /// The `state` that was sent.
+    pub state: &'a str,
+    /// The issuer, where it is known: then `iss` must be exactly it.
+    pub issuer: Option<&'a str>,
+    /// The provider says that it always sends `iss` (RFC 9207 section 3).
+    pub issuer_promised: bool,
+    /// The authorization endpoint: where no issuer is known, an `iss` must at least be of its scheme and host.
+    pub endpoint: &'a Url,
+}
+
+/// An answer.
+pub enum Redirect {
+    /// Consent was given; the code is worth a token once.
+    Code(Secret),
+    /// The provider says no.
+    Refused(Refusal),
+    /// It does not belong to this login: no `state`, or another one. Nothing else of it is looked at.
+    Foreign,
+    /// It belongs to this login, but names another issuer, or none where one was promised: somebody mixes servers up
+    /// (RFC 9207 section 1).
+    OtherIssuer,
+    /// It belongs to this login, but cannot be read.
+    Malformed,
+}
+
+/// Why the provider said no: the registered code alone, since what stands beside it is anybody's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: Option<&'static str>,
+    next_step: &'static str,
+}
+
+/// The codes that are known (RFC 6749 section 4.1.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6), and what to do.
+const CODES: &[(&str, &str)] = &[
+    (
+        "access_denied",
+        "Consent was declined, or this account may not use the client. Log in again, if that was not meant",
+    ),
+    (
+        "invalid_request",
+        "Compare spec.login.parameters and the redirect URI with what is registered at the provider",
+    ),
+    (
+        "invalid_scope",
+        "Check spec.scopes and spec.login.scopes: the provider does not grant all of them to this client",
+    ),
+    (
+        "unauthorized_client",
+        "Ask the provider to allow the authorization code grant for this client",
+    ),
+    (
+        "unsupported_response_type",
+        "The provider has no authorization code grant for this client: try --device",
+    ),
+    (
+        "invalid_target",
+        "Check the parameters resource and audience",
+    ),
+    (
+        "server_error",
+        "It is the provider's fault: try again in a while",
+    ),
+    (
+        "temporarily_unavailable",
+        "It is the provider's fault: try again in a while",
+    ),
+    ("login_required", PROMPT),
+    ("consent_required", PROMPT),
+    ("interaction_required", PROMPT),
+    ("account_selection_required", PROMPT),
+];
+const PROMPT: &str = "The provider may not ask the person anything: remove prompt=none from spec.login.parameters, or set prompt to consent";
+
+impl Refusal {
+    fn read(text: &str) -> Refusal {
+        match CODES.iter().find(|(code, _)| *code == text) {
+            Some((code, next_step)) => Refusal {
+                code: Some(code),
+                next_step,
+            },
+            None => Refusal {
+                code: None,
+                next_step: "The page in the browser may say more; compare the resource with the provider's documentation",
+            },
+        }
+    }
+
+    /// The registered code, where it is one.
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
+    /// What happened and what to do, in sentences.
+    pub fn explain(&self) -> String {
+        let next_step = self.next_step;
+        match self.code {
+            Some(code) => format!("The provider answered {code}. {next_step}"),
+            None => format!("The provider answered with an error of its own. {next_step}"),
+        }
+    }
+}
+
+/// Reads the query of a redirect.
+pub fn read(query: &str, expected: &Expected<'_>) -> Redirect {
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let mut ours = true;
+    let mut one = |name: &str| {
+        let mut found = pairs.iter().filter(|(found, _)| found == name);
+        let first = found.next().map(|(_, value)| value.as_str());
+        ours &= found.next().is_none();
+        first
+    };
+    let (state, issuer) = (one("state"), one("iss"));
+    let (code, error) = (one("code"), one("error"));
+    if state != Some(expected.state) {
+        return Redirect::Foreign;
+    }
+    if !ours {
+        return Redirect::Malformed;
+    }
+    if !issuer_fits(issuer, expected) {
+        return Redirect::OtherIssuer;
+    }
+    match (code, error) {
+        (None, Some(error)) => Redirect::Refused(Refusal::read(error)),
+        (Some(code), None) if !code.is_empty() && !code.chars().any(char::is_control) => {
+            Redirect::Code(code.into())
+        }
+        _ => Redirect::Malformed,
+    }
+}
+
+fn issuer_fits(issuer: Option<&str>, expected: &Expected<'_>) -> bool {
+    match (issuer, expected.issuer) {
+        (None, _) => !expected.issuer_promised,
+        (Some(found), Some(known)) => found == known,
+        (Some(found), None) => {
+            Url::parse(found).is_ok_and(|found| found.origin() == expected.endpoint.origin())
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The Kubernetes API with the person's own rights, and what to say when it refuses.
+
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::Status;
+use kube::{Api, Client, Config, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::Problem;
+use super::args::ConnectionArgs;
+
+/// How long one call may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(20);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The API, and the namespace that is meant.
+pub(super) struct Cluster {
+    client: Client,
+    /// Its address, for messages.
+    address: String,
+    pub(super) namespace: String,
+}
+
+/// What is about to be done, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Deed<'a> {
+    pub(super) verb: &'static str,
+    /// The resource with its group, as RBAC and kubectl name it.
+    pub(super) resource: &'static str,
+    /// The object; empty for all.
+    pub(super) name: &'a str,
+}
+
+pub(super) const CLIENTS: &str = "oauthclients.oauthclient.dev";
+pub(super) const SECRETS: &str = "secrets";
+pub(super) const CONFIG_MAPS: &str = "configmaps";
+
+/// Why a call failed.
+pub(super) enum Failure {
+    /// There is no such object.
+    NotThere,
+    /// It was made or changed by somebody else meanwhile.
+    Conflict,
+    /// Anything else, in words.
+    Other(Problem),
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        match failure {
+            Failure::NotThere => Problem::new("there is no such object"),
+            Failure::Conflict => {
+                Problem::new("somebody else changed it at the same time: run the command again")
+            }
+            Failure::Other(problem) => problem,
+        }
+    }
+}
+
+impl Cluster {
+    /// Finds the cluster as kubectl does.
+    pub(super) async fn connect(arguments: &ConnectionArgs) -> Result<Cluster, Problem> {
+        let mut config = configuration(arguments).await.map_err(|error| {
+            Problem::new(format!(
+                "no cluster to talk to ({error}): check that 'kubectl get namespaces' works, or give --kubeconfig FILE"
+            ))
+        })?;
+        config.connect_timeout = Some(CONNECT_DEADLINE);
+        config.read_timeout = Some(CALL_DEADLINE);
+        config.write_timeout = Some(CALL_DEADLINE);
+        let address = config.cluster_url.to_string();
+        let namespace = arguments
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config)
+            .map_err(|error| Problem::new(format!("the kubeconfig cannot be used: {error}")))?;
+        Ok(Cluster {
+            client,
+            address,
+            namespace,
+        })
+    }
+
+    /// Objects of the namespace.
+    pub(super) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Objects of all namespaces.
+    pub(super) fn everywhere<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::all(self.client.clone())
+    }
+
+    /// One object; `None` when there is none.
+    pub(super) async fn get<K>(
+        &self,
+        resource: &'static str,
+        name: &str,
+    ) -> Result<Option<K>, Problem>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let deed = Deed {
+            verb: "get",
+            resource,
+            name,
+        };
+        match self.call(deed, self.api::<K>().get(name)).await {
+            Ok(object) => Ok(Some(object)),
+            Err(Failure::NotThere) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// One call with a deadline, its failure in words.
+    pub(super) async fn call<T>(
+        &self,
+        deed: Deed<'_>,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Failure> {
+        match timeout(CALL_DEADLINE, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(kube::Error::Api(status))) => Err(self.refused(deed, &status)),
+            Ok(Err(kube::Error::Auth(error))) => Err(Failure::Other(Problem::new(format!(
+                "the kubeconfig's login did not work ({error}): log in to the cluster again, then run the command again"
+            )))),
+            Ok(Err(kube::Error::SerdeError(_) | kube::Error::FromUtf8(_))) => {
+                Err(Failure::Other(Problem::new(format!(
+                    "the Kubernetes API at {} answered with something that cannot be read: is it the right address, and is the CRD of this version (kubectl apply -f crds/)?",
+                    self.address
+                ))))
+            }
+            Ok(Err(_)) => Err(Failure::Other(self.unreachable("no connection to"))),
+            Err(_) => Err(Failure::Other(self.unreachable("no answer in time from"))),
+        }
+    }
+
+    fn unreachable(&self, what: &str) -> Problem {
+        Problem::new(format!(
+            "{what} the Kubernetes API at {}: check the network, the context (kubectl config current-context) and whether the cluster runs",
+            self.address
+        ))
+    }
+
+    fn refused(&self, deed: Deed<'_>, status: &Status) -> Failure {
+        let Deed {
+            verb,
+            resource,
+            name,
+        } = deed;
+        let named = status
+            .details
+            .as_ref()
+            .is_some_and(|details| !details.name.is_empty());
+        let place = &self.namespace;
+        let message = match status.code {
+            404 if named => return Failure::NotThere,
+            409 => return Failure::Conflict,
+            404 if resource == CLIENTS => format!(
+                "this cluster knows no OAuthClients: the CRD {CLIENTS} is not installed, or not served (kubectl apply -f crds/)"
+            ),
+            401 => "the Kubernetes API does not know who you are: log in to the cluster again, then run the command again".to_owned(),
+            403 => format!(
+                "you may not {verb} {resource} in namespace {place}. Somebody who administers it can allow it: kubectl create role oauthclient-{verb} -n {place} --verb={verb} --resource={resource} && kubectl create rolebinding oauthclient-{verb} -n {place} --role=oauthclient-{verb} --user=YOU. What the API server has against it: {}",
+                // For reads it repeats names alone; of a write a webhook could repeat the content.
+                if verb == "get" || verb == "list" { status.reason.as_str() } else { "Forbidden (no such right, a quota, or an admission rule)" },
+            ),
+            422 => format!(
+                "the Kubernetes API refused to {verb} {resource} {name} as invalid (HTTP 422): is its name one that Kubernetes takes, and is it immutable?"
+            ),
+            429 => "the Kubernetes API is busy (HTTP 429): try again in a while".to_owned(),
+            code => format!(
+                "the Kubernetes API could not {verb} {resource} {name} (HTTP {code}{}{})",
+                if status.reason.is_empty() { "" } else { " " },
+                status.reason
+            ),
+        };
+        Failure::Other(Problem::new(message))
+    }
+}
+
+async fn configuration(arguments: &ConnectionArgs) -> Result<Config, String> {
+    let options = KubeConfigOptions {
+        context: arguments.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let config = match (&arguments.kubeconfig, &arguments.context) {
+        (Some(path), _) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| error.to_string())?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await
+        }
+        (None, Some(_)) => Config::from_kubeconfig(&options).await,
+        (None, None) => return Config::infer().await.map_err(|error| error.to_string()),
+    };
+    config.map_err(|error| error.to_string())
+}

@@ -1,0 +1,52 @@
+//! A folder of manifests in place of a cluster: what `oauthclient-operator local` reads.
+
+use std::path::{Path, PathBuf};
+
+use super::Problem;
+use super::lend::Lent;
+use crate::local::Manifests;
+
+/// The file that a Secret goes into, if nothing else stands there and it stands nowhere else.
+pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Problem> {
+    let file = manifests.folder().join(format!("{}.yaml", lent.name));
+    let (namespace, name) = (&lent.namespace, &lent.name);
+    match manifests.secret(namespace, name) {
+        Some(found) if same_file(found.file, &file) => {
+            lent.may_replace(Some(found.labels))?;
+        }
+        Some(found) => {
+            return Err(Problem::new(format!(
+                "Secret {namespace}/{name} stands in {} already: remove it there, then run the command again",
+                found.file.display()
+            )));
+        }
+        None if file.exists() => {
+            return Err(Problem::new(format!(
+                "{} exists and holds something else than Secret {namespace}/{name}, so it is left alone: rename it",
+                file.display()
+            )));
+        }
+        None => {}
+    }
+    Ok(file)
+}
+
+/// Writes it: a file that only its owner can read.
+pub(super) fn put(manifests: &Manifests, file: &Path, lent: &Lent) -> Result<(), Problem> {
+    manifests
+        .write(file, &lent.manifest())
+        .map_err(|error| Problem::new(format!("{} cannot be written: {error}", file.display())))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other
+        || one
+            .canonicalize()
+            .ok()
+            .is_some_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// Reads a folder.
+pub(super) fn read(folder: &Path) -> Result<Manifests, Problem> {
+    Manifests::read(folder).map_err(Problem::new)
+}

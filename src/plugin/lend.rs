@@ -1,0 +1,260 @@
+//! Secrets that are lent to the operator: made or replaced by one write, never printed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::api::PostParams;
+use tokio::time::sleep;
+
+use super::Problem;
+use super::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::api::CREDENTIALS_LABEL;
+use crate::secret::Secret;
+
+/// The label on Secrets that a login made; its value is `true`. Only such a Secret is replaced by a login.
+pub(super) const LOGIN_LABEL: &str = "oauthclient.dev/login";
+/// Who we are in `managedFields`.
+const MANAGER: &str = "kubectl-oauthclient";
+/// What kubectl copies data into.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// How often, and with which pauses, an answer that is nowhere else is tried to be written.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+    Duration::from_secs(20),
+];
+
+/// What is to be written. It has no `Debug`.
+pub(super) struct Lent {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) data: BTreeMap<String, Secret>,
+    pub(super) over: Over,
+}
+
+/// Which Secret of the same name may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// None.
+    Nothing,
+    /// One with the credentials label; keys that are not given are kept.
+    Credentials,
+    /// One that a login made; it is replaced as a whole.
+    Login,
+}
+
+impl Lent {
+    /// Whether it may take the place of a Secret with these labels.
+    pub(super) fn may_replace(
+        &self,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Result<(), Problem> {
+        let has = |label: &str| {
+            labels
+                .and_then(|labels| labels.get(label))
+                .is_some_and(|value| value == "true")
+        };
+        let (namespace, name) = (&self.namespace, &self.name);
+        match self.over {
+            Over::Login if has(LOGIN_LABEL) => Ok(()),
+            Over::Login => Err(Problem::new(format!(
+                "Secret {namespace}/{name} exists and was not made by a login, so it is left alone. Rename or delete it; if a login may replace it: kubectl label secret {name} -n {namespace} {LOGIN_LABEL}=true"
+            ))),
+            Over::Credentials if has(CREDENTIALS_LABEL) => Ok(()),
+            Over::Credentials => Err(Problem::new(format!(
+                "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is left alone. If it may be changed and lent to the operator: kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+            ))),
+            Over::Nothing => Err(Problem::new(format!(
+                "Secret {namespace}/{name} exists already. Give --replace to change it"
+            ))),
+        }
+    }
+
+    /// As a manifest, for a folder. Secret.
+    pub(super) fn manifest(&self) -> Secret {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let mut text = zeroize::Zeroizing::new(String::from(
+            "# Made by kubectl oauthclient. It holds secrets: keep it out of version control.\n\
+             apiVersion: v1\nkind: Secret\nmetadata:\n",
+        ));
+        text.push_str(&format!(
+            "  name: {}\n  namespace: {}\n",
+            quoted(&self.name),
+            quoted(&self.namespace)
+        ));
+        for (field, map) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            text.push_str(&format!("  {field}:\n"));
+            for (key, value) in map {
+                text.push_str(&format!("    {}: {}\n", quoted(key), quoted(value)));
+            }
+        }
+        text.push_str("data:\n");
+        for (key, value) in &self.data {
+            let encoded = zeroize::Zeroizing::new(STANDARD.encode(value.expose_bytes()));
+            text.push_str(&format!("  {}: \"", quoted(key)));
+            text.push_str(&encoded);
+            text.push_str("\"\n");
+        }
+        Secret::from(text.as_str())
+    }
+
+    fn object(&self, before: Option<ApiSecret>) -> ApiSecret {
+        let mut object = before.unwrap_or_default();
+        object.metadata.name = Some(self.name.clone());
+        object.metadata.namespace = Some(self.namespace.clone());
+        object.metadata.managed_fields = None;
+        let labels = object.metadata.labels.get_or_insert_default();
+        labels.extend(self.labels.clone());
+        let annotations = object.metadata.annotations.get_or_insert_default();
+        annotations.remove(LAST_APPLIED);
+        annotations.extend(self.annotations.clone());
+        let data = object.data.get_or_insert_default();
+        if self.over == Over::Login {
+            data.clear();
+        }
+        for (key, value) in &self.data {
+            data.insert(key.clone(), ByteString(value.expose_bytes().to_vec()));
+        }
+        object
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Created,
+    Replaced,
+}
+
+/// Writes it, or with `dry_run` lets the API server say whether it could be written: rights, quota and admission are
+/// found out before anybody is sent to a provider.
+pub(super) async fn put(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Problem> {
+    once(cluster, lent, dry_run).await.map_err(Problem::from)
+}
+
+/// Writes what is nowhere else: tries again through conflicts and outages, for about a minute.
+pub(super) async fn put_for_sure(cluster: &Cluster, lent: &Lent) -> Result<Done, Problem> {
+    for pause in PAUSES {
+        match once(cluster, lent, false).await {
+            Ok(done) => return Ok(done),
+            Err(_) => sleep(pause).await,
+        }
+    }
+    once(cluster, lent, false).await.map_err(Problem::from)
+}
+
+async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Failure> {
+    let name = &lent.name;
+    let api = cluster.api::<ApiSecret>();
+    let params = PostParams {
+        dry_run,
+        field_manager: Some(MANAGER.to_owned()),
+    };
+    let before = cluster
+        .get::<ApiSecret>(SECRETS, name)
+        .await
+        .map_err(Failure::Other)?;
+    let deed = |verb| Deed {
+        verb,
+        resource: SECRETS,
+        name,
+    };
+    match before {
+        None => {
+            let object = lent.object(None);
+            cluster
+                .call(deed("create"), api.create(&params, &object))
+                .await?;
+            Ok(Done::Created)
+        }
+        Some(before) => {
+            lent.may_replace(before.metadata.labels.as_ref())
+                .map_err(Failure::Other)?;
+            if before.immutable == Some(true) {
+                return Err(Failure::Other(Problem::new(format!(
+                    "Secret {}/{name} is immutable: delete it first",
+                    lent.namespace
+                ))));
+            }
+            // It names the version that was seen: what somebody wrote meanwhile is not lost.
+            let object = lent.object(Some(before));
+            cluster
+                .call(deed("update"), api.replace(name, &params, &object))
+                .await?;
+            Ok(Done::Replaced)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lent(over: Over) -> Lent {
+        Lent {
+            namespace: "shop".to_owned(),
+            name: "api-login".to_owned(),
+            labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
+            annotations: [("a".to_owned(), "x: \"y\" # z".to_owned())].into(),
+            data: [("refresh_token".to_owned(), "s3cr3t\n".into())].into(),
+            over,
+        }
+    }
+
+    fn labels(name: &str) -> BTreeMap<String, String> {
+        [(name.to_owned(), "true".to_owned())].into()
+    }
+
+    #[test]
+    fn only_a_secret_of_the_same_making_is_replaced() {
+        for (over, label, may) in [
+            (Over::Login, LOGIN_LABEL, true),
+            (Over::Login, CREDENTIALS_LABEL, false),
+            (Over::Credentials, CREDENTIALS_LABEL, true),
+            (Over::Credentials, "other", false),
+            (Over::Nothing, CREDENTIALS_LABEL, false),
+        ] {
+            let said = lent(over).may_replace(Some(&labels(label)));
+            assert_eq!(said.is_ok(), may, "{over:?} {label}");
+        }
+        assert!(lent(Over::Login).may_replace(None).is_err());
+    }
+
+    #[test]
+    fn a_login_replaces_all_data_and_keeps_foreign_labels() {
+        let mut before = ApiSecret::default();
+        before.metadata.labels = Some(labels("team"));
+        before.metadata.annotations =
+            Some([(LAST_APPLIED.to_owned(), "old token".to_owned())].into());
+        before.data = Some([("old".to_owned(), ByteString(Vec::new()))].into());
+        let after = lent(Over::Login).object(Some(before.clone()));
+        assert_eq!(after.data.unwrap().len(), 1);
+        assert!(after.metadata.labels.unwrap().contains_key("team"));
+        assert!(
+            !after
+                .metadata
+                .annotations
+                .unwrap()
+                .contains_key(LAST_APPLIED)
+        );
+        let merged = lent(Over::Credentials).object(Some(before));
+        assert_eq!(merged.data.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_manifest_is_read_back_as_it_was_written() {
+        let text = lent(Over::Login).manifest();
+        let value: serde_json::Value = serde_saphyr::from_str(text.expose().unwrap()).unwrap();
+        assert_eq!(value["metadata"]["annotations"]["a"], "x: \"y\" # z");
+        assert_eq!(value["data"]["refresh_token"], STANDARD.encode("s3cr3t\n"));
+    }
+}

@@ -1,0 +1,116 @@
+//! `login`: a person's consent becomes a refresh token in a Secret that the operator reads.
+//!
+//! In this order: everything that could go wrong afterwards is tried first (endpoints, hosts, the right to write), then the
+//! person is asked, then the answer is stored. The answer is nowhere else, so storing it is not given up lightly.
+
+mod browser;
+mod code;
+mod device;
+mod endpoints;
+mod loopback;
+mod page;
+mod provider;
+mod redirect;
+mod store;
+
+use super::args::{ConnectionArgs, LoginArgs};
+use super::cluster::Cluster;
+use super::folder;
+use super::say::{self, Storing};
+use super::target::Target;
+use super::{Problem, lend};
+use crate::clock::Clock;
+use crate::oauth::login::refresh_token;
+use crate::secret::Secret;
+use crate::time::Span;
+use provider::Provider;
+use store::Place;
+
+/// What a consent brought.
+struct Consent {
+    refresh_token: Secret,
+}
+
+/// Logs in.
+pub(super) async fn run(
+    connection: &ConnectionArgs,
+    args: LoginArgs,
+    storing: &Storing,
+) -> Result<u8, Problem> {
+    let clock = Clock::system();
+    let (target, place) = match &args.local {
+        Some(path) => {
+            let manifests = folder::read(path)?;
+            let namespace = connection.namespace.as_deref();
+            let target = Target::in_folder(&manifests, namespace, &args.name)?;
+            (target, Place::Folder(Box::new(manifests)))
+        }
+        None => {
+            let cluster = Cluster::connect(connection).await?;
+            let target = Target::in_cluster(&cluster, &args.name).await?;
+            (target, Place::Cluster(cluster))
+        }
+    };
+    let provider = Provider::find(target, &args, clock).await?;
+    place.prove(&provider).await?;
+    let patience = Span::from_seconds(args.timeout_seconds.into());
+    if args.device {
+        let consent = device::run(&provider, patience, storing).await?;
+        let done = place.keep(&provider, consent).await?;
+        tell(&provider.target, &done);
+    } else {
+        let (asked, answered) = code::ask(&provider, &args, patience, storing).await?;
+        // The browser is told how it ended, whatever that is.
+        let ended = match answered {
+            Ok(consent) => place.keep(&provider, consent).await,
+            Err(problem) => Err(problem),
+        };
+        let page = match &ended {
+            Ok(done) => code::done(&provider.target, done),
+            Err(problem) => code::failed(problem),
+        };
+        asked.end(page).await;
+        tell(&provider.target, &ended?);
+    }
+    Ok(0)
+}
+
+fn tell(target: &Target, done: &store::Kept) {
+    let (namespace, name) = (&target.namespace, &target.name);
+    say::line(&format!(
+        "Logged in. The refresh token is in {}.",
+        done.place
+    ));
+    if done.in_folder {
+        say::line("It can be read by you alone: keep it out of version control.");
+        say::line("Next: oauthclient-operator local picks it up within about a second.");
+    } else {
+        say::line(&format!(
+            "Next: kubectl oauthclient status {name} -n {namespace}"
+        ));
+    }
+}
+
+/// The refresh token of an answer, or what to do where there is none.
+fn consent(provider: &Provider, answer: &serde_json::Value) -> Result<Consent, Problem> {
+    let refresh_token = refresh_token(answer).ok_or_else(|| {
+        let asked = provider.scope();
+        let hint = if asked.split([' ', ',']).any(|scope| scope == "offline_access") {
+            "offline_access was asked for, so ask the provider whether the client may have refresh tokens"
+        } else {
+            "many providers want the scope offline_access (--scope offline_access), Google wants --parameter access_type=offline --parameter prompt=consent; put what works into spec.login"
+        };
+        Problem::new(format!(
+            "the provider gave an access token but no refresh token, so nothing could be kept fresh and nothing was stored: {hint}. Some give it only at the first consent: withdraw that in your account there, then log in again"
+        ))
+    })?;
+    Ok(Consent { refresh_token })
+}
+
+/// The name of the Secret that a login for a resource goes into.
+fn secret_name(name: &str) -> String {
+    format!("{name}-login")
+}
+
+/// Where it may be replaced.
+const OVER: lend::Over = lend::Over::Login;

@@ -1,0 +1,225 @@
+//! Authorization code with PKCE over a loopback redirect (RFC 6749 section 4.1, RFC 7636, RFC 8252, RFC 9207).
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::loopback::{Heard, Judge, Loopback};
+use super::page::{Kind, Page};
+use super::provider::{Provider, refused, unsent};
+use super::redirect::RedirectUri;
+use super::store::Kept;
+use super::{Consent, browser, consent};
+use crate::oauth::login::redirect::{Expected, Redirect, read};
+use crate::oauth::login::{AUTHORIZATION_CODE, AuthorizationRequest, Proof, check_id_token};
+use crate::oauth::response;
+use crate::plugin::Problem;
+use crate::plugin::args::LoginArgs;
+use crate::plugin::say::{self, Storing};
+use crate::plugin::target::Target;
+use crate::secret::Secret;
+use crate::time::Span;
+
+/// Sends the person off and waits for the answer. The listener comes back with it, to show how it all ended.
+pub(super) async fn ask(
+    provider: &Provider,
+    args: &LoginArgs,
+    patience: Span,
+    storing: &Storing,
+) -> Result<(Loopback, Result<Consent, Problem>), Problem> {
+    let endpoint = provider.authorization_endpoint()?.clone();
+    let login = provider.target.login();
+    let redirect = RedirectUri::choose(args, login.redirect_uri.as_deref())?;
+    let address = redirect.address();
+    let proof = Arc::new(proof()?);
+    let judge = judge(provider, Arc::clone(&proof), endpoint.clone());
+    let mut listener = Loopback::listen(redirect, judge)
+        .await
+        .map_err(|error| cannot_listen(address, &error))?;
+    let uri = listener.uri.clone();
+    let parameters = provider.parameters();
+    let scope = provider.scope();
+    let request = AuthorizationRequest {
+        endpoint: &endpoint,
+        client_id: &provider.client_id,
+        redirect_uri: &uri,
+        scope: &scope,
+        parameters: &parameters,
+    };
+    let url = request.url(&proof);
+    invite(url.as_str(), args, &uri, patience).await;
+    let answer = wait(&mut listener, patience).await;
+    let exchanged = match answer {
+        Ok(code) => {
+            storing.begin();
+            let nonce = request.wants_id_token().then_some(proof.nonce.as_str());
+            exchange(provider, code, &uri, &proof, nonce).await
+        }
+        Err(problem) => Err(problem),
+    };
+    Ok((listener, exchanged))
+}
+
+fn proof() -> Result<Proof, Problem> {
+    let mut random = Zeroizing::new([0; 96]);
+    SystemRandom::new()
+        .fill(random.as_mut_slice())
+        .map_err(|_| Problem::new("the system gives no random numbers"))?;
+    Ok(Proof::new(&random))
+}
+
+fn judge(provider: &Provider, proof: Arc<Proof>, endpoint: url::Url) -> Judge {
+    let issuer = provider.endpoints.issuer.clone();
+    let issuer_promised = provider.endpoints.issuer_promised;
+    Box::new(move |query| {
+        let expected = Expected {
+            state: &proof.state,
+            issuer: issuer.as_deref(),
+            issuer_promised,
+            endpoint: &endpoint,
+        };
+        read(query, &expected)
+    })
+}
+
+fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Problem {
+    let why = match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "{address} is in use by another program (perhaps by a login that still waits): end that, or listen elsewhere with --listen 127.0.0.1:PORT, if the provider accepts another port"
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "you may not listen on {address}: ports below 1024 are often reserved; choose another with --listen 127.0.0.1:PORT and register it at the provider"
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    };
+    Problem::new(why)
+}
+
+/// Says what to do, and opens the browser where that is wanted.
+async fn invite(url: &str, args: &LoginArgs, uri: &str, patience: Span) {
+    say::line("Open this address in a browser and log in:");
+    say::line(&format!("\n  {url}\n"));
+    if args.no_browser {
+        say::line(&format!(
+            "The browser must be able to reach {uri}, where the answer comes; from another machine: ssh -L PORT:127.0.0.1:PORT."
+        ));
+    } else if browser::open(url).await {
+        say::line("It is being opened in your browser.");
+    } else {
+        say::line("No browser could be opened: open the address yourself.");
+    }
+    say::line(&format!(
+        "Waiting for the answer at {uri} for up to {patience}; Ctrl-C stops."
+    ));
+}
+
+/// Waits for the one answer; what is not for this login is told, and waited on.
+async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem> {
+    let answer = async {
+        let mut told = false;
+        loop {
+            match listener.hear().await? {
+                Heard::Answer(redirect) => return Some(redirect),
+                Heard::Foreign if told => {}
+                Heard::Foreign => {
+                    told = true;
+                    say::line(
+                        "An answer came that is not for this login (from an earlier try?); it was ignored. Still waiting.",
+                    );
+                }
+            }
+        }
+    };
+    let redirect = timeout(patience.to_duration(), answer)
+        .await
+        .map_err(|_| {
+            Problem::new(format!(
+                "no answer came within {patience}. Log in again; --timeout-seconds waits longer. If the browser showed an error of the provider, the redirect URI {} is probably not registered for the client",
+                listener.uri
+            ))
+        })?
+        .ok_or_else(|| Problem::new("the listener for the answer ended"))?;
+    match redirect {
+        Redirect::Code(code) => Ok(code),
+        Redirect::Refused(refusal) => Err(Problem::new(refusal.explain())),
+        Redirect::OtherIssuer => Err(Problem::new(
+            "the answer names another issuer than the one that was asked (RFC 9207), so its code was not used: somebody may be mixing up servers. If the provider's issuer has a host of its own, set spec.provider.issuerURL in place of tokenURL",
+        )),
+        Redirect::Foreign | Redirect::Malformed => Err(Problem::new(
+            "the provider's answer cannot be understood: it has neither one code nor one error. Log in again",
+        )),
+    }
+}
+
+/// Exchanges the code (RFC 6749 section 4.1.3, RFC 7636 section 4.5): once, since it is worth a token once.
+async fn exchange(
+    provider: &Provider,
+    code: Secret,
+    redirect_uri: &str,
+    proof: &Proof,
+    nonce: Option<&str>,
+) -> Result<Consent, Problem> {
+    let own = [
+        ("code", code),
+        ("redirect_uri", redirect_uri.into()),
+        ("code_verifier", proof.verifier.clone()),
+    ];
+    let request = provider.token_request(AUTHORIZATION_CODE, &own)?;
+    let answer = provider
+        .send(&request)
+        .await
+        .map_err(|error| Problem::new(format!("{}. Then log in again", unsent(&error).message)))?;
+    let now = provider.clock.now();
+    let token = response::decode(&provider.client.response, &answer, now)
+        .map_err(|error| refused(&error))?;
+    if let Some(nonce) = nonce {
+        let issuer = provider.endpoints.issuer.as_deref();
+        check_id_token(&token.document.0, nonce, &provider.client_id, issuer).map_err(|what| {
+            Problem::new(format!(
+                "the token endpoint answered with success, but {what}, so nothing was stored: log in again"
+            ))
+        })?;
+    }
+    consent(provider, &token.document.0)
+}
+
+/// The page of a login that worked.
+pub(super) fn done(target: &Target, kept: &Kept) -> Page {
+    let name = &target.name;
+    let stored = format!(
+        "The refresh token for `{name}` was stored in `{}`.",
+        kept.place
+    );
+    let next = if kept.in_folder {
+        "You can close this window. `oauthclient-operator local` picks it up within about a second."
+            .to_owned()
+    } else {
+        format!(
+            "You can close this window. In the terminal, `kubectl oauthclient status {name} -n {}` shows when the first token is there.",
+            target.namespace
+        )
+    };
+    Page::new(Kind::Done, "You are logged in", &[&stored, &next])
+}
+
+/// The page of a login that did not.
+pub(super) fn failed(problem: &Problem) -> Page {
+    let mut what = problem.message.clone();
+    if let Some(first) = what.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !what.ends_with('.') {
+        what.push('.');
+    }
+    Page::new(
+        Kind::Failed,
+        "You are not logged in",
+        &[
+            &what.replace('`', "'"),
+            "Nothing was stored. You can close this window; the terminal says the same.",
+        ],
+    )
+}

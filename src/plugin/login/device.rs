@@ -1,0 +1,104 @@
+//! Device authorization (RFC 8628): a code to type on another device, and polling until somebody has.
+
+use tokio::time::sleep;
+
+use super::provider::{Provider, refused, unsent};
+use super::{Consent, consent};
+use crate::oauth::login::DEVICE_CODE;
+use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
+use crate::oauth::{FailureClass, Token};
+use crate::plugin::Problem;
+use crate::plugin::say::{self, Storing};
+use crate::secret::Secret;
+use crate::time::Span;
+
+/// Asks for a code, shows it, polls.
+pub(super) async fn run(
+    provider: &Provider,
+    patience: Span,
+    storing: &Storing,
+) -> Result<Consent, Problem> {
+    let code = ask(provider).await?;
+    let patience = patience.min(code.life);
+    show(&code, patience);
+    let token = poll(provider, &code, patience).await?;
+    storing.begin();
+    consent(provider, &token.document.0)
+}
+
+async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
+    let endpoint = provider.device_endpoint()?;
+    let mut parameters: Vec<(String, Secret)> = Vec::new();
+    let scope = provider.scope();
+    if !scope.is_empty() {
+        parameters.push(("scope".to_owned(), scope.as_str().into()));
+    }
+    for (name, value) in provider.parameters() {
+        parameters.push((name, value.as_str().into()));
+    }
+    let request = provider.call(endpoint, parameters)?;
+    let answer = provider
+        .send(&request)
+        .await
+        .map_err(|error| unsent(&error))?;
+    decode(&answer, provider.clock.now()).map_err(|error| {
+        Problem::new(format!(
+            "No device code: {}",
+            error
+                .explain()
+                .replace("The token endpoint", "the device authorization endpoint")
+        ))
+    })
+}
+
+fn show(code: &DeviceCode, patience: Span) {
+    say::line("On any device, open this address:");
+    say::line(&format!("\n  {}\n", code.verification_uri));
+    say::line(&format!("and type this code:\n\n  {}\n", code.user_code));
+    if let Some(complete) = &code.verification_uri_complete {
+        say::line(&format!("Or open both in one: {complete}\n"));
+    }
+    say::line(&format!(
+        "Waiting until somebody has, for up to {patience}; Ctrl-C stops."
+    ));
+}
+
+async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<Token, Problem> {
+    let own = [("device_code", code.code.clone())];
+    let mut pace = Pace::new(code.interval);
+    let begun = provider.clock.elapsed();
+    loop {
+        // Between polls alone: one that is under way may bring the token.
+        let pause = pace.pause().to_duration();
+        let waited = provider.clock.elapsed().saturating_sub(begun);
+        if waited + pause > patience.to_duration() {
+            return Err(Problem::new(format!(
+                "nobody typed the code within {patience}: run the command again for a new one"
+            )));
+        }
+        sleep(pause).await;
+        let request = provider.token_request(DEVICE_CODE, &own)?;
+        let poll = match provider.send(&request).await {
+            Ok(answer) => polled(&provider.client.response, &answer, provider.clock.now()),
+            Err(error) if error.class() == FailureClass::Transient => Poll::Unavailable,
+            Err(error) => return Err(unsent(&error)),
+        };
+        match poll {
+            Poll::Granted(token) => return Ok(*token),
+            Poll::Pending => {}
+            Poll::SlowDown => pace = pace.slower(),
+            Poll::Unavailable => pace = pace.backed_off(),
+            Poll::Denied => {
+                return Err(Problem::new(
+                    "The provider answered access_denied: consent was declined, or this account may not use the client. Nothing was stored",
+                ));
+            }
+            Poll::Expired => {
+                return Err(Problem::new(
+                    "The provider answered expired_token: the code was not typed in time. Run the command again for a new one",
+                ));
+            }
+            Poll::Failed(error) => return Err(refused(&error)),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Where a login goes: the endpoints of the resource, or those of its issuer's document.
+
+use url::Url;
+
+use crate::clock::Clock;
+use crate::discovery::Discovery;
+use crate::http::Sender;
+use crate::oauth::Client;
+use crate::plugin::Problem;
+use crate::plugin::target::Target;
+
+/// The endpoints of a provider.
+pub(super) struct Endpoints {
+    pub(super) authorization: Option<Url>,
+    pub(super) device: Option<Url>,
+    /// The issuer, where the resource names it.
+    pub(super) issuer: Option<String>,
+    /// It says that its answers always name it.
+    pub(super) issuer_promised: bool,
+}
+
+/// Finds them; `client` is told its token endpoint where that has to be discovered. What the resource names itself counts
+/// more than what is discovered.
+pub(super) async fn find(
+    target: &Target,
+    client: &mut Client,
+    sender: &Sender,
+    clock: Clock,
+) -> Result<Endpoints, Problem> {
+    let provider = &target.resource.spec.provider;
+    let mut endpoints = Endpoints {
+        authorization: parsed(provider.authorization_url.as_ref(), "authorizationURL")?,
+        device: parsed(
+            provider.device_authorization_url.as_ref(),
+            "deviceAuthorizationURL",
+        )?,
+        issuer: None,
+        issuer_promised: false,
+    };
+    let Some(located) = client.issuer.clone() else {
+        return Ok(endpoints);
+    };
+    target.may_send_to(located.issuer.url())?;
+    let metadata = Discovery::new(sender.clone(), clock, None)
+        .get(
+            &located.issuer,
+            target.ca.clone(),
+            target.spec.timeout.to_duration(),
+        )
+        .await
+        .map_err(|failure| Problem::new(failure.message))?;
+    client.locate(&metadata);
+    let found = metadata.endpoints_for(client.shows_certificate);
+    endpoints.authorization = endpoints.authorization.or(found.authorization);
+    endpoints.device = endpoints.device.or(found.device_authorization);
+    endpoints.issuer = Some(located.issuer.text().to_owned());
+    endpoints.issuer_promised = metadata.issuer_in_answers;
+    Ok(endpoints)
+}
+
+fn parsed(text: Option<&String>, field: &str) -> Result<Option<Url>, Problem> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => Ok(Some(url)),
+        _ => Err(Problem::new(format!(
+            "spec.provider.{field} is not a URL: look at its host and port"
+        ))),
+    }
+}

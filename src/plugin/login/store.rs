@@ -1,0 +1,100 @@
+//! Where the refresh token goes: Secret `NAME-login`, or its manifest in a folder.
+//!
+//! It has no owner: a person's consent outlives a resource that is deleted and made anew, as tools for deployment do it, and
+//! is deleted by a person.
+
+use std::collections::BTreeMap;
+
+use super::provider::Provider;
+use super::{Consent, OVER, secret_name};
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
+use crate::local::Manifests;
+use crate::plugin::cluster::Cluster;
+use crate::plugin::lend::{self, LOGIN_LABEL, Lent};
+use crate::plugin::target::host_of;
+use crate::plugin::{Problem, folder};
+use crate::secret::Secret;
+
+/// When a login was made, for people.
+const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
+
+/// A cluster or a folder.
+pub(super) enum Place {
+    Cluster(Cluster),
+    Folder(Box<Manifests>),
+}
+
+/// What was stored, and where.
+pub(super) struct Kept {
+    /// In words.
+    pub(super) place: String,
+    pub(super) in_folder: bool,
+}
+
+impl Place {
+    /// Finds out whether it could be written, before anybody is asked for anything.
+    pub(super) async fn prove(&self, provider: &Provider) -> Result<(), Problem> {
+        let lent = lent(provider, "tried".into());
+        match self {
+            Place::Cluster(cluster) => lend::put(cluster, &lent, true).await.map(|_| ()),
+            Place::Folder(manifests) => folder::file_for(manifests, &lent).map(|_| ()),
+        }
+    }
+
+    /// Writes it.
+    pub(super) async fn keep(
+        &self,
+        provider: &Provider,
+        consent: Consent,
+    ) -> Result<Kept, Problem> {
+        let lent = lent(provider, consent.refresh_token);
+        match self {
+            Place::Cluster(cluster) => {
+                lend::put_for_sure(cluster, &lent).await.map_err(|problem| {
+                    Problem::new(format!(
+                        "you are logged in at the provider, but the refresh token could not be stored and is lost: {}. Then log in again",
+                        problem.message
+                    ))
+                })?;
+                Ok(Kept {
+                    place: format!("Secret {}/{}", lent.namespace, lent.name),
+                    in_folder: false,
+                })
+            }
+            Place::Folder(manifests) => {
+                let file = folder::file_for(manifests, &lent)?;
+                folder::put(manifests, &file, &lent)?;
+                Ok(Kept {
+                    place: file.display().to_string(),
+                    in_folder: true,
+                })
+            }
+        }
+    }
+}
+
+fn lent(provider: &Provider, refresh_token: Secret) -> Lent {
+    let target = &provider.target;
+    let label = |name: &str| (name.to_owned(), "true".to_owned());
+    let host = host_of(&provider.client.token_url);
+    let annotations = [
+        (ALLOWED_HOSTS_ANNOTATION.to_owned(), host),
+        (LOGGED_IN.to_owned(), provider.clock.now().rfc3339()),
+    ];
+    let data: BTreeMap<String, Secret> = [
+        ("refresh_token".to_owned(), refresh_token),
+        (
+            "client_id".to_owned(),
+            Secret::from(provider.client_id.as_str()),
+        ),
+    ]
+    .into();
+    Lent {
+        namespace: target.namespace.clone(),
+        name: secret_name(&target.name),
+        labels: [label(CREDENTIALS_LABEL), label(LOGIN_LABEL)].into(),
+        annotations: annotations.into(),
+        data,
+        over: OVER,
+    }
+}

@@ -1,0 +1,277 @@
+//! The resource that a login is for: its spec, its credentials, its CA; from a cluster or from a folder of manifests.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
+use url::Url;
+
+use super::Problem;
+use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
+use crate::api::spec::{Login, OAuthClient};
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
+use crate::decide::host_allowed;
+use crate::http::{CaBundle, ClientIdentity};
+use crate::local::Manifests;
+use crate::oauth::Credentials;
+use crate::oauth::request::single_line;
+use crate::secret::Secret;
+
+/// What a login needs to know.
+pub(super) struct Target {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) resource: OAuthClient,
+    pub(super) spec: Validated,
+    pub(super) credentials: Credentials,
+    /// The hosts that each lent Secret may be sent to, by its name, where its owner names any.
+    allowed_hosts: Vec<(String, String)>,
+    pub(super) ca: Option<CaBundle>,
+    /// The client certificate to show (RFC 8705).
+    pub(super) identity: Option<ClientIdentity>,
+}
+
+/// A Secret that is lent, wherever it stands.
+#[derive(Default)]
+struct Lender {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    data: BTreeMap<String, Secret>,
+}
+
+/// Everything that a resource names.
+struct Named {
+    credentials: Option<Lender>,
+    certificate: Option<Lender>,
+    /// What the CA bundle's key holds; nothing where it is not there.
+    pem: Option<Vec<u8>>,
+}
+
+impl Target {
+    /// From a cluster.
+    pub(super) async fn in_cluster(cluster: &Cluster, name: &str) -> Result<Target, Problem> {
+        let resource = resource(cluster, name).await?;
+        let spec = checked(&resource)?;
+        let certificate = spec.client_certificate.as_ref().map(|own| &own.secret);
+        let named = Named {
+            credentials: lender(cluster, spec.credentials_secret.as_ref()).await?,
+            certificate: lender(cluster, certificate).await?,
+            pem: match &spec.ca_bundle {
+                None => None,
+                Some(named) => {
+                    let map: Option<ConfigMap> = cluster.get(CONFIG_MAPS, &named.name).await?;
+                    map.and_then(|map| content(&map, &named.key))
+                }
+            },
+        };
+        Target::new(cluster.namespace.clone(), resource, spec, named)
+    }
+
+    /// From a folder.
+    pub(super) fn in_folder(
+        manifests: &Manifests,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Target, Problem> {
+        let (key, resource) = manifests.client(namespace, name).map_err(Problem::new)?;
+        let spec = checked(resource)?;
+        let namespace = key.namespace();
+        let lender = |name: Option<&String>| {
+            let found = manifests.secret(namespace, name?)?;
+            Some(Lender {
+                labels: found.labels.clone(),
+                annotations: found.annotations.clone(),
+                data: found.data.clone(),
+            })
+        };
+        let certificate = spec.client_certificate.as_ref().map(|own| &own.secret);
+        let named = Named {
+            credentials: lender(spec.credentials_secret.as_ref()),
+            certificate: lender(certificate),
+            pem: spec.ca_bundle.as_ref().and_then(|named| {
+                manifests
+                    .config_map(namespace, &named.name, &named.key)
+                    .map(<[u8]>::to_vec)
+            }),
+        };
+        let (namespace, resource) = (namespace.to_owned(), resource.clone());
+        Target::new(namespace, resource, spec, named)
+    }
+
+    fn new(
+        namespace: String,
+        resource: OAuthClient,
+        spec: Validated,
+        named: Named,
+    ) -> Result<Target, Problem> {
+        let mut allowed_hosts = Vec::new();
+        let mut lent = |lender: Option<Lender>, secret: &str, how: &str| {
+            let lender = opted_in(lender, secret, &namespace, how)?;
+            if let Some(hosts) = lender.annotations.get(ALLOWED_HOSTS_ANNOTATION) {
+                allowed_hosts.push((secret.to_owned(), hosts.clone()));
+            }
+            Ok::<_, Problem>(lender.data)
+        };
+        let name = resource.metadata.name.clone().unwrap_or_default();
+        let data = match &spec.credentials_secret {
+            Some(secret) => {
+                let how = format!(
+                    "spec.credentials.secretName): kubectl oauthclient credentials create {secret} -n {namespace} --client-id ID --for {name}"
+                );
+                lent(named.credentials, secret, &how)?
+            }
+            // Nothing of the request comes from a Secret: a client without a secret, named in the resource.
+            None => BTreeMap::new(),
+        };
+        let identity = match &spec.client_certificate {
+            None => None,
+            Some(own) => {
+                let data = lent(named.certificate, &own.secret, "the client certificate)")?;
+                let identity = ClientIdentity::from_secret(&data).map_err(|problem| {
+                    Problem::new(format!("Secret {} cannot be used: {problem}", own.secret))
+                })?;
+                Some(identity)
+            }
+        };
+        let ca = match &spec.ca_bundle {
+            None => None,
+            Some(_) => Some(ca(&spec, &namespace, named.pem)?),
+        };
+        Ok(Target {
+            name,
+            namespace,
+            allowed_hosts,
+            credentials: Credentials(data),
+            resource,
+            spec,
+            ca,
+            identity,
+        })
+    }
+
+    /// What the resource says of its login.
+    pub(super) fn login(&self) -> Login {
+        self.resource.spec.login.clone().unwrap_or_default()
+    }
+
+    /// The client identifier, which every login needs.
+    pub(super) fn client_id(&self) -> Result<String, Problem> {
+        if let Some(id) = &self.spec.client.client_id {
+            return Ok(id.clone());
+        }
+        let key = &self.spec.client.keys.client_id;
+        let id = self.credentials.0.get(key).and_then(Secret::expose);
+        match id.map(single_line) {
+            Some(id) if !id.is_empty() && !id.chars().any(char::is_control) => Ok(id.to_owned()),
+            _ => Err(Problem::new(format!(
+                "Secret {} has no usable key {key}: a login needs the client id that the provider gave you, there or in spec.clientAuthentication.clientID",
+                self.secret()
+            ))),
+        }
+    }
+
+    fn secret(&self) -> &str {
+        self.spec.credentials_secret.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the credentials may be sent to an endpoint.
+    pub(super) fn may_send_to(&self, url: &Url) -> Result<(), Problem> {
+        let refuses = |(_, hosts): &&(String, String)| !host_allowed(hosts, url);
+        match self.allowed_hosts.iter().find(refuses) {
+            Some((secret, _)) => Err(Problem::new(format!(
+                "Secret {secret} may not be sent to {0}: its annotation {ALLOWED_HOSTS_ANNOTATION} names other hosts. If it may be: kubectl annotate secret {secret} -n {1} --overwrite {ALLOWED_HOSTS_ANNOTATION}={0}",
+                host_of(url),
+                self.namespace
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A Secret of the cluster.
+async fn lender(cluster: &Cluster, name: Option<&String>) -> Result<Option<Lender>, Problem> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let secret: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
+    Ok(secret.map(|secret| Lender {
+        labels: secret.metadata.labels.unwrap_or_default(),
+        annotations: secret.metadata.annotations.unwrap_or_default(),
+        data: secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key, Secret::new(value.0)))
+            .collect(),
+    }))
+}
+
+fn content(map: &ConfigMap, key: &str) -> Option<Vec<u8>> {
+    let text = map.data.as_ref().and_then(|data| data.get(key));
+    let bytes = map.binary_data.as_ref().and_then(|data| data.get(key));
+    text.map(|text| text.as_bytes().to_vec())
+        .or_else(|| bytes.map(|bytes| bytes.0.clone()))
+}
+
+/// The resource of that name.
+pub(super) async fn resource(cluster: &Cluster, name: &str) -> Result<OAuthClient, Problem> {
+    let found = cluster.get::<OAuthClient>(CLIENTS, name).await?;
+    found.ok_or_else(|| {
+        Problem::new(format!(
+            "there is no OAuthClient {name} in namespace {0}: kubectl get oac -n {0} lists those there are",
+            cluster.namespace
+        ))
+    })
+}
+
+/// The host of a URL as the annotation of allowed hosts names it: with the port, where it is not the usual one.
+pub(super) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// A Secret, if it is there and lent.
+fn opted_in(
+    lender: Option<Lender>,
+    secret: &str,
+    namespace: &str,
+    how: &str,
+) -> Result<Lender, Problem> {
+    let lender = lender.ok_or_else(|| {
+        Problem::new(format!(
+            "there is no Secret {secret} in namespace {namespace} ({how}"
+        ))
+    })?;
+    if lender.labels.get(CREDENTIALS_LABEL).map(String::as_str) != Some("true") {
+        return Err(Problem::new(format!(
+            "Secret {secret} has not opted in to be sent to a provider. If it may be: kubectl label secret {secret} -n {namespace} {CREDENTIALS_LABEL}=true"
+        )));
+    }
+    Ok(lender)
+}
+
+fn checked(resource: &OAuthClient) -> Result<Validated, Problem> {
+    validate(resource).map_err(|problems| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
+    })
+}
+
+fn ca(spec: &Validated, namespace: &str, pem: Option<Vec<u8>>) -> Result<CaBundle, Problem> {
+    let (name, key) = spec
+        .ca_bundle
+        .as_ref()
+        .map_or(("", ""), |named| (named.name.as_str(), named.key.as_str()));
+    let pem = pem.ok_or_else(|| {
+        Problem::new(format!(
+            "there is no ConfigMap {name} with the key {key} in namespace {namespace} (spec.provider.caBundle)"
+        ))
+    })?;
+    CaBundle::from_pem(&pem).map_err(|error| {
+        Problem::new(format!(
+            "the CA bundle in ConfigMap {name}, key {key}, cannot be used: {error}"
+        ))
+    })
+}
