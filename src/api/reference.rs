@@ -26,6 +26,8 @@ const METADATA: &str = "
 | a credentials Secret | annotation `oauthclient.dev/allowed-hosts` | The hosts it may be sent to. |
 | a Secret that exists | annotation `oauthclient.dev/adopt: NAME` | Hands it over to the OAuthClient of that name. It is deleted together with it. |
 | an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value asks for one new token; `status.lastRefreshRequest` echoes it. |
+| a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` made it, and may replace it. |
+| a Secret `NAME-login` | annotation `oauthclient.dev/logged-in-at` | When that was. |
 | a token Secret | label `oauthclient.dev/token: \"true\"` | The operator made it. |
 ";
 

@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use oauthclient_operator::api::{self, manifest};
 use oauthclient_operator::cli::Cli;
 use oauthclient_operator::decide;
+use oauthclient_operator::plugin::args::Plugin;
 use serde_json::Value;
 
 use super::pages::{Page, all, page, root};
@@ -149,6 +150,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/')))
 }
 
+/// The arguments of a command and of all commands below it.
+fn with_all_below(command: &clap::Command) -> Vec<clap::Arg> {
+    let below = command.get_subcommands().flat_map(with_all_below);
+    command.get_arguments().cloned().chain(below).collect()
+}
+
 #[test]
 fn every_flag_and_variable_exists() {
     let cli = Cli::command();
@@ -157,6 +164,7 @@ fn every_flag_and_variable_exists() {
         .get_subcommands()
         .flat_map(arguments)
         .chain(arguments(&cli))
+        .chain(with_all_below(&Plugin::command()))
         .collect();
     let flags: BTreeSet<String> = all_arguments
         .iter()
@@ -203,6 +211,8 @@ fn every_metric_label_and_annotation_exists() {
         decide::REFRESH_REQUESTED,
         decide::TOKEN_LABEL,
         "oauthclient.dev/v1alpha1",
+        "oauthclient.dev/login",
+        "oauthclient.dev/logged-in-at",
     ];
     for page in all() {
         let blocks = page.blocks.iter().map(|block| block.text.as_str());
