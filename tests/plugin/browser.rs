@@ -1,14 +1,16 @@
 //! The whole way in a real browser, with an OAuth server that we did not write.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 use testkit::browser::Browser;
 use testkit::oidc::{Client, Method, OidcProvider, Options};
 use testkit::tls::Authority;
+use testkit::wait;
 
 use super::code::shows_nothing;
-use super::rig::{Rig, Running};
+use super::rig::{Rig, Running, SOON};
 
 struct Stage {
     rig: Rig,
@@ -81,19 +83,26 @@ spec:
         self.rig.start(&all)
     }
 
-    /// Allows whatever the provider asks until `css` shows.
-    async fn allows_until(&self, css: &str) {
-        for _ in 0..4 {
-            self.browser
-                .wait_for(&format!("#allow, {css}"))
-                .await
-                .unwrap();
-            if self.browser.text(css).await.is_ok() {
-                return;
+    /// Allows whatever the provider asks, once a page, until something holds.
+    async fn allows_until<F, Fut>(&self, what: &str, holds: F)
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = bool>,
+    {
+        let press = "const button = document.querySelector('#allow');
+            if (button && !button.pressed) { button.pressed = true; button.click(); }";
+        let met = wait::until(what, SOON, || async {
+            if holds().await {
+                return Ok(());
             }
-            self.browser.click("#allow").await.unwrap();
+            self.browser.script(press).await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Err(testkit::Error::new("not yet"))
+        });
+        if let Err(error) = met.await {
+            let page = self.browser.text("body").await.unwrap_or_default();
+            panic!("{error}: the browser shows: {page}");
         }
-        self.browser.wait_for(css).await.unwrap();
     }
 }
 
@@ -111,7 +120,8 @@ async fn a_person_logs_in_in_a_browser_and_is_told_what_to_do_next() {
     running.prints("No browser could be opened").await;
     let address = running.address().await;
     stage.browser.open(address.as_str()).await.unwrap();
-    stage.allows_until("main.done").await;
+    let done = || async { stage.browser.text("main.done").await.is_ok() };
+    stage.allows_until("the last page", done).await;
     let browser = &stage.browser;
     assert_eq!(browser.title().await.unwrap(), "You are logged in");
     assert_eq!(browser.text("h1").await.unwrap(), "You are logged in");
@@ -215,13 +225,8 @@ async fn a_code_is_typed_on_another_device() {
     browser.click("button[type=submit]").await.unwrap();
     browser.wait_for("#op\\.deviceConfirmForm").await.unwrap();
     browser.click("button[type=submit]").await.unwrap();
-    for _ in 0..3 {
-        browser.wait_for("#allow, h1").await.unwrap();
-        if browser.text("#allow").await.is_err() {
-            break;
-        }
-        browser.click("#allow").await.unwrap();
-    }
+    let done = || async { running.out().contains("Logged in.") };
+    stage.allows_until("the login", done).await;
     let ended = running.ended().await;
     shows_nothing(&ended);
     ended.well();
