@@ -313,7 +313,7 @@ impl<W: World> Walker<'_, W> {
         };
         let answer = answer.and_then(|answer| {
             response::decode(&spec.client.response, &answer, at.received)
-                .map_err(|error| Failure::answer(&error, &spec.client.grant))
+                .map_err(|error| Failure::answer(&error, &spec.client))
         });
         let (settled, lane) = match answer {
             Ok(token) => (

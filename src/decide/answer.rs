@@ -6,7 +6,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::FailureClass;
-use crate::oauth::{Grant, Token, TokenError};
+use crate::oauth::{Client, Token, TokenError};
 use crate::schedule;
 use crate::secret::Secret;
 use crate::template;
@@ -217,11 +217,11 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
 
 impl Failure {
     /// The failure that an answer tells of.
-    pub fn answer(error: &TokenError, grant: &Grant) -> Failure {
+    pub fn answer(error: &TokenError, client: &Client) -> Failure {
         Failure {
-            class: error.class(grant),
+            class: error.class(&client.grant),
             reason: error.reason(),
-            message: error.explain(),
+            message: error.explain_to(client),
             retry_after: error.retry_after(),
             timed_out: false,
         }

@@ -116,6 +116,50 @@ fn a_changed_template_changes_the_whole_but_not_what_is_sent() {
 }
 
 #[test]
+fn of_an_assertion_everything_counts_that_the_provider_sees_but_not_how_a_default_is_written() {
+    let signing = with(
+        smallest(),
+        "clientAuthentication.method",
+        json!("private_key_jwt"),
+    );
+    let granting = with(
+        with(smallest(), "clientAuthentication.method", json!("none")),
+        "grant.type",
+        json!("urn:ietf:params:oauth:grant-type:jwt-bearer"),
+    );
+    for (plain, place) in [
+        (signing, "clientAuthentication.privateKeyJWT"),
+        (granting, "grant.jwtBearer"),
+    ] {
+        let set = |name: &str, value: Value| {
+            inputs(&with(plain.clone(), &format!("{place}.{name}"), value))
+        };
+        for (name, value) in [
+            ("lifetimeSeconds", json!(60)),
+            ("backdateSeconds", json!(3)),
+            ("headerType", json!("JWT")),
+            ("audienceFrom", json!("TokenURL")),
+        ] {
+            assert_eq!(inputs(&plain), set(name, value), "{place}.{name}");
+        }
+        for (name, value) in [
+            ("lifetimeSeconds", json!(120)),
+            ("backdateSeconds", json!(0)),
+            ("headerType", json!("x")),
+            ("audience", json!("https://auth.example.com")),
+            ("algorithm", json!("PS256")),
+            ("keyID", json!("a")),
+        ] {
+            assert_ne!(
+                inputs(&plain).sent(),
+                set(name, value).sent(),
+                "{place}.{name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_form_of_this_version_does_not_change_unnoticed() {
     // A new value here means that an upgrade asks for every token again: give FORMAT a new name instead.
     assert_eq!(

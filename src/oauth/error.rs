@@ -1,5 +1,7 @@
 //! What a token endpoint's refusal means: its code, whether to try again, and what to tell people.
 
+mod advice;
+
 use std::fmt;
 
 use super::Grant;

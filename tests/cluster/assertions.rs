@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use testkit::jose::{self, Keys};
+use testkit::oidc;
 use testkit::provider::{
     Account, AssertionRule, Authentication, Behaviour, Fault, TimeField, TimeUnit, Written,
 };
+use testkit::tls::Authority;
 
 use super::fleet::Fleet;
 use super::harness::{SOON, Stage, Start};
@@ -330,4 +332,62 @@ async fn a_key_that_cannot_sign_is_told_by_its_secret_and_mended_at_once() {
     assert_eq!(stage.provider.count(&case.path()), 0);
     stage.apply(&good).await;
     fleet.well(&["okta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_we_did_not_write_is_discovered_and_is_the_audience() {
+    let stage = Stage::new(3600.0).await;
+    let fleet = Fleet::of(&stage);
+    let authority = Authority::new("independent").unwrap();
+    let keys = jose::make("p256").unwrap();
+    let known = oidc::Client {
+        id: "your-client-id".to_owned(),
+        method: oidc::Method::PrivateKeyJwt,
+        algorithm: Some("ES256".to_owned()),
+        public_jwk: Some(keys.public_jwk.clone()),
+        ..oidc::Client::default()
+    };
+    let options = oidc::Options {
+        clients: vec![known],
+        ..oidc::Options::default()
+    };
+    let server = oidc::OidcProvider::start(options, Some(&authority))
+        .await
+        .unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keycloak.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (_, client) = text.split_once("\n---\n").unwrap();
+    let address = "issuerURL: https://keycloak.example.com/realms/your-realm";
+    assert!(client.contains(address));
+    let trusted = format!(
+        "caBundle: {{configMapName: independent-ca}}\n    issuerURL: {}",
+        server.issuer()
+    );
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "keycloak-client",
+            "labels": {"oauthclient.dev/credentials": "true"},
+            "annotations": {"oauthclient.dev/allowed-hosts": "127.0.0.1"},
+        },
+        "stringData": {"client_id": "your-client-id", "private_key": keys.jwk.to_string()},
+    });
+    let _operator = stage.operator(Start::default()).await;
+    stage
+        .apply(&super::endpoint::trust("independent-ca", &authority))
+        .await;
+    stage
+        .apply(&format!(
+            "{secret}\n---\n{}",
+            client.replace(address, &trusted)
+        ))
+        .await;
+    fleet.well(&["keycloak"]).await;
+    let events = server.events().unwrap();
+    let granted = |event: &oidc::Event| matches!(event, oidc::Event::Granted { .. });
+    assert!(
+        !events.is_empty() && events.iter().all(granted),
+        "{events:?}"
+    );
 }

@@ -347,3 +347,20 @@ fn parameters_that_the_signing_sets_are_reserved() {
         })
     );
 }
+
+#[test]
+fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
+    use crate::oauth::{ErrorCode, TokenError};
+    let refused = |code| TokenError::Refused {
+        status: 400,
+        code,
+        retry_after: None,
+    };
+    let client = private_key_jwt(client_assertion());
+    let said = refused(ErrorCode::InvalidClient).explain_to(&client);
+    assert!(said.contains("privateKeyJWT (keyID"), "{said}");
+    let said = refused(ErrorCode::InvalidGrant).explain_to(&granting(jwt_bearer()));
+    assert!(said.contains("spec.grant.jwtBearer (keyID"), "{said}");
+    let other = refused(ErrorCode::InvalidScope);
+    assert_eq!(other.explain_to(&client), other.explain());
+}
