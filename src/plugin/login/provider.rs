@@ -9,7 +9,8 @@ use crate::oauth::error::TokenError;
 use crate::oauth::login::token_request;
 use crate::oauth::request::build_call;
 use crate::oauth::{
-    Client, CredentialsProblem, HttpAnswer, HttpRequest, Ingredients, ParameterValue,
+    Client, ClientAuthentication, CredentialsProblem, HttpAnswer, HttpRequest, Ingredients,
+    ParameterValue,
 };
 use crate::plugin::Problem;
 use crate::plugin::args::LoginArgs;
@@ -60,6 +61,14 @@ impl Provider {
             ..SenderOptions::default()
         })
         .map_err(|error| Problem::new(error.to_string()))?;
+        if matches!(
+            target.spec.client.authentication,
+            ClientAuthentication::ServiceAccountToken(_)
+        ) {
+            return Err(Problem::new(
+                "a login cannot authenticate with a ServiceAccount's token: only the operator mints those. Log in with a resource whose clientAuthentication.method is another",
+            ));
+        }
         let client_id = target.client_id()?;
         let mut client = target.spec.client.clone();
         let endpoints = endpoints::find(&target, &mut client, &sender, clock.clone()).await?;
