@@ -19,6 +19,7 @@ mod clocks;
 mod crash;
 mod discovery;
 mod endpoint;
+mod exchange;
 mod expiries;
 mod fleet;
 mod foreign;

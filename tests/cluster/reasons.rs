@@ -85,6 +85,56 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "the_end_of_a_client_certificate_is_told_in_time_and_forgotten_once_it_is_renewed",
     ),
     ("HostNotAllowed", "tests/cluster/canary.rs", "edits"),
+    (
+        "ReferenceNotFound",
+        "tests/cluster/exchange.rs",
+        "a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both",
+    ),
+    (
+        "ReferenceNotLent",
+        "tests/cluster/exchange.rs",
+        "a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both",
+    ),
+    (
+        "ReferenceCycle",
+        "tests/cluster/exchange.rs",
+        "a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both",
+    ),
+    (
+        "ReferenceNotReady",
+        "src/decide/tests/references.rs",
+        "what_is_missing_is_told_and_the_own_token_stays",
+    ),
+    (
+        "ReferenceKeyMissing",
+        "src/decide/tests/references.rs",
+        "only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent",
+    ),
+    (
+        "ServiceAccountNotFound",
+        "tests/cluster/exchange.rs",
+        "a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good_for_nobody_else",
+    ),
+    (
+        "ServiceAccountNotLent",
+        "tests/cluster/exchange.rs",
+        "a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good_for_nobody_else",
+    ),
+    (
+        "ServiceAccountTokenMissing",
+        "src/decide/tests/accounts.rs",
+        "a_token_is_made_only_once_audience_and_host_are_lent",
+    ),
+    (
+        "AudienceRefused",
+        "src/decide/tests/accounts.rs",
+        "what_keeps_a_token_from_being_made_is_a_failed_request_of_its_own_kind",
+    ),
+    (
+        "ServiceAccountTokenFailed",
+        "src/decide/tests/accounts.rs",
+        "what_keeps_a_token_from_being_made_is_a_failed_request_of_its_own_kind",
+    ),
     ("CANotFound", "tests/cluster/canary.rs", "edits"),
     ("CAInvalid", "tests/cluster/canary.rs", "edits"),
     (

@@ -1,5 +1,6 @@
 //! The table of cases, and small builders for what is seen.
 
+mod accounts;
 mod answers;
 mod certificates;
 mod expiries;
