@@ -26,6 +26,7 @@
 //! | the rim | has |
 //! |---|---|
 //! | [`http`] | the sender of token requests, and the addresses that it may dial |
+//! | [`later`] | tokens that wait to be revoked |
 //! | [`discovery`] | the documents of issuers, read once for all |
 //! | [`leader`] | the Lease |
 //! | [`clock`] | the one place that asks what time it is |
@@ -45,6 +46,7 @@ pub mod discovery;
 pub mod engine;
 pub mod http;
 pub mod inputs;
+pub mod later;
 pub mod leader;
 pub mod local;
 pub mod metrics;

@@ -56,6 +56,8 @@ struct Inner {
     watch_restarts: Family<KindLabels, Counter>,
     discovery_requests: Family<OutcomeLabels, Counter>,
     discovery_documents: Gauge,
+    revocations: Family<OutcomeLabels, Counter>,
+    revocations_waiting: Gauge,
     leader: Gauge,
 }
 
@@ -81,6 +83,8 @@ pub enum WriteKind {
     Secret,
     /// A resource's status.
     Status,
+    /// A resource's finalizer.
+    Finalizer,
     /// An event.
     Event,
     /// The Lease of the leader election.
@@ -187,7 +191,7 @@ impl Metrics {
             lateness,
             api_writes: with.help(
                 "api_writes",
-                "Writes to the Kubernetes API by kind (secret, status, event, lease) and outcome (success, error)",
+                "Writes to the Kubernetes API by kind (secret, status, finalizer, event, lease) and outcome (success, error)",
             ),
             api_requests_in_flight: with.help(
                 "api_requests_in_flight",
@@ -214,6 +218,14 @@ impl Metrics {
             discovery_documents: with.help(
                 "discovery_documents",
                 "Discovery documents that are kept, at most 1024",
+            ),
+            revocations: with.help(
+                "revocations",
+                "Tokens that were to be revoked, by outcome: success, failed (no answer, or one that may pass), refused",
+            ),
+            revocations_waiting: with.help(
+                "revocations_waiting",
+                "Tokens that were replaced and wait to be revoked, at most 1000",
             ),
             leader: with.help("leader", "1 while this process is the one that works, 0 while it stands by"),
             registry: root,
@@ -338,6 +350,17 @@ impl Metrics {
         self.0.discovery_documents.set(count(number));
     }
 
+    /// A token was to be revoked: `success`, `failed` or `refused`.
+    pub fn revocation(&self, outcome: &'static str) {
+        let labels = OutcomeLabels { outcome };
+        self.0.revocations.get_or_create_owned(&labels).inc();
+    }
+
+    /// How many tokens wait to be revoked.
+    pub fn revocations_waiting(&self, number: usize) {
+        self.0.revocations_waiting.set(count(number));
+    }
+
     /// Whether this process is the one that works.
     pub fn leader(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
@@ -381,6 +404,7 @@ impl WriteKind {
         match self {
             WriteKind::Secret => "secret",
             WriteKind::Status => "status",
+            WriteKind::Finalizer => "finalizer",
             WriteKind::Event => "event",
             WriteKind::Lease => "lease",
         }

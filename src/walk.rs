@@ -6,6 +6,7 @@
 mod certificate;
 mod first;
 mod publish;
+mod revocation;
 #[cfg(test)]
 mod tests;
 
@@ -15,16 +16,18 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
     Action, Ask, Doomed, Failure, Fingerprint, Got, Memory, Moments, Need, Observed, Plan, Report,
-    SecretSeen, SecretWrite, Settled, Situation, StatusDetail, failed, granted, report, short,
-    sooner, token_facts,
+    SecretSeen, SecretWrite, Settled, Situation, StatusDetail, failed, granted, replaced_token,
+    report, short, sooner, token_facts,
 };
 use crate::engine::{Key, Outcome, Wants, Work};
 use crate::oauth::{HttpAnswer, HttpRequest, response};
 use crate::queue::LaneReport;
+use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 use first::Decided;
 use publish::Written;
+pub use revocation::revoke_replaced;
 
 pub use certificate::{certificate_seen, identity};
 
@@ -77,6 +80,29 @@ pub trait World: Send + Sync {
     /// A token request to a discovered endpoint has failed in a way that makes one doubt the address: what was discovered is
     /// read anew before the next request.
     fn doubt_endpoints(&self, _seen: &Observed, _spec: &Validated) {}
+
+    /// Sends a request of ours that is no token request, such as a revocation, once.
+    fn call(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> impl Future<Output = Result<HttpAnswer, Failure>> + Send;
+
+    /// Has the resource wait for us before it goes, or lets it go; where nothing can be made to wait, nothing happens.
+    fn hold(
+        &self,
+        _seen: &Observed,
+        _held: bool,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// A token was replaced: it is to be revoked after a while.
+    fn revoke_later(&self, key: &Key, token: Secret, after: Span);
+
+    /// What became of a revocation, for the metrics.
+    fn revoked(&self, _outcome: &'static str) {}
 
     /// Writes a token Secret, once, and returns it as it is then (its data may be left out).
     fn write(
@@ -190,10 +216,16 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
         delete,
         ..
     } = plan;
+    if let Some(held) = walker.seen.finalizer_wanted()
+        && let Err(trouble) = world.hold(&walker.seen, held).await
+    {
+        return walker.cannot_hold(situation, trouble).await;
+    }
     match action {
         Action::Nothing => walker.rest(situation, wants, &delete).await,
         Action::Write(write) => walker.tend(&write, situation, wants, &delete).await,
         Action::Request(ask) => walker.ask(*ask).await,
+        Action::Part => walker.part().await,
         // Met by `Walker::decide`.
         Action::First(_) => walker.rest(situation, wants, &delete).await,
     }
@@ -370,6 +402,7 @@ impl<W: World> Walker<'_, W> {
         let Some(write) = write else {
             return self.finish(memory, &situation, None, wants).await;
         };
+        let replaced = replaced_token(&self.seen, &write.state.token_hash, at.received);
         match publish::publish(
             self.world,
             self.key,
@@ -381,6 +414,9 @@ impl<W: World> Walker<'_, W> {
         .await
         {
             Written::Stands(written, write) => {
+                if let Some((token, after)) = replaced {
+                    self.world.revoke_later(self.key, token, after);
+                }
                 let wants = self.cleanup(&delete, wants).await;
                 self.finish(memory, &situation, Some((*written, &write)), wants)
                     .await

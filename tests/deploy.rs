@@ -214,9 +214,11 @@ async fn granted(client: kube::Client) {
             "oauthclients/status",
             "bookshop",
         ),
+        // The finalizer of spec.revocation; RBAC knows no right for finalizers alone.
+        (true, "patch", "oauthclient.dev", "oauthclients", "bookshop"),
         (
             false,
-            "patch",
+            "update",
             "oauthclient.dev",
             "oauthclients",
             "bookshop",

@@ -153,6 +153,10 @@ reasons! {
         "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."
         "Find out who did it. To end a resource, delete the OAuthClient: its Secret goes with it."
 
+    RevocationFailed Token
+        "An event: the resource was deleted with spec.revocation.onDeletion, and its token could not be revoked. The resource is gone all the same."
+        "The token stays valid until its own end. If it must not, revoke it at the provider."
+
     Requesting Waiting
         "A token is being asked for, and there is no valid one."
         "Wait a moment."

@@ -13,6 +13,7 @@ mod grant;
 mod login;
 mod provider;
 mod request;
+mod revocation;
 mod token_secret;
 
 use serde_json::Value;
@@ -87,6 +88,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         assertion::RULES,
         client_certificate::RULES,
         request::RULES,
+        revocation::RULES,
         token_secret::RULES,
     ]
     .into_iter()

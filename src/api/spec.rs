@@ -10,6 +10,7 @@ mod client_certificate;
 mod exchange;
 mod login;
 mod request;
+mod revocation;
 mod token;
 
 use kube::CustomResource;
@@ -26,6 +27,7 @@ pub use client_certificate::{ClientCertificate, TlsClientAuth};
 pub use exchange::{ExchangedToken, ServiceAccountToken, TokenExchange};
 pub use login::{Login, LoginParameter};
 pub use request::{Expiry, Header, Parameter, Request, Response, Success};
+pub use revocation::{PreviousToken, Revocation};
 pub use token::{Refresh, TokenSecret};
 
 /// Where a token comes from, how it is asked for, and into which Secret it goes.
@@ -116,6 +118,9 @@ pub struct OAuthClientSpec {
     pub refresh: Refresh,
     /// The Secret that the token is written to. The operator makes it, owns it, and deletes it with this resource.
     pub token_secret: TokenSecret,
+    /// When tokens are revoked at the provider. Leave out to let them end by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// How a person logs in with kubectl oauthclient login. Leave out where the endpoints of provider are all that it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,

@@ -6,6 +6,7 @@
 
 mod assertion;
 mod provider;
+mod revocation;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,8 @@ use crate::oauth::{
 use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::template::Templates;
 use crate::time::Span;
+
+pub use revocation::Revocation;
 
 /// One thing that is wrong in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +83,8 @@ pub struct Validated {
     pub timeout: Span,
     /// What is written.
     pub token_secret: TokenSecret,
+    /// What is revoked, and when; `None` for nothing.
+    pub revocation: Option<Revocation>,
     /// No more tokens are to be asked for.
     pub suspended: bool,
 }
@@ -147,7 +152,8 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             reason: Reason::InvalidTemplate,
         }));
     });
-    let (Ok(provider), Ok(templates)) = (provider, templates) else {
+    let revocation = revocation::of(spec).map_err(|problem| problems.push(problem));
+    let (Ok(provider), Ok(templates), Ok(revocation)) = (provider, templates, revocation) else {
         return Err(problems);
     };
     assertion::check_json(spec, &mut problems);
@@ -184,6 +190,7 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             annotations: spec.token_secret.annotations.clone(),
             templates,
         },
+        revocation,
         suspended: spec.suspend,
     })
 }

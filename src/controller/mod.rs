@@ -26,6 +26,7 @@ mod driver;
 mod events;
 mod expiries;
 mod gauges;
+mod hold;
 mod index;
 mod memories;
 mod observe;

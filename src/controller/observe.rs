@@ -7,13 +7,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
-    CaSeen, CertificateSeen, FailedAttempt, Found, Observed, REFRESH_REQUESTED, Reference,
+    CaSeen, CertificateSeen, FailedAttempt, Found, Life, Observed, REFRESH_REQUESTED, Reference,
     Resource, SecretSeen, published, relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
 use crate::oauth::TokensInHand;
+use crate::time::{Span, Time};
 use crate::walk::{Trouble, certificate_seen};
 
 use super::barred;
@@ -58,6 +59,9 @@ pub(super) async fn observe(
         resource,
     };
     if seen.resource.deleting {
+        if seen.resource.is_held() {
+            last_look(shared, key, &mut seen).await?;
+        }
         return Ok(Some(seen));
     }
     let read = match seen.resource.spec.clone() {
@@ -90,6 +94,24 @@ async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>,
         return Err(outdated("of this resource"));
     }
     Ok(object)
+}
+
+/// How long after a deletion trouble with the API is taken for one that passes: after that the resource goes without having
+/// its token revoked.
+const LAST_LOOK: Span = Span::from_seconds(15);
+
+/// What it takes to revoke the token of a resource that is being deleted. It must not be held for want of that.
+async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), Trouble> {
+    let Ok(spec) = seen.resource.spec.clone() else {
+        return Ok(());
+    };
+    let may_request = std::mem::replace(&mut seen.may_request, false);
+    let looked = secrets(shared, key, &spec, seen).await;
+    seen.may_request = may_request;
+    let now = shared.clock.now();
+    let since = seen.resource.life.deleted.map(|deleted| now.since(deleted));
+    let passing = since.is_some_and(|since| since >= Span::ZERO && since < LAST_LOOK);
+    looked.or_else(|trouble| if passing { Err(trouble) } else { Ok(()) })
 }
 
 fn outdated(what: &str) -> Trouble {
@@ -265,6 +287,13 @@ fn resource(key: &Key, stored: Stored) -> Resource {
         uid: metadata.uid.unwrap_or_default(),
         generation: metadata.generation.unwrap_or(0),
         deleting: metadata.deletion_timestamp.is_some(),
+        life: Life {
+            deleted: metadata
+                .deletion_timestamp
+                .map(|time| Time::from_millis(time.0.as_millisecond())),
+            finalizers: metadata.finalizers.unwrap_or_default(),
+            resource_version: metadata.resource_version.unwrap_or_default(),
+        },
         refresh_request: metadata
             .annotations
             .and_then(|mut annotations| annotations.remove(REFRESH_REQUESTED)),

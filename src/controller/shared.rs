@@ -12,9 +12,12 @@ use crate::decide::{Memory, Rules, StatusDetail};
 use crate::discovery::Discovery;
 use crate::engine::{Cause, CredentialsFacts, Engine, Key};
 use crate::http::Sender;
+use crate::later::Later;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
 use crate::time::{Span, Time};
+
+use crate::walk::revoke_replaced;
 
 use super::accounts::Accounts;
 use super::calls::Calls;
@@ -23,6 +26,7 @@ use super::expiries::ClientEnds;
 use super::index::Index;
 use super::memories::Memories;
 use super::stored::Stored;
+use super::world::Cluster;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
 pub(super) struct Shared {
@@ -30,6 +34,7 @@ pub(super) struct Shared {
     pub(super) accounts: Accounts,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
+    pub(super) later: Later,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
@@ -79,7 +84,9 @@ pub(super) struct Parts {
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Shared {
+        let (later, waits) = Later::new(Some(parts.metrics.clone()));
+        let shared = Arc::new(Shared {
+            later,
             calls: parts.calls,
             accounts: parts.accounts,
             discovery: Discovery::new(
@@ -105,7 +112,17 @@ impl Shared {
             claims: Mutex::new(HashMap::new()),
             client_ends: ClientEnds::default(),
             stalled: Mutex::new(HashSet::new()),
-        })
+        });
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(waits.serve(move |key, token| {
+            let shared = weak.upgrade();
+            async move {
+                if let Some(shared) = shared.filter(|shared| shared.may_begin()) {
+                    revoke_replaced(&Cluster(shared), &key, &token).await;
+                }
+            }
+        }));
+        shared
     }
 
     /// Tells the engine, and the driver that something may be due.

@@ -12,16 +12,46 @@ use crate::engine::Key;
 use crate::http::{CaBundle, Route};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::queue::LaneReport;
+use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::walk::{Trouble, World, WriteError, identity};
 
 use super::accounts;
 use super::act;
+use super::hold;
 use super::observe::observe;
 use super::shared::{Shared, lock};
 
 /// The cluster.
 pub(super) struct Cluster(pub(super) Arc<Shared>);
+
+impl Cluster {
+    /// One request and its answer, over the resource's own way.
+    async fn exchange(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let ca = match &seen.ca {
+            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
+            _ => None,
+        };
+        let route = Route {
+            ca,
+            identity: identity(seen),
+            timeout: spec.timeout.to_duration(),
+        };
+        let answer = Box::pin(self.0.sender.send(request, &route)).await;
+        answer.map_err(|error| Failure {
+            class: error.class(),
+            reason: error.reason(),
+            message: error.explain(),
+            retry_after: None,
+            timed_out: error.is_timeout(),
+        })
+    }
+}
 
 impl World for Cluster {
     fn now(&self) -> Time {
@@ -50,7 +80,7 @@ impl World for Cluster {
 
     async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
         match need {
-            Need::Discovery => self.0.discovery.need(seen, spec).await,
+            Need::Discovery => Box::pin(self.0.discovery.need(seen, spec)).await,
             Need::ServiceAccountToken(token) => accounts::token(&self.0, seen, token).await,
         }
     }
@@ -59,33 +89,39 @@ impl World for Cluster {
         self.0.discovery.doubt_of(seen, spec);
     }
 
+    async fn call(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        self.exchange(seen, spec, request).await
+    }
+
+    async fn hold(&self, seen: &Observed, held: bool) -> Result<(), Trouble> {
+        hold::hold(&self.0, seen, held).await
+    }
+
+    fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
+        self.0.later.put(key, token, after);
+    }
+
+    fn revoked(&self, outcome: &'static str) {
+        self.0.metrics.revocation(outcome);
+    }
+
     async fn send(
         &self,
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let ca = match &seen.ca {
-            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
-            _ => None,
-        };
-        let route = Route {
-            ca,
-            identity: identity(seen),
-            timeout: spec.timeout.to_duration(),
-        };
         let begun = self.0.clock.elapsed();
-        let answer = Box::pin(self.0.sender.send(request, &route)).await;
+        let answer = self.exchange(seen, spec, request).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
         let took = Span::from_seconds_f64(took.as_secs_f64());
         self.0.metrics.token_request_took(&lane(spec), took);
-        answer.map_err(|error| Failure {
-            class: error.class(),
-            reason: error.reason(),
-            message: error.explain(),
-            retry_after: None,
-            timed_out: error.is_timeout(),
-        })
+        answer
     }
 
     fn answered(&self, key: &Key, report: LaneReport) {

@@ -17,6 +17,7 @@ mod observed;
 mod ownership;
 mod references;
 mod report;
+mod revocation;
 mod secret_write;
 mod situation;
 mod state;
@@ -37,12 +38,15 @@ pub use first::{Got, Need};
 pub use gate::host_allowed;
 pub use notices::{Notice, NoticeKind};
 pub use observed::{
-    CaSeen, FailedAttempt, Fingerprint, Memory, NOTHING_LENT, Observed, Owner, Repairs, Resource,
-    Rules, SecretSeen, Written,
+    CaSeen, FailedAttempt, Fingerprint, Life, Memory, NOTHING_LENT, Observed, Owner, Repairs,
+    Resource, Rules, SecretSeen, Written,
 };
 pub use ownership::{Ownership, ownership};
 pub use references::{Found, Reference, published};
 pub use report::{Report, StatusDetail, report};
+pub use revocation::{
+    REVOCATION_FINALIZER, Revoked, Revoking, published_token, replaced_token, revoked, revoking,
+};
 pub use secret_write::{On, SecretWrite, rewrite};
 pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
 pub use state::{
@@ -105,6 +109,8 @@ pub enum Action {
     Write(Box<SecretWrite>),
     /// Get this first, then decide anew.
     First(Need),
+    /// The resource is being deleted and waits for us: revoke its token, and let it go.
+    Part,
     /// Ask for a token.
     Request(Box<Ask>),
 }
@@ -120,6 +126,13 @@ pub struct Ask {
 /// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
     let resource = &seen.resource;
+    if resource.deleting && resource.is_held() {
+        let rest = Plan::rest(situation::untouched(seen, now), Wants::Change);
+        return Plan {
+            action: Action::Part,
+            ..rest
+        };
+    }
     if resource.deleting {
         return Plan::rest(situation::untouched(seen, now), Wants::Change);
     }

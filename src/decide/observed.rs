@@ -66,6 +66,8 @@ pub struct Resource {
     pub generation: i64,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// What its metadata say of its end.
+    pub life: Life,
     /// The spec, validated, or what is wrong with it.
     pub spec: Result<Validated, Vec<SpecProblem>>,
     /// Hash of what the spec makes us send and render; empty where the spec is not valid.
@@ -74,6 +76,25 @@ pub struct Resource {
     pub refresh_request: Option<String>,
     /// The status as it was.
     pub status: OAuthClientStatus,
+}
+
+/// What the metadata of a resource say of its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// When its deletion was asked for, by the API server's clock.
+    pub deleted: Option<Time>,
+    /// Its finalizers: who must let it go.
+    pub finalizers: Vec<String>,
+    /// Its resourceVersion.
+    pub resource_version: String,
+}
+
+impl Resource {
+    /// Whether it waits for us before it goes.
+    pub fn is_held(&self) -> bool {
+        let mut all = self.life.finalizers.iter();
+        all.any(|finalizer| finalizer == super::REVOCATION_FINALIZER)
+    }
 }
 
 /// A Secret as it was seen.
@@ -148,6 +169,8 @@ pub struct Memory {
     pub written: Option<Written>,
     /// The watch told that the token Secret is gone; the driver's to set, over when it is seen again.
     pub told_gone: bool,
+    /// How often it was tried to revoke the token of a resource that is being deleted.
+    pub partings: u32,
     /// How often in a row what was read contradicted what was written.
     pub doubts: u32,
 }

@@ -17,6 +17,7 @@ use crate::decide::{self, Memory, Rules};
 use crate::discovery::Discovery;
 use crate::engine::{Cause, Engine, Key, ResourceFacts};
 use crate::http::Sender;
+use crate::later::Later;
 
 /// Everything that the walks of one process share.
 pub(super) struct Files {
@@ -30,6 +31,7 @@ pub(super) struct Files {
     pub(super) ending: AtomicBool,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
+    pub(super) later: Later,
     pub(super) rules: Rules,
     /// Files that hold tokens of `ServiceAccounts`, by their names.
     pub(super) account_files: BTreeMap<String, PathBuf>,
@@ -63,8 +65,10 @@ impl Files {
         engine: Engine,
         sender: Sender,
         rules: Rules,
+        later: Later,
     ) -> Self {
         Files {
+            later,
             discovery: Discovery::new(sender.clone(), clock.clone(), None),
             clock,
             store,

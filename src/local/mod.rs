@@ -47,8 +47,9 @@ use crate::decide::Rules;
 use crate::engine::{Engine, Key, LaneReport, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
+use crate::later::Later;
 use crate::time::{Span, Time};
-use crate::walk::{Walked, walk};
+use crate::walk::{Walked, revoke_replaced, walk};
 
 pub use manifests::{Manifests, SecretFound};
 
@@ -142,7 +143,8 @@ impl Driver {
             require_allowed_hosts: args.require_allowed_hosts,
             allow_http: args.guard.allow_http,
         };
-        let mut files = Files::new(clock, store, tokens, engine, sender, rules);
+        let (later, waits) = Later::new(None);
+        let mut files = Files::new(clock, store, tokens, engine, sender, rules, later);
         files.account_files = args
             .service_account_token_file
             .into_iter()
@@ -151,9 +153,19 @@ impl Driver {
         files
             .begin(loaded, |path| sources.covers(path))
             .map_err(told)?;
+        let files = Arc::new(files);
+        let weak = Arc::downgrade(&files);
+        tokio::spawn(waits.serve(move |key, token| {
+            let files = weak.upgrade();
+            async move {
+                if let Some(files) = files {
+                    revoke_replaced(&*files, &key, &token).await;
+                }
+            }
+        }));
         Ok(Driver {
             last_look: files.clock.elapsed(),
-            files: Arc::new(files),
+            files,
             sources,
             once: args.once,
             tasks: JoinSet::new(),

@@ -7,8 +7,8 @@ use super::store::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
 use crate::decide::{
-    self, CaSeen, CertificateSeen, FailedAttempt, Memory, Observed, REFRESH_REQUESTED, Resource,
-    SecretSeen,
+    self, CaSeen, CertificateSeen, FailedAttempt, Life, Memory, Observed, REFRESH_REQUESTED,
+    Resource, SecretSeen,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -145,6 +145,7 @@ impl Files {
                 uid,
                 generation: object.metadata.generation.unwrap_or(1),
                 deleting: false,
+                life: Life::default(),
                 inputs: spec
                     .as_ref()
                     .map(|spec| inputs::of(spec).whole().to_owned())

@@ -15,10 +15,39 @@ use crate::decide::{
 use crate::engine::{Cause, Key, LaneReport};
 use crate::http::{CaBundle, Route};
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::walk::{Trouble, World, WriteError, identity};
 
 impl Files {
+    /// One request and its answer, over the resource's own way.
+    async fn exchange(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let ca = match &seen.ca {
+            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
+            _ => None,
+        };
+        let route = Route {
+            ca,
+            identity: identity(seen),
+            timeout: spec.timeout.to_duration(),
+        };
+        self.sender
+            .send(request, &route)
+            .await
+            .map_err(|error| Failure {
+                class: error.class(),
+                reason: error.reason(),
+                message: error.explain(),
+                retry_after: None,
+                timed_out: error.is_timeout(),
+            })
+    }
+
     /// Keeps a status with its resource, if it is still that one.
     fn keep_status(
         &self,
@@ -66,12 +95,25 @@ impl World for Files {
     async fn get(&self, seen: &Observed, spec: &Validated, need: &Need) -> Result<Got, Failure> {
         match need {
             Need::ServiceAccountToken(token) => self.account_token(token),
-            Need::Discovery => self.discovery.need(seen, spec).await,
+            Need::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
         }
     }
 
     fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
         self.discovery.doubt_of(seen, spec);
+    }
+
+    async fn call(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        self.exchange(seen, spec, request).await
+    }
+
+    fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
+        self.later.put(key, token, after);
     }
 
     async fn send(
@@ -82,25 +124,7 @@ impl World for Files {
     ) -> Result<HttpAnswer, Failure> {
         let key = Key::new(&seen.resource.namespace, &seen.resource.name);
         self.known().asked.insert(key);
-        let ca = match &seen.ca {
-            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
-            _ => None,
-        };
-        let route = Route {
-            ca,
-            identity: identity(seen),
-            timeout: spec.timeout.to_duration(),
-        };
-        self.sender
-            .send(request, &route)
-            .await
-            .map_err(|error| Failure {
-                class: error.class(),
-                reason: error.reason(),
-                message: error.explain(),
-                retry_after: None,
-                timed_out: error.is_timeout(),
-            })
+        self.exchange(seen, spec, request).await
     }
 
     fn answered(&self, key: &Key, lane: LaneReport) {

@@ -53,12 +53,13 @@ pub fn build(
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
     let reader = Reader(credentials);
-    if !client.is_located() {
-        return Err(CredentialsProblem::NotLocated);
-    }
     let parameters = parameters(client, &reader, ingredients)?;
     let bearer = assertion::bearer(client, &reader, ingredients)?;
     let headers = headers(client, &reader, bearer)?;
+    if !client.is_located() {
+        // What was made so far is dropped: it only told that the credentials will do.
+        return Err(CredentialsProblem::NotLocated);
+    }
     let (url, body) = match client.format {
         Format::Form => (
             client.token_url.as_str().into(),

@@ -62,6 +62,7 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: config.login },
     introspection: { enabled: true, allowedPolicy: () => true },
+    revocation: { enabled: true },
     resourceIndicators: {
       enabled: config.resourceIndicators,
       getResourceServerInfo(_ctx, resource) {

@@ -34,6 +34,7 @@ mod reasons;
 mod refusals;
 mod refused;
 mod replicas;
+mod revocation;
 mod rights;
 mod stale;
 mod stored;

@@ -31,6 +31,11 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "what_a_user_changes_in_the_token_secret_is_restored_and_what_is_theirs_is_kept",
     ),
     (
+        "RevocationFailed",
+        "tests/cluster/revocation.rs",
+        "a_deleted_resource_goes_though_the_revocation_endpoint_is_down",
+    ),
+    (
         "Requesting",
         "src/decide/tests/reports.rs",
         "a_first_token_is_no_recovery_also_when_it_waited_for_its_turn",

@@ -75,12 +75,17 @@ async fn a_whole_life_uses_every_right_that_deploy_grants_and_needs_no_other() {
         .await;
     stage.touch("moved-token").await;
     stage.stays_at(stage.requests()).await;
-    stage.kubectl(&["delete", "oauthclient", "main"]).await;
+    stage.revoking("held").await;
+    stage.wait_ready("held").await;
+    stage
+        .kubectl(&["delete", "oauthclient", "main", "held"])
+        .await;
     stage
         .until("the Secret is collected", || async {
             stage.secret("moved-token").await.is_none()
         })
         .await;
+    assert_eq!(stage.provider.count(super::revocation::REVOKE), 1);
     let ended = operator.terminate(super::harness::SOON).await.unwrap();
     assert!(ended.success());
     stage.nothing_leaked(&operator).await;

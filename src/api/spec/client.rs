@@ -43,6 +43,14 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub device_authorization_url: Option<String>,
+    /// The revocation endpoint (RFC 7009), for spec.revocation. Left out, the discovery document of issuerURL names it.
+    #[serde(
+        default,
+        rename = "revocationURL",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 2048))]
+    pub revocation_url: Option<String>,
     /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,

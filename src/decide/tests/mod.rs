@@ -77,6 +77,8 @@ impl Spec {
             self.url.unwrap_or("https://auth.example.com/token"),
             if self.extra.contains("#ca") {
                 ", caBundle: {configMapName: corp-ca}"
+            } else if self.extra.contains("#revoke") {
+                ", revocationURL: \"https://auth.example.com/revoke\""
             } else {
                 ""
             },
@@ -99,6 +101,7 @@ pub(crate) fn resource(spec: &Spec) -> Resource {
         uid: UID.into(),
         generation: 1,
         deleting: false,
+        life: Life::default(),
         inputs: spec.as_ref().map_or_else(
             |_| String::new(),
             |spec| inputs::of(spec).whole().to_owned(),
@@ -325,6 +328,7 @@ pub(crate) fn plan_at(seen: &mut Observed, now: Time) -> Plan {
 /// A plan in one word, for comparing.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Told {
+    Parts,
     Needs(Need),
     Asks(Because),
     Writes,
@@ -334,6 +338,7 @@ pub(crate) enum Told {
 
 pub(crate) fn told(plan: &Plan) -> Told {
     match (&plan.action, &plan.situation.problem) {
+        (Action::Part, _) => Told::Parts,
         (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
         (Action::Write(_), _) => Told::Writes,

@@ -110,17 +110,21 @@ fn a_discovered_endpoint_without_tls_is_not_sent_to() {
 }
 
 #[test]
-fn an_endpoint_that_fails_is_doubted_and_a_refusal_of_the_client_is_not() {
-    let scene = Scene::new(&ISSUER);
-    scene.inner().answers = [Answer::Refused("invalid_client"), Answer::Refused("")].into();
-    scene.walk(true);
-    assert_eq!(scene.inner().doubted, 0);
-    let failed = Failure {
-        reason: "ConnectFailed",
-        ..unreachable()
-    };
-    assert!(failed.doubts_endpoint());
-    assert!(!unreachable().doubts_endpoint());
+fn an_endpoint_that_is_not_there_is_doubted_and_one_that_refuses_the_client_is_not() {
+    for (answer, doubted) in [
+        (Answer::Refused("invalid_client"), 0),
+        (Answer::Unavailable, 0),
+        (Answer::Missing, 1),
+    ] {
+        let scene = Scene::new(&ISSUER);
+        scene.inner().answers = [answer.clone()].into();
+        scene.walk(true);
+        assert_eq!(scene.inner().doubted, doubted, "{answer:?}");
+    }
+    let given = Scene::new(&Spec::default());
+    given.inner().answers = [Answer::Missing].into();
+    given.walk(true);
+    assert_eq!(given.inner().doubted, 0, "it was not discovered");
 }
 
 #[test]
@@ -128,9 +132,17 @@ fn an_endpoint_that_moves_asks_for_no_token() {
     let scene = Scene::new(&ISSUER);
     scene.run(at(10));
     scene.inner().documents = [Ok("https://elsewhere.example.com/token")].into();
-    scene.run(at(1200));
+    scene.inner().now = at(60);
+    scene.walk(true);
+    assert_eq!(scene.inner().requests, 1, "the token in hand is good");
+    let refresh = scene.inner().secrets["token"].state().unwrap().refresh;
+    scene.run(refresh + span(1));
     let inner = scene.inner();
-    let before = inner.secrets["token"].state().unwrap().refresh;
-    assert!(before > at(10));
-    assert!(inner.requests <= 2);
+    assert_eq!(
+        inner.sent_to,
+        [
+            "https://tokens.example.com/token",
+            "https://elsewhere.example.com/token"
+        ]
+    );
 }

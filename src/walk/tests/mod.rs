@@ -2,6 +2,7 @@
 
 mod first;
 mod histories;
+mod revocation;
 mod sentences;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -62,6 +63,8 @@ pub(super) enum Answer {
     Unavailable,
     /// HTTP 400 with this code.
     Refused(&'static str),
+    /// HTTP 404.
+    Missing,
     /// The process ends before the answer comes.
     Crash,
 }
@@ -89,6 +92,14 @@ pub(super) struct Inner {
     /// What each of these comes to: the token endpoint, or a failure; at first tokens.example.com.
     pub(super) documents: VecDeque<Result<&'static str, Failure>>,
     pub(super) doubted: u32,
+    /// Requests that were no token requests: where to, and their bodies; and what they come to, at first 200.
+    pub(super) calls: Vec<(String, String)>,
+    pub(super) call_answers: VecDeque<Result<u16, Failure>>,
+    /// The finalizer, put on and taken off; and why not.
+    pub(super) holds: Vec<bool>,
+    pub(super) hold_trouble: Option<Trouble>,
+    /// Tokens that wait to be revoked, and for how long.
+    pub(super) later: Vec<(String, i64)>,
     pub(super) secret_writes: u32,
     pub(super) status_writes: u32,
     pub(super) told: Vec<&'static str>,
@@ -139,6 +150,11 @@ impl Scene {
             gets: Vec::new(),
             documents: VecDeque::new(),
             doubted: 0,
+            calls: Vec::new(),
+            call_answers: VecDeque::new(),
+            holds: Vec::new(),
+            hold_trouble: None,
+            later: Vec::new(),
             secret_writes: 0,
             status_writes: 0,
             told: Vec::new(),
@@ -298,6 +314,7 @@ impl World for Scene {
             uid: known.uid.clone(),
             generation: known.generation,
             deleting: known.deleting,
+            life: known.life.clone(),
             spec: known.spec.clone(),
             inputs: known.inputs.clone(),
             refresh_request: known.refresh_request.clone(),
@@ -379,6 +396,7 @@ impl World for Scene {
                 Answer::New(life) => (200, token(inner.requests, life)),
                 Answer::Same(life) => (200, token(inner.requests - 1, life)),
                 Answer::Unavailable => (503, String::new()),
+                Answer::Missing => (404, String::new()),
                 Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
                 Answer::Crash => {
                     inner.crashed = true;
@@ -395,6 +413,50 @@ impl World for Scene {
             retry_after: None,
             body: Secret::from(body),
         })
+    }
+
+    async fn call(
+        &self,
+        _: &Observed,
+        _: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let mut inner = self.inner();
+        inner.now = inner.now + Span::from_millis(100);
+        inner.calls.push((
+            request.url.expose().unwrap_or_default().to_owned(),
+            request.body.expose().unwrap_or_default().to_owned(),
+        ));
+        let status = inner.call_answers.pop_front().unwrap_or(Ok(200))?;
+        Ok(HttpAnswer {
+            status,
+            content_type: None,
+            retry_after: None,
+            body: Secret::from(""),
+        })
+    }
+
+    async fn hold(&self, _: &Observed, held: bool) -> Result<(), Trouble> {
+        let mut inner = self.inner();
+        inner.holds.push(held);
+        if let Some(trouble) = inner.hold_trouble.clone() {
+            return Err(trouble);
+        }
+        if let Some(resource) = &mut inner.resource {
+            let finalizers = &mut resource.life.finalizers;
+            finalizers.retain(|one| one != crate::decide::REVOCATION_FINALIZER);
+            if held {
+                finalizers.push(crate::decide::REVOCATION_FINALIZER.into());
+            } else if resource.deleting {
+                inner.resource = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke_later(&self, _: &Key, token: Secret, after: Span) {
+        let token = token.expose().unwrap_or_default().to_owned();
+        self.inner().later.push((token, after.seconds()));
     }
 
     fn answered(&self, _: &Key, _: LaneReport) {}
@@ -435,6 +497,8 @@ impl World for Scene {
     async fn report(&self, _: &Observed, report: &Report) -> Result<(), Trouble> {
         let mut inner = self.inner();
         if !report.changed {
+            let told = report.notices.iter().map(|notice| notice.reason.as_str());
+            inner.told.extend(told);
             return Ok(());
         }
         if !inner.reports.pop_front().unwrap_or(true) {

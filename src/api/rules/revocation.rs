@@ -1,0 +1,40 @@
+//! Rules on `spec.revocation`: where a token is revoked, and whether the operator can tell it.
+
+use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
+use super::{Rule, own, text, values};
+use crate::api::words;
+
+pub(super) const RULES: &[Rule] = &[
+    own(
+        "spec.provider.revocationURL",
+        ENDPOINT,
+        ENDPOINT_MESSAGE,
+        |v| words::is_plain_endpoint(text(v)),
+    ),
+    Rule {
+        at: "spec",
+        field: ".revocation",
+        cel: "!has(self.revocation) || has(self.provider.revocationURL) || has(self.provider.issuerURL)",
+        message: "needs to know where tokens are revoked: set provider.revocationURL (RFC 7009), or provider.issuerURL in place of provider.tokenURL",
+        holds: |v| {
+            v.get("revocation").is_none()
+                || v.pointer("/provider/revocationURL").is_some()
+                || v.pointer("/provider/issuerURL").is_some()
+        },
+    },
+    Rule {
+        at: "spec",
+        field: ".tokenSecret.data",
+        cel: "!has(self.revocation) || !has(self.tokenSecret.data) || size(self.tokenSecret.data) == 0 || \
+              self.tokenSecret.data.exists(k, self.tokenSecret.data[k].endsWith('{{ access_token }}'))",
+        message: "needs a key that ends with {{ access_token }} when spec.revocation is set: the operator keeps tokens nowhere else, so it is there that it finds what to revoke",
+        holds: |v| {
+            let data = v.pointer("/tokenSecret/data");
+            let keys = |data: &serde_json::Value| {
+                data.as_object().is_none_or(serde_json::Map::is_empty)
+                    || values(data).any(|template| template.ends_with("{{ access_token }}"))
+            };
+            v.get("revocation").is_none() || data.is_none_or(keys)
+        },
+    },
+];

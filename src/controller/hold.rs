@@ -1,0 +1,49 @@
+//! The finalizer: put on before a token is asked for that is to be revoked, taken off when the resource may go.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::api::OAuthClient;
+use crate::decide::{Observed, REVOCATION_FINALIZER};
+use crate::metrics::WriteKind;
+use crate::walk::Trouble;
+
+use super::act::MANAGER;
+use super::shared::Shared;
+
+/// Puts the finalizer on, or takes it off; whoever else holds the resource goes on doing so.
+pub(super) async fn hold(shared: &Shared, seen: &Observed, held: bool) -> Result<(), Trouble> {
+    let resource = &seen.resource;
+    let life = &resource.life;
+    let others = life.finalizers.iter().map(String::as_str);
+    let mut all: Vec<&str> = others.filter(|one| *one != REVOCATION_FINALIZER).collect();
+    if held {
+        all.push(REVOCATION_FINALIZER);
+    }
+    // A merge patch takes a list whole: the version says that it is still the one that was seen.
+    let patch = Patch::Merge(json!({
+        "metadata": {
+            "uid": resource.uid,
+            "resourceVersion": life.resource_version,
+            "finalizers": all,
+        }
+    }));
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let api = shared.calls.api::<OAuthClient>(&resource.namespace);
+    let answer = shared
+        .calls
+        .call(api.patch(&resource.name, &params, &patch))
+        .await;
+    shared
+        .metrics
+        .api_write(WriteKind::Finalizer, answer.is_ok());
+    match answer {
+        Ok(_) => Ok(()),
+        // It is gone, or another one of its name is there: nobody waits any more.
+        Err(error) if error.is_not_found() || error.is_other_object() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,156 @@
+//! Revoking a token (RFC 7009): which, where, and whether it may be sent there. Pure.
+
+use crate::oauth::{self, HttpRequest};
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+use super::certificate::CertificateSeen;
+use super::first::{Need, needed};
+use super::gate::{host_allowed, lent_not_ready};
+use super::observed::{Observed, SecretSeen};
+use super::state::{ALLOWED_HOSTS, token_hash};
+use super::want::our_target;
+
+/// The finalizer by which a resource waits for its token to be revoked.
+pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
+
+/// What is to be done to revoke a token.
+pub enum Revoking {
+    /// Get this first.
+    First(Need),
+    /// Send this.
+    Send(Box<HttpRequest>),
+    /// Nothing can be done; why, as the rest of a sentence.
+    Cannot(String),
+}
+
+/// What an answer to a revocation means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token is dead.
+    Done,
+    /// It may go better another time; why, as the rest of a sentence.
+    Later(String),
+    /// It will not go; why, as the rest of a sentence.
+    Refused(String),
+}
+
+impl Observed {
+    /// Whether the resource is to have [`REVOCATION_FINALIZER`], where it has not what it shall: only who asked for revocation on
+    /// deletion waits for it.
+    pub fn finalizer_wanted(&self) -> Option<bool> {
+        if self.resource.deleting {
+            return None;
+        }
+        let spec = self.resource.spec.as_ref().ok()?;
+        let choice = spec.revocation.as_ref();
+        let wanted = choice.is_some_and(|choice| choice.on_deletion);
+        (wanted != self.resource.is_held()).then_some(wanted)
+    }
+}
+
+/// The access token that is published, as it stands in the Secret: the value, or its last word, that the state knows by its
+/// hash.
+pub fn published_token(seen: &Observed) -> Option<Secret> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    let target = our_target(seen, spec)?;
+    let state = target.state()?;
+    let uid = &seen.resource.uid;
+    let ours = state.managed.data.iter();
+    ours.filter_map(|key| target.data.get(key)?.expose())
+        .flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)])
+        .map(Secret::from)
+        .find(|token| token_hash(uid, token) == state.token_hash)
+}
+
+/// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
+pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Secret, Span)> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    let after = spec.revocation.as_ref()?.previous_after?;
+    let state = our_target(seen, spec).and_then(SecretSeen::state)?;
+    if state.token_hash == new_hash || state.expires <= now + after {
+        return None;
+    }
+    Some((published_token(seen)?, after))
+}
+
+/// How to revoke a token. The same rules hold as for a token request: opt-in, allowed hosts, https.
+pub fn revoking(seen: &Observed, token: &Secret, now: Time) -> Revoking {
+    let cannot = |why: &str| Revoking::Cannot(why.to_owned());
+    let Ok(spec) = &seen.resource.spec else {
+        return cannot("the spec is not valid");
+    };
+    let Some(choice) = &spec.revocation else {
+        return cannot("spec.revocation is not set");
+    };
+    if let Some(need) = needed(seen, spec) {
+        return Revoking::First(need);
+    }
+    let lent: Vec<&SecretSeen> = [seen.credentials.as_ref(), certificate(seen)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let gone = spec.credentials_secret.is_some() && seen.credentials.is_none();
+    if gone
+        || lent
+            .iter()
+            .any(|secret| lent_not_ready(seen, spec, secret).is_some())
+    {
+        return cannot("the credentials are gone or may not be sent");
+    }
+    let discovered = spec.client.issuer.as_ref();
+    let discovered = discovered.and_then(|located| located.endpoints.as_ref()?.revocation.as_ref());
+    let Some(endpoint) = choice.url.as_ref().or(discovered) else {
+        return cannot("the issuer's discovery document names no revocation endpoint");
+    };
+    if endpoint.scheme() != "https" && !seen.rules.allow_http {
+        return cannot("the revocation endpoint is http");
+    }
+    let refused = lent.iter().find(|secret| {
+        let hosts = secret.annotations.get(ALLOWED_HOSTS);
+        hosts.is_some_and(|hosts| !host_allowed(hosts, endpoint))
+    });
+    if let Some(secret) = refused {
+        let host = endpoint.host_str().unwrap_or_default();
+        return Revoking::Cannot(format!(
+            "Secret {} does not allow the host {host} in its annotation {ALLOWED_HOSTS}",
+            secret.name
+        ));
+    }
+    let credentials = seen.credentials.as_ref();
+    let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+    let parameters = vec![
+        ("token".to_owned(), token.clone()),
+        ("token_type_hint".to_owned(), Secret::from("access_token")),
+    ];
+    let request = oauth::request::build_call(
+        &spec.client,
+        endpoint,
+        parameters,
+        &credentials.unwrap_or_default(),
+        &oauth::Ingredients::new(now, &seen.chance),
+    );
+    match request {
+        Ok(request) => Revoking::Send(Box::new(request)),
+        Err(problem) => Revoking::Cannot(format!("of the credentials Secret {problem}")),
+    }
+}
+
+/// The Secret with the client certificate, where one is used.
+fn certificate(seen: &Observed) -> Option<&SecretSeen> {
+    match &seen.certificate {
+        CertificateSeen::There(there) => Some(&there.secret),
+        _ => None,
+    }
+}
+
+/// What the status of an answer says (RFC 7009 section 2.2): 200 also for a token that was dead already.
+pub fn revoked(status: u16) -> Revoked {
+    match status {
+        200..=299 => Revoked::Done,
+        408 | 425 | 429 | 500..=599 => {
+            Revoked::Later(format!("the revocation endpoint answered HTTP {status}"))
+        }
+        _ => Revoked::Refused(format!("the revocation endpoint answered HTTP {status}")),
+    }
+}

@@ -1,0 +1,185 @@
+//! Revoking tokens: the last one of a resource that is being deleted, and the one before after a replacement.
+//!
+//! A resource never waits long for its end: [`TRIES`] tries of at most [`PATIENCE`] for each exchange, then it goes, whatever
+//! became of its token.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::decide::{
+    Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking, Situation,
+    published_token, revoked, revoking, token_hash,
+};
+use crate::engine::{Key, Wants};
+use crate::secret::Secret;
+use crate::time::Span;
+
+use super::{NO_MORE, Trouble, Walked, Walker, World, abandoned};
+
+/// How often it is tried to revoke the token of a resource that is being deleted.
+pub(crate) const TRIES: u32 = 3;
+/// How long one exchange for it may take; there are two where the issuer's document has to be read.
+pub(crate) const PATIENCE: Span = Span::from_seconds(4);
+/// The pause between two tries.
+const PAUSE: Span = Span::from_seconds(2);
+/// How soon it is tried again to put on a finalizer that may not be put on.
+const AFTER_FORBIDDEN: Span = Span::from_seconds(30);
+/// How many things may be needed first.
+const MOST_NEEDS: u32 = 8;
+
+impl<W: World> Walker<'_, W> {
+    /// The resource is being deleted and waits for us: its token is revoked, or not, and it is let go.
+    pub(super) async fn part(mut self) -> Walked {
+        if !self.world.goes_on() {
+            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+        }
+        let mut memory = self.seen.memory.clone();
+        memory.partings = memory.partings.saturating_add(1);
+        let tries = memory.partings;
+        let told = match published_token(&self.seen) {
+            Some(token) => revoke(self.world, &mut self.seen, &token, Some(PATIENCE)).await,
+            None => Revoked::Refused("its Secret holds none that the operator wrote".to_owned()),
+        };
+        self.world.revoked(outcome(&told));
+        match told {
+            Revoked::Done => tracing::info!("the token of the deleted resource was revoked"),
+            Revoked::Later(why) if tries < TRIES => {
+                tracing::info!(why, "the token could not be revoked yet");
+                let again = Wants::LookAt(self.world.now() + PAUSE);
+                return self.close(memory, None, again);
+            }
+            Revoked::Later(why) | Revoked::Refused(why) => self.tell(&why).await,
+        }
+        match self.world.hold(&self.seen, false).await {
+            Ok(()) => self.close(memory, None, Wants::Change),
+            Err(trouble) => {
+                self.world.remember(self.key, memory);
+                abandoned(self.world, trouble)
+            }
+        }
+    }
+
+    /// The finalizer could not be put on or taken off: told, and tried again; no token is asked for that could not be revoked.
+    pub(super) async fn cannot_hold(self, situation: Situation, trouble: Trouble) -> Walked {
+        let Trouble::Forbidden(why) = trouble else {
+            return abandoned(self.world, trouble);
+        };
+        let namespace = &self.seen.resource.namespace;
+        let problem = Problem {
+            kind: ProblemKind::Stalled,
+            reason: Reason::PermissionMissing,
+            message: format!(
+                "The operator may not put the finalizer of spec.revocation.onDeletion on this resource, or take it off ({why}). Check its Role: kubectl auth can-i patch oauthclients.oauthclient.dev -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+            ),
+        };
+        let situation = Situation {
+            problem: Some(problem),
+            ..situation
+        };
+        let memory = self.seen.memory.clone();
+        let again = Wants::LookAt(self.world.now() + AFTER_FORBIDDEN);
+        self.finish(memory, &situation, None, again).await
+    }
+
+    /// An event, since a status is nobody's news any more.
+    async fn tell(&self, why: &str) {
+        let notice = Notice {
+            kind: NoticeKind::Warning,
+            reason: Reason::RevocationFailed,
+            message: format!(
+                "The resource goes, and its token was not revoked: {why}. The token stays valid until its own end; revoke it at the provider if it must not."
+            ),
+        };
+        let report = Report {
+            status: self.seen.resource.status.clone(),
+            changed: false,
+            notices: vec![notice],
+        };
+        // Best effort, as all events are.
+        let _ = self.world.report(&self.seen, &report).await;
+    }
+}
+
+/// Revokes a token that was replaced; never the one that is published now.
+pub async fn revoke_replaced(world: &impl World, key: &Key, token: &Secret) {
+    let Ok(Some(mut seen)) = world.observe(key, false).await else {
+        return world.revoked("failed");
+    };
+    let published = seen
+        .target
+        .as_ref()
+        .and_then(crate::decide::SecretSeen::state);
+    let hash = token_hash(&seen.resource.uid, token);
+    if published.is_some_and(|state| state.token_hash == hash) || !world.goes_on() {
+        return;
+    }
+    let told = revoke(world, &mut seen, token, None).await;
+    if let Revoked::Later(why) | Revoked::Refused(why) = &told {
+        tracing::warn!(resource = %key, why, "a token that was replaced could not be revoked");
+    }
+    world.revoked(outcome(&told));
+}
+
+fn outcome(told: &Revoked) -> &'static str {
+    match told {
+        Revoked::Done => "success",
+        Revoked::Later(_) => "failed",
+        Revoked::Refused(_) => "refused",
+    }
+}
+
+async fn revoke(
+    world: &impl World,
+    seen: &mut Observed,
+    token: &Secret,
+    patience: Option<Span>,
+) -> Revoked {
+    for _ in 0..MOST_NEEDS {
+        match revoking(seen, token, world.now()) {
+            Revoking::Cannot(why) => return Revoked::Refused(why),
+            Revoking::First(need) => {
+                let Some(spec) = hurried(seen, patience) else {
+                    return Revoked::Refused("the spec is not valid".to_owned());
+                };
+                match world.get(seen, &spec, &need).await {
+                    Ok(got) => seen.take(got),
+                    Err(failure) => return Revoked::Later(lower(&failure.message)),
+                }
+            }
+            Revoking::Send(request) => {
+                let Some(spec) = hurried(seen, patience) else {
+                    return Revoked::Refused("the spec is not valid".to_owned());
+                };
+                return match world.call(seen, &spec, &request).await {
+                    Ok(answer) => revoked(answer.status),
+                    Err(failure) => Revoked::Later(lower(
+                        &failure
+                            .message
+                            .replace("token endpoint", "revocation endpoint"),
+                    )),
+                };
+            }
+        }
+    }
+    Revoked::Refused("what is needed first never came to an end".to_owned())
+}
+
+/// The spec with no more patience than this.
+fn hurried(seen: &Observed, patience: Option<Span>) -> Option<Validated> {
+    let mut spec = seen.resource.spec.clone().ok()?;
+    if let Some(patience) = patience {
+        spec.timeout = spec.timeout.min(patience);
+    }
+    Some(spec)
+}
+
+/// The first sentence, as the rest of another one.
+fn lower(message: &str) -> String {
+    let first = message.split(". ").next().unwrap_or(message);
+    let mut letters = first.chars();
+    let begin: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .collect();
+    format!("{begin}{}", letters.as_str())
+}
