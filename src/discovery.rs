@@ -24,6 +24,7 @@ use crate::decide::{CaSeen, Failure, Got, Observed, lane, lane_of};
 use crate::http::{CaBundle, Route, SendError, Sender};
 use crate::metrics::Metrics;
 use crate::oauth::discovery::{Unusable, decode, freshness};
+use crate::oauth::error::Reached;
 use crate::oauth::response::retry_after;
 use crate::oauth::{FailureClass, Issuer, Metadata};
 use crate::time::{Span, Time};
@@ -373,6 +374,7 @@ fn sent_nowhere() -> Failure {
         message: "spec.provider names no issuer".to_owned(),
         retry_after: None,
         timed_out: false,
+        reached: Reached::Never,
     }
 }
 

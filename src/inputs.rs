@@ -17,6 +17,7 @@ use crate::api::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::exchange::TOKEN_EXCHANGE;
+use crate::oauth::refresh::Origin;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
     ParameterValue, ResponseShape,
@@ -118,6 +119,7 @@ fn sent(resource: &Validated) -> Canonical {
             Grant::Password => "password",
             Grant::JwtBearer(_) => JWT_BEARER,
             Grant::TokenExchange(_) => TOKEN_EXCHANGE,
+            Grant::RefreshToken => "refresh_token",
             Grant::Other(name) => name,
         },
     );
@@ -155,6 +157,14 @@ fn sent(resource: &Validated) -> Canonical {
             Method::Put => "PUT",
         },
     );
+    if let Some(refreshing) = &resource.refreshing {
+        if refreshing.origin == Origin::Password {
+            form.field("useRefreshToken", "true");
+        }
+        if let Some(url) = &refreshing.url {
+            form.field("refreshURL", url.as_str());
+        }
+    }
     credentials(&mut form, resource);
     assertion::all(&mut form, client);
     exchange::fields(&mut form, client);

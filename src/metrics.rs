@@ -81,6 +81,8 @@ pub enum ResourceState {
 pub enum WriteKind {
     /// A token Secret.
     Secret,
+    /// A Secret that keeps a refresh token.
+    RefreshState,
     /// A resource's status.
     Status,
     /// A resource's finalizer.
@@ -403,6 +405,7 @@ impl WriteKind {
     const fn label(self) -> &'static str {
         match self {
             WriteKind::Secret => "secret",
+            WriteKind::RefreshState => "refresh_state",
             WriteKind::Status => "status",
             WriteKind::Finalizer => "finalizer",
             WriteKind::Event => "event",

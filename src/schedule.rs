@@ -6,6 +6,7 @@
 //! is wanted [`usual_lead`] before that.
 
 mod failure;
+mod refresh_token;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use crate::oauth::Lifetime;
 use crate::time::{Span, Time};
 
 pub use failure::{earliest, repair_delay, repairs_forgotten, retry};
+pub use refresh_token::before_refresh_token_ends;
 
 /// What must be left of a token for every reader to see it alive: 90 s for the propagation of a mounted volume (the kubelet
 /// resyncs a pod every 60 s x 1..1.5, plus its cache's delay), [`SKEW`], and 60 s to try again.

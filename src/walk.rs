@@ -7,20 +7,23 @@ mod certificate;
 mod first;
 mod publish;
 mod revocation;
+mod spend;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
-    Action, Ask, Doomed, Failure, Fingerprint, Got, Memory, Moments, Need, Observed, Plan, Report,
-    SecretSeen, SecretWrite, Settled, Situation, StatusDetail, failed, granted, replaced_token,
-    report, short, sooner, token_facts,
+    Action, Ask, Doomed, Failure, Fingerprint, Got, Memory, Moments, Need, Observed, Plan, Publish,
+    Report, SecretBody, SecretSeen, SecretWrite, Settled, Situation, Spend, StatusDetail, With,
+    failed, granted, kept, replaced_token, report, short, sooner, state_name, still_failing,
+    token_facts, unanswered,
 };
 use crate::engine::{Key, Outcome, Wants, Work};
-use crate::oauth::{HttpAnswer, HttpRequest, response};
+use crate::oauth::{Client, HttpAnswer, HttpRequest, Token, response};
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -28,6 +31,7 @@ use crate::time::{Span, Time};
 use first::Decided;
 use publish::Written;
 pub use revocation::revoke_replaced;
+use spend::Kept;
 
 pub use certificate::{certificate_seen, identity};
 
@@ -109,6 +113,13 @@ pub trait World: Send + Sync {
         &self,
         key: &Key,
         write: &SecretWrite,
+    ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
+
+    /// Writes a state Secret, once, and returns it as it is then (its data may be left out). Durable when it returns.
+    fn keep(
+        &self,
+        key: &Key,
+        body: &SecretBody,
     ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
 
     /// Deletes a Secret of ours, if it is still that one.
@@ -224,6 +235,7 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
     match action {
         Action::Nothing => walker.rest(situation, wants, &delete).await,
         Action::Write(write) => walker.tend(&write, situation, wants, &delete).await,
+        Action::Publish(publish) => walker.republish(*publish).await,
         Action::Request(ask) => walker.ask(*ask).await,
         Action::Part => walker.part().await,
         // Met by `Walker::decide`.
@@ -249,6 +261,16 @@ fn or_look(wants: Wants, look: Time) -> Wants {
     match wants {
         Wants::RequestAt(_) => sooner(wants, Wants::LookAt(look)),
         _ => Wants::LookAt(look),
+    }
+}
+
+/// What a failing answer is judged by: the client with the grant that was really sent.
+fn asked_as<'a>(spec: &'a Validated, spend: Option<&Spend>) -> Cow<'a, Client> {
+    match (spend.map(|spend| &spend.with), &spec.refreshing) {
+        (Some(With::RefreshToken(_)), Some(refreshing)) => {
+            Cow::Owned(refreshing.client(&spec.client))
+        }
+        _ => Cow::Borrowed(&spec.client),
     }
 }
 
@@ -323,16 +345,68 @@ impl<W: World> Walker<'_, W> {
         }
     }
 
+    /// Publishes a token that was stored earlier.
+    async fn republish(self, publish: Publish) -> Walked {
+        let Ok(spec) = self.seen.resource.spec.clone() else {
+            return self.no_spec();
+        };
+        let Publish {
+            settled,
+            at,
+            repair,
+        } = publish;
+        self.settle(settled, &spec, repair, at).await
+    }
+
+    fn no_spec(&self) -> Walked {
+        let trouble = "the spec is not valid";
+        abandoned(self.world, Trouble::Passing(trouble.to_owned()))
+    }
+
+    /// Claims what is spent by asking; how the walk ends, where that cannot be done.
+    async fn claim(mut self, spend: &Spend) -> Result<Self, Walked> {
+        let claimed = spend::claim(self.world, self.key, &mut self.seen, spend).await;
+        match claimed {
+            Ok(()) => Ok(self),
+            Err(WriteError::Raced) => {
+                let memory = self.seen.memory.clone();
+                let look = Wants::LookAt(self.world.now() + AFTER_RACE);
+                Err(self.close(memory, None, look))
+            }
+            Err(error) => {
+                let now = self.world.now();
+                let mut situation = still_failing(&self.seen, now);
+                let name = std::mem::replace(
+                    &mut situation.secret_name,
+                    state_name(&self.seen.resource.name),
+                );
+                let (mut situation, again) = publish::hindered(&self.seen, situation, &error, now);
+                situation.secret_name = name;
+                let memory = self.seen.memory.clone();
+                Err(self
+                    .finish(memory, &situation, None, Wants::LookAt(now + again))
+                    .await)
+            }
+        }
+    }
+
     /// Asks for a token and publishes it.
     async fn ask(mut self, ask: Ask) -> Walked {
         let Ok(spec) = self.seen.resource.spec.clone() else {
-            return abandoned(
-                self.world,
-                Trouble::Passing("the spec is not valid".to_owned()),
-            );
+            return self.no_spec();
         };
         if !self.world.goes_on() {
             return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+        }
+        if let Some(spend) = &ask.spend {
+            self = match self.claim(spend).await {
+                Ok(walker) => walker,
+                Err(walked) => return walked,
+            };
+            if !self.world.goes_on() {
+                spend::unclaim(self.world, self.key, &mut self.seen, spend).await;
+                return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+            }
         }
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
@@ -343,33 +417,37 @@ impl<W: World> Walker<'_, W> {
             received: self.world.now(),
             u: self.world.draw(),
         };
-        let answer = answer.and_then(|answer| {
+        let decoded = answer.and_then(|answer| {
             response::decode(&spec.client.response, &answer, at.received)
-                .map_err(|error| Failure::answer(&error, &spec.client))
+                .map(|token| (token, answer))
+                .map_err(|error| {
+                    let client = asked_as(&spec, ask.spend.as_deref());
+                    Failure::answer(&error, &client)
+                })
         });
-        let (settled, lane) = match answer {
-            Ok(token) => (
-                granted(&self.seen, &spec, ask.because, token, at),
-                LaneReport::Succeeded,
-            ),
-            Err(mut failure) => {
-                if spec.client.issuer.is_some() {
-                    failure.message = failure
-                        .message
-                        .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
-                    if failure.doubts_endpoint() {
-                        self.world.doubt_endpoints(&self.seen, &spec);
-                    }
-                }
-                let lane = if failure.timed_out {
-                    LaneReport::TimedOut
-                } else {
-                    LaneReport::Failed
-                };
-                (failed(&self.seen, &spec, &failure, at), lane)
-            }
+        let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
+        let lane = match &decoded {
+            Ok(_) => LaneReport::Succeeded,
+            Err(failure) if failure.timed_out => LaneReport::TimedOut,
+            Err(_) => LaneReport::Failed,
         };
         self.world.answered(self.key, lane);
+        let settled = match (decoded, &ask.spend) {
+            (Ok((token, answer)), Some(spend)) => {
+                self = match self.keep(spend, &token, answer, at).await {
+                    Ok(walker) => walker,
+                    Err(walked) => return walked,
+                };
+                granted(&self.seen, &spec, ask.because, token, at)
+            }
+            (Ok((token, _)), None) => granted(&self.seen, &spec, ask.because, token, at),
+            (Err(failure), Some(spend)) => {
+                let spent = unanswered(&self.seen, &spec, spend, failure);
+                spend::failed(self.world, self.key, &mut self.seen, spend, &spent).await;
+                failed(&self.seen, &spec, &spent.failure, at)
+            }
+            (Err(failure), None) => failed(&self.seen, &spec, &failure, at),
+        };
         let failed = settled.attempt.as_ref();
         let reason = failed.map(|failed| Reason::parse(&failed.reason));
         let outcome = reason.map_or("success", |reason| {
@@ -378,6 +456,47 @@ impl<W: World> Walker<'_, W> {
         self.world.outcome(&spec, outcome);
         self.settle(settled, &spec, ask.because.is_repair(), at)
             .await
+    }
+
+    /// A failure at an endpoint that was discovered may mean that it is another one by now.
+    fn at_issuer(&self, spec: &Validated, mut failure: Failure) -> Failure {
+        if spec.client.issuer.is_some() {
+            failure.message = failure
+                .message
+                .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
+            if failure.doubts_endpoint() {
+                self.world.doubt_endpoints(&self.seen, spec);
+            }
+        }
+        failure
+    }
+
+    /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
+    async fn keep(
+        mut self,
+        spend: &Spend,
+        token: &Token,
+        answer: HttpAnswer,
+        at: Moments,
+    ) -> Result<Self, Walked> {
+        let record = kept(&self.seen, spend, token, answer, at);
+        let situation = still_failing(&self.seen, at.received);
+        let seen = &mut self.seen;
+        match spend::keep(self.world, self.key, seen, spend, &record, &situation).await {
+            Kept::Stands => Ok(self),
+            Kept::Superseded => {
+                let memory = self.seen.memory.clone();
+                let look = Wants::LookAt(self.world.now());
+                Err(self.close(memory, None, look))
+            }
+            Kept::ResourceGone => Err(Walked::Gone),
+            Kept::GivenUp(situation, again) => {
+                let now = self.world.now();
+                let again = again.map_or(Wants::Change, |span| Wants::LookAt(now + span));
+                let memory = self.seen.memory.clone();
+                Err(self.finish(memory, &situation, None, again).await)
+            }
+        }
     }
 
     async fn settle(

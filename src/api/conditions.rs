@@ -218,6 +218,10 @@ reasons! {
         "A token was issued, but it could not be written to the token Secret yet."
         "Wait: it is tried again. If it stays, look at the message for the answer of the API server."
 
+    AwaitingLogin Waiting
+        "There is no refresh token yet: neither a login nor the credentials Secret gave one."
+        "Log in: kubectl oauthclient login NAME. Or put a refresh token under refresh_token into the credentials Secret."
+
     InvalidSpec Stalled
         "The spec holds something that the operator cannot work with."
         "Correct the field that the message names."
@@ -263,6 +267,9 @@ reasons! {
     AddressRefused Stalled
         "The token endpoint is at an address that the operator must not call: loopback, link-local or a cloud's metadata service."
         "Correct spec.provider.tokenURL. Whoever runs the operator can allow such addresses with a flag."
+    ReauthorizationRequired Stalled
+        "The refresh token does not work any more, or nobody can know whether it does: it is not sent again."
+        "Log in anew: kubectl oauthclient login NAME. Or put a new refresh token into the credentials Secret."
     HTTPNotAllowed Stalled
         "spec.provider.tokenURL is http, which would show the credentials to everyone on the way."
         "Use https. Whoever runs the operator can allow http with --allow-http."

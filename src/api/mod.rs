@@ -22,7 +22,7 @@ mod words;
 
 pub use schema::{crd, crd_yaml};
 pub use spec::{OAuthClient, OAuthClientSpec};
-pub use status::{AttemptStatus, ExpiryStatus, OAuthClientStatus, TokenStatus};
+pub use status::{AttemptStatus, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
 pub use validate::{SpecProblem, Validated, validate};
 
 /// The label by which the owner of a Secret lends it as credentials; its value is `true`.

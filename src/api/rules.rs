@@ -12,6 +12,7 @@ mod exchange;
 mod grant;
 mod login;
 mod provider;
+mod refresh;
 mod request;
 mod revocation;
 mod token_secret;
@@ -84,6 +85,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         login::RULES,
         grant::RULES,
         exchange::RULES,
+        refresh::RULES,
         client_authentication::RULES,
         assertion::RULES,
         client_certificate::RULES,

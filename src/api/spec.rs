@@ -21,7 +21,8 @@ use super::status::OAuthClientStatus;
 
 pub use assertion::{AssertionCertificate, Claim, ClientSecretJwt, JwtBearer, PrivateKeyJwt};
 pub use client::{
-    CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant, Provider,
+    CaBundle, ClientAuthentication, ClientSecretBasic, CredentialKeys, Credentials, Grant,
+    PasswordGrant, Provider,
 };
 pub use client_certificate::{ClientCertificate, TlsClientAuth};
 pub use exchange::{ExchangedToken, ServiceAccountToken, TokenExchange};

@@ -15,6 +15,10 @@ pub struct OAuthClientStatus {
     /// Secret tell the times then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenStatus>,
+    /// The refresh token that is used next, where the provider told when it ends. Left out with
+    /// --status-updates=transitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<RefreshTokenStatus>,
     /// The failing token request, as long as it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptStatus>,
@@ -45,6 +49,7 @@ impl Default for OAuthClientStatus {
         OAuthClientStatus {
             observed_generation: never_observed(),
             token: None,
+            refresh_token: None,
             attempt: None,
             client_certificate: None,
             client_secret: None,
@@ -84,6 +89,15 @@ pub struct ExpiryStatus {
     /// Valid, ExpiresSoon (there is time to renew it), Expired, or Unknown (what the annotation says is no time).
     #[schemars(length(max = 32))]
     pub state: String,
+}
+
+/// The refresh token's times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshTokenStatus {
+    /// When the refresh token ends if it is not used before; the operator uses it in time.
+    #[schemars(length(max = 40))]
+    pub expiration_time: String,
 }
 
 /// A failing token request.

@@ -6,6 +6,7 @@
 
 mod assertion;
 mod provider;
+mod refresh;
 mod revocation;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use super::check;
 use super::conditions::Reason;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::oauth::assertion::JWT_BEARER;
+use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
@@ -71,6 +73,8 @@ impl fmt::Display for SpecProblem {
 pub struct Validated {
     /// What is sent, and how the answer is read.
     pub client: Client,
+    /// How it works with refresh tokens, if it does.
+    pub refreshing: Option<Refreshing>,
     /// When tokens are replaced.
     pub policy: Policy,
     /// Name of the credentials Secret; `None` where nothing of the request comes from one.
@@ -96,6 +100,32 @@ pub struct ClientCertificate {
     pub secret: String,
     /// The provider knows the certificate itself, not who signed it (RFC 8705 section 2.2).
     pub self_signed: bool,
+}
+
+impl Validated {
+    /// The endpoint that most of its requests go to.
+    pub fn endpoint(&self) -> &url::Url {
+        match &self.refreshing {
+            Some(Refreshing {
+                origin: Origin::Given,
+                url: Some(url),
+            }) => url,
+            _ => &self.client.token_url,
+        }
+    }
+
+    /// Every endpoint that credentials may be sent to, with the field that names it; none that is still to be discovered.
+    pub fn endpoints(&self) -> Vec<(&'static str, &url::Url)> {
+        let located = self.client.is_located();
+        let token = located.then_some((self.client.provider_field(), &self.client.token_url));
+        let refreshing = self.refreshing.as_ref();
+        let refresh = refreshing.and_then(|refreshing| refreshing.url.as_ref());
+        let refresh = refresh.map(|url| ("spec.provider.refreshURL", url));
+        let is_asked = refresh.is_none()
+            || refreshing.is_some_and(|refreshing| refreshing.origin == Origin::Password);
+        let token = token.filter(|_| is_asked);
+        token.into_iter().chain(refresh).collect()
+    }
 }
 
 /// A key of a ConfigMap in the resource's namespace.
@@ -141,6 +171,7 @@ pub fn validate(resource: &OAuthClient) -> Result<Validated, Vec<SpecProblem>> {
 fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     let mut problems = Vec::new();
     let provider = provider::of(&spec.provider).map_err(|problem| problems.push(problem));
+    let refreshing = refresh::of(spec).map_err(|problem| problems.push(problem));
     let templates = Templates::parse(&spec.token_secret.data).map_err(|found| {
         problems.extend(found.into_iter().map(|problem| SpecProblem {
             field: check::map_key("spec.tokenSecret.data", &problem.key),
@@ -153,7 +184,9 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
         }));
     });
     let revocation = revocation::of(spec).map_err(|problem| problems.push(problem));
-    let (Ok(provider), Ok(templates), Ok(revocation)) = (provider, templates, revocation) else {
+    let (Ok(provider), Ok(refreshing), Ok(templates), Ok(revocation)) =
+        (provider, refreshing, templates, revocation)
+    else {
         return Err(problems);
     };
     assertion::check_json(spec, &mut problems);
@@ -161,12 +194,17 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
         return Err(problems);
     }
     let client = client(spec, provider);
-    if let Err(problem) = check_names(&client) {
+    let refresh = refreshing
+        .as_ref()
+        .map(|refreshing| refreshing.client(&client));
+    let names = check_names(&client).and_then(|()| refresh.as_ref().map_or(Ok(()), check_names));
+    if let Err(problem) = names {
         let message = format!("cannot be sent: {problem}");
         return Err(vec![SpecProblem::new(problem.field(), message)]);
     }
     Ok(Validated {
         client,
+        refreshing,
         policy: policy(&spec.refresh),
         credentials_secret: spec
             .credentials
@@ -215,6 +253,7 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
                 spec.grant.jwt_bearer.as_ref(),
                 has_issuer,
             ))),
+            (None, "refresh_token") => Grant::RefreshToken,
             (None, other) => Grant::Other(other.to_owned()),
         },
         authentication: authentication(&spec.client_authentication, has_issuer),
@@ -226,6 +265,7 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
             username: keys.username.clone(),
             password: keys.password.clone(),
             private_key: keys.private_key.clone(),
+            refresh_token: keys.refresh_token.clone(),
         },
         scopes: spec.scopes.clone(),
         scope_separator: spec.request.scope_separator.clone(),

@@ -1,8 +1,7 @@
 //! The alphabets of names and values: what the CEL of [`super::rules`] says in regular expressions, in Rust.
 
-/// Grants that get a meaning of their own in a later version.
-pub(crate) const RESERVED_GRANTS: [&str; 3] = [
-    "refresh_token",
+/// Grants of a login: what comes of it is a refresh token.
+pub(crate) const LOGIN_GRANTS: [&str; 2] = [
     "authorization_code",
     "urn:ietf:params:oauth:grant-type:device_code",
 ];

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::api::OAuthClientStatus;
-use crate::decide::{Doomed, NoticeKind, Observed, On, Report, SecretSeen, SecretWrite};
+use crate::decide::{
+    Doomed, NoticeKind, Observed, On, Report, SecretBody, SecretSeen, SecretWrite,
+};
 use crate::engine::Key;
 use crate::metrics::WriteKind;
 use crate::walk::{Trouble, WriteError};
@@ -29,6 +31,21 @@ pub(super) async fn write(
     shared: &Shared,
     key: &Key,
     write: &SecretWrite,
+) -> Result<SecretSeen, WriteError> {
+    let answer = write_secret(shared, key, write, WriteKind::Secret).await;
+    if answer.is_ok() {
+        let (expires, refresh) = (write.state.expires, write.state.refresh);
+        tracing::info!(secret = write.name, %expires, %refresh, "token Secret written");
+    }
+    answer
+}
+
+/// Writes a Secret of ours, once; what is returned is without its data.
+pub(super) async fn write_secret(
+    shared: &Shared,
+    key: &Key,
+    write: &SecretBody,
+    kind: WriteKind,
 ) -> Result<SecretSeen, WriteError> {
     let api = shared.calls.api::<ApiSecret>(key.namespace());
     let body = write_body(write);
@@ -56,16 +73,12 @@ pub(super) async fn write(
             .call(api.patch(&write.name, &params, &patch))
             .await
     };
-    shared.metrics.api_write(WriteKind::Secret, answer.is_ok());
+    shared.metrics.api_write(kind, answer.is_ok());
     match answer {
-        Ok(secret) => {
-            let (expires, refresh) = (write.state.expires, write.state.refresh);
-            tracing::info!(secret = write.name, %expires, %refresh, "token Secret written");
-            Ok(SecretSeen {
-                data: std::collections::BTreeMap::new(),
-                ..secret_seen(secret)
-            })
-        }
+        Ok(secret) => Ok(SecretSeen {
+            data: std::collections::BTreeMap::new(),
+            ..secret_seen(secret)
+        }),
         Err(error) => Err(error.of_write(creating)),
     }
 }
@@ -166,6 +179,7 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
     if let Value::Object(fields) = &mut value {
         for field in [
             "token",
+            "refreshToken",
             "attempt",
             "clientCertificate",
             "clientSecret",
@@ -195,7 +209,7 @@ mod tests {
     #[test]
     fn what_a_status_no_longer_says_is_removed() {
         let value = with_nulls(&OAuthClientStatus::default());
-        for field in ["token", "attempt", "lastRefreshRequest"] {
+        for field in ["token", "refreshToken", "attempt", "lastRefreshRequest"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use crate::decide::{On, Owner, SecretSeen, SecretWrite};
+use crate::decide::{On, Owner, SecretBody, SecretSeen};
 use crate::secret::Secret;
 
 /// A Secret as the core sees it.
@@ -56,7 +56,7 @@ pub(super) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
 }
 
 /// The body of a write: a whole object to create, a merge patch with UID and resourceVersion as preconditions otherwise.
-pub(super) fn write_body(write: &SecretWrite) -> Value {
+pub(super) fn write_body(write: &SecretBody) -> Value {
     let creating = write.on == On::Create;
     let texts = |texts: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
         texts

@@ -4,7 +4,7 @@ mod lent;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::decide::{nothing_lent, short};
+use crate::decide::{login_name, nothing_lent, short};
 use crate::engine::Key;
 
 use lent::Lent;
@@ -20,6 +20,8 @@ pub(super) struct Index {
     /// The resources that look at a Secret when it changes, and ask for nothing by that alone.
     lookers: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
+    /// The resource that a login Secret is for; only of resources that take one.
+    logins: HashMap<SecretId, Key>,
     leftovers: HashMap<Key, BTreeSet<String>>,
     lent: Lent,
 }
@@ -56,6 +58,10 @@ pub(super) fn ordered(resource_version: Option<&str>) -> u64 {
 /// The id of a Secret.
 pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
     short(&format!("{namespace}/{name}"))
+}
+
+fn login_id(key: &Key) -> SecretId {
+    secret_id(key.namespace(), &login_name(key.name()))
 }
 
 impl Index {
@@ -118,8 +124,24 @@ impl Index {
         }
     }
 
+    /// Notes whether a resource takes a login Secret.
+    pub(super) fn takes_login(&mut self, key: &Key, takes: bool) {
+        let id = login_id(key);
+        if takes {
+            self.logins.insert(id, key.clone());
+        } else {
+            self.logins.remove(&id);
+        }
+    }
+
+    /// The resource that takes this Secret as its login.
+    pub(super) fn login_of(&self, secret: SecretId) -> Option<Key> {
+        self.logins.get(&secret).cloned()
+    }
+
     /// Forgets a resource; returns those that ask with its token.
     pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
+        self.logins.remove(&login_id(key));
         if let Some(entry) = self.resources.remove(key) {
             forget(&mut self.users, entry.credentials, key);
             forget(&mut self.lookers, entry.certificate, key);

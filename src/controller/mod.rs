@@ -5,7 +5,7 @@
 //! | `watch` | watch events become slim facts |
 //! | `driver` | asks the engine what comes next, runs it, tells how it ended |
 //! | `world` | Kubernetes as the world that a resource walks through |
-//! | `observe`, `act` | the reads, and the only writes |
+//! | `observe`, `act`, `chain` | the reads, and the only writes |
 //! | `barred` | telling of a right that was taken away |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
@@ -21,6 +21,7 @@ mod accounts;
 mod act;
 mod barred;
 mod calls;
+mod chain;
 mod convert;
 mod driver;
 mod events;
@@ -51,6 +52,7 @@ use crate::leader::{Leader, Leadership, Seat, Settings};
 use crate::metrics::{Metrics, TokenExpiry};
 use crate::queue::Limits;
 use crate::server::{self, Liveness, Pages, Readiness};
+use crate::time::Span;
 
 use calls::Calls;
 use shared::{Parts, Shared, lock};
@@ -151,6 +153,10 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         detail: match arguments.status_updates {
             StatusUpdates::Always => StatusDetail::Always,
             StatusUpdates::Transitions => StatusDetail::Transitions,
+        },
+        process: chain::Process {
+            name: start::process_name(&clock),
+            drain: Span::from_seconds(i64::try_from(arguments.drain_seconds).unwrap_or(i64::MAX)),
         },
         content_key: start::content_key()?,
         engine: Engine::new(Limits {

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
-    CaSeen, CertificateSeen, FailedAttempt, Found, Life, Observed, REFRESH_REQUESTED, Reference,
-    Resource, SecretSeen, published, relevant_content,
+    CaSeen, CertificateSeen, ChainSeen, FailedAttempt, Found, Life, Observed, REFRESH_REQUESTED,
+    Reference, Resource, SecretSeen, published, relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -18,6 +18,7 @@ use crate::time::{Span, Time};
 use crate::walk::{Trouble, certificate_seen};
 
 use super::barred;
+use super::chain::chain;
 use super::convert::secret_seen;
 use super::index::secret_id;
 use super::shared::{Shared, lock};
@@ -52,6 +53,7 @@ pub(super) async fn observe(
         made: TokensInHand::default(),
         ca: CaSeen::NotNamed,
         content: None,
+        chain: ChainSeen::default(),
         memory,
         may_request,
         rules: shared.rules,
@@ -114,7 +116,7 @@ async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<()
     looked.or_else(|trouble| if passing { Err(trouble) } else { Ok(()) })
 }
 
-fn outdated(what: &str) -> Trouble {
+pub(super) fn outdated(what: &str) -> Trouble {
     Trouble::Passing(format!(
         "the API server served an older version {what} than it had told of"
     ))
@@ -127,13 +129,16 @@ async fn secrets(
     seen: &mut Observed,
 ) -> Result<(), Trouble> {
     let names = lock(&shared.index).leftovers(key, &spec.token_secret.name);
-    let (target, credentials, ca) = tokio::join!(
+    let attempt = seen.chance.name();
+    let (target, credentials, ca, chain) = tokio::join!(
         secret(shared, key, &spec.token_secret.name),
         credentials(shared, key, spec),
         ca_bundle(shared, key, spec.ca_bundle.as_ref()),
+        chain(shared, key, spec, attempt),
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
     seen.certificate = certificate(shared, key, spec, seen.credentials.as_ref()).await?;
+    seen.chain = chain?;
     for name in names {
         match secret(shared, key, &name).await? {
             Some(leftover) => seen.leftovers.push(leftover),

@@ -21,6 +21,7 @@ use crate::walk::revoke_replaced;
 
 use super::accounts::Accounts;
 use super::calls::Calls;
+use super::chain::Process;
 use super::events::Events;
 use super::expiries::ClientEnds;
 use super::index::Index;
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) seat: Seat,
     pub(super) rules: Rules,
     pub(super) detail: StatusDetail,
+    pub(super) process: Process,
     /// For hashing the content of credentials; new in every process, never leaves it.
     pub(super) content_key: ring::hmac::Key,
     pub(super) engine: Mutex<Engine>,
@@ -78,6 +80,7 @@ pub(super) struct Parts {
     pub(super) rules: Rules,
     pub(super) detail: StatusDetail,
     pub(super) engine: Engine,
+    pub(super) process: Process,
     pub(super) content_key: ring::hmac::Key,
     pub(super) drained: watch::Receiver<bool>,
 }
@@ -101,6 +104,7 @@ impl Shared {
             seat: parts.seat,
             rules: parts.rules,
             detail: parts.detail,
+            process: parts.process,
             content_key: parts.content_key,
             engine: Mutex::new(parts.engine),
             index: Mutex::new(Index::default()),

@@ -8,6 +8,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Namespaces, RunArgs};
+use crate::clock::Clock;
 use crate::http::address::AddressRules;
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::server::ListenError;
@@ -106,6 +107,11 @@ pub(super) fn sender(arguments: &RunArgs) -> Result<Sender, StartError> {
 pub(super) fn content_key() -> Result<ring::hmac::Key, StartError> {
     ring::hmac::Key::generate(ring::hmac::HMAC_SHA256, &ring::rand::SystemRandom::new())
         .map_err(|_| StartError::Randomness)
+}
+
+/// A name for this process that no other has: what claims of refresh tokens name it by.
+pub(super) fn process_name(clock: &Clock) -> String {
+    clock.chance().name()
 }
 
 /// The namespaces to watch; all, when none is named.

@@ -198,6 +198,7 @@ impl Listener<Stored> for Resources {
                 &spec.token_secret.name,
                 seen,
             );
+            index.takes_login(&key, spec.grant.type_ == "refresh_token");
             let names = references::named(spec);
             let told = index.refer(&key, &names, moved || !known);
             (known, moved, told, index.credentials_of(&key))
@@ -278,15 +279,19 @@ struct Credentials {
 impl Credentials {
     /// `told`: its version, and the place of that in the order.
     fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
-        let (users, lookers) = {
+        let (users, lookers, login_of) = {
             let mut index = lock(&self.shared.index);
             index.credentials_seen(secret, told);
             let users = index.users(secret).into_iter();
             let users: Vec<_> = users
                 .map(|key| (key.clone(), index.credentials_of(&key)))
                 .collect();
-            (users, index.lookers(secret))
+            let login_of = index.login_of(secret);
+            (users, index.lookers(secret), login_of)
         };
+        if let Some(key) = login_of {
+            self.shared.changed(&key, Cause::Look);
+        }
         for (key, version) in users {
             let facts = version.map(|version| crate::engine::CredentialsFacts { version });
             self.shared.changed(&key, Cause::Credentials(facts));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::decide::{
-    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretSeen, SecretWrite,
-    StatusDetail, lane,
+    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen,
+    SecretWrite, StatusDetail, lane,
 };
 use crate::engine::Key;
 use crate::http::{CaBundle, Route};
@@ -17,10 +17,10 @@ use crate::time::{Span, Time};
 use crate::walk::{Trouble, World, WriteError, identity};
 
 use super::accounts;
-use super::act;
 use super::hold;
 use super::observe::observe;
 use super::shared::{Shared, lock};
+use super::{act, chain};
 
 /// The cluster.
 pub(super) struct Cluster(pub(super) Arc<Shared>);
@@ -49,6 +49,7 @@ impl Cluster {
             message: error.explain(),
             retry_after: None,
             timed_out: error.is_timeout(),
+            reached: error.reached(),
         })
     }
 }
@@ -135,6 +136,10 @@ impl World for Cluster {
 
     async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
         act::write(&self.0, key, write).await
+    }
+
+    async fn keep(&self, key: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        chain::keep(&self.0, key, body).await
     }
 
     async fn delete(&self, key: &Key, doomed: &Doomed) -> Result<(), Trouble> {

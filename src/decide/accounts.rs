@@ -168,6 +168,7 @@ impl Failure {
             ),
             retry_after: None,
             timed_out: false,
+            reached: crate::oauth::error::Reached::Never,
         }
     }
 
@@ -179,6 +180,7 @@ impl Failure {
             message: forbidden_message(namespace),
             retry_after: None,
             timed_out: false,
+            reached: crate::oauth::error::Reached::Never,
         }
     }
 
@@ -193,6 +195,7 @@ impl Failure {
             ),
             retry_after: None,
             timed_out: false,
+            reached: crate::oauth::error::Reached::Never,
         }
     }
 }

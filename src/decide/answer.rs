@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
-use crate::oauth::error::FailureClass;
+use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{Client, Token, TokenError};
 use crate::schedule;
 use crate::secret::Secret;
 use crate::template;
 use crate::time::{Span, Time};
 
+use super::chain;
 use super::gate::{endpoint, look_at_ca};
 use super::observed::{FailedAttempt, Observed, SecretSeen};
 use super::secret_write::{SecretWrite, publish};
-use super::situation::{self, Situation, TokenView, token_view};
+use super::situation::{self, Problem, ProblemKind, Situation, TokenView, token_view};
 use super::state::{Managed, State, token_hash};
 use super::want::{Because, our_target};
 use super::{Doomed, leftovers, sooner};
@@ -47,6 +48,25 @@ pub struct Failure {
     pub retry_after: Option<Span>,
     /// The host did not answer in time: its lane is narrowed.
     pub timed_out: bool,
+    /// How far the request came: whether a refresh token may have been used by it.
+    pub reached: Reached,
+}
+
+/// What a token was made from, as it is noted with it.
+pub(super) struct Made {
+    /// The version of the credentials Secret.
+    pub(super) credentials: String,
+    /// The refresh request that was handled with it.
+    pub(super) handled_request: Option<String>,
+}
+
+impl Made {
+    fn now(seen: &Observed) -> Made {
+        Made {
+            credentials: seen.lent().unwrap_or_default(),
+            handled_request: seen.resource.refresh_request.clone(),
+        }
+    }
 }
 
 /// When a request was made.
@@ -60,13 +80,25 @@ pub struct Moments {
     pub u: f64,
 }
 
-/// What follows from a token.
+/// What follows from a token. Where it came with a refresh token, that is stored by now and part of what is seen.
 pub fn granted(
     seen: &Observed,
     spec: &Validated,
     because: Because,
     token: Token,
     at: Moments,
+) -> Settled {
+    granted_as(seen, spec, because, token, at, Made::now(seen))
+}
+
+/// The same for a token that was asked for earlier.
+pub(super) fn granted_as(
+    seen: &Observed,
+    spec: &Validated,
+    because: Because,
+    token: Token,
+    at: Moments,
+    made: Made,
 ) -> Settled {
     let before = our_target(seen, spec).and_then(SecretSeen::state);
     let hash = token_hash(&seen.resource.uid, &token.access_token);
@@ -94,7 +126,10 @@ pub fn granted(
     };
     let times = match schedule::accept(&spec.policy, published.as_ref(), &answer, at.received, at.u)
     {
-        Ok(times) => times,
+        Ok(times) => schedule::Schedule {
+            refresh: refresh_time(seen, times.refresh, at),
+            ..times
+        },
         Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
     };
     let data = match render(seen, spec, &token, times.expires) {
@@ -109,7 +144,7 @@ pub fn granted(
         expires: times.expires,
         refresh: times.refresh,
         inputs: seen.resource.inputs.clone(),
-        credentials: seen.lent().unwrap_or_default(),
+        credentials: made.credentials,
         data_hash: String::new(),
         token_hash: hash,
         // As it is written, so that what is read again is equal.
@@ -117,10 +152,8 @@ pub fn granted(
             .learnt_window
             .map(|window| Span::from_seconds(window.seconds())),
         served_again: times.served_again,
-        handled_request: seen
-            .resource
-            .refresh_request
-            .clone()
+        handled_request: made
+            .handled_request
             .or_else(|| before.as_ref()?.handled_request.clone()),
         assumed: times.assumed,
         remarks: (!token.remarks.is_empty()).then(|| token.remarks.join(" ")),
@@ -146,6 +179,20 @@ pub fn granted(
         situation,
         attempt: None,
         delete: leftovers(seen),
+    }
+}
+
+/// When the token is replaced: a refresh token that ends before that is used in time.
+fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
+    let chain = seen.record().and_then(Result::ok);
+    let chain = chain
+        .filter(|record| !record.fixed)
+        .and_then(|record| Some((record.obtained?, record.ends?)));
+    match chain {
+        Some((obtained, ends)) => {
+            schedule::before_refresh_token_ends(refresh, obtained, ends, at.received, at.u)
+        }
+        None => refresh,
     }
 }
 
@@ -200,6 +247,14 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     };
     let mut situation = situation::still_failing(seen, token);
     situation.attempt = Some(attempt.clone());
+    if failure.reason == Reason::ReauthorizationRequired.as_str() {
+        // As it is told from now on.
+        situation.problem = Some(Problem {
+            kind: ProblemKind::Stalled,
+            reason: Reason::ReauthorizationRequired,
+            message: attempt.message.clone(),
+        });
+    }
     if let Some(asked) = &seen.resource.refresh_request {
         situation.handled_request = Some(asked.clone());
     }
@@ -224,6 +279,7 @@ impl Failure {
             message: error.explain_to(client),
             retry_after: error.retry_after(),
             timed_out: false,
+            reached: error.reached(),
         }
     }
 
@@ -254,6 +310,7 @@ impl Failure {
             ),
             retry_after: None,
             timed_out: false,
+            reached: Reached::Answered,
         }
     }
 
@@ -265,6 +322,7 @@ impl Failure {
             message: format!("The provider gave a token, but it could not be written. {problem}"),
             retry_after: None,
             timed_out: false,
+            reached: Reached::Answered,
         }
     }
 }
@@ -278,12 +336,13 @@ fn render(
     let credential = |key: &str| seen.credentials.as_ref()?.data.get(key);
     let keys = &spec.client.keys;
     let fixed = spec.client.client_id.as_deref().map(Secret::from);
+    let document = chain::document(seen, spec, token);
     spec.token_secret.templates.render(&template::Variables {
         access_token: &token.access_token,
         token_type: &token.token_type,
         expires_at: expires,
         scope: token.scope.as_deref(),
-        response: &token.document,
+        response: &document,
         client_id: fixed.as_ref().or_else(|| credential(&keys.client_id)),
         username: credential(&keys.username),
     })

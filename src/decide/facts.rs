@@ -60,9 +60,10 @@ pub fn uid_fact(uid: &str) -> u64 {
     short(uid)
 }
 
-/// The lane of a resource: host and port of its token endpoint, or of its issuer as long as that is not discovered.
+/// The lane of a resource: host and port of the endpoint it is refreshed at, or of its issuer as long as that is not
+/// discovered.
 pub fn lane(spec: &Validated) -> Arc<str> {
-    lane_of(&spec.client.token_url)
+    lane_of(spec.endpoint())
 }
 
 /// The lane of an address: its host, with the port where one is written.

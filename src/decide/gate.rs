@@ -8,6 +8,7 @@ use crate::time::{Span, Time};
 
 use super::accounts;
 use super::certificate;
+use super::chain;
 use super::messages;
 use super::observed::{CaSeen, FailedAttempt, Observed, SecretSeen};
 use super::references;
@@ -33,8 +34,12 @@ const LEAST_DISTANCE: Span = Span::from_seconds(2);
 /// What must be there before anything can be sent, and is not.
 pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Wants)> {
     let waiting = Wants::LookAt(now + LOOK_WHILE_WAITING);
-    if spec.client.token_url.scheme() != "https" && !seen.rules.allow_http {
-        return Some((messages::http_not_allowed(spec), Wants::Change));
+    let issuer = (!spec.client.is_located())
+        .then_some((spec.client.provider_field(), &spec.client.token_url));
+    for (field, url) in issuer.into_iter().chain(spec.endpoints()) {
+        if url.scheme() != "https" && !seen.rules.allow_http {
+            return Some((messages::http_not_allowed(spec, field, url), Wants::Change));
+        }
     }
     if spec.credentials_secret.is_some() {
         let problem = match &seen.credentials {
@@ -54,6 +59,14 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     if let Some(problem) = accounts::not_ready(seen, spec) {
         return Some((problem, Wants::LookAt(now + LOOK_AT_ACCOUNT)));
     }
+    let login = seen
+        .chain
+        .login
+        .as_ref()
+        .filter(|login| chain::is_lent(login));
+    if let Some(problem) = login.and_then(|login| lent_not_ready(seen, spec, login)) {
+        return Some((problem, waiting));
+    }
     match (&seen.ca, &spec.ca_bundle) {
         (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
         (CaSeen::KeyMissing, Some(bundle)) => Some(messages::no_ca_key(seen, bundle)),
@@ -64,29 +77,27 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
 }
 
 /// What keeps a Secret that was lent to the resource (its credentials, its client certificate) from being used with the
-/// token endpoint.
+/// endpoints that it would be sent to.
 pub(super) fn lent_not_ready(
     seen: &Observed,
     spec: &Validated,
     secret: &SecretSeen,
 ) -> Option<Problem> {
-    let name = &secret.name;
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
-        return Some(messages::not_labelled(seen, name));
+        return Some(messages::not_labelled(seen, &secret.name));
     }
-    if !spec.client.is_located() {
-        // Nothing secret goes to an issuer: what counts is the host of the token endpoint, once it is known.
-        return None;
-    }
-    match secret.annotations.get(ALLOWED_HOSTS) {
-        Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
-            Some(messages::host_not_allowed(seen, spec, name))
+    // Nothing secret goes to an issuer: what counts is the host of the token endpoint, once it is known.
+    spec.endpoints().into_iter().find_map(|(field, url)| {
+        match secret.annotations.get(ALLOWED_HOSTS) {
+            Some(hosts) if !host_allowed(hosts, url) => {
+                Some(messages::host_not_allowed(seen, &secret.name, field, url))
+            }
+            None if seen.rules.require_allowed_hosts => {
+                Some(messages::hosts_not_named(seen, &secret.name, url))
+            }
+            _ => None,
         }
-        None if seen.rules.require_allowed_hosts => {
-            Some(messages::hosts_not_named(seen, spec, name))
-        }
-        _ => None,
-    }
+    })
 }
 
 /// Whether the list in `oauthclient.dev/allowed-hosts` names the host of `url`: host names separated by commas or space,
@@ -128,7 +139,8 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &Because, now: Ti
         earliest = earliest.max(repair_floor(seen, now));
     }
     if let Some(attempt) = &seen.memory.attempt {
-        let attempt = Attempted::judge(attempt, seen, spec);
+        let mut attempt = Attempted::judge(attempt, seen, spec);
+        attempt.counts &= !chain::is_untried_start(seen, spec);
         earliest = earliest.max(attempt.floor(now));
         if attempt.counts {
             match attempt.of.next {
@@ -150,7 +162,7 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &Because, now: Ti
 /// No wait is longer than this: one that seems to be comes from a clock that was set back.
 const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
 
-fn repair_floor(seen: &Observed, now: Time) -> Time {
+pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
     let repairs = seen.memory.repairs;
     if repairs.count == 0 || repairs.last > now {
         return now;

@@ -1,5 +1,7 @@
 //! What people read when something stands in the way: what is wrong, where, and what to do next.
 
+use url::Url;
+
 use crate::api::conditions::Reason;
 use crate::api::validate::{ConfigMapKey, SpecProblem, Validated};
 use crate::oauth::request::CredentialsProblem;
@@ -59,13 +61,13 @@ pub(super) fn barred(namespace: &str, right: &str) -> Problem {
     )
 }
 
-pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
-    let host = spec.client.token_url.host_str().unwrap_or_default();
+pub(super) fn http_not_allowed(spec: &Validated, field: &str, url: &Url) -> Problem {
+    let host = url.host_str().unwrap_or_default();
     let what = match &spec.client.issuer {
-        Some(located) if located.endpoints.is_some() => {
+        Some(located) if located.endpoints.is_some() && field == spec.client.provider_field() => {
             "The token endpoint that the discovery document names"
         }
-        _ => spec.client.provider_field(),
+        _ => field,
     };
     stalled(
         Reason::HTTPNotAllowed,
@@ -76,7 +78,7 @@ pub(super) fn http_not_allowed(spec: &Validated) -> Problem {
 }
 
 /// The credentials Secret, for messages about it: they are made only where one is named.
-fn secret_name(spec: &Validated) -> &str {
+pub(super) fn secret_name(spec: &Validated) -> &str {
     spec.credentials_secret.as_deref().unwrap_or_default()
 }
 
@@ -101,10 +103,9 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
     )
 }
 
-pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated, name: &str) -> Problem {
+pub(super) fn host_not_allowed(seen: &Observed, name: &str, field: &str, url: &Url) -> Problem {
     let namespace = &seen.resource.namespace;
-    let host = spec.client.token_url.host_str().unwrap_or_default();
-    let field = spec.client.provider_field();
+    let host = url.host_str().unwrap_or_default();
     waiting(
         Reason::HostNotAllowed,
         format!(
@@ -113,9 +114,9 @@ pub(super) fn host_not_allowed(seen: &Observed, spec: &Validated, name: &str) ->
     )
 }
 
-pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated, name: &str) -> Problem {
+pub(super) fn hosts_not_named(seen: &Observed, name: &str, url: &Url) -> Problem {
     let namespace = &seen.resource.namespace;
-    let host = spec.client.token_url.host_str().unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
     waiting(
         Reason::HostNotAllowed,
         format!(
@@ -124,13 +125,8 @@ pub(super) fn hosts_not_named(seen: &Observed, spec: &Validated, name: &str) -> 
     )
 }
 
-pub(super) fn credentials(
-    seen: &Observed,
-    spec: &Validated,
-    problem: &CredentialsProblem,
-) -> Problem {
+pub(super) fn credentials(seen: &Observed, name: &str, problem: &CredentialsProblem) -> Problem {
     let namespace = &seen.resource.namespace;
-    let name = secret_name(spec);
     let reason = match problem {
         CredentialsProblem::Missing { .. } => Reason::CredentialsKeyMissing,
         _ => Reason::CredentialsKeyInvalid,
@@ -236,6 +232,85 @@ pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen)
         format!(
             "Secret {name} is of type {}, spec.tokenSecret.type is {}, and a Secret's type cannot change. Delete it, and it is written anew: kubectl delete secret {name} -n {namespace}",
             target.type_, spec.token_secret.type_
+        ),
+    )
+}
+
+pub(super) fn foreign_state(seen: &Observed, state: &SecretSeen) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &state.name;
+    stalled(
+        Reason::SecretNotOwned,
+        format!(
+            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. Look at it (kubectl get secret {name} -n {namespace} -o yaml) and delete or rename it, or give this resource another name. It is looked at again every minute."
+        ),
+    )
+}
+
+pub(super) fn state_name_taken(name: &str) -> Problem {
+    stalled(
+        Reason::SecretContested,
+        format!(
+            "Secret {name} is where the refresh token of this resource is kept. Give another name in spec.tokenSecret.name or spec.credentials.secretName; nothing is sent until then."
+        ),
+    )
+}
+
+pub(super) fn immutable_state(seen: &Observed, state: &SecretSeen) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &state.name;
+    stalled(
+        Reason::SecretImmutable,
+        format!(
+            "Secret {name}, where the refresh token is kept, has been made immutable, so no new one could be stored and none is used. Copy it to an object of the same content that is not: kubectl get secret {name} -n {namespace} -o yaml"
+        ),
+    )
+}
+
+pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let name = &state.name;
+    stalled(
+        Reason::ReauthorizationRequired,
+        format!(
+            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. Restore it, or delete it and log in anew: kubectl delete secret {name} -n {namespace}"
+        ),
+    )
+}
+
+/// `known`: the provider has refused it; otherwise nobody knows whether it was used.
+pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let resource = &seen.resource.name;
+    let what = if known {
+        "The provider no longer takes the refresh token (invalid_grant): it has expired, was revoked, or was used elsewhere."
+    } else {
+        "A refresh token was sent, its answer was lost, and sending it once more did not help. It is not sent again, since that may revoke what the provider has granted."
+    };
+    stalled(
+        Reason::ReauthorizationRequired,
+        format!(
+            "{what} A new one is needed: run kubectl oauthclient login {resource} -n {namespace}, or put one under refresh_token into the credentials Secret. It is picked up at once."
+        ),
+    )
+}
+
+pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
+    let namespace = &seen.resource.namespace;
+    let resource = &seen.resource.name;
+    let key = &spec.client.keys.refresh_token;
+    let credentials = spec.credentials_secret.as_ref();
+    let or_else = credentials.map_or_else(String::new, |name| {
+        format!(", or put one under {key} into Secret {name}")
+    });
+    let unlent = seen.chain.login.as_ref().filter(|login| !login.deleting);
+    if let Some(login) = unlent.filter(|login| !super::chain::is_lent(login)) {
+        return not_labelled(seen, &login.name);
+    }
+    waiting(
+        Reason::AwaitingLogin,
+        format!(
+            "There is no refresh token yet. Run kubectl oauthclient login {resource} -n {namespace}{or_else}. It is picked up at once."
         ),
     )
 }

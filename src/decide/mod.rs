@@ -7,6 +7,7 @@ mod accounts;
 mod answer;
 mod barred;
 mod certificate;
+mod chain;
 mod expiry;
 mod facts;
 mod first;
@@ -29,6 +30,10 @@ pub use accounts::{AccountSeen, account_tokens};
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
+pub use chain::{
+    ChainMemory, ChainSeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,
+    kept, login_name, stands, state_name, store, stored, unanswered,
+};
 pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{
     credentials_facts, known_facts, lane, lane_of, lent_facts, nothing_lent, relevant_content,
@@ -47,8 +52,10 @@ pub use report::{Report, StatusDetail, report};
 pub use revocation::{
     REVOCATION_FINALIZER, Revoked, Revoking, published_token, replaced_token, revoked, revoking,
 };
-pub use secret_write::{On, SecretWrite, rewrite};
-pub use situation::{Problem, ProblemKind, Situation, TokenView, standing};
+pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
+pub use situation::{
+    Problem, ProblemKind, Situation, TokenView, standing, still_failing_now as still_failing,
+};
 pub use state::{
     ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, State,
     TOKEN_LABEL, request_name, short, token_hash,
@@ -58,6 +65,7 @@ pub use want::Because;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
+use crate::oauth::error::FailureClass;
 use crate::oauth::{self, CredentialsProblem, HttpRequest};
 use crate::time::{Span, Time};
 
@@ -111,8 +119,20 @@ pub enum Action {
     First(Need),
     /// The resource is being deleted and waits for us: revoke its token, and let it go.
     Part,
+    /// Publish a token that was granted and stored earlier, without asking for one.
+    Publish(Box<Publish>),
     /// Ask for a token.
     Request(Box<Ask>),
+}
+
+/// A token that was granted and stored earlier.
+pub struct Publish {
+    /// What is written, and what follows from it.
+    pub settled: Settled,
+    /// When it was asked for.
+    pub at: Moments,
+    /// Whether it repairs what somebody else did.
+    pub repair: bool,
 }
 
 /// A token request that is to be sent now.
@@ -121,6 +141,8 @@ pub struct Ask {
     pub because: Because,
     /// What to send.
     pub request: HttpRequest,
+    /// What is spent by it, where that works once only: claimed before it is sent.
+    pub spend: Option<Box<Spend>>,
 }
 
 /// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
@@ -160,10 +182,62 @@ pub fn decide(seen: &Observed, now: Time) -> Plan {
     if let Some((problem, wants)) = not_writable(seen, spec, now) {
         return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
     }
-    match want::want(seen, spec, now) {
+    if let Some((problem, wants)) = chain::not_writable(seen, spec, now) {
+        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+    }
+    let because = want::want(seen, spec, now);
+    if let Some(plan) = publish_stored(seen, spec, token.as_ref(), because, now) {
+        return plan;
+    }
+    match because {
         None => tend(seen, spec, token, now),
         Some(because) => wanted(seen, spec, token, because, now),
     }
+}
+
+/// A token that was stored and is not published yet: the process ended between the two, or somebody altered the token Secret.
+fn publish_stored(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<&TokenView>,
+    because: Option<Because>,
+    now: Time,
+) -> Option<Plan> {
+    let stored = chain::derivable(seen, spec)?;
+    let because = because.unwrap_or(Because::Due);
+    let at = stored.at;
+    let settled = answer::granted_as(seen, spec, because, stored.token, at, stored.made);
+    let repair = because.is_repair();
+    match &settled.write {
+        Some(write) if write.state.expires <= now => return None,
+        Some(_) => {}
+        None => {
+            let attempt = settled.attempt.as_ref()?;
+            // Another token would fail alike.
+            let stuck = attempt.class == FailureClass::NeedsPerson;
+            return stuck.then(|| Plan::rest(settled.situation, Wants::Change));
+        }
+    }
+    if repair && gate::repairs_are_held_back(seen, now) {
+        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        let situation = situation::with_problem(seen, token.cloned(), now, problem);
+        return Some(Plan::rest(
+            situation,
+            Wants::LookAt(gate::repair_floor(seen, now)),
+        ));
+    }
+    let publish = Publish {
+        settled,
+        at,
+        repair,
+    };
+    Some(Plan {
+        action: Action::Publish(Box::new(publish)),
+        ..Plan::rest(
+            situation::still_failing(seen, token.cloned()),
+            Wants::Change,
+        )
+    })
 }
 
 /// Whether what was read is to be read again before it is believed. A view that stays so is believed in the end.
@@ -253,17 +327,30 @@ fn wanted(
         return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
     }
     // `not_ready` has told of a Secret that is named and not there.
-    let credentials = seen.credentials.as_ref();
-    let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
-    let credentials = credentials.unwrap_or_default();
+    let (client, credentials, spend) = match spent(seen, spec, now) {
+        Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
+        Ok(None) => {
+            let credentials = seen.credentials.as_ref();
+            let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+            (spec.client.clone(), credentials.unwrap_or_default(), None)
+        }
+        Err(Held::Until(span)) => {
+            let wants = Wants::LookAt(now + span);
+            return Plan::rest(situation::still_failing(seen, token), wants);
+        }
+        Err(Held::By(problem)) => {
+            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
+            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+        }
+    };
     let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
     ingredients.tokens = seen.tokens(spec);
-    let request = match oauth::request::build(&spec.client, &credentials, &ingredients) {
+    let request = match oauth::request::build(&client, &credentials, &ingredients) {
         Ok(request) => Some(request),
         // The credentials will do; where they go is asked for once the time has come.
         Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {
-            let problem = messages::credentials(seen, spec, &problem);
+            let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
             let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
             return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
         }
@@ -288,7 +375,11 @@ fn wanted(
         Gate::Open => {
             let action = match (first::needed(seen, spec), request) {
                 (Some(need), _) => Action::First(need),
-                (None, Some(request)) => Action::Request(Box::new(Ask { because, request })),
+                (None, Some(request)) => Action::Request(Box::new(Ask {
+                    because,
+                    request,
+                    spend,
+                })),
                 (None, None) => Action::Nothing,
             };
             Plan {
@@ -299,6 +390,35 @@ fn wanted(
                 doubt: false,
             }
         }
+    }
+}
+
+/// Why nothing may be spent.
+enum Held {
+    /// Another process may be at it for so long.
+    Until(Span),
+    /// Something is wrong.
+    By(Problem),
+}
+
+type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
+
+/// What is spent by asking, where the resource works with refresh tokens.
+fn spent(seen: &Observed, spec: &Validated, now: Time) -> Result<Option<Spending>, Held> {
+    let Some(refreshing) = &spec.refreshing else {
+        return Ok(None);
+    };
+    match chain::next(seen, spec, refreshing, now) {
+        chain::Next::Spend(spend) => {
+            let (client, credentials) = spend.request(seen, spec, refreshing);
+            Ok(Some((client, credentials, spend)))
+        }
+        chain::Next::Wait(span) => Err(Held::Until(span)),
+        chain::Next::NoToken => Err(Held::By(messages::no_refresh_token(seen, spec))),
+        chain::Next::Unusable(problem, secret) => {
+            Err(Held::By(messages::credentials(seen, &secret, &problem)))
+        }
+        chain::Next::Refused { known } => Err(Held::By(messages::reauthorize(seen, known))),
     }
 }
 
@@ -317,6 +437,7 @@ fn leftovers(seen: &Observed) -> Vec<Doomed> {
     seen.leftovers
         .iter()
         .filter(|secret| !secret.deleting && secret.is_owned_by(&seen.resource))
+        .filter(|secret| secret.type_ != STATE_TYPE)
         .map(|secret| Doomed {
             name: secret.name.clone(),
             uid: secret.uid.clone(),

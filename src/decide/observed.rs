@@ -15,6 +15,7 @@ use crate::time::Time;
 use super::MOST_DOUBTS;
 use super::accounts::AccountSeen;
 use super::certificate::CertificateSeen;
+use super::chain::{ChainMemory, ChainSeen};
 use super::references::{Reference, lent_together};
 use super::state::{self, State};
 
@@ -46,6 +47,8 @@ pub struct Observed {
     pub content: Option<u64>,
     /// What the process remembers of it.
     pub memory: Memory,
+    /// What is seen where the resource works with refresh tokens.
+    pub chain: ChainSeen,
     /// Whether a token request may be made now (a slot is held).
     pub may_request: bool,
     /// What the operator was started with.
@@ -173,6 +176,8 @@ pub struct Memory {
     pub partings: u32,
     /// How often in a row what was read contradicted what was written.
     pub doubts: u32,
+    /// What is remembered of its chain of refresh tokens.
+    pub chain: ChainMemory,
 }
 
 /// What the process itself wrote into a token Secret: an older view than this is a stale one.
@@ -346,6 +351,7 @@ impl Observed {
         if let Some(asked) = &mut self.resource.refresh_request {
             *asked = state::request_name(asked);
         }
+        self.remember_claim();
         self.remember_attempt();
         if self.contradicts_what_was_written() {
             if self.memory.doubts >= MOST_DOUBTS {

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime};
 
 use crate::api::conditions::{ConditionType, Reason};
-use crate::api::{AttemptStatus, OAuthClientStatus, TokenStatus};
+use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
@@ -56,6 +56,7 @@ pub fn report(
     let status = OAuthClientStatus {
         observed_generation: generation,
         token: told.token(),
+        refresh_token: told.refresh_token(),
         attempt: situation.attempt.as_ref().map(attempt_status),
         client_certificate: situation
             .expiries
@@ -327,6 +328,13 @@ impl Told<'_> {
             Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
             None => format!("Secret {secret} holds no valid token."),
         }
+    }
+
+    fn refresh_token(&self) -> Option<RefreshTokenStatus> {
+        let ends = self.situation.refresh_token_ends?;
+        (self.detail == StatusDetail::Always).then(|| RefreshTokenStatus {
+            expiration_time: ends.rfc3339(),
+        })
     }
 
     fn token(&self) -> Option<TokenStatus> {

@@ -4,6 +4,7 @@
 //! removed, what is not ours is never named.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
 use crate::api::validate::Validated;
 use crate::secret::Secret;
@@ -14,9 +15,9 @@ use super::ownership::{Ownership, ownership};
 use super::state::{ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, State, TOKEN_LABEL};
 use super::want::{Because, our_target, same_inputs};
 
-/// A write of a token Secret.
+/// A write of a Secret of ours: only what is to change of it.
 #[derive(Clone)]
-pub struct SecretWrite {
+pub struct SecretBody {
     /// The Secret's name.
     pub name: String,
     /// Whether it is made or changed.
@@ -31,10 +32,24 @@ pub struct SecretWrite {
     pub annotations: BTreeMap<String, Option<String>>,
     /// The owners it shall have, when they are not as they should be: the foreign ones and ours.
     pub owners: Option<Vec<Owner>>,
+}
+
+/// A write of a token Secret: its body, and the state that it carries.
+#[derive(Clone)]
+pub struct SecretWrite {
+    body: SecretBody,
     /// The state that it carries afterwards.
     pub state: State,
     /// All the data of ours, changed or not; empty where the token is left alone.
     rendered: BTreeMap<String, Secret>,
+}
+
+impl Deref for SecretWrite {
+    type Target = SecretBody;
+
+    fn deref(&self) -> &SecretBody {
+        &self.body
+    }
 }
 
 /// Whether a Secret is made or changed.
@@ -70,14 +85,14 @@ pub(super) fn publish(
     let mut write = metadata(seen, spec, &state);
     for key in before.iter().flat_map(|managed| &managed.data) {
         if !data.contains_key(key) && target.is_some_and(|target| target.data.contains_key(key)) {
-            write.data.insert(key.clone(), None);
+            write.body.data.insert(key.clone(), None);
         }
     }
     write.rendered.clone_from(&data);
     for (key, value) in data {
         let same = target.and_then(|target| target.data.get(&key)) == Some(&value);
         if !same {
-            write.data.insert(key, Some(value));
+            write.body.data.insert(key, Some(value));
         }
     }
     write
@@ -162,7 +177,7 @@ fn metadata(seen: &Observed, spec: &Validated, state: &State) -> SecretWrite {
     annotations.extend(state.write());
     annotations.insert(ADOPT.to_owned(), None);
     let none = BTreeMap::new();
-    SecretWrite {
+    let body = SecretBody {
         name: spec.token_secret.name.clone(),
         on: target.map_or(On::Create, |target| On::Patch {
             uid: target.uid.clone(),
@@ -176,6 +191,9 @@ fn metadata(seen: &Observed, spec: &Validated, state: &State) -> SecretWrite {
             target.map_or(&none, |target| &target.annotations),
         ),
         owners: owners(seen, target),
+    };
+    SecretWrite {
+        body,
         state: state.clone(),
         rendered: BTreeMap::new(),
     }
@@ -212,7 +230,7 @@ fn differing(
 }
 
 /// The owners the Secret shall have, when ours is missing or not as it should be.
-fn owners(seen: &Observed, target: Option<&SecretSeen>) -> Option<Vec<Owner>> {
+pub(super) fn owners(seen: &Observed, target: Option<&SecretSeen>) -> Option<Vec<Owner>> {
     let ours = Owner {
         api_version: "oauthclient.dev/v1alpha1".to_owned(),
         kind: "OAuthClient".to_owned(),

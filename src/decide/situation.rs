@@ -29,6 +29,8 @@ pub struct Situation {
     pub secret_name: String,
     /// What ends besides the token.
     pub expiries: Expiries,
+    /// When the refresh token ends, where the provider told.
+    pub refresh_token_ends: Option<Time>,
 }
 
 /// The published token, as far as people need to know it.
@@ -169,6 +171,11 @@ pub(super) fn with_problem(
     }
 }
 
+/// How things stand while something is being done about them.
+pub fn still_failing_now(seen: &Observed, now: Time) -> Situation {
+    still_failing(seen, standing(seen, now))
+}
+
 /// The last request failed and the next is not due, or is about to be made.
 pub(super) fn still_failing(seen: &Observed, token: Option<TokenView>) -> Situation {
     Situation {
@@ -194,6 +201,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Situation {
         handled_request: handled_request(seen),
         secret_name,
         expiries: Expiries::of(seen),
+        refresh_token_ends: seen.refresh_token_ends(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::engine::ANY_INPUTS;
 use crate::inputs;
 use crate::time::{Span, Time};
 
+use super::chain;
 use super::observed::{Observed, SecretSeen};
 use super::ownership::{Ownership, ownership};
 use super::state::{State, short};
@@ -71,17 +72,23 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Becau
     let Some(state) = target.state() else {
         return Some(Because::Altered);
     };
-    why(seen, &state, target, now)
+    why(seen, spec, &state, target, now)
 }
 
-fn why(seen: &Observed, state: &State, target: &SecretSeen, now: Time) -> Option<Because> {
+fn why(
+    seen: &Observed,
+    spec: &Validated,
+    state: &State,
+    target: &SecretSeen,
+    now: Time,
+) -> Option<Because> {
     if !state.intact(&target.data) {
         return Some(Because::Altered);
     }
     if !same_inputs(&state.inputs, &seen.resource.inputs) {
         return Some(Because::SpecChanged);
     }
-    if credentials_changed(seen, state) {
+    if credentials_changed(seen, state) || chain::fresh_start(seen, spec) {
         return Some(Because::CredentialsChanged);
     }
     if seen.unhandled_request().is_some() || request_failed(seen, state) {

@@ -3,6 +3,7 @@
 use crate::decide::Failure;
 use crate::http::SendError;
 use crate::oauth::discovery::Unusable;
+use crate::oauth::error::Reached;
 use crate::oauth::{FailureClass, Issuer};
 use crate::time::Span;
 
@@ -65,6 +66,7 @@ pub(super) fn refused(
         message,
         retry_after: wait,
         timed_out: false,
+        reached: Reached::Never,
     }
 }
 
@@ -110,6 +112,7 @@ pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
         ),
         retry_after: None,
         timed_out: error.is_timeout(),
+        reached: Reached::Never,
     }
 }
 

@@ -18,7 +18,12 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
             };
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return SendError::Tls(tls_problem(tls));
+            let problem = tls_problem(tls);
+            // What breaks after the handshake breaks an exchange that had begun.
+            if problem == TlsProblem::Handshake && !error.is_connect() {
+                return SendError::Cut;
+            }
+            return SendError::Tls(problem);
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             io_kind = Some(io.kind());

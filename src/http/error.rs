@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::address::AddressKind;
 use super::tls::BadCaBundle;
 use crate::oauth::FailureClass;
+use crate::oauth::error::Reached;
 
 /// Why a request got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +126,17 @@ impl SendError {
     /// Whether time ran out: what makes a lane careful.
     pub fn is_timeout(&self) -> bool {
         matches!(self, SendError::Timeout { .. } | SendError::ConnectTimeout)
+    }
+
+    /// How far the request came, as far as single-use tokens are concerned.
+    pub fn reached(&self) -> Reached {
+        match self {
+            SendError::Timeout { .. }
+            | SendError::Cut
+            | SendError::Garbled
+            | SendError::BodyTooLarge => Reached::Unknown,
+            _ => Reached::Never,
+        }
     }
 
     /// One word for condition, event and metric alike. All of them are in the documented list of reasons, which is

@@ -52,6 +52,11 @@ impl Files {
         for (key, uid) in self.tokens.orphans(&alive) {
             self.tokens.delete(&self.store, &key, &uid)?;
         }
+        for (key, kept) in self.store.refresh_states()? {
+            if !alive.iter().any(|uid| kept.is_owned_by(uid)) {
+                self.store.forget_refresh_state(&key)?;
+            }
+        }
         // What did not change was not told by `apply`.
         for key in self.clients() {
             self.introduce(&key);
@@ -200,6 +205,10 @@ impl Files {
         for (secret, record) in self.tokens.owned_by(key.namespace(), &uid) {
             self.delete_tokens(key, &secret, &record);
         }
+        let state = Key::new(key.namespace(), &decide::state_name(key.name()));
+        if let Err(error) = self.store.forget_refresh_state(&state) {
+            tracing::warn!(resource = %key, %error, "the refresh token of a removed resource could not be deleted");
+        }
         if let Err(error) = self.store.forget_client(key) {
             tracing::warn!(resource = %key, %error, "the state of a removed resource could not be deleted");
         }
@@ -248,6 +257,10 @@ impl Files {
             if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
                 self.tell_credentials(&key, &object);
                 // The hosts that it allows are not among the facts.
+                self.tell(&key, Cause::Look);
+            }
+            let login = Key::new(key.namespace(), &decide::login_name(key.name()));
+            if object.spec.grant.type_ == "refresh_token" && changes.secrets.contains(&login) {
                 self.tell(&key, Cause::Look);
             }
             if bundle.is_some_and(|bundle| changes.config_maps.contains(&bundle)) {

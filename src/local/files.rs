@@ -35,6 +35,8 @@ pub(super) struct Files {
     pub(super) rules: Rules,
     /// Files that hold tokens of `ServiceAccounts`, by their names.
     pub(super) account_files: BTreeMap<String, PathBuf>,
+    /// A name for this process that no other has.
+    pub(super) process: String,
     known: Mutex<Known>,
 }
 
@@ -70,6 +72,7 @@ impl Files {
         Files {
             later,
             discovery: Discovery::new(sender.clone(), clock.clone(), None),
+            process: clock.chance().name(),
             clock,
             store,
             tokens,

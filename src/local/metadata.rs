@@ -14,16 +14,31 @@ pub(super) fn change(version: &mut Version, write: &SecretWrite) {
     merge(&mut version.labels, &write.labels);
     merge(&mut version.annotations, &write.annotations);
     if let Some(owners) = &write.owners {
-        version.owners = owners
-            .iter()
-            .map(|owner| OwnerReference {
-                api_version: owner.api_version.clone(),
-                kind: owner.kind.clone(),
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
-                controller: owner.controller,
-            })
-            .collect();
+        version.owners = owners.iter().map(OwnerReference::from).collect();
+    }
+}
+
+impl From<&Owner> for OwnerReference {
+    fn from(owner: &Owner) -> Self {
+        OwnerReference {
+            api_version: owner.api_version.clone(),
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            controller: owner.controller,
+        }
+    }
+}
+
+impl From<&OwnerReference> for Owner {
+    fn from(owner: &OwnerReference) -> Self {
+        Owner {
+            api_version: owner.api_version.clone(),
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            controller: owner.controller,
+        }
     }
 }
 
@@ -59,17 +74,7 @@ pub(super) fn secret_seen(
         data,
         immutable: false,
         deleting: false,
-        owners: version
-            .owners
-            .iter()
-            .map(|owner| Owner {
-                api_version: owner.api_version.clone(),
-                kind: owner.kind.clone(),
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
-                controller: owner.controller,
-            })
-            .collect(),
+        owners: version.owners.iter().map(Owner::from).collect(),
     }
 }
 

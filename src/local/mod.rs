@@ -9,6 +9,7 @@
 //! | `catalogue` | all manifests together, and what has changed of them |
 //! | `store` | what must survive a restart |
 //! | `folder`, `metadata`, `tokens` | the output: one folder, one Secret's metadata, all token Secrets |
+//! | `chain` | the state of refresh tokens |
 //! | `changes` | resources that come, change and go |
 //! | `accounts` | tokens of `ServiceAccounts`, given in files |
 //! | `files`, `observe`, `references`, `world` | what the process knows, what a walk sees of it and does to it |
@@ -17,6 +18,7 @@
 
 mod accounts;
 mod catalogue;
+mod chain;
 mod changes;
 mod documents;
 mod files;

@@ -7,8 +7,8 @@ use super::store::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
 use crate::decide::{
-    self, CaSeen, CertificateSeen, FailedAttempt, Life, Memory, Observed, REFRESH_REQUESTED,
-    Resource, SecretSeen,
+    self, CaSeen, CertificateSeen, ChainSeen, FailedAttempt, Life, Memory, Observed,
+    REFRESH_REQUESTED, Resource, SecretSeen,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -137,6 +137,11 @@ impl Files {
             Some(_) => None,
         };
         let annotations = object.metadata.annotations.as_ref();
+        let chance = self.clock.chance();
+        let chain = match &spec {
+            Ok(spec) => self.chain(key, spec, chance.name())?,
+            Err(_) => ChainSeen::default(),
+        };
         let mut seen = Observed {
             now: self.clock.now(),
             resource: Resource {
@@ -171,7 +176,8 @@ impl Files {
             memory,
             may_request,
             rules: self.rules,
-            chance: self.clock.chance(),
+            chance,
+            chain,
         };
         if let (Ok(spec), true) = (&spec, seen.lent().is_some()) {
             let relevant = decide::relevant_content(&seen, spec);

@@ -6,6 +6,7 @@
 //!   key                             random: what hashes of credentials are keyed with
 //!   oauthclients/NAMESPACE/NAME     the object with UID, generation and status, and the file it comes from
 //!   secrets/NAMESPACE/NAME          the token Secret's metadata, by version of its folder
+//!   refresh/NAMESPACE/NAME          the refresh token that is used next, and the answer it came with
 //! ```
 //!
 //! A token Secret is its metadata here and its data in the output. Both change at one instant: the metadata of the next
@@ -22,6 +23,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::chain;
 use super::folder::{self, absent_is_fine, private_folders, replace_file};
 use crate::api::OAuthClient;
 use crate::engine::Key;
@@ -80,6 +82,7 @@ pub(super) struct Store {
 
 const CLIENTS: &str = "oauthclients";
 const SECRETS: &str = "secrets";
+const REFRESH: &str = "refresh";
 
 impl Store {
     /// Opens the state, and makes it where there is none.
@@ -94,7 +97,7 @@ impl Store {
         let lock = lock(root)?;
         let hashing = hashing_key(root)
             .map_err(|error| told("cannot use the key in the folder of state", &error))?;
-        for kind in [CLIENTS, SECRETS] {
+        for kind in [CLIENTS, SECRETS, REFRESH] {
             private_folders(&root.join(kind))
                 .map_err(|error| told("cannot write to the folder of state", &error))?;
         }
@@ -140,6 +143,34 @@ impl Store {
 
     pub(super) fn forget_secret(&self, key: &Key) -> io::Result<()> {
         absent_is_fine(fs::remove_file(self.path(SECRETS, key)))
+    }
+
+    /// The state of one resource's refresh token.
+    pub(super) fn refresh_state(&self, key: &Key) -> io::Result<Option<chain::Kept>> {
+        let path = self.path(REFRESH, key);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let bytes = zeroize::Zeroizing::new(bytes);
+                serde_json::from_slice(&bytes)
+                    .map(Some)
+                    .map_err(|_| io::Error::other(format!("{} cannot be read", path.display())))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All of it, by the name that the state Secret would have.
+    pub(super) fn refresh_states(&self) -> io::Result<BTreeMap<Key, chain::Kept>> {
+        self.all(REFRESH)
+    }
+
+    pub(super) fn save_refresh_state(&self, key: &Key, kept: &chain::Kept) -> io::Result<()> {
+        self.save(REFRESH, key, kept)
+    }
+
+    pub(super) fn forget_refresh_state(&self, key: &Key) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.path(REFRESH, key)))
     }
 
     fn path(&self, kind: &str, key: &Key) -> PathBuf {

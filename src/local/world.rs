@@ -9,8 +9,8 @@ use super::lines;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
-    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretSeen, SecretWrite,
-    StatusDetail,
+    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen,
+    SecretWrite, StatusDetail,
 };
 use crate::engine::{Cause, Key, LaneReport};
 use crate::http::{CaBundle, Route};
@@ -45,6 +45,7 @@ impl Files {
                 message: error.explain(),
                 retry_after: None,
                 timed_out: error.is_timeout(),
+                reached: error.reached(),
             })
     }
 
@@ -155,6 +156,10 @@ impl World for Files {
             self.tell_dependents(&BTreeSet::from([key.clone()]));
         }
         written
+    }
+
+    async fn keep(&self, key: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        tokio::task::block_in_place(|| self.keep_chain(key, body))
     }
 
     async fn delete(&self, key: &Key, doomed: &Doomed) -> Result<(), Trouble> {

@@ -19,6 +19,7 @@ fn everything() -> Metrics {
     metrics.refresh_lateness(Span::from_millis(20));
     for kind in [
         WriteKind::Secret,
+        WriteKind::RefreshState,
         WriteKind::Status,
         WriteKind::Event,
         WriteKind::Lease,

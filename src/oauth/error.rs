@@ -87,6 +87,19 @@ pub enum FailureClass {
     NeedsPerson,
 }
 
+/// How far a request that failed came: whether a single-use token may have been used by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It was certainly never sent, or not read: no token was used.
+    Never,
+    /// The server answered that it failed.
+    Answered,
+    /// The server does not take the grant any more.
+    InvalidGrant,
+    /// Nobody knows: no answer, or one that cannot be read.
+    Unknown,
+}
+
 /// Why a token request gave no token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenError {
@@ -112,7 +125,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// What the failure asks for. The grant decides on `invalid_grant`: for a password, another try can lock the account.
+    /// What the failure asks for. The grant decides on `invalid_grant`: for a password, another try can lock the account, for a refresh token it can kill the family.
     pub fn class(&self, grant: &Grant) -> FailureClass {
         let TokenError::Refused { status, code, .. } = self else {
             return match self {
@@ -125,7 +138,9 @@ impl TokenError {
             return FailureClass::Transient;
         }
         match code {
-            ErrorCode::InvalidGrant if *grant == Grant::Password => FailureClass::NeedsPerson,
+            ErrorCode::InvalidGrant if matches!(grant, Grant::Password | Grant::RefreshToken) => {
+                FailureClass::NeedsPerson
+            }
             ErrorCode::InvalidGrant
             | ErrorCode::InvalidRequest
             | ErrorCode::InvalidClient
@@ -141,6 +156,25 @@ impl TokenError {
                 401 | 403 | 404 | 407 => FailureClass::Permanent,
                 _ => FailureClass::Transient,
             },
+        }
+    }
+
+    /// How far the request came, as far as single-use tokens are concerned. A gateway that waited in vain for the server
+    /// (504) knows no more than we do; a success that cannot be read may have brought the successor.
+    pub fn reached(&self) -> Reached {
+        match self {
+            TokenError::Refused {
+                status: 408 | 425 | 429,
+                ..
+            } => Reached::Answered,
+            TokenError::Refused {
+                code: ErrorCode::InvalidGrant,
+                ..
+            } => Reached::InvalidGrant,
+            TokenError::Refused { status: 504, .. } | TokenError::Unusable { .. } => {
+                Reached::Unknown
+            }
+            TokenError::Refused { .. } | TokenError::Redirected { .. } => Reached::Answered,
         }
     }
 

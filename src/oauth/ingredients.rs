@@ -17,6 +17,13 @@ pub struct Chance {
     pub random: SystemRandom,
 }
 
+impl Chance {
+    /// The random bits as text, to name the attempt.
+    pub fn name(&self) -> String {
+        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Everything that [`super::request::build`] takes besides the client and its credentials.
 pub struct Ingredients<'a> {
     /// When the request is made: what assertions are dated with.

@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod ingredients;
 pub mod jwt;
 pub mod login;
+pub mod refresh;
 pub mod request;
 pub mod response;
 
@@ -118,6 +119,8 @@ pub enum Grant {
     JwtBearer(Box<JwtBearer>),
     /// RFC 8693.
     TokenExchange(Box<Exchange>),
+    /// RFC 6749 section 6, with the refresh token that is current.
+    RefreshToken,
     /// Any other `grant_type`, sent by name with the resource's own parameters.
     Other(String),
 }
@@ -246,6 +249,8 @@ pub struct CredentialKeys {
     pub password: String,
     /// Key of the private key that assertions are signed with; `private_key`.
     pub private_key: String,
+    /// Key of the first refresh token; `refresh_token`.
+    pub refresh_token: String,
 }
 
 impl Default for CredentialKeys {
@@ -256,6 +261,7 @@ impl Default for CredentialKeys {
             username: "username".into(),
             password: "password".into(),
             private_key: "private_key".into(),
+            refresh_token: "refresh_token".into(),
         }
     }
 }

@@ -40,7 +40,7 @@ type Parameters = Vec<(String, Text)>;
 
 /// Builds the token request of a client, or says which credential stands in the way.
 ///
-/// Parameters come in this order: `grant_type`, client id and secret, user name and password, `scope`, then the
+/// Parameters come in this order: `grant_type`, client id and secret, user name and password or refresh token, `scope`, then the
 /// resource's own in theirs. Headers: `accept`, `content-type`, `authorization`, then the resource's own; an `accept`
 /// or `content-type` of the resource's takes the place of ours.
 ///
@@ -89,6 +89,7 @@ pub fn grant_type(grant: &Grant) -> &str {
         Grant::Password => "password",
         Grant::JwtBearer(_) => JWT_BEARER,
         Grant::TokenExchange(_) => TOKEN_EXCHANGE,
+        Grant::RefreshToken => "refresh_token",
         Grant::Other(name) => name,
     }
 }
@@ -119,6 +120,12 @@ fn parameters(
         add(
             "assertion",
             assertion::grant(client, jwt, reader, ingredients)?,
+        );
+    }
+    if client.grant == Grant::RefreshToken {
+        add(
+            "refresh_token",
+            reader.credential(&client.keys.refresh_token)?,
         );
     }
     if !client.scopes.is_empty() && !jwt.is_some_and(|jwt| jwt.scope_inside) {

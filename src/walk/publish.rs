@@ -168,7 +168,12 @@ async fn again(
     }
 }
 
-async fn tell(world: &impl World, seen: &mut Observed, situation: &Situation, now: Time) {
+pub(super) async fn tell(
+    world: &impl World,
+    seen: &mut Observed,
+    situation: &Situation,
+    now: Time,
+) {
     let resource = &seen.resource;
     let told = report(
         situation,
@@ -238,7 +243,7 @@ pub(super) fn hindered(
 }
 
 impl WriteError {
-    fn needs_person(&self) -> bool {
+    pub(super) fn needs_person(&self) -> bool {
         matches!(self, WriteError::Forbidden(_) | WriteError::Refused(_))
     }
 }

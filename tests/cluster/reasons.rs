@@ -152,6 +152,16 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "tests/cluster/api_server.rs",
         "a_token_that_waits_for_the_api_server_is_told_of",
     ),
+    (
+        "AwaitingLogin",
+        "tests/cluster/refresh_tokens.rs",
+        "without_a_refresh_token_a_login_is_awaited",
+    ),
+    (
+        "ReauthorizationRequired",
+        "tests/cluster/refresh_tokens.rs",
+        "a_refresh_token_that_died_waits_for_a_login_which_takes_precedence",
+    ),
     ("InvalidSpec", "tests/cluster/canary.rs", "edits"),
     ("InvalidTemplate", "tests/cluster/canary.rs", "edits"),
     ("RenderFailed", "tests/cluster/canary.rs", "edits"),

@@ -6,9 +6,9 @@ use crate::api::words;
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.grant.type",
-        "!(self in ['refresh_token', 'authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'])",
-        "is a grant that is not supported yet by this version: use client_credentials, password, or another grant that needs nothing but parameters",
-        |v| !words::RESERVED_GRANTS.contains(&text(v)),
+        "!(self in ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'])",
+        "needs a person at a browser each time: use refresh_token, and log in once with kubectl oauthclient login NAME",
+        |v| !words::LOGIN_GRANTS.contains(&text(v)),
     ),
     own(
         "spec.grant.type",

@@ -51,6 +51,15 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub revocation_url: Option<String>,
+    /// The endpoint that refresh tokens are sent to, where it is another one than tokenURL. Only with grant.type
+    /// refresh_token, or password with useRefreshToken.
+    #[serde(
+        rename = "refreshURL",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 2048))]
+    pub refresh_url: Option<String>,
     /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,
@@ -89,7 +98,7 @@ fn ca_crt() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// The grant_type: client_credentials, password, urn:ietf:params:oauth:grant-type:jwt-bearer,
+    /// The grant_type: client_credentials, password, refresh_token, urn:ietf:params:oauth:grant-type:jwt-bearer,
     /// urn:ietf:params:oauth:grant-type:token-exchange, or the name of an extension grant, which is sent as it is together with
     /// parameters.
     #[serde(rename = "type", default = "client_credentials")]
@@ -101,6 +110,19 @@ pub struct Grant {
     /// Only with type urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): what is exchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_exchange: Option<TokenExchange>,
+    /// Only with type password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<PasswordGrant>,
+}
+
+/// What the password grant needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordGrant {
+    /// Set to true to use the refresh token that the provider returns; user name and password are then sent only for lack of
+    /// one that works.
+    #[serde(default)]
+    pub use_refresh_token: bool,
 }
 
 fn client_credentials() -> String {
@@ -113,6 +135,7 @@ impl Default for Grant {
             type_: client_credentials(),
             jwt_bearer: None,
             token_exchange: None,
+            password: None,
         }
     }
 }
@@ -228,6 +251,11 @@ pub struct CredentialKeys {
     #[serde(default = "private_key")]
     #[schemars(length(min = 1, max = 253))]
     pub private_key: String,
+    /// Key that holds the first refresh token, for grant.type refresh_token. Another one starts afresh; once it was used it
+    /// may be removed.
+    #[serde(default = "refresh_token")]
+    #[schemars(length(min = 1, max = 253))]
+    pub refresh_token: String,
 }
 
 fn client_id() -> String {
@@ -245,6 +273,9 @@ fn password() -> String {
 fn private_key() -> String {
     "private_key".to_owned()
 }
+fn refresh_token() -> String {
+    "refresh_token".to_owned()
+}
 
 impl Default for CredentialKeys {
     fn default() -> Self {
@@ -254,6 +285,7 @@ impl Default for CredentialKeys {
             username: username(),
             password: password(),
             private_key: private_key(),
+            refresh_token: refresh_token(),
         }
     }
 }

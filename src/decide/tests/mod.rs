@@ -200,6 +200,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         accounts: BTreeMap::new(),
         made: crate::oauth::TokensInHand::default(),
         ca: CaSeen::NotNamed,
+        chain: ChainSeen::default(),
         content: Some(content("pw")),
         memory: Memory::default(),
         may_request: true,
@@ -209,11 +210,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
 }
 
 /// The Secret after a write, as the API would hold it.
-pub(crate) fn applied(
-    write: &SecretWrite,
-    before: Option<&SecretSeen>,
-    version: u64,
-) -> SecretSeen {
+pub(crate) fn applied(write: &SecretBody, before: Option<&SecretSeen>, version: u64) -> SecretSeen {
     fn apply<T: Clone>(there: &mut BTreeMap<String, T>, changes: &BTreeMap<String, Option<T>>) {
         for (key, value) in changes {
             match value {
@@ -284,6 +281,7 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
         message: "The provider failed. Wait".into(),
         retry_after: None,
         timed_out: false,
+        reached: crate::oauth::error::Reached::Answered,
     }
 }
 
@@ -341,7 +339,7 @@ pub(crate) fn told(plan: &Plan) -> Told {
         (Action::Part, _) => Told::Parts,
         (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
-        (Action::Write(_), _) => Told::Writes,
+        (Action::Write(_) | Action::Publish(_), _) => Told::Writes,
         (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason, plan.wants),
         (Action::Nothing, None) => Told::Rests(plan.wants),
     }

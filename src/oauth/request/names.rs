@@ -119,6 +119,9 @@ pub fn reserved_parameters(client: &Client) -> Vec<&'static str> {
     if let Grant::TokenExchange(_) = &client.grant {
         names.extend(super::exchange::PARAMETERS);
     }
+    if client.grant == Grant::RefreshToken {
+        names.push("refresh_token");
+    }
     names
 }
 

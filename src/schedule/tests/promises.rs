@@ -70,6 +70,7 @@ fn any_published() -> impl Strategy<Value = Option<Published>> {
 }
 
 proptest! {
+
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// Promise 3, its first half, whatever a server says.
@@ -152,5 +153,22 @@ proptest! {
         if let Some(learnt) = learnt {
             prop_assert!(learnt <= secs(window.max(20)), "never learnt as too wide");
         }
+    }
+
+    #[test]
+    fn a_refresh_token_is_used_before_it_ends_and_never_makes_a_token_later_or_a_loop(
+        access in 10_i64..1_000_000, life in 1_i64..10_000_000, took in 0_i64..30, u in 0.0_f64..1.0,
+    ) {
+        let (now, ends) = (at(took), at(life));
+        let refresh = at(access).max(now + secs(2));
+        let due = before_refresh_token_ends(refresh, at(0), ends, now, u);
+        prop_assert!(due <= refresh);
+        prop_assert!(due.since(now) >= secs(2));
+        // Half of its life is left at least, and at most a day and a bit is given away.
+        if life > 60 && took < life / 4 {
+            prop_assert!(due < ends, "{} of {}", due, ends);
+            prop_assert!(due == refresh || ends.since(due) <= usual_lead(secs(life)).scale(1.2) + secs(1));
+        }
+        prop_assert_eq!(before_refresh_token_ends(refresh, at(0), Time::NEVER, now, u), refresh);
     }
 }

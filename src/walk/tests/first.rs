@@ -16,6 +16,7 @@ fn unreachable() -> Failure {
         message: "The discovery document could not be read".into(),
         retry_after: None,
         timed_out: false,
+        reached: crate::oauth::error::Reached::Never,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
 
+mod chain;
 mod first;
 mod histories;
 mod revocation;
@@ -106,6 +107,8 @@ pub(super) struct Inner {
     pub(super) drained: bool,
     crashed: bool,
     pub(super) detail: StatusDetail,
+    /// A provider with refresh tokens, and what befalls the state Secret.
+    chained: chain::Chained,
 }
 
 /// The world, behind a lock as [`World`] wants it.
@@ -161,6 +164,7 @@ impl Scene {
             drained: false,
             crashed: false,
             detail: StatusDetail::Always,
+            chained: chain::Chained::default(),
         }))
     }
 
@@ -194,6 +198,7 @@ impl Scene {
         let mut inner = self.inner();
         inner.crashed = false;
         inner.memory = Memory::default();
+        inner.chained.process += 1;
     }
 
     /// Walks as the engine would have it: with a permit when a request is wanted, at the times that were wanted, until this
@@ -260,7 +265,7 @@ impl Inner {
         self.before.insert(secret.name, old);
     }
 
-    fn apply(&mut self, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+    fn apply(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
         if let Some(intruder) = self.intruder.take() {
             self.put(intruder);
         }
@@ -281,8 +286,13 @@ impl Inner {
             after.uid = format!("uid-{}", self.version + 1);
         }
         self.put(after.clone());
-        self.secret_writes += 1;
         Ok(after)
+    }
+
+    fn apply_token(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
+        let written = self.apply(write)?;
+        self.secret_writes += 1;
+        Ok(written)
     }
 }
 
@@ -333,6 +343,7 @@ impl World for Scene {
             .secrets
             .values()
             .filter(|secret| secret.name != name && secret.is_owned_by(&resource))
+            .filter(|secret| secret.has_label(crate::decide::TOKEN_LABEL, "true"))
             .cloned()
             .collect();
         let mut memory = inner.memory.clone();
@@ -350,6 +361,7 @@ impl World for Scene {
             accounts: std::collections::BTreeMap::new(),
             made: crate::oauth::TokensInHand::default(),
             ca: CaSeen::NotNamed,
+            chain: inner.chain(),
             content: inner.credentials.as_ref().map(|_| content(&inner.password)),
             memory,
             may_request,
@@ -378,9 +390,12 @@ impl World for Scene {
     async fn send(
         &self,
         _: &Observed,
-        _: &Validated,
+        spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
+        if spec.refreshing.is_some() {
+            return self.exchange(request).await;
+        }
         let (status, body) = {
             let mut inner = self.inner();
             inner
@@ -465,21 +480,25 @@ impl World for Scene {
         let fault = self.inner().writes.pop_front().unwrap_or(Fault::Fine);
         let lost = || WriteError::Passing("no answer".into());
         match fault {
-            Fault::Fine => self.inner().apply(write),
+            Fault::Fine => self.inner().apply_token(write),
             Fault::Conflict => Err(WriteError::Raced),
             Fault::Lost => Err(lost()),
-            Fault::Committed => self.inner().apply(write).and(Err(lost())),
+            Fault::Committed => self.inner().apply_token(write).and(Err(lost())),
             Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
             Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
             Fault::Terminating => Err(WriteError::NamespaceTerminating),
             Fault::CrashBefore | Fault::CrashAfter => {
                 if fault == Fault::CrashAfter {
-                    let _ = self.inner().apply(write);
+                    let _ = self.inner().apply_token(write);
                 }
                 self.inner().crashed = true;
                 std::future::pending().await
             }
         }
+    }
+
+    async fn keep(&self, _: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        self.keep_state(body).await
     }
 
     async fn delete(&self, _: &Key, doomed: &Doomed) -> Result<(), Trouble> {

@@ -17,6 +17,7 @@ fn down() -> Failure {
         message: "The connection to the token endpoint was refused. Check it".into(),
         retry_after: None,
         timed_out: false,
+        reached: crate::oauth::error::Reached::Never,
     }
 }
 

@@ -1,0 +1,26 @@
+//! Whether a resource works with refresh tokens, and how.
+
+use url::Url;
+
+use super::SpecProblem;
+use crate::api::spec::OAuthClientSpec;
+use crate::oauth::refresh::{Origin, Refreshing};
+
+/// What the grant and the addresses say of refresh tokens; `None` for a resource that uses none.
+pub(super) fn of(spec: &OAuthClientSpec) -> Result<Option<Refreshing>, SpecProblem> {
+    let origin = match (spec.grant.type_.as_str(), &spec.grant.password) {
+        ("refresh_token", _) => Origin::Given,
+        ("password", Some(password)) if password.use_refresh_token => Origin::Password,
+        _ => return Ok(None),
+    };
+    let url = match &spec.provider.refresh_url {
+        None => None,
+        Some(text) => Some(Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| {
+            SpecProblem::new(
+                "spec.provider.refreshURL",
+                "is not a URL that a token request can be sent to: look at its host and port",
+            )
+        })?),
+    };
+    Ok(Some(Refreshing { origin, url }))
+}

@@ -1,0 +1,222 @@
+//! What an answer, or the lack of one, means for the chain.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::decide::answer::{Failure, Moments};
+use crate::decide::messages;
+use crate::decide::observed::{Observed, SecretSeen};
+use crate::decide::secret_write::SecretBody;
+use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::{HttpAnswer, Token, refresh};
+use crate::time::Span;
+
+use super::claim::{Claim, MOST_TRIES};
+use super::record::{Answer, AnswerFacts, MadeFrom, Record, Refused};
+use super::spend::{Spend, With};
+use super::{Known, place};
+
+/// A try that may have been used up is tried once more no sooner than this: long enough for a provider to restart, short
+/// enough for the shortest grace that is met (60 s).
+const ONCE_MORE_AFTER: Span = Span::from_seconds(20);
+
+/// Ends that lie no further apart are the same one, told twice.
+const SAME_END: Span = Span::from_seconds(1);
+
+/// What is left of an attempt that failed.
+pub struct Spent {
+    /// The record to write; `None` where the claim stays as it is.
+    pub record: Option<Record>,
+    /// What is known in case that cannot be written.
+    pub known: Option<Known>,
+    /// The failure as it counts for a refresh token.
+    pub failure: Failure,
+}
+
+/// The record once a token was granted: to be stored before anything else is done with the answer.
+pub fn kept(
+    seen: &Observed,
+    spend: &Spend,
+    token: &Token,
+    answer: HttpAnswer,
+    at: Moments,
+) -> Record {
+    let mut record = spend.record.clone();
+    let next = refresh::next(&token.document);
+    if let Some(seed) = &spend.begins {
+        record.begin(seed.clone());
+    }
+    let renewed = next.token.is_some();
+    record.refresh_token = next.token.or_else(|| match &spend.with {
+        With::RefreshToken(token) => Some(token.clone()),
+        With::Password => None,
+    });
+    let before = record.ends.filter(|_| spend.begins.is_none());
+    record.ends = match next.lifetime {
+        Some(lifetime) => Some(at.sent + lifetime),
+        None if renewed => None,
+        None => before,
+    };
+    // Some count on from the login, whatever happens meanwhile.
+    record.fixed =
+        matches!((before, record.ends), (Some(before), Some(ends)) if ends <= before + SAME_END);
+    record.obtained = Some(at.sent);
+    if let Some(claim) = &mut record.claim {
+        claim.open = false;
+    }
+    record.refused.retain(|refused| refused.token != spend.tag);
+    record.answer = Some(Answer {
+        facts: AnswerFacts {
+            sent: at.sent.millis(),
+            received: at.received.millis(),
+            draw: at.u,
+            status: answer.status,
+            content_type: answer.content_type,
+            made_from: made_from(seen),
+            handled_request: seen.resource.refresh_request.clone(),
+        },
+        body: answer.body,
+    });
+    record
+}
+
+fn made_from(seen: &Observed) -> MadeFrom {
+    MadeFrom {
+        inputs: seen.resource.inputs.clone(),
+        credentials: seen.lent().unwrap_or_default(),
+    }
+}
+
+/// What follows from an attempt that failed.
+pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Failure) -> Spent {
+    let tries = spend.record.claim.as_ref().map_or(0, |claim| claim.tries);
+    let is_refresh = matches!(spend.with, With::RefreshToken(_));
+    let refused = |known: bool| Refused {
+        token: spend.tag.clone(),
+        made_from: known.then(|| made_from(seen)),
+    };
+    let dead = match failure.reached {
+        _ if !is_refresh => None,
+        Reached::InvalidGrant => Some(refused(tries < MOST_TRIES)),
+        Reached::Unknown | Reached::Answered if tries >= MOST_TRIES => Some(refused(false)),
+        Reached::Unknown => return once_more(failure),
+        Reached::Answered | Reached::Never => None,
+    };
+    let claim = spend.record.claim.as_ref();
+    let known = claim.map(|claim| Known::of(claim, dead.clone()));
+    let mut record = spend.record.clone();
+    record.end(dead.clone());
+    let failure = match dead {
+        None => failure,
+        Some(refused) => ended(seen, spec, &refused, failure),
+    };
+    Spent {
+        record: Some(record),
+        known,
+        failure,
+    }
+}
+
+/// The claim stays open: it says that the token may have been used.
+fn once_more(failure: Failure) -> Spent {
+    let pause = failure
+        .retry_after
+        .unwrap_or(Span::ZERO)
+        .max(ONCE_MORE_AFTER);
+    let message = format!(
+        "{}. Whether the refresh token was used by it cannot be known, so it is sent once more and no more than that",
+        failure.message.trim_end_matches('.')
+    );
+    let failure = Failure {
+        class: FailureClass::Transient,
+        retry_after: Some(pause),
+        message,
+        ..failure
+    };
+    Spent {
+        record: None,
+        known: None,
+        failure,
+    }
+}
+
+/// The refresh token is not sent again: a password takes its place, or a person.
+fn ended(seen: &Observed, spec: &Validated, refused: &Refused, failure: Failure) -> Failure {
+    let password = spec
+        .refreshing
+        .as_ref()
+        .is_some_and(|refreshing| refreshing.origin == refresh::Origin::Password);
+    if password {
+        return Failure {
+            class: FailureClass::Transient,
+            message: "The provider no longer takes the refresh token. User name and password are used again"
+                .to_owned(),
+            ..failure
+        };
+    }
+    Failure {
+        class: FailureClass::NeedsPerson,
+        reason: Reason::ReauthorizationRequired.as_str(),
+        message: messages::reauthorize(seen, refused.made_from.is_some()).message,
+        retry_after: None,
+        ..failure
+    }
+}
+
+impl Spend {
+    /// The write that claims: nothing is sent before it stands.
+    pub fn claim(&self, seen: &Observed) -> SecretBody {
+        place::body(seen, &self.record)
+    }
+
+    /// What is known of an attempt of which nothing was sent.
+    pub fn unsent(&self) -> (Record, Option<Known>) {
+        let mut record = self.record.clone();
+        let known = record.claim.as_ref().map(|claim| Known::of(claim, None));
+        record.end(None);
+        (record, known)
+    }
+
+    fn attempt(&self) -> Option<&Claim> {
+        self.record.claim.as_ref()
+    }
+}
+
+/// What a look at the state Secret says of a record that is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It stands already.
+    Stands,
+    /// It is still to be written.
+    NotYet,
+    /// Another attempt has taken over: what is in hand counts no more.
+    Superseded,
+}
+
+/// Whether `record`, of the attempt that `spend` claimed, stands.
+pub fn stored(seen: &Observed, spend: &Spend, record: &Record) -> Stored {
+    let Some(state) = &seen.chain.state else {
+        return Stored::NotYet;
+    };
+    let Ok(there) = Record::read(&state.data) else {
+        return Stored::Superseded;
+    };
+    let ours = spend.attempt().map(|claim| &claim.attempt);
+    let theirs = there.claim.as_ref().map(|claim| &claim.attempt);
+    if ours != theirs {
+        Stored::Superseded
+    } else if there.claim == record.claim && there.refresh_token == record.refresh_token {
+        Stored::Stands
+    } else {
+        Stored::NotYet
+    }
+}
+
+/// The write that stores `record`.
+pub fn store(seen: &Observed, record: &Record) -> SecretBody {
+    place::body(seen, record)
+}
+
+/// What is seen once `record` stands.
+pub fn stands(secret: SecretSeen, record: &Record) -> SecretSeen {
+    place::written(secret, record)
+}

@@ -1,0 +1,341 @@
+//! What is sent next: a refresh token, a password, or nothing.
+
+use crate::api::validate::Validated;
+use crate::decide::observed::{Observed, SecretSeen};
+use crate::inputs;
+use crate::oauth::refresh::{Origin, Refreshing};
+use crate::oauth::request::single_line;
+use crate::oauth::{Client, Credentials, CredentialsProblem};
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+use super::claim::{Claim, Hold, hold};
+use super::record::{Record, Refused, Tag, password_tag, token_tag};
+
+/// What is sent, and the claim that goes before it.
+#[derive(Clone)]
+pub struct Spend {
+    /// What a token is asked with.
+    pub with: With,
+    /// What the chain began with, where this begins one.
+    pub(super) begins: Option<Tag>,
+    /// What stands for what is spent.
+    pub(super) tag: Tag,
+    /// The record with the claim on it: written before anything is sent.
+    pub record: Record,
+}
+
+/// What a token is asked with.
+#[derive(Clone, PartialEq)]
+pub enum With {
+    /// A refresh token.
+    RefreshToken(Secret),
+    /// User name and password, for lack of a refresh token that works.
+    Password,
+}
+
+/// What is to be done for a token.
+pub(in crate::decide) enum Next {
+    /// Ask, with this.
+    Spend(Box<Spend>),
+    /// Another process may be asking: not before this is over.
+    Wait(Span),
+    /// There is no refresh token at all.
+    NoToken,
+    /// The one that is there cannot be used: what is wrong with it, and in which Secret.
+    Unusable(CredentialsProblem, String),
+    /// The one that there is will not be sent again. `known`: the provider has refused it; otherwise nobody knows.
+    Refused {
+        /// The provider refused it.
+        known: bool,
+    },
+}
+
+/// A refresh token that could be sent.
+struct Candidate {
+    token: Secret,
+    tag: Tag,
+    begins: Option<Tag>,
+}
+
+/// What is to be sent for a token, and the claim for it.
+pub(in crate::decide) fn next(
+    seen: &Observed,
+    spec: &Validated,
+    refreshing: &Refreshing,
+    now: Time,
+) -> Next {
+    let record = match seen.record() {
+        None => Record::default(),
+        Some(Ok(record)) => record,
+        // Told of before: see `not_writable`.
+        Some(Err(_)) => return Next::NoToken,
+    };
+    let claimed = Claimed {
+        seen,
+        spec,
+        now,
+        record,
+    };
+    match refreshing.origin {
+        Origin::Given => claimed.given(),
+        Origin::Password => claimed.password(),
+    }
+}
+
+struct Claimed<'a> {
+    seen: &'a Observed,
+    spec: &'a Validated,
+    now: Time,
+    record: Record,
+}
+
+impl Claimed<'_> {
+    fn given(self) -> Next {
+        let candidate = match candidate(self.seen, self.spec, &self.record) {
+            Ok(Some(candidate)) => candidate,
+            Ok(None) => return Next::NoToken,
+            Err((problem, secret)) => return Next::Unusable(problem, secret),
+        };
+        self.refresh(candidate)
+    }
+
+    fn password(mut self) -> Next {
+        let seed = password_seed(self.seen, self.spec);
+        let ours = self.record.seed.as_ref() == Some(&seed);
+        let token = self.record.refresh_token.clone().filter(|_| ours);
+        if let Some(token) = token {
+            let tag = token_tag(&self.seen.resource.uid, &token);
+            let candidate = Candidate {
+                token,
+                tag,
+                begins: None,
+            };
+            let (seen, spec, now) = (self.seen, self.spec, self.now);
+            let record = self.record.clone();
+            match (Claimed {
+                seen,
+                spec,
+                now,
+                record,
+            })
+            .refresh(candidate)
+            {
+                // It is dead, but the password is not.
+                Next::Refused { .. } => {}
+                other => return other,
+            }
+        }
+        let held = self.hold(&seed, false);
+        if let Hold::Wait(span) = held {
+            return Next::Wait(span);
+        }
+        self.claim(With::Password, seed.clone(), Some(seed), 1)
+    }
+
+    fn refresh(mut self, candidate: Candidate) -> Next {
+        let Candidate { token, tag, begins } = candidate;
+        let tries = match self.hold(&tag, true) {
+            Hold::Wait(span) => return Next::Wait(span),
+            Hold::Exhausted => return Next::Refused { known: false },
+            Hold::OnceMore => 2,
+            Hold::Free => 1,
+        };
+        if let Some(refused) = self
+            .record
+            .refused
+            .iter()
+            .find(|refused| refused.token == tag)
+            && still_counts(refused, self.seen)
+        {
+            let known = refused.made_from.is_some();
+            return Next::Refused { known };
+        }
+        self.claim(With::RefreshToken(token), tag, begins, tries)
+    }
+
+    fn hold(&self, tag: &Tag, single_use: bool) -> Hold {
+        hold(
+            &self.record,
+            &self.seen.chain,
+            &self.seen.memory.chain,
+            tag,
+            single_use,
+        )
+    }
+
+    fn claim(&mut self, with: With, tag: Tag, begins: Option<Tag>, tries: u32) -> Next {
+        let mut record = std::mem::take(&mut self.record);
+        // What is claimed over is not known to be unused: it is not sent again.
+        let before = record
+            .claim
+            .take()
+            .filter(|claim| claim.open && claim.spent != tag);
+        if let Some(before) = before {
+            record.refuse(Refused {
+                token: before.spent,
+                made_from: None,
+            });
+        }
+        let claim = Claim::new(
+            &self.seen.chain,
+            tag.clone(),
+            tries,
+            self.spec.timeout,
+            self.now,
+        );
+        record.claim = Some(claim);
+        Next::Spend(Box::new(Spend {
+            with,
+            begins,
+            tag,
+            record,
+        }))
+    }
+}
+
+/// Whether a refusal still stands: one by the provider does until spec or credentials change.
+fn still_counts(refused: &Refused, seen: &Observed) -> bool {
+    let Some(made_from) = &refused.made_from else {
+        return true;
+    };
+    let same_credentials = seen.lent().is_none_or(|version| {
+        // An edit of labels alone is noted with the failed attempt.
+        let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
+            attempt.credentials == version
+                || (attempt.content.is_some() && attempt.content == seen.content)
+        });
+        made_from.credentials == version || noted
+    });
+    same_credentials && made_from.inputs == seen.resource.inputs
+}
+
+/// The refresh token that would be sent: one that is offered and new, else the chain's own.
+fn candidate(
+    seen: &Observed,
+    spec: &Validated,
+    record: &Record,
+) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
+    let uid = &seen.resource.uid;
+    let offered = offered(seen, spec);
+    if let Ok(Some(token)) = &offered {
+        let tag = token_tag(uid, token);
+        if !record.knows(&tag) {
+            let (token, begins) = (token.clone(), Some(tag.clone()));
+            return Ok(Some(Candidate { token, tag, begins }));
+        }
+    }
+    match &record.refresh_token {
+        Some(token) => Ok(Some(Candidate {
+            token: token.clone(),
+            tag: token_tag(uid, token),
+            begins: None,
+        })),
+        None => offered.map(|_| None),
+    }
+}
+
+/// The refresh token that somebody gave: in the login Secret, or else in the credentials.
+fn offered(
+    seen: &Observed,
+    spec: &Validated,
+) -> Result<Option<Secret>, (CredentialsProblem, String)> {
+    let key = &spec.client.keys.refresh_token;
+    let lent = |login: &&SecretSeen| super::place::is_lent(login);
+    let login = seen.chain.login.as_ref().filter(lent);
+    if let Some(login) = login
+        && let Some(token) = read(login, super::place::LOGIN_KEY)?
+    {
+        return Ok(Some(token));
+    }
+    seen.credentials
+        .as_ref()
+        .map_or(Ok(None), |credentials| read(credentials, key))
+}
+
+fn read(secret: &SecretSeen, key: &str) -> Result<Option<Secret>, (CredentialsProblem, String)> {
+    let told = |problem| (problem, secret.name.clone());
+    let key_named = || key.to_owned();
+    let Some(value) = secret.data.get(key) else {
+        return Ok(None);
+    };
+    let text = value
+        .expose()
+        .ok_or_else(|| told(CredentialsProblem::NotText { key: key_named() }))?;
+    match single_line(text) {
+        "" => Err(told(CredentialsProblem::Empty { key: key_named() })),
+        line if line.chars().any(char::is_control) => {
+            Err(told(CredentialsProblem::Control { key: key_named() }))
+        }
+        line => Ok(Some(Secret::from(line))),
+    }
+}
+
+/// What a chain that begins with a password begins with: other credentials, or another request, begin another one, so that
+/// a refresh never asks for more than was granted (RFC 6749 section 6).
+fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
+    let keys = &spec.client.keys;
+    let value = |key: &String| {
+        let value = seen
+            .credentials
+            .as_ref()
+            .and_then(|credentials| credentials.data.get(key));
+        value.map_or(&[][..], |value| value.expose_bytes())
+    };
+    let inputs = inputs::of(spec);
+    let parts = [
+        inputs.sent().as_bytes(),
+        value(&keys.username),
+        value(&keys.password),
+    ];
+    password_tag(&seen.resource.uid, &parts)
+}
+
+/// Whether a refresh token is offered that no chain began with.
+pub(in crate::decide) fn fresh_start(seen: &Observed, spec: &Validated) -> bool {
+    fresh(seen, spec).is_some()
+}
+
+/// Whether such a refresh token was not tried yet: what failed before says nothing of it.
+pub(in crate::decide) fn is_untried_start(seen: &Observed, spec: &Validated) -> bool {
+    fresh(seen, spec).is_some_and(|(tag, claim)| claim.is_none_or(|claim| claim.spent != tag))
+}
+
+fn fresh(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Claim>)> {
+    let refreshing = spec.refreshing.as_ref()?;
+    if refreshing.origin != Origin::Given {
+        return None;
+    }
+    let record = seen
+        .record()
+        .unwrap_or_else(|| Ok(Record::default()))
+        .ok()?;
+    let candidate = candidate(seen, spec, &record).ok()??;
+    candidate.begins.map(|tag| (tag, record.claim))
+}
+
+impl Spend {
+    /// The client and the credentials that the request is built with.
+    pub(in crate::decide) fn request(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        refreshing: &Refreshing,
+    ) -> (Client, Credentials) {
+        let credentials = seen.credentials.as_ref();
+        let mut data = credentials.map_or_else(Default::default, |secret| secret.data.clone());
+        let With::RefreshToken(token) = &self.with else {
+            return (spec.client.clone(), Credentials(data));
+        };
+        let client = refreshing.client(&spec.client);
+        let login = seen.chain.login.as_ref();
+        let id = login.and_then(|login| login.data.get(super::place::LOGIN_CLIENT_ID));
+        if let Some(id) = id {
+            // The login may have been made as a client that the credentials do not name.
+            data.entry(client.keys.client_id.clone())
+                .or_insert_with(|| id.clone());
+        }
+        data.insert(client.keys.refresh_token.clone(), token.clone());
+        (client, Credentials(data))
+    }
+}

@@ -1,0 +1,125 @@
+//! Random histories of refresh tokens: a refresh token is never sent again once its successor is known, and one of which
+//! nobody knows how it went at most once more.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SPEC: &str = "  grant: {type: refresh_token}\n";
+
+fn fates() -> impl Strategy<Value = Vec<Sent>> {
+    let fate = prop::sample::select(vec![
+        Sent::Answered,
+        Sent::Answered,
+        Sent::Answered,
+        Sent::Unsent,
+        Sent::Lost,
+        Sent::CrashBefore,
+        Sent::CrashAfter,
+        Sent::Unavailable,
+        Sent::InvalidClient,
+    ]);
+    prop::collection::vec(fate, 0..12)
+}
+
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let fault = prop::sample::select(vec![
+        Fault::Fine,
+        Fault::Fine,
+        Fault::Fine,
+        Fault::Conflict,
+        Fault::Lost,
+        Fault::Committed,
+        Fault::Forbidden,
+        Fault::CrashBefore,
+        Fault::CrashAfter,
+    ]);
+    prop::collection::vec(fault, 0..16)
+}
+
+fn looks() -> impl Strategy<Value = Vec<Look>> {
+    let look = prop::sample::select(vec![Look::Fresh, Look::Fresh, Look::Fresh, Look::Fails]);
+    prop::collection::vec(look, 0..12)
+}
+
+/// A resource whose every step may go wrong.
+fn scene(fates: Vec<Sent>, keeps: Vec<Fault>, writes: Vec<Fault>, looks: Vec<Look>) -> Scene {
+    let scene = Scene::chained(SPEC, None);
+    let mut inner = scene.inner();
+    inner.chained.requests = fates.into();
+    inner.chained.keeps = keeps.into();
+    inner.writes = writes.into();
+    inner.looks = looks.into();
+    inner.chained.access_life = 900;
+    drop(inner);
+    scene
+}
+
+fn is_ready(scene: &Scene) -> bool {
+    scene.condition("Ready").is_some_and(|(ready, _)| ready)
+}
+
+fn is_stopped(scene: &Scene) -> bool {
+    scene.condition("Stalled") == Some((true, "ReauthorizationRequired".into()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_strict_provider_sees_no_refresh_token_more_than_twice_and_none_whose_successor_is_stored(
+        fates in fates(), keeps in faults(), writes in faults(), looks in looks(),
+    ) {
+        let scene = scene(fates, keeps, writes, looks);
+        scene.run(at(20_000));
+        prop_assert!(scene.most_often() <= 2);
+        let lost = scene.inner().chained.lost;
+        prop_assert!(lost > 0 || scene.most_often() <= 1, "{:?}", scene.inner().chained.arrived);
+        prop_assert!(is_ready(&scene) || is_stopped(&scene), "{:?}", scene.condition("Stalled"));
+        if is_stopped(&scene) {
+            prop_assert!(lost > 0);
+            let before = scene.inner().requests;
+            scene.restart();
+            scene.run(at(90_000));
+            prop_assert_eq!(scene.inner().requests, before, "it loops");
+            let fresh = scene.inner().chained.login();
+            scene.offer(Some(&fresh));
+            scene.calm();
+            scene.run(at(100_000));
+            prop_assert!(is_ready(&scene), "a new refresh token does not mend it");
+        }
+    }
+
+    #[test]
+    fn where_no_answer_is_lost_after_it_was_given_nobody_ever_has_to_log_in_again(
+        fates in prop::collection::vec(prop::sample::select(vec![
+            Sent::Answered, Sent::Unsent, Sent::Unavailable, Sent::InvalidClient,
+        ]), 0..12),
+        keeps in prop::collection::vec(prop::sample::select(vec![
+            Fault::Fine, Fault::Conflict, Fault::Lost, Fault::Committed, Fault::Forbidden, Fault::Refused,
+        ]), 0..16),
+        looks in looks(),
+    ) {
+        let scene = scene(fates, keeps, Vec::new(), looks);
+        scene.run(at(20_000));
+        prop_assert!(is_ready(&scene), "{:?}", scene.condition("Stalled"));
+        prop_assert!(scene.most_often() <= 1, "{:?}", scene.inner().chained.arrived);
+    }
+
+    #[test]
+    fn a_provider_with_grace_forgives_every_single_loss(
+        point in 0_usize..6, fate in prop::sample::select(vec![Sent::Lost, Sent::CrashBefore, Sent::CrashAfter]),
+        keeps in prop::collection::vec(Just(Fault::Fine), 0..2), crash in prop::option::of(0_usize..12),
+    ) {
+        let mut fates = vec![Sent::Answered; 6];
+        fates[point] = fate;
+        let mut keeps: Vec<Fault> = keeps;
+        if let Some(crash) = crash {
+            keeps.resize(crash, Fault::Fine);
+        }
+        let scene = scene(fates, keeps, Vec::new(), Vec::new());
+        scene.inner().chained.grace = span(600);
+        scene.run(at(20_000));
+        prop_assert!(is_ready(&scene), "{:?}", scene.condition("Stalled"));
+    }
+}
