@@ -13,13 +13,15 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use serde_json::json;
 
+use testkit::provider::{Behaviour, RefreshTokens};
+
 use super::harness::living;
 use points::{Aftermath, Point, die_at, enumerate};
 use record::{Recorded, record};
 use scene::{Scenario, Scene, Step};
 
 /// How many runs go on at one time: each has an operator of its own.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 5;
 
 /// Fails unless the recording has these deeds in these steps, as often at least.
 fn assert_holds(recording: &[Recorded], must: &[(usize, &str)]) {
@@ -39,19 +41,14 @@ fn assert_holds(recording: &[Recorded], must: &[(usize, &str)]) {
     }
 }
 
-/// Dies at every point, a few at one time, and hands each aftermath to `judge`. Fails with all that is wrong.
-async fn at_every_point(
-    scene: &Scene,
-    recording: &[Recorded],
-    ends: impl Fn(&Point, usize, &serde_json::Value) -> bool,
-    judge: impl Fn(&Point, &Aftermath) -> Result<(), String>,
-) {
+/// Dies at every point, a few at one time, and fails with all that is wrong. `strict`: an answer that is lost needs a person.
+async fn at_every_point(scene: &Scene, recording: &[Recorded], strict: bool) {
+    let undisturbed = requests(recording);
     let points = enumerate(recording);
-    let (ends, judge) = (&ends, &judge);
     let all = futures::stream::iter(&points).map(|point| async move {
-        let ends = |step: usize, standing: &serde_json::Value| ends(point, step, standing);
-        let lived = die_at(scene, recording, point, ends).await;
-        let judged = lived.and_then(|aftermath| judge(point, &aftermath));
+        let needs_person = strict && point.loses_answer();
+        let lived = die_at(scene, recording, point, needs_person).await;
+        let judged = lived.and_then(|lived| judge(point, &lived, undisturbed, needs_person));
         judged.err().map(|wrong| format!("{point}: {wrong}"))
     });
     let wrong: Vec<String> = all
@@ -66,6 +63,34 @@ async fn at_every_point(
         points.len(),
         wrong.join("\n\n")
     );
+}
+
+/// Nothing was asked for too often, and a person was needed where the only copy was lost and nowhere else.
+fn judge(
+    point: &Point,
+    lived: &Aftermath,
+    undisturbed: usize,
+    needs_person: bool,
+) -> Result<(), String> {
+    // What nobody has stored has to be asked for again; nothing else has.
+    let expected = undisturbed + usize::from(point.in_hand) + usize::from(needs_person);
+    if lived.requests != expected {
+        let requests = lived.requests;
+        return Err(format!("{requests} token requests instead of {expected}"));
+    }
+    if lived.authorized_again != needs_person {
+        return Err(format!("a person was needed: {}", lived.authorized_again));
+    }
+    let mut times: BTreeMap<&String, usize> = BTreeMap::new();
+    for token in &lived.sent {
+        *times.entry(token).or_default() += 1;
+    }
+    let twice = times.values().filter(|times| **times == 2).count();
+    let more = times.values().any(|times| *times > 2);
+    if more || twice > usize::from(point.in_hand) {
+        return Err(format!("how often each refresh token was sent: {times:?}"));
+    }
+    Ok(())
 }
 
 fn requests(recording: &[Recorded]) -> usize {
@@ -89,6 +114,7 @@ async fn killed_at_any_point_of_a_life_another_process_finishes_it() {
         behaviour: living(3600.0),
         spec: json!({}),
         refresh_token: false,
+        timeout: 60,
         steps: a_life(),
     })
     .await;
@@ -106,20 +132,56 @@ async fn killed_at_any_point_of_a_life_another_process_finishes_it() {
             (3, "DELETE secrets"),
         ],
     );
-    let undisturbed = requests(&recording);
-    at_every_point(
-        &scene,
-        &recording,
-        |_, step, standing| *standing == recording[step].standing,
-        |point, aftermath| {
-            // A token that nobody has stored has to be asked for again; nothing else has.
-            let expected = undisturbed + usize::from(point.in_hand);
-            if aftermath.requests == expected {
-                return Ok(());
-            }
-            let requests = aftermath.requests;
-            Err(format!("{requests} token requests instead of {expected}"))
-        },
-    )
+    at_every_point(&scene, &recording, false).await;
+}
+
+/// A provider that rotates refresh tokens, and takes an old one for so many seconds.
+fn rotating(grace_seconds: f64) -> Behaviour {
+    let mut behaviour = living(3600.0);
+    behaviour.refresh_tokens = RefreshTokens {
+        issue: true,
+        rotate: true,
+        grace_seconds,
+    };
+    behaviour
+}
+
+async fn killed_at_any_point_with_refresh_tokens(grace_seconds: f64) {
+    let scene = Scene::new(Scenario {
+        behaviour: rotating(grace_seconds),
+        spec: json!({"grant": {"type": "refresh_token"}}),
+        refresh_token: true,
+        timeout: 8,
+        steps: a_life(),
+    })
     .await;
+    let recording = record(&scene).await;
+    assert_holds(
+        &recording,
+        &[
+            (1, "POST secrets"),
+            (1, "token request"),
+            (1, "PATCH secrets"),
+            (1, "POST secrets"),
+            (1, "PATCH oauthclients/status"),
+            (2, "PATCH secrets"),
+            (2, "token request"),
+            (2, "PATCH secrets"),
+            (2, "PATCH secrets"),
+            (2, "PATCH oauthclients/status"),
+            (3, "POST secrets"),
+            (3, "DELETE secrets"),
+        ],
+    );
+    at_every_point(&scene, &recording, grace_seconds == 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_point_a_strict_provider_loses_no_more_than_the_one_answer_on_its_way() {
+    killed_at_any_point_with_refresh_tokens(0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_point_a_provider_with_grace_needs_nobody() {
+    killed_at_any_point_with_refresh_tokens(600.0).await;
 }

@@ -73,18 +73,31 @@ pub fn enumerate(recording: &[Recorded]) -> Vec<Point> {
 pub struct Aftermath {
     /// How many token requests there were in all.
     pub requests: usize,
+    /// The refresh tokens that were sent, in order.
+    pub sent: Vec<String>,
+    /// A person had to authorize again.
+    pub authorized_again: bool,
 }
 
-/// Runs the scenario, kills the operator at one point, starts another, and goes on to the end. `ends` says whether things
-/// stand as they may after a step.
+impl Point {
+    /// Whether the provider has answered and nobody has kept the answer.
+    pub fn loses_answer(&self) -> bool {
+        let unheard = self.deed == Deed::Token && self.moment == Moment::Before;
+        self.in_hand && !unheard
+    }
+}
+
+/// Runs the scenario, kills the operator at one point, starts another, and goes on to the end. After each step things have to
+/// stand as in the undisturbed run; where `may_need_person`, a person may have to authorize again first.
 pub async fn die_at(
     scene: &Scene,
     recording: &[Recorded],
     point: &Point,
-    ends: impl Fn(usize, &Value) -> bool,
+    may_need_person: bool,
 ) -> Result<Aftermath, String> {
     let run = scene.run().await;
     run.start().await;
+    let mut authorized_again = false;
     for (at, recorded) in recording.iter().enumerate() {
         if at == point.step {
             run.die(recorded, point).await?;
@@ -92,27 +105,36 @@ pub async fn die_at(
         } else {
             run.act(recorded.step).await;
         }
-        let ends = |standing: &Value| match at < point.step {
-            true => *standing == recorded.standing,
-            false => ends(at, standing),
-        };
-        let standing = run.until_it_stands(ends).await;
-        standing.map_err(|now| {
-            let deeds: Vec<String> = run.deeds().iter().map(Deed::kind).collect();
-            format!(
-                "after {:?}: it is {now:#}\nundisturbed: {:#}\n{deeds:?}\n{}",
-                recorded.step,
-                recorded.standing,
-                run.log_end()
-            )
-        })?;
+        let undisturbed = |now: &Value| *now == recorded.standing;
+        let may_need_person = may_need_person && at == point.step;
+        let ends = |now: &Value| undisturbed(now) || (may_need_person && needs_person(now));
+        let now = run.until_it_stands(recorded, ends).await?;
+        if needs_person(&now) {
+            authorized_again = true;
+            run.authorize_again().await;
+            run.until_it_stands(recorded, undisturbed).await?;
+        }
     }
     // What would be asked for too much would be asked for now.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let requests = scene.provider.count(&run.path);
     run.end().await;
     run.nothing_leaked().await;
-    Ok(Aftermath { requests })
+    Ok(Aftermath {
+        requests: scene.provider.count(&run.path),
+        sent: run.sent(),
+        authorized_again,
+    })
+}
+
+/// Whether the resource says that somebody has to authorize it again.
+fn needs_person(standing: &Value) -> bool {
+    let conditions = standing["resource"]["conditions"].as_array();
+    let says = |condition: &Value| {
+        condition[0] == "Stalled"
+            && condition[1] == "True"
+            && condition[2] == "ReauthorizationRequired"
+    };
+    conditions.is_some_and(|all| all.iter().any(says))
 }
 
 impl Run<'_> {
@@ -179,8 +201,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until things stand so; how they stand in the end otherwise.
-    async fn until_it_stands(&self, so: impl Fn(&Value) -> bool) -> Result<Value, Value> {
+    /// Waits until things stand so after a step.
+    async fn until_it_stands(
+        &self,
+        recorded: &Recorded,
+        so: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
         let started = Stopwatch::start();
         loop {
             let now = self.standing().await;
@@ -188,7 +214,12 @@ impl Run<'_> {
                 return Ok(now);
             }
             if started.elapsed() > SOON {
-                return Err(now);
+                let deeds: Vec<String> = self.deeds().iter().map(Deed::kind).collect();
+                let (step, undisturbed) = (recorded.step, &recorded.standing);
+                let log = self.log_end();
+                return Err(format!(
+                    "after {step:?}: it is {now:#}\nundisturbed: {undisturbed:#}\n{deeds:?}\n{log}"
+                ));
             }
             tokio::time::sleep(PERIOD).await;
         }

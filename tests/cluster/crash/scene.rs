@@ -29,6 +29,9 @@ pub struct Scenario {
     pub spec: Value,
     /// Whether the credentials hold a first refresh token.
     pub refresh_token: bool,
+    /// `timeoutSeconds`: long enough that a request which is held does not end by itself before the operator is killed, and
+    /// as long as another process leaves a claim alone.
+    pub timeout: u32,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -107,8 +110,7 @@ impl Scene {
             ("client_secret", CLIENT_SECRET.to_owned()),
         ]);
         if self.scenario.refresh_token {
-            let first = self.provider.issue_refresh_token(&run.path, CLIENT_ID);
-            data.insert("refresh_token", first);
+            data.insert("refresh_token", run.login());
         }
         let credentials = json!({
             "metadata": {
@@ -132,6 +134,7 @@ impl Run<'_> {
                 "--leader-elect=false",
                 "--allow-loopback",
                 "--log-level=debug",
+                "--drain-seconds=1",
             ])
             .args([format!("--watch-namespaces={}", self.namespace)])
             .start()
@@ -178,8 +181,7 @@ impl Run<'_> {
                     "provider": {
                         "tokenURL": self.scene.provider.url(&self.path),
                         "caBundle": {"configMapName": "provider-ca"},
-                        // A request that is held must not end by itself on a busy machine.
-                        "timeoutSeconds": 60,
+                        "timeoutSeconds": self.scene.scenario.timeout,
                     },
                     "credentials": {"secretName": CREDENTIALS},
                     "tokenSecret": {"name": secret},
@@ -208,6 +210,28 @@ impl Run<'_> {
                 self.send("DELETE", group, &resource, &json!({})).await;
             }
         }
+    }
+
+    /// A refresh token from outside, as a person gets one who logs in.
+    fn login(&self) -> String {
+        self.scene
+            .provider
+            .issue_refresh_token(&self.path, CLIENT_ID)
+    }
+
+    /// Does what a person is asked to do: puts a new refresh token into the credentials.
+    pub async fn authorize_again(&self) {
+        let what = format!("secrets/{CREDENTIALS}");
+        let patch = json!({"stringData": {"refresh_token": self.login()}});
+        self.send("PATCH", "api/v1", &what, &patch).await;
+    }
+
+    /// Every refresh token that was sent, in order.
+    pub fn sent(&self) -> Vec<String> {
+        let requests = self.scene.provider.requests_to(&self.path);
+        let sent = requests.iter();
+        sent.filter_map(|request| request.form_value("refresh_token"))
+            .collect()
     }
 
     /// A value that no earlier refresh was asked for with.

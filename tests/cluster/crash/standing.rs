@@ -70,7 +70,12 @@ impl Run<'_> {
                 "newest": newest.is_some_and(|newest| newest.token == token),
             })
         });
+        let newest = self.scene.provider.refresh_tokens(&self.path).pop();
+        let refresh = text("refresh_token").map(|token| newest == Some(token));
+        let claim = text("claim").and_then(|claim| serde_json::from_str::<Value>(&claim).ok());
         json!({
+            "newest refresh token": refresh,
+            "open claim": claim.map(|claim| claim["open"].clone()),
             "type": at(secret, "/type"),
             "labels": ours(at(secret, "/metadata/labels")),
             "annotations": ours(at(secret, "/metadata/annotations")).into_keys().collect::<Vec<_>>(),
