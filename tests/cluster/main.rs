@@ -31,6 +31,7 @@ mod many;
 mod oracle;
 mod providers;
 mod reasons;
+mod refresh_faults;
 mod refresh_tokens;
 mod refusals;
 mod refused;
