@@ -108,7 +108,7 @@ pub fn nothing_lent() -> CredentialsFacts {
     }
 }
 
-/// What the engine keeps of what several Secrets lend together ([`lent_together`]).
+/// What the engine keeps of what several Secrets lend together (one hash of all their versions).
 pub fn lent_facts(versions: &[u64]) -> CredentialsFacts {
     CredentialsFacts {
         version: short(&lent_together(versions)),
