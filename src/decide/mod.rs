@@ -50,7 +50,8 @@ pub use ownership::{Ownership, ownership};
 pub use references::{Found, Reference, published};
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
-    REVOCATION_FINALIZER, Revoked, Revoking, published_token, replaced_token, revoked, revoking,
+    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, living_tokens, replaced_token, revoked,
+    revoking,
 };
 pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
 pub use situation::{

@@ -14,6 +14,9 @@ use super::want::our_target;
 /// The finalizer by which a resource waits for its token to be revoked.
 pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
 
+/// What an access token is called in a revocation (RFC 7009 section 2.1).
+pub const ACCESS_TOKEN: &str = "access_token";
+
 /// What is to be done to revoke a token.
 pub enum Revoking {
     /// Get this first.
@@ -51,7 +54,7 @@ impl Observed {
 
 /// The access token that is published, as it stands in the Secret: the value, or its last word, that the state knows by its
 /// hash.
-pub fn published_token(seen: &Observed) -> Option<Secret> {
+fn published_token(seen: &Observed) -> Option<Secret> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let target = our_target(seen, spec)?;
     let state = target.state()?;
@@ -61,6 +64,18 @@ pub fn published_token(seen: &Observed) -> Option<Secret> {
         .flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)])
         .map(Secret::from)
         .find(|token| token_hash(uid, token) == state.token_hash)
+}
+
+/// What a resource that is being deleted leaves alive, and what each is called in a revocation (RFC 7009 section 2.1). The
+/// refresh token comes first: it lives longest, and many servers end the access token with it.
+pub fn living_tokens(seen: &Observed) -> Vec<(Secret, &'static str)> {
+    let state = seen.chain.state.as_ref();
+    let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
+    let record = seen.record().filter(|_| ours).and_then(Result::ok);
+    let refresh = record.and_then(|record| record.refresh_token);
+    let refresh = refresh.map(|token| (token, "refresh_token"));
+    let access = published_token(seen).map(|token| (token, ACCESS_TOKEN));
+    refresh.into_iter().chain(access).collect()
 }
 
 /// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
@@ -74,8 +89,8 @@ pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Sec
     Some((published_token(seen)?, after))
 }
 
-/// How to revoke a token. The same rules hold as for a token request: opt-in, allowed hosts, https.
-pub fn revoking(seen: &Observed, token: &Secret, now: Time) -> Revoking {
+/// How to revoke a token; `hint` is what it is called. The same rules hold as for a token request: opt-in, allowed hosts, https.
+pub fn revoking(seen: &Observed, token: &Secret, hint: &str, now: Time) -> Revoking {
     let cannot = |why: &str| Revoking::Cannot(why.to_owned());
     let Ok(spec) = &seen.resource.spec else {
         return cannot("the spec is not valid");
@@ -121,7 +136,7 @@ pub fn revoking(seen: &Observed, token: &Secret, now: Time) -> Revoking {
     let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
     let parameters = vec![
         ("token".to_owned(), token.clone()),
-        ("token_type_hint".to_owned(), Secret::from("access_token")),
+        ("token_type_hint".to_owned(), Secret::from(hint)),
     ];
     let request = oauth::request::build_call(
         &spec.client,

@@ -1,4 +1,4 @@
-//! Revoking tokens: the last one of a resource that is being deleted, and the one before after a replacement.
+//! Revoking tokens: the last ones of a resource that is being deleted, and the one before after a replacement.
 //!
 //! A resource never waits long for its end: [`TRIES`] tries of at most [`PATIENCE`] for each exchange, then it goes, whatever
 //! became of its token.
@@ -6,8 +6,8 @@
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
-    Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking, Situation,
-    published_token, revoked, revoking, token_hash,
+    ACCESS_TOKEN, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking,
+    Situation, living_tokens, revoked, revoking, token_hash,
 };
 use crate::engine::{Key, Wants};
 use crate::secret::Secret;
@@ -35,13 +35,8 @@ impl<W: World> Walker<'_, W> {
         let mut memory = self.seen.memory.clone();
         memory.partings = memory.partings.saturating_add(1);
         let tries = memory.partings;
-        let told = match published_token(&self.seen) {
-            Some(token) => revoke(self.world, &mut self.seen, &token, Some(PATIENCE)).await,
-            None => Revoked::Refused("its Secret holds none that the operator wrote".to_owned()),
-        };
-        self.world.revoked(outcome(&told));
-        match told {
-            Revoked::Done => tracing::info!("the token of the deleted resource was revoked"),
+        match self.revoke_all().await {
+            Revoked::Done => tracing::info!("what the deleted resource left alive was revoked"),
             Revoked::Later(why) if tries < TRIES => {
                 tracing::info!(why, "the token could not be revoked yet");
                 let again = Wants::LookAt(self.world.now() + PAUSE);
@@ -56,6 +51,26 @@ impl<W: World> Walker<'_, W> {
                 abandoned(self.world, trouble)
             }
         }
+    }
+
+    /// Revokes what is still alive. One that may go better later ends the try: the others can wait as well.
+    async fn revoke_all(&mut self) -> Revoked {
+        let nothing =
+            || Revoked::Refused("its Secret holds none that the operator wrote".to_owned());
+        let mut all = None;
+        for (token, hint) in living_tokens(&self.seen) {
+            let told = revoke(self.world, &mut self.seen, &token, hint, Some(PATIENCE)).await;
+            self.world.revoked(outcome(&told));
+            all = match (all, told) {
+                (_, Revoked::Later(why)) => return Revoked::Later(why),
+                (None | Some(Revoked::Done), told) => Some(told),
+                (refused, _) => refused,
+            };
+        }
+        if all.is_none() {
+            self.world.revoked(outcome(&nothing()));
+        }
+        all.unwrap_or_else(nothing)
     }
 
     /// The finalizer could not be put on or taken off: told, and tried again; no token is asked for that could not be revoked.
@@ -112,7 +127,7 @@ pub async fn revoke_replaced(world: &impl World, key: &Key, token: &Secret) {
     if published.is_some_and(|state| state.token_hash == hash) || !world.goes_on() {
         return;
     }
-    let told = revoke(world, &mut seen, token, None).await;
+    let told = revoke(world, &mut seen, token, ACCESS_TOKEN, None).await;
     if let Revoked::Later(why) | Revoked::Refused(why) = &told {
         tracing::warn!(resource = %key, why, "a token that was replaced could not be revoked");
     }
@@ -131,10 +146,11 @@ async fn revoke(
     world: &impl World,
     seen: &mut Observed,
     token: &Secret,
+    hint: &str,
     patience: Option<Span>,
 ) -> Revoked {
     for _ in 0..MOST_NEEDS {
-        match revoking(seen, token, world.now()) {
+        match revoking(seen, token, hint, world.now()) {
             Revoking::Cannot(why) => return Revoked::Refused(why),
             Revoking::First(need) => {
                 let Some(spec) = hurried(seen, patience) else {

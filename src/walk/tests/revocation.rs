@@ -90,6 +90,31 @@ fn the_token_of_a_deleted_resource_is_revoked_and_the_resource_goes() {
 }
 
 #[test]
+fn a_deleted_resources_refresh_token_is_revoked_before_its_access_token() {
+    let scene = Scene::chained(
+        "  grant: {type: refresh_token}\n  revocation: {onDeletion: true} #revoke",
+        None,
+    );
+    scene.run(at(5));
+    let stored = scene.inner().secrets[&crate::decide::state_name("books")].data["refresh_token"]
+        .expose()
+        .unwrap()
+        .to_owned();
+    delete(&scene);
+    scene.run(at(60));
+    let inner = scene.inner();
+    assert!(inner.resource.is_none(), "it was let go");
+    let bodies: Vec<&str> = inner.calls.iter().map(|(_, body)| body.as_str()).collect();
+    assert_eq!(
+        bodies,
+        [
+            format!("token={stored}&token_type_hint=refresh_token"),
+            "token=token-1&token_type_hint=access_token".to_owned()
+        ]
+    );
+}
+
+#[test]
 fn a_resource_goes_within_its_deadline_though_the_provider_is_down() {
     let scene = deleted(&ON_DELETION);
     scene.inner().call_answers = (0..9).map(|_| Err(down())).collect();
