@@ -332,8 +332,8 @@ async fn without_the_right_to_write_nothing_is_spent() {
     let operator = stage.operator(quick().with_own_account()).await;
     stage.apply(&resource(&stage, 5)).await;
     stage.wait_ready("main").await;
-    // The rule of Secrets is the third.
-    let reads_only = r#"[{"op":"replace","path":"/rules/2/verbs","value":["get","list","watch"]}]"#;
+    // The rule of Secrets is the fourth.
+    let reads_only = r#"[{"op":"test","path":"/rules/3/resources","value":["secrets"]},{"op":"replace","path":"/rules/3/verbs","value":["get","list","watch"]}]"#;
     let role = ["role", "oauthclient-operator", "--type=json", "-p"];
     stage
         .kubectl(&[&["patch"][..], &role, &[reads_only]].concat())

@@ -56,8 +56,8 @@ async fn a_right_to_read_that_was_taken_away_is_told_while_the_token_lives() {
         let operator = stage.operator(start).await;
         stage.resource("main", "").await;
         let token = stage.wait_ready("main").await;
-        // The rule of Secrets is the third.
-        let writes_only = r#"[{"op":"replace","path":"/rules/2/verbs","value":["list","watch","create","patch"]}]"#;
+        // The rule of Secrets is the fourth.
+        let writes_only = r#"[{"op":"test","path":"/rules/3/resources","value":["secrets"]},{"op":"replace","path":"/rules/3/verbs","value":["list","watch","create","patch"]}]"#;
         let role = ["role", "oauthclient-operator", "--type=json", "-p"];
         stage
             .kubectl(&[&["patch"][..], &role, &[writes_only]].concat())
@@ -92,8 +92,8 @@ async fn a_token_in_hand_waits_for_the_right_to_write_it() {
     let stage = Stage::new(3600.0).await;
     stage.own_account().await;
     let operator = stage.operator(Start::default().with_own_account()).await;
-    // The rule of Secrets is the third.
-    let reads_only = r#"[{"op":"replace","path":"/rules/2/verbs","value":["get","list","watch"]}]"#;
+    // The rule of Secrets is the fourth.
+    let reads_only = r#"[{"op":"test","path":"/rules/3/resources","value":["secrets"]},{"op":"replace","path":"/rules/3/verbs","value":["get","list","watch"]}]"#;
     let role = [
         "role",
         "oauthclient-operator",
