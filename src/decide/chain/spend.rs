@@ -220,7 +220,13 @@ fn candidate(
     let offered = offered(seen, spec);
     if let Ok(Some(token)) = &offered {
         let tag = token_tag(uid, token);
-        if !record.knows(&tag) {
+        // One that was refused before stands in nobody's way while a chain is alive.
+        let refused = record
+            .refused
+            .iter()
+            .any(|refused| refused.token == tag && still_counts(refused, seen));
+        let in_the_way = refused && record.refresh_token.is_some();
+        if !record.knows(&tag) && !in_the_way {
             let (token, begins) = (token.clone(), Some(tag.clone()));
             return Ok(Some(Candidate { token, tag, begins }));
         }

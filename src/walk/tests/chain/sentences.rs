@@ -216,6 +216,20 @@ fn a_login_takes_precedence_and_its_end_brings_no_spent_token_back() {
 }
 
 #[test]
+fn a_refused_token_in_the_credentials_ends_no_chain_that_a_login_began() {
+    let scene = Scene::chained(SPEC, Some("never-issued"));
+    scene.run(at(5));
+    assert_eq!(stalled(&scene).as_deref(), Some("ReauthorizationRequired"));
+    let fresh = scene.inner().chained.login();
+    scene.log_in(&fresh);
+    scene.run(at(20));
+    scene.inner().secrets.remove("books-login");
+    scene.run(at(50_000));
+    assert!(arrived(&scene).len() > 10);
+    assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));
+}
+
+#[test]
 fn a_login_that_nobody_lent_is_not_sent() {
     let scene = settled();
     let fresh = scene.inner().chained.login();
