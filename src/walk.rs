@@ -19,8 +19,8 @@ use crate::api::validate::Validated;
 use crate::decide::{
     Action, Ask, Doomed, Failure, Fingerprint, Got, Memory, Moments, Need, Observed, Plan, Publish,
     Report, SecretBody, SecretSeen, SecretWrite, Settled, Situation, Spend, StatusDetail, With,
-    failed, granted, kept, replaced_token, report, short, sooner, state_name, still_failing,
-    token_facts, unanswered,
+    asked_with, failed, granted, kept, replaced_token, report, short, sooner, state_name,
+    still_failing, token_facts, unanswered,
 };
 use crate::engine::{Key, Outcome, Wants, Work};
 use crate::oauth::{Client, HttpAnswer, HttpRequest, Token, response};
@@ -604,16 +604,12 @@ impl<W: World> Walker<'_, W> {
         wants: Wants,
     ) -> Walked {
         let made_from = match &written {
-            Some((_, write)) => Some(write.state.credentials.clone()),
-            None => self
-                .seen
-                .target
-                .as_ref()
-                .and_then(SecretSeen::state)
-                .map(|state| state.credentials),
+            Some((_, write)) => Some(write.state.clone()),
+            None => self.seen.target.as_ref().and_then(SecretSeen::state),
         };
-        if let (Some(version), Some(content)) = (self.seen.lent(), self.seen.content)
-            && made_from.as_deref() == Some(&version)
+        if let (Some(version), Some(state)) = (self.seen.lent(), made_from)
+            && state.credentials == version
+            && let Some(content) = self.seen.content_with(asked_with(&state))
         {
             memory.fingerprint = Some(Fingerprint {
                 version: short(&version),

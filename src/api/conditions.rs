@@ -149,6 +149,9 @@ reasons! {
     ClientSecretExpiryUnknown Token
         "An event: the annotation oauthclient.dev/client-secret-expires-at of the credentials Secret holds no time. Tokens are asked for all the same."
         "Write a date such as 2027-01-31 into it, or a time such as 2027-01-31T12:00:00Z."
+    NextClientSecretUsed Token
+        "An event: the provider took the second client secret of the credentials Secret, which is used first from now on."
+        "Put it in the place of the old one when that is done with, and remove the second key."
     Restored Token
         "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."
         "Find out who did it. To end a resource, delete the OAuthClient: its Secret goes with it."

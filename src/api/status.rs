@@ -29,6 +29,11 @@ pub struct OAuthClientStatus {
     /// ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<ExpiryStatus>,
+    /// The key of the client secret that the provider takes, where it is the second of two
+    /// (spec.credentials.keys.nextClientSecret).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub client_secret_key: Option<String>,
     /// The value of the annotation oauthclient.dev/refresh-requested-at that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -53,6 +58,7 @@ impl Default for OAuthClientStatus {
             attempt: None,
             client_certificate: None,
             client_secret: None,
+            client_secret_key: None,
             last_refresh_request: None,
             conditions: Vec::new(),
         }
@@ -118,6 +124,10 @@ pub struct AttemptStatus {
     /// How many requests in a row have failed.
     #[schemars(range(min = 0))]
     pub failures: i32,
+    /// The keys of the client secrets that the provider has refused, where the credentials Secret holds two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2), inner(length(max = 253)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub refused_secret_keys: Vec<String>,
     /// Why the last one failed, in one word.
     #[schemars(length(max = 64))]
     pub reason: String,

@@ -262,6 +262,7 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
         keys: CredentialKeys {
             client_id: keys.client_id.clone(),
             client_secret: keys.client_secret.clone(),
+            next_client_secret: keys.next_client_secret.clone(),
             username: keys.username.clone(),
             password: keys.password.clone(),
             private_key: keys.private_key.clone(),

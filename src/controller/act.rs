@@ -183,6 +183,7 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
             "attempt",
             "clientCertificate",
             "clientSecret",
+            "clientSecretKey",
             "lastRefreshRequest",
         ] {
             fields.entry(field).or_insert(Value::Null);
@@ -190,7 +191,10 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
         for (field, parts) in [
             ("token", &["scope"][..]),
             ("clientSecret", &["expirationTime"][..]),
-            ("attempt", &["nextTime", "retryAfterTime"][..]),
+            (
+                "attempt",
+                &["nextTime", "retryAfterTime", "refusedSecretKeys"][..],
+            ),
         ] {
             if let Some(Value::Object(inner)) = fields.get_mut(field) {
                 for part in parts {

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
-    CaSeen, CertificateSeen, ChainSeen, FailedAttempt, Found, Life, Observed, REFRESH_REQUESTED,
-    Reference, Resource, SecretSeen, published, relevant_content,
+    CaSeen, CertificateSeen, ChainSeen, ClientSecret, FailedAttempt, Found, Life, Observed,
+    REFRESH_REQUESTED, Reference, Resource, SecretSeen, has_next, published, relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -54,6 +54,7 @@ pub(super) async fn observe(
         ca: CaSeen::NotNamed,
         content: None,
         chain: ChainSeen::default(),
+        next_content: None,
         memory,
         may_request,
         rules: shared.rules,
@@ -149,13 +150,21 @@ async fn secrets(
     seen.references = references(shared, key, spec).await?;
     seen.cycle = lock(&shared.index).cycle(key);
     if seen.lent().is_some() {
-        let content = relevant_content(seen, spec);
-        let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
-        let mut first = [0_u8; 8];
-        for (to, from) in first.iter_mut().zip(tag.as_ref()) {
-            *to = *from;
-        }
-        seen.content = Some(u64::from_le_bytes(first));
+        let content = |secret: ClientSecret| {
+            let content = relevant_content(seen, spec, secret);
+            let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
+            let mut first = [0_u8; 8];
+            for (to, from) in first.iter_mut().zip(tag.as_ref()) {
+                *to = *from;
+            }
+            u64::from_le_bytes(first)
+        };
+        let next = has_next(spec, seen.credentials.as_ref());
+        let (content, next) = (
+            content(ClientSecret::Current),
+            next.then(|| content(ClientSecret::Next)),
+        );
+        (seen.content, seen.next_content) = (Some(content), next);
     }
     if seen.may_request {
         seen.memory.target_claimed_by = shared

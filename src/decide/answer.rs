@@ -15,6 +15,7 @@ use crate::time::{Span, Time};
 use super::chain;
 use super::gate::{endpoint, look_at_ca};
 use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::rotation;
 use super::secret_write::{SecretWrite, publish};
 use super::situation::{self, Problem, ProblemKind, Situation, TokenView, token_view};
 use super::state::{Managed, State, token_hash};
@@ -56,6 +57,8 @@ pub struct Failure {
 pub(super) struct Made {
     /// The version of the credentials Secret.
     pub(super) credentials: String,
+    /// The key of the client secret that was sent, where that is the second of two.
+    pub(super) client_secret_key: Option<String>,
     /// The refresh request that was handled with it.
     pub(super) handled_request: Option<String>,
 }
@@ -64,6 +67,7 @@ impl Made {
     fn now(seen: &Observed) -> Made {
         Made {
             credentials: seen.lent().unwrap_or_default(),
+            client_secret_key: rotation::sent_key(seen),
             handled_request: seen.resource.refresh_request.clone(),
         }
     }
@@ -145,6 +149,7 @@ pub(super) fn granted_as(
         refresh: times.refresh,
         inputs: seen.resource.inputs.clone(),
         credentials: made.credentials,
+        client_secret_key: made.client_secret_key,
         data_hash: String::new(),
         token_hash: hash,
         // As it is written, so that what is read again is equal.
@@ -169,6 +174,7 @@ pub(super) fn granted_as(
         assumed: times.assumed,
         clamped_lead: times.clamped_lead,
         remarks: state.remarks.clone(),
+        client_secret_key: state.client_secret_key.clone(),
     };
     let mut situation = situation::well(seen, Some(view));
     situation.handled_request.clone_from(&state.handled_request);
@@ -218,14 +224,28 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         }
         _ => 1,
     };
+    let refusal = rotation::judge(seen, spec, failure, at.received);
+    let other_at = refusal.as_ref().and_then(|refusal| refusal.other_at);
+    // The other client secret has its try first: nobody needs to act yet.
+    let class = other_at.map_or(failure.class, |_| FailureClass::Transient);
     let next = schedule::retry(
-        failure.class,
+        class,
         failures,
         remaining,
         failure.retry_after,
         at.received,
         at.u,
     );
+    let next = match other_at {
+        Some(other) => match failure.retry_after {
+            Some(wait) if wait > Span::ZERO => {
+                other.max(at.received + wait.min(LONGEST_RETRY_AFTER))
+            }
+            _ => other,
+        },
+        None => next,
+    };
+    let (refused, remark) = refusal.map_or_else(Default::default, |r| (r.refused, r.remark));
     let attempt = FailedAttempt {
         failures,
         time: at.sent,
@@ -234,14 +254,15 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
             .retry_after
             .filter(|span| *span > Span::ZERO)
             .map(|span| at.received + span.min(LONGEST_RETRY_AFTER)),
-        class: failure.class,
+        class,
         reason: failure.reason.to_owned(),
-        message: sentence(&failure.message),
+        message: format!("{}{remark}", sentence(&failure.message)),
+        refused,
         inputs: seen.resource.inputs.clone(),
         endpoint: endpoint(spec),
         credentials: version,
         certificate: seen.certificate.fingerprint().map(str::to_owned),
-        content: seen.content,
+        content: seen.whole_content(),
         ca: seen.ca.hash(),
         handled_request: seen.resource.refresh_request.clone(),
     };

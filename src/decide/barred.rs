@@ -24,6 +24,7 @@ pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time
         assumed: false,
         clamped_lead: None,
         remarks: None,
+        client_secret_key: None,
     });
     let problem = messages::barred(&seen.resource.namespace, right);
     situation::with_problem(seen, token, now, problem)

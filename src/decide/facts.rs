@@ -12,6 +12,7 @@ use crate::time::Time;
 
 use super::observed::{FailedAttempt, NOTHING_LENT, Observed, SecretSeen};
 use super::references::{lent_together, published};
+use super::rotation::ClientSecret;
 use super::state::{REFRESH_REQUESTED, State, request_name, short};
 
 /// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
@@ -129,7 +130,7 @@ impl FailedAttempt {
 }
 
 /// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
-pub fn relevant_content(seen: &Observed, spec: &Validated) -> Secret {
+pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: ClientSecret) -> Secret {
     let credentials = seen.credentials.as_ref();
     let client = &spec.client;
     let mut keys = oauth::request::required_keys(client);
@@ -143,7 +144,15 @@ pub fn relevant_content(seen: &Observed, spec: &Validated) -> Secret {
     keys.dedup();
     let mut content = Vec::new();
     for key in keys {
-        let value = credentials.and_then(|secret| secret.data.get(&key));
+        // By its part in the request: a secret that moves from one key to the other is the same secret.
+        let is_secret =
+            client.authentication.uses_client_secret() && key == client.keys.client_secret;
+        let from = if is_secret {
+            client_secret.key(&client.keys)
+        } else {
+            &key
+        };
+        let value = credentials.and_then(|secret| secret.data.get(from));
         part(&mut content, &key, value);
     }
     let tokens = seen.tokens(spec);

@@ -187,7 +187,8 @@ struct Attempted<'a> {
 impl<'a> Attempted<'a> {
     fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
         let same_credentials = seen.lent().is_some_and(|version| {
-            of.credentials == version || (of.content.is_some() && of.content == seen.content)
+            of.credentials == version
+                || (of.content.is_some() && of.content == seen.whole_content())
         });
         let same_endpoint = of.endpoint == endpoint(spec);
         Attempted {

@@ -19,6 +19,7 @@ mod ownership;
 mod references;
 mod report;
 mod revocation;
+mod rotation;
 mod secret_write;
 mod situation;
 mod state;
@@ -53,6 +54,7 @@ pub use revocation::{
     ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, living_tokens, replaced_token, revoked,
     revoking,
 };
+pub use rotation::{ClientSecret, asked_with, has_next};
 pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
 pub use situation::{
     Problem, ProblemKind, Situation, TokenView, standing, still_failing_now as still_failing,
@@ -285,6 +287,12 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         .and_then(SecretSeen::state)
         .map_or(now, |state| state.refresh);
     let wants = Wants::RequestAt(refresh);
+    // As it is once the write has noted which key holds the secret now.
+    let first = rotation::first(seen, spec);
+    let token = token.map(|token| TokenView {
+        client_secret_key: first.noted(spec),
+        ..token
+    });
     let well = situation::well(seen, token);
     let (situation, wants) = match gate::not_ready(seen, spec, now) {
         // Nothing is asked for now, but the next refresh would fail: better said today.
@@ -333,7 +341,8 @@ fn wanted(
         Ok(None) => {
             let credentials = seen.credentials.as_ref();
             let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
-            (spec.client.clone(), credentials.unwrap_or_default(), None)
+            let client = rotation::client(seen, spec);
+            (client, credentials.unwrap_or_default(), None)
         }
         Err(Held::Until(span)) => {
             let wants = Wants::LookAt(now + span);

@@ -92,6 +92,18 @@ pub(super) fn notices(
             tell(NoticeKind::Warning, reason.as_str(), &message);
         }
     }
+    if let Some(key) = after
+        .client_secret_key
+        .as_ref()
+        .filter(|_| before.client_secret_key != after.client_secret_key)
+    {
+        let message = super::rotation::remark(key);
+        tell(
+            NoticeKind::Normal,
+            Reason::NextClientSecretUsed.as_str(),
+            &message,
+        );
+    }
     if situation.repaired {
         let message = format!(
             "Secret {} had been altered or deleted by someone else; a new token was written.",

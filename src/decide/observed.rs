@@ -45,6 +45,8 @@ pub struct Observed {
     pub ca: CaSeen,
     /// Keyed hash of the content of the credentials seen, of the keys that the request uses.
     pub content: Option<u64>,
+    /// The same with the second client secret in the place of the first; `None` where the Secret has no second.
+    pub next_content: Option<u64>,
     /// What the process remembers of it.
     pub memory: Memory,
     /// What is seen where the resource works with refresh tokens.
@@ -237,6 +239,8 @@ pub struct FailedAttempt {
     pub certificate: Option<String>,
     /// The content of those credentials (keyed hash), while the process remembers it.
     pub content: Option<u64>,
+    /// The keys of the client secrets that the provider has refused with this content, where there are two.
+    pub refused: Vec<String>,
     /// A hash of the CA bundle it was sent with, while the process remembers it.
     pub ca: Option<u64>,
     /// The refresh request that was acted upon with it, or before.
@@ -319,6 +323,7 @@ impl FailedAttempt {
             credentials: parts.next().unwrap_or_default(),
             certificate: parts.next(),
             content: None,
+            refused: told.refused_secret_keys.clone(),
             ca: None,
             handled_request: status.last_refresh_request.clone(),
         })
@@ -375,6 +380,7 @@ impl Observed {
             // A time of issue that lies ahead tells of a clock that was set back, and nothing of what came first.
             .filter(|issued| *issued <= self.now);
         let version = self.lent();
+        let content = self.whole_content();
         let Some(attempt) = &mut self.memory.attempt else {
             return;
         };
@@ -390,10 +396,27 @@ impl Observed {
             return;
         };
         if attempt.credentials == version {
-            attempt.content = attempt.content.or(self.content);
-        } else if attempt.content.is_some() && attempt.content == self.content {
+            attempt.content = attempt.content.or(content);
+        } else if attempt.content.is_some() && attempt.content == content {
             // A label or an annotation was edited: the new version is noted, so that a restart knows.
             attempt.credentials = version;
+        }
+    }
+
+    /// Stands for everything that a failed request may have been sent with, both client secrets included.
+    pub fn whole_content(&self) -> Option<u64> {
+        let content = self.content?;
+        Some(match self.next_content {
+            None => content,
+            Some(next) => state::short(&format!("{content:x} {next:x}")),
+        })
+    }
+
+    /// The content that counts where this client secret is sent.
+    pub fn content_with(&self, secret: super::ClientSecret) -> Option<u64> {
+        match secret {
+            super::ClientSecret::Current => self.content,
+            super::ClientSecret::Next => self.next_content,
         }
     }
 

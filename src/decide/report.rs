@@ -68,6 +68,10 @@ pub fn report(
             .client_secret
             .as_ref()
             .map(|expiry| expiry.status(now)),
+        client_secret_key: situation
+            .token
+            .as_ref()
+            .and_then(|token| token.client_secret_key.clone()),
         last_refresh_request: situation.handled_request.clone(),
         conditions: conditions.to_vec(),
     };
@@ -226,6 +230,10 @@ impl Told<'_> {
             message.push(' ');
             message.push_str(remarks);
         }
+        if let Some(key) = &token.client_secret_key {
+            message.push(' ');
+            message.push_str(&super::rotation::remark(key));
+        }
         message.push_str(&self.situation.expiries.remarks(self.now, false));
         message
     }
@@ -382,6 +390,7 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
     AttemptStatus {
         time: attempt.time.rfc3339_millis(),
         next_time: attempt.next.map(Time::rfc3339_millis),
+        refused_secret_keys: attempt.refused.clone(),
         failures: i32::try_from(attempt.failures).unwrap_or(i32::MAX),
         reason: attempt.reason.clone(),
         inputs_hash: attempt.hash(),

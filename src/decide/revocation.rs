@@ -8,6 +8,7 @@ use super::certificate::CertificateSeen;
 use super::first::{Need, needed};
 use super::gate::{host_allowed, lent_not_ready};
 use super::observed::{Observed, SecretSeen};
+use super::rotation;
 use super::state::{ALLOWED_HOSTS, token_hash};
 use super::want::our_target;
 
@@ -139,7 +140,7 @@ pub fn revoking(seen: &Observed, token: &Secret, hint: &str, now: Time) -> Revok
         ("token_type_hint".to_owned(), Secret::from(hint)),
     ];
     let request = oauth::request::build_call(
-        &spec.client,
+        &rotation::client(seen, spec),
         endpoint,
         parameters,
         &credentials.unwrap_or_default(),

@@ -115,6 +115,7 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
         // Its content is the same (or a new token would be wanted): the new version is noted, so that a restart knows.
         if seen.content.is_some() {
             wanted.credentials = version;
+            wanted.client_secret_key = super::rotation::first(seen, spec).noted(spec);
         }
     }
     // The same by now, or of a format that is not known: adopted.

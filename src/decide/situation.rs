@@ -54,6 +54,8 @@ pub struct TokenView {
     pub clamped_lead: Option<Span>,
     /// What was odd about the answer but accepted.
     pub remarks: Option<String>,
+    /// The key of the client secret that it was asked for with, where that is the second of two.
+    pub client_secret_key: Option<String>,
 }
 
 /// What is wrong.
@@ -109,6 +111,7 @@ pub(super) fn view(
         assumed: state.assumed,
         clamped_lead: spec.and_then(|spec| schedule::clamped_lead(&spec.policy, state.lifetime())),
         remarks: state.remarks,
+        client_secret_key: state.client_secret_key,
     })
 }
 

@@ -28,6 +28,7 @@ const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
 const INPUTS: &str = "oauthclient.dev/inputs";
 const CREDENTIALS: &str = "oauthclient.dev/credentials-version";
+const CLIENT_SECRET_KEY: &str = "oauthclient.dev/client-secret-key";
 const DATA_HASH: &str = "oauthclient.dev/data-hash";
 const TOKEN_HASH: &str = "oauthclient.dev/token-hash";
 const WINDOW: &str = "oauthclient.dev/cache-window-seconds";
@@ -50,6 +51,8 @@ pub struct State {
     pub inputs: String,
     /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
     pub credentials: String,
+    /// The key of the client secret that was sent, where it is the second one ([`super::rotation`]).
+    pub client_secret_key: Option<String>,
     /// Hash of the data we wrote and of the times above.
     pub data_hash: String,
     /// Hash of the access token: tells whether a server handed out the same one again.
@@ -102,6 +105,7 @@ impl State {
             refresh: time(REFRESH)?,
             inputs: text(INPUTS)?,
             credentials: text(CREDENTIALS)?,
+            client_secret_key: text(CLIENT_SECRET_KEY).filter(|key| is_key(key)),
             data_hash: text(DATA_HASH)?,
             token_hash: text(TOKEN_HASH)?,
             learnt_window: text(WINDOW)
@@ -125,6 +129,7 @@ impl State {
                 (REFRESH, Some(self.refresh.rfc3339_millis())),
                 (INPUTS, Some(self.inputs.clone())),
                 (CREDENTIALS, Some(self.credentials.clone())),
+                (CLIENT_SECRET_KEY, self.client_secret_key.clone()),
                 (DATA_HASH, Some(self.data_hash.clone())),
                 (TOKEN_HASH, Some(self.token_hash.clone())),
                 (
@@ -172,6 +177,12 @@ impl State {
         }
         hash.hex()
     }
+}
+
+/// Whether a text could be the name of a Secret's key: others may write the annotation.
+fn is_key(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    text.len() <= 253 && !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How a refresh request is written down: as it is, or by its hash where a status could not hold it.
@@ -245,6 +256,7 @@ mod tests {
             refresh: Time::from_millis(3_600_123),
             inputs: "v1:00".into(),
             credentials: "u/1".into(),
+            client_secret_key: None,
             data_hash: String::new(),
             token_hash: "t".into(),
             learnt_window: Some(Span::from_seconds(600)),

@@ -88,7 +88,7 @@ fn why(
     if !same_inputs(&state.inputs, &seen.resource.inputs) {
         return Some(Because::SpecChanged);
     }
-    if credentials_changed(seen, state) || chain::fresh_start(seen, spec) {
+    if credentials_changed(seen, spec, state) || chain::fresh_start(seen, spec) {
         return Some(Because::CredentialsChanged);
     }
     if seen.unhandled_request().is_some() || request_failed(seen, state) {
@@ -136,7 +136,7 @@ pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
 
 /// Whether the content of the credentials differs from what the token was made with. A new version with the same content
 /// (a label, an annotation) does not count, as long as the process remembers the content.
-fn credentials_changed(seen: &Observed, state: &State) -> bool {
+fn credentials_changed(seen: &Observed, spec: &Validated, state: &State) -> bool {
     let Some(version) = seen.lent() else {
         return false;
     };
@@ -144,6 +144,7 @@ fn credentials_changed(seen: &Observed, state: &State) -> bool {
         return false;
     }
     !seen.memory.fingerprint.as_ref().is_some_and(|known| {
-        known.version == short(&state.credentials) && Some(known.content) == seen.content
+        known.version == short(&state.credentials)
+            && Some(known.content) == seen.content_with(super::rotation::first(seen, spec))
     })
 }

@@ -7,7 +7,7 @@ use super::store::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
 use crate::decide::{
-    self, CaSeen, CertificateSeen, ChainSeen, FailedAttempt, Life, Memory, Observed,
+    self, CaSeen, CertificateSeen, ChainSeen, ClientSecret, FailedAttempt, Life, Memory, Observed,
     REFRESH_REQUESTED, Resource, SecretSeen,
 };
 use crate::engine::Key;
@@ -173,6 +173,7 @@ impl Files {
             accounts: self.accounts(&object),
             made: TokensInHand::default(),
             content: None,
+            next_content: None,
             memory,
             may_request,
             rules: self.rules,
@@ -180,11 +181,17 @@ impl Files {
             chain,
         };
         if let (Ok(spec), true) = (&spec, seen.lent().is_some()) {
-            let relevant = decide::relevant_content(&seen, spec);
-            let hash = self.store.hash("content", relevant.expose_bytes());
-            seen.content = Some(u64::from_le_bytes(
-                hash.first_chunk().copied().unwrap_or_default(),
-            ));
+            let content = |secret: ClientSecret| {
+                let relevant = decide::relevant_content(&seen, spec, secret);
+                let hash = self.store.hash("content", relevant.expose_bytes());
+                u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default())
+            };
+            let next = decide::has_next(spec, seen.credentials.as_ref());
+            let (content, next) = (
+                content(ClientSecret::Current),
+                next.then(|| content(ClientSecret::Next)),
+            );
+            (seen.content, seen.next_content) = (Some(content), next);
         }
         Ok(Some(seen))
     }

@@ -243,6 +243,8 @@ pub struct CredentialKeys {
     pub client_id: String,
     /// Key of the client secret; `client_secret`.
     pub client_secret: String,
+    /// Key of the client secret that is to follow; `next_client_secret`.
+    pub next_client_secret: String,
     /// Key of the resource owner's name; `username`.
     pub username: String,
     /// Key of the resource owner's password; `password`.
@@ -258,6 +260,7 @@ impl Default for CredentialKeys {
         CredentialKeys {
             client_id: "client_id".into(),
             client_secret: "client_secret".into(),
+            next_client_secret: "next_client_secret".into(),
             username: "username".into(),
             password: "password".into(),
             private_key: "private_key".into(),

@@ -38,5 +38,6 @@ mod refused;
 mod replicas;
 mod revocation;
 mod rights;
+mod rotation;
 mod stale;
 mod stored;

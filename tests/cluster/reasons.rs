@@ -89,6 +89,11 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "tests/cluster/expiries.rs",
         "the_end_of_a_client_certificate_is_told_in_time_and_forgotten_once_it_is_renewed",
     ),
+    (
+        "NextClientSecretUsed",
+        "tests/cluster/rotation.rs",
+        "the_successor_of_a_client_secret_takes_over_by_itself_and_every_request_is_counted",
+    ),
     ("HostNotAllowed", "tests/cluster/canary.rs", "edits"),
     (
         "ReferenceNotFound",

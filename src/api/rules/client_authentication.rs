@@ -55,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     object_name("spec.credentials.secretName"),
     data_key("spec.credentials.keys.clientID"),
     data_key("spec.credentials.keys.clientSecret"),
+    data_key("spec.credentials.keys.nextClientSecret"),
     data_key("spec.credentials.keys.username"),
     data_key("spec.credentials.keys.password"),
 ];

@@ -238,6 +238,11 @@ pub struct CredentialKeys {
     #[serde(default = "client_secret")]
     #[schemars(length(min = 1, max = 253))]
     pub client_secret: String,
+    /// Key that may hold a second client secret, for a rotation without an outage. It is tried once when the provider refuses
+    /// the first, and used first from then on if it is accepted.
+    #[serde(default = "next_client_secret")]
+    #[schemars(length(min = 1, max = 253))]
+    pub next_client_secret: String,
     /// Key that holds the user name of the password grant.
     #[serde(default = "username")]
     #[schemars(length(min = 1, max = 253))]
@@ -264,6 +269,9 @@ fn client_id() -> String {
 fn client_secret() -> String {
     "client_secret".to_owned()
 }
+fn next_client_secret() -> String {
+    "next_client_secret".to_owned()
+}
 fn username() -> String {
     "username".to_owned()
 }
@@ -282,6 +290,7 @@ impl Default for CredentialKeys {
         CredentialKeys {
             client_id: client_id(),
             client_secret: client_secret(),
+            next_client_secret: next_client_secret(),
             username: username(),
             password: password(),
             private_key: private_key(),

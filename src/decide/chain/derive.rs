@@ -61,6 +61,7 @@ pub(in crate::decide) fn derivable(seen: &Observed, spec: &Validated) -> Option<
     }
     let made = Made {
         credentials: facts.made_from.credentials,
+        client_secret_key: facts.client_secret_key,
         handled_request: facts.handled_request,
     };
     Some(Derivable { token, at, made })

@@ -101,6 +101,9 @@ pub struct AnswerFacts {
     pub content_type: Option<String>,
     /// What the request was made from.
     pub made_from: MadeFrom,
+    /// The key of the client secret that was sent, where that is the second of two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_key: Option<String>,
     /// The refresh request that was handled with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_request: Option<String>,

@@ -5,6 +5,7 @@ use crate::api::validate::Validated;
 use crate::decide::answer::{Failure, Moments};
 use crate::decide::messages;
 use crate::decide::observed::{Observed, SecretSeen};
+use crate::decide::rotation;
 use crate::decide::secret_write::SecretBody;
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, Token, refresh};
@@ -72,6 +73,7 @@ pub fn kept(
             status: answer.status,
             content_type: answer.content_type,
             made_from: made_from(seen),
+            client_secret_key: rotation::sent_key(seen),
             handled_request: seen.resource.refresh_request.clone(),
         },
         body: answer.body,

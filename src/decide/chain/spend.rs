@@ -2,6 +2,7 @@
 
 use crate::api::validate::Validated;
 use crate::decide::observed::{Observed, SecretSeen};
+use crate::decide::rotation;
 use crate::inputs;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::request::single_line;
@@ -203,7 +204,7 @@ fn still_counts(refused: &Refused, seen: &Observed) -> bool {
         // An edit of labels alone is noted with the failed attempt.
         let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
             attempt.credentials == version
-                || (attempt.content.is_some() && attempt.content == seen.content)
+                || (attempt.content.is_some() && attempt.content == seen.whole_content())
         });
         made_from.credentials == version || noted
     });
@@ -330,10 +331,11 @@ impl Spend {
     ) -> (Client, Credentials) {
         let credentials = seen.credentials.as_ref();
         let mut data = credentials.map_or_else(Default::default, |secret| secret.data.clone());
+        let client = rotation::client(seen, spec);
         let With::RefreshToken(token) = &self.with else {
-            return (spec.client.clone(), Credentials(data));
+            return (client, Credentials(data));
         };
-        let client = refreshing.client(&spec.client);
+        let client = refreshing.client(&client);
         let login = seen.chain.login.as_ref();
         let id = login.and_then(|login| login.data.get(super::place::LOGIN_CLIENT_ID));
         if let Some(id) = id {

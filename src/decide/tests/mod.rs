@@ -8,6 +8,7 @@ mod gates;
 mod lent;
 mod references;
 mod reports;
+mod rotation;
 mod targets;
 mod total;
 mod wishes;
@@ -202,6 +203,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         ca: CaSeen::NotNamed,
         chain: ChainSeen::default(),
         content: Some(content("pw")),
+        next_content: None,
         memory: Memory::default(),
         may_request: true,
         rules: Rules::default(),

@@ -1,6 +1,7 @@
 //! Refresh tokens through crashes: a provider that lets each work once, a state Secret, and processes that end anywhere.
 
 mod histories;
+mod rotation;
 mod sentences;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,18 @@ impl Inner {
     }
 }
 
+/// The client secret that a request was sent with.
+fn client_secret(request: &HttpRequest) -> Option<String> {
+    use base64::Engine as _;
+    let mut headers = request.headers.iter();
+    let (_, value) = headers.find(|(name, _)| name == "authorization")?;
+    let pair = base64::engine::general_purpose::STANDARD
+        .decode(value.expose()?.strip_prefix("Basic ")?)
+        .ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    Some(pair.split_once(':')?.1.to_owned())
+}
+
 fn unanswered(reached: Reached, reason: &'static str) -> Failure {
     Failure {
         class: FailureClass::Transient,
@@ -225,6 +238,7 @@ impl Scene {
         let fate = {
             let mut inner = self.inner();
             inner.requests += 1;
+            inner.sent_secrets.extend(client_secret(request));
             inner.now = inner.now + Span::from_millis(100);
             if let Some(token) = form.get("refresh_token") {
                 inner.chained.sent.push(token.clone());

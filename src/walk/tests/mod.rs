@@ -88,6 +88,8 @@ pub(super) struct Inner {
     pub(super) requests: u32,
     /// Where each went.
     pub(super) sent_to: Vec<String>,
+    /// With which client secret, where refresh tokens are sent.
+    pub(super) sent_secrets: Vec<String>,
     /// What was needed first, each time.
     pub(super) gets: Vec<Need>,
     /// What each of these comes to: the token endpoint, or a failure; at first tokens.example.com.
@@ -150,6 +152,7 @@ impl Scene {
             intruder: None,
             requests: 0,
             sent_to: Vec::new(),
+            sent_secrets: Vec::new(),
             gets: Vec::new(),
             documents: VecDeque::new(),
             doubted: 0,
@@ -362,6 +365,11 @@ impl World for Scene {
             made: crate::oauth::TokensInHand::default(),
             ca: CaSeen::NotNamed,
             chain: inner.chain(),
+            next_content: inner
+                .credentials
+                .as_ref()
+                .and_then(|secret| secret.data.get("next_client_secret")?.expose())
+                .map(content),
             content: inner.credentials.as_ref().map(|_| content(&inner.password)),
             memory,
             may_request,
