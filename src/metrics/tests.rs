@@ -32,6 +32,8 @@ fn everything() -> Metrics {
         in_flight: 1,
         slots: 4,
     }]);
+    metrics.discovery("success");
+    metrics.revocation("success");
     metrics.watch_restart("oauthclients");
     metrics.expose_each(|| {
         let expires = Time::from_seconds(1_700_000_000);
