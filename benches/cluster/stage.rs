@@ -29,6 +29,8 @@ pub struct Stage {
     pub client: Client,
     pub namespace: String,
     pub provider: Provider,
+    /// Who vouches for the providers.
+    pub authority: Authority,
     pub ca: String,
 }
 
@@ -62,6 +64,7 @@ impl Stage {
             namespace: "bench".to_owned(),
             provider,
             ca: authority.pem(),
+            authority,
         };
         stage.surroundings("bench").await;
         stage

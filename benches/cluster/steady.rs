@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use testkit::provider::{Fault, Provider, Script};
-use testkit::tls::Authority;
 
 use super::stage::{PATH, Seen, Stage, behaviour, quantile};
 
@@ -119,9 +118,8 @@ pub async fn hung() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let seen = stage.observe();
     let alone = latencies(&stage, &seen, 0, 100).await;
-    let authority = Authority::new("hung").unwrap();
     let hanging = behaviour(86_400.0).with_fault(Fault::Hang);
-    let other = Provider::tls(Script::one(PATH, hanging), &authority).unwrap();
+    let other = Provider::tls(Script::one(PATH, hanging), &stage.authority).unwrap();
     stage.resources_at(1000, 200, &other.url(PATH)).await;
     other
         .wait_for_requests(PATH, 1, Duration::from_secs(30))
