@@ -51,7 +51,7 @@ pub struct State {
     pub inputs: String,
     /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
     pub credentials: String,
-    /// The key of the client secret that was sent, where it is the second one ([`super::rotation`]).
+    /// The key of the client secret that was sent, where it is the second one (`decide/rotation.rs`).
     pub client_secret_key: Option<String>,
     /// Hash of the data we wrote and of the times above.
     pub data_hash: String,
