@@ -20,7 +20,8 @@ use tokio::time::timeout;
 
 use crate::api::validate::Validated;
 use crate::clock::Clock;
-use crate::decide::{CaSeen, Failure, Got, Observed, lane, lane_of};
+use crate::decide::{Failure, Got, Observed, lane, lane_of};
+use crate::exchange::bundle_of;
 use crate::http::{CaBundle, Route, SendError, Sender};
 use crate::metrics::Metrics;
 use crate::oauth::discovery::{Unusable, decode, freshness};
@@ -355,14 +356,6 @@ impl State {
             }
             _ => Err(failure),
         }
-    }
-}
-
-/// The CA bundle that was seen, where it is usable.
-pub fn bundle_of(seen: &Observed) -> Option<CaBundle> {
-    match &seen.ca {
-        CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
-        _ => None,
     }
 }
 

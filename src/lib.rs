@@ -26,6 +26,7 @@
 //! | the rim | has |
 //! |---|---|
 //! | [`http`] | the sender of token requests, and the addresses that it may dial |
+//! | `exchange` | one request and its answer, the same for every driver |
 //! | [`later`] | tokens that wait to be revoked |
 //! | [`discovery`] | the documents of issuers, read once for all |
 //! | [`leader`] | the Lease |
@@ -44,6 +45,7 @@ pub mod controller;
 pub mod decide;
 pub mod discovery;
 pub mod engine;
+mod exchange;
 pub mod http;
 pub mod inputs;
 pub mod later;

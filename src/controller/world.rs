@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::decide::{
-    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail, lane,
+    Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen, SecretWrite,
+    StatusDetail, lane,
 };
 use crate::engine::Key;
-use crate::http::{CaBundle, Route};
+use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError, identity};
+use crate::walk::{Trouble, World, WriteError};
 
 use super::accounts;
 use super::hold;
@@ -24,35 +24,6 @@ use super::{act, chain};
 
 /// The cluster.
 pub(super) struct Cluster(pub(super) Arc<Shared>);
-
-impl Cluster {
-    /// One request and its answer, over the resource's own way.
-    async fn exchange(
-        &self,
-        seen: &Observed,
-        spec: &Validated,
-        request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
-        let ca = match &seen.ca {
-            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
-            _ => None,
-        };
-        let route = Route {
-            ca,
-            identity: identity(seen),
-            timeout: spec.timeout.to_duration(),
-        };
-        let answer = Box::pin(self.0.sender.send(request, &route)).await;
-        answer.map_err(|error| Failure {
-            class: error.class(),
-            reason: error.reason(),
-            message: error.explain(),
-            retry_after: None,
-            timed_out: error.is_timeout(),
-            reached: error.reached(),
-        })
-    }
-}
 
 impl World for Cluster {
     fn now(&self) -> Time {
@@ -96,7 +67,7 @@ impl World for Cluster {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        self.exchange(seen, spec, request).await
+        exchange(&self.0.sender, seen, spec, request).await
     }
 
     async fn hold(&self, seen: &Observed, held: bool) -> Result<(), Trouble> {
@@ -118,7 +89,7 @@ impl World for Cluster {
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
         let begun = self.0.clock.elapsed();
-        let answer = self.exchange(seen, spec, request).await;
+        let answer = exchange(&self.0.sender, seen, spec, request).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
         let took = Span::from_seconds_f64(took.as_secs_f64());
         self.0.metrics.token_request_took(&lane(spec), took);

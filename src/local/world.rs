@@ -9,46 +9,17 @@ use super::lines;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
-    CaSeen, Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail,
+    Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen, SecretWrite,
+    StatusDetail,
 };
 use crate::engine::{Cause, Key, LaneReport};
-use crate::http::{CaBundle, Route};
+use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError, identity};
+use crate::walk::{Trouble, World, WriteError};
 
 impl Files {
-    /// One request and its answer, over the resource's own way.
-    async fn exchange(
-        &self,
-        seen: &Observed,
-        spec: &Validated,
-        request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
-        let ca = match &seen.ca {
-            CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
-            _ => None,
-        };
-        let route = Route {
-            ca,
-            identity: identity(seen),
-            timeout: spec.timeout.to_duration(),
-        };
-        self.sender
-            .send(request, &route)
-            .await
-            .map_err(|error| Failure {
-                class: error.class(),
-                reason: error.reason(),
-                message: error.explain(),
-                retry_after: None,
-                timed_out: error.is_timeout(),
-                reached: error.reached(),
-            })
-    }
-
     /// Keeps a status with its resource, if it is still that one.
     fn keep_status(
         &self,
@@ -110,7 +81,7 @@ impl World for Files {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        self.exchange(seen, spec, request).await
+        exchange(&self.sender, seen, spec, request).await
     }
 
     fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
@@ -125,7 +96,7 @@ impl World for Files {
     ) -> Result<HttpAnswer, Failure> {
         let key = Key::new(&seen.resource.namespace, &seen.resource.name);
         self.known().asked.insert(key);
-        self.exchange(seen, spec, request).await
+        exchange(&self.sender, seen, spec, request).await
     }
 
     fn answered(&self, key: &Key, lane: LaneReport) {

@@ -1,0 +1,39 @@
+//! One request of a resource and its answer, over the resource's own way: the same for every driver.
+
+use crate::api::Validated;
+use crate::decide::{CaSeen, Failure, Observed};
+use crate::http::{CaBundle, Route, Sender};
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::walk::identity;
+
+/// Sends a request once: with the resource's authorities, client certificate and deadline.
+pub(crate) async fn exchange(
+    sender: &Sender,
+    seen: &Observed,
+    spec: &Validated,
+    request: &HttpRequest,
+) -> Result<HttpAnswer, Failure> {
+    let route = Route {
+        ca: bundle_of(seen),
+        identity: identity(seen),
+        timeout: spec.timeout.to_duration(),
+    };
+    // Boxed: it is the deepest of what a walk waits for, and a worker's stack is small.
+    let answer = Box::pin(sender.send(request, &route)).await;
+    answer.map_err(|error| Failure {
+        class: error.class(),
+        reason: error.reason(),
+        message: error.explain(),
+        retry_after: None,
+        timed_out: error.is_timeout(),
+        reached: error.reached(),
+    })
+}
+
+/// The CA bundle that was seen, where it is usable.
+pub(crate) fn bundle_of(seen: &Observed) -> Option<CaBundle> {
+    match &seen.ca {
+        CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),
+        _ => None,
+    }
+}
