@@ -12,9 +12,10 @@ use crate::secret::Secret;
 use crate::template;
 use crate::time::{Span, Time};
 
+use super::attempt::FailedAttempt;
 use super::chain;
 use super::gate::{endpoint, look_at_ca};
-use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::observed::{Observed, SecretSeen};
 use super::rotation;
 use super::secret_write::{SecretWrite, publish};
 use super::situation::{self, Problem, ProblemKind, Situation, TokenView, token_view};

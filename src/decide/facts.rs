@@ -10,7 +10,8 @@ use crate::oauth::{self, TokenSource};
 use crate::secret::Secret;
 use crate::time::Time;
 
-use super::observed::{FailedAttempt, NOTHING_LENT, Observed, SecretSeen};
+use super::attempt::FailedAttempt;
+use super::observed::{NOTHING_LENT, Observed, SecretSeen};
 use super::references::{lent_together, published};
 use super::rotation::ClientSecret;
 use super::state::{REFRESH_REQUESTED, State, request_name, short};

@@ -7,10 +7,11 @@ use crate::schedule;
 use crate::time::{Span, Time};
 
 use super::accounts;
+use super::attempt::FailedAttempt;
 use super::certificate;
 use super::chain;
 use super::messages;
-use super::observed::{CaSeen, FailedAttempt, Observed, SecretSeen};
+use super::observed::{CaSeen, Observed, SecretSeen};
 use super::references;
 use super::situation::Problem;
 use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};

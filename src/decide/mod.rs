@@ -5,6 +5,7 @@
 
 mod accounts;
 mod answer;
+mod attempt;
 mod barred;
 mod certificate;
 mod chain;
@@ -12,10 +13,12 @@ mod expiry;
 mod facts;
 mod first;
 mod gate;
+mod memory;
 mod messages;
 mod notices;
 mod observed;
 mod ownership;
+mod plan;
 mod references;
 mod report;
 mod revocation;
@@ -26,9 +29,11 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod want;
+mod wanted;
 
 pub use accounts::{AccountSeen, account_tokens};
 pub use answer::{Failure, Moments, Settled, failed, granted};
+pub use attempt::FailedAttempt;
 pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use chain::{
@@ -42,12 +47,12 @@ pub use facts::{
 };
 pub use first::{Got, Need};
 pub use gate::host_allowed;
+pub use memory::{Fingerprint, Memory, Repairs, Written};
 pub use notices::{Notice, NoticeKind};
-pub use observed::{
-    CaSeen, FailedAttempt, Fingerprint, Life, Memory, NOTHING_LENT, Observed, Owner, Repairs,
-    Resource, Rules, SecretSeen, Written,
-};
+pub use observed::{CaSeen, Life, NOTHING_LENT, Observed, Owner, Resource, Rules, SecretSeen};
 pub use ownership::{Ownership, ownership};
+pub(crate) use plan::sooner;
+pub use plan::{Action, Ask, Doomed, Plan, Publish};
 pub use references::{Found, Reference, published};
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
@@ -65,15 +70,13 @@ pub use state::{
 };
 pub use want::Because;
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::FailureClass;
-use crate::oauth::{self, CredentialsProblem, HttpRequest};
 use crate::time::{Span, Time};
 
-use gate::Gate;
 use situation::token_view;
+use wanted::wanted;
 
 /// How often a Secret that is not ours is looked at again: it may have been given away or deleted.
 const LOOK_AT_FOREIGN: Span = Span::from_seconds(60);
@@ -88,65 +91,6 @@ const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
 pub(crate) const MOST_DOUBTS: u32 = 3;
 /// How often an owned Secret that is on its way out is looked at.
 const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
-
-/// What is to be done.
-pub struct Plan {
-    /// The one thing to do.
-    pub action: Action,
-    /// What to report; when the action is a request, what was so before it.
-    pub situation: Situation,
-    /// When to come back.
-    pub wants: Wants,
-    /// Secrets to delete once the rest is done.
-    pub delete: Vec<Doomed>,
-    /// What was read contradicts what this process wrote: it is read again before it is believed.
-    pub doubt: bool,
-}
-
-/// A Secret of ours to be deleted, by UID.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doomed {
-    /// Its name.
-    pub name: String,
-    /// Its UID.
-    pub uid: String,
-}
-
-/// The one thing to do.
-pub enum Action {
-    /// Nothing but reporting.
-    Nothing,
-    /// Write the token Secret without asking for a token: labels, annotations, a moved Secret.
-    Write(Box<SecretWrite>),
-    /// Get this first, then decide anew.
-    First(Need),
-    /// The resource is being deleted and waits for us: revoke its token, and let it go.
-    Part,
-    /// Publish a token that was granted and stored earlier, without asking for one.
-    Publish(Box<Publish>),
-    /// Ask for a token.
-    Request(Box<Ask>),
-}
-
-/// A token that was granted and stored earlier.
-pub struct Publish {
-    /// What is written, and what follows from it.
-    pub settled: Settled,
-    /// When it was asked for.
-    pub at: Moments,
-    /// Whether it repairs what somebody else did.
-    pub repair: bool,
-}
-
-/// A token request that is to be sent now.
-pub struct Ask {
-    /// Why a token is wanted.
-    pub because: Because,
-    /// What to send.
-    pub request: HttpRequest,
-    /// What is spent by it, where that works once only: claimed before it is sent.
-    pub spend: Option<Box<Spend>>,
-}
 
 /// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
@@ -314,134 +258,6 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
     }
 }
 
-/// A token is wanted: whether it may be asked for now.
-fn wanted(
-    seen: &Observed,
-    spec: &Validated,
-    token: Option<TokenView>,
-    because: Because,
-    now: Time,
-) -> Plan {
-    if let Some((from, write)) = secret_write::moved(seen, spec, &because, now) {
-        let token = situation::view(seen, from, Some(spec), now);
-        return Plan {
-            action: Action::Write(Box::new(write)),
-            situation: situation::well(seen, token),
-            wants: Wants::LookAt(now),
-            delete: Vec::new(),
-            doubt: false,
-        };
-    }
-    if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
-        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
-    }
-    // `not_ready` has told of a Secret that is named and not there.
-    let (client, credentials, spend) = match spent(seen, spec, now) {
-        Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
-        Ok(None) => {
-            let credentials = seen.credentials.as_ref();
-            let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
-            let client = rotation::client(seen, spec);
-            (client, credentials.unwrap_or_default(), None)
-        }
-        Err(Held::Until(span)) => {
-            let wants = Wants::LookAt(now + span);
-            return Plan::rest(situation::still_failing(seen, token), wants);
-        }
-        Err(Held::By(problem)) => {
-            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
-            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
-        }
-    };
-    let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
-    ingredients.tokens = seen.tokens(spec);
-    let request = match oauth::request::build(&client, &credentials, &ingredients) {
-        Ok(request) => Some(request),
-        // The credentials will do; where they go is asked for once the time has come.
-        Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
-        Err(problem) => {
-            let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
-            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
-            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
-        }
-    };
-    match gate::gate(seen, spec, &because, now) {
-        Gate::Closed => Plan::rest(situation::still_failing(seen, token), Wants::Change),
-        Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
-            let problem = messages::fought_over(spec, seen.memory.repairs.count);
-            Plan::rest(
-                situation::with_problem(seen, token, now, problem),
-                Wants::RequestAt(at),
-            )
-        }
-        Gate::Until(at) => {
-            let attempt = seen.memory.attempt.as_deref();
-            let wants = sooner(Wants::RequestAt(at), gate::look_at_ca(attempt, seen, now));
-            Plan::rest(situation::still_failing(seen, token), wants)
-        }
-        Gate::Open if !seen.may_request => {
-            Plan::rest(situation::still_failing(seen, token), Wants::Request)
-        }
-        Gate::Open => {
-            let action = match (first::needed(seen, spec), request) {
-                (Some(need), _) => Action::First(need),
-                (None, Some(request)) => Action::Request(Box::new(Ask {
-                    because,
-                    request,
-                    spend,
-                })),
-                (None, None) => Action::Nothing,
-            };
-            Plan {
-                action,
-                situation: situation::still_failing(seen, token),
-                wants: Wants::Change,
-                delete: Vec::new(),
-                doubt: false,
-            }
-        }
-    }
-}
-
-/// Why nothing may be spent.
-enum Held {
-    /// Another process may be at it for so long.
-    Until(Span),
-    /// Something is wrong.
-    By(Problem),
-}
-
-type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
-
-/// What is spent by asking, where the resource works with refresh tokens.
-fn spent(seen: &Observed, spec: &Validated, now: Time) -> Result<Option<Spending>, Held> {
-    let Some(refreshing) = &spec.refreshing else {
-        return Ok(None);
-    };
-    match chain::next(seen, spec, refreshing, now) {
-        chain::Next::Spend(spend) => {
-            let (client, credentials) = spend.request(seen, spec, refreshing);
-            Ok(Some((client, credentials, spend)))
-        }
-        chain::Next::Wait(span) => Err(Held::Until(span)),
-        chain::Next::NoToken => Err(Held::By(messages::no_refresh_token(seen, spec))),
-        chain::Next::Unusable(problem, secret) => {
-            Err(Held::By(messages::credentials(seen, &secret, &problem)))
-        }
-        chain::Next::Refused { known } => Err(Held::By(messages::reauthorize(seen, known))),
-    }
-}
-
-/// Whichever comes first, where both name a time.
-pub(crate) fn sooner(one: Wants, other: Wants) -> Wants {
-    let time = |wants| match wants {
-        Wants::Request => Time::from_millis(i64::MIN),
-        Wants::RequestAt(time) | Wants::LookAt(time) => time,
-        Wants::Change => Time::NEVER,
-    };
-    if time(other) < time(one) { other } else { one }
-}
-
 /// What earlier names of the token Secret left: deleted once the new one stands.
 fn leftovers(seen: &Observed) -> Vec<Doomed> {
     seen.leftovers
@@ -453,25 +269,4 @@ fn leftovers(seen: &Observed) -> Vec<Doomed> {
             uid: secret.uid.clone(),
         })
         .collect()
-}
-
-impl Plan {
-    fn rest(situation: Situation, wants: Wants) -> Plan {
-        Plan {
-            action: Action::Nothing,
-            situation,
-            wants,
-            delete: Vec::new(),
-            doubt: false,
-        }
-    }
-}
-
-/// The reason a situation is reported with when nothing is wrong.
-pub(crate) fn healthy_reason(token: &TokenView) -> Reason {
-    if token.too_short {
-        Reason::LifetimeTooShort
-    } else {
-        Reason::TokenValid
-    }
 }

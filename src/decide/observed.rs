@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::api::OAuthClientStatus;
-use crate::api::conditions::Reason;
 use crate::api::validate::{SpecProblem, Validated};
 use crate::oauth::Chance;
 use crate::oauth::TokensInHand;
-use crate::oauth::error::FailureClass;
-use crate::schedule;
 use crate::secret::Secret;
 use crate::time::Time;
 
-use super::MOST_DOUBTS;
 use super::accounts::AccountSeen;
 use super::certificate::CertificateSeen;
-use super::chain::{ChainMemory, ChainSeen};
+use super::chain::ChainSeen;
+use super::memory::{Memory, Written};
 use super::references::{Reference, lent_together};
 use super::state::{self, State};
 
@@ -157,95 +154,8 @@ pub enum CaSeen {
     Broken(String),
 }
 
-/// What the process remembers of a resource between two walks.
-#[derive(Clone, Default)]
-pub struct Memory {
-    /// The failing request, if the last one failed.
-    pub attempt: Option<Box<FailedAttempt>>,
-    /// A keyed hash of the credentials' content that is known to belong to a version of the Secret.
-    pub fingerprint: Option<Fingerprint>,
-    /// How often the token Secret had to be repaired, and when last.
-    pub repairs: Repairs,
-    /// Another resource that is about to write the same Secret; the driver's to say with each look.
-    pub target_claimed_by: Option<String>,
-    /// When the process last sent a request for it.
-    pub last_sent: Option<Time>,
-    /// What the process wrote last.
-    pub written: Option<Written>,
-    /// The watch told that the token Secret is gone; the driver's to set, over when it is seen again.
-    pub told_gone: bool,
-    /// How often it was tried to revoke the token of a resource that is being deleted.
-    pub partings: u32,
-    /// How often in a row what was read contradicted what was written.
-    pub doubts: u32,
-    /// What is remembered of its chain of refresh tokens.
-    pub chain: ChainMemory,
-}
-
-/// What the process itself wrote into a token Secret: an older view than this is a stale one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The Secret's UID, hashed.
-    pub uid: u64,
-    /// The resourceVersion that came of it; they count up.
-    pub resource_version: u64,
-}
-
-/// A keyed hash of the content of a credentials Secret; the key never leaves the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// The version of the Secret ([`SecretSeen::version`]), hashed.
-    pub version: u64,
-    /// The keyed hash.
-    pub content: u64,
-}
-
-/// Repairs of an altered or deleted token Secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repairs {
-    /// How many in a row.
-    pub count: u32,
-    /// When the last one was made.
-    pub last: Time,
-}
-
 /// The version of what is lent to a resource that needs nothing of a Secret.
 pub const NOTHING_LENT: &str = "none";
-
-/// A token request that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedAttempt {
-    /// How many in a row.
-    pub failures: u32,
-    /// When the last one was sent.
-    pub time: Time,
-    /// When the next may be sent; `None` when only a change helps.
-    pub next: Option<Time>,
-    /// The end of a `Retry-After`, before which nothing is sent to the same endpoint for the same client.
-    pub not_before: Option<Time>,
-    /// What it asks of the schedule.
-    pub class: FailureClass,
-    /// Why, in one word.
-    pub reason: String,
-    /// Why, in sentences.
-    pub message: String,
-    /// What was sent: the inputs of the spec.
-    pub inputs: String,
-    /// Whom it was sent to: a hash of the endpoint.
-    pub endpoint: String,
-    /// With which credentials: `UID/VERSION`.
-    pub credentials: String,
-    /// The client certificate that was shown, by its fingerprint.
-    pub certificate: Option<String>,
-    /// The content of those credentials (keyed hash), while the process remembers it.
-    pub content: Option<u64>,
-    /// The keys of the client secrets that the provider has refused with this content, where there are two.
-    pub refused: Vec<String>,
-    /// A hash of the CA bundle it was sent with, while the process remembers it.
-    pub ca: Option<u64>,
-    /// The refresh request that was acted upon with it, or before.
-    pub handled_request: Option<String>,
-}
 
 impl CaSeen {
     /// A hash of the certificates; `None` where there are none that can be used.
@@ -255,90 +165,6 @@ impl CaSeen {
             _ => None,
         }
     }
-}
-
-impl Repairs {
-    /// One more, made now.
-    pub fn another(self, now: Time) -> Repairs {
-        let forgotten = schedule::repairs_forgotten(self.count, now.since(self.last));
-        Repairs {
-            count: if forgotten {
-                1
-            } else {
-                self.count.saturating_add(1)
-            },
-            last: now,
-        }
-    }
-}
-
-impl FailedAttempt {
-    /// What failed, as one text of bounded length for the status: inputs, endpoint, version of the credentials, and the
-    /// fingerprint of the client certificate where one was shown.
-    pub fn hash(&self) -> String {
-        let (inputs, endpoint, credentials) = (&self.inputs, &self.endpoint, &self.credentials);
-        match &self.certificate {
-            None => format!("{inputs};{endpoint};{credentials}"),
-            Some(certificate) => format!("{inputs};{endpoint};{credentials};{certificate}"),
-        }
-    }
-
-    /// The attempt that a status tells of: what is left of it after a restart.
-    pub fn from_status(status: &OAuthClientStatus) -> Option<FailedAttempt> {
-        let told = status.attempt.as_ref()?;
-        // Nothing was sent: the flags of another process refused it, and this one's may be others.
-        if told.reason == Reason::AddressRefused.as_str() {
-            return None;
-        }
-        let mut parts = told.inputs_hash.splitn(4, ';').map(str::to_owned);
-        let condition = |kind: &str| {
-            status
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == kind && condition.status == "True")
-        };
-        let next = match &told.next_time {
-            Some(next) => Some(Time::parse_rfc3339(next)?),
-            None => None,
-        };
-        let class = match (next, condition("Stalled")) {
-            (None, _) => FailureClass::NeedsPerson,
-            (Some(_), Some(stalled)) if stalled.reason == told.reason => FailureClass::Permanent,
-            _ => FailureClass::Transient,
-        };
-        let said = condition("RefreshFailing").map_or("", |condition| condition.message.as_str());
-        Some(FailedAttempt {
-            failures: u32::try_from(told.failures).unwrap_or(1),
-            time: Time::parse_rfc3339(&told.time)?,
-            next,
-            not_before: told
-                .retry_after_time
-                .as_deref()
-                .and_then(Time::parse_rfc3339),
-            class,
-            reason: told.reason.clone(),
-            message: first_sentences(said),
-            inputs: parts.next().unwrap_or_default(),
-            endpoint: parts.next().unwrap_or_default(),
-            credentials: parts.next().unwrap_or_default(),
-            certificate: parts.next(),
-            content: None,
-            refused: told.refused_secret_keys.clone(),
-            ca: None,
-            handled_request: status.last_refresh_request.clone(),
-        })
-    }
-}
-
-/// The message of a failed attempt as it was before the report added when it is tried again.
-fn first_sentences(said: &str) -> String {
-    let end = [" Next try at ", " It is not tried again "]
-        .iter()
-        .filter_map(|added| said.find(added))
-        .min();
-    end.and_then(|end| said.get(..end))
-        .unwrap_or(said)
-        .to_owned()
 }
 
 /// What the operator was started with, as far as decisions go.
@@ -351,58 +177,6 @@ pub struct Rules {
 }
 
 impl Observed {
-    /// Brings what is remembered up to what is seen. To be called before anything is decided.
-    pub fn bring_up_to_date(&mut self) {
-        if let Some(asked) = &mut self.resource.refresh_request {
-            *asked = state::request_name(asked);
-        }
-        self.remember_claim();
-        self.remember_attempt();
-        if self.contradicts_what_was_written() {
-            if self.memory.doubts >= MOST_DOUBTS {
-                // Seen often enough to be believed: somebody restored a backup, or deleted it unseen.
-                self.memory.written = self.target.as_ref().and_then(SecretSeen::written);
-                self.memory.doubts = 0;
-            }
-        } else {
-            self.memory.doubts = 0;
-            self.memory.told_gone &= self.target.is_none();
-        }
-    }
-
-    fn remember_attempt(&mut self) {
-        let published = self
-            .target
-            .as_ref()
-            .filter(|target| target.is_owned_by(&self.resource))
-            .and_then(SecretSeen::state)
-            .map(|state| state.issued)
-            // A time of issue that lies ahead tells of a clock that was set back, and nothing of what came first.
-            .filter(|issued| *issued <= self.now);
-        let version = self.lent();
-        let content = self.whole_content();
-        let Some(attempt) = &mut self.memory.attempt else {
-            return;
-        };
-        let over = |other: Option<Time>| other.is_some_and(|time| attempt.time < time);
-        if over(published) || over(self.memory.last_sent) {
-            // A later request is known, of this process or another: the status has not followed yet.
-            self.memory.attempt = None;
-            return;
-        }
-        // After a restart: what is there now is taken for what it was sent with.
-        attempt.ca = attempt.ca.or(self.ca.hash());
-        let Some(version) = version else {
-            return;
-        };
-        if attempt.credentials == version {
-            attempt.content = attempt.content.or(content);
-        } else if attempt.content.is_some() && attempt.content == content {
-            // A label or an annotation was edited: the new version is noted, so that a restart knows.
-            attempt.credentials = version;
-        }
-    }
-
     /// Stands for everything that a failed request may have been sent with, both client secrets included.
     pub fn whole_content(&self) -> Option<u64> {
         let content = self.content?;
@@ -438,24 +212,6 @@ impl Observed {
         let mut versions = vec![state::short(&own)];
         versions.extend(self.referenced_versions()?);
         Some(lent_together(&versions))
-    }
-
-    /// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view.
-    pub(super) fn contradicts_what_was_written(&self) -> bool {
-        let Some(written) = &self.memory.written else {
-            return false;
-        };
-        match &self.target {
-            // Under its former name it is still there: it was not deleted, the resource names another one.
-            None => {
-                let renamed = self
-                    .leftovers
-                    .iter()
-                    .any(|leftover| state::short(&leftover.uid) == written.uid);
-                !self.memory.told_gone && !renamed
-            }
-            Some(target) => target.is_older_than(written),
-        }
     }
 
     /// Whether a refresh request was acted upon: written down with the token, in the status, or remembered.

@@ -7,9 +7,8 @@ use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStat
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
-use super::healthy_reason;
+use super::attempt::FailedAttempt;
 use super::notices::{Notice, notices};
-use super::observed::FailedAttempt;
 use super::situation::{Problem, ProblemKind, Situation, TokenView};
 
 /// How much a status tells.
@@ -139,7 +138,7 @@ impl Told<'_> {
         if let Some(token) = self.valid() {
             return Said {
                 holds: true,
-                reason: healthy_reason(token).as_str().to_owned(),
+                reason: token.reason().as_str().to_owned(),
                 message: self.ready_message(token),
             };
         }

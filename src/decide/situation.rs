@@ -5,8 +5,9 @@ use crate::api::validate::Validated;
 use crate::schedule;
 use crate::time::{Span, Time};
 
+use super::attempt::FailedAttempt;
 use super::expiry::Expiries;
-use super::observed::{FailedAttempt, Observed, SecretSeen};
+use super::observed::{Observed, SecretSeen};
 use super::state::State;
 use super::want::our_target;
 
@@ -76,6 +77,17 @@ pub enum ProblemKind {
     Waiting,
     /// A person must act.
     Stalled,
+}
+
+impl TokenView {
+    /// The reason it is reported with when nothing is wrong.
+    pub(super) fn reason(&self) -> Reason {
+        if self.too_short {
+            Reason::LifetimeTooShort
+        } else {
+            Reason::TokenValid
+        }
+    }
 }
 
 /// The published token as the token Secret tells it.

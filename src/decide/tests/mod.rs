@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::api::OAuthClientStatus;
+use crate::api::conditions::Reason;
 use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::inputs;
 use crate::oauth::error::FailureClass;
-use crate::oauth::{Document, Lifetime, Token};
+use crate::oauth::{Chance, Document, Lifetime, Token};
 use crate::secret::Secret;
 
 pub(crate) const T0: i64 = 1_700_000_000;
@@ -180,8 +181,8 @@ pub(crate) fn token(text: &str, seconds: i64) -> Token {
 }
 
 /// The same for every test: nothing here depends on it.
-pub(crate) fn chance() -> oauth::Chance {
-    oauth::Chance {
+pub(crate) fn chance() -> Chance {
+    Chance {
         id: [7; 16],
         random: ring::rand::SystemRandom::new(),
     }

@@ -14,10 +14,16 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::api::OAuthClientStatus;
+use crate::api::validate::Validated;
 use crate::decide::tests::{Spec, applied, at, content, credentials, resource, span};
-use crate::decide::{CaSeen, FailedAttempt, On, Resource, Rules};
+use crate::decide::{
+    CaSeen, FailedAttempt, Failure, Got, Need, On, Report, Resource, Rules, SecretBody, SecretSeen,
+    StatusDetail,
+};
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::queue::LaneReport;
 use crate::secret::Secret;
 
 /// How one write of a Secret goes.

@@ -1,0 +1,132 @@
+//! A token is wanted: whether it may be asked for now, and with what.
+
+use crate::api::validate::Validated;
+use crate::engine::Wants;
+use crate::oauth::{self, CredentialsProblem};
+use crate::time::{Span, Time};
+
+use super::chain::{self, Spend};
+use super::gate::{self, Gate};
+use super::observed::Observed;
+use super::plan::{Action, Ask, Plan, sooner};
+use super::situation::{self, Problem, TokenView};
+use super::want::Because;
+use super::{LOOK_WHILE_WAITING, first, messages, rotation, secret_write};
+
+/// A token is wanted: whether it may be asked for now.
+pub(super) fn wanted(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<TokenView>,
+    because: Because,
+    now: Time,
+) -> Plan {
+    if let Some((from, write)) = secret_write::moved(seen, spec, &because, now) {
+        let token = situation::view(seen, from, Some(spec), now);
+        return Plan {
+            action: Action::Write(Box::new(write)),
+            situation: situation::well(seen, token),
+            wants: Wants::LookAt(now),
+            delete: Vec::new(),
+            doubt: false,
+        };
+    }
+    if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
+        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+    }
+    // `not_ready` has told of a Secret that is named and not there.
+    let (client, credentials, spend) = match spent(seen, spec, now) {
+        Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
+        Ok(None) => {
+            let credentials = seen.credentials.as_ref();
+            let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+            let client = rotation::client(seen, spec);
+            (client, credentials.unwrap_or_default(), None)
+        }
+        Err(Held::Until(span)) => {
+            let wants = Wants::LookAt(now + span);
+            return Plan::rest(situation::still_failing(seen, token), wants);
+        }
+        Err(Held::By(problem)) => {
+            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
+            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
+    ingredients.tokens = seen.tokens(spec);
+    let request = match oauth::request::build(&client, &credentials, &ingredients) {
+        Ok(request) => Some(request),
+        // The credentials will do; where they go is asked for once the time has come.
+        Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
+        Err(problem) => {
+            let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
+            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
+            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    match gate::gate(seen, spec, &because, now) {
+        Gate::Closed => Plan::rest(situation::still_failing(seen, token), Wants::Change),
+        Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
+            let problem = messages::fought_over(spec, seen.memory.repairs.count);
+            Plan::rest(
+                situation::with_problem(seen, token, now, problem),
+                Wants::RequestAt(at),
+            )
+        }
+        Gate::Until(at) => {
+            let attempt = seen.memory.attempt.as_deref();
+            let wants = sooner(Wants::RequestAt(at), gate::look_at_ca(attempt, seen, now));
+            Plan::rest(situation::still_failing(seen, token), wants)
+        }
+        Gate::Open if !seen.may_request => {
+            Plan::rest(situation::still_failing(seen, token), Wants::Request)
+        }
+        Gate::Open => {
+            let action = match (first::needed(seen, spec), request) {
+                (Some(need), _) => Action::First(need),
+                (None, Some(request)) => Action::Request(Box::new(Ask {
+                    because,
+                    request,
+                    spend,
+                })),
+                (None, None) => Action::Nothing,
+            };
+            Plan {
+                action,
+                situation: situation::still_failing(seen, token),
+                wants: Wants::Change,
+                delete: Vec::new(),
+                doubt: false,
+            }
+        }
+    }
+}
+
+/// Why nothing may be spent.
+enum Held {
+    /// Another process may be at it for so long.
+    Until(Span),
+    /// Something is wrong.
+    By(Problem),
+}
+
+type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
+
+/// What is spent by asking, where the resource works with refresh tokens.
+fn spent(seen: &Observed, spec: &Validated, now: Time) -> Result<Option<Spending>, Held> {
+    let Some(refreshing) = &spec.refreshing else {
+        return Ok(None);
+    };
+    match chain::next(seen, spec, refreshing, now) {
+        chain::Next::Spend(spend) => {
+            let (client, credentials) = spend.request(seen, spec, refreshing);
+            Ok(Some((client, credentials, spend)))
+        }
+        chain::Next::Wait(span) => Err(Held::Until(span)),
+        chain::Next::NoToken => Err(Held::By(messages::no_refresh_token(seen, spec))),
+        chain::Next::Unusable(problem, secret) => {
+            Err(Held::By(messages::credentials(seen, &secret, &problem)))
+        }
+        chain::Next::Refused { known } => Err(Held::By(messages::reauthorize(seen, known))),
+    }
+}

@@ -1,0 +1,164 @@
+//! Asking for a token: claimed where asking spends something, sent once, stored where the answer is the only copy.
+
+use std::borrow::Cow;
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::decide::{
+    Ask, Failure, Moments, Spend, With, failed, granted, kept, state_name, still_failing,
+    unanswered,
+};
+use crate::engine::Wants;
+use crate::oauth::{Client, HttpAnswer, Token, response};
+use crate::queue::LaneReport;
+
+use super::spend::{self, Kept};
+use super::{AFTER_RACE, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
+
+impl<W: World> Walker<'_, W> {
+    /// Asks for a token and publishes it.
+    pub(super) async fn ask(mut self, ask: Ask) -> Walked {
+        let Ok(spec) = self.seen.resource.spec.clone() else {
+            return self.no_spec();
+        };
+        if !self.world.goes_on() {
+            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+        }
+        if let Some(spend) = &ask.spend {
+            self = match self.claim(spend).await {
+                Ok(walker) => walker,
+                Err(walked) => return walked,
+            };
+            if !self.world.goes_on() {
+                spend::unclaim(self.world, self.key, &mut self.seen, spend).await;
+                return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+            }
+        }
+        let sent = self.world.now();
+        self.seen.memory.last_sent = Some(sent);
+        let answer = self.world.send(&self.seen, &spec, &ask.request).await;
+        drop(ask.request);
+        let at = Moments {
+            sent,
+            received: self.world.now(),
+            u: self.world.draw(),
+        };
+        let decoded = answer.and_then(|answer| {
+            response::decode(&spec.client.response, &answer, at.received)
+                .map(|token| (token, answer))
+                .map_err(|error| {
+                    let client = asked_as(&spec, ask.spend.as_deref());
+                    Failure::answer(&error, &client)
+                })
+        });
+        let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
+        let lane = match &decoded {
+            Ok(_) => LaneReport::Succeeded,
+            Err(failure) if failure.timed_out => LaneReport::TimedOut,
+            Err(_) => LaneReport::Failed,
+        };
+        self.world.answered(self.key, lane);
+        let settled = match (decoded, &ask.spend) {
+            (Ok((token, answer)), Some(spend)) => {
+                self = match self.keep(spend, &token, answer, at).await {
+                    Ok(walker) => walker,
+                    Err(walked) => return walked,
+                };
+                granted(&self.seen, &spec, ask.because, token, at)
+            }
+            (Ok((token, _)), None) => granted(&self.seen, &spec, ask.because, token, at),
+            (Err(failure), Some(spend)) => {
+                let spent = unanswered(&self.seen, &spec, spend, failure);
+                spend::failed(self.world, self.key, &mut self.seen, spend, &spent).await;
+                failed(&self.seen, &spec, &spent.failure, at)
+            }
+            (Err(failure), None) => failed(&self.seen, &spec, &failure, at),
+        };
+        let failed = settled.attempt.as_ref();
+        let reason = failed.map(|failed| Reason::parse(&failed.reason));
+        let outcome = reason.map_or("success", |reason| {
+            reason.unwrap_or(Reason::RequestRefused).as_str()
+        });
+        self.world.outcome(&spec, outcome);
+        self.settle(settled, &spec, ask.because.is_repair(), at)
+            .await
+    }
+
+    /// Claims what is spent by asking; how the walk ends, where that cannot be done.
+    async fn claim(mut self, spend: &Spend) -> Result<Self, Walked> {
+        let claimed = spend::claim(self.world, self.key, &mut self.seen, spend).await;
+        match claimed {
+            Ok(()) => Ok(self),
+            Err(WriteError::Raced) => {
+                let memory = self.seen.memory.clone();
+                let look = Wants::LookAt(self.world.now() + AFTER_RACE);
+                Err(self.close(memory, None, look))
+            }
+            Err(error) => {
+                let now = self.world.now();
+                let mut situation = still_failing(&self.seen, now);
+                let name = std::mem::replace(
+                    &mut situation.secret_name,
+                    state_name(&self.seen.resource.name),
+                );
+                let (mut situation, again) = publish::hindered(&self.seen, situation, &error, now);
+                situation.secret_name = name;
+                let memory = self.seen.memory.clone();
+                Err(self
+                    .finish(memory, &situation, None, Wants::LookAt(now + again))
+                    .await)
+            }
+        }
+    }
+
+    /// A failure at an endpoint that was discovered may mean that it is another one by now.
+    fn at_issuer(&self, spec: &Validated, mut failure: Failure) -> Failure {
+        if spec.client.issuer.is_some() {
+            failure.message = failure
+                .message
+                .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
+            if failure.doubts_endpoint() {
+                self.world.doubt_endpoints(&self.seen, spec);
+            }
+        }
+        failure
+    }
+
+    /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
+    async fn keep(
+        mut self,
+        spend: &Spend,
+        token: &Token,
+        answer: HttpAnswer,
+        at: Moments,
+    ) -> Result<Self, Walked> {
+        let record = kept(&self.seen, spend, token, answer, at);
+        let situation = still_failing(&self.seen, at.received);
+        let seen = &mut self.seen;
+        match spend::keep(self.world, self.key, seen, spend, &record, &situation).await {
+            Kept::Stands => Ok(self),
+            Kept::Superseded => {
+                let memory = self.seen.memory.clone();
+                let look = Wants::LookAt(self.world.now());
+                Err(self.close(memory, None, look))
+            }
+            Kept::ResourceGone => Err(Walked::Gone),
+            Kept::GivenUp(situation, again) => {
+                let now = self.world.now();
+                let again = again.map_or(Wants::Change, |span| Wants::LookAt(now + span));
+                let memory = self.seen.memory.clone();
+                Err(self.finish(memory, &situation, None, again).await)
+            }
+        }
+    }
+}
+
+/// What a failing answer is judged by: the client with the grant that was really sent.
+fn asked_as<'a>(spec: &'a Validated, spend: Option<&Spend>) -> Cow<'a, Client> {
+    match (spend.map(|spend| &spend.with), &spec.refreshing) {
+        (Some(With::RefreshToken(_)), Some(refreshing)) => {
+            Cow::Owned(refreshing.client(&spec.client))
+        }
+        _ => Cow::Borrowed(&spec.client),
+    }
+}
