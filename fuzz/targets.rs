@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use oauthclient_operator::clock::Clock;
+use oauthclient_operator::oauth::discovery::{
+    self, Caching, Issuer, LONGEST, SHORTEST, Unusable, freshness,
+};
 use oauthclient_operator::oauth::jwt::SigningKey;
 use oauthclient_operator::oauth::{Document, HttpAnswer, ResponseShape, response};
 use oauthclient_operator::secret::Secret;
@@ -68,5 +71,69 @@ pub(crate) fn template(source: &[u8]) {
     });
     if let Ok(data) = rendered {
         assert!(data.values().map(Secret::len).sum::<usize>() <= 1 << 20);
+    }
+}
+
+/// The issuer that [`discovery`] asks.
+const ISSUER: &str = "https://login.example.com/realms/shop";
+
+/// Whatever stands where an issuer's document should: what is taken from it can be sent to, what is shown of it is plain.
+///
+/// Up to the first NUL the input is the headers that tell how long the document may be believed, a line each; the rest is
+/// the body. Without a NUL it is all body.
+pub(crate) fn discovery(content: &[u8]) {
+    let mut halves = content.splitn(2, |byte| *byte == 0);
+    let (first, second) = (halves.next().unwrap_or_default(), halves.next());
+    let (headers, body) = match second {
+        Some(body) => (first, body),
+        None => (&[][..], first),
+    };
+    let headers = String::from_utf8_lossy(headers);
+    let mut lines = headers.split('\n').map(str::to_owned);
+    let caching = Caching {
+        cache_control: lines.next(),
+        expires: lines.next(),
+        date: lines.next(),
+        age: lines.next(),
+    };
+    let believed = freshness(&caching, Time::from_seconds(1_700_000_000));
+    assert!((SHORTEST..=LONGEST).contains(&believed));
+
+    let Some(issuer) = Issuer::parse(ISSUER) else {
+        return;
+    };
+    let answer = HttpAnswer {
+        status: 200,
+        content_type: None,
+        retry_after: None,
+        body: Secret::new(body),
+    };
+    match discovery::decode(&issuer, &answer) {
+        Ok(metadata) => {
+            for with_certificate in [false, true] {
+                let endpoints = metadata.endpoints_for(with_certificate);
+                let optional = [
+                    endpoints.revocation,
+                    endpoints.authorization,
+                    endpoints.device_authorization,
+                ];
+                for url in optional.into_iter().flatten().chain([endpoints.token]) {
+                    assert!(matches!(url.scheme(), "https" | "http") && url.has_host());
+                    assert!(url.username().is_empty() && url.password().is_none());
+                }
+            }
+        }
+        Err(Unusable::OtherIssuer { says: Some(says) }) => {
+            assert!(says.bytes().all(|byte| byte.is_ascii_graphic()));
+            let other = Issuer::parse(&says);
+            assert!(other.is_some());
+            for url in other.iter().flat_map(Issuer::documents) {
+                assert_eq!(
+                    Some(url.origin()),
+                    other.as_ref().map(|one| one.url().origin())
+                );
+            }
+        }
+        Err(problem) => assert!(!problem.to_string().is_empty()),
     }
 }

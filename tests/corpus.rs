@@ -43,3 +43,8 @@ fn answers_are_understood_or_refused() {
 fn templates_are_rendered_or_refused() {
     replay("template", targets::template);
 }
+
+#[test]
+fn documents_of_issuers_are_understood_or_refused() {
+    replay("discovery", targets::discovery);
+}

@@ -1,4 +1,5 @@
-//! What the engine holds for each resource, counted by the allocator in every state a fleet can be in.
+//! What the engine holds for each resource, counted by the allocator in every state a fleet can be in; and what reading an
+//! answer takes at most, whatever a provider sends.
 
 #![allow(clippy::print_stdout, reason = "the numbers are what it is for")]
 #![allow(
@@ -13,11 +14,16 @@ mod memory;
 
 use std::sync::Arc;
 
-use memory::{Counting, held};
+use memory::{Counting, held, peak};
 use oauthclient_operator::engine::{
     Attempt, Cause, CredentialsFacts, Engine, Key, LaneReport, Limits, Next, Outcome,
     ResourceFacts, TokenFacts, Wants, attempt_inputs,
 };
+use oauthclient_operator::http::MAX_BODY;
+use oauthclient_operator::oauth::{
+    HttpAnswer, Issuer, ResponseShape, TokenError, discovery, response,
+};
+use oauthclient_operator::secret::Secret;
 use oauthclient_operator::time::{Span, Time};
 
 #[global_allocator]
@@ -26,6 +32,8 @@ static ALLOCATOR: Counting = Counting;
 /// Just above where a table that doubles would have doubled.
 const RESOURCES: u32 = 70_000;
 const MOST: usize = 400;
+/// So many times the longest body is what reading it may take besides.
+const MOST_TIMES: usize = 3;
 
 fn at(millis: i64) -> Time {
     Time::from_millis(1_700_000_000_000 + millis)
@@ -143,4 +151,128 @@ fn a_resource_takes_at_most_400_bytes_in_every_state_of_a_fleet() {
     told("all failing, tokens alive", before, &engine);
     drop(engine);
     assert!(worst <= MOST, "{worst} bytes are more than {MOST}");
+}
+
+/// Fills a body up to the cap with `piece`, again and again, with a number where it says `#`.
+fn filled(begin: &str, piece: &str, end: &str) -> String {
+    let mut body = begin.to_owned();
+    let mut number = 0;
+    while body.len() + piece.len() + 8 + end.len() <= MAX_BODY {
+        body.push_str(&piece.replace('#', &number.to_string()));
+        number += 1;
+    }
+    body + end
+}
+
+/// Bodies made to take memory: as long as bodies may be, and what they are.
+fn hostile() -> Vec<(&'static str, String)> {
+    let token = r#"{"access_token":"t","a":"#;
+    let deep = |open: &str, close: &str, levels: usize| {
+        format!("{}1{},", open.repeat(levels), close.repeat(levels))
+    };
+    vec![
+        (
+            "one long string",
+            filled(r#"{"access_token":""#, "x", "\"}"),
+        ),
+        (
+            "escapes of one byte",
+            filled(r#"{"access_token":""#, "\\\"", "\"}"),
+        ),
+        (
+            "escapes of one letter",
+            filled(r#"{"access_token":""#, "\\u0041", "\"}"),
+        ),
+        (
+            "escapes of three bytes",
+            filled(r#"{"access_token":""#, "\\u20ac", "\"}"),
+        ),
+        (
+            "a long key",
+            filled(r#"{"access_token":"t",""#, "\\n", "\":1}"),
+        ),
+        (
+            "many keys",
+            filled(r#"{"access_token":"t""#, ",\"#\":1", "}"),
+        ),
+        (
+            "keys of one object each",
+            filled(r#"{"access_token":"t""#, ",\"#\":{\"a\":1}", "}"),
+        ),
+        (
+            "small objects",
+            filled(&format!("{token}["), "{\"\":1},", "1]}"),
+        ),
+        ("empty objects", filled(&format!("{token}["), "{},", "1]}")),
+        ("empty lists", filled(&format!("{token}["), "[],", "1]}")),
+        ("lists of one", filled(&format!("{token}["), "[1],", "1]}")),
+        ("numbers", filled(&format!("{token}["), "0,", "1]}")),
+        (
+            "long numbers",
+            filled(&format!("{token}["), "1.7976931348623157e308,", "1]}"),
+        ),
+        (
+            "one long number",
+            filled(r#"{"access_token":"t","expires_in":"#, "9", "}"),
+        ),
+        (
+            "short strings",
+            filled(&format!("{token}["), "\"\",", "1]}"),
+        ),
+        (
+            "deep lists",
+            filled(&format!("{token}["), &deep("[", "]", 28), "1]}"),
+        ),
+        (
+            "deep objects",
+            filled(&format!("{token}["), &deep("{\"\":", "}", 28), "1]}"),
+        ),
+        ("too deep", filled(token, "[", "")),
+        (
+            "scopes",
+            filled(r#"{"access_token":"t","scope":["#, "\"a\",", "\"a\"]}"),
+        ),
+        ("fields of a form", filled("access_token=t", "&#=", "")),
+        ("a long field of a form", filled("access_token=", "%41", "")),
+        ("a long name in a form", filled("access_token=t&", "a", "=")),
+        ("white space", filled(token, " ", "1}")),
+    ]
+}
+
+#[test]
+fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
+    let issuer = Issuer::parse("https://login.example.com").expect("it is one");
+    let mut shapes = vec![ResponseShape::default(), ResponseShape::default()];
+    shapes[1].access_token = Some(String::new());
+    shapes[1].jwt_expiry = true;
+    let mut worst = 0;
+    for (what, body) in hostile() {
+        assert!(
+            body.len() <= MAX_BODY && body.len() > MAX_BODY - 512,
+            "{what}"
+        );
+        for status in [200, 400] {
+            let answer = HttpAnswer {
+                status,
+                content_type: None,
+                retry_after: None,
+                body: Secret::from(body.as_str()),
+            };
+            let (document, _) = peak(|| discovery::decode(&issuer, &answer));
+            let mut most = document;
+            for shape in &shapes {
+                let read = || response::decode(shape, &answer, Time::from_seconds(0));
+                let (token, outcome) = peak(read);
+                let refused = matches!(outcome, Err(TokenError::Refused { .. }));
+                assert_eq!(refused, status == 400, "{what}");
+                most = most.max(token);
+            }
+            println!("{what}, {status}: {} KiB", most / 1024);
+            worst = worst.max(most);
+        }
+    }
+    assert!(
+        worst <= MOST_TIMES * MAX_BODY,
+        "{worst} bytes for {MAX_BODY} are too many"
+    );
 }

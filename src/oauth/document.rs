@@ -1,8 +1,7 @@
 //! Strict decoding of an answer's body: what is ambiguous is an error, since what is read is published.
 //!
 //! JSON (RFC 8259) without duplicate keys, at most [`MAX_DEPTH`] levels deep and of at most [`MAX_VALUES`] values, in
-//! UTF-8, with nothing after it. A byte
-//! order mark before it is tolerated, as RFC 8259 section 8.1 allows: some .NET services send one. Form-encoded bodies
+//! UTF-8, with nothing after it. So what is read takes no more than a few times the longest body. A byte order mark before it is tolerated, as RFC 8259 section 8.1 allows: some .NET services send one. Form-encoded bodies
 //! are read as strictly. Problems are static words: nothing of the body gets into an error.
 
 use std::fmt;
@@ -15,6 +14,8 @@ pub const MAX_DEPTH: usize = 32;
 
 /// How many values a document may hold in all: a megabyte of `[[],[],...]` would otherwise take twenty of memory.
 pub const MAX_VALUES: usize = 20_000;
+/// An object that is not empty counts as so many values: it takes room for eleven from its first on.
+const OBJECT: usize = 11;
 
 /// The body is not UTF-8.
 pub const NOT_UTF8: &str = "its body is not valid UTF-8";
@@ -119,12 +120,12 @@ impl Strict<'_> {
         fault
     }
 
-    /// For one more value, a level below.
-    fn deeper(&mut self) -> Result<Strict<'_>, &'static str> {
+    /// For one more value, a level below, that counts as `weight`.
+    fn deeper(&mut self, weight: usize) -> Result<Strict<'_>, &'static str> {
         if self.depth >= MAX_DEPTH {
             return Err(self.stop(TOO_DEEP));
         }
-        self.limits.values += 1;
+        self.limits.values += weight;
         if self.limits.values > MAX_VALUES {
             return Err(self.stop(TOO_MANY));
         }
@@ -173,7 +174,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         loop {
-            let inner = self.deeper().map_err(A::Error::custom)?;
+            let inner = self.deeper(1).map_err(A::Error::custom)?;
             match items.next_element_seed(inner)? {
                 Some(item) => list.push(item),
                 None => return Ok(Value::Array(list)),
@@ -184,7 +185,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let inner = self.deeper().map_err(A::Error::custom)?;
+            let weight = if object.is_empty() { OBJECT } else { 1 };
+            let inner = self.deeper(weight).map_err(A::Error::custom)?;
             let value = entries.next_value_seed(inner)?;
             if object.insert(key, value).is_some() {
                 return Err(A::Error::custom(self.stop(DUPLICATE_KEY)));
@@ -229,6 +231,9 @@ mod tests {
     fn a_megabyte_of_tiny_values_is_an_error() {
         assert_eq!(json(&format!("[{}0]", "0,".repeat(500_000))), Err(TOO_MANY));
         assert!(json(&format!("[{}0]", "0,".repeat(1_000))).is_ok());
+        let objects = |count: usize| format!("[{}0]", "{\"a\":0},".repeat(count));
+        assert!(json(&objects(MAX_VALUES / 12 - 1)).is_ok());
+        assert_eq!(json(&objects(MAX_VALUES / 11)), Err(TOO_MANY));
         let pairs: Vec<String> = (0..MAX_VALUES).map(|n| format!("k{n}=")).collect();
         assert!(form(&pairs.join("&")).is_ok());
         assert_eq!(form(&format!("{}&x=", pairs.join("&"))), Err(TOO_MANY));

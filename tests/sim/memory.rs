@@ -8,6 +8,7 @@ pub struct Counting;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
+    static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Bytes that this thread asked for and did not give back.
@@ -15,9 +16,22 @@ pub fn held() -> usize {
     HELD.with(Cell::get)
 }
 
+/// Does `work` and tells the most bytes that this thread held meanwhile, beyond those it held before.
+#[allow(dead_code, reason = "shared, and not used by all")]
+pub fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
+    let before = held();
+    MOST.with(|most| most.set(before));
+    let done = work();
+    (MOST.with(Cell::get).saturating_sub(before), done)
+}
+
 fn count(more: usize, less: usize) {
     // A thread that is ending counts no more.
-    let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(more).wrapping_sub(less)));
+    let _ = HELD.try_with(|held| {
+        let now = held.get().wrapping_add(more);
+        let _ = MOST.try_with(|most| most.set(most.get().max(now)));
+        held.set(now.wrapping_sub(less));
+    });
 }
 
 #[expect(
