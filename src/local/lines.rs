@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::words::local_words;
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{Group, Reason};
 use crate::decide::{Notice, NoticeKind, Observed, Report};
@@ -113,38 +114,6 @@ fn word(notice: &Notice) -> &'static str {
     }
 }
 
-/// A message in the words of files: where it tells a `kubectl` command, what to do to manifest or folder stands instead.
-fn local_words(message: &str, place: &str) -> String {
-    let Some(at) = message.find("kubectl") else {
-        return message.to_owned();
-    };
-    let start = message
-        .get(..at)
-        .and_then(|before| before.rfind(". "))
-        .map_or(0, |dot| dot + 2);
-    let rest = message.get(at..).unwrap_or_default();
-    let end = rest.find(". ").map_or(message.len(), |dot| at + dot + 2);
-    let instead = match message {
-        _ if message.contains("has not opted in") => {
-            "If it may be, put the label oauthclient.dev/credentials: \"true\" into its manifest".to_owned()
-        }
-        _ if message.contains("allowed-hosts") => {
-            "Correct spec.provider.tokenURL, or name its host in the annotation oauthclient.dev/allowed-hosts of that Secret's manifest"
-                .to_owned()
-        }
-        _ if message.contains("is left alone") => {
-            format!("Name another one in spec.tokenSecret.name, or move {place} out of the way")
-        }
-        _ if message.contains("altered or deleted") => format!("Find out who changes {place}"),
-        _ => format!("Look at {place}: its owner, its mode, and the space that is left"),
-    };
-    let (before, after) = (
-        message.get(..start).unwrap_or_default(),
-        message.get(end..).unwrap_or_default(),
-    );
-    format!("{before}{instead}. {after}").trim_end().to_owned()
-}
-
 /// Why a resource has no valid token, for `--once`.
 pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> String {
     let ready = status.and_then(|status| {
@@ -173,27 +142,6 @@ pub(super) fn about(key: &Key) -> String {
 mod tests {
     use super::*;
     use crate::api::TokenStatus;
-
-    #[test]
-    fn commands_for_a_cluster_become_words_for_files() {
-        let said = local_words(
-            "Secret a has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret a -n b oauthclient.dev/credentials=true There is no valid token.",
-            "/out/b/a",
-        );
-        assert!(
-            !said.contains("kubectl") && said.contains("into its manifest"),
-            "{said}"
-        );
-        let said = local_words(
-            "Secret a is left alone: nobody knows why. Name another: kubectl annotate secret a. It is looked at again every minute.",
-            "/out/b/a",
-        );
-        assert!(
-            said.contains("move /out/b/a out of the way. It is looked at again"),
-            "{said}"
-        );
-        assert_eq!(local_words("All is well.", "x"), "All is well.");
-    }
 
     #[test]
     fn a_token_is_told_once_with_its_next_refresh() {

@@ -13,7 +13,7 @@
 //! | `changes` | resources that come, change and go |
 //! | `accounts` | tokens of `ServiceAccounts`, given in files |
 //! | `files`, `observe`, `references`, `world` | what the process knows, what a walk sees of it and does to it |
-//! | `lines` | what is printed |
+//! | `lines`, `words` | what is printed, and how messages for a cluster are said here |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
 mod accounts;
@@ -31,6 +31,7 @@ mod references;
 mod sources;
 mod store;
 mod tokens;
+mod words;
 mod world;
 
 use std::collections::HashMap;

@@ -10,7 +10,9 @@
 
 mod issuer;
 mod manifests;
+mod refresh;
 mod rig;
+mod ways;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,0 +1,159 @@
+//! Messages in the words of files: a command for a cluster says nothing to who has none.
+
+/// What a login is started with.
+const LOGIN: &str = "kubectl oauthclient login";
+
+/// What stands in the place of a sentence with a `kubectl` command, by a piece of the message; `{place}` is the token's folder.
+/// The first that fits counts.
+const INSTEAD: [(&str, &str); 10] = [
+    (
+        "OAuthClient .. has not lent its token",
+        "If it may be, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest",
+    ),
+    (
+        "whose token is to be exchanged",
+        "The lines about it tell why there is none",
+    ),
+    (
+        "in its spec.tokenSecret.annotations",
+        "If it may be sent there, add the host to the annotation oauthclient.dev/allowed-hosts in its spec.tokenSecret.annotations",
+    ),
+    (
+        "has not opted in",
+        "If it may be, put the label oauthclient.dev/credentials: \"true\" into its manifest",
+    ),
+    (
+        "allowed-hosts",
+        "Correct spec.provider.tokenURL, or name its host in the annotation oauthclient.dev/allowed-hosts of that Secret's manifest",
+    ),
+    (
+        "where the refresh token is kept",
+        "Restore its file in the folder of state, or delete that and log in anew",
+    ),
+    (
+        "is left alone",
+        "Name another one in spec.tokenSecret.name, or move {place} out of the way",
+    ),
+    ("altered or deleted", "Find out who changes {place}"),
+    ("If cert-manager", ""),
+    ("cannot be shown", "Look at its keys in its manifest"),
+];
+
+/// A message as it is said where there are files and no cluster.
+pub(super) fn local_words(message: &str, place: &str) -> String {
+    let Some(at) = message.find("kubectl") else {
+        return message.to_owned();
+    };
+    // This one helps here too: it makes a token for the file.
+    if message.contains("--service-account-token-file") {
+        return message.to_owned();
+    }
+    if message.contains(LOGIN) {
+        return login(message, at);
+    }
+    let (before, sentence, after) = around(message, at);
+    let fits = |piece: &str| {
+        let mut parts = piece.split(" .. ");
+        parts.all(|part| message.contains(part))
+    };
+    let known = INSTEAD.iter().find(|(piece, _)| fits(piece));
+    let instead = match (known, sentence.split_once(" (")) {
+        (Some((_, instead)), _) => instead.replace("{place}", place),
+        // A command in brackets is no loss.
+        (None, Some((said, _))) if sentence.trim_end_matches('.').ends_with(')') => said.to_owned(),
+        _ => format!("Look at {place}: its owner, its mode, and the space that is left"),
+    };
+    let instead = match instead.as_str() {
+        "" => String::new(),
+        _ => format!("{instead}. "),
+    };
+    format!("{before}{instead}{after}").trim_end().to_owned()
+}
+
+/// A message around a place in it: what is before its sentence, the sentence, what is after.
+fn around(message: &str, at: usize) -> (&str, &str, &str) {
+    let before = message.get(..at).unwrap_or_default();
+    let start = before.rfind(". ").map_or(0, |dot| dot + 2);
+    let rest = message.get(at..).unwrap_or_default();
+    let end = rest.find(". ").map_or(message.len(), |dot| at + dot + 2);
+    let part = |range| message.get(range).unwrap_or_default();
+    (
+        part(0..start),
+        part(start..end).trim(),
+        part(end..message.len()),
+    )
+}
+
+/// The plugin logs in for files as well: it is told where they are.
+fn login(message: &str, at: usize) -> String {
+    let (before, command) = message.split_at(at);
+    let end = [", ", ". "]
+        .iter()
+        .filter_map(|mark| command.find(mark))
+        .min();
+    let end = end.unwrap_or(command.trim_end_matches('.').len());
+    let (command, after) = command.split_at(end);
+    format!("{before}{command} --local FOLDER{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(message: &str) -> String {
+        local_words(message, "/out/b/a")
+    }
+
+    #[test]
+    fn commands_for_a_cluster_become_words_for_files() {
+        let words = said(
+            "Secret a has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret a -n b oauthclient.dev/credentials=true There is no valid token.",
+        );
+        assert!(
+            !words.contains("kubectl") && words.contains("into its manifest"),
+            "{words}"
+        );
+        let words = said(
+            "Secret a is left alone: nobody knows why. Name another: kubectl annotate secret a. It is looked at again every minute.",
+        );
+        assert!(
+            words.contains("move /out/b/a out of the way. It is looked at again"),
+            "{words}"
+        );
+        assert_eq!(said("All is well."), "All is well.");
+        assert_eq!(
+            said(
+                "OAuthClient shop has not lent its token to be sent to a token endpoint. If it may be, run: kubectl patch oac shop -p '{}'"
+            ),
+            "OAuthClient shop has not lent its token to be sent to a token endpoint. If it may be, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest."
+        );
+        assert_eq!(
+            said(
+                "The client certificate in Secret t expired at X: renew it there (if cert-manager makes it: kubectl describe certificate -n b). It stays."
+            ),
+            "The client certificate in Secret t expired at X: renew it there. It stays."
+        );
+        assert_eq!(
+            said(
+                "There is no Secret t. Create it; it is picked up at once. If cert-manager is to make it: kubectl describe certificate -n b"
+            ),
+            "There is no Secret t. Create it; it is picked up at once."
+        );
+    }
+
+    #[test]
+    fn what_helps_without_a_cluster_too_stays() {
+        assert_eq!(
+            said(
+                "There is no refresh token yet. Run kubectl oauthclient login a.b -n b, or put one under refresh_token into Secret c. It is picked up at once."
+            ),
+            "There is no refresh token yet. Run kubectl oauthclient login a.b -n b --local FOLDER, or put one under refresh_token into Secret c. It is picked up at once."
+        );
+        assert_eq!(
+            said("Run kubectl oauthclient login a.b -n b. It is picked up at once."),
+            "Run kubectl oauthclient login a.b -n b --local FOLDER. It is picked up at once."
+        );
+        let file = "Give one in a file: --service-account-token-file a=PATH (kubectl create token a -n b makes one).";
+        assert_eq!(said(file), file);
+    }
+}
