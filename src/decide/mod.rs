@@ -56,8 +56,8 @@ pub use plan::{Action, Ask, Doomed, Plan, Publish};
 pub use references::{Found, Reference, published};
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
-    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, living_tokens, replaced_token, revoked,
-    revoking,
+    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, another_secret, living_tokens,
+    replaced_token, revoked, revoking,
 };
 pub use rotation::{ClientSecret, asked_with, has_next};
 pub use secret_write::{On, SecretBody, SecretWrite, rewrite};

@@ -1,6 +1,6 @@
 //! Revoking a token (RFC 7009): which, where, and whether it may be sent there. Pure.
 
-use crate::oauth::{self, HttpRequest};
+use crate::oauth::{self, HttpAnswer, HttpRequest};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
@@ -90,8 +90,9 @@ pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Sec
     Some((published_token(seen)?, after))
 }
 
-/// How to revoke a token; `hint` is what it is called. The same rules hold as for a token request: opt-in, allowed hosts, https.
-pub fn revoking(seen: &Observed, token: &Secret, hint: &str, now: Time) -> Revoking {
+/// How to revoke a token; `hint` is what it is called, `again` says that the provider has refused the client
+/// ([`another_secret`]). The same rules hold as for a token request: opt-in, allowed hosts, https.
+pub fn revoking(seen: &Observed, token: &Secret, hint: &str, again: bool, now: Time) -> Revoking {
     let cannot = |why: &str| Revoking::Cannot(why.to_owned());
     let Ok(spec) = &seen.resource.spec else {
         return cannot("the spec is not valid");
@@ -139,8 +140,9 @@ pub fn revoking(seen: &Observed, token: &Secret, hint: &str, now: Time) -> Revok
         ("token".to_owned(), token.clone()),
         ("token_type_hint".to_owned(), Secret::from(hint)),
     ];
+    let other = again.then(|| rotation::other_client(seen, spec)).flatten();
     let request = oauth::request::build_call(
-        &rotation::client(seen, spec),
+        &other.unwrap_or_else(|| rotation::client(seen, spec)),
         endpoint,
         parameters,
         &credentials.unwrap_or_default(),
@@ -158,6 +160,16 @@ fn certificate(seen: &Observed) -> Option<&SecretSeen> {
         CertificateSeen::There(there) => Some(&there.secret),
         _ => None,
     }
+}
+
+/// Whether an answer refuses the client, and the credentials hold another client secret to try.
+pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
+    let Ok(spec) = &seen.resource.spec else {
+        return false;
+    };
+    let refused = oauth::response::decode(&spec.client.response, answer, now)
+        .is_err_and(|error| matches!(error.reason(), "InvalidClient" | "Unauthorized"));
+    refused && rotation::other_client(seen, spec).is_some()
 }
 
 /// What the status of an answer says (RFC 7009 section 2.2): 200 also for a token that was dead already.

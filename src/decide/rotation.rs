@@ -102,8 +102,18 @@ pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
 
 /// The client as it asks with the secret whose turn it is.
 pub(super) fn client(seen: &Observed, spec: &Validated) -> Client {
+    client_with(spec, in_turn(seen, spec))
+}
+
+/// The client as it asks with the secret whose turn it is not; `None` where there is one secret only.
+pub(super) fn other_client(seen: &Observed, spec: &Validated) -> Option<Client> {
+    has_next(spec, seen.credentials.as_ref())
+        .then(|| client_with(spec, in_turn(seen, spec).other()))
+}
+
+fn client_with(spec: &Validated, secret: ClientSecret) -> Client {
     let mut client = spec.client.clone();
-    client.keys.client_secret = in_turn(seen, spec).key(&client.keys).clone();
+    client.keys.client_secret = secret.key(&client.keys).clone();
     client
 }
 

@@ -7,7 +7,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
     ACCESS_TOKEN, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking,
-    Situation, living_tokens, revoked, revoking, token_hash,
+    Situation, another_secret, living_tokens, revoked, revoking, token_hash,
 };
 use crate::engine::{Key, Wants};
 use crate::secret::Secret;
@@ -149,8 +149,9 @@ async fn revoke(
     hint: &str,
     patience: Option<Span>,
 ) -> Revoked {
+    let mut again = false;
     for _ in 0..MOST_NEEDS {
-        match revoking(seen, token, hint, world.now()) {
+        match revoking(seen, token, hint, again, world.now()) {
             Revoking::Cannot(why) => return Revoked::Refused(why),
             Revoking::First(need) => {
                 let Some(spec) = hurried(seen, patience) else {
@@ -166,6 +167,10 @@ async fn revoke(
                     return Revoked::Refused("the spec is not valid".to_owned());
                 };
                 return match world.call(seen, &spec, &request).await {
+                    Ok(answer) if !again && another_secret(seen, &answer, world.now()) => {
+                        again = true;
+                        continue;
+                    }
                     Ok(answer) => revoked(answer.status),
                     Err(failure) => Revoked::Later(lower(
                         &failure

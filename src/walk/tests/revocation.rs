@@ -154,6 +154,36 @@ fn a_resource_goes_at_once_when_its_token_cannot_be_revoked() {
 }
 
 #[test]
+fn the_second_client_secret_is_tried_once_where_the_provider_refuses_the_first() {
+    let with_two = |answers: &[u16]| {
+        let scene = deleted(&Spec {
+            extra: "  clientAuthentication: {method: client_secret_post}\n  revocation: {onDeletion: true} #revoke",
+            ..ON_DELETION
+        });
+        {
+            let mut inner = scene.inner();
+            let data = &mut inner.credentials.as_mut().unwrap().data;
+            data.insert("next_client_secret".into(), Secret::from("next"));
+            inner.call_answers = answers.iter().map(|status| Ok(*status)).collect();
+        }
+        scene.walk(false);
+        scene
+    };
+    let scene = with_two(&[401, 200]);
+    let inner = scene.inner();
+    assert!(inner.resource.is_none() && inner.told.is_empty());
+    assert_eq!(inner.calls.len(), 2);
+    assert!(!inner.calls[0].1.contains("client_secret=next&"));
+    assert!(inner.calls[1].1.contains("client_secret=next&"));
+    for (answers, calls) in [(&[401, 401][..], 2), (&[400][..], 1)] {
+        let scene = with_two(answers);
+        let inner = scene.inner();
+        assert_eq!(inner.calls.len(), calls, "{answers:?}");
+        assert_eq!(inner.told, ["RevocationFailed"], "{answers:?}");
+    }
+}
+
+#[test]
 fn what_is_down_for_a_moment_is_tried_again() {
     let scene = deleted(&ON_DELETION);
     scene.inner().call_answers = [Err(down()), Ok(503), Ok(200)].into();
