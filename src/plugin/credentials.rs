@@ -145,7 +145,9 @@ fn hosts(args: &CreateArgs, client: Option<&OAuthClient>) -> Result<String, Prob
         let urls = [
             &provider.issuer_url,
             &provider.token_url,
+            &provider.refresh_url,
             &provider.device_authorization_url,
+            &provider.revocation_url,
         ];
         for url in urls.into_iter().flatten() {
             if let Some(url) = Url::parse(url).ok().filter(Url::has_host) {

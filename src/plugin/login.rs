@@ -11,6 +11,7 @@ mod loopback;
 mod page;
 mod provider;
 mod redirect;
+mod send;
 mod store;
 
 use super::args::{ConnectionArgs, LoginArgs};
@@ -25,6 +26,8 @@ use crate::secret::Secret;
 use crate::time::Span;
 use provider::Provider;
 use store::Place;
+
+pub(super) use store::LOGGED_IN;
 
 /// What a consent brought.
 struct Consent {

@@ -1,5 +1,7 @@
 //! `status`: what a person wants to know at a glance, and never the token.
 
+mod behind;
+
 use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -14,6 +16,7 @@ use super::{NOT_READY, Problem, say};
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::time::Time;
+use behind::Behind;
 
 /// Most resources of one list call; more come in pages.
 const PAGE: u32 = 500;
@@ -32,6 +35,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Resul
     let mut summaries: Vec<Summary> = found.iter().map(|one| Summary::of(one, now)).collect();
     if let ([summary], Some(_)) = (summaries.as_mut_slice(), &args.name) {
         summary.look_at_secret(&cluster, now).await;
+        summary.behind.look_at_login(&cluster).await;
     }
     match (args.output, &args.name, summaries.as_slice()) {
         (Output::Json, _, _) => {
@@ -102,8 +106,24 @@ pub(super) struct Summary {
     refresh_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+    #[serde(flatten)]
+    behind: Behind,
     #[serde(skip)]
     now: Time,
+}
+
+/// Times as people read them: from now, and as they are written.
+#[derive(Clone, Copy)]
+struct Moment(Time);
+
+impl Moment {
+    fn of(self, text: &str) -> String {
+        match Time::parse_rfc3339(text) {
+            Some(time) if time >= self.0 => format!("in {} ({text})", time.since(self.0)),
+            Some(time) => format!("{} ago ({text})", self.0.since(time)),
+            None => text.to_owned(),
+        }
+    }
 }
 
 /// The last request, as long as it failed.
@@ -168,6 +188,7 @@ impl Summary {
                 .as_ref()
                 .map(|token| token.refresh_time.clone()),
             failure,
+            behind: Behind::of(resource, &status),
             now,
         }
     }
@@ -205,16 +226,25 @@ impl Summary {
             "{}/{}: {ready} ({})\n",
             self.namespace, self.name, self.reason
         );
+        let moment = Moment(self.now);
         let mut add = |name: &str, text: &str| {
-            let _ = writeln!(out, "  {:<10}{text}", format!("{name}:"));
+            let name = if name.is_empty() {
+                ""
+            } else {
+                &format!("{name}:")
+            };
+            let _ = writeln!(out, "  {name:<15}{text}");
         };
         if let Some(time) = &self.expiration_time {
-            add("Expires", &self.moment(time));
+            add("Expires", &moment.of(time));
         }
         if let Some(time) = &self.refresh_time {
-            add("Refresh", &self.moment(time));
+            add("Refresh", &moment.of(time));
         }
         add("Secret", &self.token_secret);
+        for (name, text) in self.behind.lines(moment) {
+            add(name, &text);
+        }
         if let Some(failure) = &self.failure {
             add(
                 "Failure",
@@ -222,7 +252,7 @@ impl Summary {
                     "{}, {} in a row, last {}",
                     failure.reason,
                     failure.failures,
-                    self.moment(&failure.time)
+                    moment.of(&failure.time)
                 ),
             );
             if !failure.message.is_empty() && failure.message != self.message {
@@ -230,21 +260,12 @@ impl Summary {
             }
             let next = failure.next_time.as_deref().map_or_else(
                 || "when the resource or its credentials change".to_owned(),
-                |time| self.moment(time),
+                |time| moment.of(time),
             );
             add("Next try", &next);
         }
         add("Says", &self.message);
         out.trim_end().to_owned()
-    }
-
-    /// A time, from now and as it is written.
-    fn moment(&self, text: &str) -> String {
-        match Time::parse_rfc3339(text) {
-            Some(time) if time >= self.now => format!("in {} ({text})", time.since(self.now)),
-            Some(time) => format!("{} ago ({text})", self.now.since(time)),
-            None => text.to_owned(),
-        }
     }
 
     fn span(&self, text: Option<&String>) -> String {

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::loopback::{Heard, Judge, Loopback};
 use super::page::{Kind, Page};
-use super::provider::{Provider, refused, unsent};
+use super::provider::Provider;
 use super::redirect::RedirectUri;
+use super::send::refused;
 use super::store::Kept;
 use super::{Consent, browser, consent};
 use crate::oauth::login::redirect::{Expected, Redirect, read};
@@ -167,11 +168,12 @@ async fn exchange(
         ("redirect_uri", redirect_uri.into()),
         ("code_verifier", proof.verifier.clone()),
     ];
-    let request = provider.token_request(AUTHORIZATION_CODE, &own)?;
     let answer = provider
-        .send(&request)
+        .ask_token(AUTHORIZATION_CODE, &own)
         .await
-        .map_err(|error| Problem::new(format!("{}. Then log in again", unsent(&error).message)))?;
+        .map_err(|why| {
+            Problem::new(format!("{}. Then log in again", Problem::from(why).message))
+        })?;
     let now = provider.clock.now();
     let token = response::decode(&provider.client.response, &answer, now)
         .map_err(|error| refused(&error))?;

@@ -2,11 +2,12 @@
 
 use tokio::time::sleep;
 
-use super::provider::{Provider, refused, unsent};
+use super::provider::Provider;
+use super::send::refused;
 use super::{Consent, consent};
+use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
 use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
-use crate::oauth::{FailureClass, Token};
 use crate::plugin::Problem;
 use crate::plugin::say::{self, Storing};
 use crate::secret::Secret;
@@ -36,11 +37,7 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
     for (name, value) in provider.parameters() {
         parameters.push((name, value.as_str().into()));
     }
-    let request = provider.call(endpoint, parameters)?;
-    let answer = provider
-        .send(&request)
-        .await
-        .map_err(|error| unsent(&error))?;
+    let answer = provider.ask_at(endpoint, &parameters).await?;
     decode(&answer, provider.clock.now()).map_err(|error| {
         Problem::new(format!(
             "No device code: {}",
@@ -77,11 +74,10 @@ async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<
             )));
         }
         sleep(pause).await;
-        let request = provider.token_request(DEVICE_CODE, &own)?;
-        let poll = match provider.send(&request).await {
+        let poll = match provider.ask_token(DEVICE_CODE, &own).await {
             Ok(answer) => polled(&provider.client.response, &answer, provider.clock.now()),
-            Err(error) if error.class() == FailureClass::Transient => Poll::Unavailable,
-            Err(error) => return Err(unsent(&error)),
+            Err(why) if why.may_pass() => Poll::Unavailable,
+            Err(why) => return Err(why.into()),
         };
         match poll {
             Poll::Granted(token) => return Ok(*token),

@@ -1,21 +1,15 @@
-//! The provider as one login sees it: where it is, what is asked for, and how requests are sent to it.
+//! The provider as one login sees it: where it is, and what is asked for.
 
 use url::Url;
 
 use super::endpoints::{self, Endpoints};
+use super::send::Turn;
 use crate::clock::Clock;
-use crate::http::{ProxySettings, Route, Sender, SenderOptions};
-use crate::oauth::error::TokenError;
-use crate::oauth::login::token_request;
-use crate::oauth::request::build_call;
-use crate::oauth::{
-    Client, ClientAuthentication, CredentialsProblem, HttpAnswer, HttpRequest, Ingredients,
-    ParameterValue,
-};
+use crate::http::{ProxySettings, Sender, SenderOptions};
+use crate::oauth::{Client, ClientAuthentication, ParameterValue};
 use crate::plugin::Problem;
 use crate::plugin::args::LoginArgs;
-use crate::plugin::target::Target;
-use crate::secret::Secret;
+use crate::plugin::target::{Target, host_of};
 
 /// A provider, ready to be asked.
 pub(super) struct Provider {
@@ -27,7 +21,9 @@ pub(super) struct Provider {
     scopes: Vec<String>,
     /// Parameters that the flags ask for.
     parameters: Vec<(String, String)>,
-    sender: Sender,
+    /// Which of two client secrets is sent.
+    pub(super) turn: Turn,
+    pub(super) sender: Sender,
     pub(super) clock: Clock,
 }
 
@@ -77,13 +73,30 @@ impl Provider {
             endpoints,
             scopes: args.scope.clone(),
             parameters: flags(&args.parameter)?,
+            turn: Turn::first(&target, &client),
             sender,
             clock,
             client,
             target,
         };
-        provider.target.may_send_to(&provider.client.token_url)?;
+        for url in provider.refresh_token_urls() {
+            provider.target.may_send_to(url)?;
+        }
         Ok(provider)
+    }
+
+    /// Where the refresh token is sent, by this login or by the operator.
+    fn refresh_token_urls(&self) -> impl Iterator<Item = &Url> {
+        let refreshing = self.target.spec.refreshing.as_ref();
+        let elsewhere = refreshing.and_then(|refreshing| refreshing.url.as_ref());
+        [&self.client.token_url].into_iter().chain(elsewhere)
+    }
+
+    /// The hosts that the refresh token may be sent to, as the annotation of allowed hosts lists them.
+    pub(super) fn allowed_hosts(&self) -> String {
+        let mut hosts: Vec<String> = self.refresh_token_urls().map(host_of).collect();
+        hosts.dedup();
+        hosts.join(",")
     }
 
     /// The endpoint that the browser is sent to.
@@ -147,79 +160,6 @@ impl Provider {
         all.extend(self.parameters.iter().cloned());
         all
     }
-
-    /// A request to the token endpoint with the grant of a login.
-    pub(super) fn token_request(
-        &self,
-        grant: &str,
-        own: &[(&str, Secret)],
-    ) -> Result<HttpRequest, Problem> {
-        let chance = self.clock.chance();
-        let ingredients = Ingredients::new(self.clock.now(), &chance);
-        token_request(
-            &self.client,
-            &self.target.credentials,
-            grant,
-            own,
-            &ingredients,
-        )
-        .map_err(|problem| self.credentials_problem(&problem))
-    }
-
-    /// A request to another endpoint, authenticated as the client's token requests are.
-    pub(super) fn call(
-        &self,
-        endpoint: &Url,
-        parameters: Vec<(String, Secret)>,
-    ) -> Result<HttpRequest, Problem> {
-        let chance = self.clock.chance();
-        let ingredients = Ingredients::new(self.clock.now(), &chance);
-        build_call(
-            &self.client,
-            endpoint,
-            parameters,
-            &self.target.credentials,
-            &ingredients,
-        )
-        .map_err(|problem| self.credentials_problem(&problem))
-    }
-
-    /// Sends once.
-    pub(super) async fn send(
-        &self,
-        request: &HttpRequest,
-    ) -> Result<HttpAnswer, crate::http::SendError> {
-        let route = Route {
-            ca: self.target.ca.clone(),
-            identity: self.target.identity.clone(),
-            timeout: self.target.spec.timeout.to_duration(),
-        };
-        self.sender.send(request, &route).await
-    }
-
-    fn credentials_problem(&self, problem: &CredentialsProblem) -> Problem {
-        match &self.target.spec.credentials_secret {
-            Some(secret) => Problem::new(format!("Secret {secret} cannot be used: {problem}")),
-            None => Problem::new(problem.to_string()),
-        }
-    }
-}
-
-/// Why no answer came, in the words of a login: its flags are this program's, not the operator's.
-pub(super) fn unsent(error: &crate::http::SendError) -> Problem {
-    Problem::new(error.explain().replace("start the operator with", "give"))
-}
-
-/// A refusal of the token endpoint, in the words of a login.
-pub(super) fn refused(error: &TokenError) -> Problem {
-    let message = error.explain();
-    Problem::new(match error.reason() {
-        "InvalidGrant" => format!(
-            "{error}. The code had ended or was used already, or the provider compares another redirect URI: log in again"
-        ),
-        "UnusableResponse" => format!("{error}. Nothing was stored: log in again"),
-        _ => message,
-    })
 }
 
 fn flags(texts: &[String]) -> Result<Vec<(String, String)>, Problem> {

@@ -11,12 +11,11 @@ use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::local::Manifests;
 use crate::plugin::cluster::Cluster;
 use crate::plugin::lend::{self, LOGIN_LABEL, Lent};
-use crate::plugin::target::host_of;
 use crate::plugin::{Problem, folder};
 use crate::secret::Secret;
 
 /// When a login was made, for people.
-const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
+pub(in crate::plugin) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
 
 /// A cluster or a folder.
 pub(super) enum Place {
@@ -76,9 +75,11 @@ impl Place {
 fn lent(provider: &Provider, refresh_token: Secret) -> Lent {
     let target = &provider.target;
     let label = |name: &str| (name.to_owned(), "true".to_owned());
-    let host = host_of(&provider.client.token_url);
     let annotations = [
-        (ALLOWED_HOSTS_ANNOTATION.to_owned(), host),
+        (
+            ALLOWED_HOSTS_ANNOTATION.to_owned(),
+            provider.allowed_hosts(),
+        ),
         (LOGGED_IN.to_owned(), provider.clock.now().rfc3339()),
     ];
     let data: BTreeMap<String, Secret> = [

@@ -40,12 +40,12 @@ fn what_stands_in_the_way_is_told_before_what_still_works() {
     );
     let text = summary.in_full();
     let wanted = "shop/api: ready (InvalidClient)
-  Expires:  in 30 min (2023-11-14T22:43:20Z)
-  Refresh:  3 min 20 s ago (2023-11-14T22:10:00Z)
-  Secret:   api-token
-  Failure:  InvalidClient, 3 in a row, last 1 min ago (2023-11-14T22:12:20Z)
-  Next try: when the resource or its credentials change
-  Says:     InvalidClient in words.";
+  Expires:       in 30 min (2023-11-14T22:43:20Z)
+  Refresh:       3 min 20 s ago (2023-11-14T22:10:00Z)
+  Secret:        api-token
+  Failure:       InvalidClient, 3 in a row, last 1 min ago (2023-11-14T22:12:20Z)
+  Next try:      when the resource or its credentials change
+  Says:          InvalidClient in words.";
     assert_eq!(text, wanted);
 }
 

@@ -1,0 +1,175 @@
+//! Requests of a login: authenticated as the client's token requests are, sent once each, with the second of two client secrets
+//! where the provider does not take the first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use url::Url;
+
+use super::provider::Provider;
+use crate::http::{Route, SendError};
+use crate::oauth::error::TokenError;
+use crate::oauth::login::device::{Poll, polled};
+use crate::oauth::login::token_request;
+use crate::oauth::request::build_call;
+use crate::oauth::{
+    Client, CredentialsProblem, FailureClass, HttpAnswer, HttpRequest, Ingredients,
+};
+use crate::plugin::Problem;
+use crate::plugin::target::Target;
+use crate::secret::Secret;
+
+/// Which client secret is sent, where the credentials hold two.
+pub(super) struct Turn {
+    there_are_two: bool,
+    /// The one under `credentials.keys.nextClientSecret`.
+    is_next: AtomicBool,
+}
+
+impl Turn {
+    /// The one that the operator last found to work goes first.
+    pub(super) fn first(target: &Target, client: &Client) -> Turn {
+        let keys = &client.keys;
+        let there_are_two = client.authentication.uses_client_secret()
+            && keys.next_client_secret != keys.client_secret
+            && target.credentials.0.contains_key(&keys.next_client_secret);
+        let status = target.resource.status.as_ref();
+        let works = status.and_then(|status| status.client_secret_key.as_ref());
+        Turn {
+            there_are_two,
+            is_next: AtomicBool::new(there_are_two && works == Some(&keys.next_client_secret)),
+        }
+    }
+
+    fn client(&self, client: &Client) -> Client {
+        let mut client = client.clone();
+        if self.is_next.load(Ordering::Relaxed) {
+            client.keys.client_secret = client.keys.next_client_secret.clone();
+        }
+        client
+    }
+
+    /// The other secret from now on; `false` where there is none.
+    fn over(&self) -> bool {
+        self.there_are_two && {
+            self.is_next.fetch_xor(true, Ordering::Relaxed);
+            true
+        }
+    }
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// It could not be asked.
+    Unasked(Problem),
+    /// It was asked, and no answer came.
+    Unsent(SendError),
+}
+
+impl Unanswered {
+    /// Whether it may pass by itself.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Unanswered::Unsent(error) if error.class() == FailureClass::Transient)
+    }
+}
+
+/// In the words of a login: its flags are this program's, not the operator's.
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Problem {
+        match unanswered {
+            Unanswered::Unasked(problem) => problem,
+            Unanswered::Unsent(error) => {
+                Problem::new(error.explain().replace("start the operator with", "give"))
+            }
+        }
+    }
+}
+
+impl Provider {
+    /// Asks the token endpoint with the grant of a login.
+    pub(super) async fn ask_token(
+        &self,
+        grant: &str,
+        own: &[(&str, Secret)],
+    ) -> Result<HttpAnswer, Unanswered> {
+        self.ask(|client, ingredients| {
+            token_request(client, &self.target.credentials, grant, own, ingredients)
+        })
+        .await
+    }
+
+    /// Asks another endpoint.
+    pub(super) async fn ask_at(
+        &self,
+        endpoint: &Url,
+        parameters: &[(String, Secret)],
+    ) -> Result<HttpAnswer, Unanswered> {
+        self.ask(|client, ingredients| {
+            let parameters = parameters.to_vec();
+            let credentials = &self.target.credentials;
+            build_call(client, endpoint, parameters, credentials, ingredients)
+        })
+        .await
+    }
+
+    /// Asks once; where the client is refused and there is a second client secret, once more with that. A code is not used up
+    /// by the first: who asks is settled before what is asked for (RFC 6749 section 4.1.3).
+    async fn ask(
+        &self,
+        build: impl Fn(&Client, &Ingredients<'_>) -> Result<HttpRequest, CredentialsProblem>,
+    ) -> Result<HttpAnswer, Unanswered> {
+        let send = async || {
+            let chance = self.clock.chance();
+            let ingredients = Ingredients::new(self.clock.now(), &chance);
+            let request = build(&self.turn.client(&self.client), &ingredients)
+                .map_err(|problem| Unanswered::Unasked(self.credentials_problem(&problem)))?;
+            self.send(&request).await.map_err(Unanswered::Unsent)
+        };
+        let first = send().await?;
+        if !self.is_refused(&first) || !self.turn.over() {
+            return Ok(first);
+        }
+        let second = send().await?;
+        if self.is_refused(&second) {
+            // Neither: the next request begins as this one did.
+            self.turn.over();
+        }
+        Ok(second)
+    }
+
+    /// Whether an answer refuses the client, whatever it asked for.
+    fn is_refused(&self, answer: &HttpAnswer) -> bool {
+        match polled(&self.client.response, answer, self.clock.now()) {
+            Poll::Failed(error) => matches!(error.reason(), "InvalidClient" | "Unauthorized"),
+            // What a poll is told otherwise at 401 says nothing of the client.
+            _ => false,
+        }
+    }
+
+    async fn send(&self, request: &HttpRequest) -> Result<HttpAnswer, SendError> {
+        let route = Route {
+            ca: self.target.ca.clone(),
+            identity: self.target.identity.clone(),
+            timeout: self.target.spec.timeout.to_duration(),
+        };
+        self.sender.send(request, &route).await
+    }
+
+    fn credentials_problem(&self, problem: &CredentialsProblem) -> Problem {
+        match &self.target.spec.credentials_secret {
+            Some(secret) => Problem::new(format!("Secret {secret} cannot be used: {problem}")),
+            None => Problem::new(problem.to_string()),
+        }
+    }
+}
+
+/// A refusal of the token endpoint, in the words of a login.
+pub(super) fn refused(error: &TokenError) -> Problem {
+    let message = error.explain();
+    Problem::new(match error.reason() {
+        "InvalidGrant" => format!(
+            "{error}. The code had ended or was used already, or the provider compares another redirect URI: log in again"
+        ),
+        "UnusableResponse" => format!("{error}. Nothing was stored: log in again"),
+        _ => message,
+    })
+}

@@ -1,0 +1,260 @@
+//! What the next token depends on besides the provider: the refresh token and the login that it came from, the client
+//! certificate, the client secret. Of Secrets only metadata is read.
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::api::PartialObjectMeta;
+use serde::Serialize;
+
+use super::Moment;
+use crate::api::spec::OAuthClient;
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, ExpiryStatus, OAuthClientStatus};
+use crate::decide::login_name;
+use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::plugin::login::LOGGED_IN;
+
+/// Everything of it. Its JSON form is part of what is promised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Behind {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<RefreshToken>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<ExpiryStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<ExpiryStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_key: Option<String>,
+    #[serde(skip)]
+    names: Names,
+}
+
+/// The refresh token that a resource works with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshToken {
+    state: Standing,
+    /// Where it comes from; left out where that was not looked at, or may not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<Login>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Standing {
+    InUse,
+    Awaited,
+    ReauthorizationRequired,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Source {
+    LoginSecret,
+    CredentialsSecret,
+    Password,
+}
+
+/// The login Secret, as far as its metadata tells.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Login {
+    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logged_in_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_hosts: Option<String>,
+    /// It has the label without which it is not used.
+    lent: bool,
+}
+
+/// What commands and sentences name.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Names {
+    namespace: String,
+    name: String,
+    credentials: Option<String>,
+    refresh_token_key: String,
+    next_secret_key: String,
+    certificate: Option<String>,
+}
+
+impl Behind {
+    /// As the resource tells it.
+    pub(super) fn of(resource: &OAuthClient, status: &OAuthClientStatus) -> Behind {
+        let spec = &resource.spec;
+        let is_password = match (spec.grant.type_.as_str(), &spec.grant.password) {
+            ("refresh_token", _) => Some(false),
+            ("password", Some(password)) if password.use_refresh_token => Some(true),
+            _ => None,
+        };
+        let says = |kind: &str, reason: &str| {
+            let mut found = status.conditions.iter();
+            found.any(|one| one.type_ == kind && one.status == "True" && one.reason == reason)
+        };
+        let state = if says("Stalled", "ReauthorizationRequired") {
+            Some(Standing::ReauthorizationRequired)
+        } else if says("Reconciling", "AwaitingLogin") {
+            Some(Standing::Awaited)
+        } else {
+            let known = !status.conditions.is_empty();
+            known.then_some(Standing::InUse)
+        };
+        let ends = status.refresh_token.as_ref();
+        let keys = spec.credentials.as_ref().map(|own| own.keys.clone());
+        let keys = keys.unwrap_or_default();
+        Behind {
+            refresh_token: is_password
+                .zip(state)
+                .map(|(is_password, state)| RefreshToken {
+                    state,
+                    source: is_password.then_some(Source::Password),
+                    expiration_time: ends.map(|ends| ends.expiration_time.clone()),
+                    login: None,
+                }),
+            client_certificate: status.client_certificate.clone(),
+            client_secret: status.client_secret.clone(),
+            client_secret_key: status.client_secret_key.clone(),
+            names: Names {
+                namespace: resource.namespace().unwrap_or_default(),
+                name: resource.name_any(),
+                credentials: spec.credentials.as_ref().map(|own| own.secret_name.clone()),
+                refresh_token_key: keys.refresh_token,
+                next_secret_key: keys.next_client_secret,
+                certificate: spec.client_certificate_secret().map(str::to_owned),
+            },
+        }
+    }
+
+    /// Looks whether there is a login Secret. Where that may not be seen nothing is said of it.
+    pub(super) async fn look_at_login(&mut self, cluster: &Cluster) {
+        let Some(refresh_token) = &mut self.refresh_token else {
+            return;
+        };
+        if refresh_token.source == Some(Source::Password) {
+            return;
+        }
+        let name = login_name(&self.names.name);
+        let deed = Deed {
+            verb: "get",
+            resource: SECRETS,
+            name: &name,
+        };
+        let api = cluster.api::<ApiSecret>();
+        let found: Result<PartialObjectMeta<ApiSecret>, _> =
+            cluster.call(deed, api.get_metadata(&name)).await;
+        refresh_token.saw(match found {
+            Ok(found) => Some(Login::of(&found)),
+            Err(Failure::NotThere) => None,
+            Err(_) => return,
+        });
+    }
+
+    /// For a person: name and text of each line.
+    pub(super) fn lines(&self, moment: Moment) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        if let Some(refresh_token) = &self.refresh_token {
+            lines.push(("Refresh token", refresh_token.line(&self.names, moment)));
+            let login = refresh_token.login.as_ref();
+            lines.extend(login.map(|login| ("Login", login.line(&self.names, moment))));
+        }
+        if let Some(ends) = &self.client_certificate {
+            let secret = self.names.certificate.as_deref().unwrap_or("it stands in");
+            let renew = format!("put a new one into Secret {secret}");
+            lines.push(("Certificate", line_of(ends, &renew, moment)));
+        }
+        let credentials = self.names.credentials.as_deref().unwrap_or_default();
+        if let Some(ends) = &self.client_secret {
+            let key = &self.names.next_secret_key;
+            let renew = format!("put the next one into Secret {credentials} under {key}");
+            lines.push(("Client secret", line_of(ends, &renew, moment)));
+        }
+        if let Some(key) = &self.client_secret_key {
+            lines.push((
+                "Client secret",
+                format!("the provider takes the one under {key} of Secret {credentials}"),
+            ));
+        }
+        lines
+    }
+}
+
+impl RefreshToken {
+    /// The login Secret takes precedence over the credentials.
+    fn saw(&mut self, login: Option<Login>) {
+        self.source = Some(match &login {
+            Some(login) if login.lent => Source::LoginSecret,
+            _ => Source::CredentialsSecret,
+        });
+        self.login = login;
+    }
+
+    fn line(&self, names: &Names, moment: Moment) -> String {
+        let login = format!(
+            "kubectl oauthclient login {} -n {}",
+            names.name, names.namespace
+        );
+        let from = match (self.source, &names.credentials) {
+            (Some(Source::LoginSecret), _) => "from the login".to_owned(),
+            (Some(Source::CredentialsSecret), Some(secret)) => {
+                format!("from Secret {secret}, key {}", names.refresh_token_key)
+            }
+            (Some(Source::Password), _) => "from user name and password".to_owned(),
+            _ => "in use".to_owned(),
+        };
+        match (self.state, &self.expiration_time) {
+            (Standing::Awaited, _) => format!("none yet. To get one: {login}"),
+            (Standing::ReauthorizationRequired, _) => {
+                format!("does not work any more ({from}). To get a new one: {login}")
+            }
+            (Standing::InUse, None) => from,
+            (Standing::InUse, Some(time)) => {
+                format!("{from}; ends {}, unless it is used before", moment.of(time))
+            }
+        }
+    }
+}
+
+impl Login {
+    fn of(found: &PartialObjectMeta<ApiSecret>) -> Login {
+        let annotation = |name: &str| found.annotations().get(name).cloned();
+        let label = found.labels().get(CREDENTIALS_LABEL);
+        Login {
+            secret: found.name_any(),
+            logged_in_time: annotation(LOGGED_IN),
+            allowed_hosts: annotation(ALLOWED_HOSTS_ANNOTATION),
+            lent: label.map(String::as_str) == Some("true"),
+        }
+    }
+
+    fn line(&self, names: &Names, moment: Moment) -> String {
+        let mut line = format!("Secret {}", self.secret);
+        if let Some(time) = &self.logged_in_time {
+            line += &format!(", made {}", moment.of(time));
+        }
+        if let Some(hosts) = &self.allowed_hosts {
+            line += &format!(", for {hosts}");
+        }
+        if !self.lent {
+            line += &format!(
+                "; not used, since it has not opted in. If it may be: kubectl label secret {} -n {} {CREDENTIALS_LABEL}=true",
+                self.secret, names.namespace
+            );
+        }
+        line
+    }
+}
+
+fn line_of(ends: &ExpiryStatus, renew: &str, moment: Moment) -> String {
+    match (&ends.expiration_time, ends.state.as_str()) {
+        (Some(time), "Valid") => format!("ends {}", moment.of(time)),
+        (Some(time), "Expired") => format!("ended {}: {renew}", moment.of(time)),
+        (Some(time), _) => format!("ends soon, {}: {renew}", moment.of(time)),
+        (None, _) => "when it ends cannot be read".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
