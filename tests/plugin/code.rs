@@ -87,7 +87,7 @@ spec:
     }
 
     /// What the browser shows when it comes back with this.
-    async fn comes_back(&self, address: &Url, query: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn comes_back(&self, address: &Url, query: &[(&str, &str)]) -> (u16, String) {
         let mut back = Url::parse(&parameter(address, "redirect_uri").unwrap()).unwrap();
         back.query_pairs_mut().extend_pairs(query);
         visit(back).await

@@ -13,4 +13,5 @@ mod browser;
 mod code;
 mod commands;
 mod device;
+mod refresh_tokens;
 mod rig;
