@@ -361,6 +361,26 @@ fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
     assert!(said.contains("privateKeyJWT (keyID"), "{said}");
     let said = refused(ErrorCode::InvalidGrant).explain_to(&granting(jwt_bearer()));
     assert!(said.contains("spec.grant.jwtBearer (keyID"), "{said}");
+    // Whoever sends no assertion is told of what it does send.
+    let mut plain = granting(jwt_bearer());
+    plain.authentication = ClientAuthentication::TlsClientAuth;
+    for (grant, words) in [
+        (Grant::Password, "user name and password"),
+        (Grant::RefreshToken, "log in anew"),
+        (Grant::ClientCredentials, "spec.parameters"),
+    ] {
+        plain.grant = grant;
+        let said = refused(ErrorCode::InvalidGrant).explain_to(&plain);
+        assert!(said.contains(words), "{said}");
+        let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
+        assert!(said.contains("client certificate"), "{said}");
+    }
+    plain.authentication = ClientAuthentication::ClientSecretPost;
+    let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
+    assert!(said.contains("client secret"), "{said}");
+    plain.authentication = ClientAuthentication::None;
+    let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
+    assert!(said.contains("prove who it is"), "{said}");
     let other = refused(ErrorCode::InvalidScope);
     assert_eq!(other.explain_to(&client), other.explain());
 }
