@@ -17,7 +17,7 @@ use crate::api::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::exchange::TOKEN_EXCHANGE;
-use crate::oauth::refresh::Origin;
+use crate::oauth::refresh::{self, Origin};
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
     ParameterValue, ResponseShape,
@@ -260,6 +260,10 @@ fn response(form: &mut Canonical, shape: &ResponseShape) {
     ]);
     for (name, pointer) in pointers {
         form.field(name, pointer);
+    }
+    let moved = |pointer: &&str| *pointer != refresh::POINTER;
+    if let Some(pointer) = shape.refresh_token.as_deref().filter(moved) {
+        form.field("refreshToken", pointer);
     }
     if shape.jwt_expiry {
         form.field("useJWTExpiry", "true");

@@ -287,11 +287,14 @@ reasons! {
         "The provider finds the request malformed (invalid_request)."
         "Compare spec.parameters, spec.request and spec.grant with the provider's documentation."
     InvalidClient Request
-        "The provider does not accept the client (invalid_client)."
-        "Check client id and secret in the credentials Secret, whether the secret has expired, and spec.clientAuthentication.method."
+        "The provider does not accept the client, or the way it proves who it is (invalid_client)."
+        "Check the client id and spec.clientAuthentication.method; then, by that method. client_secret_basic, client_secret_post, client_secret_jwt: the client secret in the credentials Secret, and whether it has expired at the provider. private_key_jwt: that the provider has the public key of the one in the Secret (keyID), the audience, and the clock. tls_client_auth, self_signed_tls_client_auth: that the certificate is the one that is registered. service_account_token: that the provider trusts this cluster as an issuer, for this ServiceAccount and audience. It is tried again, less and less often, and at once when spec or credentials change."
     InvalidGrant Request
-        "The provider does not accept the grant, such as the user name and password (invalid_grant)."
-        "Check user name and password in the credentials Secret and whether the account is locked. Nothing is tried again until spec or credentials change."
+        "The provider does not accept what the token is asked with (invalid_grant): the user name and password, the assertion, or the token to be exchanged."
+        "By spec.grant.type. password: check user name and password in the credentials Secret, and whether the account is locked or expired; nothing is tried again until spec or credentials change, since more tries may lock the account. urn:ietf:params:oauth:grant-type:jwt-bearer: check that the provider has the public key, issuer, subject and audience of the assertion, and the clock. urn:ietf:params:oauth:grant-type:token-exchange: check that the provider trusts the issuer of the subject token, and its audience. Others: compare spec.parameters with the provider's documentation. All but password are tried again, less and less often. (A refused refresh token is ReauthorizationRequired or NewRefreshTokenRefused.)"
+    NewRefreshTokenRefused Request
+        "The provider does not take the refresh token that was newly put into the login Secret or the credentials Secret. It was tried once; the one before goes on being used."
+        "Put another one there, or log in: kubectl oauthclient login NAME. The refused one is not sent again before it, the spec or the client's credentials change."
     UnauthorizedClient Request
         "The client may not use this grant (unauthorized_client)."
         "Ask the provider to allow the grant for this client, or change spec.grant.type."
@@ -309,7 +312,7 @@ reasons! {
         "Ask the provider to grant this client what spec.scopes and spec.parameters ask for."
     Unauthorized Request
         "The provider answered 401 without a reason that is known."
-        "Check client id and secret in the credentials Secret and spec.clientAuthentication.method."
+        "Check what the client proves itself with, as for InvalidClient, and spec.clientAuthentication.method."
     Forbidden Request
         "The provider answered 403 without a reason that is known."
         "Ask the provider whether this client has access to what spec.scopes and spec.parameters ask for."

@@ -354,6 +354,7 @@ fn response(spec: &spec::Response, exchange: Option<&spec::TokenExchange>) -> Re
         access_token: spec.access_token_pointer.clone(),
         token_type: spec.token_type_pointer.clone(),
         scope: spec.scope_pointer.clone(),
+        refresh_token: spec.refresh_token_pointer.clone(),
         expiry: spec.expiry.as_ref().map(|expiry| ExpiryShape {
             pointer: expiry.pointer.clone(),
             unit: match expiry.unit.as_str() {

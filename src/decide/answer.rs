@@ -305,6 +305,15 @@ impl Failure {
         }
     }
 
+    /// The same where the answer brought a refresh token, which is stored.
+    pub fn but_renewed(self) -> Failure {
+        let message = format!(
+            "{}. The refresh token that came with it was stored and is used next: nobody needs to log in anew",
+            self.message.trim_end_matches('.')
+        );
+        Failure { message, ..self }
+    }
+
     /// Whether it makes one doubt that the endpoint is where it was discovered to be: nobody is there, or somebody else.
     pub fn doubts_endpoint(&self) -> bool {
         matches!(

@@ -295,6 +295,21 @@ pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
     )
 }
 
+/// A refresh token that was given, and that the provider did not take, while the one before goes on. `known`: it was refused;
+/// otherwise nobody knows.
+pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: bool) -> String {
+    let namespace = &seen.resource.namespace;
+    let resource = &seen.resource.name;
+    let what = if known {
+        "was refused by the provider (invalid_grant)"
+    } else {
+        "was sent, its answer was lost, and sending it once more did not help"
+    };
+    format!(
+        "The new refresh token under {key} in Secret {secret} {what}. It is not sent again before it, the spec or the client's credentials change; the refresh token that was used before goes on being used. Put another one there, or run kubectl oauthclient login {resource} -n {namespace}."
+    )
+}
+
 pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;

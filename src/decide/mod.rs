@@ -38,7 +38,7 @@ pub use barred::barred;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use chain::{
     ChainMemory, ChainSeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,
-    kept, login_name, stands, state_name, store, stored, unanswered,
+    kept, kept_of_unusable, login_name, stands, state_name, store, stored, unanswered,
 };
 pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{

@@ -79,7 +79,9 @@ pub(super) fn notices(
                 .into_iter()
                 .any(|kind| holds(status, kind))
     };
-    if is_ready && troubled(before) && !troubled(after) {
+    // What was refused is still there, though nothing fails for it.
+    let over = situation.refused_offer.is_none();
+    if is_ready && over && troubled(before) && !troubled(after) {
         let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
         tell(NoticeKind::Normal, Reason::Recovered.as_str(), message);
     }

@@ -233,6 +233,10 @@ impl Told<'_> {
             message.push(' ');
             message.push_str(&super::rotation::remark(key));
         }
+        if let Some(refused) = &self.situation.refused_offer {
+            message.push(' ');
+            message.push_str(refused);
+        }
         message.push_str(&self.situation.expiries.remarks(self.now, false));
         message
     }

@@ -82,6 +82,10 @@ pub fn living_tokens(seen: &Observed) -> Vec<(Secret, &'static str)> {
 /// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
 pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Secret, Span)> {
     let spec = seen.resource.spec.as_ref().ok()?;
+    if spec.refreshing.is_some() {
+        // With the access token a provider may revoke the refresh token that it came of (RFC 7009 section 2.1).
+        return None;
+    }
     let after = spec.revocation.as_ref()?.previous_after?;
     let state = our_target(seen, spec).and_then(SecretSeen::state)?;
     if state.token_hash == new_hash || state.expires <= now + after {

@@ -6,6 +6,7 @@ use crate::schedule;
 use crate::time::{Span, Time};
 
 use super::attempt::FailedAttempt;
+use super::chain;
 use super::expiry::Expiries;
 use super::observed::{Observed, SecretSeen};
 use super::state::State;
@@ -32,6 +33,8 @@ pub struct Situation {
     pub expiries: Expiries,
     /// When the refresh token ends, where the provider told.
     pub refresh_token_ends: Option<Time>,
+    /// What is to be said of a refresh token that was given and not taken, while the one before goes on.
+    pub refused_offer: Option<String>,
 }
 
 /// The published token, as far as people need to know it.
@@ -217,6 +220,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Situation {
         secret_name,
         expiries: Expiries::of(seen),
         refresh_token_ends: seen.refresh_token_ends(),
+        refused_offer: chain::refused_offer(seen),
     }
 }
 

@@ -49,6 +49,22 @@ fn what_is_absent_and_what_is_its_default_are_equal() {
 }
 
 #[test]
+fn where_the_refresh_token_stands_is_how_an_answer_is_read() {
+    let plain = with(smallest(), "grant.type", json!("refresh_token"));
+    let moved = |pointer: &str| {
+        let pointer = json!(pointer);
+        inputs(&with(
+            plain.clone(),
+            "response.refreshTokenPointer",
+            pointer,
+        ))
+    };
+    assert_eq!(inputs(&plain), moved("/refresh_token"));
+    assert_eq!(inputs(&plain).sent(), moved("/data/token").sent());
+    assert_ne!(inputs(&plain).whole(), moved("/data/token").whole());
+}
+
+#[test]
 fn orders_without_a_meaning_are_equal() {
     let one = json!([{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]);
     let two = json!([{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]);

@@ -8,11 +8,9 @@ pub mod device;
 mod id_token;
 pub mod redirect;
 
-use serde_json::Value;
-
 use super::{
-    Client, Credentials, CredentialsProblem, Grant, HttpRequest, Ingredients, Parameter,
-    ParameterValue, request,
+    Client, Credentials, CredentialsProblem, Document, Grant, HttpRequest, Ingredients, Parameter,
+    ParameterValue, ResponseShape, refresh, request,
 };
 use crate::secret::Secret;
 
@@ -56,12 +54,8 @@ pub fn token_request(
 }
 
 /// The refresh token of an answer (RFC 6749 section 5.1); `None` where there is none that could be sent again.
-pub fn refresh_token(answer: &Value) -> Option<Secret> {
-    answer
-        .get("refresh_token")
-        .and_then(Value::as_str)
-        .filter(|token| !token.trim().is_empty() && !token.chars().any(char::is_control))
-        .map(Secret::from)
+pub fn refresh_token(shape: &ResponseShape, answer: &Document) -> Option<Secret> {
+    refresh::next(shape, answer).token
 }
 
 #[cfg(test)]

@@ -278,6 +278,8 @@ pub struct ResponseShape {
     pub token_type: Option<String>,
     /// JSON pointer to the granted scope; `None` is `/scope`.
     pub scope: Option<String>,
+    /// JSON pointer to the refresh token; `None` is `/refresh_token`.
+    pub refresh_token: Option<String>,
     /// What the answer must say of the type of the token, with a grant that asks for a type (RFC 8693 section 2.2.1).
     pub issued_type: IssuedType,
     /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.

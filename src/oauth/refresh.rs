@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::response::MAX_LIFETIME;
-use super::{Client, Document, Grant};
+use super::response::{self, MAX_LIFETIME};
+use super::{Client, Document, Grant, HttpAnswer, ResponseShape};
 use crate::secret::Secret;
 use crate::time::Span;
 
@@ -39,6 +39,9 @@ impl Refreshing {
     }
 }
 
+/// Where a refresh token stands, unless the resource says otherwise.
+pub const POINTER: &str = "/refresh_token";
+
 /// What an answer says of refresh tokens.
 #[derive(Default)]
 pub struct Next {
@@ -48,19 +51,30 @@ pub struct Next {
     pub lifetime: Option<Span>,
 }
 
-/// Reads `refresh_token`, and its lifetime from `refresh_expires_in` or `refresh_token_expires_in`: seconds, as number or
-/// as text. What cannot be used counts as not given.
-pub fn next(document: &Document) -> Next {
-    let text = document.0.get("refresh_token").and_then(Value::as_str);
-    let usable = |text: &&str| {
-        !text.trim().is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control)
-    };
+/// Reads the refresh token, and beside it its lifetime from `refresh_expires_in` or `refresh_token_expires_in`: seconds, as
+/// number or as text. What cannot be used counts as not given.
+pub fn next(shape: &ResponseShape, document: &Document) -> Next {
+    let pointer = shape.refresh_token.as_deref().unwrap_or(POINTER);
+    let beside = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let beside = document.0.pointer(beside);
+    let text = document.0.pointer(pointer).and_then(Value::as_str);
     Next {
         token: text.filter(usable).map(Secret::from),
         lifetime: ["refresh_expires_in", "refresh_token_expires_in"]
             .iter()
-            .find_map(|name| seconds(document.0.get(*name)?)),
+            .find_map(|name| seconds(beside?.get(*name)?)),
     }
+}
+
+fn usable(text: &&str) -> bool {
+    !text.trim().is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control)
+}
+
+/// What an answer brought that was a success, but whose access token cannot be used: `None` where it brought no refresh token,
+/// or is no success that can be read.
+pub fn brought(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Next> {
+    let document = response::document(shape, answer)?;
+    Some(next(shape, &document)).filter(|next| next.token.is_some())
 }
 
 /// A span that is more than nothing: some servers write 0 for a refresh token without an end.
@@ -79,7 +93,8 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> (Option<String>, Option<i64>) {
-        let next = next(&Document(serde_json::from_str(json).unwrap()));
+        let shape = ResponseShape::default();
+        let next = next(&shape, &Document(serde_json::from_str(json).unwrap()));
         let token = next
             .token
             .map(|token| token.expose().unwrap_or_default().to_owned());
@@ -115,5 +130,49 @@ mod tests {
             Some(MAX_LIFETIME.seconds())
         );
         assert_eq!(read(r#""a bare token""#), (None, None));
+    }
+
+    #[test]
+    fn a_refresh_token_elsewhere_is_found_with_its_life_beside_it() {
+        let shape = ResponseShape {
+            refresh_token: Some("/data/refresh~1token".into()),
+            ..ResponseShape::default()
+        };
+        let json = r#"{"refresh_token":"no","refresh_expires_in":1,"data":{"refresh/token":"a","refresh_expires_in":60}}"#;
+        let next = next(&shape, &Document(serde_json::from_str(json).unwrap()));
+        assert_eq!(next.token.as_ref().and_then(Secret::expose), Some("a"));
+        assert_eq!(next.lifetime, Some(Span::from_seconds(60)));
+    }
+
+    #[test]
+    fn what_came_with_an_access_token_that_cannot_be_used_is_found() {
+        let found = |status, body: &str| {
+            let answer = HttpAnswer {
+                status,
+                content_type: Some("application/json".into()),
+                retry_after: None,
+                body: Secret::from(body),
+            };
+            brought(&ResponseShape::default(), &answer)
+                .and_then(|next| Some(next.token?.expose()?.to_owned()))
+        };
+        let a = Some("a".to_owned());
+        for body in [
+            r#"{"refresh_token":"a"}"#,
+            r#"{"access_token":7,"refresh_token":"a"}"#,
+            r#"{"access_token":"x","token_type":{},"refresh_token":"a"}"#,
+            r#"{"access_token":"x","expires_in":-1,"refresh_token":"a"}"#,
+        ] {
+            assert_eq!(found(200, body), a, "{body}");
+        }
+        // A refusal, an error, and what can be read in two ways bring nothing.
+        assert_eq!(found(200, r#"{"error":"x","refresh_token":"a"}"#), None);
+        assert_eq!(found(400, r#"{"refresh_token":"a"}"#), None);
+        assert_eq!(
+            found(200, r#"{"refresh_token":"a","refresh_token":"b"}"#),
+            None
+        );
+        assert_eq!(found(200, "<html>"), None);
+        assert_eq!(found(200, r#"{"access_token":7}"#), None);
     }
 }

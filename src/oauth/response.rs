@@ -85,6 +85,13 @@ fn granted(
     token(shape, value, received).map_err(unusable)
 }
 
+/// The document of an answer that is a success, whether its access token can be used or not.
+pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> {
+    let is_success = matches!(answer.status, 200..=299);
+    let value = read(answer, false).ok().filter(Value::is_object)?;
+    (is_success && !told::is_refusal(shape, &value)).then_some(Document(value))
+}
+
 fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable { problem }
 }

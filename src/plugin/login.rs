@@ -21,6 +21,7 @@ use super::say::{self, Storing};
 use super::target::Target;
 use super::{Problem, lend};
 use crate::clock::Clock;
+use crate::oauth::Document;
 use crate::oauth::login::refresh_token;
 use crate::secret::Secret;
 use crate::time::Span;
@@ -95,8 +96,9 @@ fn tell(target: &Target, done: &store::Kept) {
 }
 
 /// The refresh token of an answer, or what to do where there is none.
-fn consent(provider: &Provider, answer: &serde_json::Value) -> Result<Consent, Problem> {
-    let refresh_token = refresh_token(answer).ok_or_else(|| {
+fn consent(provider: &Provider, answer: &Document) -> Result<Consent, Problem> {
+    let shape = &provider.client.response;
+    let refresh_token = refresh_token(shape, answer).ok_or_else(|| {
         let asked = provider.scope();
         let hint = if asked.split([' ', ',']).any(|scope| scope == "offline_access") {
             "offline_access was asked for, so ask the provider whether the client may have refresh tokens"

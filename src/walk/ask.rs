@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::decide::{
-    Ask, Failure, Moments, Spend, With, failed, granted, kept, state_name, still_failing,
-    unanswered,
+    Ask, Failure, Moments, Record, Spend, With, failed, granted, kept, kept_of_unusable,
+    state_name, still_failing, unanswered,
 };
 use crate::engine::Wants;
+use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::queue::LaneReport;
+use crate::time::Time;
 
 use super::spend::{self, Kept};
 use super::{AFTER_RACE, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
@@ -43,14 +45,7 @@ impl<W: World> Walker<'_, W> {
             received: self.world.now(),
             u: self.world.draw(),
         };
-        let decoded = answer.and_then(|answer| {
-            response::decode(&spec.client.response, &answer, at.received)
-                .map(|token| (token, answer))
-                .map_err(|error| {
-                    let client = asked_as(&spec, ask.spend.as_deref());
-                    Failure::answer(&error, &client)
-                })
-        });
+        let (decoded, brought) = understood(&spec, ask.spend.as_deref(), answer, at.received);
         let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
         let lane = match &decoded {
             Ok(_) => LaneReport::Succeeded,
@@ -60,18 +55,29 @@ impl<W: World> Walker<'_, W> {
         self.world.answered(self.key, lane);
         let settled = match (decoded, &ask.spend) {
             (Ok((token, answer)), Some(spend)) => {
-                self = match self.keep(spend, &token, answer, at).await {
+                let record = kept(&self.seen, &spec, spend, &token, answer, at);
+                self = match self.keep(spend, &record, at).await {
                     Ok(walker) => walker,
                     Err(walked) => return walked,
                 };
                 granted(&self.seen, &spec, ask.because, token, at)
             }
             (Ok((token, _)), None) => granted(&self.seen, &spec, ask.because, token, at),
-            (Err(failure), Some(spend)) => {
-                let spent = unanswered(&self.seen, &spec, spend, failure);
-                spend::failed(self.world, self.key, &mut self.seen, spend, &spent).await;
-                failed(&self.seen, &spec, &spent.failure, at)
-            }
+            (Err(failure), Some(spend)) => match brought {
+                Some(brought) => {
+                    let record = kept_of_unusable(spend, brought, at);
+                    self = match self.keep(spend, &record, at).await {
+                        Ok(walker) => walker,
+                        Err(walked) => return walked,
+                    };
+                    failed(&self.seen, &spec, &failure.but_renewed(), at)
+                }
+                None => {
+                    let spent = unanswered(&self.seen, &spec, spend, failure);
+                    spend::failed(self.world, self.key, &mut self.seen, spend, &spent).await;
+                    failed(&self.seen, &spec, &spent.failure, at)
+                }
+            },
             (Err(failure), None) => failed(&self.seen, &spec, &failure, at),
         };
         let failed = settled.attempt.as_ref();
@@ -125,17 +131,10 @@ impl<W: World> Walker<'_, W> {
     }
 
     /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
-    async fn keep(
-        mut self,
-        spend: &Spend,
-        token: &Token,
-        answer: HttpAnswer,
-        at: Moments,
-    ) -> Result<Self, Walked> {
-        let record = kept(&self.seen, spend, token, answer, at);
+    async fn keep(mut self, spend: &Spend, record: &Record, at: Moments) -> Result<Self, Walked> {
         let situation = still_failing(&self.seen, at.received);
         let seen = &mut self.seen;
-        match spend::keep(self.world, self.key, seen, spend, &record, &situation).await {
+        match spend::keep(self.world, self.key, seen, spend, record, &situation).await {
             Kept::Stands => Ok(self),
             Kept::Superseded => {
                 let memory = self.seen.memory.clone();
@@ -149,6 +148,29 @@ impl<W: World> Walker<'_, W> {
                 let memory = self.seen.memory.clone();
                 Err(self.finish(memory, &situation, None, again).await)
             }
+        }
+    }
+}
+
+/// What an answer means: a token, or why there is none; and the refresh token that came all the same with one that cannot be
+/// used, where something was spent for it.
+fn understood(
+    spec: &Validated,
+    spend: Option<&Spend>,
+    answer: Result<HttpAnswer, Failure>,
+    received: Time,
+) -> (Result<(Token, HttpAnswer), Failure>, Option<Next>) {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return (Err(failure), None),
+    };
+    let shape = &spec.client.response;
+    match response::decode(shape, &answer, received) {
+        Ok(token) => (Ok((token, answer)), None),
+        Err(error) => {
+            let brought = spend.and_then(|_| refresh::brought(shape, &answer));
+            let failure = Failure::answer(&error, &asked_as(spec, spend));
+            (Err(failure), brought)
         }
     }
 }

@@ -32,6 +32,7 @@ mod oracle;
 mod providers;
 mod reasons;
 mod refresh_faults;
+mod refresh_offers;
 mod refresh_tokens;
 mod refusals;
 mod refused;

@@ -167,6 +167,11 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "tests/cluster/refresh_tokens.rs",
         "a_refresh_token_that_died_waits_for_a_login_which_takes_precedence",
     ),
+    (
+        "NewRefreshTokenRefused",
+        "tests/cluster/refresh_offers.rs",
+        "a_refused_new_refresh_token_is_told_of_and_the_one_before_goes_on",
+    ),
     ("InvalidSpec", "tests/cluster/canary.rs", "edits"),
     ("InvalidTemplate", "tests/cluster/canary.rs", "edits"),
     ("RenderFailed", "tests/cluster/canary.rs", "edits"),

@@ -6,7 +6,7 @@ use testkit::provider::{Behaviour, RefreshTokens};
 use super::harness::{CLIENT_ID, CLIENT_SECRET, PATH, Stage, Start, living};
 
 /// A provider whose refresh tokens work once.
-fn strict(seconds: f64) -> Behaviour {
+pub(super) fn strict(seconds: f64) -> Behaviour {
     let mut behaviour = living(seconds);
     behaviour.refresh_tokens = RefreshTokens {
         issue: true,
@@ -16,27 +16,27 @@ fn strict(seconds: f64) -> Behaviour {
     behaviour
 }
 
-const SPEC: &str = "  grant: {type: refresh_token}";
+pub(super) const SPEC: &str = "  grant: {type: refresh_token}";
 
 /// Short enough for a test to wait for what a process that ended may still have in hand.
-fn quick() -> Start {
+pub(super) fn quick() -> Start {
     Start::with(&["--drain-seconds=1"])
 }
 
 impl Stage {
     /// A refresh token that the provider knows, put into the credentials.
-    async fn seed(&self) -> String {
+    pub(super) async fn seed(&self) -> String {
         let token = self.provider.issue_refresh_token(PATH, CLIENT_ID);
         self.offer(&token).await;
         token
     }
 
-    async fn offer(&self, token: &str) {
+    pub(super) async fn offer(&self, token: &str) {
         self.apply(&with_token("client", token)).await;
     }
 
     /// Which refresh tokens were sent, in order.
-    fn sent(&self) -> Vec<String> {
+    pub(super) fn sent(&self) -> Vec<String> {
         let requests = self.provider.requests_to(PATH);
         let sent = requests
             .iter()
@@ -45,12 +45,15 @@ impl Stage {
     }
 
     /// What the state Secret holds.
-    async fn state(&self, name: &str) -> Option<std::collections::BTreeMap<String, String>> {
+    pub(super) async fn state(
+        &self,
+        name: &str,
+    ) -> Option<std::collections::BTreeMap<String, String>> {
         self.secret(&format!("{name}-refresh-state")).await
     }
 
     /// No refresh token shows where it has no business, the token Secret included.
-    async fn no_refresh_token_leaked(&self, operator: &testkit::operator::Operator) {
+    pub(super) async fn no_refresh_token_leaked(&self, operator: &testkit::operator::Operator) {
         self.nothing_leaked(operator).await;
         let tokens = self.provider.refresh_tokens(PATH);
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -66,7 +69,7 @@ impl Stage {
     }
 }
 
-fn with_token(name: &str, token: &str) -> String {
+pub(super) fn with_token(name: &str, token: &str) -> String {
     format!(
         "apiVersion: v1
 kind: Secret

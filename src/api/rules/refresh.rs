@@ -41,6 +41,24 @@ pub(super) const RULES: &[Rule] = &[
                 || !below(v, "/parameters").any(|p| field(p, "name") == "refresh_token")
         },
     },
+    Rule {
+        at: "spec",
+        field: ".response.refreshTokenPointer",
+        cel: "!has(self.response) || !has(self.response.refreshTokenPointer) || self.grant.type == 'refresh_token' || \
+              (has(self.grant.password) && self.grant.password.useRefreshToken)",
+        message: "is where answers hold the refresh token, and this resource uses none: remove it, or set grant.type to refresh_token, \
+                  or grant.password.useRefreshToken to true",
+        holds: |v| v.pointer("/response/refreshTokenPointer").is_none() || uses_refresh_tokens(v),
+    },
+    Rule {
+        at: "spec",
+        field: ".revocation.previousToken",
+        cel: "!has(self.revocation) || !has(self.revocation.previousToken) || \
+              !(self.grant.type == 'refresh_token' || (has(self.grant.password) && self.grant.password.useRefreshToken))",
+        message: "cannot be used with refresh tokens: a provider may revoke the refresh token together with an access token that came \
+                  of it (RFC 7009 section 2.1). Remove it; onDeletion can stay",
+        holds: |v| v.pointer("/revocation/previousToken").is_none() || !uses_refresh_tokens(v),
+    },
     data_key("spec.credentials.keys.refreshToken"),
 ];
 

@@ -143,6 +143,7 @@ pub(super) const RULES: &[Rule] = &[
     pointer("spec.response.accessTokenPointer"),
     pointer("spec.response.tokenTypePointer"),
     pointer("spec.response.scopePointer"),
+    pointer("spec.response.refreshTokenPointer"),
     pointer("spec.response.expiry.pointer"),
     pointer("spec.response.success.pointer"),
     pointer("spec.response.errorPointer"),

@@ -102,6 +102,11 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub scope_pointer: Option<String>,
+    /// JSON pointer to the refresh token, such as /data/refreshToken, for a resource that works with refresh tokens. Left out
+    /// it is /refresh_token. How long it lives is read beside it, from refresh_expires_in or refresh_token_expires_in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub refresh_token_pointer: Option<String>,
     /// Where the lifetime stands and what it counts. Left out, expires_in, expires_on and expires_at are understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,

@@ -13,6 +13,7 @@ pub struct Revocation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_deletion: bool,
     /// Revoke the token before, some time after it was replaced. Best effort: what waits is forgotten when the operator ends.
+    /// Not for a resource that works with refresh tokens, since those may be revoked with it (RFC 7009 section 2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_token: Option<PreviousToken>,
 }

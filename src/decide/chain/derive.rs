@@ -9,6 +9,7 @@ use crate::decide::answer::{Made, Moments};
 use crate::decide::observed::Observed;
 use crate::decide::state::token_hash;
 use crate::decide::want::{our_target, same_inputs};
+use crate::oauth::refresh;
 use crate::oauth::{Document, HttpAnswer, Token, response};
 use crate::time::Time;
 
@@ -78,21 +79,92 @@ pub(in crate::decide) fn document<'t>(
     if spec.refreshing.is_none() || !is_object || !spec.token_secret.templates.uses("response") {
         return Cow::Borrowed(&token.document);
     }
-    let named = |(_, source): (&str, &str)| source.contains("refresh_token");
-    let current = seen
-        .record()
-        .and_then(Result::ok)
-        .and_then(|record| record.refresh_token);
-    let current = current.filter(|_| spec.token_secret.templates.sources().any(named));
+    let own = spec.client.response.refresh_token.as_deref();
+    let pointer = own.unwrap_or(refresh::POINTER);
     let mut document = token.document.clone();
-    if let Value::Object(fields) = &mut document.0 {
-        fields.remove("refresh_token");
-        if let Some(current) = current.as_ref().and_then(|token| token.expose()) {
-            fields.insert(
-                "refresh_token".to_owned(),
-                Value::String(current.to_owned()),
-            );
+    // Where it usually stands nothing else does.
+    for pointer in [refresh::POINTER, pointer] {
+        if let Some((fields, name)) = place(&mut document.0, pointer) {
+            fields.remove(&name);
         }
     }
+    let asked_for = spec
+        .token_secret
+        .templates
+        .sources()
+        .any(|(_, source)| names_all(source, pointer));
+    let record = seen.record().and_then(Result::ok);
+    let current = record.and_then(|record| record.refresh_token);
+    if let Some((fields, name)) = place(&mut document.0, pointer)
+        && asked_for
+        && let Some(current) = current.as_ref().and_then(|token| token.expose())
+    {
+        fields.insert(name, Value::String(current.to_owned()));
+    }
     Cow::Owned(document)
+}
+
+/// Whether a template names every step of a JSON pointer.
+fn names_all(source: &str, pointer: &str) -> bool {
+    let within = |c: char| c.is_alphanumeric() || c == '_';
+    let mut steps = pointer.split('/').skip(1);
+    steps.all(|step| {
+        let step = unescaped(step);
+        source.match_indices(&step).any(|(at, _)| {
+            let before = source.get(..at).and_then(|text| text.chars().next_back());
+            let after = source.get(at + step.len()..);
+            let after = after.and_then(|text| text.chars().next());
+            !before.is_some_and(within) && !after.is_some_and(within)
+        })
+    })
+}
+
+fn unescaped(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+/// The object that a JSON pointer (RFC 6901) leads into, and the name it leads to there.
+fn place<'d>(
+    document: &'d mut Value,
+    pointer: &str,
+) -> Option<(&'d mut serde_json::Map<String, Value>, String)> {
+    let (parent, name) = pointer.rsplit_once('/')?;
+    let name = unescaped(name);
+    let fields = document.pointer_mut(parent)?.as_object_mut()?;
+    Some((fields, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_asks_for_the_refresh_token_by_every_step_of_its_place() {
+        for (source, pointer, asks) in [
+            ("{{ response.refresh_token }}", "/refresh_token", true),
+            ("{{ response['refresh_token'] }}", "/refresh_token", true),
+            (
+                "{{ response.refresh_token_expires_in }}",
+                "/refresh_token",
+                false,
+            ),
+            ("{{ response | tojson }}", "/refresh_token", false),
+            ("{{ response.data.token }}", "/data/token", true),
+            ("{{ response.token }}", "/data/token", false),
+            ("{{ response.data.access_token }}", "/data/token", false),
+            ("{{ response['a/b'] }}", "/a~1b", true),
+        ] {
+            assert_eq!(names_all(source, pointer), asks, "{source} {pointer}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_found_where_its_parent_is_an_object() {
+        let mut document = serde_json::json!({"a": {"b/c": 1}, "d": [1]});
+        let (fields, name) = place(&mut document, "/a/b~1c").unwrap();
+        assert_eq!((fields.len(), name.as_str()), (1, "b/c"));
+        for nowhere in ["/d/0", "/x/y", ""] {
+            assert!(place(&mut document, nowhere).is_none(), "{nowhere}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod claim;
 mod derive;
+mod offer;
 mod place;
 mod record;
 mod settle;
@@ -16,11 +17,12 @@ use crate::time::{Span, Time};
 use super::observed::{Observed, SecretSeen};
 
 pub(super) use derive::{derivable, document};
+pub(super) use offer::refused_offer;
 pub use place::{STATE_LABEL, STATE_TYPE, login_name, state_name};
 pub(super) use place::{is_lent, not_writable};
 pub use record::Record;
 use record::{Refused, Unreadable};
-pub use settle::{Spent, Stored, kept, stands, store, stored, unanswered};
+pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
 pub(super) use spend::{Next, fresh_start, is_untried_start, next};
 pub use spend::{Spend, With};
 

@@ -73,6 +73,10 @@ pub struct MadeFrom {
     pub inputs: String,
     /// The version of the credentials Secret.
     pub credentials: String,
+    /// A hash of what the client sent of it besides the refresh token, where that was refused: an edit that leaves it as it
+    /// is gives no refused token another try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Tag>,
 }
 
 /// An answer as it came, and what else is needed to publish its token once more.
@@ -245,6 +249,11 @@ fn tag(what: &str, uid: &str, parts: &[&[u8]]) -> Tag {
 /// The hash of what a password grant sends.
 pub(super) fn password_tag(uid: &str, parts: &[&[u8]]) -> Tag {
     format!("{PASSWORD}{}", tag("password", uid, parts))
+}
+
+/// The hash of the credentials that a refresh token is sent with.
+pub(super) fn client_tag(uid: &str, parts: &[&[u8]]) -> Tag {
+    tag("client", uid, parts)
 }
 
 /// The hash of a refresh token.

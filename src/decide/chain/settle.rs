@@ -8,10 +8,12 @@ use crate::decide::observed::{Observed, SecretSeen};
 use crate::decide::rotation;
 use crate::decide::secret_write::SecretBody;
 use crate::oauth::error::{FailureClass, Reached};
-use crate::oauth::{HttpAnswer, Token, refresh};
+use crate::oauth::refresh::{self, Next};
+use crate::oauth::{HttpAnswer, Token};
 use crate::time::Span;
 
 use super::claim::{Claim, MOST_TRIES};
+use super::offer::{offered, sent_with};
 use super::record::{Answer, AnswerFacts, MadeFrom, Record, Refused};
 use super::spend::{Spend, With};
 use super::{Known, place};
@@ -36,13 +38,39 @@ pub struct Spent {
 /// The record once a token was granted: to be stored before anything else is done with the answer.
 pub fn kept(
     seen: &Observed,
+    spec: &Validated,
     spend: &Spend,
     token: &Token,
     answer: HttpAnswer,
     at: Moments,
 ) -> Record {
+    let next = refresh::next(&spec.client.response, &token.document);
+    let mut record = went_on(spend, next, at);
+    record.answer = Some(Answer {
+        facts: AnswerFacts {
+            sent: at.sent.millis(),
+            received: at.received.millis(),
+            draw: at.u,
+            status: answer.status,
+            content_type: answer.content_type,
+            made_from: made_from(seen),
+            client_secret_key: rotation::sent_key(seen),
+            handled_request: seen.resource.refresh_request.clone(),
+        },
+        body: answer.body,
+    });
+    record
+}
+
+/// The record after an answer that was a success and brought a refresh token, though its access token cannot be used: the
+/// refresh token is the only copy all the same. The answer before stays, since its access token may still be good.
+pub fn kept_of_unusable(spend: &Spend, brought: Next, at: Moments) -> Record {
+    went_on(spend, brought, at)
+}
+
+/// The chain after a success: with the refresh token that came of it, or the one that was sent.
+fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
     let mut record = spend.record.clone();
-    let next = refresh::next(&token.document);
     if let Some(seed) = &spend.begins {
         record.begin(seed.clone());
     }
@@ -65,19 +93,6 @@ pub fn kept(
         claim.open = false;
     }
     record.refused.retain(|refused| refused.token != spend.tag);
-    record.answer = Some(Answer {
-        facts: AnswerFacts {
-            sent: at.sent.millis(),
-            received: at.received.millis(),
-            draw: at.u,
-            status: answer.status,
-            content_type: answer.content_type,
-            made_from: made_from(seen),
-            client_secret_key: rotation::sent_key(seen),
-            handled_request: seen.resource.refresh_request.clone(),
-        },
-        body: answer.body,
-    });
     record
 }
 
@@ -85,6 +100,7 @@ fn made_from(seen: &Observed) -> MadeFrom {
     MadeFrom {
         inputs: seen.resource.inputs.clone(),
         credentials: seen.lent().unwrap_or_default(),
+        content: None,
     }
 }
 
@@ -94,7 +110,10 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     let is_refresh = matches!(spend.with, With::RefreshToken(_));
     let refused = |known: bool| Refused {
         token: spend.tag.clone(),
-        made_from: known.then(|| made_from(seen)),
+        made_from: known.then(|| MadeFrom {
+            content: sent_with(seen),
+            ..made_from(seen)
+        }),
     };
     let dead = match failure.reached {
         _ if !is_refresh => None,
@@ -109,7 +128,7 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     record.end(dead.clone());
     let failure = match dead {
         None => failure,
-        Some(refused) => ended(seen, spec, &refused, failure),
+        Some(refused) => ended(seen, spec, spend, &refused, failure),
     };
     Spent {
         record: Some(record),
@@ -142,7 +161,26 @@ fn once_more(failure: Failure) -> Spent {
 }
 
 /// The refresh token is not sent again: a password takes its place, or a person.
-fn ended(seen: &Observed, spec: &Validated, refused: &Refused, failure: Failure) -> Failure {
+fn ended(
+    seen: &Observed,
+    spec: &Validated,
+    spend: &Spend,
+    refused: &Refused,
+    failure: Failure,
+) -> Failure {
+    let known = refused.made_from.is_some();
+    if spend.begins.is_some() && spend.record.lives_without(&refused.token, seen) {
+        // Nobody needs to act: what was there before goes on.
+        let offer = offered(seen, spec).ok().flatten();
+        let (secret, key) = offer.map_or(("", ""), |offer| (offer.secret, offer.key));
+        return Failure {
+            class: FailureClass::Transient,
+            reason: Reason::NewRefreshTokenRefused.as_str(),
+            message: messages::refused_offer(seen, secret, key, known),
+            retry_after: None,
+            ..failure
+        };
+    }
     let password = spec
         .refreshing
         .as_ref()
@@ -158,7 +196,7 @@ fn ended(seen: &Observed, spec: &Validated, refused: &Refused, failure: Failure)
     Failure {
         class: FailureClass::NeedsPerson,
         reason: Reason::ReauthorizationRequired.as_str(),
-        message: messages::reauthorize(seen, refused.made_from.is_some()).message,
+        message: messages::reauthorize(seen, known).message,
         retry_after: None,
         ..failure
     }

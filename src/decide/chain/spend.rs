@@ -1,16 +1,16 @@
 //! What is sent next: a refresh token, a password, or nothing.
 
 use crate::api::validate::Validated;
-use crate::decide::observed::{Observed, SecretSeen};
+use crate::decide::observed::Observed;
 use crate::decide::rotation;
 use crate::inputs;
 use crate::oauth::refresh::{Origin, Refreshing};
-use crate::oauth::request::single_line;
 use crate::oauth::{Client, Credentials, CredentialsProblem};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 use super::claim::{Claim, Hold, hold};
+use super::offer::{Offer, offered, still_counts};
 use super::record::{Record, Refused, Tag, password_tag, token_tag};
 
 /// What is sent, and the claim that goes before it.
@@ -195,22 +195,6 @@ impl Claimed<'_> {
     }
 }
 
-/// Whether a refusal still stands: one by the provider does until spec or credentials change.
-fn still_counts(refused: &Refused, seen: &Observed) -> bool {
-    let Some(made_from) = &refused.made_from else {
-        return true;
-    };
-    let same_credentials = seen.lent().is_none_or(|version| {
-        // An edit of labels alone is noted with the failed attempt.
-        let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
-            attempt.credentials == version
-                || (attempt.content.is_some() && attempt.content == seen.whole_content())
-        });
-        made_from.credentials == version || noted
-    });
-    same_credentials && made_from.inputs == seen.resource.inputs
-}
-
 /// The refresh token that would be sent: one that is offered and new, else the chain's own.
 fn candidate(
     seen: &Observed,
@@ -219,14 +203,10 @@ fn candidate(
 ) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
     let uid = &seen.resource.uid;
     let offered = offered(seen, spec);
-    if let Ok(Some(token)) = &offered {
+    if let Ok(Some(Offer { token, .. })) = &offered {
         let tag = token_tag(uid, token);
         // One that was refused before stands in nobody's way while a chain is alive.
-        let refused = record
-            .refused
-            .iter()
-            .any(|refused| refused.token == tag && still_counts(refused, seen));
-        let in_the_way = refused && record.refresh_token.is_some();
+        let in_the_way = record.refuses(&tag, seen) && record.refresh_token.is_some();
         if !record.knows(&tag) && !in_the_way {
             let (token, begins) = (token.clone(), Some(tag.clone()));
             return Ok(Some(Candidate { token, tag, begins }));
@@ -239,42 +219,6 @@ fn candidate(
             begins: None,
         })),
         None => offered.map(|_| None),
-    }
-}
-
-/// The refresh token that somebody gave: in the login Secret, or else in the credentials.
-fn offered(
-    seen: &Observed,
-    spec: &Validated,
-) -> Result<Option<Secret>, (CredentialsProblem, String)> {
-    let key = &spec.client.keys.refresh_token;
-    let lent = |login: &&SecretSeen| super::place::is_lent(login);
-    let login = seen.chain.login.as_ref().filter(lent);
-    if let Some(login) = login
-        && let Some(token) = read(login, super::place::LOGIN_KEY)?
-    {
-        return Ok(Some(token));
-    }
-    seen.credentials
-        .as_ref()
-        .map_or(Ok(None), |credentials| read(credentials, key))
-}
-
-fn read(secret: &SecretSeen, key: &str) -> Result<Option<Secret>, (CredentialsProblem, String)> {
-    let told = |problem| (problem, secret.name.clone());
-    let key_named = || key.to_owned();
-    let Some(value) = secret.data.get(key) else {
-        return Ok(None);
-    };
-    let text = value
-        .expose()
-        .ok_or_else(|| told(CredentialsProblem::NotText { key: key_named() }))?;
-    match single_line(text) {
-        "" => Err(told(CredentialsProblem::Empty { key: key_named() })),
-        line if line.chars().any(char::is_control) => {
-            Err(told(CredentialsProblem::Control { key: key_named() }))
-        }
-        line => Ok(Some(Secret::from(line))),
     }
 }
 

@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::device::{self, Pace, Poll};
@@ -261,7 +261,8 @@ fn a_poll_means_what_rfc_8628_section_3_5_says() {
 
 #[test]
 fn a_refresh_token_is_taken_only_as_text_that_can_be_sent() {
-    assert!(refresh_token(&json!({"refresh_token": "r"})).is_some());
+    let shape = ResponseShape::default();
+    assert!(refresh_token(&shape, &Document(json!({"refresh_token": "r"}))).is_some());
     for document in [
         json!({}),
         json!({"refresh_token": null}),
@@ -269,6 +270,9 @@ fn a_refresh_token_is_taken_only_as_text_that_can_be_sent() {
         json!({"refresh_token": 1}),
         json!({"refresh_token": "a\nb"}),
     ] {
-        assert!(refresh_token(&document).is_none(), "{document}");
+        assert!(
+            refresh_token(&shape, &Document(document.clone())).is_none(),
+            "{document}"
+        );
     }
 }

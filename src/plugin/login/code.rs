@@ -185,7 +185,7 @@ async fn exchange(
             ))
         })?;
     }
-    consent(provider, &token.document.0)
+    consent(provider, &token.document)
 }
 
 /// The page of a login that worked.

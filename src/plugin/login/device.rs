@@ -24,7 +24,7 @@ pub(super) async fn run(
     show(&code, patience);
     let token = poll(provider, &code, patience).await?;
     storing.begin();
-    consent(provider, &token.document.0)
+    consent(provider, &token.document)
 }
 
 async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {

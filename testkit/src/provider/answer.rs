@@ -112,7 +112,7 @@ pub(crate) fn document(
         put(&mut document, "/token_type", json!(token_type));
     }
     if let Some(refresh_token) = &handout.refresh_token {
-        put(&mut document, "/refresh_token", json!(refresh_token));
+        put(&mut document, &shape.refresh_token, json!(refresh_token));
     }
     for field in &shape.times {
         put(

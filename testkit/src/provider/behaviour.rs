@@ -159,6 +159,8 @@ pub struct Shape {
     pub encoding: Encoding,
     /// Where the token stands; the empty pointer makes the token the whole document.
     pub access_token: String,
+    /// Where the refresh token stands, where there is one.
+    pub refresh_token: String,
     /// The value of `token_type`; `None` leaves it out.
     pub token_type: Option<String>,
     /// Every field that tells a time.
@@ -182,6 +184,7 @@ impl Default for Shape {
             content_type: None,
             encoding: Encoding::Json,
             access_token: "/access_token".to_owned(),
+            refresh_token: "/refresh_token".to_owned(),
             token_type: Some("Bearer".to_owned()),
             times: vec![TimeField::expires_in(Written::Number)],
             echo: Vec::new(),

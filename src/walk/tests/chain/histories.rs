@@ -18,6 +18,7 @@ fn fates() -> impl Strategy<Value = Vec<Sent>> {
         Sent::CrashAfter,
         Sent::Unavailable,
         Sent::InvalidClient,
+        Sent::Unusable,
     ]);
     prop::collection::vec(fate, 0..12)
 }
@@ -93,7 +94,7 @@ proptest! {
     #[test]
     fn where_no_answer_is_lost_after_it_was_given_nobody_ever_has_to_log_in_again(
         fates in prop::collection::vec(prop::sample::select(vec![
-            Sent::Answered, Sent::Unsent, Sent::Unavailable, Sent::InvalidClient,
+            Sent::Answered, Sent::Unsent, Sent::Unavailable, Sent::InvalidClient, Sent::Unusable,
         ]), 0..12),
         keeps in prop::collection::vec(prop::sample::select(vec![
             Fault::Fine, Fault::Conflict, Fault::Lost, Fault::Committed, Fault::Forbidden, Fault::Refused,
@@ -104,6 +105,37 @@ proptest! {
         scene.run(at(20_000));
         prop_assert!(is_ready(&scene), "{:?}", scene.condition("Stalled"));
         prop_assert!(scene.most_often() <= 1, "{:?}", scene.inner().chained.arrived);
+    }
+
+    #[test]
+    fn a_new_refresh_token_that_is_refused_ends_no_chain_whatever_goes_wrong_meanwhile(
+        fates in fates(), keeps in faults(), writes in faults(), looks in looks(),
+    ) {
+        let scene = scene(Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        scene.run(at(100));
+        scene.offer(Some("never-issued"));
+        {
+            let mut inner = scene.inner();
+            inner.chained.requests = fates.into();
+            inner.chained.keeps = keeps.into();
+            inner.writes = writes.into();
+            inner.looks = looks.into();
+        }
+        scene.run(at(20_000));
+        let lost = scene.inner().chained.lost;
+        let tried = |scene: &Scene| {
+            let arrived = &scene.inner().chained.arrived;
+            arrived.iter().filter(|token| *token == "never-issued").count()
+        };
+        let most = if lost > 0 { 2 } else { 1 };
+        prop_assert!(tried(&scene) <= most);
+        prop_assert!(lost > 0 || is_ready(&scene), "{:?}", scene.condition("Stalled"));
+        prop_assert!(is_ready(&scene) || is_stopped(&scene), "{:?}", scene.condition("Stalled"));
+        scene.calm();
+        let before = tried(&scene);
+        scene.restart();
+        scene.run(at(40_000));
+        prop_assert_eq!(tried(&scene), before, "it is tried again");
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn what_was_refused_is_tried_again_once_with_another_client() {
     scene.inner().chained.revoke();
     scene.run(at(50_000));
     scene.inner().password = "another".into();
+    scene.with_client_secret("another");
     let seed = "refresh-1";
     scene.offer(Some(seed));
     scene.run(at(60_000));

@@ -1,0 +1,127 @@
+//! The refresh token that somebody gave, and what became of one that the provider did not take.
+
+use crate::api::validate::Validated;
+use crate::decide::ClientSecret;
+use crate::decide::facts::relevant_content;
+use crate::decide::messages;
+use crate::decide::observed::{Observed, SecretSeen};
+use crate::oauth::CredentialsProblem;
+use crate::oauth::refresh::Origin;
+use crate::oauth::request::single_line;
+use crate::secret::Secret;
+
+use super::place::{self, LOGIN_KEY};
+use super::record::{Record, Refused, Tag, client_tag, token_tag};
+
+/// A refresh token that somebody gave.
+pub(super) struct Offer<'a> {
+    pub(super) token: Secret,
+    /// The Secret that holds it.
+    pub(super) secret: &'a str,
+    /// Its key there.
+    pub(super) key: &'a str,
+}
+
+/// What is wrong with a refresh token that somebody gave, and in which Secret.
+pub(super) type Unusable = (CredentialsProblem, String);
+
+/// The refresh token that somebody gave: in the login Secret, or else in the credentials.
+pub(super) fn offered<'a>(
+    seen: &'a Observed,
+    spec: &'a Validated,
+) -> Result<Option<Offer<'a>>, Unusable> {
+    let lent = |login: &&SecretSeen| place::is_lent(login);
+    let login = seen.chain.login.as_ref().filter(lent);
+    if let Some(login) = login
+        && let Some(offer) = read(login, LOGIN_KEY)?
+    {
+        return Ok(Some(offer));
+    }
+    match &seen.credentials {
+        Some(credentials) => read(credentials, &spec.client.keys.refresh_token),
+        None => Ok(None),
+    }
+}
+
+fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, Unusable> {
+    let told = |problem| (problem, secret.name.clone());
+    let key_named = || key.to_owned();
+    let Some(value) = secret.data.get(key) else {
+        return Ok(None);
+    };
+    let text = value
+        .expose()
+        .ok_or_else(|| told(CredentialsProblem::NotText { key: key_named() }))?;
+    match single_line(text) {
+        "" => Err(told(CredentialsProblem::Empty { key: key_named() })),
+        line if line.chars().any(char::is_control) => {
+            Err(told(CredentialsProblem::Control { key: key_named() }))
+        }
+        line => Ok(Some(Offer {
+            token: Secret::from(line),
+            secret: &secret.name,
+            key,
+        })),
+    }
+}
+
+/// A hash of what the client sends of its credentials besides the refresh token.
+pub(super) fn sent_with(seen: &Observed) -> Option<Tag> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    let of = |secret| relevant_content(seen, spec, secret);
+    let next = seen.next_content.map(|_| of(ClientSecret::Next));
+    let current = of(ClientSecret::Current);
+    let mut parts = vec![current.expose_bytes()];
+    parts.extend(next.as_ref().map(Secret::expose_bytes));
+    Some(client_tag(&seen.resource.uid, &parts))
+}
+
+/// Whether a refusal still stands: one by the provider does until the spec or what is sent of the credentials changes.
+pub(super) fn still_counts(refused: &Refused, seen: &Observed) -> bool {
+    let Some(made_from) = &refused.made_from else {
+        return true;
+    };
+    let same_credentials = match &made_from.content {
+        Some(content) => sent_with(seen).as_ref() == Some(content),
+        None => seen
+            .lent()
+            .is_none_or(|version| made_from.credentials == version),
+    };
+    same_credentials && made_from.inputs == seen.resource.inputs
+}
+
+impl Record {
+    /// Whether this refresh token was refused, and is not to be sent again as things stand.
+    pub(super) fn refuses(&self, token: &Tag, seen: &Observed) -> bool {
+        self.refused
+            .iter()
+            .any(|refused| refused.token == *token && still_counts(refused, seen))
+    }
+
+    /// Whether it holds a refresh token, other than this one, that may still be sent.
+    pub(super) fn lives_without(&self, token: &Tag, seen: &Observed) -> bool {
+        let own = self.refresh_token.as_ref();
+        let own = own.map(|own| token_tag(&seen.resource.uid, own));
+        own.is_some_and(|own| own != *token && !self.refuses(&own, seen))
+    }
+}
+
+/// What is to be said of a refresh token that somebody gave and the provider did not take, while the chain goes on without
+/// it; `None` where there is no such thing.
+pub(in crate::decide) fn refused_offer(seen: &Observed) -> Option<String> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    if spec.refreshing.as_ref()?.origin != Origin::Given {
+        return None;
+    }
+    let offer = offered(seen, spec).ok()??;
+    let record = seen.record()?.ok()?;
+    let tag = token_tag(&seen.resource.uid, &offer.token);
+    let refused = record
+        .refused
+        .iter()
+        .find(|refused| refused.token == tag && still_counts(refused, seen))?;
+    (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
+        let known = refused.made_from.is_some();
+        messages::refused_offer(seen, offer.secret, offer.key, known)
+    })
+}
