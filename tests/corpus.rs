@@ -1,4 +1,5 @@
-//! The seeds of the fuzz targets, as they are, cut, and with bytes changed: what the fuzzer begins with always holds.
+//! The seeds of the fuzz targets, as they are, cut, and with bytes changed: what the fuzzer begins with always holds. And
+//! what it found that leads elsewhere in the program, as it is.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 #[path = "../fuzz/targets.rs"]
@@ -7,12 +8,19 @@ mod targets;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
-        .join(target);
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    // One input a line, in base64.
+    let found = fs::read_to_string(fuzz.join("found").join(target)).unwrap();
+    for line in found.lines() {
+        run(&STANDARD.decode(line).unwrap());
+    }
+    assert!(found.lines().count() > 100, "{target} has found something");
     let mut seeds = 0;
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(fuzz.join("seeds").join(target)).unwrap() {
         let seed = fs::read(entry.unwrap().path()).unwrap();
         run(&seed);
         let step = (seed.len() / 40).max(1);
