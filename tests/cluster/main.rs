@@ -21,6 +21,7 @@ mod discovery;
 mod endpoint;
 mod exchange;
 mod expiries;
+mod federation;
 mod fleet;
 mod foreign;
 mod harness;

@@ -89,6 +89,9 @@ pub enum Authentication {
     ClientAssertion,
     /// A signed assertion as a bearer token in the `authorization` header, with no `grant_type`, as at GitHub.
     BearerAssertion,
+    /// `client_id` and a token of an issuer that the account trusts, as `client_assertion`, as at Entra ID (workload identity
+    /// federation).
+    Federated,
     /// Identifier and secret in headers of these names (lower case), as at Vipps.
     Headers {
         /// Header of the identifier.
@@ -108,14 +111,28 @@ pub struct Account {
     pub secret: String,
     /// The certificates that it may show: SHA-256 in hex, or subjects such as `CN=shop`; empty allows any that was shown.
     pub certificates: Vec<String>,
-    /// The public key of its assertions, as a JWK.
+    /// The public key of its assertions, as a JWK; of a federated client, its issuer's.
     pub public_jwk: Value,
+    /// Whose tokens stand for its secret.
+    pub federated: Option<Federated>,
     /// Names and passwords that it may use with the `password` grant.
     pub users: BTreeMap<String, String>,
     /// `grant_type`s it may use; empty allows all that the endpoint knows.
     pub grants: Vec<String>,
     /// Values it may ask for, by parameter (`audience`, `resource`); a parameter that is not here is free.
     pub allowed: BTreeMap<String, Vec<String>>,
+}
+
+/// Whose tokens a client may prove itself with: all three are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Federated {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// One of `aud`.
+    pub audience: String,
 }
 
 /// A rule for one parameter.

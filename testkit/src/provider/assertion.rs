@@ -48,6 +48,50 @@ pub(crate) struct Assertion {
     pub(crate) id: String,
 }
 
+/// A JWT, read and not yet believed.
+struct Jwt {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    message: String,
+    mac: Vec<u8>,
+}
+
+impl Jwt {
+    fn read(token: &str) -> Result<Jwt, String> {
+        let mut parts = token.split('.');
+        let (Some(head), Some(body), Some(mac), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("the assertion is not a JWT".to_owned());
+        };
+        match (object(head), object(body), URL_SAFE_NO_PAD.decode(mac)) {
+            (Some(header), Some(claims), Ok(mac)) => Ok(Jwt {
+                header,
+                claims,
+                message: format!("{head}.{body}"),
+                mac,
+            }),
+            _ => Err("the assertion is not base64url of JSON".to_owned()),
+        }
+    }
+
+    /// A claim that is text; empty where it is none.
+    fn claim(&self, name: &str) -> &str {
+        let text = self.claims.get(name).and_then(Value::as_str);
+        text.unwrap_or_default()
+    }
+
+    fn verify(&self, account: &Account) -> Result<(), String> {
+        let algorithm = self.header.get("alg").and_then(Value::as_str);
+        let algorithm = algorithm.unwrap_or_default();
+        if verifies(algorithm, account, self.message.as_bytes(), &self.mac) {
+            Ok(())
+        } else {
+            Err(format!("the assertion's signature is wrong ({algorithm})"))
+        }
+    }
+}
+
 /// Judges an assertion; why it is refused, in words.
 pub(crate) fn check(
     token: &str,
@@ -55,33 +99,16 @@ pub(crate) fn check(
     accounts: &[Account],
     now: Timestamp,
 ) -> Result<Assertion, String> {
-    let mut parts = token.split('.');
-    let (Some(head), Some(body), Some(mac), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err("the assertion is not a JWT".to_owned());
-    };
-    let (header, claims, mac) = match (object(head), object(body), URL_SAFE_NO_PAD.decode(mac)) {
-        (Some(header), Some(claims), Ok(mac)) => (header, claims, mac),
-        _ => return Err("the assertion is not base64url of JSON".to_owned()),
-    };
-    let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-    let issuer = claim("iss");
+    let jwt = Jwt::read(token)?;
+    let issuer = jwt.claim("iss");
     let account = accounts
         .iter()
         .find(|account| account.id == issuer)
         .ok_or("nobody is known by the assertion's iss")?;
-    let message = format!("{head}.{body}");
-    let algorithm = header
-        .get("alg")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if !verifies(algorithm, account, message.as_bytes(), &mac) {
-        return Err(format!("the assertion's signature is wrong ({algorithm})"));
-    }
+    jwt.verify(account)?;
     for (of, wanted, found) in [
-        ("header", &rule.header, &header),
-        ("claims", &rule.claims, &claims),
+        ("header", &rule.header, &jwt.header),
+        ("claims", &rule.claims, &jwt.claims),
     ] {
         for (name, value) in wanted {
             if found.get(name).unwrap_or(&Value::Null) != value {
@@ -89,11 +116,11 @@ pub(crate) fn check(
             }
         }
     }
-    if !rule.audiences.is_empty() && !rule.audiences.iter().any(|one| one == claim("aud")) {
+    if !rule.audiences.is_empty() && !rule.audiences.iter().any(|one| one == jwt.claim("aud")) {
         return Err("the assertion is for somebody else".to_owned());
     }
-    check_times(rule, &claims, now)?;
-    let id = claim("jti").to_owned();
+    check_times(rule, &jwt.claims, now)?;
+    let id = jwt.claim("jti").to_owned();
     if id.is_empty() {
         return Err("the assertion has no jti".to_owned());
     }
@@ -101,6 +128,30 @@ pub(crate) fn check(
         issuer: issuer.to_owned(),
         id,
     })
+}
+
+/// Judges a token of an issuer that an account trusts; why it is refused, in words.
+pub(crate) fn federated(token: &str, account: &Account, now: Timestamp) -> Result<(), String> {
+    let jwt = Jwt::read(token)?;
+    let trusted = account.federated.as_ref();
+    let trusted = trusted.ok_or("the client trusts no other issuer")?;
+    jwt.verify(account)?;
+    if jwt.claim("iss") != trusted.issuer || jwt.claim("sub") != trusted.subject {
+        return Err("iss or sub of the assertion is not the one that is trusted".to_owned());
+    }
+    let audience = Value::from(trusted.audience.as_str());
+    let is_meant = match jwt.claims.get("aud") {
+        Some(Value::Array(all)) => all.contains(&audience),
+        one => one == Some(&audience),
+    };
+    if !is_meant {
+        return Err("the assertion is for somebody else".to_owned());
+    }
+    let end = jwt.claims.get("exp").and_then(Value::as_i64);
+    if end.is_none_or(|end| end <= now.as_second()) {
+        return Err("the assertion is over".to_owned());
+    }
+    Ok(())
 }
 
 fn check_times(

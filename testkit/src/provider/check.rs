@@ -237,6 +237,11 @@ fn authenticate<'a>(
                     return signed.client(token, parameters);
                 }
             }
+            Authentication::Federated => {
+                if let Some(token) = first(parameters, "client_assertion") {
+                    return signed.federated(token, parameters);
+                }
+            }
             Authentication::BearerAssertion => {
                 let header = incoming.header("authorization").unwrap_or_default();
                 if let Some(token) = header.strip_prefix("Bearer ") {
@@ -299,15 +304,29 @@ impl<'a> Signed<'a> {
         parameters: &Parameters,
     ) -> Result<(String, Option<&'a Account>), Refused> {
         let refusal = &self.accepts.refusals.client;
-        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        if first(parameters, "client_assertion_type") != Some(kind) {
-            return refuse(refusal, "client_assertion_type is missing or wrong");
-        }
+        is_jwt(parameters, refusal)?;
         let (client, account) = self.by(token, refusal)?;
         if first(parameters, "client_id").is_some_and(|id| id != client) {
             return refuse(refusal, "client_id is not who signed the assertion");
         }
         Ok((client, account))
+    }
+
+    /// RFC 7523 section 2.2, with the token of another issuer; `client_id` says for whom.
+    fn federated(
+        &mut self,
+        token: &str,
+        parameters: &Parameters,
+    ) -> Result<(String, Option<&'a Account>), Refused> {
+        let refusal = &self.accepts.refusals.client;
+        is_jwt(parameters, refusal)?;
+        let id = first(parameters, "client_id").unwrap_or_default();
+        let mut accounts = self.accepts.clients.iter();
+        let Some(account) = accounts.find(|account| account.id == id) else {
+            return refuse(refusal, "the client is not known");
+        };
+        assertion::federated(token, account, self.now).map_err(|why| refused(refusal, &why))?;
+        Ok((id.to_owned(), Some(account)))
     }
 
     /// RFC 7523 section 2.1.
@@ -317,6 +336,14 @@ impl<'a> Signed<'a> {
             Some(token) => self.by(token, &refusals.credentials),
             None => refuse(&refusals.malformed, "assertion is missing"),
         }
+    }
+}
+
+fn is_jwt(parameters: &Parameters, refusal: &Refusal) -> Result<(), Refused> {
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    match first(parameters, "client_assertion_type") == Some(kind) {
+        true => Ok(()),
+        false => refuse(refusal, "client_assertion_type is missing or wrong"),
     }
 }
 

@@ -32,7 +32,9 @@ use crate::tls::{Authority, ClientCertificates, Identity};
 use crate::{Context, Error, Result};
 use state::{Endpoint, State, Tls};
 
-pub use accepts::{Accepts, Account, Authentication, BodyFormat, ParameterRule, Refusal, Refusals};
+pub use accepts::{
+    Accepts, Account, Authentication, BodyFormat, Federated, ParameterRule, Refusal, Refusals,
+};
 pub use assertion::AssertionRule;
 pub use behaviour::{
     Behaviour, Encoding, Lifetime, RefreshTokens, Shape, TimeField, TimeOf, TimeUnit, TokenForm,

@@ -1,6 +1,7 @@
 //! The providers that the first users have, as behaviours.
 
 mod clients;
+mod others;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,6 +11,8 @@ use serde_json::json;
 use super::Script;
 use super::accepts::{Accepts, Authentication, BodyFormat, ParameterRule, Refusal, Refusals};
 use super::behaviour::{Behaviour, Lifetime, Shape, TimeField, TimeOf, TimeUnit, Tokens, Written};
+
+pub use others::{entra_federated, keycloak_exchange, saml_bearer};
 
 /// One of the first four providers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
