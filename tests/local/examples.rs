@@ -1,0 +1,305 @@
+//! Files of `examples/` as they lie there, but for address, trust and keys: each gets a token from a provider that is strict
+//! about what the file is an example of.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+use testkit::jose;
+use testkit::provider::{
+    Account, Authentication, Behaviour, Fault, Lifetimes, Preset, RefreshTokens, TokenForm,
+};
+use testkit::tls::{Authority, ClientCertificates, Leaf};
+
+use crate::rig::{PATH, Rig};
+
+/// The examples that are run here.
+const HERE: [&str; 6] = [
+    "entra-certificate",
+    "feide-login",
+    "issuer",
+    "mutual-tls",
+    "refresh-token",
+    "salesforce",
+];
+/// Those that are run in a cluster, by the file of `tests/` in which they are named.
+const ELSEWHERE: [(&str, &[&str]); 4] = [
+    (
+        "cluster/providers.rs",
+        &[
+            "barentswatch",
+            "barentswatch-password",
+            "bokbasen",
+            "bokbasen-json",
+            "kongsberg",
+            "feide",
+        ],
+    ),
+    (
+        "cluster/assertions.rs",
+        &[
+            "google",
+            "maskinporten",
+            "github-app",
+            "okta",
+            "auth0",
+            "keycloak",
+        ],
+    ),
+    (
+        "cluster/federation.rs",
+        &["entra-federated", "keycloak-exchange", "saml-bearer"],
+    ),
+    ("docs/commands.rs", &["smallest"]),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_example_is_run_somewhere() {
+    let there: BTreeSet<String> = crate::rig::names(&root().join("examples"))
+        .into_iter()
+        .map(|name| name.trim_end_matches(".yaml").to_owned())
+        .collect();
+    let mut run: BTreeSet<String> = HERE.map(str::to_owned).into();
+    for (file, names) in ELSEWHERE {
+        let text = fs::read_to_string(root().join("tests").join(file)).unwrap();
+        for name in names {
+            let is_named =
+                text.contains(&format!("\"{name}\"")) || text.contains(&format!("/{name}.yaml"));
+            assert!(is_named, "{file} does not run {name}");
+            run.insert((*name).to_owned());
+        }
+    }
+    assert_eq!(there, run);
+}
+
+/// A provider, and one example at it in place of what is there otherwise.
+struct Stand {
+    rig: Rig,
+    name: &'static str,
+    text: String,
+}
+
+impl Stand {
+    /// `url` is the file's address, on its line as `tokenURL: URL`; `behaviour` is what the provider does.
+    fn new(name: &'static str, url: &str, behaviour: Behaviour) -> Stand {
+        let rig = Rig::new(3600.0);
+        rig.provider.set(PATH, behaviour);
+        rig.remove("books.yaml");
+        rig.remove("credentials.yaml");
+        let file = root().join(format!("examples/{name}.yaml"));
+        let text = fs::read_to_string(file).unwrap();
+        let host = url::Url::parse(url).unwrap().host_str().unwrap().to_owned();
+        let mut stand = Stand { rig, name, text };
+        stand.replace(
+            &format!("allowed-hosts: {host}"),
+            "allowed-hosts: 127.0.0.1",
+        );
+        let at = stand.rig.provider.url(PATH);
+        let trusted = format!("caBundle: {{configMapName: ca}}\n    tokenURL: {at}");
+        if stand.text.contains("tokenURL") {
+            stand.replace(&format!("tokenURL: {url}"), &trusted);
+        }
+        stand
+    }
+
+    /// Replaces what must be there.
+    fn replace(&mut self, what: &str, with: &str) {
+        assert!(self.text.contains(what), "{}: {what}", self.name);
+        self.text = self.text.replace(what, with);
+    }
+
+    /// Puts a PEM document in the place of the one under this key.
+    fn put(&mut self, key: &str, pem: &str) {
+        let (before, rest) = self.text.split_once(&format!("  {key}: |\n")).unwrap();
+        let kept = rest.lines().skip_while(|line| line.starts_with("    "));
+        let indented = pem.lines().map(|line| format!("    {line}"));
+        let lines: Vec<String> = indented.chain(kept.map(str::to_owned)).collect();
+        self.text = format!("{before}  {key}: |\n{}\n", lines.join("\n"));
+    }
+
+    /// Runs it to its end; the published token, and the other keys of its folder.
+    async fn runs(&self, secret: &str) -> (String, Vec<String>) {
+        self.rig.write("example.yaml", &self.text);
+        let (code, text) = self.rig.once().await;
+        assert_eq!(code, 0, "{}: {text}", self.name);
+        for request in self.rig.provider.requests_to(PATH) {
+            assert_eq!(request.refused, None, "{}", self.name);
+        }
+        let folder = self.rig.output().join("default").join(secret);
+        let token = fs::read_to_string(folder.join("access_token")).unwrap();
+        assert!(self.rig.is_valid(&token), "{}", self.name);
+        let mut keys = crate::rig::names(&folder);
+        keys.retain(|key| !key.starts_with(".."));
+        (token, keys)
+    }
+}
+
+/// A certificate of a key, and the SHA-256 of it.
+fn certificate(key: &str, folder: &Path) -> (String, Vec<u8>) {
+    let file = folder.join("key.pem");
+    fs::write(&file, key).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-new", "-subj", "/CN=test", "-days", "2"]);
+    let made = openssl.arg("-key").arg(&file).output().unwrap();
+    assert!(made.status.success());
+    let pem = String::from_utf8(made.stdout).unwrap();
+    let inner: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(inner).unwrap();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &der);
+    (pem, digest.as_ref().to_vec())
+}
+
+#[tokio::test]
+async fn entra_takes_an_assertion_that_names_its_certificate() {
+    let url =
+        "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/oauth2/v2.0/token";
+    let keys = jose::make("rsa").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (pem, sha256) = certificate(&keys.pkcs8, folder.path());
+    let mut behaviour = Behaviour::living(3600.0);
+    behaviour.accepts.authentication = vec![Authentication::ClientAssertion];
+    behaviour.accepts.clients = vec![Account {
+        id: "11111111-1111-1111-1111-111111111111".to_owned(),
+        public_jwk: keys.public_jwk.clone(),
+        ..Account::default()
+    }];
+    behaviour.accepts.scopes = vec!["https://graph.microsoft.com/.default".to_owned()];
+    let rule = &mut behaviour.accepts.assertion;
+    let header = json!({"alg": "PS256", "x5t#S256": URL_SAFE_NO_PAD.encode(sha256)});
+    rule.header = header.as_object().unwrap().clone();
+    let mut stand = Stand::new("entra-certificate", url, behaviour);
+    stand.put("tls.crt", &pem);
+    stand.put("tls.key", &keys.pkcs8);
+    stand.rig.provider.update(PATH, |behaviour| {
+        behaviour.accepts.assertion.audiences = vec![stand.rig.provider.url(PATH)];
+    });
+    stand.runs("entra-certificate-token").await;
+}
+
+#[tokio::test]
+async fn feide_refreshes_what_a_login_brought() {
+    let mut behaviour = Preset::Feide.behaviour(Lifetimes::Real);
+    behaviour.accepts.grants = vec!["refresh_token".to_owned()];
+    behaviour.refresh_tokens = RefreshTokens {
+        issue: true,
+        rotate: true,
+        grace_seconds: 0.0,
+    };
+    let url = "https://auth.dataporten.no/oauth/token";
+    let mut stand = Stand::new("feide-login", url, behaviour);
+    stand.rig.write("example.yaml", &stand.text);
+    let (code, text) = stand.rig.once().await;
+    assert_eq!((code, stand.rig.requests()), (1, 0), "{text}");
+    assert!(text.contains("AwaitingLogin"), "{text}");
+    let token = stand
+        .rig
+        .provider
+        .issue_refresh_token(PATH, "your-client-id");
+    // As a login writes it.
+    stand.text += &format!(
+        "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: feide-login-login\n  labels: {{oauthclient.dev/credentials: 'true'}}\n  annotations: {{oauthclient.dev/allowed-hosts: 127.0.0.1}}\nstringData: {{client_id: your-client-id, refresh_token: {token}}}\n"
+    );
+    stand.runs("feide-login-token").await;
+    let sent = stand.rig.provider.requests_to(PATH).remove(0);
+    assert_eq!(sent.form_value("refresh_token"), Some(token));
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_the_credentials_is_the_first() {
+    let mut behaviour = Behaviour::living(3600.0);
+    behaviour.accepts.grants = vec!["refresh_token".to_owned()];
+    behaviour.refresh_tokens = RefreshTokens {
+        issue: true,
+        rotate: true,
+        grace_seconds: 0.0,
+    };
+    let url = "https://auth.example.com/oauth/token";
+    let mut stand = Stand::new("refresh-token", url, behaviour);
+    let first = stand
+        .rig
+        .provider
+        .issue_refresh_token(PATH, "your-client-id");
+    stand.replace("your-first-refresh-token", &first);
+    stand.runs("reports-token").await;
+}
+
+#[tokio::test]
+async fn an_issuer_is_discovered_for_the_hosts_that_are_allowed() {
+    let issuer = "https://auth.example.com/realms/shop";
+    let mut stand = Stand::new("issuer", issuer, Behaviour::living(3600.0));
+    let provider = &stand.rig.provider;
+    let (own, token) = (provider.url("/realms/shop"), provider.url(PATH));
+    let document = Fault::Answer {
+        status: 200,
+        content_type: "application/json".into(),
+        body: json!({"issuer": own, "token_endpoint": token, "revocation_endpoint": token})
+            .to_string(),
+        headers: Vec::new(),
+    };
+    provider.set(
+        "/.well-known/oauth-authorization-server/realms/shop",
+        Behaviour::default().with_fault(document),
+    );
+    let trusted = format!("caBundle: {{configMapName: ca}}\n    issuerURL: {own}");
+    stand.replace(&format!("issuerURL: {issuer}"), &trusted);
+    stand.runs("by-issuer-token").await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_all_that_a_client_needs() {
+    let authority = Authority::new("of clients").unwrap();
+    let mut behaviour = Behaviour::living(3600.0);
+    behaviour.accepts.authentication = vec![Authentication::Certificate];
+    behaviour.accepts.clients = vec![Account {
+        id: "bookshop".to_owned(),
+        certificates: vec!["CN=bookshop".to_owned()],
+        ..Account::default()
+    }];
+    let url = "https://auth.example.com/oauth/token";
+    let mut stand = Stand::new("mutual-tls", url, behaviour);
+    let asked = ClientCertificates::Of(authority.pem());
+    stand.rig.provider.ask_for_certificates(asked).unwrap();
+    let identity = authority.issue_client(Leaf::Good, "bookshop").unwrap();
+    stand.replace("your certificate and its chain, in PEM", "|\n    x");
+    stand.replace("your private key, in PEM", "|\n    x");
+    stand.put("tls.crt", &identity.certificate_pem);
+    stand.put("tls.key", &identity.key_pem);
+    stand.runs("bookshop-token").await;
+}
+
+#[tokio::test]
+async fn salesforce_tells_an_address_and_its_token_tells_its_end() {
+    let mut behaviour = Behaviour::living(1800.0);
+    behaviour.accepts.authentication = vec![Authentication::Post];
+    behaviour.accepts.clients = vec![Account {
+        id: "your-consumer-key".to_owned(),
+        secret: "your-consumer-secret".to_owned(),
+        ..Account::default()
+    }];
+    behaviour.tokens.form = TokenForm::Jwt;
+    behaviour.shape.times = Vec::new();
+    let address = json!("https://your-domain.my.salesforce.com");
+    behaviour.shape.extra.insert("instance_url".into(), address);
+    let url = "https://your-domain.my.salesforce.com/services/oauth2/token";
+    let stand = Stand::new("salesforce", url, behaviour);
+    let (_, keys) = stand.runs("salesforce-token").await;
+    assert_eq!(keys, ["access_token", "instance_url"]);
+    let folder = stand.rig.output().join("default/salesforce-token");
+    let told = fs::read_to_string(folder.join("instance_url")).unwrap();
+    assert_eq!(told, "https://your-domain.my.salesforce.com");
+    // Half an hour, as the token says, and not the hour that is assumed otherwise.
+    let line = stand
+        .rig
+        .start(&[])
+        .line(&["salesforce", "next refresh"])
+        .await;
+    assert!(line.contains("(in 2") || line.contains("(in 1"), "{line}");
+}
