@@ -375,6 +375,14 @@ impl Tokens {
         let owner = secret.owners.iter().find(ours)?;
         Some(Key::new(namespace, &owner.name))
     }
+
+    /// Of a token that is not lent no other watch tells those who would ask with it; what they wait for is now that it is lent.
+    fn tell_users(&self, namespace: &str, name: &str) {
+        let users = lock(&self.shared.index).users(secret_id(namespace, name));
+        for user in users {
+            self.shared.changed(&user, Cause::Look);
+        }
+    }
 }
 
 impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
@@ -405,6 +413,9 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
                 match token_facts(&secret) {
                     Some(facts) => self.shared.changed(&key, Cause::Token(Some(facts))),
                     None => self.shared.changed(&key, Cause::Look),
+                }
+                if !secret.has_label(CREDENTIALS_LABEL, "true") {
+                    self.tell_users(&namespace, &secret.name);
                 }
             }
         }

@@ -3,11 +3,11 @@
 use serde_json::Value;
 use testkit::provider::Behaviour;
 
-use super::harness::{Stage, Start, deploy, living};
+use super::harness::{PATH, Stage, Start, deploy, living};
 
-const AUDIENCE: &str = "api://exchange";
+pub const AUDIENCE: &str = "api://exchange";
 
-fn any_grant() -> Behaviour {
+pub fn any_grant() -> Behaviour {
     let mut behaviour = living(3600.0);
     behaviour.accepts.grants.clear();
     behaviour
@@ -19,10 +19,34 @@ fn exchange(subject: &str) -> String {
     )
 }
 
-fn of_account(name: &str) -> String {
+pub fn of_account(name: &str) -> String {
     exchange(&format!(
         "{{serviceAccountToken: {{serviceAccountName: {name}, audience: \"{AUDIENCE}\"}}}}"
     ))
+}
+
+impl Stage {
+    /// The right to make tokens of this namespace's ServiceAccounts, for the operator of `deploy/`.
+    pub async fn may_make_tokens(&self) {
+        let folder = deploy().join("service-account-tokens/namespaced");
+        self.kubectl(&["apply", "-k", folder.to_str().unwrap()])
+            .await;
+    }
+
+    /// A ServiceAccount that lends itself for this audience.
+    pub async fn lent_account(&self, name: &str, audience: &str) {
+        self.kubectl(&["create", "serviceaccount", name]).await;
+        self.lends(name, audience, "127.0.0.1").await;
+    }
+
+    /// What a ServiceAccount lends itself for from now on.
+    pub async fn lends(&self, name: &str, audiences: &str, hosts: &str) {
+        let audiences = format!("oauthclient.dev/allowed-audiences={audiences}");
+        let hosts = format!("oauthclient.dev/allowed-hosts={hosts}");
+        let args = ["annotate", "--overwrite", "serviceaccount", name];
+        self.kubectl(&[&args[..], &[&audiences, &hosts]].concat())
+            .await;
+    }
 }
 
 /// The subject tokens that reached the provider.
@@ -63,10 +87,7 @@ async fn a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good
     assert!(told.contains(&command), "{told}");
 
     // What the message says to apply.
-    let folder = deploy().join("service-account-tokens/namespaced");
-    stage
-        .kubectl(&["apply", "-k", folder.to_str().unwrap()])
-        .await;
+    stage.may_make_tokens().await;
     stage.resource("kept", &of_account("kept")).await;
     stage.resource("none", &of_account("none")).await;
     stage
@@ -81,11 +102,8 @@ async fn a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good
         "nothing was sent before all is in place"
     );
 
-    let audiences = format!("oauthclient.dev/allowed-audiences=other,{AUDIENCE}");
-    let hosts = "oauthclient.dev/allowed-hosts=127.0.0.1";
-    stage
-        .kubectl(&["annotate", "serviceaccount", "lent", &audiences, hosts])
-        .await;
+    let audiences = format!("other,{AUDIENCE}");
+    stage.lends("lent", &audiences, "127.0.0.1").await;
     stage.wait_ready("main").await;
     let sent = subjects(&stage);
     assert_eq!(sent.len(), 1);
@@ -112,10 +130,16 @@ async fn a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both() {
     stage
         .wait_for("second", "Reconciling", "True", "ReferenceNotFound")
         .await;
+    // It is looked at before it has a token, and again when it has one.
+    let slow = |ms| stage.provider.update(PATH, |to| to.latency_ms = ms);
+    slow(3000);
     stage.resource("first", "").await;
-    stage
-        .wait_for("second", "Reconciling", "True", "ReferenceNotLent")
-        .await;
+    for reason in ["ReferenceNotReady", "ReferenceNotLent"] {
+        stage
+            .wait_for("second", "Reconciling", "True", reason)
+            .await;
+    }
+    slow(0);
     stage.apply(&lent).await;
     stage.wait_ready("second").await;
     assert_eq!(stage.requests(), 2);
