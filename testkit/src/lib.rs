@@ -9,6 +9,7 @@ pub mod deploy;
 mod error;
 pub mod fault_proxy;
 pub mod jose;
+pub mod leaks;
 pub mod metrics;
 pub mod net;
 pub mod oidc;

@@ -106,7 +106,8 @@ pub enum Fault {
         /// `error`.
         code: String,
     },
-    /// These bytes as body; `{{token}}` in it is replaced by a token that is issued for the request.
+    /// These bytes as body; `{{token}}` in it is replaced by a token that is issued for the request, `{{request}}` by what the
+    /// request sent: target, `authorization` and body.
     Answer {
         /// The status.
         status: u16,
@@ -179,6 +180,8 @@ impl Fault {
 
 /// What [`Fault::Answer`] replaces by a token.
 pub const TOKEN_MARK: &str = "{{token}}";
+/// What [`Fault::Answer`] replaces by what was sent.
+pub const REQUEST_MARK: &str = "{{request}}";
 
 /// Where in a token something stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

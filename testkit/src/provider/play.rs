@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer::{self, Answer};
 use super::behaviour::{Encoding, Shape};
-use super::fault::{Fault, Place, TOKEN_MARK};
+use super::fault::{Fault, Place, REQUEST_MARK, TOKEN_MARK};
 use super::wire::{Incoming, Wire};
 
 /// What becomes of the connection.
@@ -214,9 +214,7 @@ fn plain(fault: &Fault, incoming: &Incoming) -> Answer {
         Fault::Error { status, code, description, echo, retry_after } => {
             let mut text = description.clone().unwrap_or_default();
             if *echo {
-                let authorization = incoming.header("authorization").unwrap_or_default();
-                let body = String::from_utf8_lossy(&incoming.body);
-                text.push_str(&format!(" target={} authorization={authorization} body={body}", incoming.target));
+                text.push_str(&repeated(incoming));
             }
             let mut document = json!({"error": code});
             if !text.is_empty() {
@@ -235,12 +233,22 @@ fn plain(fault: &Fault, incoming: &Incoming) -> Answer {
             status: *status,
             content_type: content_type.clone(),
             headers: headers.clone(),
-            body: body.clone().into_bytes(),
+            body: body.replace(REQUEST_MARK, &repeated(incoming)).into_bytes(),
             chunked: false,
         },
         // Everything else is played by `play` or shows a token.
         _ => Answer { status: 500, ..Answer::default() },
     }
+}
+
+/// All that a request sent that is secret, as careless servers repeat it.
+fn repeated(incoming: &Incoming) -> String {
+    let authorization = incoming.header("authorization").unwrap_or_default();
+    let body = String::from_utf8_lossy(&incoming.body);
+    format!(
+        " target={} authorization={authorization} body={body}",
+        incoming.target
+    )
 }
 
 fn retry(answer: Answer, retry_after: Option<&str>) -> Answer {
