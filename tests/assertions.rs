@@ -312,7 +312,7 @@ async fn an_independent_server_takes_private_key_jwt_by_every_algorithm_and_clie
         secret: SECRET.to_owned(),
         method: oidc::Method::ClientSecretJwt,
         algorithm: Some(algorithm.to_owned()),
-        public_jwk: None,
+        ..oidc::Client::default()
     }));
     let options = oidc::Options {
         clients,

@@ -1,13 +1,17 @@
 // An independent OAuth server on loopback, for the tests. It is told what to do by one JSON document in OIDC_PROVIDER_CONFIG:
 //   clients             [{client_id, client_secret, token_endpoint_auth_method, and for assertions jwks,
-//                       token_endpoint_auth_signing_alg}]
+//                       token_endpoint_auth_signing_alg; for mutual TLS tls_client_auth_subject_dn, or certificate as PEM}]
 //   lifetimeSeconds     how long access tokens live
 //   resourceIndicators  true: `resource` (RFC 8707) is understood and becomes the audience; false: it is ignored
 //   scopes              the scopes there are
 //   login               true: people log in for every client, by browser and by device, and get refresh tokens
 //   rotate              true: a refresh token works once
 //   tls                 {cert, key} as PEM; without it, plain HTTP
+//   clientAuthority     PEM: a second port asks for client certificates, and its discovery document names it as alias (RFC 8705
+//                       section 5); who shows one signed by this authority is authorized, all others are let in too
 // It prints one JSON line when it is ready, and one for every token that it grants or refuses.
+// POST /testkit/consent?client_id=ID answers with a refresh token, as if a person had consented.
+import { X509Certificate } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import { Provider, errors } from 'oidc-provider';
@@ -16,8 +20,15 @@ const config = JSON.parse(process.env.OIDC_PROVIDER_CONFIG);
 const say = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+// A client of `self_signed_tls_client_auth` is known by its certificate, which oidc-provider takes as the x5c of a key.
+function known({ certificate, ...client }) {
+  if (!certificate) return client;
+  const parsed = new X509Certificate(certificate);
+  const key = { ...parsed.publicKey.export({ format: 'jwk' }), x5c: [parsed.raw.toString('base64')] };
+  return { ...client, jwks: { keys: [key] } };
+}
 const clients = config.clients.map((client) => ({
-  ...client,
+  ...known(client),
   ...(config.login
     ? {
         grant_types: ['client_credentials', 'authorization_code', 'refresh_token', DEVICE],
@@ -36,17 +47,31 @@ const clients = config.clients.map((client) => ({
 }));
 
 // The issuer holds the port, so the port comes first.
+async function listening(server) {
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
+}
 const server = config.tls ? https.createServer(config.tls) : http.createServer();
-await new Promise((resolve, reject) => {
-  server.once('error', reject);
-  server.listen(0, '127.0.0.1', resolve);
-});
-const issuer = `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
+const issuer = await listening(server);
+const asking = config.clientAuthority
+  ? https.createServer({ ...config.tls, ca: config.clientAuthority, requestCert: true, rejectUnauthorized: false })
+  : undefined;
+const mutual = asking && (await listening(asking));
+const shown = (ctx) => (ctx.socket.getPeerX509Certificate ? ctx.socket.getPeerX509Certificate() : undefined);
 
 const provider = new Provider(issuer, {
   clients,
   scopes: config.login ? ['openid', 'offline_access', ...config.scopes] : config.scopes,
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+  clientAuthMethods: [
+    'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none',
+    ...(asking ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+  ],
+  discovery: asking
+    ? { mtls_endpoint_aliases: { token_endpoint: `${mutual}/token`, revocation_endpoint: `${mutual}/token/revocation` } }
+    : {},
   enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA'] },
   ttl: { ClientCredentials: config.lifetimeSeconds, AccessToken: config.lifetimeSeconds, DeviceCode: 600 },
   ...(config.login
@@ -63,6 +88,16 @@ const provider = new Provider(issuer, {
     deviceFlow: { enabled: config.login },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true },
+    mTLS: {
+      enabled: Boolean(asking),
+      certificateBoundAccessTokens: true,
+      selfSignedTlsClientAuth: true,
+      tlsClientAuth: true,
+      getCertificate: (ctx) => shown(ctx)?.toString(),
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) =>
+        property === 'tls_client_auth_subject_dn' && shown(ctx).subject.trim() === expected,
+    },
     resourceIndicators: {
       enabled: config.resourceIndicators,
       getResourceServerInfo(_ctx, resource) {
@@ -108,13 +143,30 @@ async function interaction(request, response) {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
 }
 
+// A refresh token of a consent that nobody was asked for.
+async function consent(request, response) {
+  const clientId = new URL(request.url, issuer).searchParams.get('client_id');
+  const client = await provider.Client.find(clientId);
+  const grant = new provider.Grant({ accountId: 'a-person', clientId });
+  grant.addOIDCScope(client.scope);
+  const grantId = await grant.save();
+  const token = new provider.RefreshToken({
+    accountId: 'a-person', client, grantId, gty: 'authorization_code', rotations: 0, scope: client.scope,
+  });
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ refresh_token: await token.save() }));
+}
+
 const callback = provider.callback();
+const own = { '/interaction/': interaction, '/testkit/consent': consent };
 server.on('request', (request, response) => {
-  if (!request.url.startsWith('/interaction/')) return callback(request, response);
-  return interaction(request, response).catch((error) => {
+  const found = Object.keys(own).find((path) => request.url.startsWith(path));
+  if (!found) return callback(request, response);
+  return own[found](request, response).catch((error) => {
     say({ event: 'broken', error: String(error) });
     response.statusCode = 500;
     response.end(String(error));
   });
 });
+asking?.on('request', callback);
 say({ issuer, token_endpoint: `${issuer}/token`, introspection_endpoint: `${issuer}/token/introspection` });

@@ -8,13 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 use crate::process::Process;
 use crate::tls::{self, Authority};
 use crate::{Context, Error, Result, cache, wait};
+
+mod client;
+
+pub use client::{Client, Method};
 
 /// All that is installed and started, by file name.
 const FILES: [(&str, &str); 4] = [
@@ -38,59 +43,11 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// How long one question to it may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How a client authenticates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    #[default]
-    /// HTTP Basic, form-encoded before base64; nothing else is accepted from this client.
-    ClientSecretBasic,
-    /// In the body; nothing else is accepted from this client.
-    ClientSecretPost,
-    /// An assertion signed with the secret (OpenID Connect Core section 9).
-    ClientSecretJwt,
-    /// An assertion signed with a private key; its public key is [`Client::public_jwk`].
-    PrivateKeyJwt,
-}
-
-/// A client that the server knows.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Client {
-    /// Its identifier: printable ASCII (RFC 6749 appendix A.1).
-    #[serde(rename = "client_id")]
-    pub id: String,
-    /// Its secret: printable ASCII.
-    #[serde(rename = "client_secret", skip_serializing_if = "String::is_empty")]
-    pub secret: String,
-    /// How it authenticates.
-    #[serde(rename = "token_endpoint_auth_method")]
-    pub method: Method,
-    /// How its assertions must be signed; any way by default.
-    #[serde(
-        rename = "token_endpoint_auth_signing_alg",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub algorithm: Option<String>,
-    /// The public key of [`Method::PrivateKeyJwt`].
-    #[serde(
-        rename = "jwks",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "as_set"
-    )]
-    pub public_jwk: Option<Value>,
-}
-
-fn as_set<S: serde::Serializer>(
-    key: &Option<Value>,
-    to: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    json!({"keys": [key]}).serialize(to)
-}
-
 /// What the server does.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The clients there are, for `client_credentials` and, with `login`, for people.
+    /// The clients there are, for `client_credentials` and, with `login`, for people. Where one authenticates by certificate,
+    /// the server must have an authority, and asks for certificates at the aliases that its document names (RFC 8705 section 5).
     pub clients: Vec<Client>,
     /// How long access tokens live, seconds; 600 by default.
     pub lifetime_seconds: u32,
@@ -170,13 +127,20 @@ impl OidcProvider {
         let identity = authority
             .map(|authority| authority.issue_for_loopback(None))
             .transpose()?;
+        let mutual = options
+            .clients
+            .iter()
+            .any(|client| client.method.is_mutual());
+        let ca_pem = authority.map(Authority::pem).unwrap_or_default();
+        let clients: Vec<Value> = options.clients.iter().map(Client::metadata).collect();
         let config = json!({
-            "clients": options.clients,
+            "clients": clients,
             "lifetimeSeconds": options.lifetime_seconds,
             "resourceIndicators": options.resource_indicators,
             "scopes": options.scopes,
             "login": options.login,
             "rotate": options.rotate,
+            "clientAuthority": mutual.then_some(&ca_pem),
             "tls": identity.map(|identity| json!({"cert": identity.certificate_pem, "key": identity.key_pem})),
         });
         let folder = tempfile::tempdir().context(|| "cannot make a folder for oidc-provider")?;
@@ -208,7 +172,7 @@ impl OidcProvider {
             ready,
             folder,
             first_client: options.clients.first().cloned(),
-            ca_pem: authority.map(Authority::pem).unwrap_or_default(),
+            ca_pem,
             _process: process,
         })
     }
@@ -243,44 +207,63 @@ impl OidcProvider {
     /// # Errors
     /// When it has no client, or does not answer with a document.
     pub async fn introspect(&self, token: &str) -> Result<Value> {
-        let what = || "cannot ask oidc-provider about a token";
         let client = self
             .first_client
             .as_ref()
             .context(|| "oidc-provider has no client to ask as")?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&self.ca_pem)?)
-            .no_proxy()
-            .timeout(ANSWER_DEADLINE)
-            .build()
-            .context(what)?;
-        let request = http.post(&self.ready.introspection_endpoint);
-        let (id, secret) = (client.id.as_str(), client.secret.as_str());
-        let request = match client.method {
-            Method::ClientSecretJwt | Method::PrivateKeyJwt => {
-                return Err(Error::new("only a client with a plain secret can ask"));
-            }
-            Method::ClientSecretPost => request.form(&[
-                ("token", token),
-                ("client_id", id),
-                ("client_secret", secret),
-            ]),
-            Method::ClientSecretBasic => {
-                let encoded = |text: &str| -> String {
-                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-                };
-                request
-                    .form(&[("token", token)])
-                    .basic_auth(encoded(id), Some(encoded(secret)))
-            }
-        };
-        request
+        let url = &self.ready.introspection_endpoint;
+        let (_, document) = self.asked(url, client, &[("token", token)]).await?;
+        Ok(document)
+    }
+
+    /// A token request of a client that has a plain secret or none: the status and the document of the answer.
+    ///
+    /// # Errors
+    /// When the client proves itself in another way, or the answer is no document.
+    pub async fn ask(&self, client: &Client, form: &[(&str, &str)]) -> Result<(u16, Value)> {
+        self.asked(&self.ready.token_endpoint, client, form).await
+    }
+
+    /// A refresh token for a client, of a consent that no person was asked for; only with [`Options::login`].
+    ///
+    /// # Errors
+    /// When the server has no such client.
+    pub async fn consent(&self, client: &str) -> Result<String> {
+        let what = || "cannot get a consent of oidc-provider";
+        let url = format!("{}/testkit/consent", self.ready.issuer);
+        let url = Url::parse_with_params(&url, [("client_id", client)]).context(what)?;
+        let asked = self.http()?.post(url);
+        let answer: Value = asked
             .send()
             .await
             .context(what)?
             .json()
             .await
-            .context(what)
+            .context(what)?;
+        let token = answer.get("refresh_token").and_then(Value::as_str);
+        token.map(str::to_owned).context(what)
+    }
+
+    fn http(&self) -> Result<reqwest::Client> {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(&self.ca_pem)?)
+            .no_proxy()
+            .timeout(ANSWER_DEADLINE)
+            .build()
+            .context(|| "cannot make an HTTP client")
+    }
+
+    async fn asked(
+        &self,
+        url: &str,
+        client: &Client,
+        form: &[(&str, &str)],
+    ) -> Result<(u16, Value)> {
+        let what = || "cannot ask oidc-provider";
+        let request = client.proves(self.http()?.post(url), form)?;
+        let answer = request.send().await.context(what)?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await.context(what)?))
     }
 }
 
