@@ -192,11 +192,15 @@ impl Stage {
 
     /// Makes what `deploy/namespaced` holds, in this test's namespace: a ServiceAccount that may do nothing elsewhere.
     pub async fn own_account(&self) {
-        let folder = deploy().join("namespaced");
-        let folder = folder.to_str().unwrap();
-        let text = self.plane.run_kubectl(&["kustomize", folder], "").await;
-        let text = text.unwrap().replace("oauthclient-system", &self.namespace);
+        let text = self.kustomize(&deploy().join("namespaced")).await;
+        let text = text.replace("oauthclient-system", &self.namespace);
         self.apply(&text).await;
+    }
+
+    /// The manifests of a folder.
+    pub async fn kustomize(&self, folder: &Path) -> String {
+        let args = ["kustomize", folder.to_str().unwrap()];
+        self.plane.run_kubectl(&args, "").await.unwrap()
     }
 
     async fn identity(&self, own: bool) -> Kubeconfig {

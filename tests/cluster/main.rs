@@ -29,6 +29,7 @@ mod independent;
 mod life;
 mod life_cycle;
 mod many;
+mod minted;
 mod oracle;
 mod providers;
 mod reasons;

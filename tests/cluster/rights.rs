@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use testkit::control_plane::AuditMark;
 
-use super::harness::{PATH, Stage, Start};
+use super::harness::{PATH, Stage, Start, deploy};
 
 /// API group, resource (with subresource) and verb.
 type Right = (String, String, String);
@@ -16,6 +17,9 @@ fn texts<'a>(rule: &'a Value, field: &str) -> Vec<&'a str> {
         .filter_map(Value::as_str)
         .collect()
 }
+
+/// The addition for resources that ask with tokens of ServiceAccounts.
+const ADDITION: &str = "service-account-tokens";
 
 /// What the Roles of the namespace allow.
 async fn granted(stage: &Stage) -> BTreeSet<Right> {
@@ -36,14 +40,43 @@ async fn granted(stage: &Stage) -> BTreeSet<Right> {
     rights
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_whole_life_uses_every_right_that_deploy_grants_and_needs_no_other() {
-    let stage = Stage::new(3600.0).await;
-    stage.own_account().await;
-    let mark = stage.plane.audit_mark().await.unwrap();
-    let operator = stage.operator(Start::elected(&[])).await;
+/// What the namespace's operator asked the API server for since `mark`. It was refused nothing.
+async fn used(stage: &Stage, mark: AuditMark) -> BTreeSet<Right> {
+    let user = format!(
+        "system:serviceaccount:{}:oauthclient-operator",
+        stage.namespace
+    );
+    let mut used = BTreeSet::new();
+    for event in stage.plane.audit_since(mark).await.unwrap() {
+        if event.user != user {
+            continue;
+        }
+        assert_ne!(event.code, 403, "{} {}", event.verb, event.uri);
+        if event.resource.is_empty() {
+            // The API server's version; everyone may ask for it.
+            assert_eq!(event.verb, "get", "{}", event.uri);
+            continue;
+        }
+        let resource = event.rule_resource();
+        used.insert((event.api_group, resource, event.verb));
+    }
+    used
+}
 
-    // Created, refreshed, failing, recovering, restored, moved, suspended, deleted.
+/// The operator used every right that it has, and needed no other.
+async fn exactly_what_is_granted(stage: &Stage, mark: AuditMark) {
+    let used = used(stage, mark).await;
+    let granted = granted(stage).await;
+    let missing: Vec<_> = used.difference(&granted).collect();
+    let to_spare: Vec<_> = granted.difference(&used).collect();
+    assert!(
+        missing.is_empty() && to_spare.is_empty(),
+        "missing: {missing:?}; to spare: {to_spare:?}"
+    );
+}
+
+/// All that befalls resources: created, refreshed, failing, recovering, restored, moved, suspended, deleted.
+async fn life(stage: &Stage) {
     stage.resource("main", "").await;
     stage.wait_ready("main").await;
     stage.request_refresh("main").await;
@@ -86,35 +119,71 @@ async fn a_whole_life_uses_every_right_that_deploy_grants_and_needs_no_other() {
         })
         .await;
     assert_eq!(stage.provider.count(super::revocation::REVOKE), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_life_uses_every_right_that_deploy_grants_and_needs_no_other() {
+    let stage = Stage::new(3600.0).await;
+    stage.own_account().await;
+    let mark = stage.plane.audit_mark().await.unwrap();
+    let operator = stage.operator(Start::elected(&[])).await;
+    life(&stage).await;
     let ended = operator.terminate(super::harness::SOON).await.unwrap();
     assert!(ended.success());
     stage.nothing_leaked(&operator).await;
+    exactly_what_is_granted(&stage, mark).await;
+}
 
-    let user = format!(
-        "system:serviceaccount:{}:oauthclient-operator",
-        stage.namespace
-    );
-    let mut used = BTreeSet::new();
-    for event in stage.plane.audit_since(mark).await.unwrap() {
-        if event.user != user {
-            continue;
-        }
-        assert_ne!(event.code, 403, "{} {}", event.verb, event.uri);
-        if event.resource.is_empty() {
-            // The API server's version; everyone may ask for it.
-            assert_eq!(event.verb, "get", "{}", event.uri);
-            continue;
-        }
-        let resource = event.rule_resource();
-        used.insert((event.api_group, resource, event.verb));
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_addition_for_service_accounts_a_whole_life_uses_that_too_and_needs_no_other() {
+    let stage = Stage::with(super::exchange::any_grant()).await;
+    stage.own_account().await;
+    let before = granted(&stage).await;
+    let folder = deploy().join(ADDITION).join("namespaced");
+    let addition = stage.kustomize(&folder).await;
+    stage
+        .apply(&addition.replace("oauthclient-system", &stage.namespace))
+        .await;
+    let added: BTreeSet<Right> = granted(&stage).await.difference(&before).cloned().collect();
+    let right = |resource: &str, verb: &str| (String::new(), resource.to_owned(), verb.to_owned());
+    let meant = [
+        right("serviceaccounts", "get"),
+        right("serviceaccounts/token", "create"),
+    ];
+    assert_eq!(added, meant.into_iter().collect());
+    let mark = stage.plane.audit_mark().await.unwrap();
+    let operator = stage.operator(Start::elected(&[])).await;
+    stage.lent_account("lent", super::exchange::AUDIENCE).await;
+    stage
+        .resource("minted", &super::exchange::of_account("lent"))
+        .await;
+    stage.wait_ready("minted").await;
+    stage.kubectl(&["delete", "oauthclient", "minted"]).await;
+    stage.provider.forget_requests();
+    life(&stage).await;
+    let ended = operator.terminate(super::harness::SOON).await.unwrap();
+    assert!(ended.success());
+    exactly_what_is_granted(&stage, mark).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addition_in_one_namespace_and_in_all_is_the_same() {
+    let stage = Stage::new(3600.0).await;
+    let folder = deploy().join(ADDITION);
+    let mut rules = Vec::new();
+    for (kind, folder) in [
+        ("ClusterRole", folder.clone()),
+        ("Role", folder.join("namespaced")),
+    ] {
+        let text = stage.kustomize(&folder).await;
+        let found = text.split("\n---\n").find_map(|document| {
+            let object: Value = serde_saphyr::from_str(document).unwrap();
+            (object["kind"] == kind).then(|| object["rules"].clone())
+        });
+        rules.push(found.unwrap());
     }
-    let granted = granted(&stage).await;
-    let missing: Vec<_> = used.difference(&granted).collect();
-    let to_spare: Vec<_> = granted.difference(&used).collect();
-    assert!(
-        missing.is_empty() && to_spare.is_empty(),
-        "missing: {missing:?}; to spare: {to_spare:?}"
-    );
+    assert!(rules[0].is_array());
+    assert_eq!(rules[0], rules[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

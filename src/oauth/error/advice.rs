@@ -43,6 +43,8 @@ fn advice(reason: &str, client: &Client) -> Option<&'static str> {
     match reason {
         "InvalidClient" | "Unauthorized" => of_client(client),
         "InvalidGrant" => of_grant(&client.grant),
+        // What RFC 8693 section 2.2.2 prescribes for a subject or actor token that is not acceptable.
+        "InvalidRequest" if matches!(client.grant, Grant::TokenExchange(_)) => Some(EXCHANGE),
         _ => None,
     }
 }
