@@ -1,16 +1,23 @@
 //! What is fuzzed, and what must hold whatever comes: shared by the targets of `cargo fuzz` and by `tests/corpus.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use oauthclient_operator::clock::Clock;
+use oauthclient_operator::http::{CaBundle, ClientIdentity};
 use oauthclient_operator::oauth::discovery::{
     self, Caching, Issuer, LONGEST, SHORTEST, Unusable, freshness,
 };
-use oauthclient_operator::oauth::jwt::SigningKey;
-use oauthclient_operator::oauth::{Document, HttpAnswer, ResponseShape, response};
+use oauthclient_operator::oauth::jwt::{SigningKey, Thumbprint, thumbprint};
+use oauthclient_operator::oauth::login::redirect::{self, Expected, Redirect};
+use oauthclient_operator::oauth::login::{check_id_token, device, device::Poll};
+use oauthclient_operator::oauth::{Document, HttpAnswer, ResponseShape, refresh, response};
 use oauthclient_operator::secret::Secret;
 use oauthclient_operator::template::{Templates, Variables};
-use oauthclient_operator::time::Time;
+use oauthclient_operator::time::{Span, Time};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 /// Whatever stands under `private_key`: it is read or refused, and what is read can sign.
 pub(crate) fn key(content: &[u8]) {
@@ -135,5 +142,99 @@ pub(crate) fn discovery(content: &[u8]) {
             }
         }
         Err(problem) => assert!(!problem.to_string().is_empty()),
+    }
+}
+
+/// Whatever stands under `tls.crt`, or in a CA bundle: it is read or refused. What is no PEM is taken for the inside of it.
+pub(crate) fn certificate(content: &[u8]) {
+    let wrapped;
+    let pem = if content.starts_with(b"-----") {
+        content
+    } else {
+        let inner = STANDARD.encode(content);
+        wrapped = format!("-----BEGIN CERTIFICATE-----\n{inner}\n-----END CERTIFICATE-----\n");
+        wrapped.as_bytes()
+    };
+    if let Err(problem) = CaBundle::from_pem(pem) {
+        assert!(!problem.to_string().is_empty());
+    }
+    // One key for all: whose certificate it is comes last.
+    let chance = Clock::system().chance();
+    let key = KEY.get_or_init(|| generated(&chance.random));
+    if let Err(problem) = ClientIdentity::from_pem(pem, key.as_bytes()) {
+        assert!(!problem.to_string().is_empty());
+    }
+    if let Ok(key) = SigningKey::parse(key.as_bytes(), &chance.random) {
+        for which in [Thumbprint::Sha1, Thumbprint::Sha256] {
+            if let Err(problem) = thumbprint(pem, &key, which) {
+                assert!(!problem.to_string().is_empty());
+            }
+        }
+    }
+}
+
+static KEY: OnceLock<String> = OnceLock::new();
+
+/// A private key that nobody else has.
+fn generated(random: &dyn ring::rand::SecureRandom) -> String {
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random);
+    let inner = made.map(|key| STANDARD.encode(key.as_ref()));
+    let inner = inner.unwrap_or_default();
+    format!("-----BEGIN PRIVATE KEY-----\n{inner}\n-----END PRIVATE KEY-----\n")
+}
+
+/// Whatever comes back to a login: from the browser, from the device authorization endpoint, in an ID token.
+pub(crate) fn login(content: &[u8]) {
+    let (kind, content) = content.split_first().unwrap_or((&0, &[]));
+    let (Ok(endpoint), now) = (url::Url::parse(ISSUER), Time::from_seconds(0)) else {
+        return;
+    };
+    let answer = |status| HttpAnswer {
+        status,
+        content_type: None,
+        retry_after: None,
+        body: Secret::new(content),
+    };
+    match kind % 3 {
+        0 => {
+            let expected = Expected {
+                state: "state",
+                issuer: (kind & 0x40 != 0).then_some(ISSUER),
+                issuer_promised: kind & 0x80 != 0,
+                endpoint: &endpoint,
+            };
+            match redirect::read(&String::from_utf8_lossy(content), &expected) {
+                Redirect::Code(code) => assert!(!code.is_empty()),
+                Redirect::Refused(refusal) => assert!(!refusal.explain().is_empty()),
+                Redirect::Foreign | Redirect::OtherIssuer | Redirect::Malformed => {}
+            }
+        }
+        1 => {
+            if let Ok(code) = device::decode(&answer(200), now) {
+                assert!(!code.user_code.chars().any(char::is_control));
+                let shown = [Some(code.verification_uri), code.verification_uri_complete];
+                for url in shown.into_iter().flatten() {
+                    assert!(matches!(url.scheme(), "https" | "http"));
+                    assert!(!url.as_str().chars().any(char::is_control));
+                }
+                assert!(code.interval >= Span::from_seconds(1));
+                assert!(code.life <= Span::from_seconds(3600));
+            }
+            for status in [200, 400] {
+                if let Poll::Granted(token) =
+                    device::polled(&ResponseShape::default(), &answer(status), now)
+                {
+                    assert!(status == 200 && !token.access_token.is_empty());
+                }
+            }
+        }
+        _ => {
+            if let Ok(answer) = serde_json::from_slice::<serde_json::Value>(content) {
+                let checked = check_id_token(&answer, "nonce", "client", Some(ISSUER));
+                assert!(checked.is_ok() || answer.get("id_token").is_some());
+                let next = refresh::next(&ResponseShape::default(), &Document(answer));
+                assert!(next.token.is_none_or(|token| !token.is_empty()));
+            }
+        }
     }
 }

@@ -56,3 +56,13 @@ fn templates_are_rendered_or_refused() {
 fn documents_of_issuers_are_understood_or_refused() {
     replay("discovery", targets::discovery);
 }
+
+#[test]
+fn certificates_are_read_or_refused() {
+    replay("certificate", targets::certificate);
+}
+
+#[test]
+fn what_comes_back_to_a_login_is_understood_or_refused() {
+    replay("login", targets::login);
+}

@@ -268,3 +268,53 @@ async fn a_password_alone_is_sent_each_time_and_a_refused_one_not_again() {
     );
     assert!(running.terminate().await.success());
 }
+
+#[tokio::test]
+async fn the_next_client_secret_takes_over_and_is_remembered_over_a_restart() {
+    let rig = Rig::new(3600.0);
+    rig.provider.update(PATH, |behaviour| {
+        behaviour.accepts.clients = vec![Account {
+            id: "books".to_owned(),
+            secret: "CANARY-next".to_owned(),
+            ..Account::default()
+        }];
+    });
+    let both = format!(
+        "{}  next_client_secret: CANARY-next\n",
+        secret(CANARY, true)
+    );
+    let dated = "annotations: {oauthclient.dev/client-secret-expires-at: 2001-01-31}, labels:";
+    rig.write("credentials.yaml", &both.replace("labels:", dated));
+    let running = rig.start(&[]);
+    running
+        .line(&["failed", "next_client_secret is tried next"])
+        .await;
+    running.line(&["default/books", "issued"]).await;
+    let line = running
+        .line(&["client secret", "expired at 2001-01-31"])
+        .await;
+    assert!(!line.contains("kubectl"), "{line}");
+    assert!(running.terminate().await.success());
+    assert_eq!(rig.requests(), 2);
+    let asking = "{name: books, annotations: {oauthclient.dev/refresh-requested-at: now}}";
+    let manifest = rig.client("books", "").replace("{name: books}", asking);
+    rig.write("books.yaml", &manifest);
+    let (code, text) = rig.once().await;
+    assert_eq!(
+        (code, rig.requests()),
+        (0, 3),
+        "the right one at once: {text}"
+    );
+    // In the place of the old one it is the same secret: nothing is asked.
+    let running = rig.start(&[]);
+    let before = rig.token();
+    rig.write("books.yaml", &manifest.replace("at: now", "at: again"));
+    rig.token_after(&before).await;
+    rig.write("credentials.yaml", &secret("CANARY-next", true));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(running.terminate().await.success());
+    assert_eq!((rig.once().await.0, rig.requests()), (0, 4));
+    for word in [CANARY, "CANARY-next"] {
+        assert!(!text.contains(word), "{text}");
+    }
+}
