@@ -1,10 +1,13 @@
 //! Somebody else's server (npm `oidc-provider`) agrees that what the operator sends is OAuth.
 
+mod family;
+mod mutual;
+
 use testkit::oidc::{Client, Event, Method, OidcProvider, Options};
 use testkit::tls::Authority;
 
 use super::fleet::Fleet;
-use super::harness::{SOON, Stage, Start, credentials, resource};
+use super::harness::{CLIENT_ID, CLIENT_SECRET, SOON, Stage, Start, credentials, resource};
 
 /// Everything printable that encodings go wrong on.
 const SPECIAL: &str = "p+q%2F=&:/?#[]@!$'()*,;\"<>\\^`{|}~ \u{7e}";
@@ -88,4 +91,57 @@ async fn an_independent_server_grants_by_basic_and_by_post_whatever_is_in_the_se
             look.is("RefreshFailing", "False") && look.is("Ready", "True")
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_an_independent_server_does_not_know_is_told_and_the_right_one_becomes_the_audience()
+ {
+    let stage = Stage::new(3600.0).await;
+    let authority = Authority::new("independent targets").unwrap();
+    let options = Options {
+        clients: vec![Client {
+            id: CLIENT_ID.to_owned(),
+            secret: CLIENT_SECRET.to_owned(),
+            ..Client::default()
+        }],
+        resource_indicators: true,
+        ..Options::default()
+    };
+    let server = OidcProvider::start(options, Some(&authority))
+        .await
+        .unwrap();
+    let _operator = stage.operator(Start::default()).await;
+    stage
+        .apply(&super::endpoint::trust("independent-ca", &authority))
+        .await;
+    let manifest = |target: &str| {
+        let more = format!("  parameters: [{{name: resource, value: {target:?}}}]");
+        resource("main", server.token_endpoint(), &more).replace("provider-ca", "independent-ca")
+    };
+    stage.apply(&manifest("https://elsewhere.example/")).await;
+    let told = stage
+        .wait_for("main", "Stalled", "True", "InvalidTarget")
+        .await;
+    assert!(told.contains("resource"), "{told}");
+    for target in [
+        "https://api.example.com/books",
+        "https://api.example.com/orders",
+    ] {
+        stage.apply(&manifest(target)).await;
+        stage
+            .until("a token for it", || async {
+                let data = stage.secret("main-token").await.unwrap_or_default();
+                let Some(token) = data.get("access_token") else {
+                    return false;
+                };
+                let about = server.introspect(token).await.unwrap();
+                about["active"] == true && about["aud"] == target
+            })
+            .await;
+        stage.wait_for("main", "Stalled", "False", "").await;
+    }
+    let events = server.events().unwrap();
+    let refused = |event: &&Event| matches!(event, Event::Refused { .. });
+    assert_eq!(events.iter().filter(refused).count(), 1, "{events:?}");
+    assert_eq!(events.len(), 3, "{events:?}");
 }
