@@ -6,9 +6,9 @@ use url::Url;
 
 use super::rig::{Ended, Rig, Running, parameter};
 
-const PATH: &str = "/token";
-const SECRET: &str = "canary-client-secret/+=&%";
-const CODE: &str = "canary-authorization-code+/=";
+pub(crate) const PATH: &str = "/token";
+pub(crate) const SECRET: &str = "canary-client-secret/+=&%";
+pub(crate) const CODE: &str = "canary-authorization-code+/=";
 /// What no output may hold.
 const CANARIES: [&str; 3] = [SECRET, CODE, "canary-token"];
 

@@ -10,8 +10,11 @@
 )]
 
 mod browser;
+mod canary;
+mod clients;
 mod code;
 mod commands;
 mod device;
+mod person;
 mod refresh_tokens;
 mod rig;

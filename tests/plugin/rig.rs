@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::control_plane::{self, ControlPlane};
 use testkit::deploy::install_deploy;
+use testkit::operator::{Launch, Operator};
 use testkit::process::{Process, Signal};
 use testkit::wait;
 use url::Url;
@@ -117,6 +118,23 @@ impl Rig {
     pub(crate) async fn apply(&self, yaml: &str) {
         let args = ["apply", "-n", &self.namespace, "-f", "-"];
         self.plane.run_kubectl(&args, yaml).await.unwrap();
+    }
+
+    /// The operator, watching this test's namespace alone, with all that it can log.
+    pub(crate) async fn operator(&self) -> Operator {
+        let identity = self
+            .plane
+            .service_account("oauthclient-system", "oauthclient-operator")
+            .await
+            .unwrap();
+        let operator = Launch::run_as(OPERATOR, identity)
+            .args(["--allow-loopback", "--leader-elect=false"])
+            .args(["--log-level=trace", "--drain-seconds=1"])
+            .args([format!("--watch-namespaces={}", self.namespace)])
+            .start()
+            .unwrap();
+        operator.wait_until_ready(SOON).await.unwrap();
+        operator
     }
 
     /// An object as JSON.
