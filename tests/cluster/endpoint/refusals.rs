@@ -117,7 +117,7 @@ async fn refusals_are_told_apart_and_a_mend_is_acted_on_at_once() {
             "client id and client secret in the credentials Secret",
         ),
         ("scope", "InvalidScope", "spec.scopes"),
-        ("grant", "InvalidGrant", "credentials Secret"),
+        ("grant", "InvalidGrant", "spec.grant and spec.parameters"),
         ("target", "InvalidTarget", "resource and audience"),
         (
             "living",
