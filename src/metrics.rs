@@ -3,13 +3,13 @@
 //! Names follow Prometheus' conventions: base units, `_total` for counters. No label grows with the number of resources,
 //! except by [`Metrics::expose_each`]; hosts are capped at [`HOSTS`]. `docs/metrics.md` is made from this file by a test.
 
+mod labels;
 mod process;
 mod sampled;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,11 +19,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
 use crate::time::{Span, Time};
+use labels::{
+    ClassLabels, HostLabel, HostLabels, KindLabels, OutcomeLabels, RequestLabels, RightLabels,
+    StateLabels, WriteLabels,
+};
+pub use labels::{HOSTS, ResourceState, WriteKind};
 pub use sampled::{ClientExpiry, TokenExpiry};
 use sampled::{Sampled, SampledCollector};
-
-/// How many hosts get a label value of their own; all later ones share `other`.
-pub const HOSTS: usize = 50;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -58,39 +60,8 @@ struct Inner {
     discovery_documents: Gauge,
     revocations: Family<OutcomeLabels, Counter>,
     revocations_waiting: Gauge,
+    rights_missing: Family<RightLabels, Gauge>,
     leader: Gauge,
-}
-
-/// The one state that a resource counts under: the first of these that holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ResourceState {
-    /// Told to rest by `spec.suspend`.
-    Suspended,
-    /// A person must act.
-    Stalled,
-    /// The last token request failed; it will be made again.
-    RefreshFailing,
-    /// Without a valid token, and something is under way or awaited that will give it one.
-    Pending,
-    /// With a valid token and nothing wrong.
-    Ready,
-}
-
-/// What is written to the Kubernetes API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WriteKind {
-    /// A token Secret.
-    Secret,
-    /// A Secret that keeps a refresh token.
-    RefreshState,
-    /// A resource's status.
-    Status,
-    /// A resource's finalizer.
-    Finalizer,
-    /// An event.
-    Event,
-    /// The Lease of the leader election.
-    Lease,
 }
 
 /// One lane: a token endpoint's host, and how busy it is.
@@ -111,43 +82,6 @@ impl Drop for ApiRequest {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HostLabel {
-    host: Arc<str>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    host: Arc<str>,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WriteLabels {
-    kind: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClassLabels {
-    class: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
 }
 
 impl Metrics {
@@ -228,6 +162,10 @@ impl Metrics {
             revocations_waiting: with.help(
                 "revocations_waiting",
                 "Tokens that were replaced and wait to be revoked, at most 1000",
+            ),
+            rights_missing: with.help(
+                "rights_missing",
+                "Namespaces (or 1 for all of them) in which the operator lacks a right that it cannot do without, by verb and resource",
             ),
             leader: with.help("leader", "1 while this process is the one that works, 0 while it stands by"),
             registry: root,
@@ -363,6 +301,13 @@ impl Metrics {
         self.0.revocations_waiting.set(count(number));
     }
 
+    /// In how many of the namespaces that are watched a right is missing; all of them count as one.
+    pub fn rights_missing(&self, verb: &'static str, resource: &'static str, number: usize) {
+        let labels = RightLabels { verb, resource };
+        let gauge = self.0.rights_missing.get_or_create_owned(&labels);
+        gauge.set(count(number));
+    }
+
     /// Whether this process is the one that works.
     pub fn leader(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
@@ -377,40 +322,6 @@ impl Metrics {
     /// Exposes the expiry of each token, as `list` gives them at every scrape. Only the first call counts.
     pub fn expose_each(&self, list: impl Fn() -> Vec<TokenExpiry> + Send + Sync + 'static) {
         self.0.sampled.expose_each(Box::new(list));
-    }
-}
-
-impl ResourceState {
-    /// All states, in the order in which they are tried.
-    pub const ALL: [ResourceState; 5] = [
-        ResourceState::Suspended,
-        ResourceState::Stalled,
-        ResourceState::RefreshFailing,
-        ResourceState::Pending,
-        ResourceState::Ready,
-    ];
-
-    const fn label(self) -> &'static str {
-        match self {
-            ResourceState::Suspended => "suspended",
-            ResourceState::Stalled => "stalled",
-            ResourceState::RefreshFailing => "refresh_failing",
-            ResourceState::Pending => "pending",
-            ResourceState::Ready => "ready",
-        }
-    }
-}
-
-impl WriteKind {
-    const fn label(self) -> &'static str {
-        match self {
-            WriteKind::Secret => "secret",
-            WriteKind::RefreshState => "refresh_state",
-            WriteKind::Status => "status",
-            WriteKind::Finalizer => "finalizer",
-            WriteKind::Event => "event",
-            WriteKind::Lease => "lease",
-        }
     }
 }
 
@@ -429,26 +340,6 @@ impl Registrar<'_> {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The hosts that have a label value of their own. They are never forgotten: a label that comes and goes with the
-/// traffic would break every rate.
-#[derive(Default)]
-struct HostLabels(Mutex<HashSet<Arc<str>>>);
-
-impl HostLabels {
-    fn label(&self, host: &str) -> Arc<str> {
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = hosts.get(host) {
-            return Arc::clone(known);
-        }
-        if hosts.len() >= HOSTS {
-            return Arc::from("other");
-        }
-        let label: Arc<str> = Arc::from(host);
-        hosts.insert(Arc::clone(&label));
-        label
-    }
 }
 
 #[cfg(test)]

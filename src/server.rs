@@ -2,7 +2,8 @@
 //!
 //! Alive means that our own loops turn, not that the Kubernetes API or a provider answers: an outage of theirs must not
 //! kill a pod that may hold a token not yet written. Ready means started and not about to stop: a standby is ready, and so
-//! is one that waits for its CRD, or else a rolling update would wait for ever.
+//! is one that waits for its CRD, or else a rolling update would wait for ever. One that lacks a right without which nothing
+//! works is not: a rolling update then stops before it takes away a version that still works.
 
 mod probes;
 

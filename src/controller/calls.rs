@@ -56,6 +56,11 @@ impl Calls {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// For kinds that stand in no namespace.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// One call, within its deadline and the bound of calls in flight.
     pub(super) async fn call<T>(
         &self,

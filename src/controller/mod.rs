@@ -31,6 +31,7 @@ mod hold;
 mod index;
 mod memories;
 mod observe;
+mod rights;
 mod shared;
 mod start;
 mod stored;
@@ -40,7 +41,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch as channel;
+use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
 
 use crate::api::OAuthClient;
@@ -55,6 +56,7 @@ use crate::server::{self, Liveness, Pages, Readiness};
 use crate::time::Span;
 
 use calls::Calls;
+use rights::Rights;
 use shared::{Parts, Shared, lock};
 use watch::{Scope, Watching};
 
@@ -120,6 +122,19 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         || "oauthclient-operator".to_owned(),
         |leader| leader.identity().to_owned(),
     );
+    let calls = Calls::new(client.clone(), arguments.max_api_requests, metrics.clone());
+    let scopes = start::scopes(&arguments.watch_namespaces);
+    let rights_doubted = Arc::new(Notify::new());
+    // Ends with this function.
+    let mut aside = JoinSet::new();
+    let rights = Rights {
+        calls: calls.clone(),
+        scopes: scopes.clone(),
+        metrics: metrics.clone(),
+        readiness: pages.readiness.clone(),
+        doubted: Arc::clone(&rights_doubted),
+    };
+    aside.spawn(rights.look_after(pages.liveness.register("rights")));
     pages.readiness.standby();
     let mut told = seat.watch();
     let leading = async {
@@ -136,8 +151,8 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         }
     }
     metrics.leader(true);
+    pages.readiness.listing();
     let (drained, drain_over) = channel::channel(false);
-    let calls = Calls::new(client.clone(), arguments.max_api_requests, metrics.clone());
     let shared = Shared::new(Parts {
         events: events::start(calls.clone(), metrics.clone(), clock.clone(), instance),
         calls,
@@ -164,12 +179,12 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
             ..Limits::default()
         }),
         drained: drain_over,
+        rights_doubted,
     });
     expiries::expose(&shared);
     if arguments.metrics_per_resource {
         expose_each(&shared);
     }
-    let scopes = start::scopes(&arguments.watch_namespaces);
     let mut tasks = JoinSet::new();
     let mut lost = seat.watch();
     let mut stop = std::pin::pin!(async {

@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) index: Mutex<Index>,
     /// Tells the driver that something may be due.
     pub(super) wake: Notify,
+    /// Told when the API server refused a watch: a right may be missing.
+    pub(super) rights_doubted: Arc<Notify>,
     /// Set once no new work may begin.
     pub(super) stopping: AtomicBool,
     /// Turns true when the time to drain is over.
@@ -83,6 +85,7 @@ pub(super) struct Parts {
     pub(super) process: Process,
     pub(super) content_key: ring::hmac::Key,
     pub(super) drained: watch::Receiver<bool>,
+    pub(super) rights_doubted: Arc<Notify>,
 }
 
 impl Shared {
@@ -109,6 +112,7 @@ impl Shared {
             engine: Mutex::new(parts.engine),
             index: Mutex::new(Index::default()),
             wake: Notify::new(),
+            rights_doubted: parts.rights_doubted,
             stopping: AtomicBool::new(false),
             drained: parts.drained,
             memories: Mutex::default(),

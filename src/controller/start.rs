@@ -156,9 +156,11 @@ pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Sco
             let why = match shared.calls.call(api.list_metadata(&params)).await {
                 Ok(_) => break,
                 Err(CallError::Refused(status)) if status.code == 404 => {
-                    "the CRD oauthclients.oauthclient.dev is not installed: kubectl apply -f crds/".to_owned()
+                    "the CRD oauthclients.oauthclient.dev is not installed: kubectl apply -f crds/"
+                        .to_owned()
                 }
                 Err(CallError::Refused(status)) if status.code == 403 => {
+                    shared.rights_doubted.notify_one();
                     "the operator may not list oauthclients.oauthclient.dev: apply the roles in deploy/".to_owned()
                 }
                 Err(error) => error.said(),

@@ -35,6 +35,7 @@ fn everything() -> Metrics {
     metrics.discovery("success");
     metrics.revocation("success");
     metrics.watch_restart("oauthclients");
+    metrics.rights_missing("list", "secrets", 1);
     metrics.expose_each(|| {
         let expires = Time::from_seconds(1_700_000_000);
         vec![TokenExpiry {

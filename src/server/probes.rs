@@ -114,13 +114,21 @@ impl Beat {
 
 /// Whether the process has started and is not about to stop. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<Stage>>);
+pub struct Readiness(Arc<Mutex<Standing>>);
+
+#[derive(Default)]
+struct Standing {
+    stage: Stage,
+    /// What the operator cannot do without and does not have, in words.
+    lacks: Option<String>,
+}
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Stage {
     #[default]
     Starting,
     Standby,
+    Listing,
     Leading,
     Stopping,
 }
@@ -131,7 +139,7 @@ impl Readiness {
         self.set(Stage::Standby);
     }
 
-    /// Working, or waiting for the CRD to be able to: ready.
+    /// Working: ready.
     pub fn leading(&self) {
         self.set(Stage::Leading);
     }
@@ -141,23 +149,43 @@ impl Readiness {
         self.set(Stage::Stopping);
     }
 
+    /// Leading, and on the way to the first complete lists: ready.
+    pub fn listing(&self) {
+        self.set(Stage::Listing);
+    }
+
+    /// Something is missing that nothing works without, in words; `None` once it is there. Not ready as long as it is.
+    pub fn lacks(&self, what: Option<String>) {
+        self.standing().lacks = what;
+    }
+
     /// `Ok` when ready, and in which role, else why not. In words.
     ///
     /// # Errors
-    /// With the stage that is not a ready one.
+    /// With the stage that is not a ready one, or with what is missing.
     pub fn check(&self) -> Result<String, String> {
-        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Stage::Starting => Err("not ready: starting".to_owned()),
-            Stage::Standby => Ok("ready: standing by for the Lease".to_owned()),
-            Stage::Leading => Ok("ready: leading".to_owned()),
-            Stage::Stopping => Err("not ready: stopping".to_owned()),
+        let standing = self.standing();
+        let role = match standing.stage {
+            Stage::Starting => return Err("not ready: starting".to_owned()),
+            Stage::Stopping => return Err("not ready: stopping".to_owned()),
+            Stage::Standby => "standing by for the Lease",
+            Stage::Listing => "leading, and waiting for the first lists",
+            Stage::Leading => "leading",
+        };
+        match &standing.lacks {
+            None => Ok(format!("ready: {role}")),
+            Some(lacks) => Err(format!("not ready: {role}, but {lacks}")),
         }
     }
 
     fn set(&self, stage: Stage) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *now != Stage::Stopping {
-            *now = stage;
+        let mut now = self.standing();
+        if now.stage != Stage::Stopping {
+            now.stage = stage;
         }
+    }
+
+    fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

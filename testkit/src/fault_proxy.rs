@@ -57,9 +57,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether it is a POST, PUT, PATCH or DELETE.
+    /// Whether it is a POST, PUT, PATCH or DELETE that may change something.
     pub fn is_write(&self) -> bool {
-        matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE")
+        let writes = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
+        writes && !rule::is_question(&self.path)
     }
 
     /// Whether it asks for a stream of events.

@@ -30,6 +30,7 @@ mod life;
 mod life_cycle;
 mod many;
 mod minted;
+mod missing_rights;
 mod oracle;
 mod providers;
 mod reasons;

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Rule {
     fault: Fault,
     methods: Vec<Method>,
+    writes: bool,
     path: Vec<Part>,
     query: Vec<String>,
     watch: Option<bool>,
@@ -178,6 +179,7 @@ impl Rule {
         Rule {
             fault,
             methods: Vec::new(),
+            writes: false,
             path: Vec::new(),
             query: Vec::new(),
             watch: None,
@@ -193,11 +195,12 @@ impl Rule {
         self
     }
 
-    /// Only requests that may change something: POST, PUT, PATCH, DELETE.
+    /// Only requests that may change something: POST, PUT, PATCH, DELETE, and no mere questions such as what one may do.
     #[must_use]
     pub fn writes(mut self) -> Rule {
         self.methods
             .extend([Method::POST, Method::PUT, Method::PATCH, Method::DELETE]);
+        self.writes = true;
         self
     }
 
@@ -274,6 +277,7 @@ impl Rule {
             Part::Ends(text) => path.ends_with(text),
         };
         (self.methods.is_empty() || self.methods.contains(method))
+            && !(self.writes && is_question(path))
             && self.path.iter().all(part_fits)
             && self.query.iter().all(|text| query.contains(text))
             && self.watch.is_none_or(|watch| watch == is_watch(query))
@@ -283,6 +287,11 @@ impl Rule {
     pub(super) fn befalls(&self, nth: usize) -> bool {
         nth >= self.skip && self.times.is_none_or(|times| nth - self.skip < times)
     }
+}
+
+/// Whether a POST to this path asks who one is or what one may do, and changes nothing.
+pub(super) fn is_question(path: &str) -> bool {
+    path.contains("/selfsubject")
 }
 
 /// Whether a query asks for a stream of events.

@@ -1,0 +1,105 @@
+//! Secrets that their owners lend.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::watcher;
+
+use crate::controller::index::{SecretId, ordered, secret_id};
+use crate::controller::shared::{Shared, lock};
+use crate::decide::{CREDENTIALS_LABEL, credentials_facts};
+use crate::engine::Cause;
+
+use super::{Listener, Scope, Watching, api, config, run};
+
+/// Watches the metadata of credentials Secrets: those that carry the opt-in label.
+pub(in crate::controller) async fn credentials(watching: Watching) {
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
+    let label = format!("{CREDENTIALS_LABEL}=true");
+    let stream = watcher(
+        api::<PartialObjectMeta<ApiSecret>>(&client, &scope),
+        config().labels(&label),
+    );
+    let listener = Credentials {
+        shared: Arc::clone(&shared),
+        scope,
+        listed: HashSet::new(),
+    };
+    run(stream, listener, shared, beat, synced).await;
+}
+
+struct Credentials {
+    shared: Arc<Shared>,
+    scope: Scope,
+    listed: HashSet<SecretId>,
+}
+
+impl Credentials {
+    /// `told`: its version, and the place of that in the order.
+    fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
+        let (users, lookers, login_of) = {
+            let mut index = lock(&self.shared.index);
+            index.credentials_seen(secret, told);
+            let users = index.users(secret).into_iter();
+            let users: Vec<_> = users
+                .map(|key| (key.clone(), index.credentials_of(&key)))
+                .collect();
+            let login_of = index.login_of(secret);
+            (users, index.lookers(secret), login_of)
+        };
+        if let Some(key) = login_of {
+            self.shared.changed(&key, Cause::Look);
+        }
+        for (key, version) in users {
+            let facts = version.map(|version| crate::engine::CredentialsFacts { version });
+            self.shared.changed(&key, Cause::Credentials(facts));
+        }
+        for key in lookers {
+            self.shared.changed(&key, Cause::Look);
+        }
+    }
+}
+
+impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
+    const KIND: &'static str = "credentials";
+
+    fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
+        let id = secret_id(&object.namespace().unwrap_or_default(), &object.name_any());
+        if listed {
+            self.listed.insert(id);
+        }
+        let metadata = object.metadata;
+        let facts = credentials_facts(
+            metadata.uid.as_deref().unwrap_or_default(),
+            metadata.resource_version.as_deref().unwrap_or_default(),
+        );
+        let seen = ordered(metadata.resource_version.as_deref());
+        self.tell(id, Some((facts.version, seen)));
+    }
+
+    fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
+        let id = secret_id(&object.namespace().unwrap_or_default(), &object.name_any());
+        self.tell(id, None);
+    }
+
+    fn list_begins(&mut self) {
+        self.listed.clear();
+    }
+
+    fn list_ends(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let gone = lock(&self.shared.index).vanished_credentials(&listed, self.scope.as_deref());
+        for id in gone {
+            self.tell(id, None);
+        }
+    }
+}

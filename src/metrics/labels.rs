@@ -1,0 +1,138 @@
+//! The labels of the metrics: few values each, whatever the number of resources.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// How many hosts get a label value of their own; all later ones share `other`.
+pub const HOSTS: usize = 50;
+
+/// The one state that a resource counts under: the first of these that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResourceState {
+    /// Told to rest by `spec.suspend`.
+    Suspended,
+    /// A person must act.
+    Stalled,
+    /// The last token request failed; it will be made again.
+    RefreshFailing,
+    /// Without a valid token, and something is under way or awaited that will give it one.
+    Pending,
+    /// With a valid token and nothing wrong.
+    Ready,
+}
+
+/// What is written to the Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteKind {
+    /// A token Secret.
+    Secret,
+    /// A Secret that keeps a refresh token.
+    RefreshState,
+    /// A resource's status.
+    Status,
+    /// A resource's finalizer.
+    Finalizer,
+    /// An event.
+    Event,
+    /// The Lease of the leader election.
+    Lease,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct StateLabels {
+    pub(super) state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HostLabel {
+    pub(super) host: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) host: Arc<str>,
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct WriteLabels {
+    pub(super) kind: &'static str,
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ClassLabels {
+    pub(super) class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KindLabels {
+    pub(super) kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RightLabels {
+    pub(super) verb: &'static str,
+    pub(super) resource: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OutcomeLabels {
+    pub(super) outcome: &'static str,
+}
+
+impl ResourceState {
+    /// All states, in the order in which they are tried.
+    pub const ALL: [ResourceState; 5] = [
+        ResourceState::Suspended,
+        ResourceState::Stalled,
+        ResourceState::RefreshFailing,
+        ResourceState::Pending,
+        ResourceState::Ready,
+    ];
+
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            ResourceState::Suspended => "suspended",
+            ResourceState::Stalled => "stalled",
+            ResourceState::RefreshFailing => "refresh_failing",
+            ResourceState::Pending => "pending",
+            ResourceState::Ready => "ready",
+        }
+    }
+}
+
+impl WriteKind {
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            WriteKind::Secret => "secret",
+            WriteKind::RefreshState => "refresh_state",
+            WriteKind::Status => "status",
+            WriteKind::Finalizer => "finalizer",
+            WriteKind::Event => "event",
+            WriteKind::Lease => "lease",
+        }
+    }
+}
+
+/// The hosts that have a label value of their own. They are never forgotten: a label that comes and goes with the
+/// traffic would break every rate.
+#[derive(Default)]
+pub(super) struct HostLabels(Mutex<HashSet<Arc<str>>>);
+
+impl HostLabels {
+    pub(super) fn label(&self, host: &str) -> Arc<str> {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = hosts.get(host) {
+            return Arc::clone(known);
+        }
+        if hosts.len() >= HOSTS {
+            return Arc::from("other");
+        }
+        let label: Arc<str> = Arc::from(host);
+        hosts.insert(Arc::clone(&label));
+        label
+    }
+}
