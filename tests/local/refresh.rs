@@ -207,7 +207,7 @@ const WRITES: [&[&str]; 3] = [
 async fn every_state(rig: &Rig, name: &str) -> Vec<PathBuf> {
     let before = rig.requests();
     rig.provider
-        .update(PATH, |behaviour| behaviour.latency_ms = 1500);
+        .update(PATH, |behaviour| behaviour.latency_ms = 4000);
     let running = rig.start(&[]);
     rig.provider
         .wait_for_requests(PATH, before + 1, PATIENCE)
