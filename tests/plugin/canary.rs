@@ -129,8 +129,9 @@ impl Canary {
         assert!(leak.is_none(), "{place}: {leak:?}");
     }
 
-    /// Every way to log in, through every failure and to a success; then what the operator tells of it.
-    async fn through_all(mut self) {
+    /// Every way to log in, through every failure and to a success; then what the operator tells of it. `advice`: what to look
+    /// at where the provider refuses the client.
+    async fn through_all(mut self, advice: &str) {
         for fault in faults() {
             self.stage.provider.set_fault(PATH, Some(fault));
             self.logs_in_by_code(1).await;
@@ -166,6 +167,11 @@ impl Canary {
         );
         assert_eq!((count("code"), count("device_code")), (1, 1));
         self.holds_none("the plugin", &self.shown);
+        assert!(self.shown.contains(advice), "{}", self.shown);
+        let of_secret = self
+            .shown
+            .contains("client secret in the credentials Secret");
+        assert_eq!(of_secret, advice.contains("secret"), "{}", self.shown);
         self.operator_tells_nothing().await;
     }
 
@@ -203,7 +209,9 @@ impl Canary {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_with_a_client_secret_shows_nothing_of_what_passes_through_it() {
     let canary = Canary::new("client_secret_basic", &json!({}), &[]).await;
-    canary.through_all().await;
+    canary
+        .through_all("Check client id and client secret")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +225,7 @@ async fn a_login_with_a_private_key_shows_neither_the_key_nor_what_is_signed_wit
         behaviour.accepts.authentication = vec![Authentication::ClientAssertion];
         behaviour.accepts.clients[0].public_jwk = keys.public_jwk.clone();
     });
-    canary.through_all().await;
+    canary.through_all("the provider has the public key").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,5 +242,7 @@ async fn a_login_with_a_certificate_shows_nothing_of_its_key() {
     provider
         .ask_for_certificates(ClientCertificates::Any)
         .unwrap();
-    canary.through_all().await;
+    canary
+        .through_all("the client certificate is the one that is registered")
+        .await;
 }

@@ -176,7 +176,7 @@ async fn exchange(
         })?;
     let now = provider.clock.now();
     let token = response::decode(&provider.client.response, &answer, now)
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| refused(&error, &provider.client))?;
     if let Some(nonce) = nonce {
         let issuer = provider.endpoints.issuer.as_deref();
         check_id_token(&token.document.0, nonce, &provider.client_id, issuer).map_err(|what| {

@@ -42,7 +42,7 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
         Problem::new(format!(
             "No device code: {}",
             error
-                .explain()
+                .explain_to(&provider.client)
                 .replace("The token endpoint", "the device authorization endpoint")
         ))
     })
@@ -94,7 +94,7 @@ async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<
                     "The provider answered expired_token: the code was not typed in time. Run the command again for a new one",
                 ));
             }
-            Poll::Failed(error) => return Err(refused(&error)),
+            Poll::Failed(error) => return Err(refused(&error, &provider.client)),
         }
     }
 }

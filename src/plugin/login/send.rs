@@ -163,8 +163,8 @@ impl Provider {
 }
 
 /// A refusal of the token endpoint, in the words of a login.
-pub(super) fn refused(error: &TokenError) -> Problem {
-    let message = error.explain();
+pub(super) fn refused(error: &TokenError, client: &Client) -> Problem {
+    let message = error.explain_to(client);
     Problem::new(match error.reason() {
         "InvalidGrant" => format!(
             "{error}. The code had ended or was used already, or the provider compares another redirect URI: log in again"
