@@ -3,6 +3,7 @@
 
 use testkit::control_plane::{AuditMark, ControlPlane, Options};
 use testkit::deploy::install_deploy;
+use testkit::fault_proxy::{Answer, Fault as ApiFault, Rule};
 use testkit::operator::Launch;
 use testkit::provider::{Authentication, Behaviour, Fault};
 
@@ -173,5 +174,34 @@ async fn a_token_that_the_cluster_itself_would_take_is_sent_nowhere() {
     refused("learnt").await;
     stage.quiet(0, 8).await;
     assert_eq!(stage.made(since).await, 1);
+    stage.nothing_leaked(&operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_api_server_could_not_make_is_told_and_made_when_it_can() {
+    let stage = Stage::with(trusting()).await;
+    stage.may_make_tokens().await;
+    stage.lent_account("lent", AUDIENCE).await;
+    let proxy = stage.proxy().await;
+    let fault = Rule::new(ApiFault::Answer(Answer::internal_error()));
+    let rule = proxy.add(fault.path_has("/serviceaccounts/lent/token"));
+    let operator = stage.operator_behind(&proxy).await;
+    stage.proved("main", AUDIENCE).await;
+    let told = stage
+        .wait_for(
+            "main",
+            "RefreshFailing",
+            "True",
+            "ServiceAccountTokenFailed",
+        )
+        .await;
+    assert!(told.contains("ServiceAccount lent"), "{told}");
+    assert_eq!(stage.requests(), 0);
+    // Once for each try: nothing is asked in a loop.
+    let tries = proxy.hits(rule);
+    assert!(tries <= 3, "{tries}");
+    proxy.clear();
+    stage.wait_ready("main").await;
+    assert_eq!(stage.requests(), 1);
     stage.nothing_leaked(&operator).await;
 }

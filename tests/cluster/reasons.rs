@@ -137,13 +137,13 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ),
     (
         "AudienceRefused",
-        "src/decide/tests/accounts.rs",
-        "what_keeps_a_token_from_being_made_is_a_failed_request_of_its_own_kind",
+        "tests/cluster/minted.rs",
+        "a_token_that_the_cluster_itself_would_take_is_sent_nowhere",
     ),
     (
         "ServiceAccountTokenFailed",
-        "src/decide/tests/accounts.rs",
-        "what_keeps_a_token_from_being_made_is_a_failed_request_of_its_own_kind",
+        "tests/cluster/minted.rs",
+        "a_token_that_the_api_server_could_not_make_is_told_and_made_when_it_can",
     ),
     ("CANotFound", "tests/cluster/canary.rs", "edits"),
     ("CAInvalid", "tests/cluster/canary.rs", "edits"),

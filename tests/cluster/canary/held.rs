@@ -13,9 +13,11 @@ use super::ways::{ACCOUNT, ALL, AUDIENCE, Ring};
 use crate::fleet::Fleet;
 use crate::harness::{SOON, Stage, Start};
 use crate::oracle::assert_holds_none;
+use crate::revocation::REVOKE;
 
 /// Parameters whose values are secret.
-const PARAMETERS: [&str; 5] = [
+const PARAMETERS: [&str; 6] = [
+    "token",
     "refresh_token",
     "client_assertion",
     "assertion",
@@ -93,6 +95,9 @@ fn secrets(stage: &Stage, names: &[String]) -> BTreeSet<String> {
         assert_eq!(signed, signs.contains(&way), "{way}");
         all.extend(values.iter().flat_map(|value| pieces(value)));
     }
+    let revoked = stage.provider.requests_to(REVOKE);
+    let revoked = revoked.iter().flat_map(sent);
+    all.extend(revoked.flat_map(|value| pieces(&value)));
     all
 }
 
@@ -116,7 +121,11 @@ async fn nothing_that_is_kept_signed_or_lent_shows_anywhere_though_providers_rep
         for (fault, _) in faults() {
             let name = format!("{way}-{fault}");
             provider.set(&path(&name), ring.behaviour(way));
-            manifests.push(ring.manifest(way, &name, &stage));
+            let manifest = ring.manifest(way, &name, &stage);
+            manifests.push(match fault {
+                "client" => revoking(&manifest, &provider.url(REVOKE)),
+                _ => manifest,
+            });
             names.push(name);
         }
     }
@@ -135,6 +144,8 @@ async fn nothing_that_is_kept_signed_or_lent_shows_anywhere_though_providers_rep
     fleet.well(&all).await;
     operator.wait_for_log("panicked", SOON).await.unwrap();
 
+    let (_, echo) = faults().into_iter().next().unwrap();
+    provider.set(REVOKE, super::behaviour(3600.0).with_fault(echo));
     for way in ALL {
         for (fault, how) in faults() {
             provider.set_fault(&path(&format!("{way}-{fault}")), Some(how));
@@ -171,7 +182,26 @@ async fn nothing_that_is_kept_signed_or_lent_shows_anywhere_though_providers_rep
         })
         .collect();
     fleet.well(&mended).await;
+    let revoked: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| name.ends_with("-client"))
+        .collect();
+    stage
+        .kubectl(&[&["delete", "oauthclients"], &revoked[..]].concat())
+        .await;
+    fleet
+        .told(&revoked, |_| "Warning RevocationFailed".to_owned())
+        .await;
+    let tokens = stage.provider.requests_to(REVOKE);
+    assert!(tokens.len() >= ALL.len(), "{}", tokens.len());
     look_everywhere(&stage, &operator, &ring, &names).await;
+}
+
+/// The same resource, whose tokens are revoked when it is deleted.
+fn revoking(manifest: &str, url: &str) -> String {
+    let at = format!("revocationURL: {url:?}, caBundle:");
+    manifest.replacen("caBundle:", &at, 1) + "  revocation: {onDeletion: true}\n"
 }
 
 async fn look_everywhere(
@@ -194,13 +224,20 @@ async fn look_everywhere(
         assert!(!text.is_empty(), "{command}");
         assert_holds_none(&command, &text, &everything);
     }
+    for command in [
+        "describe secrets -l=oauthclient.dev/refresh-state=true",
+        "get secrets -l=oauthclient.dev/refresh-state=true -o=jsonpath={.items[*].metadata}",
+    ] {
+        let args: Vec<&str> = command.split(' ').collect();
+        let text = stage.kubectl(&args).await;
+        assert!(text.contains("-refresh-state"), "{command}: {text}");
+        assert_holds_none(command, &text, &everything);
+    }
     // What workloads mount holds the token, and nothing that it was asked with.
-    let tokens: BTreeSet<String> = stage
-        .provider
-        .tokens(crate::harness::PATH)
-        .into_iter()
-        .map(|issued| issued.token)
-        .collect();
+    let lender = crate::harness::PATH.to_owned();
+    let paths = names.iter().map(|name| path(name)).chain([lender]);
+    let issued = paths.flat_map(|path| stage.provider.tokens(&path));
+    let tokens: BTreeSet<String> = issued.map(|issued| issued.token).collect();
     let asked_with: Vec<&str> = sent.difference(&tokens).map(String::as_str).collect();
     let mounted = ["get", "secrets", "-l=oauthclient.dev/token=true", "-o=yaml"];
     let mounted = stage.kubectl(&mounted).await;

@@ -110,7 +110,11 @@ impl Ring {
         let path = super::path(name);
         let url = stage.provider.url(&path);
         let refresh_token = || stage.provider.issue_refresh_token(&path, SECRETS[0]);
-        let plain = json!({"client_id": SECRETS[0], "client_secret": SECRETS[1]});
+        let plain = json!({
+            "client_id": SECRETS[0],
+            "client_secret": SECRETS[1],
+            "next_client_secret": SECRETS[4],
+        });
         let mut secrets = Vec::new();
         let mut own = |data: Value| secrets.push(secret(&format!("{name}-client"), &data));
         match way {
