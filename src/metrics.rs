@@ -51,6 +51,7 @@ struct Inner {
     lateness: Histogram,
     api_writes: Family<WriteLabels, Counter>,
     api_requests_in_flight: Gauge,
+    api_requests_waiting: Family<KindLabels, Gauge>,
     queue_depth: Family<ClassLabels, Gauge>,
     lane_in_flight: Family<HostLabel, Gauge>,
     lane_slots: Family<HostLabel, Gauge>,
@@ -132,6 +133,10 @@ impl Metrics {
             api_requests_in_flight: with.help(
                 "api_requests_in_flight",
                 "Requests to the Kubernetes API that are waiting for an answer, watches not counted",
+            ),
+            api_requests_waiting: with.help(
+                "api_requests_waiting",
+                "Requests to the Kubernetes API that wait for their turn, by kind: work (what a token Secret waits for), status",
             ),
             queue_depth: with.help("queue_depth", "Resources that are due and wait for their turn, by class"),
             lane_in_flight: with.help(
@@ -234,6 +239,14 @@ impl Metrics {
     pub fn api_request(&self) -> ApiRequest {
         self.0.api_requests_in_flight.inc();
         ApiRequest(self.0.api_requests_in_flight.clone())
+    }
+
+    /// How many requests of a kind wait until they may be sent to the Kubernetes API.
+    pub fn api_requests_waiting(&self, kind: &'static str, number: usize) {
+        self.0
+            .api_requests_waiting
+            .get_or_create_owned(&KindLabels { kind })
+            .set(count(number));
     }
 
     /// How many resources of a class wait for their turn.

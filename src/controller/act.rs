@@ -18,6 +18,7 @@ use crate::walk::{Trouble, WriteError};
 use super::calls::CallError;
 use super::convert::{secret_seen, write_body};
 use super::shared::{Shared, lock};
+use super::slots::For;
 use super::stored::Stored;
 
 /// Who writes, in `managedFields`.
@@ -157,7 +158,10 @@ async fn write_status(
     loop {
         let answer = shared
             .calls
-            .call(api.patch_status(&resource.name, &params, &patch))
+            .call_for(
+                For::Status,
+                api.patch_status(&resource.name, &params, &patch),
+            )
             .await;
         shared.metrics.api_write(WriteKind::Status, answer.is_ok());
         match answer {

@@ -1,17 +1,17 @@
 //! Calls of the Kubernetes API: each with a deadline, a slot and a gauge, each failure typed. An error is never 'absent'.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kube::core::Status;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::metrics::Metrics;
 use crate::walk::{Trouble, WriteError};
+
+use super::slots::{For, Slots};
 
 /// How long one call may take: the client itself has no read time-out.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ const SLOT_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Calls {
     client: Client,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     metrics: Metrics,
 }
 
@@ -43,7 +43,7 @@ impl Calls {
     pub(super) fn new(client: Client, most: u32, metrics: Metrics) -> Self {
         Calls {
             client,
-            slots: Arc::new(Semaphore::new(most as usize)),
+            slots: Slots::new(most as usize),
             metrics,
         }
     }
@@ -66,7 +66,21 @@ impl Calls {
         &self,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, CallError> {
-        let Ok(Ok(_slot)) = timeout(SLOT_DEADLINE, self.slots.acquire()).await else {
+        self.call_for(For::Work, call).await
+    }
+
+    /// How many calls wait for a slot: what a token Secret waits for, and statuses.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        self.slots.waiting()
+    }
+
+    /// The same, with its place among those who wait.
+    pub(super) async fn call_for<T>(
+        &self,
+        what: For,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        let Ok(_slot) = timeout(SLOT_DEADLINE, self.slots.take(what)).await else {
             return Err(CallError::TimedOut);
         };
         let _counted = self.metrics.api_request();

@@ -67,6 +67,9 @@ pub(super) fn sample(shared: &Shared) {
         metrics.queue_depth(name, engine.waiting(class));
     }
     metrics.queue_depth("look", engine.looks_due());
+    let (work, statuses) = shared.calls.waiting();
+    metrics.api_requests_waiting("work", work);
+    metrics.api_requests_waiting("status", statuses);
     metrics.lanes(engine.lanes().map(|lane| Lane {
         host: lane.host.into(),
         in_flight: lane.in_flight,

@@ -9,6 +9,7 @@
 //! | `barred` | telling of a right that was taken away |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
+//! | `slots` | who of those calls goes first when there are too many |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | resources as they are stored, each decoded by itself |
@@ -33,6 +34,7 @@ mod memories;
 mod observe;
 mod rights;
 mod shared;
+mod slots;
 mod start;
 mod stored;
 mod watch;

@@ -27,6 +27,7 @@ fn everything() -> Metrics {
         metrics.api_write(kind, true);
     }
     metrics.queue_depth("refresh", 3);
+    metrics.api_requests_waiting("status", 2);
     metrics.lanes([Lane {
         host: "auth.example.org:443".into(),
         in_flight: 1,
@@ -85,6 +86,10 @@ fn a_scrape_shows_what_was_recorded() {
         r#"oauthclient_api_writes_total{kind="status",outcome="success"} 1"#,
     );
     has(&text, r#"oauthclient_queue_depth{class="refresh"} 3"#);
+    has(
+        &text,
+        r#"oauthclient_api_requests_waiting{kind="status"} 2"#,
+    );
     has(
         &text,
         r#"oauthclient_lane_slots{host="auth.example.org:443"} 4"#,
