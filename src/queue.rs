@@ -34,6 +34,9 @@ pub struct Limits {
     pub looks: usize,
     /// Token requests to one host; 8.
     pub lane_slots: u32,
+    /// Works of one host that may be begun ahead of their turn to ask, while it gives tokens; 0. Whoever sets it has to keep
+    /// the bound of requests by itself.
+    pub lane_ahead: u32,
 }
 
 impl Default for Limits {
@@ -42,6 +45,7 @@ impl Default for Limits {
             token_requests: 512,
             looks: 32,
             lane_slots: 8,
+            lane_ahead: 0,
         }
     }
 }
@@ -77,7 +81,7 @@ impl Queue {
     pub fn new(limits: Limits) -> Self {
         Queue {
             limits,
-            lanes: Lanes::new(limits.lane_slots),
+            lanes: Lanes::new(limits.lane_slots, limits.lane_ahead),
             ..Queue::default()
         }
     }
@@ -149,6 +153,12 @@ impl Queue {
     pub fn lane_moves(&self, id: Id, span: Span) -> bool {
         let lane = self.entries.get(id).map_or(NO_LANE, |entry| entry.lane);
         self.lanes.moves(lane, span, self.now)
+    }
+
+    /// How many requests may be under way in the lane of an entry.
+    pub fn lane_slots(&self, id: Id) -> u32 {
+        let lane = self.entries.get(id).map_or(NO_LANE, |entry| entry.lane);
+        self.lanes.slots(lane)
     }
 
     /// When the next timer ends; [`Time::NEVER`] when there is none.

@@ -17,13 +17,14 @@ mod world;
 
 use crate::decide::{Action, Doomed, Memory, Observed, Plan, SecretWrite, Situation, sooner};
 use crate::engine::{Key, Outcome, Wants, Work};
+use crate::queue::LaneReport;
 use crate::time::{Span, Time};
 
 use first::Decided;
 
 pub use certificate::{certificate_seen, identity};
 pub use revocation::revoke_replaced;
-pub use world::{Trouble, World, WriteError};
+pub use world::{Held, Trouble, Turn, World, WriteError};
 
 /// How a walk ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,8 @@ pub enum Walked {
         /// Why.
         trouble: Trouble,
     },
+    /// It was to ask, and did not come to its turn: it waits in line as before. What to tell its lane.
+    PutBack(LaneReport),
 }
 
 /// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.

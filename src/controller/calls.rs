@@ -8,6 +8,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::walk::{Trouble, WriteError};
 
@@ -40,10 +41,10 @@ pub(super) enum CallError {
 }
 
 impl Calls {
-    pub(super) fn new(client: Client, most: u32, metrics: Metrics) -> Self {
+    pub(super) fn new(client: Client, most: u32, metrics: Metrics, clock: Clock) -> Self {
         Calls {
             client,
-            slots: Slots::new(most as usize),
+            slots: Slots::new(most as usize, clock),
             metrics,
         }
     }

@@ -129,6 +129,7 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
             // The watch tells of it too; until it does there is nothing to do.
             lock(&shared.engine).abandoned(&key, LaneReport::Unused, now + AFTER_PANIC, now);
         }
+        Ok(Walked::PutBack(report)) => lock(&shared.engine).put_back(&key, report, now),
         Ok(Walked::Abandoned { again, trouble }) => {
             span.in_scope(|| tracing::warn!(%trouble, until = %again, "could not be looked at"));
             lock(&shared.engine).abandoned(&key, LaneReport::Unused, again, now);

@@ -14,6 +14,7 @@ pub(super) async fn show(shared: Arc<Shared>) {
     loop {
         sample(&shared);
         shared.sweep();
+        shared.turns.sweep();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -72,7 +73,7 @@ pub(super) fn sample(shared: &Shared) {
     metrics.api_requests_waiting("status", statuses);
     metrics.lanes(engine.lanes().map(|lane| Lane {
         host: lane.host.into(),
-        in_flight: lane.in_flight,
+        in_flight: shared.turns.asking(lane.host),
         slots: lane.slots,
     }));
 }

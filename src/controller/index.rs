@@ -102,7 +102,11 @@ impl Index {
                 forget(&mut self.users, before.credentials, key);
             }
             if credentials != NONE {
-                self.users.entry(credentials).or_default().push(key.clone());
+                // Most have one user: no room for more is taken before there are more.
+                self.users
+                    .entry(credentials)
+                    .or_insert_with(|| Vec::with_capacity(1))
+                    .push(key.clone());
             }
         }
         let looked_at = before.as_ref().map_or(NONE, |before| before.certificate);

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::decide::Memory;
+use crate::decide::{ChainMemory, FailedAttempt, Fingerprint, Memory, Repairs, Written};
 use crate::engine::Key;
+use crate::time::Time;
 
 /// All of it.
 #[derive(Default)]
@@ -13,11 +14,102 @@ pub(super) struct Memories(HashMap<Key, Kept>);
 /// is noted aside, so that the copy does not overwrite it.
 #[derive(Default)]
 struct Kept {
-    memory: Memory,
+    memory: Packed,
     /// Told since the walk began: the token Secret is gone.
     gone: bool,
     /// Told since the walk began: the resource names another token Secret.
     moved: bool,
+}
+
+/// A [`Memory`] with little room for what most resources have nothing of.
+#[derive(Default)]
+struct Packed {
+    fingerprint: Option<Fingerprint>,
+    last_sent: Option<Time>,
+    written: Option<Written>,
+    told_gone: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What is remembered of a resource with which something is the matter, or that has a refresh token.
+#[derive(Clone, Default)]
+struct Rare {
+    attempt: Option<Box<FailedAttempt>>,
+    repairs: Repairs,
+    target_claimed_by: Option<String>,
+    partings: u32,
+    doubts: u32,
+    chain: ChainMemory,
+}
+
+impl Rare {
+    fn is_nothing(&self) -> bool {
+        self.attempt.is_none()
+            && self.repairs.count == 0
+            && self.target_claimed_by.is_none()
+            && (self.partings, self.doubts) == (0, 0)
+            && self.chain.foreign.is_none()
+            && self.chain.known.is_empty()
+    }
+}
+
+impl From<Memory> for Packed {
+    fn from(memory: Memory) -> Self {
+        // Taken apart by name, so that nothing new is forgotten here.
+        let Memory {
+            attempt,
+            fingerprint,
+            repairs,
+            target_claimed_by,
+            last_sent,
+            written,
+            told_gone,
+            partings,
+            doubts,
+            chain,
+        } = memory;
+        let rare = Rare {
+            attempt,
+            repairs,
+            target_claimed_by,
+            partings,
+            doubts,
+            chain,
+        };
+        Packed {
+            fingerprint,
+            last_sent,
+            written,
+            told_gone,
+            rare: (!rare.is_nothing()).then(|| Box::new(rare)),
+        }
+    }
+}
+
+impl Packed {
+    fn unpacked(&self) -> Memory {
+        let rare = self.rare.as_deref().cloned().unwrap_or_default();
+        Memory {
+            attempt: rare.attempt,
+            fingerprint: self.fingerprint,
+            repairs: rare.repairs,
+            target_claimed_by: rare.target_claimed_by,
+            last_sent: self.last_sent,
+            written: self.written,
+            told_gone: self.told_gone,
+            partings: rare.partings,
+            doubts: rare.doubts,
+            chain: rare.chain,
+        }
+    }
+
+    fn forget_target(&mut self) {
+        self.written = None;
+        self.told_gone = false;
+        if let Some(rare) = &mut self.rare {
+            rare.doubts = 0;
+        }
+    }
 }
 
 impl Memories {
@@ -31,15 +123,15 @@ impl Memories {
     /// A copy.
     pub(super) fn get(&self, key: &Key) -> Memory {
         let kept = self.0.get(key);
-        kept.map(|kept| kept.memory.clone()).unwrap_or_default()
+        kept.map(|kept| kept.memory.unpacked()).unwrap_or_default()
     }
 
     /// What a walk leaves, with what was told while it went on.
     pub(super) fn put(&mut self, key: &Key, memory: Memory) {
         let kept = self.0.entry(key.clone()).or_default();
-        kept.memory = memory;
+        kept.memory = memory.into();
         if kept.moved {
-            forget_target(&mut kept.memory);
+            kept.memory.forget_target();
         }
         kept.memory.told_gone |= kept.gone;
     }
@@ -54,7 +146,7 @@ impl Memories {
     /// The resource names another token Secret now: what is remembered of the old one says nothing of it.
     pub(super) fn target_moved(&mut self, key: &Key) {
         if let Some(kept) = self.0.get_mut(key) {
-            forget_target(&mut kept.memory);
+            kept.memory.forget_target();
             (kept.gone, kept.moved) = (false, true);
         }
     }
@@ -65,16 +157,9 @@ impl Memories {
     }
 }
 
-fn forget_target(memory: &mut Memory) {
-    memory.written = None;
-    memory.told_gone = false;
-    memory.doubts = 0;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::Written;
 
     fn written() -> Memory {
         let written = Written {
@@ -85,6 +170,29 @@ mod tests {
             written: Some(written),
             ..Memory::default()
         }
+    }
+
+    #[test]
+    fn what_is_packed_comes_back_as_it_was() {
+        let usual = Packed::from(written());
+        assert!(usual.rare.is_none(), "no room is taken for nothing");
+        assert!(std::mem::size_of::<Kept>() <= 96, "kept for each resource");
+        let memory = Memory {
+            doubts: 3,
+            partings: 2,
+            chain: ChainMemory {
+                foreign: Some(("other".to_owned(), crate::time::Span::from_seconds(5))),
+                ..ChainMemory::default()
+            },
+            last_sent: Some(Time::from_millis(7)),
+            ..written()
+        };
+        let back = Packed::from(memory.clone()).unpacked();
+        assert_eq!((back.doubts, back.partings), (3, 2));
+        assert_eq!(back.chain.foreign, memory.chain.foreign);
+        assert_eq!(back.last_sent, memory.last_sent);
+        assert_eq!(back.written, memory.written);
+        assert_eq!(back.attempt.is_none(), memory.attempt.is_none());
     }
 
     #[test]

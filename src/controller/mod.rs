@@ -10,6 +10,7 @@
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `slots` | who of those calls goes first when there are too many |
+//! | `turns` | who of those that were looked at may ask a host |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | resources as they are stored, each decoded by itself |
@@ -37,6 +38,7 @@ mod shared;
 mod slots;
 mod start;
 mod stored;
+mod turns;
 mod watch;
 mod world;
 
@@ -124,7 +126,12 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         || "oauthclient-operator".to_owned(),
         |leader| leader.identity().to_owned(),
     );
-    let calls = Calls::new(client.clone(), arguments.max_api_requests, metrics.clone());
+    let calls = Calls::new(
+        client.clone(),
+        arguments.max_api_requests,
+        metrics.clone(),
+        clock.clone(),
+    );
     let scopes = start::scopes(&arguments.watch_namespaces);
     let rights_doubted = Arc::new(Notify::new());
     // Ends with this function.
@@ -178,6 +185,7 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         content_key: start::content_key()?,
         engine: Engine::new(Limits {
             token_requests: arguments.max_token_requests as usize,
+            lane_ahead: turns::AHEAD,
             ..Limits::default()
         }),
         drained: drain_over,

@@ -15,6 +15,7 @@ use crate::http::Sender;
 use crate::later::Later;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
+use crate::queue::Limits;
 use crate::time::{Span, Time};
 
 use crate::walk::revoke_replaced;
@@ -27,6 +28,7 @@ use super::expiries::ClientEnds;
 use super::index::Index;
 use super::memories::Memories;
 use super::stored::Stored;
+use super::turns::Turns;
 use super::world::Cluster;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     /// For hashing the content of credentials; new in every process, never leaves it.
     pub(super) content_key: ring::hmac::Key,
     pub(super) engine: Mutex<Engine>,
+    pub(super) turns: Turns,
     pub(super) index: Mutex<Index>,
     /// Tells the driver that something may be due.
     pub(super) wake: Notify,
@@ -110,6 +113,7 @@ impl Shared {
             process: parts.process,
             content_key: parts.content_key,
             engine: Mutex::new(parts.engine),
+            turns: Turns::new(Limits::default().lane_slots),
             index: Mutex::new(Index::default()),
             wake: Notify::new(),
             rights_doubted: parts.rights_doubted,

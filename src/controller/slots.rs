@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 /// How long a caller of the second kind lets others go ahead; after that every other slot that becomes free is for those
 /// who have waited so long.
@@ -28,7 +29,10 @@ pub(super) enum For {
 
 /// The slots, shared by all callers.
 #[derive(Clone)]
-pub(super) struct Slots(Arc<Mutex<Queue>>);
+pub(super) struct Slots {
+    clock: Clock,
+    queue: Arc<Mutex<Queue>>,
+}
 
 /// One of them, until it is dropped.
 pub(super) struct Slot(Option<Slots>);
@@ -38,25 +42,30 @@ struct Queue {
     patience: Duration,
     free: usize,
     work: VecDeque<oneshot::Sender<Slot>>,
-    statuses: VecDeque<(Instant, oneshot::Sender<Slot>)>,
+    /// Since when each waits, by the monotonic clock.
+    statuses: VecDeque<(Duration, oneshot::Sender<Slot>)>,
     /// Who was let through last while both kinds waited.
     last: For,
 }
 
 impl Slots {
     /// `most` calls at once.
-    pub(super) fn new(most: usize) -> Self {
-        Slots::with(most, PATIENCE)
+    pub(super) fn new(most: usize, clock: Clock) -> Self {
+        Slots::with(most, clock, PATIENCE)
     }
 
-    fn with(most: usize, patience: Duration) -> Self {
-        Slots(Arc::new(Mutex::new(Queue {
+    fn with(most: usize, clock: Clock, patience: Duration) -> Self {
+        let queue = Queue {
             patience,
             free: most,
             work: VecDeque::new(),
             statuses: VecDeque::new(),
             last: For::Status,
-        })))
+        };
+        Slots {
+            clock,
+            queue: Arc::new(Mutex::new(queue)),
+        }
     }
 
     /// How many wait: for work, and to write a status.
@@ -66,7 +75,7 @@ impl Slots {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a slot. Whoever stops waiting takes none.
@@ -80,7 +89,7 @@ impl Slots {
             let (sender, receiver) = oneshot::channel();
             match what {
                 For::Work => queue.work.push_back(sender),
-                For::Status => queue.statuses.push_back((Instant::now(), sender)),
+                For::Status => queue.statuses.push_back((self.clock.elapsed(), sender)),
             }
             receiver
         };
@@ -92,7 +101,8 @@ impl Slots {
     }
 
     /// Hands a slot that has become free to whoever is next.
-    fn pass_on(&self, now: Instant) {
+    fn pass_on(&self) {
+        let now = self.clock.elapsed();
         loop {
             let sender = {
                 let mut queue = self.lock();
@@ -116,17 +126,17 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(slots) = self.0.take() {
-            slots.pass_on(Instant::now());
+            slots.pass_on();
         }
     }
 }
 
 impl Queue {
-    fn next(&mut self, now: Instant) -> Option<oneshot::Sender<Slot>> {
+    fn next(&mut self, now: Duration) -> Option<oneshot::Sender<Slot>> {
         let overdue = self
             .statuses
             .front()
-            .is_some_and(|(since, _)| now.saturating_duration_since(*since) >= self.patience);
+            .is_some_and(|(since, _)| now.saturating_sub(*since) >= self.patience);
         let status_first = self.statuses.len() > MOST_PATIENT
             || (overdue && self.last == For::Work)
             || self.work.is_empty();
@@ -146,6 +156,10 @@ mod tests {
 
     /// Longer than any test.
     const LONG: Duration = Duration::from_secs(3600);
+
+    fn slots(most: usize, patience: Duration) -> Slots {
+        Slots::with(most, Clock::system(), patience)
+    }
 
     /// Someone who waits for a slot and says their name when they have it; gives it back at once.
     async fn waits(
@@ -172,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_goes_before_statuses_that_came_earlier() {
-        let slots = Slots::with(1, LONG);
+        let slots = slots(1, LONG);
         let order = Arc::default();
         let held = slots.take(For::Work).await;
         let mut tasks = Vec::new();
@@ -188,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_status_that_has_waited_long_takes_turns_with_work() {
-        let slots = Slots::with(1, Duration::ZERO);
+        let slots = slots(1, Duration::ZERO);
         let order = Arc::default();
         let held = slots.take(For::Work).await;
         let mut tasks = Vec::new();
@@ -206,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_so_many_statuses_wait_for_work() {
-        let slots = Slots::with(1, LONG);
+        let slots = slots(1, LONG);
         let order = Arc::default();
         let held = slots.take(For::Work).await;
         let mut tasks = Vec::new();
@@ -223,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stops_waiting_costs_no_slot() {
-        let slots = Slots::with(2, LONG);
+        let slots = slots(2, LONG);
         let order = Arc::default();
         let held = [slots.take(For::Work).await, slots.take(For::Work).await];
         for what in [For::Work, For::Status] {

@@ -14,12 +14,13 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError};
+use crate::walk::{Trouble, Turn, World, WriteError};
 
 use super::accounts;
 use super::hold;
 use super::observe::observe;
 use super::shared::{Shared, lock};
+use super::turns::turn;
 use super::{act, chain};
 
 /// The cluster.
@@ -80,6 +81,10 @@ impl World for Cluster {
 
     fn revoked(&self, outcome: &'static str) {
         self.0.metrics.revocation(outcome);
+    }
+
+    async fn turn(&self, key: &Key, spec: &Validated) -> Turn {
+        turn(&self.0, key, &lane(spec)).await
     }
 
     async fn send(

@@ -188,6 +188,30 @@ impl Engine {
         self.finish(key, lane, now, |_, _| Plan::look(again));
     }
 
+    /// Whether something was seen of a resource since its work was handed out: what the work has read is not what is.
+    pub fn has_changed(&self, key: &Key) -> bool {
+        let record = self.table.find(key).and_then(|id| self.table.get(id));
+        record.is_none_or(|record| record.void || record.nudge != Nudge::default())
+    }
+
+    /// How many requests may be under way in the lane of a resource.
+    pub fn lane_slots(&self, key: &Key) -> u32 {
+        let id = self.table.find(key);
+        id.map_or(0, |id| self.queue.lane_slots(id))
+    }
+
+    /// Tells that some work was begun ahead of its turn to ask and did not ask: it waits as it did before.
+    pub fn put_back(&mut self, key: &Key, lane: LaneReport, now: Time) {
+        let look = match self.table.find(key) {
+            Some(id) => self.queue.planned(id).1,
+            None => return,
+        };
+        self.finish(key, lane, now, |_, waited_since| Plan {
+            request: waited_since.unwrap_or(now),
+            look,
+        });
+    }
+
     fn finish(
         &mut self,
         key: &Key,

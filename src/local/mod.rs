@@ -241,6 +241,7 @@ impl Driver {
                 engine.changed(&key, crate::engine::Cause::Gone, now);
                 engine.abandoned(&key, LaneReport::Unused, now, now);
             }
+            Some(Walked::PutBack(report)) => engine.put_back(&key, report, now),
             Some(Walked::Abandoned { again, trouble }) => {
                 tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
                 engine.abandoned(&key, LaneReport::Unused, again, now);

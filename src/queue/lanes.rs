@@ -22,6 +22,8 @@ pub enum LaneReport {
     TimedOut,
     /// The host answered something else, or refused the connection.
     Failed,
+    /// Work that was begun ahead of its turn to ask waited too long for it: no request was made.
+    HeldUp,
 }
 
 /// How full a lane is.
@@ -29,9 +31,11 @@ pub enum LaneReport {
 pub struct Occupancy<'a> {
     /// The token host, with its port.
     pub host: &'a str,
-    /// Requests under way.
+    /// Works under way that may request a token: requests, and what is prepared ahead ([`Limits::lane_ahead`]).
+    ///
+    /// [`Limits::lane_ahead`]: super::Limits::lane_ahead
     pub in_flight: u32,
-    /// How many may be: one after a time-out, until a request succeeds.
+    /// How many requests may be under way: one after a time-out, until a request succeeds.
     pub slots: u32,
     /// Entries that wait for a slot.
     pub waiting: usize,
@@ -47,7 +51,20 @@ struct Lane {
     narrowed: bool,
     /// When a request last succeeded.
     moved: Option<Time>,
+    /// How many requests must yet succeed before work is begun ahead again.
+    held_up: u32,
     waiting: BTreeSet<Rank>,
+}
+
+/// How many requests must succeed after work was held up, or a request failed, before work is begun ahead again: looking at
+/// resources whose turn does not come is work for nothing.
+pub(super) const CAUTION: u32 = 64;
+
+/// How wide lanes are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Width {
+    pub(super) slots: u32,
+    pub(super) ahead: u32,
 }
 
 impl Lane {
@@ -55,9 +72,16 @@ impl Lane {
         if self.narrowed { slots.min(1) } else { slots }
     }
 
+    /// How many may be under way: what asks, and what is prepared to, while the host is known to give tokens.
+    fn room(&self, width: Width) -> u32 {
+        let gives = self.moved.is_some() && self.held_up == 0 && !self.narrowed;
+        let ahead = if gives { width.ahead } else { 0 };
+        self.slots(width.slots).saturating_add(ahead)
+    }
+
     /// What goes next, if there is a slot for it.
-    fn head(&self, slots: u32) -> Option<Rank> {
-        let free = self.in_flight < self.slots(slots);
+    fn head(&self, width: Width) -> Option<Rank> {
+        let free = self.in_flight < self.room(width);
         self.waiting.first().copied().filter(|_| free)
     }
 }
@@ -65,7 +89,7 @@ impl Lane {
 /// All lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    slots: u32,
+    width: Width,
     by_host: HashMap<Arc<str>, u32>,
     lanes: Dense<Lane>,
     used: u32,
@@ -75,9 +99,10 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(slots: u32) -> Self {
+    pub(super) fn new(slots: u32, ahead: u32) -> Self {
+        let slots = slots.max(1);
         Lanes {
-            slots: slots.max(1),
+            width: Width { slots, ahead },
             ..Lanes::default()
         }
     }
@@ -148,17 +173,28 @@ impl Lanes {
         moved.is_some_and(|moved| moved <= now && now.since(moved) < span)
     }
 
+    /// How many requests of a lane may be under way.
+    pub(super) fn slots(&self, number: u32) -> u32 {
+        let lane = self.lanes.get(number);
+        lane.map_or(0, |lane| lane.slots(self.width.slots))
+    }
+
     /// Gives a slot back.
     pub(super) fn give_back(&mut self, number: u32, report: LaneReport, now: Time) {
         self.change(number, |lane| {
             lane.in_flight = lane.in_flight.saturating_sub(1);
             match report {
-                LaneReport::TimedOut => lane.narrowed = true,
+                LaneReport::TimedOut => {
+                    lane.narrowed = true;
+                    lane.held_up = CAUTION;
+                }
                 LaneReport::Succeeded => {
                     lane.narrowed = false;
                     lane.moved = Some(now);
+                    lane.held_up = lane.held_up.saturating_sub(1);
                 }
-                LaneReport::Unused | LaneReport::Failed => {}
+                LaneReport::Failed | LaneReport::HeldUp => lane.held_up = CAUTION,
+                LaneReport::Unused => {}
             }
         });
         self.drop_unused(number);
@@ -170,7 +206,7 @@ impl Lanes {
             Some(Occupancy {
                 host,
                 in_flight: lane.in_flight,
-                slots: lane.slots(self.slots),
+                slots: lane.slots(self.width.slots),
                 waiting: lane.waiting.len(),
             })
         })
@@ -191,13 +227,13 @@ impl Lanes {
 
     /// Changes a lane and keeps `heads` true.
     fn change(&mut self, number: u32, change: impl FnOnce(&mut Lane)) {
-        let slots = self.slots;
+        let width = self.width;
         let Some(lane) = self.lanes.get_mut(number) else {
             return;
         };
-        let before = lane.head(slots);
+        let before = lane.head(width);
         change(lane);
-        let after = lane.head(slots);
+        let after = lane.head(width);
         if before != after {
             if let Some(rank) = before {
                 self.heads.remove(&(rank, number));

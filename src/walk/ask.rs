@@ -15,13 +15,20 @@ use crate::queue::LaneReport;
 use crate::time::Time;
 
 use super::spend::{self, Kept};
-use super::{AFTER_RACE, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
+use super::{
+    AFTER_RACE, NO_MORE, Trouble, Turn, Walked, Walker, World, WriteError, abandoned, publish,
+};
 
 impl<W: World> Walker<'_, W> {
     /// Asks for a token and publishes it.
     pub(super) async fn ask(mut self, ask: Ask) -> Walked {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return self.no_spec();
+        };
+        let turn = match self.world.turn(self.key, &spec).await {
+            Turn::Come(held) => held,
+            Turn::HeldUp => return Walked::PutBack(LaneReport::HeldUp),
+            Turn::Changed => return Walked::PutBack(LaneReport::Unused),
         };
         if !self.world.goes_on() {
             return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
@@ -39,6 +46,7 @@ impl<W: World> Walker<'_, W> {
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
         let answer = self.world.send(&self.seen, &spec, &ask.request).await;
+        drop(turn);
         drop(ask.request);
         let at = Moments {
             sent,

@@ -44,6 +44,12 @@ pub trait World: Send + Sync {
         need: &Need,
     ) -> impl Future<Output = Result<Got, Failure>> + Send;
 
+    /// Waits until this resource may ask its provider, where more are looked at than may ask at once. What is returned is
+    /// held until the request is over. At once, unless said otherwise.
+    fn turn(&self, _key: &Key, _spec: &Validated) -> impl Future<Output = Turn> + Send {
+        std::future::ready(Turn::Come(Held::default()))
+    }
+
     /// Sends a token request, once.
     fn send(
         &self,
@@ -152,3 +158,18 @@ pub enum WriteError {
     /// It may go away by itself.
     Passing(String),
 }
+
+/// Whether a resource may ask its provider now.
+#[derive(Debug)]
+pub enum Turn {
+    /// It may, and holds this meanwhile.
+    Come(Held),
+    /// Its turn did not come in time: it waits in line as before.
+    HeldUp,
+    /// It did, but something has changed since it was looked at.
+    Changed,
+}
+
+/// The place of one request among those to a host, until it is dropped.
+#[derive(Debug, Default)]
+pub struct Held(pub Option<tokio::sync::OwnedSemaphorePermit>);

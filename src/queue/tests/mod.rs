@@ -2,6 +2,7 @@
 
 mod model;
 
+use super::lanes::CAUTION;
 use super::*;
 
 fn at(seconds: i64) -> Time {
@@ -36,6 +37,7 @@ fn queue(slots: u32, requests: usize, looks: usize, plans: &[Option<Request>]) -
         token_requests: requests,
         looks,
         lane_slots: slots,
+        lane_ahead: 0,
     });
     for (id, plan) in (0..).zip(plans) {
         queue.enter(id, &host(0));
@@ -116,6 +118,48 @@ fn a_lane_has_one_slot_after_a_time_out_until_a_request_succeeds() {
     assert_eq!(finish(&mut queue, 3, LaneReport::Failed), [4]);
     assert_eq!(finish(&mut queue, 4, LaneReport::Unused), [5]);
     assert_eq!(finish(&mut queue, 5, LaneReport::Succeeded), [6, 7, 8]);
+}
+
+#[test]
+fn work_is_begun_ahead_while_the_host_gives_tokens() {
+    let mut queue = Queue::new(Limits {
+        lane_slots: 2,
+        lane_ahead: 3,
+        ..Limits::default()
+    });
+    for id in 0..200 {
+        queue.enter(id, &host(0));
+        queue.plan(id, refresh(0, 10), Time::NEVER);
+    }
+    let finish = |queue: &mut Queue, id, report| {
+        queue.plan(id, None, Time::NEVER);
+        queue.done(id, report);
+        taken(queue, 0)
+    };
+    assert_eq!(taken(&mut queue, 0), [0, 1], "nothing is known of it");
+    assert_eq!(
+        finish(&mut queue, 0, LaneReport::Succeeded),
+        [2, 3, 4, 5],
+        "two that ask, three ahead"
+    );
+    assert_eq!(finish(&mut queue, 1, LaneReport::Succeeded), [6]);
+    // One waited too long for its turn: no more than those that ask, until many requests have succeeded.
+    assert_eq!(finish(&mut queue, 6, LaneReport::HeldUp), [0; 0]);
+    for id in 2..5 {
+        let next = finish(&mut queue, id, LaneReport::Succeeded);
+        assert_eq!(next.len(), usize::from(id == 4), "{id}");
+    }
+    let mut ahead = None;
+    for id in (5..200).filter(|id| *id != 6) {
+        let next = finish(&mut queue, id, LaneReport::Succeeded);
+        if next.len() > 1 {
+            ahead = Some((id, next.len()));
+            break;
+        }
+    }
+    // Three succeeded before these, from 5 on, one number of which is that of the one held up.
+    let last = 5 + CAUTION - 3;
+    assert_eq!(ahead, Some((last, 4)));
 }
 
 #[test]

@@ -5,12 +5,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::queue::lanes::CAUTION;
 
 /// The same rules, said by looking at everything each time.
 #[derive(Default)]
 struct Naive {
     entries: Vec<NaiveEntry>,
     narrowed: Vec<bool>,
+    /// How many requests of a lane must yet succeed before there is work ahead; one for those that never did.
+    caution: Vec<u32>,
     limits: Limits,
 }
 
@@ -35,10 +38,10 @@ impl Naive {
                 continue;
             };
             let held = |other: &&NaiveEntry| matches!(other.flight, Some((_, Some(lane))) if lane == entry.lane);
-            let slots = if self.narrowed[entry.lane] {
-                1
-            } else {
-                self.limits.lane_slots
+            let slots = match (self.narrowed[entry.lane], self.caution[entry.lane]) {
+                (true, _) => 1,
+                (false, 0) => self.limits.lane_slots + self.limits.lane_ahead,
+                (false, _) => self.limits.lane_slots,
             };
             let full = self.entries.iter().filter(held).count() >= slots as usize;
             if entry.flight.is_some() || full || flights(true) >= self.limits.token_requests {
@@ -87,9 +90,16 @@ impl Naive {
             && let Some(lane) = held.take()
         {
             match report {
-                LaneReport::TimedOut => self.narrowed[lane] = true,
-                LaneReport::Succeeded => self.narrowed[lane] = false,
-                LaneReport::Unused | LaneReport::Failed => {}
+                LaneReport::TimedOut => {
+                    self.narrowed[lane] = true;
+                    self.caution[lane] = CAUTION;
+                }
+                LaneReport::Succeeded => {
+                    self.narrowed[lane] = false;
+                    self.caution[lane] = self.caution[lane].saturating_sub(1);
+                }
+                LaneReport::Failed | LaneReport::HeldUp => self.caution[lane] = CAUTION,
+                LaneReport::Unused => {}
             }
         }
     }
@@ -127,10 +137,11 @@ fn any_plan() -> impl Strategy<Value = (Option<Request>, Time)> {
 
 fn any_report() -> impl Strategy<Value = LaneReport> {
     prop_oneof![
-        Just(LaneReport::Unused),
-        Just(LaneReport::Succeeded),
-        Just(LaneReport::TimedOut),
-        Just(LaneReport::Failed)
+        2 => Just(LaneReport::Unused),
+        12 => Just(LaneReport::Succeeded),
+        1 => Just(LaneReport::TimedOut),
+        1 => Just(LaneReport::HeldUp),
+        1 => Just(LaneReport::Failed)
     ]
 }
 
@@ -152,12 +163,12 @@ proptest! {
     #[test]
     fn it_serves_like_a_model_that_looks_at_everything(
         steps in proptest::collection::vec(any_step(), 1..150),
-        lane_slots in 1u32..4, token_requests in 1usize..6, looks in 1usize..4,
+        lane_slots in 1u32..4, lane_ahead in 0u32..3, token_requests in 1usize..9, looks in 1usize..4,
     ) {
-        let limits = Limits { token_requests, looks, lane_slots };
+        let limits = Limits { token_requests, looks, lane_slots, lane_ahead };
         let mut queue = Queue::new(limits);
         let entry = NaiveEntry { lane: 0, request: None, look: Time::NEVER, flight: None };
-        let mut naive = Naive { entries: vec![entry; ENTRIES], narrowed: vec![false; LANES], limits };
+        let mut naive = Naive { entries: vec![entry; ENTRIES], narrowed: vec![false; LANES], caution: vec![1; LANES], limits };
         for id in 0..ENTRIES {
             naive.entries[id].lane = id % LANES;
             queue.enter(id as Id, &host(id % LANES));

@@ -78,6 +78,8 @@ pub(super) enum Answer {
 
 pub(super) struct Inner {
     pub(super) now: Time,
+    /// Whether the next turns come; all others do.
+    pub(super) turns: VecDeque<Turn>,
     pub(super) resource: Option<Resource>,
     pub(super) secrets: BTreeMap<String, SecretSeen>,
     before: BTreeMap<String, Option<SecretSeen>>,
@@ -144,6 +146,7 @@ impl Scene {
     pub(super) fn new(spec: &Spec) -> Self {
         Scene(Mutex::new(Inner {
             now: at(0),
+            turns: VecDeque::new(),
             resource: Some(resource(spec)),
             secrets: BTreeMap::new(),
             before: BTreeMap::new(),
@@ -220,6 +223,7 @@ impl Scene {
             let (next, with_permit) = match walked {
                 None => (now + span(1), false),
                 Some(Walked::Gone) => return,
+                Some(Walked::PutBack(_)) => (now + Span::from_millis(1), true),
                 Some(Walked::Abandoned { again, .. }) => (again, permit),
                 Some(Walked::Done(outcome)) => match outcome.wants {
                     Wants::Request => (now + Span::from_millis(1), true),
@@ -316,6 +320,13 @@ impl World for Scene {
 
     fn detail(&self) -> StatusDetail {
         self.inner().detail
+    }
+
+    async fn turn(&self, _: &Key, _: &Validated) -> Turn {
+        self.inner()
+            .turns
+            .pop_front()
+            .unwrap_or(Turn::Come(Held::default()))
     }
 
     async fn observe(&self, _: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
