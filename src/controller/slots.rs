@@ -12,11 +12,12 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 
-/// How long a caller of the second kind lets others go ahead; after that every other slot that becomes free is for those
-/// who have waited so long.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a caller of the second kind lets others go ahead; after that it goes first. Writing a status costs the API server
+/// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow
+/// the API server is.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How many of the second kind may wait; while there are more, they go first: the work that each belongs to is held in memory.
-const MOST_PATIENT: usize = 384;
+const MOST_PATIENT: usize = 640;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +45,6 @@ struct Queue {
     work: VecDeque<oneshot::Sender<Slot>>,
     /// Since when each waits, by the monotonic clock.
     statuses: VecDeque<(Duration, oneshot::Sender<Slot>)>,
-    /// Who was let through last while both kinds waited.
-    last: For,
 }
 
 impl Slots {
@@ -60,7 +59,6 @@ impl Slots {
             free: most,
             work: VecDeque::new(),
             statuses: VecDeque::new(),
-            last: For::Status,
         };
         Slots {
             clock,
@@ -137,14 +135,10 @@ impl Queue {
             .statuses
             .front()
             .is_some_and(|(since, _)| now.saturating_sub(*since) >= self.patience);
-        let status_first = self.statuses.len() > MOST_PATIENT
-            || (overdue && self.last == For::Work)
-            || self.work.is_empty();
+        let status_first = overdue || self.statuses.len() > MOST_PATIENT || self.work.is_empty();
         if status_first && let Some((_, sender)) = self.statuses.pop_front() {
-            self.last = For::Status;
             return Some(sender);
         }
-        self.last = For::Work;
         self.work.pop_front()
     }
 }
@@ -201,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_status_that_has_waited_long_takes_turns_with_work() {
+    async fn a_status_that_has_waited_long_goes_first() {
         let slots = slots(1, Duration::ZERO);
         let order = Arc::default();
         let held = slots.take(For::Work).await;
@@ -215,7 +209,7 @@ mod tests {
         drop(held);
         all(tasks).await;
         let order = order.lock().unwrap();
-        assert_eq!(*order, [11, 1, 12, 2, 13]);
+        assert_eq!(*order, [1, 2, 11, 12, 13]);
     }
 
     #[tokio::test]
