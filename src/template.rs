@@ -130,11 +130,18 @@ impl Templates {
         for (key, source) in sources {
             match check::check(&environment, source) {
                 Ok(names) => used.extend(names),
-                Err((line, message)) => problems.push(TemplateProblem {
-                    key: key.clone(),
-                    line,
-                    message,
-                }),
+                Err((line, message)) => {
+                    let too_much = message == check::TOO_MUCH;
+                    problems.push(TemplateProblem {
+                        key: key.clone(),
+                        line,
+                        message,
+                    });
+                    // One such is found out at some cost: the others wait until it is mended.
+                    if too_much {
+                        break;
+                    }
+                }
             }
         }
         if sources.is_empty() {
@@ -200,11 +207,17 @@ impl Templates {
         let environment = environment();
         let context = self.context(variables);
         let mut rendered = BTreeMap::new();
+        let mut bytes = 0;
         for (key, source) in &self.sources {
             let text = environment
                 .template_from_str(source)
                 .and_then(|template| template.render(context.clone()))
                 .map_err(|error| render_problem(key, &error))?;
+            bytes += text.len();
+            // Not only at the end: each may be as large as its budget allows.
+            if bytes > MAX_BYTES {
+                return Err(RenderProblem::too_large("", bytes));
+            }
             rendered.insert(key.clone(), Secret::from(text));
         }
         Ok(rendered)

@@ -12,6 +12,7 @@
 #[allow(unreachable_pub, reason = "shared with the simulation")]
 mod memory;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memory::{Counting, held, peak};
@@ -21,9 +22,10 @@ use oauthclient_operator::engine::{
 };
 use oauthclient_operator::http::MAX_BODY;
 use oauthclient_operator::oauth::{
-    HttpAnswer, Issuer, ResponseShape, TokenError, discovery, response,
+    Document, HttpAnswer, Issuer, ResponseShape, TokenError, discovery, response,
 };
 use oauthclient_operator::secret::Secret;
+use oauthclient_operator::template::{Templates, Variables};
 use oauthclient_operator::time::{Span, Time};
 
 #[global_allocator]
@@ -34,6 +36,8 @@ const RESOURCES: u32 = 70_000;
 const MOST: usize = 400;
 /// So many times the longest body is what reading it may take besides.
 const MOST_TIMES: usize = 3;
+/// What rendering all templates of a resource may take at most.
+const MOST_RENDERED: usize = 32 << 20;
 
 fn at(millis: i64) -> Time {
     Time::from_millis(1_700_000_000_000 + millis)
@@ -275,4 +279,66 @@ fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
         worst <= MOST_TIMES * MAX_BODY,
         "{worst} bytes for {MAX_BODY} are too many"
     );
+}
+
+/// Templates made to take memory.
+fn greedy() -> Vec<(&'static str, String)> {
+    let chain = |filter: &str, times: usize| format!(" | {filter}").repeat(times);
+    let doubled = "{% set a = a ~ a %}".repeat(60);
+    let each = |inner: &str| format!("{{% for a in response.list %}}{inner}{{% endfor %}}");
+    vec![
+        (
+            "a filter that lengthens",
+            format!("{{{{ 'x'{} }}}}", chain("b64encode", 60)),
+        ),
+        (
+            "one that doubles",
+            format!("{{{{ '\"'{} }}}}", chain("tojson", 26)),
+        ),
+        (
+            "one that doubles much",
+            format!("{{{{ response.big{} }}}}", chain("tojson", 8)),
+        ),
+        (
+            "doubling",
+            format!("{{% set a = response.big %}}{doubled}{{{{ a }}}}"),
+        ),
+        ("a loop", each("{{ response.big }}")),
+        (
+            "a loop of filters",
+            each("{{ response.big | upper | lower | trim }}"),
+        ),
+        ("repeating", "{{ response.big * 100 }}".to_owned()),
+        ("much in every key", "{{ response.big }}".repeat(8)),
+    ]
+}
+
+#[test]
+fn rendering_templates_takes_a_bounded_amount_whatever_they_do() {
+    let token = Secret::from("token");
+    let document =
+        Document(serde_json::json!({"big": "\"".repeat(900_000), "list": vec![0; 19_000]}));
+    let mut worst = 0;
+    for (what, source) in greedy() {
+        let sources: BTreeMap<String, String> = (0..60)
+            .map(|number| (format!("key{number}"), source.clone()))
+            .collect();
+        let variables = Variables {
+            access_token: &token,
+            token_type: "Bearer",
+            expires_at: at(0),
+            scope: None,
+            response: &document,
+            client_id: None,
+            username: None,
+        };
+        let (most, done) = peak(|| match Templates::parse(&sources) {
+            Ok(templates) => templates.render(&variables).is_ok(),
+            Err(_) => false,
+        });
+        println!("{what}: {} KiB", most / 1024);
+        assert!(!done, "{what} fits into no Secret");
+        worst = worst.max(most);
+    }
+    assert!(worst <= MOST_RENDERED, "{worst} bytes are too many");
 }

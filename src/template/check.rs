@@ -15,6 +15,9 @@ const VARIABLES: [&str; 6] = [
     "response",
     "credentials",
 ];
+/// What is said of a template that uses up its budget with values of one letter.
+pub(super) const TOO_MUCH: &str =
+    "does more than a template may, whatever the answer holds: leave out what repeats or lengthens";
 const FILTERS: &str = "b64encode, tojson, lower, upper, trim, default";
 
 /// Finds what cannot work in a template, or the variables that it uses.
@@ -90,6 +93,7 @@ pub(super) fn static_message(error: &Error) -> Option<String> {
         ErrorKind::TemplateNotFound | ErrorKind::BadInclude => {
             Some("includes another template: there is none".into())
         }
+        ErrorKind::OutOfFuel => Some(TOO_MUCH.into()),
         _ => None,
     }
 }

@@ -156,9 +156,22 @@ fn a_template_cannot_use_up_memory_or_time() {
         "{{ 'x' * 90000000 }}",
         "{% for a in 'x' * 60000 %}{% for b in 'x' * 60000 %}{{ access_token }}{% endfor %}{% endfor %}",
     ] {
-        let problem = render(template).unwrap_err();
-        assert!(problem.too_large, "{problem}");
+        let said = problem(template);
+        assert!(said.contains("does more than a template may"), "{said}");
     }
+    // What only an answer makes large is found when it comes.
+    let document = json!({"list": vec![0; 10_000], "large": "x".repeat(10_000)});
+    let template = "{% for a in response.list %}{{ response.large }}{% endfor %}";
+    let problem = render_with(template, document, None).unwrap_err();
+    assert!(problem.too_large, "{problem}");
+}
+
+#[test]
+fn of_many_templates_that_do_too_much_one_is_told() {
+    let sources: BTreeMap<String, String> = (0..60)
+        .map(|number| (format!("key{number}"), "{{ 'x' * 90000000 }}".to_owned()))
+        .collect();
+    assert_eq!(Templates::parse(&sources).unwrap_err().len(), 1);
 }
 
 #[test]
