@@ -114,3 +114,36 @@ async fn the_secret_in_the_body_and_a_resource_are_understood_over_tls() {
         (400, &"invalid_target".into())
     );
 }
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_using_it_again_ends_its_family() {
+    let knows = client_with(Method::ClientSecretPost);
+    let options = Options {
+        clients: vec![knows.clone()],
+        login: true,
+        rotate: true,
+        ..Options::default()
+    };
+    let server = OidcProvider::start(options, None).await.unwrap();
+    let spend = async |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        server.ask(&knows, &form).await.unwrap()
+    };
+    let first = server.consent(ID).await.unwrap();
+    let (status, answer) = spend(&first).await;
+    assert_eq!(status, 200, "{answer}");
+    let second = answer["refresh_token"].as_str().unwrap();
+    assert_ne!(first, second);
+    let token = answer["access_token"].as_str().unwrap();
+    assert_eq!(server.introspect(token).await.unwrap()["active"], true);
+    for dead in [first.as_str(), second] {
+        let (status, answer) = spend(dead).await;
+        assert_eq!(
+            (status, &answer["error"]),
+            (400, &"invalid_grant".into()),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.introspect(token).await.unwrap()["active"], false);
+    assert!(server.consent("nobody").await.is_err());
+}

@@ -283,6 +283,21 @@ async fn any_answer_can_be_written_out_with_the_token_in_it() {
     let (provider, answer) = answer_to(without).await;
     assert_eq!(answer.text().await.unwrap(), "null");
     assert!(provider.tokens("/token").is_empty());
+    let repeating = Fault::Answer {
+        status: 500,
+        content_type: "text/html".into(),
+        body: "<p>{{request}}</p>".into(),
+        headers: Vec::new(),
+    };
+    let (provider, answer) = answer_to(repeating).await;
+    let page = answer.text().await.unwrap();
+    let sent = provider.requests().remove(0);
+    assert!(
+        !sent.body.is_empty() && page.contains(&sent.body_text()),
+        "{page}"
+    );
+    let authorization = sent.header("authorization").unwrap_or("target=/token");
+    assert!(page.contains(authorization), "{page}");
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ async fn a_lost_answer_of_an_independent_server_is_asked_for_once_more_and_never
     let address = issuer.socket_addrs(|| None).unwrap().remove(0);
     let proxy = TcpProxy::start(address).unwrap();
     // Slow enough to be cut between the answer's first byte and its last.
-    proxy.set(TcpMode::Trickle(400));
+    proxy.set(TcpMode::Trickle(200));
     let operator = stage.operator(quick()).await;
     let url = format!("https://{}/token", proxy.address());
     let manifest = Family::manifest(&url, "").replace("timeoutSeconds: 5", "timeoutSeconds: 60");
