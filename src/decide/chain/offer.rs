@@ -65,44 +65,50 @@ fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, U
     }
 }
 
-/// A hash of what the client sends of its credentials besides the refresh token.
-pub(super) fn sent_with(seen: &Observed) -> Option<Tag> {
+/// A hash of a refresh token that somebody gave, and of what the client sends of its credentials with it.
+pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let of = |secret| relevant_content(seen, spec, secret);
     let next = seen.next_content.map(|_| of(ClientSecret::Next));
     let current = of(ClientSecret::Current);
     let mut parts = vec![current.expose_bytes()];
     parts.extend(next.as_ref().map(Secret::expose_bytes));
-    Some(client_tag(&seen.resource.uid, &parts))
+    Some(client_tag(&seen.resource.uid, token, &parts))
 }
 
 /// Whether a refusal still stands: one by the provider does until the spec or what is sent of the credentials changes.
-pub(super) fn still_counts(refused: &Refused, seen: &Observed) -> bool {
+pub(super) fn still_counts(refused: &Refused, token: &Secret, seen: &Observed) -> bool {
     let Some(made_from) = &refused.made_from else {
         return true;
     };
     let same_credentials = match &made_from.content {
-        Some(content) => sent_with(seen).as_ref() == Some(content),
-        None => seen
-            .lent()
-            .is_none_or(|version| made_from.credentials == version),
+        Some(content) => sent_with(seen, token).as_ref() == Some(content),
+        None => seen.lent().is_none_or(|version| {
+            // An edit of labels alone is noted with the failed attempt.
+            let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
+                attempt.credentials == version
+                    || (attempt.content.is_some() && attempt.content == seen.whole_content())
+            });
+            made_from.credentials == version || noted
+        }),
     };
     same_credentials && made_from.inputs == seen.resource.inputs
 }
 
 impl Record {
-    /// Whether this refresh token was refused, and is not to be sent again as things stand.
-    pub(super) fn refuses(&self, token: &Tag, seen: &Observed) -> bool {
+    /// How this refresh token was refused, where it is not to be sent again as things stand.
+    pub(super) fn refusal(&self, tag: &Tag, token: &Secret, seen: &Observed) -> Option<&Refused> {
         self.refused
             .iter()
-            .any(|refused| refused.token == *token && still_counts(refused, seen))
+            .find(|refused| refused.token == *tag && still_counts(refused, token, seen))
     }
 
     /// Whether it holds a refresh token, other than this one, that may still be sent.
-    pub(super) fn lives_without(&self, token: &Tag, seen: &Observed) -> bool {
-        let own = self.refresh_token.as_ref();
-        let own = own.map(|own| token_tag(&seen.resource.uid, own));
-        own.is_some_and(|own| own != *token && !self.refuses(&own, seen))
+    pub(super) fn lives_without(&self, tag: &Tag, seen: &Observed) -> bool {
+        self.refresh_token.as_ref().is_some_and(|own| {
+            let own_tag = token_tag(&seen.resource.uid, own);
+            own_tag != *tag && self.refusal(&own_tag, own, seen).is_none()
+        })
     }
 }
 
@@ -116,10 +122,7 @@ pub(in crate::decide) fn refused_offer(seen: &Observed) -> Option<String> {
     let offer = offered(seen, spec).ok()??;
     let record = seen.record()?.ok()?;
     let tag = token_tag(&seen.resource.uid, &offer.token);
-    let refused = record
-        .refused
-        .iter()
-        .find(|refused| refused.token == tag && still_counts(refused, seen))?;
+    let refused = record.refusal(&tag, &offer.token, seen)?;
     (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
         let known = refused.made_from.is_some();
         messages::refused_offer(seen, offer.secret, offer.key, known)

@@ -73,8 +73,8 @@ pub struct MadeFrom {
     pub inputs: String,
     /// The version of the credentials Secret.
     pub credentials: String,
-    /// A hash of what the client sent of it besides the refresh token, where that was refused: an edit that leaves it as it
-    /// is gives no refused token another try.
+    /// A hash of what the client sent of it, and of the refresh token that somebody gave and that was refused with it: an edit
+    /// that leaves it as it is gives no refused token another try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Tag>,
 }
@@ -251,9 +251,14 @@ pub(super) fn password_tag(uid: &str, parts: &[&[u8]]) -> Tag {
     format!("{PASSWORD}{}", tag("password", uid, parts))
 }
 
-/// The hash of the credentials that a refresh token is sent with.
-pub(super) fn client_tag(uid: &str, parts: &[&[u8]]) -> Tag {
-    tag("client", uid, parts)
+/// The hash of the credentials that a refresh token is sent with, and of that token: without it nobody can guess by the hash.
+pub(super) fn client_tag(uid: &str, token: &Secret, parts: &[&[u8]]) -> Tag {
+    let parts: Vec<&[u8]> = [token.expose_bytes()]
+        .iter()
+        .chain(parts)
+        .copied()
+        .collect();
+    tag("client", uid, &parts)
 }
 
 /// The hash of a refresh token.

@@ -111,7 +111,10 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     let refused = |known: bool| Refused {
         token: spend.tag.clone(),
         made_from: known.then(|| MadeFrom {
-            content: sent_with(seen),
+            content: match &spend.with {
+                With::RefreshToken(token) if spend.begins.is_some() => sent_with(seen, token),
+                _ => None,
+            },
             ..made_from(seen)
         }),
     };

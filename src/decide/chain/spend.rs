@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 use super::claim::{Claim, Hold, hold};
-use super::offer::{Offer, offered, still_counts};
+use super::offer::{Offer, offered};
 use super::record::{Record, Refused, Tag, password_tag, token_tag};
 
 /// What is sent, and the claim that goes before it.
@@ -142,13 +142,7 @@ impl Claimed<'_> {
             Hold::OnceMore => 2,
             Hold::Free => 1,
         };
-        if let Some(refused) = self
-            .record
-            .refused
-            .iter()
-            .find(|refused| refused.token == tag)
-            && still_counts(refused, self.seen)
-        {
+        if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
             return Next::Refused { known };
         }
@@ -206,7 +200,8 @@ fn candidate(
     if let Ok(Some(Offer { token, .. })) = &offered {
         let tag = token_tag(uid, token);
         // One that was refused before stands in nobody's way while a chain is alive.
-        let in_the_way = record.refuses(&tag, seen) && record.refresh_token.is_some();
+        let refused = record.refusal(&tag, token, seen).is_some();
+        let in_the_way = refused && record.refresh_token.is_some();
         if !record.knows(&tag) && !in_the_way {
             let (token, begins) = (token.clone(), Some(tag.clone()));
             return Ok(Some(Candidate { token, tag, begins }));
