@@ -102,8 +102,12 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
     let (client, namespace, accounts) = start::client(arguments).await?;
     let sender = start::sender(arguments)?;
     let metrics = pages.metrics.clone();
-    let election = arguments.election.leader_elect.then(|| {
-        let settings = Settings::new(&arguments.election, &namespace, &clock);
+    let elect = arguments.election.leader_elect;
+    let settings = elect.then(|| Settings::new(&arguments.election, &namespace, &clock));
+    let lease = settings
+        .as_ref()
+        .map(|settings| (settings.namespace.clone(), settings.name.clone()));
+    let election = settings.map(|settings| {
         tracing::info!(
             identity = settings.identity,
             lease = settings.name,
@@ -139,6 +143,7 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
     let rights = Rights {
         calls: calls.clone(),
         scopes: scopes.clone(),
+        lease,
         metrics: metrics.clone(),
         readiness: pages.readiness.clone(),
         doubted: Arc::clone(&rights_doubted),

@@ -64,6 +64,15 @@ const NEEDED: [Right; 9] = [
     right("patch", "", "secrets"),
 ];
 
+const LEASES: &str = "coordination.k8s.io";
+
+/// What standing for election takes, of the one Lease in the operator's own namespace.
+const FOR_ELECTION: [Right; 3] = [
+    right("get", LEASES, "leases"),
+    right("create", LEASES, "leases"),
+    right("update", LEASES, "leases"),
+];
+
 impl Right {
     /// As a rule of a Role names it.
     const fn rule_resource(self) -> &'static str {
@@ -100,9 +109,18 @@ impl Right {
 struct Lack {
     right: Right,
     scope: Scope,
+    /// The one object that it is about, where it is about one.
+    name: Option<String>,
 }
 
 impl Lack {
+    fn words(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{}/{name}", self.right.words()),
+            None => self.right.words(),
+        }
+    }
+
     fn place(&self) -> String {
         match &self.scope {
             Some(namespace) => format!("in namespace {namespace}"),
@@ -116,15 +134,16 @@ impl Lack {
             Some(namespace) => format!("-n {namespace}"),
             None => "--all-namespaces".to_owned(),
         };
-        format!(
-            "kubectl auth can-i {} {place} --as={user}",
-            self.right.words()
-        )
+        format!("kubectl auth can-i {} {place} --as={user}", self.words())
     }
 
     /// What grants it.
     fn grant(&self) -> String {
         match &self.scope {
+            _ if self.right.group == LEASES => {
+                "kubectl apply -k deploy/, or deploy/namespaced/ where it serves single namespaces"
+                    .to_owned()
+            }
             Some(namespace) => format!(
                 "kubectl apply -k deploy/namespaced/, and its role.yaml in namespace {namespace} where that is another one"
             ),
@@ -140,7 +159,7 @@ fn told(lacks: &[Lack]) -> Option<String> {
     let first = lacks.first()?;
     let mut words: Vec<String> = Vec::new();
     for lack in lacks.iter().take(MOST) {
-        words.push(format!("{} {}", lack.right.words(), lack.place()));
+        words.push(format!("{} {}", lack.words(), lack.place()));
     }
     let more = match lacks.len().saturating_sub(MOST) {
         0 => String::new(),
@@ -157,6 +176,8 @@ fn told(lacks: &[Lack]) -> Option<String> {
 pub(super) struct Rights {
     pub(super) calls: Calls,
     pub(super) scopes: Vec<Scope>,
+    /// Namespace and name of the Lease, where it stands for election.
+    pub(super) lease: Option<(String, String)>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     /// Told when the API server refused a watch.
@@ -194,21 +215,42 @@ impl Rights {
         for scope in &self.scopes {
             for right in NEEDED {
                 beat.tick();
-                if !self.may(right, scope).await? {
-                    let scope = scope.clone();
-                    lacks.push(Lack { right, scope });
+                let lack = Lack {
+                    right,
+                    scope: scope.clone(),
+                    name: None,
+                };
+                if !self.may(&lack).await? {
+                    lacks.push(lack);
+                }
+            }
+        }
+        if let Some((namespace, name)) = &self.lease {
+            for right in FOR_ELECTION {
+                beat.tick();
+                let lack = Lack {
+                    right,
+                    scope: Some(namespace.clone()),
+                    // RBAC cannot tie "create" to a name.
+                    name: (right.verb != "create").then(|| name.clone()),
+                };
+                if !self.may(&lack).await? {
+                    lacks.push(lack);
                 }
             }
         }
         Some(lacks)
     }
 
-    async fn may(&self, right: Right, scope: &Scope) -> Option<bool> {
+    /// Whether the operator has the right; `None` where the API server did not say.
+    async fn may(&self, wanted: &Lack) -> Option<bool> {
+        let right = wanted.right;
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
                 resource_attributes: Some(ResourceAttributes {
-                    namespace: scope.clone(),
+                    namespace: wanted.scope.clone(),
+                    name: wanted.name.clone(),
                     verb: given(right.verb),
                     group: given(right.group),
                     resource: given(right.resource),
@@ -226,7 +268,7 @@ impl Rights {
     }
 
     async fn tell(&self, now: &[Lack], before: &[Lack]) {
-        for right in NEEDED {
+        for right in NEEDED.into_iter().chain(FOR_ELECTION) {
             let places = now.iter().filter(|lack| lack.right == right).count();
             self.metrics
                 .rights_missing(right.verb, right.rule_resource(), places);
@@ -239,7 +281,7 @@ impl Rights {
         let user = self.user().await;
         for lack in now.iter().filter(|lack| !before.contains(lack)) {
             tracing::error!(
-                right = lack.right.words(),
+                right = lack.words(),
                 place = lack.place(),
                 check = lack.check(&user),
                 grant = lack.grant(),
@@ -268,6 +310,7 @@ mod tests {
         Lack {
             right,
             scope: scope.map(str::to_owned),
+            name: None,
         }
     }
 
@@ -282,6 +325,14 @@ mod tests {
         assert_eq!(
             in_one.check("me"),
             "kubectl auth can-i patch oauthclients.oauthclient.dev --subresource=status -n shop --as=me"
+        );
+        let lease = Lack {
+            name: Some("oauthclient-operator".to_owned()),
+            ..lack(FOR_ELECTION[0], Some("ops"))
+        };
+        assert_eq!(
+            lease.check("me"),
+            "kubectl auth can-i get leases.coordination.k8s.io/oauthclient-operator -n ops --as=me"
         );
         let said = told(&[in_all, in_one]).unwrap();
         assert_eq!(

@@ -107,3 +107,30 @@ async fn a_right_that_is_taken_away_while_it_runs_is_told_once_a_watch_ends() {
     stage.exactly(1).await;
     stage.nothing_leaked(&operator).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_may_not_stand_for_election_is_not_ready_and_says_why() {
+    let stage = Stage::new(3600.0).await;
+    stage.own_account().await;
+    let binding = "oauthclient-operator-leader-election";
+    stage.kubectl(&["delete", "rolebinding", binding]).await;
+    let operator = stage.launch(Start::elected(&[]).with_own_account()).await;
+    stage
+        .until("it is not ready and says why", || async {
+            let answer = operator.get("/readyz").await;
+            answer.is_ok_and(|(status, words)| {
+                status == 503
+                    && words.contains("get leases.coordination.k8s.io/oauthclient-operator")
+            })
+        })
+        .await;
+    let check = format!(
+        "kubectl auth can-i update leases.coordination.k8s.io/oauthclient-operator -n {}",
+        stage.namespace
+    );
+    operator.wait_for_log(&check, SOON).await.unwrap();
+    assert_eq!(operator.exited(), None);
+    stage.resource("main", "").await;
+    recovers(&stage, &operator).await;
+    stage.nothing_leaked(&operator).await;
+}
