@@ -246,3 +246,48 @@ async fn a_login_with_a_certificate_shows_nothing_of_its_key() {
         .through_all("the client certificate is the one that is registered")
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_show_nothing_of_what_goes_into_them_though_the_api_server_refuses_and_repeats_them()
+ {
+    let stage = Stage::new().await;
+    let rig = &stage.rig;
+    let keys = jose::make("rsa").unwrap();
+    let file = rig.home.path().join("key.pem");
+    std::fs::write(&file, &keys.pkcs8).unwrap();
+    let key = format!("private_key={}", file.display());
+    let nobody = rig.plane.service_account(&rig.namespace, "default");
+    let kubeconfig = rig.home.path().join("nobody");
+    nobody.await.unwrap().write(&kubeconfig).unwrap();
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let mut secrets = leaks::key_parts(&keys.pkcs8);
+    secrets.push(SECRET.to_owned());
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    // A key that no Secret may have: what the API server says of that is its own.
+    let invalid = format!("no key={}", file.display());
+    let cases = [
+        (0, "app", vec!["--key", &key]),
+        (1, "app", vec!["--key", &key]),
+        (0, "app", vec!["--key", &key, "--replace", "--dry-run"]),
+        (0, "app", vec!["--key", &key, "--replace"]),
+        (1, "other", vec!["--key", &invalid]),
+        (1, "No_Name", vec!["--key", &key]),
+        (1, "third", vec!["--key", &key, "--kubeconfig", kubeconfig]),
+    ];
+    for (code, name, more) in cases {
+        let mut args = vec!["credentials", "create", name, "--client-id=app"];
+        args.extend(["--secret-from-stdin", "--for=api", "-n", &rig.namespace]);
+        args.extend(more);
+        let ended = rig.start_as_is(&args, Some(SECRET)).ended().await;
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        let said = format!("{}{}", ended.out, ended.err);
+        assert!(!said.is_empty(), "{args:?}");
+        let leak = leaks::find(&said, &secrets);
+        assert!(leak.is_none(), "{args:?}: {leak:?}");
+    }
+    let data = rig.secret("app").await.unwrap();
+    assert_eq!(
+        (&*data["client_secret"], &data["private_key"]),
+        (SECRET, &keys.pkcs8)
+    );
+}
