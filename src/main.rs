@@ -5,6 +5,31 @@ use std::process::ExitCode;
 use oauthclient_operator::cli::{Cli, Command};
 use oauthclient_operator::{api, controller, local, telemetry};
 
+/// A pod's memory is what its requests are made for: an allocator that gives back what a burst or a first list took, on every
+/// kind of system library alike.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How it is set up: one arena for the few threads there are; what is unused for a second goes back, seen to by a thread of its
+/// own, or where there can be none, at once.
+#[cfg(not(target_env = "musl"))]
+#[expect(
+    unsafe_code,
+    reason = "the allocator looks for its settings under this name"
+)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 71] =
+    b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true\0\0";
+
+/// As above.
+#[cfg(target_env = "musl")]
+#[expect(
+    unsafe_code,
+    reason = "the allocator looks for its settings under this name"
+)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 45] = b"narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0\0\0";
+
 fn main() -> ExitCode {
     let cli = Cli::from_process();
     let filter = cli.log.filter(std::env::var("RUST_LOG").ok());

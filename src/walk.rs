@@ -20,6 +20,7 @@ use crate::engine::{Key, Outcome, Wants, Work};
 use crate::queue::LaneReport;
 use crate::time::{Span, Time};
 
+use close::Step;
 use first::Decided;
 
 pub use certificate::{certificate_seen, identity};
@@ -54,20 +55,29 @@ const NO_MORE: &str = "no new request is sent: another replica takes over, or th
 
 /// Walks one resource.
 pub async fn walk(world: &impl World, work: &Work) -> Walked {
+    // Boxed, so that what the steps took is given back before the report waits for its turn.
+    match Box::pin(steps(world, work)).await {
+        Step::Over(walked) => walked,
+        Step::Tell(tell) => tell.tell(world, &work.key).await,
+    }
+}
+
+/// Everything but the report at the end.
+async fn steps(world: &impl World, work: &Work) -> Step {
     let key = &work.key;
     let mut seen = match world.observe(key, work.may_request).await {
         Ok(Some(seen)) => seen,
-        Ok(None) => return Walked::Gone,
-        Err(trouble) => return abandoned(world, trouble),
+        Ok(None) => return Walked::Gone.into(),
+        Err(trouble) => return abandoned(world, trouble).into(),
     };
     seen.bring_up_to_date();
     let walker = Walker { world, key, seen };
     let (walker, plan) = match walker.decide().await {
         Decided::Plan(decided) => *decided,
-        Decided::Over(walked) => return walked,
+        Decided::Over(step) => return step,
     };
     if plan.doubt {
-        return walker.doubt(plan.wants);
+        return walker.doubt(plan.wants).into();
     }
     let Plan {
         action,
@@ -79,7 +89,7 @@ pub async fn walk(world: &impl World, work: &Work) -> Walked {
     if let Some(held) = walker.seen.finalizer_wanted()
         && let Err(trouble) = world.hold(&walker.seen, held).await
     {
-        return walker.cannot_hold(situation, trouble).await;
+        return walker.cannot_hold(situation, trouble);
     }
     match action {
         Action::Nothing => walker.rest(situation, wants, &delete).await,
@@ -138,14 +148,14 @@ impl<W: World> Walker<'_, W> {
     }
 
     /// Nothing to do but tell how things stand.
-    async fn rest(self, situation: Situation, wants: Wants, delete: &[Doomed]) -> Walked {
+    async fn rest(self, situation: Situation, wants: Wants, delete: &[Doomed]) -> Step {
         let memory = self.memory(&situation);
         let wants = self.cleanup(delete, wants).await;
         if self.seen.resource.deleting {
             // Its status is nobody's news any more.
             return self.close(memory, None, wants);
         }
-        self.finish(memory, &situation, None, wants).await
+        self.finish(memory, &situation, None, wants)
     }
 
     /// The token is as it should be; something around it is not.
@@ -155,13 +165,12 @@ impl<W: World> Walker<'_, W> {
         situation: Situation,
         wants: Wants,
         delete: &[Doomed],
-    ) -> Walked {
+    ) -> Step {
         let memory = self.memory(&situation);
         match self.world.write(self.key, write).await {
             Ok(written) => {
                 let wants = self.cleanup(delete, wants).await;
                 self.finish(memory, &situation, Some((written, write)), wants)
-                    .await
             }
             Err(WriteError::Raced) => {
                 let wants = or_look(wants, self.world.now() + AFTER_RACE);
@@ -171,7 +180,7 @@ impl<W: World> Walker<'_, W> {
                 let now = self.world.now();
                 let (situation, again) = publish::hindered(&self.seen, situation, &error, now);
                 let wants = or_look(wants, now + again);
-                self.finish(memory, &situation, None, wants).await
+                self.finish(memory, &situation, None, wants)
             }
         }
     }

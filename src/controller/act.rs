@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::api::OAuthClientStatus;
 use crate::decide::{
-    Doomed, NoticeKind, Observed, On, Report, SecretBody, SecretSeen, SecretWrite,
+    Doomed, NoticeKind, On, Report, Resource, SecretBody, SecretSeen, SecretWrite,
 };
 use crate::engine::Key;
 use crate::metrics::WriteKind;
@@ -108,29 +108,29 @@ pub(super) async fn delete(shared: &Shared, key: &Key, doomed: &Doomed) -> Resul
 /// Writes the status where it has changed, then publishes what is to be told.
 pub(super) async fn report(
     shared: &Shared,
-    seen: &Observed,
+    resource: &Resource,
     report: &Report,
 ) -> Result<(), Trouble> {
-    note_stalled(shared, seen, &report.status);
+    note_stalled(shared, resource, &report.status);
     if report.changed {
-        write_status(shared, seen, &report.status).await?;
+        write_status(shared, resource, &report.status).await?;
     }
     for notice in &report.notices {
         match notice.kind {
             NoticeKind::Normal => tracing::info!(reason = %notice.reason, "{}", notice.message),
             NoticeKind::Warning => tracing::warn!(reason = %notice.reason, "{}", notice.message),
         }
-        shared.events.publish(&seen.resource, notice);
+        shared.events.publish(resource, notice);
     }
     Ok(())
 }
 
-fn note_stalled(shared: &Shared, seen: &Observed, status: &OAuthClientStatus) {
+fn note_stalled(shared: &Shared, resource: &Resource, status: &OAuthClientStatus) {
     let stalled = status
         .conditions
         .iter()
         .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
-    let key = Key::new(&seen.resource.namespace, &seen.resource.name);
+    let key = Key::new(&resource.namespace, &resource.name);
     let mut all = lock(&shared.stalled);
     if stalled {
         all.insert(key);
@@ -141,10 +141,9 @@ fn note_stalled(shared: &Shared, seen: &Observed, status: &OAuthClientStatus) {
 
 async fn write_status(
     shared: &Shared,
-    seen: &Observed,
+    resource: &Resource,
     status: &OAuthClientStatus,
 ) -> Result<(), Trouble> {
-    let resource = &seen.resource;
     let api = shared.calls.api::<Stored>(&resource.namespace);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),

@@ -29,7 +29,7 @@ pub(super) async fn tell(shared: &Shared, key: &Key, seen: &Observed, trouble: &
         shared.detail,
         now,
     );
-    if let Err(trouble) = act::report(shared, seen, &told).await {
+    if let Err(trouble) = act::report(shared, &seen.resource, &told).await {
         tracing::warn!(%trouble, "the status could not be written");
     }
 }

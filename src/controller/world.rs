@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen, SecretWrite,
-    StatusDetail, lane,
+    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
+    SecretWrite, StatusDetail, lane,
 };
 use crate::engine::Key;
 use crate::exchange::exchange;
@@ -122,8 +122,8 @@ impl World for Cluster {
         act::delete(&self.0, key, doomed).await
     }
 
-    async fn report(&self, seen: &Observed, report: &Report) -> Result<(), Trouble> {
-        act::report(&self.0, seen, report).await
+    async fn report(&self, resource: &Resource, report: &Report) -> Result<(), Trouble> {
+        act::report(&self.0, resource, report).await
     }
 
     fn remember(&self, key: &Key, memory: Memory) {

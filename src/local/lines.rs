@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::words::local_words;
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{Group, Reason};
-use crate::decide::{Notice, NoticeKind, Observed, Report};
+use crate::decide::{Notice, NoticeKind, Report, Resource};
 use crate::engine::Key;
 use crate::time::Time;
 
@@ -22,12 +22,12 @@ fn one_line(text: &str) -> String {
 
 /// What a report tells that has not been told, each as word and text.
 pub(super) fn of_report(
-    seen: &Observed,
+    resource: &Resource,
     report: &Report,
     place: &str,
     now: Time,
 ) -> Vec<(&'static str, String)> {
-    let (before, after) = (&seen.resource.status, &report.status);
+    let (before, after) = (&resource.status, &report.status);
     let mut lines = Vec::new();
     let failed = failure(before, after);
     let repaired = report

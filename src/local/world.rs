@@ -9,8 +9,8 @@ use super::lines;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen, SecretWrite,
-    StatusDetail,
+    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
+    SecretWrite, StatusDetail,
 };
 use crate::engine::{Cause, Key, LaneReport};
 use crate::exchange::exchange;
@@ -139,8 +139,7 @@ impl World for Files {
         Ok(())
     }
 
-    async fn report(&self, seen: &Observed, report: &Report) -> Result<(), Trouble> {
-        let resource = &seen.resource;
+    async fn report(&self, resource: &Resource, report: &Report) -> Result<(), Trouble> {
         let key = Key::new(&resource.namespace, &resource.name);
         if report.changed {
             let kept = tokio::task::block_in_place(|| {
@@ -152,7 +151,7 @@ impl World for Files {
             }
         }
         let now = self.clock.now();
-        for (word, text) in lines::of_report(seen, report, &self.place(&key), now) {
+        for (word, text) in lines::of_report(resource, report, &self.place(&key), now) {
             lines::say(now, &lines::about(&key), word, &text);
         }
         Ok(())

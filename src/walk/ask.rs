@@ -14,6 +14,7 @@ use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::queue::LaneReport;
 use crate::time::Time;
 
+use super::close::Step;
 use super::spend::{self, Kept};
 use super::{
     AFTER_RACE, NO_MORE, Trouble, Turn, Walked, Walker, World, WriteError, abandoned, publish,
@@ -21,26 +22,26 @@ use super::{
 
 impl<W: World> Walker<'_, W> {
     /// Asks for a token and publishes it.
-    pub(super) async fn ask(mut self, ask: Ask) -> Walked {
+    pub(super) async fn ask(mut self, ask: Ask) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
-            return self.no_spec();
+            return self.no_spec().into();
         };
         let turn = match self.world.turn(self.key, &spec).await {
             Turn::Come(held) => held,
-            Turn::HeldUp => return Walked::PutBack(LaneReport::HeldUp),
-            Turn::Changed => return Walked::PutBack(LaneReport::Unused),
+            Turn::HeldUp => return Walked::PutBack(LaneReport::HeldUp).into(),
+            Turn::Changed => return Walked::PutBack(LaneReport::Unused).into(),
         };
         if !self.world.goes_on() {
-            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
         }
         if let Some(spend) = &ask.spend {
             self = match self.claim(spend).await {
                 Ok(walker) => walker,
-                Err(walked) => return walked,
+                Err(step) => return step,
             };
             if !self.world.goes_on() {
                 spend::unclaim(self.world, self.key, &mut self.seen, spend).await;
-                return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+                return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
             }
         }
         let sent = self.world.now();
@@ -66,7 +67,7 @@ impl<W: World> Walker<'_, W> {
                 let record = kept(&self.seen, &spec, spend, &token, answer, at);
                 self = match self.keep(spend, &record, at).await {
                     Ok(walker) => walker,
-                    Err(walked) => return walked,
+                    Err(step) => return step,
                 };
                 granted(&self.seen, &spec, ask.because, token, at)
             }
@@ -76,7 +77,7 @@ impl<W: World> Walker<'_, W> {
                     let record = kept_of_unusable(spend, brought, at);
                     self = match self.keep(spend, &record, at).await {
                         Ok(walker) => walker,
-                        Err(walked) => return walked,
+                        Err(step) => return step,
                     };
                     failed(&self.seen, &spec, &failure.but_renewed(), at)
                 }
@@ -99,7 +100,7 @@ impl<W: World> Walker<'_, W> {
     }
 
     /// Claims what is spent by asking; how the walk ends, where that cannot be done.
-    async fn claim(mut self, spend: &Spend) -> Result<Self, Walked> {
+    async fn claim(mut self, spend: &Spend) -> Result<Self, Step> {
         let claimed = spend::claim(self.world, self.key, &mut self.seen, spend).await;
         match claimed {
             Ok(()) => Ok(self),
@@ -118,9 +119,7 @@ impl<W: World> Walker<'_, W> {
                 let (mut situation, again) = publish::hindered(&self.seen, situation, &error, now);
                 situation.secret_name = name;
                 let memory = self.seen.memory.clone();
-                Err(self
-                    .finish(memory, &situation, None, Wants::LookAt(now + again))
-                    .await)
+                Err(self.finish(memory, &situation, None, Wants::LookAt(now + again)))
             }
         }
     }
@@ -139,7 +138,7 @@ impl<W: World> Walker<'_, W> {
     }
 
     /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
-    async fn keep(mut self, spend: &Spend, record: &Record, at: Moments) -> Result<Self, Walked> {
+    async fn keep(mut self, spend: &Spend, record: &Record, at: Moments) -> Result<Self, Step> {
         let situation = still_failing(&self.seen, at.received);
         let seen = &mut self.seen;
         match spend::keep(self.world, self.key, seen, spend, record, &situation).await {
@@ -149,12 +148,12 @@ impl<W: World> Walker<'_, W> {
                 let look = Wants::LookAt(self.world.now());
                 Err(self.close(memory, None, look))
             }
-            Kept::ResourceGone => Err(Walked::Gone),
+            Kept::ResourceGone => Err(Walked::Gone.into()),
             Kept::GivenUp(situation, again) => {
                 let now = self.world.now();
                 let again = again.map_or(Wants::Change, |span| Wants::LookAt(now + span));
                 let memory = self.seen.memory.clone();
-                Err(self.finish(memory, &situation, None, again).await)
+                Err(self.finish(memory, &situation, None, again))
             }
         }
     }

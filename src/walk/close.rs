@@ -1,29 +1,70 @@
 //! The end of a walk: the status is written, what is known is remembered, and the engine learns when to come back.
 
 use crate::decide::{
-    Fingerprint, Memory, SecretSeen, SecretWrite, Situation, asked_with, report, short, sooner,
-    token_facts,
+    Fingerprint, Memory, Report, Resource, SecretSeen, SecretWrite, Situation, asked_with, report,
+    short, sooner, token_facts,
 };
-use crate::engine::{Outcome, Wants};
+use crate::engine::{Key, Outcome, Wants};
 use crate::queue::LaneReport;
 use crate::time::Span;
 
 use super::{Walked, Walker, World};
 
+/// Where the steps of a walk came to.
+pub(super) enum Step {
+    /// It is over.
+    Over(Walked),
+    /// What is left is to tell how things stand.
+    Tell(Box<Tell>),
+}
+
+impl From<Walked> for Step {
+    fn from(walked: Walked) -> Self {
+        Step::Over(walked)
+    }
+}
+
+/// A report that waits to be written, and what follows it. It holds nothing else: in a burst many wait.
+pub(super) struct Tell {
+    resource: Resource,
+    report: Report,
+    memory: Memory,
+    outcome: Outcome,
+}
+
+impl Tell {
+    /// Writes the report, remembers, and tells the engine.
+    pub(super) async fn tell(self, world: &impl World, key: &Key) -> Walked {
+        let Tell {
+            resource,
+            report,
+            memory,
+            mut outcome,
+        } = self;
+        if let Err(trouble) = world.report(&resource, &report).await {
+            tracing::warn!(%trouble, "the status could not be written; it is tried again");
+            let again = Wants::LookAt(world.now() + REPORT_AGAIN);
+            outcome.wants = sooner(outcome.wants, again);
+        }
+        world.remember(key, memory);
+        Walked::Done(outcome)
+    }
+}
+
 /// How soon a report that could not be written is tried again.
 const REPORT_AGAIN: Span = Span::from_seconds(10);
 
 impl<W: World> Walker<'_, W> {
-    /// Reports, then closes.
-    pub(super) async fn finish(
+    /// Ends with a report.
+    pub(super) fn finish(
         self,
         memory: Memory,
         situation: &Situation,
         written: Option<(SecretSeen, &SecretWrite)>,
         wants: Wants,
-    ) -> Walked {
+    ) -> Step {
         let resource = &self.seen.resource;
-        let told = report(
+        let report = report(
             situation,
             &resource.status,
             resource.generation,
@@ -35,23 +76,34 @@ impl<W: World> Walker<'_, W> {
             Some(change) => sooner(wants, Wants::LookAt(change)),
             None => wants,
         };
-        let wants = match self.world.report(&self.seen, &told).await {
-            Ok(()) => wants,
-            Err(trouble) => {
-                tracing::warn!(%trouble, "the status could not be written; it is tried again");
-                sooner(wants, Wants::LookAt(self.world.now() + REPORT_AGAIN))
-            }
-        };
-        self.close(memory, written, wants)
+        let (memory, outcome) = self.outcome(memory, written, wants);
+        Step::Tell(Box::new(Tell {
+            resource: self.seen.resource,
+            report,
+            memory,
+            outcome,
+        }))
     }
 
-    /// Remembers, and tells the engine.
+    /// Remembers, and ends.
     pub(super) fn close(
+        &self,
+        memory: Memory,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Wants,
+    ) -> Step {
+        let (memory, outcome) = self.outcome(memory, written, wants);
+        self.world.remember(self.key, memory);
+        Step::Over(Walked::Done(outcome))
+    }
+
+    /// What is to be remembered, and what the engine learns.
+    fn outcome(
         &self,
         mut memory: Memory,
         written: Option<(SecretSeen, &SecretWrite)>,
         wants: Wants,
-    ) -> Walked {
+    ) -> (Memory, Outcome) {
         let made_from = match &written {
             Some((_, write)) => Some(write.state.clone()),
             None => self.seen.target.as_ref().and_then(SecretSeen::state),
@@ -75,14 +127,14 @@ impl<W: World> Walker<'_, W> {
         };
         let attempt = memory.attempt.as_deref().map(|attempt| attempt.fact());
         memory.target_claimed_by = None;
-        self.world.remember(self.key, memory);
-        Walked::Done(Outcome {
+        let outcome = Outcome {
             token,
             attempt,
             // The lane was told when the answer was there.
             lane: LaneReport::Unused,
             wants,
-        })
+        };
+        (memory, outcome)
     }
 
     /// What is remembered of a walk without a request: a failure that is not told any more is forgotten.

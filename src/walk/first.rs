@@ -5,7 +5,8 @@ use crate::api::validate::Validated;
 use crate::decide::{Action, Failure, Moments, Need, Plan, decide, failed};
 use crate::engine::LaneReport;
 
-use super::{Trouble, Walked, Walker, World, abandoned};
+use super::close::Step;
+use super::{Trouble, Walker, World, abandoned};
 
 /// How many things may be needed for one request; more would mean that what was got is not what was needed.
 const MOST_NEEDS: u32 = 8;
@@ -14,8 +15,8 @@ const MOST_NEEDS: u32 = 8;
 pub(super) enum Decided<'a, W> {
     /// This is to be done.
     Plan(Box<(Walker<'a, W>, Plan)>),
-    /// The walk is over.
-    Over(Walked),
+    /// There is nothing more to decide.
+    Over(Step),
 }
 
 impl<'a, W: World> Walker<'a, W> {
@@ -28,13 +29,13 @@ impl<'a, W: World> Walker<'a, W> {
             };
             if let Err(over) = self.get(need).await {
                 return Decided::Over(match over {
-                    Over::Abandoned(trouble) => abandoned(self.world, trouble),
+                    Over::Abandoned(trouble) => abandoned(self.world, trouble).into(),
                     Over::Failed(spec, failure, at) => self.lacks(&spec, &failure, at).await,
                 });
             }
         }
         let trouble = "what is needed first never came to an end";
-        Decided::Over(abandoned(self.world, Trouble::Passing(trouble.to_owned())))
+        Decided::Over(abandoned(self.world, Trouble::Passing(trouble.to_owned())).into())
     }
 
     async fn get(&mut self, need: &Need) -> Result<(), Over> {
@@ -62,7 +63,7 @@ impl<'a, W: World> Walker<'a, W> {
     }
 
     /// What was needed could not be had: as if the request had failed.
-    async fn lacks(self, spec: &Validated, failure: &Failure, at: Moments) -> Walked {
+    async fn lacks(self, spec: &Validated, failure: &Failure, at: Moments) -> Step {
         let settled = failed(&self.seen, spec, failure, at);
         let lane = if failure.timed_out {
             LaneReport::TimedOut

@@ -183,7 +183,7 @@ pub(super) async fn tell(
         now,
     );
     // The token matters more than the news: no second try here.
-    if world.report(seen, &told).await.is_ok() {
+    if world.report(&seen.resource, &told).await.is_ok() {
         seen.resource.status = told.status;
     }
 }

@@ -13,7 +13,8 @@ use crate::engine::{Key, Wants};
 use crate::secret::Secret;
 use crate::time::Span;
 
-use super::{NO_MORE, Trouble, Walked, Walker, World, abandoned};
+use super::close::Step;
+use super::{NO_MORE, Trouble, Walker, World, abandoned};
 
 /// How often it is tried to revoke the token of a resource that is being deleted.
 pub(crate) const TRIES: u32 = 3;
@@ -28,9 +29,9 @@ const MOST_NEEDS: u32 = 8;
 
 impl<W: World> Walker<'_, W> {
     /// The resource is being deleted and waits for us: its token is revoked, or not, and it is let go.
-    pub(super) async fn part(mut self) -> Walked {
+    pub(super) async fn part(mut self) -> Step {
         if !self.world.goes_on() {
-            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned()));
+            return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
         }
         let mut memory = self.seen.memory.clone();
         memory.partings = memory.partings.saturating_add(1);
@@ -48,7 +49,7 @@ impl<W: World> Walker<'_, W> {
             Ok(()) => self.close(memory, None, Wants::Change),
             Err(trouble) => {
                 self.world.remember(self.key, memory);
-                abandoned(self.world, trouble)
+                abandoned(self.world, trouble).into()
             }
         }
     }
@@ -74,9 +75,9 @@ impl<W: World> Walker<'_, W> {
     }
 
     /// The finalizer could not be put on or taken off: told, and tried again; no token is asked for that could not be revoked.
-    pub(super) async fn cannot_hold(self, situation: Situation, trouble: Trouble) -> Walked {
+    pub(super) fn cannot_hold(self, situation: Situation, trouble: Trouble) -> Step {
         let Trouble::Forbidden(why) = trouble else {
-            return abandoned(self.world, trouble);
+            return abandoned(self.world, trouble).into();
         };
         let namespace = &self.seen.resource.namespace;
         let problem = Problem {
@@ -92,7 +93,7 @@ impl<W: World> Walker<'_, W> {
         };
         let memory = self.seen.memory.clone();
         let again = Wants::LookAt(self.world.now() + AFTER_FORBIDDEN);
-        self.finish(memory, &situation, None, again).await
+        self.finish(memory, &situation, None, again)
     }
 
     /// An event, since a status is nobody's news any more.
@@ -110,7 +111,7 @@ impl<W: World> Walker<'_, W> {
             notices: vec![notice],
         };
         // Best effort, as all events are.
-        let _ = self.world.report(&self.seen, &report).await;
+        let _ = self.world.report(&self.seen.resource, &report).await;
     }
 }
 

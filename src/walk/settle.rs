@@ -5,6 +5,7 @@ use crate::decide::{Doomed, Moments, Publish, Settled, replaced_token, sooner};
 use crate::engine::Wants;
 use crate::time::Span;
 
+use super::close::Step;
 use super::publish::{self, Written};
 use super::{Walked, Walker, World};
 
@@ -13,9 +14,9 @@ const DELETE_AGAIN: Span = Span::from_seconds(60);
 
 impl<W: World> Walker<'_, W> {
     /// Publishes a token that was stored earlier.
-    pub(super) async fn republish(self, publish: Publish) -> Walked {
+    pub(super) async fn republish(self, publish: Publish) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
-            return self.no_spec();
+            return self.no_spec().into();
         };
         let Publish {
             settled,
@@ -32,7 +33,7 @@ impl<W: World> Walker<'_, W> {
         spec: &Validated,
         repair: bool,
         at: Moments,
-    ) -> Walked {
+    ) -> Step {
         let Settled {
             write,
             situation,
@@ -46,7 +47,7 @@ impl<W: World> Walker<'_, W> {
             memory.repairs = memory.repairs.another(at.sent);
         }
         let Some(write) = write else {
-            return self.finish(memory, &situation, None, wants).await;
+            return self.finish(memory, &situation, None, wants);
         };
         let replaced = replaced_token(&self.seen, &write.state.token_hash, at.received);
         match publish::publish(
@@ -65,17 +66,16 @@ impl<W: World> Walker<'_, W> {
                 }
                 let wants = self.cleanup(&delete, wants).await;
                 self.finish(memory, &situation, Some((*written, &write)), wants)
-                    .await
             }
             Written::Superseded => {
                 let again = Wants::LookAt(self.world.now());
                 self.close(memory, None, again)
             }
-            Written::ResourceGone => Walked::Gone,
+            Written::ResourceGone => Walked::Gone.into(),
             Written::GivenUp(situation, again) => {
                 let again =
                     again.map_or(Wants::Change, |span| Wants::LookAt(self.world.now() + span));
-                self.finish(memory, &situation, None, again).await
+                self.finish(memory, &situation, None, again)
             }
         }
     }

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use crate::api::validate::Validated;
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, SecretBody, SecretSeen, SecretWrite,
-    StatusDetail,
+    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
+    SecretWrite, StatusDetail,
 };
 use crate::engine::Key;
 use crate::oauth::{HttpAnswer, HttpRequest};
@@ -116,7 +116,7 @@ pub trait World: Send + Sync {
     /// Writes the status, where it has changed, and tells what is to be told.
     fn report(
         &self,
-        seen: &Observed,
+        resource: &Resource,
         report: &Report,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 

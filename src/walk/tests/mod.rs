@@ -538,7 +538,7 @@ impl World for Scene {
         Ok(())
     }
 
-    async fn report(&self, _: &Observed, report: &Report) -> Result<(), Trouble> {
+    async fn report(&self, _: &Resource, report: &Report) -> Result<(), Trouble> {
         let mut inner = self.inner();
         if !report.changed {
             let told = report.notices.iter().map(|notice| notice.reason.as_str());
