@@ -52,12 +52,14 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// Whether it may have changed something: it was a writing verb, and it was let through.
+    /// Whether it may have changed something: it was a writing verb, it was let through, and it was no question that one asks
+    /// by creating something that is never stored (`SelfSubjectAccessReview` and its kin).
     pub fn is_write(&self) -> bool {
         matches!(
             self.verb.as_str(),
             "create" | "update" | "patch" | "delete" | "deletecollection"
         ) && (200..300).contains(&self.code)
+            && !self.resource.ends_with("reviews")
     }
 
     /// `resource`, or `resource/subresource`, as a Role spells it.
@@ -250,5 +252,9 @@ mod tests {
         assert_eq!(events[0].rule_resource(), "oauthclients/status");
         assert!(events[0].is_write());
         assert!(!events[1].is_write());
+        let question = line
+            .replace("patch", "create")
+            .replace("oauthclients", "selfsubjectaccessreviews");
+        assert!(!parse(&format!("{question}\n")).unwrap()[0].is_write());
     }
 }
