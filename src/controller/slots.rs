@@ -5,12 +5,14 @@
 //! [`PATIENCE`] and its own turn.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+
+use super::shared::lock;
 
 /// How long a caller of the second kind lets others go ahead; after that it goes first. Writing a status costs the API server
 /// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow
@@ -68,18 +70,14 @@ impl Slots {
 
     /// How many wait: for work, and to write a status.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        let queue = self.lock();
+        let queue = lock(&self.queue);
         (queue.work.len(), queue.statuses.len())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a slot. Whoever stops waiting takes none.
     pub(super) async fn take(&self, what: For) -> Slot {
         let receiver = {
-            let mut queue = self.lock();
+            let mut queue = lock(&self.queue);
             if queue.free > 0 {
                 queue.free -= 1;
                 return Slot(Some(self.clone()));
@@ -103,7 +101,7 @@ impl Slots {
         let now = self.clock.elapsed();
         loop {
             let sender = {
-                let mut queue = self.lock();
+                let mut queue = lock(&self.queue);
                 match queue.next(now) {
                     Some(sender) => sender,
                     None => {

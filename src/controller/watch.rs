@@ -4,12 +4,15 @@ mod credentials;
 mod resources;
 mod tokens;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event};
-use kube::{Api, Client};
+use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::server::Beat;
@@ -38,19 +41,13 @@ const PAGE: u32 = 250;
 /// How long a watch lasts before the server ends it, so that a stuck one cannot last for ever.
 const WATCH_SECONDS: u32 = 285;
 
-fn api<K>(client: &Client, scope: &Scope) -> Api<K>
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-    K::DynamicType: Default,
-{
-    match scope {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
 fn config() -> Config {
     Config::default().page_size(PAGE).timeout(WATCH_SECONDS)
+}
+
+/// Of objects that carry this label.
+fn labelled(label: &str) -> Config {
+    config().labels(&format!("{label}=true"))
 }
 
 /// A listener to one stream.
@@ -68,15 +65,29 @@ trait Listener<K>: Send {
     fn list_ends(&mut self);
 }
 
-/// Runs one watch for ever. `synced` turns true with the first complete list.
-async fn run<K, L: Listener<K>>(
-    stream: impl Stream<Item = Result<Event<K>, Error>> + Send,
-    mut listener: L,
-    shared: Arc<Shared>,
-    beat: Beat,
-    synced: watch::Sender<bool>,
-) {
-    let stream = stream.backoff(DefaultBackoff::default());
+/// Runs one watch for ever, with a listener of its own. `synced` turns true with the first complete list.
+async fn run<K, L>(
+    watching: Watching,
+    config: Config,
+    listener: impl FnOnce(Arc<Shared>, Scope) -> L + Send,
+) where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+    L: Listener<K>,
+{
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
+    let api = match &scope {
+        Some(namespace) => Api::<K>::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let mut listener = listener(Arc::clone(&shared), scope);
+    let stream = watcher(api, config).backoff(DefaultBackoff::default());
     let mut stream = std::pin::pin!(stream);
     loop {
         // A quiet watch is alive as long as this loop turns; a silent connection is cut by the client's read time-out.

@@ -6,35 +6,24 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::watcher;
 
 use crate::controller::index::{SecretId, ordered, secret_id};
 use crate::controller::shared::{Shared, lock};
 use crate::decide::{CREDENTIALS_LABEL, credentials_facts};
 use crate::engine::Cause;
 
-use super::{Listener, Scope, Watching, api, config, run};
+use super::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of credentials Secrets: those that carry the opt-in label.
 pub(in crate::controller) async fn credentials(watching: Watching) {
-    let Watching {
-        client,
-        scope,
-        shared,
-        beat,
-        synced,
-    } = watching;
-    let label = format!("{CREDENTIALS_LABEL}=true");
-    let stream = watcher(
-        api::<PartialObjectMeta<ApiSecret>>(&client, &scope),
-        config().labels(&label),
-    );
-    let listener = Credentials {
-        shared: Arc::clone(&shared),
-        scope,
-        listed: HashSet::new(),
-    };
-    run(stream, listener, shared, beat, synced).await;
+    run(watching, labelled(CREDENTIALS_LABEL), |shared, scope| {
+        Credentials {
+            shared,
+            scope,
+            listed: HashSet::new(),
+        }
+    })
+    .await;
 }
 
 struct Credentials {

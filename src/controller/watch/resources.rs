@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
-use kube::runtime::watcher::watcher;
 
 use crate::api::OAuthClient;
 use crate::controller::index::ordered;
@@ -14,24 +13,16 @@ use crate::decide::{known_facts, resource_facts, uid_fact};
 use crate::engine::{Cause, Key, ResourceFacts};
 use crate::references;
 
-use super::{Listener, Scope, Watching, api, config, run};
+use super::{Listener, Scope, Watching, config, run};
 
 /// Watches the resources of one scope.
 pub(in crate::controller) async fn resources(watching: Watching) {
-    let Watching {
-        client,
-        scope,
+    run(watching, config(), |shared, scope| Resources {
         shared,
-        beat,
-        synced,
-    } = watching;
-    let stream = watcher(api::<Stored>(&client, &scope), config());
-    let listener = Resources {
-        shared: Arc::clone(&shared),
         scope,
         listed: HashSet::new(),
-    };
-    run(stream, listener, shared, beat, synced).await;
+    })
+    .await;
 }
 
 struct Resources {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::watcher;
 
 use crate::controller::convert::metadata_seen;
 use crate::controller::index::secret_id;
@@ -14,28 +13,16 @@ use crate::controller::shared::{Shared, lock};
 use crate::decide::{CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, token_facts};
 use crate::engine::{Cause, Key};
 
-use super::{Listener, Scope, Watching, api, config, run};
+use super::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of token Secrets: those that carry our own label.
 pub(in crate::controller) async fn tokens(watching: Watching) {
-    let Watching {
-        client,
-        scope,
+    run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
         shared,
-        beat,
-        synced,
-    } = watching;
-    let label = format!("{TOKEN_LABEL}=true");
-    let stream = watcher(
-        api::<PartialObjectMeta<ApiSecret>>(&client, &scope),
-        config().labels(&label),
-    );
-    let listener = Tokens {
-        shared: Arc::clone(&shared),
         scope,
         listed: HashSet::new(),
-    };
-    run(stream, listener, shared, beat, synced).await;
+    })
+    .await;
 }
 
 struct Tokens {
