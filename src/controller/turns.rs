@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::engine::Key;
+use crate::engine::{Engine, Key};
 use crate::walk::{Held, Turn};
 
-use super::shared::{Shared, lock};
+use super::shared::lock;
 
 /// How many works are begun ahead of their turn: with those that ask they are about as many as there may be API calls in
 /// flight.
@@ -50,6 +50,24 @@ impl Turns {
         self.slots.saturating_sub(free)
     }
 
+    /// Waits for the turn of a resource.
+    pub(super) async fn turn(&self, engine: &Mutex<Engine>, key: &Key, host: &str) -> Turn {
+        let places = self.of(host);
+        let waited = timeout(PATIENCE, Arc::clone(&places).acquire_owned()).await;
+        let Ok(Ok(place)) = waited else {
+            return Turn::HeldUp;
+        };
+        let engine = lock(engine);
+        if engine.has_changed(key) {
+            return Turn::Changed;
+        }
+        // A request timed out meanwhile: one at a time now.
+        if self.taken(&places) > engine.lane_slots(key) {
+            return Turn::HeldUp;
+        }
+        Turn::Come(Held(Some(place)))
+    }
+
     /// How many requests to a host are under way.
     pub(super) fn asking(&self, host: &str) -> u32 {
         let places = lock(&self.hosts).get(host).cloned();
@@ -63,20 +81,84 @@ impl Turns {
     }
 }
 
-/// Waits for the turn of a resource.
-pub(super) async fn turn(shared: &Shared, key: &Key, host: &str) -> Turn {
-    let places = shared.turns.of(host);
-    let waited = timeout(PATIENCE, Arc::clone(&places).acquire_owned()).await;
-    let Ok(Ok(place)) = waited else {
-        return Turn::HeldUp;
-    };
-    let engine = lock(&shared.engine);
-    if engine.has_changed(key) {
-        return Turn::Changed;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Cause, CredentialsFacts, Next, ResourceFacts};
+    use crate::queue::{LaneReport, Limits};
+    use crate::time::Time;
+
+    const HOST: &str = "auth.example:443";
+
+    fn at(seconds: i64) -> Time {
+        Time::from_millis(seconds * 1000)
     }
-    // A request timed out meanwhile: one at a time now.
-    if shared.turns.taken(&places) > engine.lane_slots(key) {
-        return Turn::HeldUp;
+
+    /// An engine that has handed out work on two new resources of one host.
+    fn two_at_work() -> (Mutex<Engine>, [Key; 2]) {
+        let mut engine = Engine::new(Limits::default());
+        engine.ready(at(0));
+        let keys = ["a", "b"].map(|name| Key::new("n", name));
+        for key in &keys {
+            let facts = ResourceFacts {
+                uid: 1,
+                generation: 1,
+                inputs: 1,
+                host: HOST.into(),
+                refresh_request: 0,
+                suspended: false,
+                deleting: false,
+                reported: false,
+                told_refresh: None,
+                attempt: None,
+            };
+            let credentials = CredentialsFacts { version: 1 };
+            engine.changed(key, Cause::Credentials(Some(credentials)), at(0));
+            engine.changed(key, Cause::Resource(facts), at(0));
+        }
+        for _ in &keys {
+            assert!(matches!(engine.next(at(0)), Next::Work(work) if work.may_request));
+        }
+        (Mutex::new(engine), keys)
     }
-    Turn::Come(Held(Some(place)))
+
+    #[tokio::test]
+    async fn a_host_is_asked_by_no_more_than_it_has_places_and_the_next_comes_when_one_is_free() {
+        let (engine, [a, b]) = two_at_work();
+        let turns = Turns::new(1);
+        let first = turns.turn(&engine, &a, HOST).await;
+        assert!(matches!(first, Turn::Come(_)));
+        assert_eq!(turns.asking(HOST), 1);
+        assert!(matches!(turns.turn(&engine, &b, HOST).await, Turn::HeldUp));
+        let other = turns.turn(&engine, &b, "other.example:443").await;
+        assert!(matches!(other, Turn::Come(_)), "another host");
+        turns.sweep();
+        assert_eq!(turns.asking(HOST), 1, "one that is asked is not forgotten");
+        drop((first, other));
+        assert!(matches!(turns.turn(&engine, &b, HOST).await, Turn::Come(_)));
+        assert_eq!(turns.asking(HOST), 0, "given back");
+        turns.sweep();
+        assert!(lock(&turns.hosts).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_has_changed_since_it_was_looked_at_does_not_ask() {
+        let (engine, [a, b]) = two_at_work();
+        let turns = Turns::new(8);
+        let newer = CredentialsFacts { version: 2 };
+        lock(&engine).changed(&a, Cause::Credentials(Some(newer)), at(1));
+        assert!(matches!(turns.turn(&engine, &a, HOST).await, Turn::Changed));
+        assert!(matches!(turns.turn(&engine, &b, HOST).await, Turn::Come(_)));
+    }
+
+    #[tokio::test]
+    async fn after_a_time_out_one_asks_at_a_time() {
+        let (engine, [a, b]) = two_at_work();
+        let turns = Turns::new(8);
+        let asking = turns.turn(&engine, &a, HOST).await;
+        lock(&engine).answered(&a, LaneReport::TimedOut, at(1));
+        assert!(matches!(turns.turn(&engine, &b, HOST).await, Turn::HeldUp));
+        drop(asking);
+        assert!(matches!(turns.turn(&engine, &b, HOST).await, Turn::Come(_)));
+    }
 }

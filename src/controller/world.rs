@@ -20,7 +20,6 @@ use super::accounts;
 use super::hold;
 use super::observe::observe;
 use super::shared::{Shared, lock};
-use super::turns::turn;
 use super::{act, chain};
 
 /// The cluster.
@@ -84,7 +83,7 @@ impl World for Cluster {
     }
 
     async fn turn(&self, key: &Key, spec: &Validated) -> Turn {
-        turn(&self.0, key, &lane(spec)).await
+        self.0.turns.turn(&self.0.engine, key, &lane(spec)).await
     }
 
     async fn send(
