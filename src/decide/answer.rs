@@ -19,7 +19,7 @@ use super::observed::{Observed, SecretSeen};
 use super::rotation;
 use super::secret_write::{SecretWrite, publish};
 use super::situation::{self, Problem, ProblemKind, Situation, TokenView, token_view};
-use super::state::{Managed, State, token_hash};
+use super::state::{Managed, TokenState, token_hash};
 use super::want::{Because, our_target};
 use super::{Doomed, leftovers, sooner};
 
@@ -115,7 +115,7 @@ pub(super) fn granted_as(
         .as_ref()
         .filter(|state| our_target(seen, spec).is_some_and(|target| state.intact(&target.data)));
     // A time of issue that lies ahead comes from a clock that was set back.
-    let issued = |state: &State| state.issued.min(at.sent);
+    let issued = |state: &TokenState| state.issued.min(at.sent);
     let published = before_intact.map(|state| schedule::Published {
         issued: issued(state),
         expires: state.expires,
@@ -141,13 +141,14 @@ pub(super) fn granted_as(
         Ok(data) => data,
         Err(problem) => return failed(seen, spec, &Failure::template(&problem), at),
     };
-    let state = State {
+    let state = TokenState {
         issued: match before_intact {
             Some(state) if same_token => issued(state),
             _ => at.sent,
         },
         expires: times.expires,
         refresh: times.refresh,
+        owner: None,
         inputs: seen.resource.inputs.clone(),
         credentials: made.credentials,
         client_secret_key: made.client_secret_key,

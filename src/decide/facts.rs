@@ -14,7 +14,7 @@ use super::attempt::FailedAttempt;
 use super::observed::{NOTHING_LENT, Observed, SecretSeen};
 use super::references::{lent_together, published};
 use super::rotation::ClientSecret;
-use super::state::{REFRESH_REQUESTED, State, request_name, short};
+use super::state::{REFRESH_REQUESTED, TokenState, request_name, short};
 
 /// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
 /// where the token endpoint was discovered to be).
@@ -79,7 +79,7 @@ pub fn lane_of(url: &url::Url) -> Arc<str> {
 
 /// What the engine keeps of a token Secret; `None` when it carries no whole state or has no owner of our kind.
 pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
-    let state = State::read(&secret.annotations)?;
+    let state = TokenState::read(&secret.annotations)?;
     let owner = secret
         .owners
         .iter()

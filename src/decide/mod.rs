@@ -65,8 +65,8 @@ pub use situation::{
     Problem, ProblemKind, Situation, TokenView, standing, still_failing_now as still_failing,
 };
 pub use state::{
-    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, State,
-    TOKEN_LABEL, request_name, short, token_hash,
+    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, StateOwner,
+    TOKEN_LABEL, TokenState, request_name, short, token_hash,
 };
 pub use want::Because;
 

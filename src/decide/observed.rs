@@ -14,7 +14,7 @@ use super::certificate::CertificateSeen;
 use super::chain::ChainSeen;
 use super::memory::{Memory, Written};
 use super::references::{Reference, lent_together};
-use super::state::{self, State};
+use super::state::{self, StateOwner, TokenState};
 
 /// Everything that a decision is made from.
 pub struct Observed {
@@ -92,6 +92,14 @@ pub struct Life {
 }
 
 impl Resource {
+    /// The resource, as the state of its token Secret names it.
+    pub(super) fn state_owner(&self) -> StateOwner {
+        StateOwner {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Whether it waits for us before it goes.
     pub fn is_held(&self) -> bool {
         let mut all = self.life.finalizers.iter();
@@ -247,8 +255,8 @@ impl SecretSeen {
     }
 
     /// The state it carries, if it is whole.
-    pub fn state(&self) -> Option<State> {
-        State::read(&self.annotations)
+    pub fn state(&self) -> Option<TokenState> {
+        TokenState::read(&self.annotations)
     }
 
     /// Whether this is an older view of the Secret than `written`; resourceVersions count up.

@@ -8,7 +8,7 @@ use crate::oauth::{Client, CredentialKeys};
 use crate::time::{Span, Time};
 
 use super::observed::Observed;
-use super::state::{State, short};
+use super::state::{TokenState, short};
 use super::want::our_target;
 use super::{Failure, SecretSeen};
 
@@ -55,7 +55,7 @@ pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
 }
 
 /// The secret that a published token was asked for with.
-pub fn asked_with(state: &State) -> ClientSecret {
+pub fn asked_with(state: &TokenState) -> ClientSecret {
     match state.client_secret_key {
         Some(_) => ClientSecret::Next,
         None => ClientSecret::Current,

@@ -12,7 +12,9 @@ use crate::time::Time;
 
 use super::observed::{Observed, Owner, SecretSeen};
 use super::ownership::{Ownership, ownership};
-use super::state::{ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, State, TOKEN_LABEL};
+use super::state::{
+    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, TOKEN_LABEL, TokenState,
+};
 use super::want::{Because, our_target, same_inputs};
 
 /// A write of a Secret of ours: only what is to change of it.
@@ -39,7 +41,7 @@ pub struct SecretBody {
 pub struct SecretWrite {
     body: SecretBody,
     /// The state that it carries afterwards.
-    pub state: State,
+    pub state: TokenState,
     /// All the data of ours, changed or not; empty where the token is left alone.
     rendered: BTreeMap<String, Secret>,
 }
@@ -71,13 +73,14 @@ pub(super) fn publish(
     seen: &Observed,
     spec: &Validated,
     data: BTreeMap<String, Secret>,
-    state: State,
+    state: TokenState,
 ) -> SecretWrite {
     let target = seen.target.as_ref();
     let before = target
         .and_then(SecretSeen::state)
         .map(|state| state.managed);
-    let state = State {
+    let state = TokenState {
+        owner: Some(seen.resource.state_owner()),
         managed: managed(spec, data.keys().cloned().collect()),
         ..state
     }
@@ -107,7 +110,8 @@ pub fn rewrite(seen: &Observed, spec: &Validated, write: &SecretWrite) -> Secret
 pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let state = target.state()?;
-    let mut wanted = State {
+    let mut wanted = TokenState {
+        owner: Some(seen.resource.state_owner()),
         managed: managed(spec, state.managed.data.clone()),
         ..state.clone()
     };
@@ -166,7 +170,7 @@ fn managed(spec: &Validated, data: BTreeSet<String>) -> Managed {
 }
 
 /// A write of labels, annotations and owner alone: only what differs from what is there.
-fn metadata(seen: &Observed, spec: &Validated, state: &State) -> SecretWrite {
+fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrite {
     let target = seen.target.as_ref();
     let before = target
         .and_then(SecretSeen::state)

@@ -9,7 +9,7 @@ use super::attempt::FailedAttempt;
 use super::chain;
 use super::expiry::Expiries;
 use super::observed::{Observed, SecretSeen};
-use super::state::State;
+use super::state::TokenState;
 use super::want::our_target;
 
 /// How things stand.
@@ -135,7 +135,7 @@ pub(super) fn view(
 fn published_scope(
     seen: &Observed,
     target: &SecretSeen,
-    state: &State,
+    state: &TokenState,
     spec: &Validated,
 ) -> Option<String> {
     let default_keys = spec.token_secret.templates.sources().next().is_none();

@@ -1,11 +1,17 @@
 //! What a token Secret says of itself: our annotations, written together with the token.
 //!
+//! Three annotations hold the times that people read. One holds everything else, as versioned JSON (`state/stored.rs`).
 //! They are the truth across restarts: with them nothing is asked that is not due (`docs/architecture.md`, "State").
+
+mod former;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
+
+use stored::StoredState;
 
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -26,27 +32,20 @@ pub const REFRESH_REQUESTED: &str = "oauthclient.dev/refresh-requested-at";
 const ISSUED: &str = "oauthclient.dev/issued-at";
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
-const INPUTS: &str = "oauthclient.dev/inputs";
-const CREDENTIALS: &str = "oauthclient.dev/credentials-version";
-const CLIENT_SECRET_KEY: &str = "oauthclient.dev/client-secret-key";
-const DATA_HASH: &str = "oauthclient.dev/data-hash";
-const TOKEN_HASH: &str = "oauthclient.dev/token-hash";
-const WINDOW: &str = "oauthclient.dev/cache-window-seconds";
-const HANDLED: &str = "oauthclient.dev/handled-refresh-request";
-const SERVED_AGAIN: &str = "oauthclient.dev/served-again";
-const ASSUMED: &str = "oauthclient.dev/lifetime-assumed";
-const REMARKS: &str = "oauthclient.dev/remarks";
-const MANAGED: &str = "oauthclient.dev/managed-keys";
+/// Annotation with everything else of the state, as JSON.
+const STATE: &str = "oauthclient.dev/state";
 
 /// The state that a token Secret carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct TokenState {
     /// When the request that gave the token was sent.
     pub issued: Time,
-    /// When the token ends.
+    /// When the token expires.
     pub expires: Time,
     /// When it is to be replaced.
     pub refresh: Time,
+    /// The resource that the token was issued for; `None` in a state that an earlier version wrote.
+    pub owner: Option<StateOwner>,
     /// What was sent and rendered ([`crate::inputs`]).
     pub inputs: String,
     /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
@@ -65,10 +64,19 @@ pub struct State {
     pub handled_request: Option<String>,
     /// Whether the lifetime is assumed, since the server gave none.
     pub assumed: bool,
-    /// What was odd about the answer but accepted, in sentences.
+    /// What was odd about the response but accepted, in sentences.
     pub remarks: Option<String>,
     /// Which keys are ours.
     pub managed: Managed,
+}
+
+/// The resource that a token was issued for. Backup tools strip owner references: by this a restored Secret is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateOwner {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The longest remarks that are kept and told: others may write the annotation.
@@ -90,60 +98,31 @@ pub struct Managed {
     pub annotations: BTreeSet<String>,
 }
 
-impl State {
+impl TokenState {
     /// Reads the state of a token Secret; `None` when it is not whole, so that a garbled one counts as altered.
-    pub fn read(annotations: &BTreeMap<String, String>) -> Option<State> {
-        let text = |key: &str| annotations.get(key).cloned();
-        let time = |key: &str| {
-            annotations
-                .get(key)
-                .and_then(|text| Time::parse_rfc3339(text))
+    pub fn read(annotations: &BTreeMap<String, String>) -> Option<TokenState> {
+        let time = |key: &str| Time::parse_rfc3339(annotations.get(key)?);
+        let times = (time(ISSUED)?, time(EXPIRES)?, time(REFRESH)?);
+        let stored = match annotations.get(STATE) {
+            Some(text) => StoredState::parse(text)?,
+            None => former::read(annotations)?,
         };
-        Some(State {
-            issued: time(ISSUED)?,
-            expires: time(EXPIRES)?,
-            refresh: time(REFRESH)?,
-            inputs: text(INPUTS)?,
-            credentials: text(CREDENTIALS)?,
-            client_secret_key: text(CLIENT_SECRET_KEY).filter(|key| is_key(key)),
-            data_hash: text(DATA_HASH)?,
-            token_hash: text(TOKEN_HASH)?,
-            learnt_window: text(WINDOW)
-                .and_then(|text| text.parse().ok())
-                .map(Span::from_seconds),
-            served_again: annotations.contains_key(SERVED_AGAIN),
-            handled_request: text(HANDLED),
-            assumed: annotations.contains_key(ASSUMED),
-            remarks: text(REMARKS).filter(|text| text.len() <= LONGEST_REMARKS),
-            managed: serde_json::from_str(annotations.get(MANAGED)?).ok()?,
-        })
+        Some(stored.with_times(times))
     }
 
     /// The annotations that carry this state; `None` is one to remove.
     pub fn write(&self) -> BTreeMap<String, Option<String>> {
-        let managed = serde_json::to_string(&self.managed).unwrap_or_else(|_| "{}".to_owned());
-        BTreeMap::from(
-            [
-                (ISSUED, Some(self.issued.rfc3339_millis())),
-                (EXPIRES, Some(self.expires.rfc3339_millis())),
-                (REFRESH, Some(self.refresh.rfc3339_millis())),
-                (INPUTS, Some(self.inputs.clone())),
-                (CREDENTIALS, Some(self.credentials.clone())),
-                (CLIENT_SECRET_KEY, self.client_secret_key.clone()),
-                (DATA_HASH, Some(self.data_hash.clone())),
-                (TOKEN_HASH, Some(self.token_hash.clone())),
-                (
-                    WINDOW,
-                    self.learnt_window.map(|span| span.seconds().to_string()),
-                ),
-                (SERVED_AGAIN, self.served_again.then(|| "true".to_owned())),
-                (HANDLED, self.handled_request.clone()),
-                (ASSUMED, self.assumed.then(|| "true".to_owned())),
-                (REMARKS, self.remarks.clone()),
-                (MANAGED, Some(managed)),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        )
+        let mut annotations = former::removed();
+        let times = [
+            (ISSUED, self.issued),
+            (EXPIRES, self.expires),
+            (REFRESH, self.refresh),
+        ];
+        for (key, time) in times {
+            annotations.insert(key.to_owned(), Some(time.rfc3339_millis()));
+        }
+        annotations.insert(STATE.to_owned(), Some(StoredState::of(self).text()));
+        annotations
     }
 
     /// The lifetime that was granted or assumed.
@@ -151,8 +130,8 @@ impl State {
         self.expires.since(self.issued)
     }
 
-    /// Sets [`State::data_hash`] for the Secret's `data`, of which only the managed keys count.
-    pub fn seal(mut self, data: &BTreeMap<String, Secret>) -> State {
+    /// Sets [`TokenState::data_hash`] for the Secret's `data`, of which only the managed keys count.
+    pub fn seal(mut self, data: &BTreeMap<String, Secret>) -> TokenState {
         self.data_hash = self.hash_of(data);
         self
     }
@@ -195,7 +174,7 @@ pub fn request_name(asked: &str) -> String {
     hash.hex()
 }
 
-/// Hash of an access token for [`State::token_hash`], bound to the resource that owns it, so that two resources with one
+/// Hash of an access token for [`TokenState::token_hash`], bound to the resource that owns it, so that two resources with one
 /// token cannot be told by their annotations.
 pub fn token_hash(owner_uid: &str, access_token: &Secret) -> String {
     let mut hash = Hash::new("token");
@@ -249,11 +228,15 @@ impl Hash {
 mod tests {
     use super::*;
 
-    fn state() -> State {
-        State {
+    fn state() -> TokenState {
+        TokenState {
             issued: Time::from_seconds(1000),
             expires: Time::from_seconds(4600),
             refresh: Time::from_millis(3_600_123),
+            owner: Some(StateOwner {
+                namespace: "ns".into(),
+                name: "books".into(),
+            }),
             inputs: "v1:00".into(),
             credentials: "u/1".into(),
             client_secret_key: None,
@@ -275,7 +258,7 @@ mod tests {
         BTreeMap::from([("access_token".to_owned(), Secret::from(token))])
     }
 
-    fn kept(state: &State) -> BTreeMap<String, String> {
+    fn kept(state: &TokenState) -> BTreeMap<String, String> {
         state
             .write()
             .into_iter()
@@ -286,26 +269,64 @@ mod tests {
     #[test]
     fn a_state_survives_being_written_and_read() {
         let state = state().seal(&data("abc"));
-        assert_eq!(State::read(&kept(&state)), Some(state));
+        assert_eq!(TokenState::read(&kept(&state)), Some(state));
     }
 
     #[test]
     fn a_state_that_lacks_a_part_does_not_count() {
         let whole = kept(&state());
-        for key in [
-            ISSUED,
-            EXPIRES,
-            REFRESH,
-            INPUTS,
-            CREDENTIALS,
-            DATA_HASH,
-            TOKEN_HASH,
-            MANAGED,
-        ] {
+        for key in [ISSUED, EXPIRES, REFRESH, STATE] {
             let mut part = whole.clone();
             part.remove(key);
-            assert_eq!(State::read(&part), None, "{key}");
+            assert_eq!(TokenState::read(&part), None, "{key}");
         }
+        for field in ["inputs", "credentials", "dataHash", "tokenHash", "managed"] {
+            let mut part = whole.clone();
+            let mut stored: serde_json::Value = serde_json::from_str(&part[STATE]).unwrap();
+            stored.as_object_mut().unwrap().remove(field).unwrap();
+            part.insert(STATE.into(), stored.to_string());
+            assert_eq!(TokenState::read(&part), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_state_of_a_later_version_is_read_as_far_as_this_version_knows_it() {
+        let mut later = kept(&state());
+        let mut stored: serde_json::Value = serde_json::from_str(&later[STATE]).unwrap();
+        stored["version"] = 2.into();
+        stored["added"] = "x".into();
+        later.insert(STATE.into(), stored.to_string());
+        assert_eq!(TokenState::read(&later), Some(state()));
+    }
+
+    #[test]
+    fn the_annotations_of_earlier_versions_are_read_and_then_replaced_by_one() {
+        let state = TokenState {
+            owner: None,
+            ..state()
+        };
+        let mut annotations = kept(&state);
+        annotations.remove(STATE);
+        for (key, value) in [
+            ("inputs", "v1:00"),
+            ("credentials-version", "u/1"),
+            ("data-hash", ""),
+            ("token-hash", "t"),
+            ("cache-window-seconds", "600"),
+            ("managed-keys", r#"{"data":["access_token"]}"#),
+        ] {
+            annotations.insert(format!("{PREFIX}{key}"), value.into());
+        }
+        let read = TokenState::read(&annotations);
+        assert_eq!(read.as_ref(), Some(&state));
+        for (key, value) in read.unwrap().write() {
+            match value {
+                Some(value) => annotations.insert(key, value),
+                None => annotations.remove(&key),
+            };
+        }
+        assert_eq!(annotations, kept(&state));
+        assert_eq!(annotations.len(), 4);
     }
 
     #[test]
@@ -317,7 +338,7 @@ mod tests {
         let mut foreign = data("abc");
         foreign.insert("theirs".into(), Secret::from("x"));
         assert!(state.intact(&foreign));
-        let later = State {
+        let later = TokenState {
             expires: Time::from_seconds(9999),
             ..state
         };

@@ -8,7 +8,7 @@ use crate::time::{Span, Time};
 use super::chain;
 use super::observed::{Observed, SecretSeen};
 use super::ownership::{Ownership, ownership};
-use super::state::{State, short};
+use super::state::{TokenState, short};
 
 /// Why a token is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Becau
 fn why(
     seen: &Observed,
     spec: &Validated,
-    state: &State,
+    state: &TokenState,
     target: &SecretSeen,
     now: Time,
 ) -> Option<Because> {
@@ -102,7 +102,7 @@ fn why(
 
 /// Whether a refresh on demand was tried and failed: it stays wanted, at the pace of failures, until a token comes or it is
 /// withdrawn.
-fn request_failed(seen: &Observed, state: &State) -> bool {
+fn request_failed(seen: &Observed, state: &TokenState) -> bool {
     let asked = seen.resource.refresh_request.as_deref();
     asked.is_some()
         && asked != state.handled_request.as_deref()
@@ -136,7 +136,7 @@ pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
 
 /// Whether the content of the credentials differs from what the token was made with. A new version with the same content
 /// (a label, an annotation) does not count, as long as the process remembers the content.
-fn credentials_changed(seen: &Observed, spec: &Validated, state: &State) -> bool {
+fn credentials_changed(seen: &Observed, spec: &Validated, state: &TokenState) -> bool {
     let Some(version) = seen.lent() else {
         return false;
     };

@@ -1,0 +1,92 @@
+//! The annotation `oauthclient.dev/state`: what a token Secret says of itself besides its times, as versioned JSON.
+//!
+//! A field may be added without a new version. A later version is read as far as its fields are known here, so that a
+//! return to an earlier operator requests no token.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Time};
+
+use super::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+/// The state as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredState {
+    pub(super) version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<StateOwner>,
+    pub(super) inputs: String,
+    pub(super) credentials: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client_secret_key: Option<String>,
+    pub(super) data_hash: String,
+    pub(super) token_hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cache_window_seconds: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) served_again: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) handled_refresh_request: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) lifetime_assumed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) remarks: Option<String>,
+    pub(super) managed: Managed,
+}
+
+impl StoredState {
+    /// Reads the annotation's text; `None` where it is not whole.
+    pub(super) fn parse(text: &str) -> Option<StoredState> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The annotation's text.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What is stored of `state`.
+    pub(super) fn of(state: &TokenState) -> StoredState {
+        StoredState {
+            version: VERSION,
+            owner: state.owner.clone(),
+            inputs: state.inputs.clone(),
+            credentials: state.credentials.clone(),
+            client_secret_key: state.client_secret_key.clone(),
+            data_hash: state.data_hash.clone(),
+            token_hash: state.token_hash.clone(),
+            cache_window_seconds: state.learnt_window.map(Span::seconds),
+            served_again: state.served_again,
+            handled_refresh_request: state.handled_request.clone(),
+            lifetime_assumed: state.assumed,
+            remarks: state.remarks.clone(),
+            managed: state.managed.clone(),
+        }
+    }
+
+    /// The state, with the times (issued, expires, refresh) that stand beside it. What others may have written too long is
+    /// dropped.
+    pub(super) fn with_times(self, (issued, expires, refresh): (Time, Time, Time)) -> TokenState {
+        TokenState {
+            issued,
+            expires,
+            refresh,
+            owner: self.owner,
+            inputs: self.inputs,
+            credentials: self.credentials,
+            client_secret_key: self.client_secret_key.filter(|key| is_key(key)),
+            data_hash: self.data_hash,
+            token_hash: self.token_hash,
+            learnt_window: self.cache_window_seconds.map(Span::from_seconds),
+            served_again: self.served_again,
+            handled_request: self.handled_refresh_request,
+            assumed: self.lifetime_assumed,
+            remarks: self.remarks.filter(|text| text.len() <= LONGEST_REMARKS),
+            managed: self.managed,
+        }
+    }
+}
