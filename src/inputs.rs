@@ -6,12 +6,10 @@
 //! asks for no token. The content of the credentials is no part of it either: whoever reads the hash could guess a password.
 
 mod assertion;
+mod canonical;
 mod exchange;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-
-use ring::digest::{Context, SHA256};
 
 use crate::api::Validated;
 use crate::engine::ANY_INPUTS;
@@ -19,13 +17,9 @@ use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::exchange::TOKEN_EXCHANGE;
 use crate::oauth::refresh::{self, Origin};
 use crate::oauth::{
-    BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, Parameter,
-    ParameterValue, ResponseShape,
+    BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, ResponseShape,
 };
-
-/// The format of the canonical form. A hash of another format is adopted without a request, so a change of the form needs
-/// a new name here, or every token of a fleet is asked for again on upgrade.
-const FORMAT: &str = "v1";
+use canonical::{Canonical, FORMAT, named};
 
 /// Hashes of what a spec makes us send and render.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,37 +64,6 @@ pub fn short(hash: &str) -> u64 {
         Some(ANY_INPUTS) => ANY_INPUTS - 1,
         Some(value) => value,
         None => ANY_INPUTS,
-    }
-}
-
-/// Fields in a form that no two different lists of fields share: each with its length before it.
-#[derive(Clone)]
-struct Canonical(Context);
-
-impl Canonical {
-    fn new() -> Self {
-        let mut form = Canonical(Context::new(&SHA256));
-        form.field("format", FORMAT);
-        form
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
-    }
-
-    fn field(&mut self, name: &str, value: &str) {
-        self.bytes(name.as_bytes());
-        self.bytes(value.as_bytes());
-    }
-
-    fn finish(self) -> String {
-        let digest = self.0.finish();
-        let mut text = format!("{FORMAT}:");
-        for byte in digest.as_ref().iter().take(16) {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
     }
 }
 
@@ -212,23 +175,6 @@ fn scopes(form: &mut Canonical, client: &Client) {
     }
     if scopes.len() > 1 {
         form.field("scopeSeparator", &client.scope_separator);
-    }
-}
-
-/// Parameters and headers by name; the order of those with the same name is kept, since a server may look at it.
-fn named(form: &mut Canonical, what: &str, list: &[Parameter], name: impl Fn(&str) -> String) {
-    let mut sorted: Vec<(String, &ParameterValue)> = list
-        .iter()
-        .map(|one| (name(&one.name), &one.value))
-        .collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    for (name, value) in sorted {
-        form.field(what, &name);
-        match value {
-            ParameterValue::Fixed(text) => form.field("value", text),
-            ParameterValue::Json(text) => form.field("jsonValue", text),
-            ParameterValue::CredentialsKey(key) => form.field("credentialsKey", key),
-        }
     }
 }
 

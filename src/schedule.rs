@@ -6,7 +6,6 @@
 //! is wanted [`usual_lead`] before that.
 
 mod failure;
-mod refresh_token;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +13,6 @@ use crate::oauth::Lifetime;
 use crate::time::{Span, Time};
 
 pub use failure::{earliest, repair_delay, repairs_forgotten, retry};
-pub use refresh_token::before_refresh_token_ends;
 
 /// What must be left of a token for every reader to see it alive: 90 s for the propagation of a mounted volume (the kubelet
 /// resyncs a pod every 60 s x 1..1.5, plus its cache's delay), [`SKEW`], and 60 s to try again.
@@ -371,4 +369,19 @@ impl Plan<'_> {
         let half = part(expires.since(self.now), 1, 2);
         (self.now + half.max(CACHE_PAUSE)).min(expires)
     }
+}
+
+/// When the next request is due, where the refresh token that it needs was obtained at `obtained` and ends at `ends`:
+/// `refresh`, what the access token alone asks for, or the usual lead before the refresh token's end, whichever is first;
+/// never sooner than the shortest interval from `now`. `u` is a draw from [0,1) that makes it earlier.
+pub fn before_refresh_token_ends(
+    refresh: Time,
+    obtained: Time,
+    ends: Time,
+    now: Time,
+    u: f64,
+) -> Time {
+    let life = ends.since(obtained).max(Span::ZERO);
+    let due = ends - usual_lead(life).scale(1.0 + 0.2 * u.clamp(0.0, 1.0));
+    refresh.min(due.max(now + shortest_interval(life)))
 }

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
+use super::problem::{SpecProblem, kind_of};
 use super::rules::{self, Rule};
 use super::schema;
-use super::validate::{SpecProblem, kind_of};
 
 /// Fills in the defaults of a spec and notes everything that is wrong with it. As at the API server, the rules are looked at
 /// only when the schema has nothing to say.

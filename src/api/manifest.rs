@@ -6,8 +6,8 @@ use super::OAuthClient;
 use super::check;
 use super::conditions::Reason;
 use super::lines::Lines;
+use super::problem::{SpecProblem, kind_of};
 use super::schema;
-use super::validate::{SpecProblem, kind_of};
 use super::words;
 
 /// Fields of `metadata` that the API server knows.

@@ -129,3 +129,22 @@ pub struct OAuthClientSpec {
     #[serde(default)]
     pub suspend: bool,
 }
+
+impl OAuthClientSpec {
+    /// The name of the Secret with the client certificate, if one is to be shown.
+    pub fn client_certificate_secret(&self) -> Option<&str> {
+        let authentication = &self.client_authentication;
+        if matches!(
+            authentication.method.as_str(),
+            "tls_client_auth" | "self_signed_tls_client_auth"
+        ) {
+            let own = authentication.tls_client_auth.as_ref();
+            let credentials = self.credentials.as_ref();
+            return own
+                .and_then(|own| own.secret_name.as_deref())
+                .or_else(|| credentials.map(|credentials| credentials.secret_name.as_str()));
+        }
+        let besides = self.provider.client_certificate.as_ref()?;
+        Some(&besides.secret_name)
+    }
+}

@@ -10,12 +10,10 @@ mod refresh;
 mod revocation;
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde_json::Value;
 
 use super::check;
 use super::conditions::Reason;
+use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::refresh::{Origin, Refreshing};
@@ -29,44 +27,6 @@ use crate::template::Templates;
 use crate::time::Span;
 
 pub use revocation::Revocation;
-
-/// One thing that is wrong in a manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpecProblem {
-    /// The field, as the API server writes it: `spec.parameters[2].value`.
-    pub field: String,
-    /// What is wrong and how to mend it.
-    pub message: String,
-    /// The line of the manifest, from 1, where it is known.
-    pub line: Option<u64>,
-    /// The word for the condition: [`Reason::InvalidSpec`] or [`Reason::InvalidTemplate`].
-    pub reason: Reason,
-}
-
-impl SpecProblem {
-    /// A problem of the spec.
-    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        SpecProblem {
-            field: field.into(),
-            message: message.into(),
-            line: None,
-            reason: Reason::InvalidSpec,
-        }
-    }
-}
-
-impl fmt::Display for SpecProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        if self.field.is_empty() {
-            write!(f, "the manifest {}", self.message)
-        } else {
-            write!(f, "{} {}", self.field, self.message)
-        }
-    }
-}
 
 /// An `OAuthClient` that has been checked: what the later stages take instead of the resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -392,17 +352,5 @@ fn policy(spec: &spec::Refresh) -> Policy {
         cache_window: spec
             .cache_window_seconds
             .map(|seconds| Span::from_seconds(seconds.into())),
-    }
-}
-
-/// A value's kind, as people call it.
-pub(crate) fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing (null)",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
     }
 }

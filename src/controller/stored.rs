@@ -9,7 +9,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::api::validate::SpecProblem;
+use crate::api::SpecProblem;
 use crate::api::{OAuthClient, OAuthClientSpec};
 
 /// How deep it is searched for the field that does not decode: no field of ours lies deeper.

@@ -2,8 +2,9 @@
 
 use url::Url;
 
+use crate::api::SpecProblem;
 use crate::api::conditions::Reason;
-use crate::api::validate::{ConfigMapKey, SpecProblem, Validated};
+use crate::api::validate::{ConfigMapKey, Validated};
 use crate::oauth::request::CredentialsProblem;
 
 use super::observed::{Observed, SecretSeen};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::api::OAuthClientStatus;
-use crate::api::validate::{SpecProblem, Validated};
+use crate::api::SpecProblem;
+use crate::api::validate::Validated;
 use crate::oauth::Chance;
 use crate::oauth::TokensInHand;
 use crate::secret::Secret;

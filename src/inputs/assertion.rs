@@ -1,6 +1,6 @@
 //! What of the assertions that we sign is part of the inputs: everything in them but what is new at every attempt.
 
-use super::{Canonical, named};
+use super::canonical::{Canonical, named};
 use crate::oauth::assertion::{Audience, ClientAssertion, JwtBearer, Placement};
 use crate::oauth::jwt::Algorithm;
 use crate::oauth::{Client, ClientAuthentication, Parameter};

@@ -1,7 +1,7 @@
 //! What of the inputs belongs to tokens that go into a request. How long a `ServiceAccount`'s token lives is no part of it:
 //! that changes nothing of what the provider gives.
 
-use super::Canonical;
+use super::canonical::Canonical;
 use crate::oauth::{Client, ClientAuthentication, Grant, ServiceAccountToken, TokenSource};
 
 pub(super) fn fields(form: &mut Canonical, client: &Client) {

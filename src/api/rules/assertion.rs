@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, text};
+use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, text};
 use crate::api::words;
 use crate::oauth::assertion::JWT_BEARER;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::client_certificate::is_tls;
-use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, object_name, own, text};
+use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, object_name, own, text};
 use crate::api::words;
 use crate::oauth::assertion::JWT_BEARER;
 

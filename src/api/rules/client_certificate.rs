@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Rule, field, object_name, text};
+use super::rule::{Rule, field, object_name, text};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

@@ -1,7 +1,7 @@
 //! Rules on where `spec.provider` says that requests go: the token endpoint, or the issuer whose document names it.
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
-use super::{Rule, own, text};
+use super::rule::{Rule, own, text};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Rule, data_key, field, object_name, own, text};
+use super::rule::{Rule, data_key, field, object_name, own, text};
 use crate::api::words;
 use crate::oauth::exchange::TOKEN_EXCHANGE;
 

@@ -1,6 +1,6 @@
 //! Rules on `spec.grant`: what the token is asked with.
 
-use super::{Rule, own, text};
+use super::rule::{Rule, own, text};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,6 +1,6 @@
 //! Rules on the login: the endpoints that a person is sent to, and `spec.login`.
 
-use super::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
+use super::rule::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
 use crate::api::words;
 
 pub(super) const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;

@@ -1,6 +1,6 @@
 //! Rules on `spec.provider`: whom to ask.
 
-use super::{Rule, data_key, object_name, own, text};
+use super::rule::{Rule, data_key, object_name, own, text};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
-use super::{Rule, below, data_key, field, own, text};
+use super::rule::{Rule, below, data_key, field, own, text};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,6 +1,6 @@
 //! Rules on scopes, parameters, `spec.request` and `spec.response`: how it is asked, and how the answer is read.
 
-use super::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, pointer, text};
+use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, pointer, text};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

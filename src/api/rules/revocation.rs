@@ -1,7 +1,7 @@
 //! Rules on `spec.revocation`: where a token is revoked, and whether the operator can tell it.
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
-use super::{Rule, own, text, values};
+use super::rule::{Rule, own, text, values};
 use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[

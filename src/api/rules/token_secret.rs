@@ -1,6 +1,6 @@
 //! Rules on `spec.refresh` and `spec.tokenSecret`: when a token is replaced, and where it goes.
 
-use super::{Rule, field, keys, object_name, own, text, values};
+use super::rule::{Rule, field, keys, object_name, own, text, values};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, words};
 
 pub(super) const RULES: &[Rule] = &[

@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OAuthClientSpec;
-
 /// What authentication by a client certificate needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -25,23 +23,4 @@ pub struct ClientCertificate {
     /// it. It opts in by the label oauthclient.dev/credentials: "true", as the credentials do.
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
-}
-
-impl OAuthClientSpec {
-    /// The name of the Secret with the client certificate, if one is to be shown.
-    pub fn client_certificate_secret(&self) -> Option<&str> {
-        let authentication = &self.client_authentication;
-        if matches!(
-            authentication.method.as_str(),
-            "tls_client_auth" | "self_signed_tls_client_auth"
-        ) {
-            let own = authentication.tls_client_auth.as_ref();
-            let credentials = self.credentials.as_ref();
-            return own
-                .and_then(|own| own.secret_name.as_deref())
-                .or_else(|| credentials.map(|credentials| credentials.secret_name.as_str()));
-        }
-        let besides = self.provider.client_certificate.as_ref()?;
-        Some(&besides.secret_name)
-    }
 }

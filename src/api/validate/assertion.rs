@@ -1,7 +1,7 @@
 //! From the written assertions to what they mean.
 
+use crate::api::SpecProblem;
 use crate::api::spec;
-use crate::api::validate::SpecProblem;
 use crate::oauth::ParameterValue;
 use crate::oauth::assertion::{
     Audience, CertificateHeader, Claim, ClientAssertion, JwtBearer, Placement,

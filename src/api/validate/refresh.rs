@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::SpecProblem;
+use crate::api::problem::SpecProblem;
 use crate::api::spec::OAuthClientSpec;
 use crate::oauth::refresh::{Origin, Refreshing};
 

@@ -1,7 +1,7 @@
 //! What must be in place before a wanted token is asked for, and what earlier attempts say.
 
 use super::*;
-use crate::api::validate::SpecProblem;
+use crate::api::SpecProblem;
 
 fn stuck(seen: &mut Observed) -> Reason {
     match decided(seen, 0) {

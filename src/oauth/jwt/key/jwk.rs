@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Algorithm, KeyKind, KeyProblem};
 use super::read::{self, rejected};
-use super::{Material, ServiceAccount, SigningKey, ecdsa};
+use super::signing::{Material, ServiceAccount, SigningKey, ecdsa};
 use crate::secret::Secret;
 
 /// The texts of a JSON object, wiped when dropped; everything else in it is passed over, but for `key_ops` and `keys`.

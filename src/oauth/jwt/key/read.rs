@@ -7,7 +7,7 @@ use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use super::super::der::{self, PrivateKeyInfo};
 use super::super::pem::{self, Block};
 use super::super::{KeyKind, KeyProblem};
-use super::{Material, ecdsa};
+use super::signing::{Material, ecdsa};
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];

@@ -1,0 +1,57 @@
+//! What is wrong in a manifest, and where.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::conditions::Reason;
+
+/// One thing that is wrong in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The field, as the API server writes it: `spec.parameters[2].value`.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// The line of the manifest, from 1, where it is known.
+    pub line: Option<u64>,
+    /// The word for the condition: [`Reason::InvalidSpec`] or [`Reason::InvalidTemplate`].
+    pub reason: Reason,
+}
+
+impl SpecProblem {
+    /// A problem of the spec.
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        SpecProblem {
+            field: field.into(),
+            message: message.into(),
+            line: None,
+            reason: Reason::InvalidSpec,
+        }
+    }
+}
+
+impl fmt::Display for SpecProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if self.field.is_empty() {
+            write!(f, "the manifest {}", self.message)
+        } else {
+            write!(f, "{} {}", self.field, self.message)
+        }
+    }
+}
+
+/// A value's kind, as people call it.
+pub(crate) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing (null)",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}

@@ -1,0 +1,52 @@
+//! A request and its answer as data.
+
+use crate::secret::Secret;
+
+/// Where the parameters of a request go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `application/x-www-form-urlencoded` body (RFC 6749).
+    #[default]
+    Form,
+    /// JSON object as body.
+    Json,
+    /// Query string of the URL, no body.
+    Query,
+}
+
+/// The HTTP method of a token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Method {
+    /// What RFC 6749 demands.
+    #[default]
+    Post,
+    /// What some providers with `query` want.
+    Get,
+    /// What a few APIs want.
+    Put,
+}
+
+/// A token request as data: what goes over the wire, to be compared byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The full URL; secret, because `query` puts credentials into it.
+    pub url: Secret,
+    /// Headers in order; names in lower case. `user-agent` and connection headers are the sender's.
+    pub headers: Vec<(String, Secret)>,
+    /// The body; empty where there is none.
+    pub body: Secret,
+}
+
+/// What came back, before it is understood.
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The content type as sent, if any.
+    pub content_type: Option<String>,
+    /// `Retry-After` as sent, if any (RFC 9110 section 10.2.3).
+    pub retry_after: Option<String>,
+    /// The body, at most 1 MiB after decompression.
+    pub body: Secret,
+}

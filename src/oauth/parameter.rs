@@ -1,0 +1,72 @@
+//! Parameters of a request, and where in the credentials Secret their values stand.
+
+use std::collections::BTreeMap;
+
+use crate::secret::Secret;
+
+/// A named value of a request: a parameter or a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where it stands.
+    pub value: ParameterValue,
+}
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// Written in the resource.
+    Fixed(String),
+    /// JSON written in the resource: JSON in a JSON body and in a claim, its text elsewhere.
+    Json(String),
+    /// The content of this key of the credentials Secret.
+    CredentialsKey(String),
+}
+
+impl ParameterValue {
+    /// The key of the credentials Secret that it stands in, if it does.
+    pub fn key(&self) -> Option<&String> {
+        match self {
+            ParameterValue::CredentialsKey(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// Which keys of the credentials Secret hold what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialKeys {
+    /// Key of the client identifier; `client_id`.
+    pub client_id: String,
+    /// Key of the client secret; `client_secret`.
+    pub client_secret: String,
+    /// Key of the client secret that is to follow; `next_client_secret`.
+    pub next_client_secret: String,
+    /// Key of the resource owner's name; `username`.
+    pub username: String,
+    /// Key of the resource owner's password; `password`.
+    pub password: String,
+    /// Key of the private key that assertions are signed with; `private_key`.
+    pub private_key: String,
+    /// Key of the first refresh token; `refresh_token`.
+    pub refresh_token: String,
+}
+
+impl Default for CredentialKeys {
+    fn default() -> Self {
+        CredentialKeys {
+            client_id: "client_id".into(),
+            client_secret: "client_secret".into(),
+            next_client_secret: "next_client_secret".into(),
+            username: "username".into(),
+            password: "password".into(),
+            private_key: "private_key".into(),
+            refresh_token: "refresh_token".into(),
+        }
+    }
+}
+
+/// The decoded content of a credentials Secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials(pub BTreeMap<String, Secret>);

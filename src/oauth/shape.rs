@@ -1,0 +1,69 @@
+//! Where in a successful response the values stand (RFC 6749 section 5.1, and providers that deviate from it).
+
+/// Where in a successful answer the values stand, for providers that stray from RFC 6749 section 5.1.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ResponseShape {
+    /// JSON pointer (RFC 6901) to the access token; `None` is `/access_token`, and `""` the whole body (a bare string).
+    pub access_token: Option<String>,
+    /// JSON pointer to the token type; `None` is `/token_type`.
+    pub token_type: Option<String>,
+    /// JSON pointer to the granted scope; `None` is `/scope`.
+    pub scope: Option<String>,
+    /// JSON pointer to the refresh token; `None` is `/refresh_token`.
+    pub refresh_token: Option<String>,
+    /// What the answer must say of the type of the token, with a grant that asks for a type (RFC 8693 section 2.2.1).
+    pub issued_type: IssuedType,
+    /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.
+    pub expiry: Option<ExpiryShape>,
+    /// Where no lifetime is given, the token's end is the `exp` of the token, if that is a JWT.
+    pub jwt_expiry: bool,
+    /// What tells success from failure at a status of 2xx; `None` takes `error` and `ok: false` for failure.
+    pub success: Option<SuccessShape>,
+    /// JSON pointer to the error code; `None` is `/error`.
+    pub error: Option<String>,
+}
+
+/// What a successful answer says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuccessShape {
+    /// JSON pointer to a text, number, `true` or `false`.
+    pub pointer: String,
+    /// What stands there, as text.
+    pub value: String,
+}
+
+/// What an answer must say of the type of the token that was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum IssuedType {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// Whatever is no refresh token.
+    Any,
+    /// This one.
+    Requested(String),
+}
+
+/// Where and how an answer tells the token's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiryShape {
+    /// JSON pointer to the value.
+    pub pointer: String,
+    /// What the value means.
+    pub unit: ExpiryUnit,
+}
+
+/// What a number or text that tells a token's end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryUnit {
+    /// A lifetime in seconds.
+    Seconds,
+    /// A lifetime in milliseconds.
+    Milliseconds,
+    /// A point in time, seconds since the Unix epoch.
+    EpochSeconds,
+    /// A point in time, milliseconds since the Unix epoch.
+    EpochMilliseconds,
+    /// A point in time by RFC 3339.
+    Rfc3339,
+}

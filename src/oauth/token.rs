@@ -1,0 +1,36 @@
+//! A token as a response gave it.
+
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+/// A token as an answer gave it.
+#[derive(Clone, PartialEq)]
+pub struct Token {
+    /// The access token: not empty, no control characters.
+    pub access_token: Secret,
+    /// The type; `Bearer` where missing or `bearer` in any case, else as sent.
+    pub token_type: String,
+    /// The lifetime as granted; `None` when the answer gave none (or 0).
+    pub lifetime: Option<Lifetime>,
+    /// When the server asks to be asked again, counted from the sending of the request (`refresh_in`).
+    pub refresh_in: Option<Span>,
+    /// The granted scope, where told (RFC 6749 section 5.1).
+    pub scope: Option<String>,
+    /// The decoded document, for templates. Secret.
+    pub document: Document,
+    /// What was odd but accepted, as static sentences for the condition's message.
+    pub remarks: Vec<&'static str>,
+}
+
+/// How an answer told the token's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Relative: counted from the sending of the request.
+    For(Span),
+    /// Absolute: by the server's clock.
+    Until(Time),
+}
+
+/// A decoded answer. It holds the token, so it has no `Debug`.
+#[derive(Clone, PartialEq)]
+pub struct Document(pub serde_json::Value);
