@@ -8,6 +8,7 @@ pub mod control_plane;
 pub mod deploy;
 mod error;
 pub mod fault_proxy;
+mod go;
 pub mod jose;
 pub mod leaks;
 pub mod metrics;
@@ -20,6 +21,7 @@ pub mod quickstart;
 mod random;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod tools;
 pub mod wait;
 
 pub use error::{Context, Error, Result};

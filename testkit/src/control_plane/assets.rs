@@ -1,16 +1,16 @@
 //! The programs of a control plane: found, or built once into a cache.
 
-use crate::{Context, Error, Result, cache, process};
-use std::collections::VecDeque;
+use crate::go::{Build, Module};
+use crate::{Context, Error, Result, cache};
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// The Go module that names the programs and pins everything they are made of.
-const GO_MOD: &str = include_str!("../../control-plane/go.mod");
-const GO_SUM: &str = include_str!("../../control-plane/go.sum");
+const MODULE: Module = Module {
+    go_mod: include_str!("../../control-plane/go.mod"),
+    go_sum: include_str!("../../control-plane/go.sum"),
+};
 /// What every control plane needs.
 const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 /// What the build makes; envtest's folders lack the last one.
@@ -20,8 +20,6 @@ const BUILT: [&str; 4] = [
     "kubectl",
     "kube-controller-manager",
 ];
-/// How many lines of the Go tool's own words an error repeats.
-const LINES_OF_GO: usize = 40;
 
 /// A folder with `etcd`, `kube-apiserver`, `kubectl` and perhaps `kube-controller-manager`.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ impl Assets {
         if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
             return Assets::in_folder(PathBuf::from(dir));
         }
-        let dir = cache::filled_once("control-plane", GO_MOD.as_bytes(), build)?;
+        let dir = cache::filled_once("control-plane", MODULE.go_mod.as_bytes(), build)?;
         Assets::in_folder(dir)
     }
 
@@ -89,7 +87,8 @@ impl Assets {
 /// # Errors
 /// When `go.mod` does not name one.
 pub fn kubernetes_version() -> Result<&'static str> {
-    GO_MOD
+    MODULE
+        .go_mod
         .lines()
         .filter_map(|line| {
             line.trim()
@@ -106,29 +105,16 @@ fn build(into: &Path) -> Result<()> {
         "testkit: building etcd, kube-apiserver, kube-controller-manager and kubectl v{version} into {}: once, about eight minutes",
         into.display()
     );
-    // A copy of the module, so that nothing is ever written to the checkout.
-    let module = tempfile::tempdir().context(|| "cannot make a folder for the Go module")?;
-    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
-        fs::write(module.path().join(name), text).context(|| format!("cannot write {name}"))?;
-    }
     let mut output = OsString::from(into);
     output.push("/");
-    let mut go = Command::new("go");
-    go.current_dir(module.path())
-        .env("GOWORK", "off")
-        .args([
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            &linker_flags(version),
-            "-o",
-        ])
-        .arg(output)
-        .arg("tool")
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped());
-    run_go(go)?;
+    MODULE.build(&Build {
+        what: "the control plane",
+        without_go: "Install Go (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl",
+        linker_flags: &linker_flags(version),
+        output: Path::new(&output),
+        package: "tool",
+        env: &[],
+    })?;
     // The package is called `server`, so its program is.
     fs::rename(into.join("server"), into.join("etcd"))
         .context(|| "cannot rename `server` to `etcd`")?;
@@ -154,39 +140,4 @@ fn linker_flags(version: &str) -> String {
     format!(
         "-s -w -X {package}.gitVersion=v{version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
     )
-}
-
-fn run_go(go: Command) -> Result<()> {
-    // It dies with us: the lock ends with this process, and the next one must not meet a build that still runs.
-    let mut child = match process::spawn(go) {
-        Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::new(
-                "there is no `go` on the PATH, and the control plane of the tests is built with it. Install Go (https://go.dev/dl), \
-                 or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl",
-            ));
-        }
-        Err(error) => return Err(Error::new(format!("cannot start `go`: {error}"))),
-    };
-    let mut last = VecDeque::with_capacity(LINES_OF_GO);
-    if let Some(stderr) = child.stderr.take() {
-        for line in BufReader::new(stderr)
-            .lines()
-            .map_while(std::result::Result::ok)
-        {
-            eprintln!("go: {line}");
-            if last.len() == LINES_OF_GO {
-                last.pop_front();
-            }
-            last.push_back(line);
-        }
-    }
-    let status = child.wait().context(|| "lost the Go build")?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "`go build` of the control plane failed ({status}):\n{}",
-        Vec::from(last).join("\n")
-    )))
 }
