@@ -30,12 +30,15 @@ quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go
 	@$(BUILD) --bin quickstart-cluster
 	@$(BUILT)/quickstart-cluster
 
+CHART_TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score
+
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
 	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings)
 	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
+	$(call step,tools of the chart (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(CHART_TOOLS))
 	$(call step,browser (installed once, from Debian's packages),testkit/install-browser.sh)
 	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
