@@ -131,9 +131,6 @@ reasons! {
     Suspended Token
         "No more tokens are asked for, because spec.suspend is true, and there is no valid one left."
         "Set spec.suspend to false when tokens are wanted again."
-    AsExpected Token
-        "The condition does not hold, which is as it should be."
-        "Nothing."
     Recovered Token
         "An event: what was wrong is over, and the token is valid."
         "Nothing."

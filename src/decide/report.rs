@@ -45,13 +45,16 @@ pub fn report(
         detail,
         now,
     };
+    // Only `Ready` is always present: clients such as kstatus take an absent abnormal condition as normal.
     let conditions = [
-        (ConditionType::Ready, told.ready()),
+        (ConditionType::Ready, Some(told.ready())),
         (ConditionType::RefreshFailing, told.refresh_failing()),
         (ConditionType::Reconciling, told.reconciling()),
         (ConditionType::Stalled, told.stalled()),
     ]
-    .map(|(kind, said)| said.condition(kind, before, generation, now));
+    .into_iter()
+    .filter_map(|(kind, said)| Some(said?.condition(kind, before, generation, now)))
+    .collect();
     let status = OAuthClientStatus {
         observed_generation: generation,
         token: told.token(),
@@ -72,7 +75,7 @@ pub fn report(
             .as_ref()
             .and_then(|token| token.client_secret_key.clone()),
         last_refresh_request: situation.handled_request.clone(),
-        conditions: conditions.to_vec(),
+        conditions,
     };
     Report {
         changed: status != *before,
@@ -89,14 +92,6 @@ struct Said {
 }
 
 impl Said {
-    fn not(message: &str) -> Said {
-        Said {
-            holds: false,
-            reason: Reason::AsExpected.as_str().to_owned(),
-            message: message.to_owned(),
-        }
-    }
-
     fn condition(
         self,
         kind: ConditionType,
@@ -241,10 +236,8 @@ impl Told<'_> {
         message
     }
 
-    fn refresh_failing(&self) -> Said {
-        let Some(attempt) = &self.situation.attempt else {
-            return Said::not("The last token request did not fail.");
-        };
+    fn refresh_failing(&self) -> Option<Said> {
+        let attempt = self.situation.attempt.as_ref()?;
         let next = match (&self.situation.problem, attempt.next) {
             _ if self.situation.suspended => {
                 "It is not tried again while spec.suspend is true.".to_owned()
@@ -262,55 +255,59 @@ impl Told<'_> {
             (None, Some(next)) => format!("Next try at {next}; {}.", times(attempt.failures)),
             (None, None) => "It is not tried again until spec or credentials change.".to_owned(),
         };
-        Said {
+        Some(Said {
             holds: true,
             reason: attempt.reason.clone(),
             message: self.and_what_ends(
                 format!("{} {next} {}", attempt.message, self.still_works()),
                 true,
             ),
-        }
+        })
     }
 
-    fn reconciling(&self) -> Said {
+    fn reconciling(&self) -> Option<Said> {
         match (&self.situation.problem, &self.situation.attempt) {
-            (Some(problem), _) if problem.kind == ProblemKind::Waiting => self.problem(problem),
+            (Some(problem), _) if problem.kind == ProblemKind::Waiting => {
+                Some(self.problem(problem))
+            }
             (None, Some(attempt))
                 if attempt.class == FailureClass::Transient
                     && self.valid().is_none()
                     && !self.situation.suspended =>
             {
-                Said {
+                Some(Said {
                     holds: true,
                     reason: Reason::Retrying.as_str().to_owned(),
                     message: "The token request failed in a way that may pass; it is tried again."
                         .to_owned(),
-                }
+                })
             }
-            (None, None) if self.valid().is_none() && !self.situation.suspended => Said {
+            (None, None) if self.valid().is_none() && !self.situation.suspended => Some(Said {
                 holds: true,
                 reason: Reason::Requesting.as_str().to_owned(),
                 message: "A token is being asked for.".to_owned(),
-            },
-            _ => Said::not("Nothing is under way or awaited."),
+            }),
+            _ => None,
         }
     }
 
-    fn stalled(&self) -> Said {
+    fn stalled(&self) -> Option<Said> {
         match (&self.situation.problem, &self.situation.attempt) {
-            (Some(problem), _) if problem.kind == ProblemKind::Stalled => self.problem(problem),
+            (Some(problem), _) if problem.kind == ProblemKind::Stalled => {
+                Some(self.problem(problem))
+            }
             // What stands in the way comes before what failed earlier.
             (None, Some(attempt))
                 if attempt.class != FailureClass::Transient && !self.situation.suspended =>
             {
-                Said {
+                Some(Said {
                     holds: true,
                     reason: attempt.reason.clone(),
                     message: self
                         .and_what_ends(format!("{} {}", attempt.message, self.still_works()), true),
-                }
+                })
             }
-            _ => Said::not("Nobody needs to act."),
+            _ => None,
         }
     }
 

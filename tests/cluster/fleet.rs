@@ -32,7 +32,8 @@ pub struct Look {
 }
 
 impl Look {
-    /// A condition; empty words when it is not there.
+    /// A condition; empty words when it is not there. One that is only present while True is False when only others are
+    /// there.
     pub fn condition(&self, kind: &str) -> Condition {
         let none = Vec::new();
         let conditions = self.object.pointer("/status/conditions");
@@ -45,8 +46,15 @@ impl Look {
             let text = found.and_then(|found| found.get(field)?.as_str());
             text.unwrap_or_default().to_owned()
         };
+        let reported = conditions
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty());
+        let status = match found {
+            None if kind != "Ready" && reported => "False".to_owned(),
+            _ => text("status"),
+        };
         Condition {
-            status: text("status"),
+            status,
             reason: text("reason"),
             message: text("message"),
         }

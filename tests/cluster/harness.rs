@@ -286,13 +286,19 @@ impl Stage {
         (until > jiff_now()).then_some(token)
     }
 
-    /// A condition's status and reason.
+    /// A condition, once the operator has reported. One that is only present while True counts as False when it is absent.
     pub async fn condition(&self, name: &str, kind: &str) -> Option<Condition> {
         let object = self.object("oauthclient", name).await?;
         let conditions = object.pointer("/status/conditions")?.as_array()?;
         let found = conditions
             .iter()
-            .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))?;
+            .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind));
+        let absent = serde_json::json!({"status": "False"});
+        let found = match found {
+            Some(found) => found,
+            None if kind != "Ready" && !conditions.is_empty() => &absent,
+            None => return None,
+        };
         let text = |field: &str| {
             found
                 .get(field)

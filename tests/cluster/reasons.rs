@@ -16,11 +16,6 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ),
     ("Suspended", "tests/cluster/canary.rs", "edits"),
     (
-        "AsExpected",
-        "tests/cluster/canary.rs",
-        "nothing_secret_shows_anywhere_whatever_goes_wrong",
-    ),
-    (
         "Recovered",
         "tests/cluster/life_cycle.rs",
         "a_spec_that_cannot_work_stalls_and_its_undoing_recovers_by_itself",
