@@ -39,7 +39,7 @@ test: ## everything that must pass
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
 	$(call step,tools of the chart (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(CHART_TOOLS))
-	$(call step,browser (installed once, from Debian's packages),testkit/install-browser.sh)
+	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
 	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
 

@@ -1,13 +1,15 @@
-//! What the operator tells a Prometheus: typed methods to record with, and the text that `/metrics` answers.
+//! The metrics: typed methods to record them, and the two text formats of `/metrics`.
 //!
 //! Names follow Prometheus' conventions: base units, `_total` for counters. No label grows with the number of resources,
-//! except by [`Metrics::expose_each`]; hosts are capped at [`HOSTS`]. `docs/metrics.md` is made from this file by a test.
+//! except by [`Metrics::expose_each`]; hosts are capped at [`HOSTS`]. A test generates `docs/metrics.md` from this file.
 
+mod format;
 mod labels;
 mod process;
 mod sampled;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -19,16 +21,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
 use crate::time::{Span, Time};
+pub use format::Format;
 use labels::{
-    ClassLabels, HostLabel, HostLabels, KindLabels, OutcomeLabels, RequestLabels, RightLabels,
+    ClassLabels, HostLabel, HostLabels, KindLabels, OutcomeLabels, PermissionLabels, RequestLabels,
     StateLabels, WriteLabels,
 };
 pub use labels::{HOSTS, ResourceState, WriteKind};
-pub use sampled::{ClientExpiry, TokenExpiry};
+pub use sampled::{ClientExpiry, CredentialState, ResourceTimes, TokenTimes};
 use sampled::{Sampled, SampledCollector};
-
-/// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Buckets of a token request's duration, in seconds; the longest time-out is 60.
 const DURATION_BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -45,27 +45,31 @@ struct Inner {
     hosts: HostLabels,
     sampled: Arc<Sampled>,
     resources: Family<StateLabels, Gauge>,
+    longest: Family<StateLabels, Gauge<f64, AtomicU64>>,
     expired: Gauge,
+    expiring: Gauge,
     token_requests: Family<RequestLabels, Counter>,
     token_request_duration: Family<HostLabel, Histogram, fn() -> Histogram>,
     lateness: Histogram,
     api_writes: Family<WriteLabels, Counter>,
+    api_requests: Family<OutcomeLabels, Counter>,
     api_requests_in_flight: Gauge,
     api_requests_waiting: Family<KindLabels, Gauge>,
     queue_depth: Family<ClassLabels, Gauge>,
-    lane_in_flight: Family<HostLabel, Gauge>,
-    lane_slots: Family<HostLabel, Gauge>,
+    queue_longest_wait: Gauge<f64, AtomicU64>,
+    host_in_flight: Family<HostLabel, Gauge>,
+    host_slots: Family<HostLabel, Gauge>,
     lanes: Mutex<HashSet<Arc<str>>>,
     watch_restarts: Family<KindLabels, Counter>,
     discovery_requests: Family<OutcomeLabels, Counter>,
     discovery_documents: Gauge,
     revocations: Family<OutcomeLabels, Counter>,
     revocations_waiting: Gauge,
-    rights_missing: Family<RightLabels, Gauge>,
+    permissions_missing: Family<PermissionLabels, Gauge>,
     leader: Gauge,
 }
 
-/// One lane: a token endpoint's host, and how busy it is.
+/// The queue of one token endpoint's host, and how busy it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
     /// Host and port.
@@ -86,7 +90,7 @@ impl Drop for ApiRequest {
 }
 
 impl Metrics {
-    /// Fresh metrics, all at zero. `clock` tells how far off the earliest expiry is when somebody asks.
+    /// New metrics, all zero. `clock` is read at a scrape, for the time until the earliest expiry.
     pub fn new(clock: Clock) -> Self {
         let mut root = Registry::default();
         let sampled = Arc::new(Sampled::new(clock));
@@ -94,32 +98,56 @@ impl Metrics {
         let own = root.sub_registry_with_prefix("oauthclient");
         own.register_collector(Box::new(SampledCollector(Arc::clone(&sampled))));
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        own.register("build", "The running version; always 1", version);
+        own.register(
+            "build",
+            "The running version in a label; the value is always 1",
+            version,
+        );
         let duration: Family<HostLabel, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         own.register_with_unit(
             "token_request_duration",
-            "Time from sending a token request to its last byte, by host (the first 50, then other)",
+            "Time from sending a token request to the last byte of its response, by host (the first 50, then other)",
             Unit::Seconds,
             duration.clone(),
         );
         let lateness = Histogram::new(LATENESS_BUCKETS);
         own.register_with_unit(
             "refresh_lateness",
-            "How long after it was due a token request was sent",
+            "Time between when a token request was due and when it was sent",
             Unit::Seconds,
             lateness.clone(),
         );
+        let longest: Family<StateLabels, Gauge<f64, AtomicU64>> = Family::default();
+        own.register_with_unit(
+            "resources_longest",
+            "How long the resource that has been in this state for the longest time has been in it, by state (stalled, \
+             refresh_failing, pending); 0 when no resource is in it. Measured since the operator started, at most",
+            Unit::Seconds,
+            longest.clone(),
+        );
+        let queue_longest_wait = Gauge::<f64, AtomicU64>::default();
+        own.register_with_unit(
+            "queue_longest_wait",
+            "How long the token request that has been due for the longest time has been waiting to be sent; 0 when none waits",
+            Unit::Seconds,
+            queue_longest_wait.clone(),
+        );
         let mut with = Registrar(own);
-        Metrics(Arc::new(Inner {
+        let metrics = Metrics(Arc::new(Inner {
             hosts: HostLabels::default(),
             sampled,
             resources: with.help(
                 "resources",
-                "Resources by the first state that holds: suspended, stalled (a person must act), refresh_failing, \
-                 pending (no valid token yet, or not any more), ready",
+                "OAuthClients by the first state that applies: suspended, stalled (a person must act), refresh_failing, pending (no \
+                 valid token, and none refused), ready",
             ),
-            expired: with.help("tokens_expired", "Resources whose token has expired and has not been replaced"),
+            longest,
+            expired: with.help("tokens_expired", "OAuthClients whose published token has expired"),
+            expiring: with.help(
+                "tokens_expiring",
+                "OAuthClients whose token is valid and overdue for its refresh by more than half of the time that was planned for it",
+            ),
             token_requests: with.help(
                 "token_requests",
                 "Token requests by host (the first 50, then other) and outcome: success, or the reason of the failure",
@@ -128,68 +156,114 @@ impl Metrics {
             lateness,
             api_writes: with.help(
                 "api_writes",
-                "Writes to the Kubernetes API by kind (secret, status, finalizer, event, lease) and outcome (success, error)",
+                "Writes to the Kubernetes API by kind (secret, refresh_state, status, finalizer, event, lease) and outcome (success, \
+                 error)",
+            ),
+            api_requests: with.help(
+                "api_requests",
+                "Requests to the Kubernetes API, watches and the Lease excepted, by outcome: success, not_found, conflict, forbidden, \
+                 refused (any other 4xx), throttled (429), server_error (5xx), timeout, unreachable, unreadable",
             ),
             api_requests_in_flight: with.help(
                 "api_requests_in_flight",
-                "Requests to the Kubernetes API that are waiting for an answer, watches not counted",
+                "Requests to the Kubernetes API without a response yet, watches excepted",
             ),
             api_requests_waiting: with.help(
                 "api_requests_waiting",
-                "Requests to the Kubernetes API that wait for their turn, by kind: work (what a token Secret waits for), status",
+                "Requests to the Kubernetes API that wait to be sent, by kind: work (a token Secret depends on it), status",
             ),
-            queue_depth: with.help("queue_depth", "Resources that are due and wait for their turn, by class"),
-            lane_in_flight: with.help(
-                "lane_requests_in_flight",
-                "Token requests in flight by host (the first 50, then other)",
+            queue_depth: with.help(
+                "queue_depth",
+                "OAuthClients that are due and wait, by class: urgent (less than half of the planned time is left), first (no token \
+                 yet), refresh, retry, look (no token request)",
             ),
-            lane_slots: with.help(
-                "lane_slots",
-                "Token requests that may be in flight by host (the first 50, then other)",
+            queue_longest_wait,
+            host_in_flight: with.help(
+                "host_requests_in_flight",
+                "Token requests without a response yet, by host (the first 50, then other)",
+            ),
+            host_slots: with.help(
+                "host_request_slots",
+                "Token requests that may be in flight, by host (the first 50, then other): 8, or 1 after a time-out until a request \
+                 succeeds",
             ),
             lanes: Mutex::default(),
             watch_restarts: with.help(
                 "watch_restarts",
-                "Watches that had to be started again after an error, by kind",
+                "Watches that were restarted after an error, by kind (oauthclients, credentials, tokens)",
             ),
             discovery_requests: with.help(
                 "discovery_requests",
-                "Times that an issuer's discovery document was asked for, by outcome: success, or the reason of the failure",
+                "Requests for an issuer's discovery document, by outcome: success, or the reason of the failure",
             ),
             discovery_documents: with.help(
                 "discovery_documents",
-                "Discovery documents that are kept, at most 1024",
+                "Discovery documents in the cache, at most 1024",
             ),
             revocations: with.help(
                 "revocations",
-                "Tokens that were to be revoked, by outcome: success, failed (no answer, or one that may pass), refused",
+                "Token revocations by outcome: success, failed (no response, or a temporary failure), refused",
             ),
             revocations_waiting: with.help(
                 "revocations_waiting",
-                "Tokens that were replaced and wait to be revoked, at most 1000",
+                "Replaced tokens that wait to be revoked, at most 1000",
             ),
-            rights_missing: with.help(
-                "rights_missing",
-                "Namespaces (or 1 for all of them) in which the operator lacks a right that it cannot do without, by verb and resource",
+            permissions_missing: with.help(
+                "permissions_missing",
+                "Namespaces (1 for a cluster-wide permission) in which the operator lacks a required permission, by verb and resource",
             ),
-            leader: with.help("leader", "1 while this process is the one that works, 0 while it stands by"),
+            leader: with.help("leader", "1 while this process is the leader, 0 while it is a standby"),
             registry: root,
-        }))
+        }));
+        metrics.begin_at_zero();
+        metrics
     }
 
-    /// Everything in the OpenMetrics text format.
-    pub fn render(&self) -> String {
+    /// Counters whose labels are known exist from the start: a rate misses the first event of one that appears with it.
+    fn begin_at_zero(&self) {
+        for kind in WriteKind::ALL.map(WriteKind::label) {
+            for outcome in ["success", "error"] {
+                let labels = WriteLabels { kind, outcome };
+                drop(self.0.api_writes.get_or_create_owned(&labels));
+            }
+        }
+        for kind in ["oauthclients", "credentials", "tokens"] {
+            drop(
+                self.0
+                    .watch_restarts
+                    .get_or_create_owned(&KindLabels { kind }),
+            );
+        }
+        for outcome in ["success", "failed", "refused"] {
+            let labels = OutcomeLabels { outcome };
+            drop(self.0.revocations.get_or_create_owned(&labels));
+        }
+        for outcome in ["success", "server_error", "timeout", "unreachable"] {
+            let labels = OutcomeLabels { outcome };
+            drop(self.0.api_requests.get_or_create_owned(&labels));
+        }
+    }
+
+    /// All metrics in this text format.
+    pub fn render(&self, format: Format) -> String {
         let mut text = String::new();
-        // Writing into a String cannot fail; were it to, a scrape would rather see what there is than nothing.
+        // Writing into a String cannot fail. If it did, a part of the metrics is better than none.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
-        text
+        format.convert(text)
     }
 
-    /// How many resources are in a state now.
+    /// The number of resources in a state.
     pub fn resources(&self, state: ResourceState, number: usize) {
         let state = state.label();
         let gauge = self.0.resources.get_or_create_owned(&StateLabels { state });
         gauge.set(count(number));
+    }
+
+    /// How long the resource that has been in this state for the longest time has been in it; zero when there is none.
+    pub fn resources_longest(&self, state: ResourceState, time: Span) {
+        let state = state.label();
+        let gauge = self.0.longest.get_or_create_owned(&StateLabels { state });
+        gauge.set(time.seconds_f64().max(0.0));
     }
 
     /// When the first of all valid tokens expires; `None` when there is none.
@@ -197,9 +271,14 @@ impl Metrics {
         self.0.sampled.earliest_expiry(expires);
     }
 
-    /// How many tokens have expired without being replaced.
+    /// The number of tokens that have expired without being replaced.
     pub fn tokens_expired(&self, number: usize) {
         self.0.expired.set(count(number));
+    }
+
+    /// The number of valid tokens whose refresh is overdue by more than half of the time that was planned for it.
+    pub fn tokens_expiring(&self, number: usize) {
+        self.0.expiring.set(count(number));
     }
 
     /// A token request has come to this: `success`, or the reason of its failure (one of a fixed list).
@@ -235,7 +314,13 @@ impl Metrics {
         self.0.api_writes.get_or_create_owned(&labels).inc();
     }
 
-    /// A request to the Kubernetes API is under way until the guard is dropped.
+    /// A request to the Kubernetes API ended: `success`, or why it failed (one of a fixed list).
+    pub fn api_request_ended(&self, outcome: &'static str) {
+        let labels = OutcomeLabels { outcome };
+        self.0.api_requests.get_or_create_owned(&labels).inc();
+    }
+
+    /// A request to the Kubernetes API is in flight until the guard is dropped.
     pub fn api_request(&self) -> ApiRequest {
         self.0.api_requests_in_flight.inc();
         ApiRequest(self.0.api_requests_in_flight.clone())
@@ -257,7 +342,12 @@ impl Metrics {
             .set(count(number));
     }
 
-    /// All lanes as they are now; those not named are gone.
+    /// How long the token request that has been due for the longest time has been waiting; zero when none waits.
+    pub fn queue_longest_wait(&self, time: Span) {
+        self.0.queue_longest_wait.set(time.seconds_f64().max(0.0));
+    }
+
+    /// All host queues; those not named are gone.
     pub fn lanes(&self, lanes: impl IntoIterator<Item = Lane>) {
         let mut known = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sums: HashMap<Arc<str>, (i64, i64)> = HashMap::new();
@@ -270,17 +360,17 @@ impl Metrics {
             let label = HostLabel {
                 host: Arc::clone(host),
             };
-            self.0.lane_in_flight.remove(&label);
-            self.0.lane_slots.remove(&label);
+            self.0.host_in_flight.remove(&label);
+            self.0.host_slots.remove(&label);
         }
         *known = sums.keys().cloned().collect();
         for (host, (in_flight, slots)) in sums {
             let label = HostLabel { host };
             self.0
-                .lane_in_flight
+                .host_in_flight
                 .get_or_create_owned(&label)
                 .set(in_flight);
-            self.0.lane_slots.get_or_create_owned(&label).set(slots);
+            self.0.host_slots.get_or_create_owned(&label).set(slots);
         }
     }
 
@@ -314,26 +404,26 @@ impl Metrics {
         self.0.revocations_waiting.set(count(number));
     }
 
-    /// In how many of the namespaces that are watched a right is missing; all of them count as one.
-    pub fn rights_missing(&self, verb: &'static str, resource: &'static str, number: usize) {
-        let labels = RightLabels { verb, resource };
-        let gauge = self.0.rights_missing.get_or_create_owned(&labels);
+    /// In how many of the watched namespaces a required permission is missing; a cluster-wide one counts as one.
+    pub fn permissions_missing(&self, verb: &'static str, resource: &'static str, number: usize) {
+        let labels = PermissionLabels { verb, resource };
+        let gauge = self.0.permissions_missing.get_or_create_owned(&labels);
         gauge.set(count(number));
     }
 
-    /// Whether this process is the one that works.
+    /// Whether this process is the leader.
     pub fn leader(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
     }
 
-    /// Exposes when client certificates and client secrets end, as `list` gives them at every scrape: the first of each kind, and
-    /// with [`Metrics::expose_each`] all of them. Only the first call counts.
+    /// Exposes when client certificates and client secrets expire, as `list` returns them at every scrape: their number by
+    /// state and the earliest of each kind, and with [`Metrics::expose_each`] all of them. Only the first call counts.
     pub fn expose_clients(&self, list: impl Fn() -> Vec<ClientExpiry> + Send + Sync + 'static) {
         self.0.sampled.expose_clients(Box::new(list));
     }
 
-    /// Exposes the expiry of each token, as `list` gives them at every scrape. Only the first call counts.
-    pub fn expose_each(&self, list: impl Fn() -> Vec<TokenExpiry> + Send + Sync + 'static) {
+    /// Exposes state and times of each resource, as `list` returns them at every scrape. Only the first call counts.
+    pub fn expose_each(&self, list: impl Fn() -> Vec<ResourceTimes> + Send + Sync + 'static) {
         self.0.sampled.expose_each(Box::new(list));
     }
 }

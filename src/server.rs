@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Format, Metrics};
 pub use probes::{Beat, Liveness, Readiness, SILENCE};
 
 /// Connections at a time; further ones wait in the kernel's queue.
@@ -113,7 +113,9 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Ou
 
 async fn connection(stream: TcpStream, pages: Pages) -> Result<(), hyper::Error> {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &pages);
+        let accept = request.headers().get(ACCEPT);
+        let format = Format::of_accept(accept.and_then(|accept| accept.to_str().ok()));
+        let answer = answer(request.method(), request.uri().path(), format, &pages);
         async move { Ok::<_, Infallible>(answer) }
     });
     http1::Builder::new()
@@ -124,7 +126,7 @@ async fn connection(stream: TcpStream, pages: Pages) -> Result<(), hyper::Error>
         .await
 }
 
-fn answer(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, format: Format, pages: &Pages) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
@@ -132,8 +134,8 @@ fn answer(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> {
         "/healthz" => verdict(pages.liveness.check()),
         "/readyz" => verdict(pages.readiness.check()),
         "/metrics" => {
-            let mut response = text(StatusCode::OK, pages.metrics.render());
-            let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
+            let mut response = text(StatusCode::OK, pages.metrics.render(format));
+            let kind = HeaderValue::from_static(format.content_type());
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }

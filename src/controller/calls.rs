@@ -86,11 +86,14 @@ impl Calls {
         };
         let _counted = self.metrics.api_request();
         // Boxed: the client's futures are large, and whoever waits for several of them would hold room for each.
-        match timeout(CALL_DEADLINE, Box::pin(call)).await {
+        let ended = match timeout(CALL_DEADLINE, Box::pin(call)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(CallError::from(error)),
             Err(_) => Err(CallError::TimedOut),
-        }
+        };
+        let outcome = ended.as_ref().err().map_or("success", CallError::outcome);
+        self.metrics.api_request_ended(outcome);
+        ended
     }
 
     /// One object; `None` when the server says that there is none.
@@ -124,6 +127,23 @@ impl From<kube::Error> for CallError {
 }
 
 impl CallError {
+    /// The word for the metric.
+    fn outcome(&self) -> &'static str {
+        match self {
+            CallError::Refused(status) => match status.code {
+                404 => "not_found",
+                409 => "conflict",
+                401 | 403 => "forbidden",
+                429 => "throttled",
+                400..500 => "refused",
+                _ => "server_error",
+            },
+            CallError::TimedOut => "timeout",
+            CallError::Broken => "unreachable",
+            CallError::Garbled => "unreadable",
+        }
+    }
+
     pub(super) fn is_not_found(&self) -> bool {
         // A 404 without a Kubernetes reason comes from something in between, and means nothing.
         matches!(self, CallError::Refused(status) if status.code == 404 && status.reason == "NotFound")

@@ -1,33 +1,52 @@
-//! When client certificates and client secrets end, as the statuses tell it: for the metrics.
+//! When client certificates and client secrets expire, as the statuses report it: for the metrics.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::api::{ExpiryStatus, OAuthClientStatus};
 use crate::engine::Key;
-use crate::metrics::ClientExpiry;
+use crate::metrics::{ClientExpiry, CredentialState};
 use crate::time::Time;
 
 use super::shared::{Shared, lock};
 
-/// The ends of those resources that have any.
+/// The expiries of those resources that have any.
 #[derive(Default)]
 pub(super) struct ClientEnds(Mutex<HashMap<Key, Ends>>);
 
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Ends {
-    certificate: Option<Time>,
-    secret: Option<Time>,
+    certificate: Option<End>,
+    secret: Option<End>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct End {
+    state: CredentialState,
+    expires: Option<Time>,
+}
+
+impl End {
+    fn of(status: &ExpiryStatus) -> End {
+        let expires = status.expiration_time.as_deref();
+        End {
+            state: match status.state.as_str() {
+                "Valid" => CredentialState::Valid,
+                "ExpiresSoon" => CredentialState::ExpiresSoon,
+                "Expired" => CredentialState::Expired,
+                _ => CredentialState::Unknown,
+            },
+            expires: expires.and_then(Time::parse_rfc3339),
+        }
+    }
 }
 
 impl ClientEnds {
-    /// Takes in what a status tells, as a watch brought it.
+    /// Takes in what a status says, as a watch brought it.
     pub(super) fn note(&self, key: &Key, status: Option<&OAuthClientStatus>) {
-        let end =
-            |told: Option<&ExpiryStatus>| Time::parse_rfc3339(told?.expiration_time.as_deref()?);
         let ends = status.map_or_else(Ends::default, |status| Ends {
-            certificate: end(status.client_certificate.as_ref()),
-            secret: end(status.client_secret.as_ref()),
+            certificate: status.client_certificate.as_ref().map(End::of),
+            secret: status.client_secret.as_ref().map(End::of),
         });
         let mut all = lock(&self.0);
         if ends == Ends::default() {
@@ -43,11 +62,12 @@ impl ClientEnds {
     }
 
     fn list(&self) -> Vec<ClientExpiry> {
-        let one = |key: &Key, kind, expires| ClientExpiry {
+        let one = |key: &Key, kind, end: End| ClientExpiry {
             namespace: key.namespace().to_owned(),
             name: key.name().to_owned(),
             kind,
-            expires,
+            state: end.state,
+            expires: end.expires,
         };
         let all = lock(&self.0);
         all.iter()
@@ -60,7 +80,7 @@ impl ClientEnds {
     }
 }
 
-/// Shows them to the metrics.
+/// Exposes them to the metrics.
 pub(super) fn expose(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     shared.metrics.expose_clients(move || {

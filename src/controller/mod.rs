@@ -14,7 +14,8 @@
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | resources as they are stored, each decoded by itself |
-//! | `events`, `gauges` | what people and Prometheus are told |
+//! | `events` | what people are told |
+//! | `gauges`, `survey`, `expiries` | what Prometheus is told |
 //!
 //! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
 //! object ends it.
@@ -38,6 +39,7 @@ mod shared;
 mod slots;
 mod start;
 mod stored;
+mod survey;
 mod turns;
 mod watch;
 mod world;
@@ -52,9 +54,9 @@ use crate::api::OAuthClient;
 use crate::cli::{RunArgs, StatusUpdates};
 use crate::clock::Clock;
 use crate::decide::{Rules, StatusDetail};
-use crate::engine::{Engine, Key};
+use crate::engine::Engine;
 use crate::leader::{Leader, Leadership, Seat, Settings};
-use crate::metrics::{Metrics, TokenExpiry};
+use crate::metrics::Metrics;
 use crate::queue::Limits;
 use crate::server::{self, Liveness, Pages, Readiness};
 use crate::time::Span;
@@ -198,7 +200,7 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
     });
     expiries::expose(&shared);
     if arguments.metrics_per_resource {
-        expose_each(&shared);
+        gauges::expose_each(&shared);
     }
     let mut tasks = JoinSet::new();
     let mut lost = seat.watch();
@@ -330,28 +332,6 @@ async fn check(shared: Arc<Shared>) {
             tokio::time::sleep(CHECK_PAUSE).await;
         }
     }
-}
-
-/// The metric by resource, for those who asked for it.
-fn expose_each(shared: &Arc<Shared>) {
-    let weak = Arc::downgrade(shared);
-    shared.metrics.expose_each(move || {
-        let Some(shared) = weak.upgrade() else {
-            return Vec::new();
-        };
-        let keys: Vec<Key> = lock(&shared.index).keys(None);
-        let engine = lock(&shared.engine);
-        keys.iter()
-            .filter_map(|key| {
-                let token = engine.record(key)?.token?;
-                Some(TokenExpiry {
-                    namespace: key.namespace().to_owned(),
-                    name: key.name().to_owned(),
-                    expires: token.expires,
-                })
-            })
-            .collect()
-    });
 }
 
 /// Where resources of one scope are listed, to find out whether the CRD is there.

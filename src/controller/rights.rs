@@ -271,7 +271,7 @@ impl Rights {
         for right in NEEDED.into_iter().chain(FOR_ELECTION) {
             let places = now.iter().filter(|lack| lack.right == right).count();
             self.metrics
-                .rights_missing(right.verb, right.rule_resource(), places);
+                .permissions_missing(right.verb, right.rule_resource(), places);
         }
         self.readiness.lacks(told(now));
         if now.is_empty() {

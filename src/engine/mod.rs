@@ -31,7 +31,7 @@ pub use crate::queue::{Class, LaneReport, Limits, Occupancy};
 pub use facts::{
     ANY_INPUTS, Attempt, Cause, CredentialsFacts, Key, ResourceFacts, TokenFacts, attempt_inputs,
 };
-pub use view::{State, View};
+pub use view::{Overview, State, View};
 pub use work::{Next, Outcome, Wants, Work};
 
 /// A clock that is set back by less does not matter: every lead has room for it.

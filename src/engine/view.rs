@@ -72,7 +72,37 @@ pub struct View {
     pub in_flight: bool,
 }
 
+/// What the gauges need to know of one resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Overview<'a> {
+    /// Which one.
+    pub key: &'a Key,
+    /// How it fares.
+    pub state: State,
+    /// The token that is published.
+    pub token: Option<&'a TokenFacts>,
+    /// The failing request.
+    pub attempt: Option<&'a Attempt>,
+    /// Since when its token request has been due, while it waits to be sent.
+    pub waits_since: Option<Time>,
+}
+
 impl Engine {
+    /// All resources, in no order; passes over all records.
+    pub fn overview(&self) -> impl Iterator<Item = Overview<'_>> {
+        self.table.ids().filter_map(|id| {
+            let record = self.table.get(id)?;
+            let waits = self.queue.waiting(id).and(self.queue.planned(id).0);
+            Some(Overview {
+                key: &record.key,
+                state: record.noted_state?,
+                token: record.own_token(),
+                attempt: record.attempt.as_deref(),
+                waits_since: waits.map(|request| request.due),
+            })
+        })
+    }
+
     /// How many resources are in a state.
     pub fn count(&self, state: State) -> usize {
         self.counts.get(state as usize).copied().unwrap_or(0)

@@ -8,18 +8,18 @@ use prometheus_client::encoding::EncodeLabelSet;
 /// How many hosts get a label value of their own; all later ones share `other`.
 pub const HOSTS: usize = 50;
 
-/// The one state that a resource counts under: the first of these that holds.
+/// The one state that a resource is counted in: the first of these that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResourceState {
-    /// Told to rest by `spec.suspend`.
+    /// Suspended by `spec.suspend`.
     Suspended,
     /// A person must act.
     Stalled,
-    /// The last token request failed; it will be made again.
+    /// The last token request failed; it will be retried.
     RefreshFailing,
-    /// Without a valid token, and something is under way or awaited that will give it one.
+    /// Without a valid token, and no request has failed.
     Pending,
-    /// With a valid token and nothing wrong.
+    /// With a valid token, and the last request succeeded.
     Ready,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct KindLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RightLabels {
+pub(super) struct PermissionLabels {
     pub(super) verb: &'static str,
     pub(super) resource: &'static str,
 }
@@ -93,7 +93,8 @@ impl ResourceState {
         ResourceState::Ready,
     ];
 
-    pub(super) const fn label(self) -> &'static str {
+    /// Its name in labels.
+    pub const fn label(self) -> &'static str {
         match self {
             ResourceState::Suspended => "suspended",
             ResourceState::Stalled => "stalled",
@@ -105,6 +106,15 @@ impl ResourceState {
 }
 
 impl WriteKind {
+    pub(super) const ALL: [WriteKind; 6] = [
+        WriteKind::Secret,
+        WriteKind::RefreshState,
+        WriteKind::Status,
+        WriteKind::Finalizer,
+        WriteKind::Event,
+        WriteKind::Lease,
+    ];
+
     pub(super) const fn label(self) -> &'static str {
         match self {
             WriteKind::Secret => "secret",

@@ -1,4 +1,4 @@
-//! What is worked out at the moment of a scrape: time left, panics, and the expiry of each token where that is asked for.
+//! What is computed at a scrape: time left, panics, and where it is asked for the state and the times of each resource.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,22 +13,36 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use super::labels::ResourceState;
 use crate::clock::Clock;
 use crate::telemetry;
 use crate::time::Time;
 
-/// The expiry of one resource's token, for [`super::Metrics::expose_each`].
+/// State and times of one resource, for [`super::Metrics::expose_each`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenExpiry {
+pub struct ResourceTimes {
     /// The resource's namespace.
     pub namespace: String,
     /// The resource's name.
     pub name: String,
-    /// When its token expires.
+    /// The state that it is counted in.
+    pub state: ResourceState,
+    /// The times of its published token, if it has one.
+    pub token: Option<TokenTimes>,
+}
+
+/// The times of a published token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenTimes {
+    /// When the request that returned it was sent.
+    pub issued: Time,
+    /// When it is due to be replaced.
+    pub refresh: Time,
+    /// When it expires.
     pub expires: Time,
 }
 
-/// When the client certificate or the client secret of one resource ends, for [`super::Metrics::expose_clients`].
+/// When the client certificate or the client secret of one resource expires, for [`super::Metrics::expose_clients`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientExpiry {
     /// The resource's namespace.
@@ -37,21 +51,55 @@ pub struct ClientExpiry {
     pub name: String,
     /// `certificate` or `secret`.
     pub kind: &'static str,
-    /// When it ends.
-    pub expires: Time,
+    /// What the status says of it.
+    pub state: CredentialState,
+    /// When it expires; `None` where the annotation holds no time.
+    pub expires: Option<Time>,
+}
+
+/// The state of a client certificate or client secret, as the status reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialState {
+    /// It is valid for long enough.
+    Valid,
+    /// It expires soon.
+    ExpiresSoon,
+    /// It has expired.
+    Expired,
+    /// Its annotation holds no time.
+    Unknown,
+}
+
+impl CredentialState {
+    /// All states.
+    pub const ALL: [CredentialState; 4] = [
+        CredentialState::Valid,
+        CredentialState::ExpiresSoon,
+        CredentialState::Expired,
+        CredentialState::Unknown,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            CredentialState::Valid => "valid",
+            CredentialState::ExpiresSoon => "expires_soon",
+            CredentialState::Expired => "expired",
+            CredentialState::Unknown => "unknown",
+        }
+    }
 }
 
 pub(super) type ListClients = Box<dyn Fn() -> Vec<ClientExpiry> + Send + Sync>;
 
+pub(super) type ListResources = Box<dyn Fn() -> Vec<ResourceTimes> + Send + Sync>;
+
 const NO_EXPIRY: i64 = i64::MAX;
 
-pub(super) type ListExpiries = Box<dyn Fn() -> Vec<TokenExpiry> + Send + Sync>;
-
-/// What is worked out at the moment of a scrape.
+/// What is computed at a scrape.
 pub(super) struct Sampled {
     clock: Clock,
     earliest_expiry: AtomicI64,
-    each: OnceLock<ListExpiries>,
+    each: OnceLock<ListResources>,
     clients: OnceLock<ListClients>,
 }
 
@@ -70,7 +118,7 @@ impl Sampled {
         self.earliest_expiry.store(millis, Ordering::Relaxed);
     }
 
-    pub(super) fn expose_each(&self, list: ListExpiries) {
+    pub(super) fn expose_each(&self, list: ListResources) {
         let _ = self.each.set(list);
     }
 
@@ -91,14 +139,15 @@ impl fmt::Debug for SampledCollector {
 impl Collector for SampledCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let panics: ConstCounter<u64> = ConstCounter::new(telemetry::panics());
-        let help = "Panics, each caught and logged with its location; every one is a bug.";
+        let help = "Panics. Each was caught and logged with its location, and is a bug.";
         let counter = encoder.encode_descriptor("panics", help, None, MetricType::Counter)?;
         panics.encode(counter)?;
 
         let earliest = self.0.earliest_expiry.load(Ordering::Relaxed);
         if earliest != NO_EXPIRY {
             let left = Time::from_millis(earliest).since(self.0.clock.now());
-            let help = "Time until the first of all published tokens expires, negative once it has; absent without one.";
+            let help =
+                "Time until the first of all valid tokens expires; absent when there is none.";
             let gauge = encoder.encode_descriptor(
                 "token_earliest_expiration",
                 help,
@@ -107,19 +156,39 @@ impl Collector for SampledCollector {
             )?;
             ConstGauge::new(left.seconds_f64()).encode(gauge)?;
         }
-        self.encode_clients(&mut encoder)?;
-        self.encode_each(&mut encoder)
+        let clients = self.0.clients.get().map_or_else(Vec::new, |list| list());
+        self.encode_clients(&mut encoder, &clients)?;
+        let Some(list) = self.0.each.get() else {
+            return Ok(());
+        };
+        encode_client_times(&mut encoder, &clients)?;
+        encode_resources(&mut encoder, &list())
     }
 }
 
 impl SampledCollector {
-    fn encode_clients(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let all = self.0.clients.get().map_or_else(Vec::new, |list| list());
-        if all.is_empty() {
+    fn encode_clients(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        all: &[ClientExpiry],
+    ) -> Result<(), fmt::Error> {
+        let help = "OAuthClients by kind of what their client proves itself with (certificate; secret, where its expiry is noted) and \
+                    its state: valid, expires_soon, expired, unknown (what is noted is no time).";
+        let mut family =
+            encoder.encode_descriptor("client_credentials", help, None, MetricType::Gauge)?;
+        for kind in ["certificate", "secret"] {
+            for state in CredentialState::ALL {
+                let of = |client: &&ClientExpiry| client.kind == kind && client.state == state;
+                let number = i64::try_from(all.iter().filter(of).count()).unwrap_or(i64::MAX);
+                let labels = [("kind", kind), ("state", state.label())];
+                ConstGauge::new(number).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        if all.iter().all(|client| client.expires.is_none()) {
             return Ok(());
         }
         let now = self.0.clock.now();
-        let help = "Time until the first of all client certificates, or of all client secrets whose end is noted, expires, negative \
+        let help = "Time until the first of all client certificates, or of all client secrets with a noted expiry, expires; negative \
                     once it has; absent without one.";
         let mut family = encoder.encode_descriptor(
             "client_credential_earliest_expiration",
@@ -129,53 +198,99 @@ impl SampledCollector {
         )?;
         for kind in ["certificate", "secret"] {
             let of_kind = all.iter().filter(|client| client.kind == kind);
-            if let Some(first) = of_kind.map(|client| client.expires).min() {
+            if let Some(first) = of_kind.filter_map(|client| client.expires).min() {
                 let labels = [("kind", kind)];
                 let metric = family.encode_family(&labels)?;
                 ConstGauge::new(first.since(now).seconds_f64()).encode(metric)?;
             }
         }
-        if self.0.each.get().is_none() {
-            return Ok(());
-        }
-        let help = "When the client certificate or client secret of a resource expires, as a Unix time; only with \
-                    --metrics-per-resource.";
-        let mut family = encoder.encode_descriptor(
-            "client_credential_expiration_timestamp",
-            help,
-            Some(&Unit::Seconds),
-            MetricType::Gauge,
-        )?;
-        for client in all {
-            let seconds = client.expires.since(Time::from_millis(0)).seconds_f64();
-            let metric = family.encode_family(&client)?;
-            ConstGauge::new(seconds).encode(metric)?;
-        }
-        Ok(())
-    }
-
-    fn encode_each(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(list) = self.0.each.get() else {
-            return Ok(());
-        };
-        let help =
-            "When a resource's token expires, as a Unix time; only with --metrics-per-resource.";
-        let mut family = encoder.encode_descriptor(
-            "token_expiration_timestamp",
-            help,
-            Some(&Unit::Seconds),
-            MetricType::Gauge,
-        )?;
-        for token in list() {
-            let seconds = token.expires.since(Time::from_millis(0)).seconds_f64();
-            let metric = family.encode_family(&token)?;
-            ConstGauge::new(seconds).encode(metric)?;
-        }
         Ok(())
     }
 }
 
-impl EncodeLabelSet for TokenExpiry {
+fn encode_client_times(
+    encoder: &mut DescriptorEncoder<'_>,
+    all: &[ClientExpiry],
+) -> Result<(), fmt::Error> {
+    let timed: Vec<(&ClientExpiry, Time)> = all
+        .iter()
+        .filter_map(|client| Some((client, client.expires?)))
+        .collect();
+    if timed.is_empty() {
+        return Ok(());
+    }
+    let help = "When the client certificate or client secret of an OAuthClient expires, as a Unix time; only with \
+                --metrics-per-resource.";
+    let mut family = encoder.encode_descriptor(
+        "client_credential_expiration_timestamp",
+        help,
+        Some(&Unit::Seconds),
+        MetricType::Gauge,
+    )?;
+    for (client, expires) in timed {
+        ConstGauge::new(unix(expires)).encode(family.encode_family(client)?)?;
+    }
+    Ok(())
+}
+
+fn encode_resources(
+    encoder: &mut DescriptorEncoder<'_>,
+    all: &[ResourceTimes],
+) -> Result<(), fmt::Error> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let help = "The state of an OAuthClient in a label, as in oauthclient_resources; the value is always 1; only with \
+                --metrics-per-resource.";
+    let mut family = encoder.encode_descriptor("resource_state", help, None, MetricType::Gauge)?;
+    for resource in all {
+        let labels = [
+            ("namespace", resource.namespace.as_str()),
+            ("name", resource.name.as_str()),
+            ("state", resource.state.label()),
+        ];
+        ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+    }
+    type Pick = fn(&TokenTimes) -> Time;
+    let times: [(&str, &str, Pick); 3] = [
+        (
+            "token_issued_timestamp",
+            "When the published token of an OAuthClient was requested, as a Unix time; only with --metrics-per-resource.",
+            |token| token.issued,
+        ),
+        (
+            "token_refresh_timestamp",
+            "When the published token of an OAuthClient is due to be replaced, as a Unix time; only with --metrics-per-resource.",
+            |token| token.refresh,
+        ),
+        (
+            "token_expiration_timestamp",
+            "When the published token of an OAuthClient expires, as a Unix time; only with --metrics-per-resource.",
+            |token| token.expires,
+        ),
+    ];
+    for (name, help, pick) in times {
+        let with_token = || {
+            all.iter()
+                .filter_map(|one| Some((one, one.token.as_ref()?)))
+        };
+        if with_token().next().is_none() {
+            return Ok(());
+        }
+        let mut family =
+            encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for (resource, token) in with_token() {
+            ConstGauge::new(unix(pick(token))).encode(family.encode_family(resource)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn unix(time: Time) -> f64 {
+    time.since(Time::from_millis(0)).seconds_f64()
+}
+
+impl EncodeLabelSet for ResourceTimes {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
         [("namespace", &self.namespace), ("name", &self.name)].encode(encoder)
     }

@@ -11,21 +11,19 @@ fn everything() -> Metrics {
     let metrics = metrics();
     for state in ResourceState::ALL {
         metrics.resources(state, 1);
+        metrics.resources_longest(state, Span::from_seconds(5));
     }
     metrics.earliest_expiry(Some(Clock::system().now() + Span::from_seconds(60)));
     metrics.tokens_expired(0);
+    metrics.tokens_expiring(0);
+    metrics.queue_longest_wait(Span::from_millis(1500));
     metrics.token_request("auth.example.org:443", "success");
     metrics.token_request_took("auth.example.org:443", Span::from_millis(120));
     metrics.refresh_lateness(Span::from_millis(20));
-    for kind in [
-        WriteKind::Secret,
-        WriteKind::RefreshState,
-        WriteKind::Status,
-        WriteKind::Event,
-        WriteKind::Lease,
-    ] {
+    for kind in WriteKind::ALL {
         metrics.api_write(kind, true);
     }
+    metrics.api_request_ended("success");
     metrics.queue_depth("refresh", 3);
     metrics.api_requests_waiting("status", 2);
     metrics.lanes([Lane {
@@ -36,13 +34,18 @@ fn everything() -> Metrics {
     metrics.discovery("success");
     metrics.revocation("success");
     metrics.watch_restart("oauthclients");
-    metrics.rights_missing("list", "secrets", 1);
+    metrics.permissions_missing("list", "secrets", 1);
     metrics.expose_each(|| {
         let expires = Time::from_seconds(1_700_000_000);
-        vec![TokenExpiry {
+        vec![ResourceTimes {
             namespace: "bookshop".into(),
             name: "metadata".into(),
-            expires,
+            state: ResourceState::Ready,
+            token: Some(TokenTimes {
+                issued: expires - Span::from_seconds(3600),
+                refresh: expires - Span::from_seconds(900),
+                expires,
+            }),
         }]
     });
     metrics.expose_clients(|| {
@@ -51,7 +54,8 @@ fn everything() -> Metrics {
                 namespace: "bookshop".into(),
                 name: "metadata".into(),
                 kind,
-                expires: Time::from_seconds(1_800_000_000),
+                state: CredentialState::ExpiresSoon,
+                expires: Some(Time::from_seconds(1_800_000_000)),
             })
             .into()
     });
@@ -70,7 +74,7 @@ fn a_scrape_shows_what_was_recorded() {
     let metrics = everything();
     metrics.leader(true);
     let request = metrics.api_request();
-    let text = metrics.render();
+    let text = metrics.render(Format::OpenMetrics);
     has(&text, r#"oauthclient_resources{state="refresh_failing"} 1"#);
     has(
         &text,
@@ -92,7 +96,7 @@ fn a_scrape_shows_what_was_recorded() {
     );
     has(
         &text,
-        r#"oauthclient_lane_slots{host="auth.example.org:443"} 4"#,
+        r#"oauthclient_host_request_slots{host="auth.example.org:443"} 4"#,
     );
     has(
         &text,
@@ -114,6 +118,31 @@ fn a_scrape_shows_what_was_recorded() {
     );
     has(
         &text,
+        r#"oauthclient_token_refresh_timestamp_seconds{namespace="bookshop",name="metadata"} 1699999100.0"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_resource_state{namespace="bookshop",name="metadata",state="ready"} 1"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_client_credentials{kind="secret",state="expires_soon"} 1"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_client_credentials{kind="secret",state="expired"} 0"#,
+    );
+    has(
+        &text,
+        r#"oauthclient_resources_longest_seconds{state="stalled"} 5.0"#,
+    );
+    has(&text, "oauthclient_queue_longest_wait_seconds 1.5");
+    has(
+        &text,
+        r#"oauthclient_api_requests_total{outcome="success"} 1"#,
+    );
+    has(
+        &text,
         r#"oauthclient_client_credential_expiration_timestamp_seconds{namespace="bookshop",name="metadata",kind="secret"} 1800000000.0"#,
     );
     assert!(text.contains(
@@ -121,16 +150,19 @@ fn a_scrape_shows_what_was_recorded() {
     ));
     assert!(text.ends_with("# EOF\n"));
     drop(request);
-    has(&metrics.render(), "oauthclient_api_requests_in_flight 0");
+    has(
+        &metrics.render(Format::OpenMetrics),
+        "oauthclient_api_requests_in_flight 0",
+    );
 }
 
 #[test]
 fn the_earliest_expiry_counts_down_and_is_absent_without_a_token() {
     let metrics = metrics();
     let name = "oauthclient_token_earliest_expiration_seconds ";
-    assert!(!metrics.render().contains(name));
+    assert!(!metrics.render(Format::OpenMetrics).contains(name));
     metrics.earliest_expiry(Some(Clock::system().now() - Span::from_seconds(60)));
-    let text = metrics.render();
+    let text = metrics.render(Format::OpenMetrics);
     let left: f64 = text
         .lines()
         .find_map(|line| line.strip_prefix(name))
@@ -139,7 +171,7 @@ fn the_earliest_expiry_counts_down_and_is_absent_without_a_token() {
         .unwrap();
     assert!((-61.0..=-60.0).contains(&left), "{left}");
     metrics.earliest_expiry(None);
-    assert!(!metrics.render().contains(name));
+    assert!(!metrics.render(Format::OpenMetrics).contains(name));
 }
 
 #[test]
@@ -154,7 +186,7 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
         in_flight: 1,
         slots: 2,
     }));
-    let text = metrics.render();
+    let text = metrics.render(Format::OpenMetrics);
     has(
         &text,
         r#"oauthclient_token_requests_total{host="other",outcome="success"} 10"#,
@@ -165,10 +197,13 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
     );
     has(
         &text,
-        r#"oauthclient_lane_requests_in_flight{host="other"} 10"#,
+        r#"oauthclient_host_requests_in_flight{host="other"} 10"#,
     );
-    has(&text, r#"oauthclient_lane_slots{host="other"} 20"#);
-    assert_eq!(text.matches("oauthclient_lane_slots{").count(), HOSTS + 1);
+    has(&text, r#"oauthclient_host_request_slots{host="other"} 20"#);
+    assert_eq!(
+        text.matches("oauthclient_host_request_slots{").count(),
+        HOSTS + 1
+    );
 }
 
 #[test]
@@ -181,23 +216,28 @@ fn a_lane_that_is_gone_is_no_longer_shown() {
     };
     metrics.lanes([lane("a:443"), lane("b:443")]);
     metrics.lanes([lane("b:443")]);
-    let text = metrics.render();
+    let text = metrics.render(Format::OpenMetrics);
     assert!(!text.contains("a:443") && text.contains("b:443"), "{text}");
 }
 
 #[test]
 fn no_series_for_a_single_resource_unless_asked_for() {
     let metrics = metrics();
-    assert!(!metrics.render().contains("expiration_timestamp"));
+    assert!(
+        !metrics
+            .render(Format::OpenMetrics)
+            .contains("expiration_timestamp")
+    );
     metrics.expose_clients(|| {
         vec![ClientExpiry {
             namespace: "bookshop".into(),
             name: "metadata".into(),
             kind: "secret",
-            expires: Time::from_seconds(0),
+            state: CredentialState::Expired,
+            expires: Some(Time::from_seconds(0)),
         }]
     });
-    let text = metrics.render();
+    let text = metrics.render(Format::OpenMetrics);
     assert!(!text.contains("expiration_timestamp") && text.contains("earliest_expiration"));
 }
 
@@ -244,7 +284,7 @@ fn described(text: &str) -> BTreeMap<String, Described> {
 
 #[test]
 fn names_follow_the_conventions() {
-    for (name, metric) in described(&everything().render()) {
+    for (name, metric) in described(&everything().render(Format::OpenMetrics)) {
         assert!(
             name.starts_with("oauthclient_") || name.starts_with("process_"),
             "{name}"
@@ -261,13 +301,15 @@ fn names_follow_the_conventions() {
 #[test]
 fn the_page_on_metrics_lists_exactly_what_there_is() {
     let mut page = String::from(
-        "<!-- Made from the program by a test. To make it anew: UPDATE=1 cargo test the_page_on_metrics -->\n\
+        "<!-- Generated from src/metrics.rs by a test. To update it: UPDATE=1 cargo test the_page_on_metrics -->\n\
          # Metrics\n\n\
-         `GET /metrics` answers in the OpenMetrics text format. No label grows with the number of resources, except with\n\
-         `--metrics-per-resource`. A series appears with its first sample.\n\n\
+         `GET /metrics` returns these metrics, as OpenMetrics to clients that accept it (Prometheus does) and in the Prometheus text\n\
+         format to all others. The number of time series does not grow with the number of OAuthClients, unless you set\n\
+         `--metrics-per-resource`. A series appears with its first sample. [monitoring.md](monitoring.md) describes alerts and\n\
+         dashboard.\n\n\
          | name | type | labels | meaning |\n|---|---|---|---|\n",
     );
-    for (name, metric) in described(&everything().render()) {
+    for (name, metric) in described(&everything().render(Format::OpenMetrics)) {
         let labels: Vec<String> = metric
             .labels
             .iter()

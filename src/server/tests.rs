@@ -49,15 +49,23 @@ async fn get(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn metrics_are_answered_as_openmetrics() {
+async fn metrics_are_answered_as_openmetrics_to_those_who_ask_for_it() {
     let running = start(SILENCE).await;
-    let answer = get(running.address, "/metrics").await;
+    let asked = "GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n\r\n";
+    let answer = ask(running.address, asked).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(
         answer.contains("content-type: application/openmetrics-text; version=1.0.0"),
         "{answer}"
     );
     assert!(answer.ends_with("# EOF\n"), "{answer}");
+    let answer = get(running.address, "/metrics").await;
+    assert!(
+        answer.contains("content-type: text/plain; version=0.0.4")
+            && answer.contains("\n# TYPE oauthclient_panics_total counter\n")
+            && !answer.contains("# EOF"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A real browser without a window: Chromium from Debian's packages, driven through its own driver (W3C WebDriver).
 //!
-//! `testkit/install-browser.sh` installs both; `make test` runs it. Each browser has a new, empty profile.
+//! `testkit/install-packages.sh` installs both; `make test` runs it. Each browser has a new, empty profile.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -57,7 +57,7 @@ impl Browser {
         for program in [BROWSER, DRIVER] {
             if !Path::new(program).exists() {
                 return Err(Error::new(format!(
-                    "there is no {program}, and these tests need a real browser. Install it: testkit/install-browser.sh (as root, on Debian or Ubuntu), or apt-get install chromium chromium-driver"
+                    "there is no {program}, and these tests need a real browser. Install it: testkit/install-packages.sh (as root, on Debian or Ubuntu), or apt-get install chromium chromium-driver"
                 )));
             }
         }

@@ -16,6 +16,7 @@ pub mod net;
 pub mod oidc;
 pub mod operator;
 pub mod process;
+pub mod prometheus;
 pub mod provider;
 pub mod quickstart;
 mod random;

@@ -31,6 +31,7 @@ mod life_cycle;
 mod many;
 mod minted;
 mod missing_rights;
+mod monitoring;
 mod oracle;
 mod providers;
 mod reasons;

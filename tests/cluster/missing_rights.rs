@@ -6,10 +6,10 @@ use testkit::operator::Operator;
 
 use super::harness::{SOON, Stage, Start};
 
-const METRIC: &str = "oauthclient_rights_missing";
+const METRIC: &str = "oauthclient_permissions_missing";
 
 /// Takes verbs on Secrets away from the operator's own Role: the rule of Secrets is the fourth.
-async fn leave(stage: &Stage, verbs: &str) {
+pub async fn leave(stage: &Stage, verbs: &str) {
     let patch = format!(
         r#"[{{"op":"test","path":"/rules/3/resources","value":["secrets"]}},{{"op":"replace","path":"/rules/3/verbs","value":{verbs}}}]"#
     );

@@ -26,7 +26,7 @@ const PATH: &str = "/oauth/token";
 const SOON: Duration = Duration::from_secs(60);
 
 /// A reader with a shell, a checkout and a cluster.
-struct Reader {
+pub(super) struct Reader {
     plane: ControlPlane,
     provider: Provider,
     checkout: tempfile::TempDir,
@@ -41,7 +41,7 @@ fn account(secret: &str) -> Account {
 }
 
 impl Reader {
-    async fn new() -> Reader {
+    pub(super) async fn new() -> Reader {
         testkit::install_crypto();
         let authority = Authority::new("documentation").unwrap();
         let mut behaviour = Behaviour::living(3600.0);
@@ -80,7 +80,7 @@ impl Reader {
     }
 
     /// `auth.example.com` replaced, and nothing else.
-    fn pointed_here(&self, text: &str) -> String {
+    pub(super) fn pointed_here(&self, text: &str) -> String {
         let url = self.provider.url(PATH);
         text.replace(
             "    tokenURL: https://auth.example.com/oauth/token\n",
@@ -98,13 +98,13 @@ impl Reader {
     }
 
     /// Runs commands as a shell does, in the checkout; what they print.
-    fn types(&self, commands: &str, place: &str) -> String {
+    pub(super) fn types(&self, commands: &str, place: &str) -> String {
         let (ended, out, err) = self.tries(commands);
         assert!(ended, "{place}:\n{commands}\n{out}\n{err}");
         out
     }
 
-    fn tries(&self, commands: &str) -> (bool, String, String) {
+    pub(super) fn tries(&self, commands: &str) -> (bool, String, String) {
         let programs = self.kubectl().parent().unwrap().display().to_string();
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", commands])
@@ -130,7 +130,7 @@ impl Reader {
     }
 
     /// An object, `None` when there is none.
-    fn object(&self, kind: &str, name: &str) -> Option<Value> {
+    pub(super) fn object(&self, kind: &str, name: &str) -> Option<Value> {
         let text = self.types(
             &format!("kubectl get {kind} {name} -o json --ignore-not-found"),
             "here",
@@ -139,7 +139,7 @@ impl Reader {
     }
 
     /// What a Secret holds under a key.
-    fn secret(&self, name: &str, key: &str) -> Option<String> {
+    pub(super) fn secret(&self, name: &str, key: &str) -> Option<String> {
         use base64::Engine as _;
         let object = self.object("secret", name)?;
         let text = object.get("data")?.get(key)?.as_str()?;
@@ -150,12 +150,12 @@ impl Reader {
     }
 
     /// Whether a Secret holds a token that the provider knows.
-    fn holds_a_token(&self, name: &str) -> bool {
+    pub(super) fn holds_a_token(&self, name: &str) -> bool {
         self.secret(name, "access_token")
             .is_some_and(|token| self.provider.introspect(&token).is_some())
     }
 
-    async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let met = wait::until(what, SOON, || async {
             holds()
                 .then_some(())
@@ -173,7 +173,7 @@ impl Reader {
     }
 
     /// What the image would be.
-    async fn operator(&self) -> Operator {
+    pub(super) async fn operator(&self) -> Operator {
         let identity = self
             .plane
             .service_account("oauthclient-system", "oauthclient-operator")

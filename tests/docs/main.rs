@@ -11,3 +11,4 @@
 mod claims;
 mod commands;
 mod pages;
+mod runbooks;

@@ -37,9 +37,13 @@ pub(crate) fn page(path: &str) -> Page {
         fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let (mut blocks, mut prose, mut section) = (Vec::new(), String::new(), String::new());
     let mut open: Option<Block> = None;
+    let mut indent = 0;
     for (number, line) in (1..).zip(text.lines()) {
-        match (&mut open, line.strip_prefix("```")) {
+        // A block within a list is indented.
+        let at = line.len() - line.trim_start().len();
+        match (&mut open, line.trim_start().strip_prefix("```")) {
             (None, Some(language)) => {
+                indent = at;
                 open = Some(Block {
                     place: format!("{path}:{number}"),
                     section: section.clone(),
@@ -49,7 +53,7 @@ pub(crate) fn page(path: &str) -> Page {
             }
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(block), None) => {
-                block.text.push_str(line);
+                block.text.push_str(&line[indent.min(at)..]);
                 block.text.push('\n');
             }
             (None, None) => {
@@ -72,7 +76,7 @@ pub(crate) fn page(path: &str) -> Page {
 /// All pages that people are given to read.
 pub(crate) fn all() -> Vec<Page> {
     let mut paths = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
-    for folder in ["docs", "docs/guides", "testkit"] {
+    for folder in ["docs", "docs/guides", "docs/runbooks", "testkit"] {
         let mut found: Vec<String> = fs::read_dir(root().join(folder))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
