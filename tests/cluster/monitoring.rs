@@ -280,7 +280,7 @@ fn promtool_takes_the_rules_and_each_alert_has_its_runbook() {
         }
         let url = alert["annotations"]["runbook_url"].as_str().unwrap();
         let page = url
-            .strip_prefix("https://oauthclient.dev/runbooks/")
+            .strip_prefix("https://oauthclient.dev/docs/runbooks/")
             .unwrap();
         let page = page.strip_suffix('/').unwrap().to_owned();
         let text = std::fs::read_to_string(root.join(format!("runbooks/{page}.md"))).unwrap();
