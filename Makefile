@@ -8,7 +8,7 @@ export PROPTEST_RNG_SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help quickstart quickstart-cluster test bench
+.PHONY: help quickstart quickstart-cluster docs test bench
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -31,6 +31,9 @@ quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go
 	@$(BUILT)/quickstart-cluster
 
 CHART_TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score
+
+docs: ## the documentation as a site with search, in target/site; needs Python 3.11
+	@site/build.py
 
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)

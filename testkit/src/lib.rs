@@ -9,6 +9,7 @@ pub mod deploy;
 mod error;
 pub mod fault_proxy;
 mod go;
+pub mod go_checks;
 pub mod jose;
 pub mod leaks;
 pub mod metrics;

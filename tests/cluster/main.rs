@@ -25,6 +25,7 @@ mod federation;
 mod fleet;
 mod foreign;
 mod harness;
+mod health;
 mod independent;
 mod life;
 mod life_cycle;

@@ -309,6 +309,43 @@ fn promtool_takes_the_rules_and_each_alert_has_its_runbook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_addition_to_deploy_is_what_the_prometheus_operator_and_grafana_read() {
+    let plane = testkit::control_plane::shared().await;
+    let folder = deploy().join("monitoring");
+    let built = ["kustomize", folder.to_str().unwrap()];
+    let built = plane.run_kubectl(&built, "").await.unwrap();
+    let kinds = testkit::go_checks::monitoring(&built).unwrap();
+    assert_eq!(kinds, ["PodMonitor", "PrometheusRule"]);
+    let misspelt = built.replace("podMetricsEndpoints", "podMetricEndpoints");
+    assert!(testkit::go_checks::monitoring(&misspelt).is_err());
+    let objects: Vec<serde_json::Value> = built
+        .split("\n---\n")
+        .map(|document| serde_saphyr::from_str(document).unwrap())
+        .collect();
+    let of_kind = |kind: &str| {
+        objects
+            .iter()
+            .find(|object| object["kind"] == kind)
+            .unwrap()
+    };
+    let dashboard = &of_kind("ConfigMap")["data"]["oauthclient-operator.json"];
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard.as_str().unwrap()).unwrap();
+    assert_eq!(dashboard, dashboard::json());
+    // The pod has the port and the labels that the monitor looks for.
+    let deployment = std::fs::read_to_string(deploy().join("base/deployment.yaml")).unwrap();
+    let deployment: serde_json::Value = serde_saphyr::from_str(&deployment).unwrap();
+    let pod = &deployment["spec"]["template"];
+    let monitor = &of_kind("PodMonitor")["spec"];
+    let labels = monitor["selector"]["matchLabels"].as_object().unwrap();
+    for (name, value) in labels {
+        assert_eq!(&pod["metadata"]["labels"][name], value, "{name}");
+    }
+    let port = &monitor["podMetricsEndpoints"][0]["port"];
+    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+    assert!(ports.iter().any(|one| one["name"] == *port), "{port}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn promtool_has_no_complaint_about_the_metrics() {
     let stage = Stage::with(living(3600.0)).await;
     let operator = stage

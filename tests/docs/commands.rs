@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,13 +23,13 @@ use super::pages::{Block, page, root};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_oauthclient-operator");
 /// Where `auth.example.com` is played.
-const PATH: &str = "/oauth/token";
+pub(super) const PATH: &str = "/oauth/token";
 const SOON: Duration = Duration::from_secs(60);
 
 /// A reader with a shell, a checkout and a cluster.
 pub(super) struct Reader {
     plane: ControlPlane,
-    provider: Provider,
+    pub(super) provider: Arc<Provider>,
     checkout: tempfile::TempDir,
 }
 
@@ -47,7 +48,7 @@ impl Reader {
         let mut behaviour = Behaviour::living(3600.0);
         behaviour.accepts.clients = vec![account("your-client-secret")];
         let script = Preset::all_on_one(Lifetimes::Real).with(PATH, behaviour);
-        let provider = Provider::tls(script, &authority).unwrap();
+        let provider = Arc::new(Provider::tls(script, &authority).unwrap());
         let plane = ControlPlane::start(Options::with_usual_controllers())
             .await
             .unwrap();
@@ -93,6 +94,11 @@ impl Reader {
         )
     }
 
+    /// The administrator's client.
+    pub(super) fn client(&self) -> kube::Client {
+        self.plane.client().unwrap()
+    }
+
     fn kubectl(&self) -> PathBuf {
         self.plane.assets().program("kubectl").unwrap()
     }
@@ -125,7 +131,7 @@ impl Reader {
     }
 
     /// Runs a block; what it prints.
-    fn follows(&self, block: &Block) -> String {
+    pub(super) fn follows(&self, block: &Block) -> String {
         self.types(&self.pointed_here(&block.text), &block.place)
     }
 

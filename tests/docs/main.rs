@@ -10,5 +10,7 @@
 
 mod claims;
 mod commands;
+mod migration;
 mod pages;
 mod runbooks;
+mod site;

@@ -76,21 +76,31 @@ pub(crate) fn page(path: &str) -> Page {
 /// All pages that people are given to read.
 pub(crate) fn all() -> Vec<Page> {
     let mut paths = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
-    for folder in ["docs", "docs/guides", "docs/runbooks", "testkit"] {
-        let mut found: Vec<String> = fs::read_dir(root().join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| {
-                Path::new(name)
-                    .extension()
-                    .is_some_and(|ending| ending == "md")
-            })
-            .map(|name| format!("{folder}/{name}"))
-            .collect();
-        found.sort();
-        paths.extend(found);
-    }
+    paths.extend(below("docs"));
+    paths.extend(below("testkit"));
     paths.iter().map(|path| page(path)).collect()
+}
+
+/// The Markdown files in a folder and in its folders; in `testkit`, only its own.
+fn below(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut entries: Vec<_> = fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .collect();
+    entries.sort_by_key(|entry| entry.file_name());
+    for entry in entries {
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        let is_page = Path::new(&path)
+            .extension()
+            .is_some_and(|ending| ending == "md");
+        if entry.file_type().unwrap().is_dir() && folder.starts_with("docs") {
+            found.extend(below(&path));
+        } else if is_page {
+            found.push(path);
+        }
+    }
+    found
 }
 
 impl Page {

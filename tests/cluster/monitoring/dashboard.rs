@@ -324,8 +324,11 @@ fn operator() -> Row {
     }
 }
 
-/// Each panel with its place: column, line, width, height.
-pub fn placed() -> Vec<(&'static str, Vec<(Panel, [u64; 4])>)> {
+/// A panel with its place: column, line, width, height.
+pub type Placed = (Panel, [u64; 4]);
+
+/// The title of each row, and its panels with their places.
+pub fn placed() -> Vec<(&'static str, Vec<Placed>)> {
     let mut line = 0;
     let mut all = Vec::new();
     for row in rows() {
