@@ -54,6 +54,7 @@ pub mod local;
 pub mod metrics;
 pub mod oauth;
 pub mod plugin;
+pub mod policy;
 pub mod queue;
 pub mod references;
 pub mod schedule;

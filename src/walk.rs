@@ -4,6 +4,7 @@
 //! [`crate::decide`]'s. Nothing else writes.
 
 mod ask;
+mod brake;
 mod certificate;
 mod close;
 mod first;
@@ -67,10 +68,14 @@ async fn steps(world: &impl World, work: &Work) -> Step {
     let key = &work.key;
     let mut seen = match world.observe(key, work.may_request).await {
         Ok(Some(seen)) => seen,
-        Ok(None) => return Walked::Gone.into(),
+        Ok(None) => {
+            brake::looked_at(world, key);
+            return Walked::Gone.into();
+        }
         Err(trouble) => return abandoned(world, trouble).into(),
     };
     seen.bring_up_to_date();
+    brake::note(world, key, &seen);
     let walker = Walker { world, key, seen };
     let (walker, plan) = match walker.decide().await {
         Decided::Plan(decided) => *decided,

@@ -299,7 +299,13 @@ async fn begin(
         synced.push(told);
     }
     all(synced).await;
-    lock(&shared.engine).ready(shared.clock.now());
+    let now = shared.clock.now();
+    let stopped = {
+        let mut engine = lock(&shared.engine);
+        engine.ready(now);
+        engine.stopped(now)
+    };
+    lock(&shared.brakes).expect(stopped, now);
     tracing::info!(
         resources = lock(&shared.engine).len(),
         "the first lists are complete; work begins"

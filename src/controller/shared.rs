@@ -15,6 +15,7 @@ use crate::http::Sender;
 use crate::later::Later;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
+use crate::policy::brakes::Brakes;
 use crate::queue::Limits;
 use crate::time::{Span, Time};
 
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     /// For hashing the content of credentials; new in every process, never leaves it.
     pub(super) content_key: ring::hmac::Key,
     pub(super) engine: Mutex<Engine>,
+    /// What the providers have refused.
+    pub(super) brakes: Mutex<Brakes>,
     pub(super) turns: Turns,
     pub(super) index: Mutex<Index>,
     /// Tells the driver that something may be due.
@@ -111,6 +114,7 @@ impl Shared {
             rules: parts.rules,
             detail: parts.detail,
             process: parts.process,
+            brakes: Mutex::new(Brakes::new(parts.content_key.clone())),
             content_key: parts.content_key,
             engine: Mutex::new(parts.engine),
             turns: Turns::new(Limits::default().lane_slots),

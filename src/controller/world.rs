@@ -1,6 +1,6 @@
 //! Kubernetes as the world that a resource walks through.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::api::Validated;
@@ -11,6 +11,7 @@ use crate::decide::{
 use crate::engine::Key;
 use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -84,6 +85,10 @@ impl World for Cluster {
 
     async fn turn(&self, key: &Key, spec: &Validated) -> Turn {
         self.0.turns.turn(&self.0.engine, key, &lane(spec)).await
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        lock(&self.0.brakes)
     }
 
     async fn send(

@@ -6,6 +6,7 @@ use crate::api::SpecProblem;
 use crate::api::conditions::Reason;
 use crate::api::validate::{ConfigMapKey, Validated};
 use crate::oauth::request::CredentialsProblem;
+use crate::policy::brakes::{Kind, Refusal};
 
 use super::observed::{Observed, SecretSeen};
 use super::situation::{Problem, ProblemKind};
@@ -339,4 +340,28 @@ pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
             "Secret {name} keeps being altered or deleted by someone else: it had to be written anew {repairs} times in a row, so the next repair waits. Find out who does it: kubectl get secret {name} --show-managed-fields -o jsonpath='{{.metadata.managedFields[*].manager}}'."
         ),
     )
+}
+
+/// A credential that was refused before, in a request of this resource or of another one.
+pub(super) fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> String {
+    let namespace = &seen.resource.namespace;
+    let host = spec.endpoint().host_str().unwrap_or("The provider");
+    let Refusal { reason, time, .. } = refusal;
+    let name = secret_name(spec);
+    let retry = super::RETRY_REQUESTED;
+    let command = format!(
+        "kubectl annotate secret {name} -n {namespace} --overwrite {retry}=\"$(date +%s)\""
+    );
+    match refusal.kind {
+        Kind::Password => format!(
+            "{host} refused this user name and password at {time} ({reason}). They are not sent again by any resource: more tries can lock the account. Correct Secret {name}; if they are right by now, its owner runs {command} and they are sent once more."
+        ),
+        Kind::RefreshToken => format!(
+            "{host} refused this refresh token at {time} ({reason}). It is not sent again by any resource: that can end all tokens of the login. Log in again: kubectl oauthclient login {} -n {namespace}.",
+            seen.resource.name
+        ),
+        Kind::ClientSecret => format!(
+            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait together. Correct Secret {name}; if it is right by now, its owner runs {command} and it is sent at once."
+        ),
+    }
 }

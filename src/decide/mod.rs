@@ -7,6 +7,7 @@ mod accounts;
 mod answer;
 mod attempt;
 mod barred;
+mod brake;
 mod certificate;
 mod chain;
 mod expiry;
@@ -35,6 +36,7 @@ pub use accounts::{AccountSeen, account_tokens};
 pub use answer::{Failure, Moments, Settled, failed, granted};
 pub use attempt::FailedAttempt;
 pub use barred::barred;
+pub use brake::{RETRY_REQUESTED, braked, braked_outcome, braked_request, host_of, refused_before};
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use chain::{
     ChainMemory, ChainSeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,

@@ -189,9 +189,14 @@ impl Observed {
     /// Stands for everything that a failed request may have been sent with, both client secrets included.
     pub fn whole_content(&self) -> Option<u64> {
         let content = self.content?;
-        Some(match self.next_content {
+        let whole = match self.next_content {
             None => content,
             Some(next) => state::short(&format!("{content:x} {next:x}")),
+        };
+        // Who asks for another try of the same credentials by it gets one.
+        Some(match self.retry_requested() {
+            None => whole,
+            Some(asked) => state::short(&format!("{whole:x} {asked}")),
         })
     }
 

@@ -226,7 +226,7 @@ fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
 }
 
 /// The failing attempt, if it was made with what would be sent now and no token came since.
-fn failing(record: &Record, now: Time) -> Option<&Attempt> {
+pub(super) fn failing(record: &Record, now: Time) -> Option<&Attempt> {
     let inputs = record.resource?.inputs;
     // A token from the future of a clock that was set back did not come since.
     let since = record

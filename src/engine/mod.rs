@@ -72,6 +72,22 @@ impl Engine {
         }
     }
 
+    /// The resources whose last request failed in a way that only a change helps, as namespace and name. Right after
+    /// [`Engine::ready`] each of them is due to be looked at.
+    pub fn stopped(&self, now: Time) -> Vec<(String, String)> {
+        let stopped = self.table.iter().filter(|record| {
+            judge::failing(record, now).is_some_and(|attempt| attempt.next == Time::NEVER)
+        });
+        stopped
+            .map(|record| {
+                (
+                    record.key.namespace().to_owned(),
+                    record.key.name().to_owned(),
+                )
+            })
+            .collect()
+    }
+
     /// Tells what was seen of a resource. What is already known changes nothing; while its work is under way, the change
     /// counts when that is done.
     pub fn changed(&mut self, key: &Key, cause: Cause, now: Time) {

@@ -61,7 +61,13 @@ impl Files {
         for key in self.clients() {
             self.introduce(&key);
         }
-        locked(&self.engine).ready(self.clock.now());
+        let now = self.clock.now();
+        let stopped = {
+            let mut engine = locked(&self.engine);
+            engine.ready(now);
+            engine.stopped(now)
+        };
+        locked(&self.brakes).expect(stopped, now);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::discovery::Discovery;
 use crate::engine::{Cause, Engine, Key, ResourceFacts};
 use crate::http::Sender;
 use crate::later::Later;
+use crate::policy::brakes::Brakes;
 
 /// Everything that the walks of one process share.
 pub(super) struct Files {
@@ -25,6 +26,8 @@ pub(super) struct Files {
     pub(super) store: Store,
     pub(super) tokens: Tokens,
     pub(super) engine: Mutex<Engine>,
+    /// What the providers have refused.
+    pub(super) brakes: Mutex<Brakes>,
     /// Told when the engine may have work that it had not before.
     pub(super) wake: Notify,
     /// No new request may begin.
@@ -69,7 +72,10 @@ impl Files {
         rules: Rules,
         later: Later,
     ) -> Self {
+        // 128 random bits that nothing else knows.
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &clock.chance().id);
         Files {
+            brakes: Mutex::new(Brakes::new(key)),
             later,
             discovery: Discovery::new(sender.clone(), clock.clone(), None),
             process: clock.chance().name(),

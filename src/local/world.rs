@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 use super::files::{Files, locked};
@@ -15,6 +16,7 @@ use crate::decide::{
 use crate::engine::{Cause, Key, LaneReport};
 use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::walk::{Trouble, World, WriteError};
@@ -86,6 +88,10 @@ impl World for Files {
 
     fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
         self.later.put(key, token, after);
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        locked(&self.brakes)
     }
 
     async fn send(

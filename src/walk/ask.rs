@@ -14,6 +14,7 @@ use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::queue::LaneReport;
 use crate::time::Time;
 
+use super::brake;
 use super::close::Step;
 use super::spend::{self, Kept};
 use super::{
@@ -34,12 +35,22 @@ impl<W: World> Walker<'_, W> {
         if !self.world.goes_on() {
             return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
         }
+        let (walker, pass) = match self.pass_brakes(&spec, &ask).await {
+            Ok(passed) => passed,
+            Err(step) => return step,
+        };
+        self = walker;
         if let Some(spend) = &ask.spend {
+            let world = self.world;
             self = match self.claim(spend).await {
                 Ok(walker) => walker,
-                Err(step) => return step,
+                Err(step) => {
+                    brake::unsent(world, pass);
+                    return step;
+                }
             };
             if !self.world.goes_on() {
+                brake::unsent(self.world, pass);
                 spend::unclaim(self.world, self.key, &mut self.seen, spend).await;
                 return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
             }
@@ -48,7 +59,6 @@ impl<W: World> Walker<'_, W> {
         self.seen.memory.last_sent = Some(sent);
         let answer = self.world.send(&self.seen, &spec, &ask.request).await;
         drop(turn);
-        drop(ask.request);
         let at = Moments {
             sent,
             received: self.world.now(),
@@ -56,13 +66,15 @@ impl<W: World> Walker<'_, W> {
         };
         let (decoded, brought) = understood(&spec, ask.spend.as_deref(), answer, at.received);
         let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
+        let next = self.tell_brakes(&spec, &ask, pass, decoded.as_ref().err(), at.received);
+        drop(ask.request);
         let lane = match &decoded {
             Ok(_) => LaneReport::Succeeded,
             Err(failure) if failure.timed_out => LaneReport::TimedOut,
             Err(_) => LaneReport::Failed,
         };
         self.world.answered(self.key, lane);
-        let settled = match (decoded, &ask.spend) {
+        let mut settled = match (decoded, &ask.spend) {
             (Ok((token, answer)), Some(spend)) => {
                 let record = kept(&self.seen, &spec, spend, &token, answer, at);
                 self = match self.keep(spend, &record, at).await {
@@ -89,6 +101,7 @@ impl<W: World> Walker<'_, W> {
             },
             (Err(failure), None) => failed(&self.seen, &spec, &failure, at),
         };
+        settled.put_off(next);
         let failed = settled.attempt.as_ref();
         let reason = failed.map(|failed| Reason::parse(&failed.reason));
         let outcome = reason.map_or("success", |reason| {

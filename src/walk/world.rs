@@ -1,6 +1,7 @@
 //! What a driver brings to a walk, and how it tells that something did not go.
 
 use std::future::Future;
+use std::sync::MutexGuard;
 
 use crate::api::validate::Validated;
 use crate::decide::{
@@ -9,6 +10,7 @@ use crate::decide::{
 };
 use crate::engine::Key;
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -49,6 +51,9 @@ pub trait World: Send + Sync {
     fn turn(&self, _key: &Key, _spec: &Validated) -> impl Future<Output = Turn> + Send {
         std::future::ready(Turn::Come(Held::default()))
     }
+
+    /// The brakes on credentials, shared by all resources of the process.
+    fn brakes(&self) -> MutexGuard<'_, Brakes>;
 
     /// Sends a token request, once.
     fn send(

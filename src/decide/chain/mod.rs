@@ -17,9 +17,9 @@ use crate::time::{Span, Time};
 use super::observed::{Observed, SecretSeen};
 
 pub(super) use derive::{derivable, document};
-pub(super) use offer::refused_offer;
+pub(super) use offer::{refused_offer, refused_tokens};
+pub(super) use place::{LOGIN_CLIENT_ID, is_lent, not_writable};
 pub use place::{STATE_LABEL, STATE_TYPE, login_name, state_name};
-pub(super) use place::{is_lent, not_writable};
 pub use record::Record;
 use record::{Refused, Unreadable};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};

@@ -128,3 +128,24 @@ pub(in crate::decide) fn refused_offer(seen: &Observed) -> Option<String> {
         messages::refused_offer(seen, offer.secret, offer.key, known)
     })
 }
+
+/// The refresh tokens at hand that the provider has refused, as far as that still counts.
+pub(in crate::decide) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
+    let Some(Ok(record)) = seen.record() else {
+        return Vec::new();
+    };
+    let given = spec
+        .refreshing
+        .as_ref()
+        .is_some_and(|refreshing| refreshing.origin == Origin::Given);
+    let offered = given.then(|| offered(seen, spec).ok().flatten()).flatten();
+    let at_hand = offered.map(|offer| offer.token);
+    let at_hand = at_hand.into_iter().chain(record.refresh_token.clone());
+    at_hand
+        .filter(|token| {
+            let tag = token_tag(&seen.resource.uid, token);
+            let refusal = record.refusal(&tag, token, seen);
+            refusal.is_some_and(|refused| refused.made_from.is_some())
+        })
+        .collect()
+}

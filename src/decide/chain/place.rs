@@ -26,7 +26,7 @@ const LOGIN_SUFFIX: &str = "-login";
 /// The key of a login Secret that holds the refresh token.
 pub(super) const LOGIN_KEY: &str = "refresh_token";
 /// The key of a login Secret that may hold the client id it was made as.
-pub(super) const LOGIN_CLIENT_ID: &str = "client_id";
+pub(in crate::decide) const LOGIN_CLIENT_ID: &str = "client_id";
 const STATE_SUFFIX: &str = "-refresh-state";
 /// The longest name of a Secret.
 const LONGEST_NAME: usize = 253;

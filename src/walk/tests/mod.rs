@@ -1,5 +1,6 @@
 //! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
 
+mod braked;
 mod chain;
 mod first;
 mod histories;
@@ -9,7 +10,7 @@ mod sentences;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::*;
@@ -23,6 +24,7 @@ use crate::decide::{
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 
@@ -122,7 +124,7 @@ pub(super) struct Inner {
 }
 
 /// The world, behind a lock as [`World`] wants it.
-pub(super) struct Scene(Mutex<Inner>);
+pub(super) struct Scene(Mutex<Inner>, pub(super) Arc<Mutex<Brakes>>);
 
 /// A document that names nothing but this token endpoint.
 pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
@@ -138,13 +140,18 @@ pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
     })
 }
 
+/// Brakes of a process that knows of no refusal.
+pub(super) fn no_brakes() -> Brakes {
+    Brakes::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]))
+}
+
 pub(super) fn key() -> Key {
     Key::new("shop", "books")
 }
 
 impl Scene {
     pub(super) fn new(spec: &Spec) -> Self {
-        Scene(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             now: at(0),
             turns: VecDeque::new(),
             resource: Some(resource(spec)),
@@ -177,7 +184,8 @@ impl Scene {
             crashed: false,
             detail: StatusDetail::Always,
             chained: chain::Chained::default(),
-        }))
+        });
+        Scene(inner, Arc::new(Mutex::new(no_brakes())))
     }
 
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -207,6 +215,7 @@ impl Scene {
 
     /// The process is started anew: nothing but what is written is known.
     pub(super) fn restart(&self) {
+        *self.1.lock().unwrap() = no_brakes();
         let mut inner = self.inner();
         inner.crashed = false;
         inner.memory = Memory::default();
@@ -497,6 +506,10 @@ impl World for Scene {
     fn revoke_later(&self, _: &Key, token: Secret, after: Span) {
         let token = token.expose().unwrap_or_default().to_owned();
         self.inner().later.push((token, after.seconds()));
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        self.1.lock().unwrap()
     }
 
     fn answered(&self, _: &Key, _: LaneReport) {}

@@ -292,6 +292,13 @@ fn a_wrong_password_is_sent_once_whatever_happens() {
     assert_eq!(class, Some(FailureClass::NeedsPerson));
     scene.inner().credentials.as_mut().unwrap().resource_version = "2".into();
     scene.inner().password = "right".into();
+    let right = ("password".to_owned(), Secret::from("right"));
+    let changed = scene
+        .inner()
+        .credentials
+        .as_mut()
+        .map(|one| one.data.extend([right]));
+    assert!(changed.is_some());
     scene.run(at(200_010));
     assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));
 }
