@@ -41,6 +41,7 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod controller;
 pub mod decide;
 pub mod discovery;

@@ -13,6 +13,7 @@ use kube::Api;
 use kube::api::PostParams;
 use tokio::sync::Notify;
 
+use crate::command::Command;
 use crate::metrics::Metrics;
 use crate::server::{Beat, Readiness};
 
@@ -130,11 +131,12 @@ impl Lack {
 
     /// The command that tells whether it is still so.
     fn check(&self, user: &str) -> String {
-        let place = match &self.scope {
-            Some(namespace) => format!("-n {namespace}"),
-            None => "--all-namespaces".to_owned(),
+        let command = Command::kubectl(&["auth", "can-i"]).split(&self.words());
+        let command = match &self.scope {
+            Some(namespace) => command.namespace(namespace),
+            None => command.fixed(&["--all-namespaces"]),
         };
-        format!("kubectl auth can-i {} {place} --as={user}", self.words())
+        command.pair("--as", user).to_string()
     }
 
     /// What grants it.

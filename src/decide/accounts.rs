@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::command::Command;
 use crate::oauth::error::FailureClass;
 use crate::oauth::{ClientAuthentication, Grant, ServiceAccountToken, TokenSource};
 
@@ -69,7 +70,12 @@ fn not_lent(seen: &Observed, spec: &Validated, token: &ServiceAccountToken) -> O
                 ProblemKind::Stalled,
                 Reason::ServiceAccountTokenMissing,
                 format!(
-                    "A token of ServiceAccount {account} is made by a Kubernetes cluster, and here is none. Give one in a file that something else keeps fresh: --service-account-token-file {account}=PATH (kubectl create token {account} -n {namespace} --audience '{audience}' makes one)."
+                    "A token of ServiceAccount {account} is made by a Kubernetes cluster, and here is none. Give one in a file that something else keeps fresh: --service-account-token-file {account}=PATH ({} makes one).",
+                    Command::kubectl(&["create", "token"])
+                        .value(account)
+                        .namespace(namespace)
+                        .fixed(&["--audience"])
+                        .value(audience)
                 ),
             ));
         }
@@ -89,8 +95,9 @@ fn not_lent(seen: &Observed, spec: &Validated, token: &ServiceAccountToken) -> O
             ProblemKind::Waiting,
             Reason::ServiceAccountNotLent,
             format!(
-                "ServiceAccount {account} does not lend itself for the audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is looked at every minute. If it may be used so, run: kubectl annotate serviceaccount {account} -n {namespace} --overwrite oauthclient.dev/allowed-audiences='{}'",
-                with(audiences, audience)
+                "ServiceAccount {account} does not lend itself for the audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is looked at every minute. If it may be used so, run: {}",
+                annotate(account, namespace)
+                    .pair(ALLOWED_AUDIENCES_ANNOTATION, &with(audiences, audience))
             ),
         ));
     }
@@ -102,8 +109,8 @@ fn not_lent(seen: &Observed, spec: &Validated, token: &ServiceAccountToken) -> O
             ProblemKind::Waiting,
             Reason::HostNotAllowed,
             format!(
-                "Tokens of ServiceAccount {account} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. It is looked at every minute. If they may be sent there, run: kubectl annotate serviceaccount {account} -n {namespace} --overwrite oauthclient.dev/allowed-hosts='{}'",
-                with(hosts, host)
+                "Tokens of ServiceAccount {account} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. It is looked at every minute. If they may be sent there, run: {}",
+                annotate(account, namespace).pair(ALLOWED_HOSTS, &with(hosts, host))
             ),
         ));
     }
@@ -116,19 +123,28 @@ fn listed(list: &str, audience: &str) -> bool {
         .any(|one| !one.is_empty() && one == audience)
 }
 
-/// The list with one more entry, for a command; a list that could not stand in one is left out.
+/// The list with one more entry, for a command.
 fn with(list: Option<&String>, one: &str) -> String {
-    let plain = |c: char| c.is_ascii_graphic() && c != '\'' || c == ' ';
     match list.map(|list| list.trim()).filter(|list| !list.is_empty()) {
-        Some(list) if list.chars().all(plain) => format!("{list},{one}"),
+        Some(list) => format!("{list},{one}"),
         _ => one.to_owned(),
     }
+}
+
+fn annotate(account: &str, namespace: &str) -> Command {
+    Command::kubectl(&["annotate", "serviceaccount"])
+        .value(account)
+        .namespace(namespace)
+        .fixed(&["--overwrite"])
 }
 
 /// What the operator may not do, and what gives it the right.
 fn forbidden_message(namespace: &str) -> String {
     format!(
-        "The operator may not read ServiceAccounts and make tokens of them in namespace {namespace}: that right is an addition to its usual ones. Whoever runs it applies deploy/service-account-tokens (everywhere), or for this namespace alone runs: kubectl apply -n {namespace} -k deploy/service-account-tokens/namespaced"
+        "The operator may not read ServiceAccounts and make tokens of them in namespace {namespace}: that right is an addition to its usual ones. Whoever runs it applies deploy/service-account-tokens (everywhere), or for this namespace alone runs: {}",
+        Command::kubectl(&["apply"])
+            .namespace(namespace)
+            .fixed(&["-k", "deploy/service-account-tokens/namespaced"])
     )
 }
 

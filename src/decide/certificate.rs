@@ -2,6 +2,7 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::{ClientCertificate, Validated};
+use crate::command::Command;
 use crate::engine::Wants;
 use crate::time::Time;
 
@@ -106,12 +107,18 @@ fn waiting(reason: Reason, message: String) -> Problem {
     }
 }
 
+/// The command that tells how cert-manager's certificates are.
+pub(super) fn describe_certificate(namespace: &str) -> Command {
+    Command::kubectl(&["describe", "certificate"]).namespace(namespace)
+}
+
 fn missing(seen: &Observed, named: &ClientCertificate) -> Problem {
     let (namespace, name) = (&seen.resource.namespace, &named.secret);
     waiting(
         Reason::CredentialsNotFound,
         format!(
-            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true; it is picked up at once. If cert-manager is to make it: kubectl describe certificate -n {namespace}"
+            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true; it is picked up at once. If cert-manager is to make it: {}",
+            describe_certificate(namespace)
         ),
     )
 }
@@ -125,8 +132,11 @@ fn unusable(seen: &Observed, named: &ClientCertificate, problem: &CertificatePro
     waiting(
         reason,
         format!(
-            "The client certificate in Secret {name} in namespace {namespace} cannot be shown: {}. Nothing is sent without it; a change is picked up at once. See which keys it has: kubectl describe secret {name} -n {namespace}",
-            problem.message
+            "The client certificate in Secret {name} in namespace {namespace} cannot be shown: {}. Nothing is sent without it; a change is picked up at once. See which keys it has: {}",
+            problem.message,
+            Command::kubectl(&["describe", "secret"])
+                .value(name)
+                .namespace(namespace)
         ),
     )
 }
@@ -136,8 +146,9 @@ fn expired(seen: &Observed, named: &ClientCertificate, facts: &CertificateFacts)
     waiting(
         Reason::ClientCertificateExpired,
         format!(
-            "The client certificate in Secret {name} in namespace {namespace} expired at {}: the provider would refuse it, so nothing is sent. Renew it; a new one is picked up at once. If cert-manager makes it: kubectl describe certificate -n {namespace}",
-            facts.not_after
+            "The client certificate in Secret {name} in namespace {namespace} expired at {}: the provider would refuse it, so nothing is sent. Renew it; a new one is picked up at once. If cert-manager makes it: {}",
+            facts.not_after,
+            describe_certificate(namespace)
         ),
     )
 }

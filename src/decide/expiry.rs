@@ -2,9 +2,10 @@
 
 use crate::api::ExpiryStatus;
 use crate::api::conditions::Reason;
+use crate::command::Command;
 use crate::time::{Span, Time};
 
-use super::certificate::CertificateFacts;
+use super::certificate::{CertificateFacts, describe_certificate};
 use super::observed::{Observed, SecretSeen};
 
 /// Annotation of a credentials Secret: when its client secret ends at the provider, as a date or a time.
@@ -138,19 +139,20 @@ impl Expiries {
     }
 
     fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
-        let (secret, namespace) = (&expiry.secret, &self.namespace);
+        let secret = &expiry.secret;
+        let describe = describe_certificate(&self.namespace);
         match expiry.standing(now) {
             Standing::Valid | Standing::Unknown => None,
             Standing::Soon(at) => Some((
                 Reason::ClientCertificateExpiresSoon,
                 format!(
-                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on (if cert-manager makes it: kubectl describe certificate -n {namespace})."
+                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on (if cert-manager makes it: {describe})."
                 ),
             )),
             Standing::Over(at) => Some((
                 Reason::ClientCertificateExpired,
                 format!(
-                    "The client certificate in Secret {secret} expired at {at}: renew it there (if cert-manager makes it: kubectl describe certificate -n {namespace})."
+                    "The client certificate in Secret {secret} expired at {at}: renew it there (if cert-manager makes it: {describe})."
                 ),
             )),
         }
@@ -158,27 +160,29 @@ impl Expiries {
 
     fn of_secret(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
         let (secret, namespace) = (&expiry.secret, &self.namespace);
-        let annotate = format!(
-            "kubectl annotate secret {secret} -n {namespace} --overwrite {CLIENT_SECRET_EXPIRES}="
-        );
+        let annotate = Command::kubectl(&["annotate", "secret"])
+            .value(secret)
+            .namespace(namespace)
+            .fixed(&["--overwrite"])
+            .pair(CLIENT_SECRET_EXPIRES, "DATE");
         match expiry.standing(now) {
             Standing::Valid => None,
             Standing::Soon(at) => Some((
                 Reason::ClientSecretExpiresSoon,
                 format!(
-                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate}DATE)."
+                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate})."
                 ),
             )),
             Standing::Over(at) => Some((
                 Reason::ClientSecretExpired,
                 format!(
-                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate}DATE)."
+                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate})."
                 ),
             )),
             Standing::Unknown => Some((
                 Reason::ClientSecretExpiryUnknown,
                 format!(
-                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so nobody is warned before the client secret ends ({annotate}DATE)."
+                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so nobody is warned before the client secret ends ({annotate})."
                 ),
             )),
         }

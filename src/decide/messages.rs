@@ -5,11 +5,40 @@ use url::Url;
 use crate::api::SpecProblem;
 use crate::api::conditions::Reason;
 use crate::api::validate::{ConfigMapKey, Validated};
+use crate::command::Command;
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
 
 use super::observed::{Observed, SecretSeen};
 use super::situation::{Problem, ProblemKind};
+use super::state::{ADOPT, ALLOWED_HOSTS};
+
+/// The command by which the owner of a Secret opts in.
+pub(super) fn opt_in(secret: &str, namespace: &str) -> Command {
+    Command::kubectl(&["label", "secret"])
+        .value(secret)
+        .namespace(namespace)
+        .fixed(&["oauthclient.dev/credentials=true"])
+}
+
+fn delete(secret: &str, namespace: &str) -> Command {
+    Command::kubectl(&["delete", "secret"])
+        .value(secret)
+        .namespace(namespace)
+}
+
+fn show(secret: &str, namespace: &str) -> Command {
+    Command::kubectl(&["get", "secret"])
+        .value(secret)
+        .namespace(namespace)
+        .fixed(&["-o", "yaml"])
+}
+
+fn login(resource: &str, namespace: &str) -> Command {
+    Command::kubectl(&["oauthclient", "login"])
+        .value(resource)
+        .namespace(namespace)
+}
 
 fn waiting(reason: Reason, message: String) -> Problem {
     Problem {
@@ -55,10 +84,11 @@ pub(super) fn invalid_spec(problems: &[SpecProblem]) -> Problem {
 }
 
 pub(super) fn barred(namespace: &str, right: &str) -> Problem {
+    let check = Command::can_i(right, namespace);
     stalled(
         Reason::PermissionMissing,
         format!(
-            "The operator lacks the right to {right} in namespace {namespace}: no token is asked for, and the Secret cannot be looked at. Whoever runs the operator: apply its roles (kubectl apply -k deploy/), then see kubectl auth can-i {right} -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+            "The operator lacks the right to {right} in namespace {namespace}: no token is asked for, and the Secret cannot be looked at. Whoever runs the operator: apply its roles (kubectl apply -k deploy/), then see {check}."
         ),
     )
 }
@@ -100,7 +130,8 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
     waiting(
         Reason::CredentialsNotLabelled,
         format!(
-            "Secret {name} has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret {name} -n {namespace} oauthclient.dev/credentials=true"
+            "Secret {name} has not opted in to be sent to a token endpoint. If it may be, run: {}",
+            opt_in(name, namespace)
         ),
     )
 }
@@ -108,10 +139,17 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
 pub(super) fn host_not_allowed(seen: &Observed, name: &str, field: &str, url: &Url) -> Problem {
     let namespace = &seen.resource.namespace;
     let host = url.host_str().unwrap_or_default();
+    let look = Command::kubectl(&["get", "secret"])
+        .value(name)
+        .namespace(namespace)
+        .fixed(&[
+            "-o",
+            "jsonpath={.metadata.annotations.oauthclient\\.dev/allowed-hosts}",
+        ]);
     waiting(
         Reason::HostNotAllowed,
         format!(
-            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct {field}, or look at the list (kubectl get secret {name} -n {namespace} -o jsonpath='{{.metadata.annotations.oauthclient\\.dev/allowed-hosts}}') and add the host to it with kubectl annotate --overwrite."
+            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct {field}, or look at the list ({look}) and add the host to it with kubectl annotate --overwrite."
         ),
     )
 }
@@ -122,7 +160,11 @@ pub(super) fn hosts_not_named(seen: &Observed, name: &str, url: &Url) -> Problem
     waiting(
         Reason::HostNotAllowed,
         format!(
-            "Secret {name} names no hosts that it may be sent to, and the operator runs with --require-allowed-hosts. Run: kubectl annotate secret {name} -n {namespace} oauthclient.dev/allowed-hosts={host}"
+            "Secret {name} names no hosts that it may be sent to, and the operator runs with --require-allowed-hosts. Run: {}",
+            Command::kubectl(&["annotate", "secret"])
+                .value(name)
+                .namespace(namespace)
+                .pair(ALLOWED_HOSTS, host)
         ),
     )
 }
@@ -207,10 +249,15 @@ pub(super) fn foreign(seen: &Observed, target: &SecretSeen, why: &str) -> Proble
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;
     let name = &target.name;
+    let hand_over = Command::kubectl(&["annotate", "secret"])
+        .value(name)
+        .namespace(namespace)
+        .fixed(&["--overwrite"])
+        .pair(ADOPT, resource);
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is left alone: {why}. Name another one in spec.tokenSecret.name, or hand it over (it then dies with this resource): kubectl annotate secret {name} -n {namespace} --overwrite oauthclient.dev/adopt={resource}. It is looked at again every minute."
+            "Secret {name} is left alone: {why}. Name another one in spec.tokenSecret.name, or hand it over (it then dies with this resource): {hand_over}. It is looked at again every minute."
         ),
     )
 }
@@ -221,7 +268,8 @@ pub(super) fn immutable(seen: &Observed, target: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name} has been made immutable, so its token cannot be replaced. Delete it, and it is written anew: kubectl delete secret {name} -n {namespace}"
+            "Secret {name} has been made immutable, so its token cannot be replaced. Delete it, and it is written anew: {}",
+            delete(name, namespace)
         ),
     )
 }
@@ -232,8 +280,10 @@ pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen)
     stalled(
         Reason::SecretTypeMismatch,
         format!(
-            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and a Secret's type cannot change. Delete it, and it is written anew: kubectl delete secret {name} -n {namespace}",
-            target.type_, spec.token_secret.type_
+            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and a Secret's type cannot change. Delete it, and it is written anew: {}",
+            target.type_,
+            spec.token_secret.type_,
+            delete(name, namespace)
         ),
     )
 }
@@ -244,7 +294,8 @@ pub(super) fn foreign_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. Look at it (kubectl get secret {name} -n {namespace} -o yaml) and delete or rename it, or give this resource another name. It is looked at again every minute."
+            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. Look at it ({}) and delete or rename it, or give this resource another name. It is looked at again every minute.",
+            show(name, namespace)
         ),
     )
 }
@@ -264,7 +315,8 @@ pub(super) fn immutable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name}, where the refresh token is kept, has been made immutable, so no new one could be stored and none is used. Copy it to an object of the same content that is not: kubectl get secret {name} -n {namespace} -o yaml"
+            "Secret {name}, where the refresh token is kept, has been made immutable, so no new one could be stored and none is used. Copy it to an object of the same content that is not: {}",
+            show(name, namespace)
         ),
     )
 }
@@ -275,7 +327,8 @@ pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::ReauthorizationRequired,
         format!(
-            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. Restore it, or delete it and log in anew: kubectl delete secret {name} -n {namespace}"
+            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. Restore it, or delete it and log in anew: {}",
+            delete(name, namespace)
         ),
     )
 }
@@ -292,7 +345,8 @@ pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
     stalled(
         Reason::ReauthorizationRequired,
         format!(
-            "{what} A new one is needed: run kubectl oauthclient login {resource} -n {namespace}, or put one under refresh_token into the credentials Secret. It is picked up at once."
+            "{what} A new one is needed: run {}, or put one under refresh_token into the credentials Secret. It is picked up at once.",
+            login(resource, namespace)
         ),
     )
 }
@@ -308,7 +362,8 @@ pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: boo
         "was sent, its answer was lost, and sending it once more did not help"
     };
     format!(
-        "The new refresh token under {key} in Secret {secret} {what}. It is not sent again before it, the spec or the client's credentials change; the refresh token that was used before goes on being used. Put another one there, or run kubectl oauthclient login {resource} -n {namespace}."
+        "The new refresh token under {key} in Secret {secret} {what}. It is not sent again before it, the spec or the client's credentials change; the refresh token that was used before goes on being used. Put another one there, or run {}.",
+        login(resource, namespace)
     )
 }
 
@@ -327,7 +382,8 @@ pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
     waiting(
         Reason::AwaitingLogin,
         format!(
-            "There is no refresh token yet. Run kubectl oauthclient login {resource} -n {namespace}{or_else}. It is picked up at once."
+            "There is no refresh token yet. Run {}{or_else}. It is picked up at once.",
+            login(resource, namespace)
         ),
     )
 }
@@ -337,7 +393,12 @@ pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
     stalled(
         Reason::Contested,
         format!(
-            "Secret {name} keeps being altered or deleted by someone else: it had to be written anew {repairs} times in a row, so the next repair waits. Find out who does it: kubectl get secret {name} --show-managed-fields -o jsonpath='{{.metadata.managedFields[*].manager}}'."
+            "Secret {name} keeps being altered or deleted by someone else: it had to be written anew {repairs} times in a row, so the next repair waits. Find out who does it: {}.",
+            Command::kubectl(&["get", "secret"]).value(name).fixed(&[
+                "--show-managed-fields",
+                "-o",
+                "jsonpath={.metadata.managedFields[*].manager}"
+            ])
         ),
     )
 }

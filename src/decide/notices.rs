@@ -2,6 +2,7 @@
 
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{ConditionType, Reason};
+use crate::command::printable;
 use crate::time::Time;
 
 use super::expiry::Which;
@@ -42,7 +43,7 @@ pub(super) fn notices(
             notices.push(Notice {
                 kind,
                 reason,
-                message: message.to_owned(),
+                message: printable(message).into_owned(),
             });
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::command::Command;
 use crate::oauth::{Grant, PublishedToken, TokenSource, TokensInHand};
 use crate::time::Time;
 
@@ -92,10 +93,14 @@ fn not_usable(
         return Some(no_token(name, namespace, "has no token yet"));
     };
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
+        let lend = Command::kubectl(&["patch", "oauthclients.oauthclient.dev"])
+            .value(name)
+            .namespace(namespace)
+            .fixed(&["--type=merge", "-p", LEND]);
         return Some(waiting(
             Reason::ReferenceNotLent,
             format!(
-                "OAuthClient {name} has not lent its token to be sent to a token endpoint. If it may be, run: kubectl patch oauthclients.oauthclient.dev {name} -n {namespace} --type=merge -p '{{\"spec\":{{\"tokenSecret\":{{\"labels\":{{\"oauthclient.dev/credentials\":\"true\"}}}}}}}}'"
+                "OAuthClient {name} has not lent its token to be sent to a token endpoint. If it may be, run: {lend}"
             ),
         ));
     }
@@ -154,7 +159,8 @@ fn host_not_allowed(
     Some(waiting(
         Reason::HostNotAllowed,
         format!(
-            "OAuthClient {name} {what}. If it may be sent there, add {host} to the annotation oauthclient.dev/allowed-hosts in its spec.tokenSecret.annotations: kubectl edit oauthclients.oauthclient.dev {name} -n {namespace}"
+            "OAuthClient {name} {what}. If it may be sent there, add {host} to the annotation oauthclient.dev/allowed-hosts in its spec.tokenSecret.annotations: {}",
+            client_command("edit", name, namespace)
         ),
     ))
 }
@@ -163,9 +169,19 @@ fn no_token(name: &str, namespace: &str, what: &str) -> Problem {
     waiting(
         Reason::ReferenceNotReady,
         format!(
-            "OAuthClient {name}, whose token is to be exchanged (spec.grant.tokenExchange), {what}. It goes on here as soon as there is a valid one. To see why there is none, run: kubectl describe oauthclients.oauthclient.dev {name} -n {namespace}"
+            "OAuthClient {name}, whose token is to be exchanged (spec.grant.tokenExchange), {what}. It goes on here as soon as there is a valid one. To see why there is none, run: {}",
+            client_command("describe", name, namespace)
         ),
     )
+}
+
+/// What makes an `OAuthClient` lend its token.
+const LEND: &str = r#"{"spec":{"tokenSecret":{"labels":{"oauthclient.dev/credentials":"true"}}}}"#;
+
+fn client_command(verb: &'static str, name: &str, namespace: &str) -> Command {
+    Command::kubectl(&[verb, "oauthclients.oauthclient.dev"])
+        .value(name)
+        .namespace(namespace)
 }
 
 fn cycle(way: &[String]) -> Problem {

@@ -75,7 +75,7 @@ fn around(message: &str, at: usize) -> (&str, &str, &str) {
     let before = message.get(..at).unwrap_or_default();
     let start = before.rfind(". ").map_or(0, |dot| dot + 2);
     let rest = message.get(at..).unwrap_or_default();
-    let end = rest.find(". ").map_or(message.len(), |dot| at + dot + 2);
+    let end = sentence_end(rest).map_or(message.len(), |dot| at + dot + 2);
     let part = |range| message.get(range).unwrap_or_default();
     (
         part(0..start),
@@ -84,12 +84,32 @@ fn around(message: &str, at: usize) -> (&str, &str, &str) {
     )
 }
 
+/// Where a sentence with a command ends: at a full stop outside of the command's quotes.
+fn sentence_end(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        let was_escaped = std::mem::replace(&mut escaped, false);
+        match (quote, c) {
+            _ if was_escaped => {}
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, '.') if text.get(at..).is_some_and(|rest| rest.starts_with(". ")) => {
+                return Some(at);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The plugin logs in for files as well: it is told where they are.
 fn login(message: &str, at: usize) -> String {
     let (before, command) = message.split_at(at);
-    let end = [", ", ". "]
-        .iter()
-        .filter_map(|mark| command.find(mark))
+    let end = [command.find(", "), sentence_end(command)]
+        .into_iter()
+        .flatten()
         .min();
     let end = end.unwrap_or(command.trim_end_matches('.').len());
     let (command, after) = command.split_at(end);

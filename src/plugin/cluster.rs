@@ -1,5 +1,6 @@
 //! The Kubernetes API with the person's own rights, and what to say when it refuses.
 
+use crate::command::Command;
 use std::future::Future;
 use std::time::Duration;
 
@@ -175,7 +176,17 @@ impl Cluster {
             ),
             401 => "the Kubernetes API does not know who you are: log in to the cluster again, then run the command again".to_owned(),
             403 => format!(
-                "you may not {verb} {resource} in namespace {place}. Somebody who administers it can allow it: kubectl create role oauthclient-{verb} -n {place} --verb={verb} --resource={resource} && kubectl create rolebinding oauthclient-{verb} -n {place} --role=oauthclient-{verb} --user=YOU. What the API server has against it: {}",
+                "you may not {verb} {resource} in namespace {place}. Somebody who administers it can allow it: {} && {}. What the API server has against it: {}",
+                Command::kubectl(&["create", "role"])
+                    .value(&format!("oauthclient-{verb}"))
+                    .namespace(place)
+                    .pair("--verb", verb)
+                    .pair("--resource", resource),
+                Command::kubectl(&["create", "rolebinding"])
+                    .value(&format!("oauthclient-{verb}"))
+                    .namespace(place)
+                    .pair("--role", &format!("oauthclient-{verb}"))
+                    .pair("--user", "YOU"),
                 // For reads it repeats names alone; of a write a webhook could repeat the content.
                 if verb == "get" || verb == "list" { status.reason.as_str() } else { "Forbidden (no such right, a quota, or an admission rule)" },
             ),

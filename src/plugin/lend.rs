@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::Problem;
 use super::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::api::CREDENTIALS_LABEL;
+use crate::command::Command;
 use crate::secret::Secret;
 
 /// The label on Secrets that a login made; its value is `true`. Only such a Secret is replaced by a login.
@@ -41,6 +42,12 @@ pub(super) struct Lent {
     pub(super) over: Over,
 }
 
+fn label(secret: &str, namespace: &str) -> Command {
+    Command::kubectl(&["label", "secret"])
+        .value(secret)
+        .namespace(namespace)
+}
+
 /// Which Secret of the same name may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
@@ -67,11 +74,13 @@ impl Lent {
         match self.over {
             Over::Login if has(LOGIN_LABEL) => Ok(()),
             Over::Login => Err(Problem::new(format!(
-                "Secret {namespace}/{name} exists and was not made by a login, so it is left alone. Rename or delete it; if a login may replace it: kubectl label secret {name} -n {namespace} {LOGIN_LABEL}=true"
+                "Secret {namespace}/{name} exists and was not made by a login, so it is left alone. Rename or delete it; if a login may replace it: {}",
+                label(name, namespace).pair(LOGIN_LABEL, "true")
             ))),
             Over::Credentials if has(CREDENTIALS_LABEL) => Ok(()),
             Over::Credentials => Err(Problem::new(format!(
-                "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is left alone. If it may be changed and lent to the operator: kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+                "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is left alone. If it may be changed and lent to the operator: {}",
+                label(name, namespace).pair(CREDENTIALS_LABEL, "true")
             ))),
             Over::Nothing => Err(Problem::new(format!(
                 "Secret {namespace}/{name} exists already. Give --replace to change it"

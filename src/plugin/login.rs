@@ -21,6 +21,7 @@ use super::say::{self, Storing};
 use super::target::Target;
 use super::{Problem, lend};
 use crate::clock::Clock;
+use crate::command::Command;
 use crate::oauth::Document;
 use crate::oauth::login::refresh_token;
 use crate::secret::Secret;
@@ -90,7 +91,10 @@ fn tell(target: &Target, done: &store::Kept) {
         say::line("Next: oauthclient-operator local picks it up within about a second.");
     } else {
         say::line(&format!(
-            "Next: kubectl oauthclient status {name} -n {namespace}"
+            "Next: {}",
+            Command::kubectl(&["oauthclient", "status"])
+                .value(name)
+                .namespace(namespace)
         ));
     }
 }

@@ -14,6 +14,7 @@ use super::{NOT_READY, Problem, say};
 use crate::api::REFRESH_ANNOTATION;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
+use crate::command::Command;
 use crate::time::Time;
 
 /// How often it is looked at.
@@ -28,7 +29,11 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let place = &cluster.namespace;
     if before.spec.suspend {
         return Err(Problem::new(format!(
-            "{place}/{name} is suspended, so no token is asked for. To go on: kubectl patch oac {name} -n {place} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
+            "{place}/{name} is suspended, so no token is asked for. To go on: {}",
+            Command::kubectl(&["patch", "oac"])
+                .value(name)
+                .namespace(place)
+                .fixed(&["--type", "merge", "-p", r#"{"spec":{"suspend":false}}"#])
         )));
     }
     let asked_at = clock.now();
@@ -48,7 +53,10 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
         .await?;
     if !args.wait {
         say::line(&format!(
-            "Asked for a new token for {place}/{name}. To see what comes of it: kubectl oauthclient status {name} -n {place}"
+            "Asked for a new token for {place}/{name}. To see what comes of it: {}",
+            Command::kubectl(&["oauthclient", "status"])
+                .value(name)
+                .namespace(place)
         ));
         return Ok(0);
     }

@@ -9,6 +9,7 @@ use super::Problem;
 use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 use crate::api::spec::{Login, OAuthClient};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
+use crate::command::Command;
 use crate::decide::host_allowed;
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
@@ -115,7 +116,12 @@ impl Target {
         let data = match &spec.credentials_secret {
             Some(secret) => {
                 let how = format!(
-                    "spec.credentials.secretName): kubectl oauthclient credentials create {secret} -n {namespace} --client-id ID --for {name}"
+                    "spec.credentials.secretName): {}",
+                    Command::kubectl(&["oauthclient", "credentials", "create"])
+                        .value(secret)
+                        .namespace(&namespace)
+                        .fixed(&["--client-id", "ID", "--for"])
+                        .value(&name)
                 );
                 lent(named.credentials, secret, &how)?
             }
@@ -178,9 +184,13 @@ impl Target {
         let refuses = |(_, hosts): &&(String, String)| !host_allowed(hosts, url);
         match self.allowed_hosts.iter().find(refuses) {
             Some((secret, _)) => Err(Problem::new(format!(
-                "Secret {secret} may not be sent to {0}: its annotation {ALLOWED_HOSTS_ANNOTATION} names other hosts. If it may be: kubectl annotate secret {secret} -n {1} --overwrite {ALLOWED_HOSTS_ANNOTATION}={0}",
+                "Secret {secret} may not be sent to {0}: its annotation {ALLOWED_HOSTS_ANNOTATION} names other hosts. If it may be: {1}",
                 host_of(url),
-                self.namespace
+                Command::kubectl(&["annotate", "secret"])
+                    .value(secret)
+                    .namespace(&self.namespace)
+                    .fixed(&["--overwrite"])
+                    .pair(ALLOWED_HOSTS_ANNOTATION, &host_of(url))
             ))),
             None => Ok(()),
         }
@@ -217,8 +227,9 @@ pub(super) async fn resource(cluster: &Cluster, name: &str) -> Result<OAuthClien
     let found = cluster.get::<OAuthClient>(CLIENTS, name).await?;
     found.ok_or_else(|| {
         Problem::new(format!(
-            "there is no OAuthClient {name} in namespace {0}: kubectl get oac -n {0} lists those there are",
-            cluster.namespace
+            "there is no OAuthClient {name} in namespace {}: {} lists those there are",
+            cluster.namespace,
+            Command::kubectl(&["get", "oac"]).namespace(&cluster.namespace)
         ))
     })
 }
@@ -246,7 +257,11 @@ fn opted_in(
     })?;
     if lender.labels.get(CREDENTIALS_LABEL).map(String::as_str) != Some("true") {
         return Err(Problem::new(format!(
-            "Secret {secret} has not opted in to be sent to a provider. If it may be: kubectl label secret {secret} -n {namespace} {CREDENTIALS_LABEL}=true"
+            "Secret {secret} has not opted in to be sent to a provider. If it may be: {}",
+            Command::kubectl(&["label", "secret"])
+                .value(secret)
+                .namespace(namespace)
+                .pair(CREDENTIALS_LABEL, "true")
         )));
     }
     Ok(lender)

@@ -2,6 +2,7 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::command::Command;
 use crate::decide::{
     Observed, Ownership, Problem, ProblemKind, SecretSeen, SecretWrite, Situation, ownership,
     report, rewrite, standing,
@@ -203,7 +204,8 @@ pub(super) fn hindered(
             ProblemKind::Stalled,
             Reason::PermissionMissing,
             format!(
-                "The operator may not write Secret {name} in namespace {namespace} ({why}). Check its Role: kubectl auth can-i patch secrets -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+                "The operator may not write Secret {name} in namespace {namespace} ({why}). Check its Role: {}.",
+                Command::can_i("patch secrets", namespace)
             ),
             Span::from_seconds(30),
         ),
@@ -211,7 +213,8 @@ pub(super) fn hindered(
             ProblemKind::Stalled,
             Reason::WriteRefused,
             format!(
-                "Secret {name} in namespace {namespace} could not be written: {why}. See kubectl describe resourcequota -n {namespace} and the admission webhooks of the cluster."
+                "Secret {name} in namespace {namespace} could not be written: {why}. See {} and the admission webhooks of the cluster.",
+                Command::kubectl(&["describe", "resourcequota"]).namespace(namespace)
             ),
             Span::from_seconds(30),
         ),

@@ -5,6 +5,7 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::command::Command;
 use crate::decide::{
     ACCESS_TOKEN, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking,
     Situation, another_secret, living_tokens, revoked, revoking, token_hash,
@@ -84,7 +85,8 @@ impl<W: World> Walker<'_, W> {
             kind: ProblemKind::Stalled,
             reason: Reason::PermissionMissing,
             message: format!(
-                "The operator may not put the finalizer of spec.revocation.onDeletion on this resource, or take it off ({why}). Check its Role: kubectl auth can-i patch oauthclients.oauthclient.dev -n {namespace} --as system:serviceaccount:oauthclient-system:oauthclient-operator."
+                "The operator may not put the finalizer of spec.revocation.onDeletion on this resource, or take it off ({why}). Check its Role: {}.",
+                Command::can_i("patch oauthclients.oauthclient.dev", namespace)
             ),
         };
         let situation = Situation {

@@ -14,6 +14,7 @@ use super::redirect::RedirectUri;
 use super::send::refused;
 use super::store::Kept;
 use super::{Consent, browser, consent};
+use crate::command::Command;
 use crate::oauth::login::redirect::{Expected, Redirect, read};
 use crate::oauth::login::{AUTHORIZATION_CODE, AuthorizationRequest, Proof, check_id_token};
 use crate::oauth::response;
@@ -200,8 +201,10 @@ pub(super) fn done(target: &Target, kept: &Kept) -> Page {
             .to_owned()
     } else {
         format!(
-            "You can close this window. In the terminal, `kubectl oauthclient status {name} -n {}` shows when the first token is there.",
-            target.namespace
+            "You can close this window. In the terminal, `{}` shows when the first token is there.",
+            Command::kubectl(&["oauthclient", "status"])
+                .value(name)
+                .namespace(&target.namespace)
         )
     };
     Page::new(Kind::Done, "You are logged in", &[&stored, &next])

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Moment;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, ExpiryStatus, OAuthClientStatus};
+use crate::command::Command;
 use crate::decide::login_name;
 use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
@@ -192,10 +193,9 @@ impl RefreshToken {
     }
 
     fn line(&self, names: &Names, moment: Moment) -> String {
-        let login = format!(
-            "kubectl oauthclient login {} -n {}",
-            names.name, names.namespace
-        );
+        let login = Command::kubectl(&["oauthclient", "login"])
+            .value(&names.name)
+            .namespace(&names.namespace);
         let from = match (self.source, &names.credentials) {
             (Some(Source::LoginSecret), _) => "from the login".to_owned(),
             (Some(Source::CredentialsSecret), Some(secret)) => {
@@ -239,8 +239,11 @@ impl Login {
         }
         if !self.lent {
             line += &format!(
-                "; not used, since it has not opted in. If it may be: kubectl label secret {} -n {} {CREDENTIALS_LABEL}=true",
-                self.secret, names.namespace
+                "; not used, since it has not opted in. If it may be: {}",
+                Command::kubectl(&["label", "secret"])
+                    .value(&self.secret)
+                    .namespace(&names.namespace)
+                    .pair(CREDENTIALS_LABEL, "true")
             );
         }
         line
