@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Map, Value, json};
@@ -10,7 +12,7 @@ use super::behaviour::{Encoding, Shape, TimeField, TimeOf, TimeUnit, Written};
 use super::check::{Checked, Refused};
 use super::ledger::Handout;
 use super::span::{later, seconds};
-use super::wire::reason;
+use super::wire::{Incoming, reason};
 
 /// An answer before it is bytes.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +129,25 @@ pub(crate) fn document(
         json!(handout.token.token),
     );
     document
+}
+
+/// All that a request sent, as careless servers repeat it.
+pub(crate) fn echo(incoming: &Incoming, request: &Checked) -> Value {
+    let authorization = incoming.header("authorization").unwrap_or_default();
+    let basic = authorization.strip_prefix("Basic ").unwrap_or_default();
+    let basic = STANDARD.decode(basic).unwrap_or_default();
+    let parameters: Map<String, Value> = request
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    json!({
+        "target": incoming.target,
+        "authorization": authorization,
+        "basic": String::from_utf8_lossy(&basic),
+        "body": String::from_utf8_lossy(&incoming.body),
+        "parameters": parameters,
+    })
 }
 
 /// A document as an answer of this shape.

@@ -167,6 +167,9 @@ pub struct Shape {
     pub times: Vec<TimeField>,
     /// Parameters of the request that the answer repeats, such as `scope` or `resource`.
     pub echo: Vec<String>,
+    /// The answer repeats the whole request in the object `echo`: its `body`, `target` and `authorization`, that in plain
+    /// text as `basic`, and its `parameters`.
+    pub echo_request: bool,
     /// Further fields, as they are.
     pub extra: Map<String, Value>,
     /// Further headers.
@@ -188,6 +191,7 @@ impl Default for Shape {
             token_type: Some("Bearer".to_owned()),
             times: vec![TimeField::expires_in(Written::Number)],
             echo: Vec::new(),
+            echo_request: false,
             extra: Map::new(),
             headers: Vec::new(),
             chunked: false,

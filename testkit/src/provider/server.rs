@@ -229,8 +229,11 @@ impl Open {
         };
         let token = handout.token.token.clone();
         let shape = &behaviour.shape;
-        let document =
+        let mut document =
             answer::document(shape, &handout, &checked, behaviour.clock_skew_seconds, now);
+        if shape.echo_request {
+            answer::put(&mut document, "/echo", answer::echo(incoming, &checked));
+        }
         let answer = match fault {
             None => answer::success(shape, &document, &token, accepts_gzip(incoming)),
             Some(fault) => play::spoil(fault, shape, document, &token),
