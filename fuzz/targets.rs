@@ -49,6 +49,7 @@ pub(crate) fn response(body: &[u8]) {
         content_type: content_type.map(str::to_owned),
         retry_after: None,
         body: Secret::new(body),
+        sent: Default::default(),
     };
     if let Ok(token) = response::decode(&ResponseShape::default(), &answer, Time::from_seconds(0)) {
         let text = token.access_token.expose().unwrap_or_default();
@@ -73,8 +74,10 @@ pub(crate) fn template(source: &[u8]) {
         expires_at: Time::from_seconds(1_700_000_000),
         scope: None,
         response: &document,
-        client_id: Some(&user),
-        username: None,
+        credentials: &BTreeMap::from([("client_id".to_owned(), user)]),
+        refresh_token: None,
+        sent: &Default::default(),
+        echoes: false,
     });
     if let Ok(data) = rendered {
         assert!(data.values().map(Secret::len).sum::<usize>() <= 1 << 20);
@@ -114,6 +117,7 @@ pub(crate) fn discovery(content: &[u8]) {
         content_type: None,
         retry_after: None,
         body: Secret::new(body),
+        sent: Default::default(),
     };
     match discovery::decode(&issuer, &answer) {
         Ok(metadata) => {
@@ -194,6 +198,7 @@ pub(crate) fn login(content: &[u8]) {
         content_type: None,
         retry_after: None,
         body: Secret::new(content),
+        sent: Default::default(),
     };
     match kind % 3 {
         0 => {

@@ -5,6 +5,7 @@
 //! rendered is secret, so no error carries a value.
 
 mod check;
+mod memo;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use zeroize::Zeroizing;
 
 use crate::api::conditions::Reason;
-use crate::oauth::Document;
+use crate::oauth::disclosure::{Forms, Needle, forms};
+use crate::oauth::{Document, SecretKind, SentSecret, SentSecrets};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -38,10 +41,14 @@ pub struct Variables<'a> {
     pub scope: Option<&'a str>,
     /// `response`: the decoded answer.
     pub response: &'a Document,
-    /// `credentials.client_id`; undefined where the Secret has none.
-    pub client_id: Option<&'a Secret>,
-    /// `credentials.username`; undefined where the Secret has none.
-    pub username: Option<&'a Secret>,
+    /// `credentials`: the keys of the credentials Secret that its owner discloses; every other key is undefined.
+    pub credentials: &'a BTreeMap<String, Secret>,
+    /// The refresh token that `response` may hold.
+    pub refresh_token: Option<&'a Secret>,
+    /// The secrets of the request, none of which may be rendered.
+    pub sent: &'a SentSecrets,
+    /// Whether `response` lacks what repeated one of them.
+    pub echoes: bool,
 }
 
 /// A template that cannot work, found before any request.
@@ -86,6 +93,25 @@ impl RenderProblem {
         }
     }
 
+    fn repeats(key: &str, sent: &SentSecret) -> Self {
+        let what = match &sent.kind {
+            SecretKind::Key { name, .. } => {
+                format!("the value of key {name} of the credentials Secret")
+            }
+            SecretKind::Token => "a token".to_owned(),
+            SecretKind::Proof => "the proof of who the client is".to_owned(),
+        };
+        RenderProblem {
+            key: key.to_owned(),
+            message: format!(
+                "would publish {what}, which was sent in the request and comes back in the response. Use other fields of \
+                 the response in tokenSecret.data. If the value is no secret, the owner of the Secret names its key in the \
+                 annotation oauthclient.dev/disclosed-keys."
+            ),
+            too_large: false,
+        }
+    }
+
     fn too_large(key: &str, bytes: usize) -> Self {
         RenderProblem {
             key: key.to_owned(),
@@ -100,7 +126,9 @@ impl RenderProblem {
 
 impl fmt::Display for RenderProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.key.is_empty() && !self.too_large {
+        if self.key.is_empty() && !self.too_large {
+            write!(f, "The templates together {}", self.message)
+        } else if !self.too_large {
             write!(f, "The template of {} {}", self.key, self.message)
         } else {
             f.write_str(&self.message)
@@ -115,6 +143,8 @@ pub struct Templates {
     sources: BTreeMap<String, String>,
     /// The variables used, all templates together.
     used: BTreeSet<String>,
+    /// The keys of `credentials` that are used.
+    credentials: BTreeSet<String>,
 }
 
 impl Templates {
@@ -124,18 +154,21 @@ impl Templates {
     /// # Errors
     /// Every template that cannot work: bad syntax, unknown variables, unknown filters.
     pub fn parse(sources: &BTreeMap<String, String>) -> Result<Templates, Vec<TemplateProblem>> {
-        let environment = environment();
         let mut problems = Vec::new();
         let mut used = BTreeSet::new();
+        let mut credentials = BTreeSet::new();
         for (key, source) in sources {
-            match check::check(&environment, source) {
-                Ok(names) => used.extend(names),
+            match &*memo::checked(source) {
+                Ok(names) => {
+                    used.extend(names.variables.iter().cloned());
+                    credentials.extend(names.credentials.iter().cloned());
+                }
                 Err((line, message)) => {
                     let too_much = message == check::TOO_MUCH;
                     problems.push(TemplateProblem {
                         key: key.clone(),
-                        line,
-                        message,
+                        line: *line,
+                        message: message.clone(),
                     });
                     // One such is found out at some cost: the others wait until it is mended.
                     if too_much {
@@ -151,6 +184,7 @@ impl Templates {
             Ok(Templates {
                 sources: sources.clone(),
                 used,
+                credentials,
             })
         } else {
             Err(problems)
@@ -161,6 +195,11 @@ impl Templates {
     /// `credentials`.
     pub fn uses(&self, variable: &str) -> bool {
         self.used.contains(variable)
+    }
+
+    /// The keys of the credentials Secret that the templates use, in order.
+    pub fn credentials(&self) -> impl Iterator<Item = &str> {
+        self.credentials.iter().map(String::as_str)
     }
 
     /// Key and source of each template, in order; none for the default keys.
@@ -212,7 +251,7 @@ impl Templates {
             let text = environment
                 .template_from_str(source)
                 .and_then(|template| template.render(context.clone()))
-                .map_err(|error| render_problem(key, &error))?;
+                .map_err(|error| render_problem(key, &error, variables.echoes))?;
             bytes += text.len();
             // Not only at the end: each may be as large as its budget allows.
             if bytes > MAX_BYTES {
@@ -220,7 +259,43 @@ impl Templates {
             }
             rendered.insert(key.clone(), Secret::from(text));
         }
+        self.check_rendered(variables, &rendered)?;
         Ok(rendered)
+    }
+
+    /// Whether what was rendered repeats a secret of the request, each value by itself and all of them in a row: a template
+    /// may put together what stands apart in the response. What is known to whoever reads the rendered data anyway does not
+    /// count: the templates' own text, the tokens, what is disclosed.
+    fn check_rendered(
+        &self,
+        variables: &Variables<'_>,
+        rendered: &BTreeMap<String, Secret>,
+    ) -> Result<(), RenderProblem> {
+        if variables.sent.is_empty() {
+            return Ok(());
+        }
+        let finder = variables.sent.finder();
+        let tokens = [Some(variables.access_token), variables.refresh_token];
+        let known: Vec<Forms> = self
+            .sources
+            .values()
+            .map(String::as_str)
+            .chain(tokens.into_iter().flatten().filter_map(Secret::expose))
+            .chain(variables.credentials.values().filter_map(Secret::expose))
+            .map(forms)
+            .collect();
+        let is_known = |needle: &Needle| known.iter().any(|text| needle.is_in(text));
+        let row: Zeroizing<String> =
+            Zeroizing::new(rendered.values().filter_map(Secret::expose).collect());
+        let values = rendered
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str(), value.expose()?)));
+        for (key, text) in values.chain([("", row.as_str())]) {
+            if let Some(found) = finder.find_beside(text, is_known) {
+                return Err(RenderProblem::repeats(key, found));
+            }
+        }
+        Ok(())
     }
 
     fn context(&self, variables: &Variables<'_>) -> Value {
@@ -237,13 +312,11 @@ impl Templates {
         if self.uses("response") {
             map.insert("response", document(&variables.response.0));
         }
-        let credentials: BTreeMap<&str, Value> = [
-            ("client_id", variables.client_id),
-            ("username", variables.username),
-        ]
-        .into_iter()
-        .filter_map(|(name, secret)| Some((name, Value::from(secret?.expose()?))))
-        .collect();
+        let credentials: BTreeMap<&str, Value> = variables
+            .credentials
+            .iter()
+            .filter_map(|(name, secret)| Some((name.as_str(), Value::from(secret.expose()?))))
+            .collect();
         map.insert("credentials", Value::from(credentials));
         Value::from(map)
     }
@@ -308,9 +381,13 @@ fn tojson(value: &Value) -> Result<String, Error> {
 }
 
 /// An error of rendering, in words that hold nothing of the values: the engine's details may quote them.
-fn render_problem(key: &str, error: &Error) -> RenderProblem {
+fn render_problem(key: &str, error: &Error, echoes: bool) -> RenderProblem {
     let message = match error.kind() {
         ErrorKind::OutOfFuel => return RenderProblem::too_large(key, MAX_BYTES),
+        ErrorKind::UndefinedError if echoes => "uses a value that is not there. The response repeats secrets of the request, \
+             and such values are taken out of it: use another field of the response, or the filter default. If the value is no \
+             secret, the owner of the credentials Secret names its key in the annotation oauthclient.dev/disclosed-keys."
+            .to_owned(),
         ErrorKind::UndefinedError => "uses a value that this token does not have: give it one with the filter default, as in \
                                       {{ scope | default('') }}, or leave it out."
             .to_owned(),

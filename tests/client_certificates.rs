@@ -34,6 +34,7 @@ fn request(url: &str) -> HttpRequest {
             "application/x-www-form-urlencoded".into(),
         )],
         body: "grant_type=client_credentials&client_id=me&client_secret=s".into(),
+        secrets: Default::default(),
     }
 }
 

@@ -261,6 +261,7 @@ fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
                 content_type: None,
                 retry_after: None,
                 body: Secret::from(body.as_str()),
+                sent: Default::default(),
             };
             let (document, _) = peak(|| discovery::decode(&issuer, &answer));
             let mut most = document;
@@ -329,8 +330,10 @@ fn rendering_templates_takes_a_bounded_amount_whatever_they_do() {
             expires_at: at(0),
             scope: None,
             response: &document,
-            client_id: None,
-            username: None,
+            credentials: &BTreeMap::new(),
+            refresh_token: None,
+            sent: &Default::default(),
+            echoes: false,
         };
         let (most, done) = peak(|| match Templates::parse(&sources) {
             Ok(templates) => templates.render(&variables).is_ok(),

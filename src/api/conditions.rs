@@ -175,6 +175,9 @@ reasons! {
     CredentialsKeyInvalid Waiting
         "A key of the credentials Secret is empty or holds what cannot be sent, such as a line break or bytes that are not text."
         "Correct the value in the Secret. A line break at the end often comes from echo: use printf or kubectl create secret."
+    CredentialsKeyNotDisclosed Waiting
+        "A template in spec.tokenSecret.data uses a key of the credentials Secret that its owner does not disclose."
+        "Remove the key from the template. If you own the Secret and the key is no secret: kubectl annotate secret NAME oauthclient.dev/disclosed-keys=KEY"
     ClientCertificateInvalid Waiting
         "The Secret with the client certificate holds what cannot be shown: no certificate or private key in PEM, a key that belongs to another certificate, or one with a passphrase."
         "Put certificate and key that belong together into tls.crt and tls.key, the client's own certificate first."

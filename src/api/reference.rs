@@ -24,6 +24,7 @@ const METADATA: &str = "
 |---|---|---|
 | a credentials Secret | label `oauthclient.dev/credentials: \"true\"` | Its owner lends it: without it, it is not read. |
 | a credentials Secret | annotation `oauthclient.dev/allowed-hosts` | The hosts it may be sent to. |
+| a credentials Secret | annotation `oauthclient.dev/disclosed-keys` | The keys that are no secret, besides `client_id` and `username`: templates may use them. Separated by commas. |
 | a Secret that exists | annotation `oauthclient.dev/adopt: NAME` | Hands it over to the OAuthClient of that name. It is deleted together with it. |
 | an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value asks for one new token; `status.lastRefreshRequest` echoes it. |
 | a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` made it, and may replace it. |

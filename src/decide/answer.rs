@@ -6,7 +6,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::{FailureClass, Reached};
-use crate::oauth::{Client, Token, TokenError};
+use crate::oauth::{Client, Scope, Token, TokenError};
 use crate::schedule;
 use crate::secret::Secret;
 use crate::template;
@@ -14,6 +14,7 @@ use crate::time::{Span, Time};
 
 use super::attempt::FailedAttempt;
 use super::chain;
+use super::disclosed;
 use super::gate::{endpoint, look_at_ca};
 use super::observed::{Observed, SecretSeen};
 use super::rotation;
@@ -365,17 +366,20 @@ fn render(
     token: &Token,
     expires: Time,
 ) -> Result<BTreeMap<String, Secret>, template::RenderProblem> {
-    let credential = |key: &str| seen.credentials.as_ref()?.data.get(key);
-    let keys = &spec.client.keys;
-    let fixed = spec.client.client_id.as_deref().map(Secret::from);
     let document = chain::document(seen, spec, token);
+    let disclosed = disclosed::for_templates(seen, spec);
+    let refresh_token = seen.record().and_then(Result::ok);
+    let refresh_token = refresh_token.and_then(|record| record.refresh_token);
+    let refresh_token = refresh_token.filter(|token| disclosed::may_show(seen, token));
     spec.token_secret.templates.render(&template::Variables {
         access_token: &token.access_token,
-        token_type: &token.token_type,
+        token_type: token.token_type.as_str(),
         expires_at: expires,
-        scope: token.scope.as_deref(),
+        scope: token.scope.as_ref().map(Scope::as_str),
         response: &document,
-        client_id: fixed.as_ref().or_else(|| credential(&keys.client_id)),
-        username: credential(&keys.username),
+        credentials: &disclosed,
+        refresh_token: refresh_token.as_ref(),
+        sent: &token.sent,
+        echoes: token.echoes,
     })
 }

@@ -1,6 +1,7 @@
 //! What is told of a resource where the operator lacks the right to look at what belongs to it.
 
 use crate::engine::TokenFacts;
+use crate::oauth::Scope;
 use crate::schedule;
 use crate::time::Time;
 
@@ -18,7 +19,7 @@ pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time
         refresh: token.refresh,
         scope: scope
             .filter(|told| told.issued_time == token.issued.rfc3339())
-            .and_then(|told| told.scope.clone()),
+            .and_then(|told| Scope::parse(told.scope.as_deref()?)),
         valid: now < token.expires,
         too_short: schedule::is_too_short(token.expires.since(token.issued)),
         assumed: false,

@@ -138,8 +138,11 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
     if client.client_id.is_none() {
         keys.push(client.keys.client_id.clone());
     }
-    if spec.token_secret.templates.uses("credentials") {
-        keys.push(client.keys.username.clone());
+    for name in spec.token_secret.templates.credentials() {
+        keys.push(name.to_owned());
+        if name == "username" {
+            keys.push(client.keys.username.clone());
+        }
     }
     keys.sort();
     keys.dedup();

@@ -10,6 +10,7 @@ use super::accounts;
 use super::attempt::FailedAttempt;
 use super::certificate;
 use super::chain;
+use super::disclosed;
 use super::messages;
 use super::observed::{CaSeen, Observed, SecretSeen};
 use super::references;
@@ -50,6 +51,9 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         if let Some(problem) = problem {
             return Some((problem, waiting));
         }
+    }
+    if let Some(problem) = disclosed::not_disclosed(seen, spec) {
+        return Some((problem, waiting));
     }
     if let Some(found) = certificate::not_ready(seen, spec, now) {
         return Some(found);

@@ -10,6 +10,7 @@ mod barred;
 mod brake;
 mod certificate;
 mod chain;
+mod disclosed;
 mod expiry;
 mod facts;
 mod first;
@@ -42,6 +43,7 @@ pub use chain::{
     ChainMemory, ChainSeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,
     kept, kept_of_unusable, login_name, stands, state_name, store, stored, unanswered,
 };
+pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
 pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
 pub use facts::{
     credentials_facts, known_facts, lane, lane_of, lent_facts, nothing_lent, relevant_content,

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime}
 
 use crate::api::conditions::{ConditionType, Reason};
 use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
+use crate::command::printable;
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
@@ -110,7 +111,7 @@ impl Said {
             status: status.to_owned(),
             // Never a word that is not documented, whatever stood in a status.
             reason: known(&self.reason).as_str().to_owned(),
-            message: cut(self.message, LONGEST_MESSAGE),
+            message: cut(printable(&self.message).into_owned(), LONGEST_MESSAGE),
             observed_generation: Some(generation),
             last_transition_time: since,
         }
@@ -351,7 +352,10 @@ impl Told<'_> {
             issued_time: token.issued.rfc3339(),
             expiration_time: token.expires.rfc3339(),
             refresh_time: token.refresh.rfc3339(),
-            scope: token.scope.clone().map(|scope| cut(scope, LONGEST_SCOPE)),
+            scope: token
+                .scope
+                .as_ref()
+                .map(|scope| scope.shortened(LONGEST_SCOPE).as_str().to_owned()),
         })
     }
 }

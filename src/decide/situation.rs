@@ -2,6 +2,7 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::oauth::Scope;
 use crate::schedule;
 use crate::time::{Span, Time};
 
@@ -47,7 +48,7 @@ pub struct TokenView {
     /// When it is to be replaced.
     pub refresh: Time,
     /// The granted scope, where told.
-    pub scope: Option<String>,
+    pub scope: Option<Scope>,
     /// Whether it is valid now.
     pub valid: bool,
     /// Its life is shorter than mounted volumes need to follow.
@@ -114,7 +115,7 @@ pub(super) fn view(
     let before = seen.resource.status.token.as_ref();
     let same = before.filter(|token| token.issued_time == state.issued.rfc3339());
     let scope = same
-        .and_then(|token| token.scope.clone())
+        .and_then(|token| Scope::parse(token.scope.as_deref()?))
         .or_else(|| published_scope(seen, target, &state, spec?));
     Some(TokenView {
         issued: state.issued,
@@ -137,11 +138,11 @@ fn published_scope(
     target: &SecretSeen,
     state: &TokenState,
     spec: &Validated,
-) -> Option<String> {
+) -> Option<Scope> {
     let default_keys = spec.token_secret.templates.sources().next().is_none();
     let ours = state.managed.data.contains("scope") && state.inputs == seen.resource.inputs;
     let scope = target.data.get("scope").filter(|_| default_keys && ours)?;
-    scope.expose().map(str::to_owned)
+    Scope::parse(scope.expose()?)
 }
 
 /// All is well.

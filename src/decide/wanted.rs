@@ -11,7 +11,7 @@ use super::observed::Observed;
 use super::plan::{Action, Ask, Plan, sooner};
 use super::situation::{self, Problem, TokenView};
 use super::want::Because;
-use super::{LOOK_WHILE_WAITING, first, messages, rotation, secret_write};
+use super::{LOOK_WHILE_WAITING, disclosed, first, messages, rotation, secret_write};
 
 /// A token is wanted: whether it may be asked for now.
 pub(super) fn wanted(
@@ -55,7 +55,10 @@ pub(super) fn wanted(
     let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
     ingredients.tokens = seen.tokens(spec);
     let request = match oauth::request::build(&client, &credentials, &ingredients) {
-        Ok(request) => Some(request),
+        Ok(mut request) => {
+            disclosed::apply(seen, &mut request.secrets);
+            Some(request)
+        }
         // The credentials will do; where they go is asked for once the time has come.
         Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {

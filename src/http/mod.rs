@@ -36,7 +36,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use zeroize::Zeroizing;
 
 use crate::oauth::discovery::Caching;
-use crate::oauth::{HttpAnswer, HttpRequest, Method};
+use crate::oauth::{HttpAnswer, HttpRequest, Method, SentSecrets};
 use crate::secret::Secret;
 use address::AddressRules;
 use clients::Clients;
@@ -145,7 +145,10 @@ impl Sender {
     /// [`SendError`]; nothing of request or answer is in it.
     pub async fn send(&self, request: &HttpRequest, to: &Route) -> Result<HttpAnswer, SendError> {
         let (answer, _) = self.exchange(request, to).await?;
-        Ok(answer)
+        Ok(HttpAnswer {
+            sent: request.secrets.clone(),
+            ..answer
+        })
     }
 
     /// Reads a public document: a GET without any credential, once. Everything that holds for token requests holds for it,
@@ -163,6 +166,7 @@ impl Sender {
             url: url.as_str().into(),
             headers: vec![("accept".to_owned(), "application/json".into())],
             body: Secret::new(Vec::new()),
+            secrets: SentSecrets::default(),
         };
         self.exchange(&request, to).await
     }
@@ -299,6 +303,7 @@ async fn read(mut response: reqwest::Response) -> Result<(HttpAnswer, Caching), 
         content_type,
         retry_after,
         body: Secret::new(std::mem::take(&mut *body)),
+        sent: SentSecrets::default(),
     };
     Ok((answer, caching))
 }

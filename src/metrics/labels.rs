@@ -1,6 +1,7 @@
 //! The labels of the metrics: few values each, whatever the number of resources.
 
 use std::collections::HashSet;
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -127,6 +128,27 @@ impl WriteKind {
     }
 }
 
+/// The label of what is no host name: whoever writes a resource or a discovery document writes the host.
+const NO_NAME: &str = "invalid";
+
+/// Whether a host is a name of letters, digits and hyphens (RFC 5890 section 2.3.1), or an IP address.
+fn is_host_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    (name.len() <= 253 && name.split('.').all(is_label))
+        || in_brackets.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
 /// The hosts that have a label value of their own. They are never forgotten: a label that comes and goes with the
 /// traffic would break every rate.
 #[derive(Default)]
@@ -134,6 +156,7 @@ pub(super) struct HostLabels(Mutex<HashSet<Arc<str>>>);
 
 impl HostLabels {
     pub(super) fn label(&self, host: &str) -> Arc<str> {
+        let host = if is_host_name(host) { host } else { NO_NAME };
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = hosts.get(host) {
             return Arc::clone(known);
@@ -144,5 +167,41 @@ impl HostLabels {
         let label: Arc<str> = Arc::from(host);
         hosts.insert(Arc::clone(&label));
         label
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_host_name_or_says_that_there_is_none() {
+        let labels = HostLabels::default();
+        for host in [
+            "auth.example.com",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "xn--bcher-kva.example",
+            "a.example.",
+        ] {
+            assert_eq!(&*labels.label(host), host);
+        }
+        let long = "x".repeat(64);
+        for host in [
+            "",
+            "x'$(touch${ifs}pwned)",
+            "a b",
+            "-a.example",
+            "a..b",
+            "a_b.example",
+            "é.example",
+            "a\u{202e}",
+            "<b>",
+            &long,
+            "[x]",
+        ] {
+            assert_eq!(&*labels.label(host), NO_NAME, "{host:?}");
+        }
     }
 }

@@ -105,10 +105,10 @@ impl TokensInHand {
 /// When it is another type than the one asked for, or a refresh token that nobody asked for: that is no token for workloads.
 pub(super) fn check_issued_type(
     requested: Option<&str>,
-    answer: &Value,
+    issued: Option<&Value>,
     remarks: &mut Vec<&'static str>,
 ) -> Result<(), &'static str> {
-    match (answer.get("issued_token_type"), requested) {
+    match (issued, requested) {
         (None | Some(Value::Null), _) => {
             remarks.push(
                 "the answer does not tell the type of the token that was issued (issued_token_type)",

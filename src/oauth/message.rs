@@ -1,5 +1,6 @@
 //! A request and its answer as data.
 
+use super::disclosure::SentSecrets;
 use crate::secret::Secret;
 
 /// Where the parameters of a request go.
@@ -37,6 +38,8 @@ pub struct HttpRequest {
     pub headers: Vec<(String, Secret)>,
     /// The body; empty where there is none.
     pub body: Secret,
+    /// The secret values that went into it: what a response that repeats one is judged by.
+    pub secrets: SentSecrets,
 }
 
 /// What came back, before it is understood.
@@ -49,4 +52,6 @@ pub struct HttpAnswer {
     pub retry_after: Option<String>,
     /// The body, at most 1 MiB after decompression.
     pub body: Secret,
+    /// The secrets of the request that it answers.
+    pub sent: SentSecrets,
 }

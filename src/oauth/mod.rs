@@ -5,10 +5,12 @@
 
 pub mod assertion;
 mod client;
+pub mod disclosure;
 pub mod discovery;
 pub mod document;
 pub mod error;
 pub mod exchange;
+mod grammar;
 pub mod ingredients;
 pub mod jwt;
 pub mod login;
@@ -22,9 +24,11 @@ mod token;
 
 pub use assertion::{ClientAssertion, JwtBearer};
 pub use client::{BasicEncoding, Client, ClientAuthentication, Grant, Located};
+pub use disclosure::{SecretKind, SentSecret, SentSecrets};
 pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
 pub use exchange::{Exchange, PublishedToken, ServiceAccountToken, TokenInput, TokenSource};
+pub use grammar::{Scope, TokenType};
 pub use ingredients::{Chance, Ingredients, TokensInHand};
 pub use message::{Format, HttpAnswer, HttpRequest, Method};
 pub use parameter::{CredentialKeys, Credentials, Parameter, ParameterValue};

@@ -70,3 +70,14 @@ impl Default for CredentialKeys {
 /// The decoded content of a credentials Secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials(pub BTreeMap<String, Secret>);
+
+/// The value as it is sent: without its one trailing `\n` or `\r\n` if that is the only line break in it.
+pub fn single_line(value: &str) -> &str {
+    let line = value
+        .strip_suffix("\r\n")
+        .or_else(|| value.strip_suffix('\n'));
+    match line {
+        Some(line) if !line.contains(['\n', '\r']) => line,
+        _ => value,
+    }
+}

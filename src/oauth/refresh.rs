@@ -40,7 +40,7 @@ impl Refreshing {
 }
 
 /// Where a refresh token stands, unless the resource says otherwise.
-pub const POINTER: &str = "/refresh_token";
+pub const POINTER: &str = super::shape::REFRESH_TOKEN;
 
 /// What an answer says of refresh tokens.
 #[derive(Default)]
@@ -152,6 +152,7 @@ mod tests {
                 content_type: Some("application/json".into()),
                 retry_after: None,
                 body: Secret::from(body),
+                sent: Default::default(),
             };
             brought(&ResponseShape::default(), &answer)
                 .and_then(|next| Some(next.token?.expose()?.to_owned()))

@@ -19,8 +19,9 @@ mod write;
 
 use zeroize::Zeroizing;
 
+pub use super::parameter::single_line;
 pub use call::build_call;
-pub use credentials::{CredentialsProblem, required_keys, single_line};
+pub use credentials::{CredentialsProblem, required_keys};
 pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
 
 use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
@@ -52,7 +53,7 @@ pub fn build(
     ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
-    let reader = Reader(credentials);
+    let reader = Reader::new(credentials, &client.keys);
     let parameters = parameters(client, &reader, ingredients)?;
     let bearer = assertion::bearer(client, &reader, ingredients)?;
     let headers = headers(client, &reader, bearer)?;
@@ -79,6 +80,7 @@ pub fn build(
         url,
         headers,
         body,
+        secrets: reader.secrets(ingredients),
     })
 }
 
@@ -282,6 +284,7 @@ fn basic(
     };
     let mut value = Text::new("Basic ".to_owned());
     base64::engine::general_purpose::STANDARD.encode_string(pair.as_bytes(), &mut value);
+    reader.made(&value);
     Ok(Secret::from(value.as_str()))
 }
 

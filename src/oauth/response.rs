@@ -7,26 +7,28 @@
 //!   form. With the pointer `""` the whole body is the token, a JSON string or bare text.
 //! - The token is a string that is not empty and has no control characters; everything else about it is its own business.
 //! - Nothing of a body gets into an error or a remark.
+//! - What repeats a secret of the request is taken out before anything is read. Besides the two tokens, nothing is read that
+//!   repeats a token of the response, whichever pointer leads to it.
 
 mod expiry;
 mod retry_after;
 mod told;
+mod vetted;
 
 use serde_json::Value;
 
 use super::document;
 use super::exchange;
-use super::{Document, ErrorCode, HttpAnswer, IssuedType, ResponseShape, Token, TokenError};
+use super::{
+    Document, ErrorCode, HttpAnswer, IssuedType, ResponseShape, Scope, SentSecrets, Token,
+    TokenError, TokenType,
+};
 use crate::secret::Secret;
 use crate::time::Time;
+use vetted::{Told, Vetted};
 
 pub use expiry::MAX_LIFETIME;
 pub use retry_after::{MAX_RETRY_AFTER, http_date, retry_after};
-
-/// Longest token type that is taken: it goes into a header of every request of the workload.
-const MAX_TOKEN_TYPE: usize = 64;
-/// Longest scope that is taken, in bytes: it goes into the token Secret and the status.
-const MAX_SCOPE: usize = 8192;
 
 /// Understands an answer. `received` is when it came: `Retry-After` dates count from it, and absolute expiries are
 /// compared with it.
@@ -51,6 +53,8 @@ fn refusal(answer: &HttpAnswer, code: ErrorCode, received: Time) -> TokenError {
     let retry_after = answer
         .retry_after
         .as_deref()
+        // A server may repeat a number here as well.
+        .filter(|value| answer.sent.finder().find(value).is_none())
         .and_then(|value| retry_after(value, received));
     TokenError::Refused {
         status: answer.status,
@@ -62,7 +66,10 @@ fn refusal(answer: &HttpAnswer, code: ErrorCode, received: Time) -> TokenError {
 /// The code of an error answer; a body that cannot be read has none.
 fn error_code(shape: &ResponseShape, answer: &HttpAnswer) -> ErrorCode {
     match read(answer, false) {
-        Ok(value @ Value::Object(_)) => told::code(shape, &value),
+        Ok(value @ Value::Object(_)) => match Vetted::new(shape, value, &answer.sent) {
+            Ok(vetted) => told::code(shape, &vetted.told()),
+            Err(_) => ErrorCode::Unknown,
+        },
         _ => ErrorCode::Unknown,
     }
 }
@@ -74,22 +81,32 @@ fn granted(
 ) -> Result<Token, TokenError> {
     let bare = shape.access_token.as_deref() == Some("");
     let value = read(answer, bare).map_err(unusable)?;
-    if told::is_refusal(shape, &value) {
-        return Err(refusal(answer, told::code(shape, &value), received));
+    let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
+    let told = vetted.told();
+    if told::is_refusal(shape, &told) {
+        return Err(refusal(answer, told::code(shape, &told), received));
     }
-    match &value {
+    match vetted.value() {
         Value::Object(_) => {}
         Value::String(_) if bare => {}
         _ => return Err(unusable("its body is not a JSON object")),
     }
-    token(shape, value, received).map_err(unusable)
+    let token = token(shape, &vetted, &told, received).map_err(unusable)?;
+    drop(told);
+    Ok(Token {
+        sent: answer.sent.clone(),
+        document: Document(vetted.into_value()),
+        ..token
+    })
 }
 
 /// The document of an answer that is a success, whether its access token can be used or not.
 pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> {
     let is_success = matches!(answer.status, 200..=299);
     let value = read(answer, false).ok().filter(Value::is_object)?;
-    (is_success && !told::is_refusal(shape, &value)).then_some(Document(value))
+    let vetted = Vetted::new(shape, value, &answer.sent).ok()?;
+    let is_refusal = told::is_refusal(shape, &vetted.told());
+    (is_success && !is_refusal).then(|| Document(vetted.into_value()))
 }
 
 fn unusable(problem: &'static str) -> TokenError {
@@ -139,27 +156,59 @@ fn bare_text(text: &str, kind: &str) -> Value {
     }
 }
 
-fn token(shape: &ResponseShape, value: Value, received: Time) -> Result<Token, &'static str> {
+/// What people are told where a response repeats the request.
+const ECHOES: &str = "The response repeats a secret that was sent in the request; what repeats it was left out. Ask the \
+     provider not to, or, if it is none, name its key in the annotation oauthclient.dev/disclosed-keys of the credentials Secret.";
+/// What people are told of a scope that a pointer found in a field of another kind.
+const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is not called a scope (scope, scp, permissions, \
+     roles): it was left out.";
+
+/// `told` is the response as it may be read for anything but its tokens; document and secrets are for the caller to add.
+fn token(
+    shape: &ResponseShape,
+    vetted: &Vetted,
+    told: &Told<'_>,
+    received: Time,
+) -> Result<Token, &'static str> {
     let mut remarks = Vec::new();
     let access_token = access_token(
-        at(&value, shape.access_token.as_deref(), "/access_token"),
+        at(
+            vetted.value(),
+            shape.access_token.as_deref(),
+            "/access_token",
+        ),
         &mut remarks,
     )?;
-    let token_type = token_type(at(&value, shape.token_type.as_deref(), "/token_type"))?;
+    if vetted.echoes {
+        remarks.push(ECHOES);
+    }
+    let found = |pointer: Option<&str>, default: &str| {
+        told.at(pointer.unwrap_or(default))
+            .filter(|found| !found.is_null())
+    };
+    let token_type = token_type(found(shape.token_type.as_deref(), "/token_type"))?;
+    let issued = told.get("issued_token_type");
     match &shape.issued_type {
         IssuedType::Unsaid => {}
-        IssuedType::Any => exchange::check_issued_type(None, &value, &mut remarks)?,
+        IssuedType::Any => exchange::check_issued_type(None, issued, &mut remarks)?,
         IssuedType::Requested(wanted) => {
-            exchange::check_issued_type(Some(wanted), &value, &mut remarks)?;
+            exchange::check_issued_type(Some(wanted), issued, &mut remarks)?;
         }
     }
     if token_type == exchange::NOT_APPLICABLE {
         remarks.push(exchange::NOT_APPLICABLE_REMARK);
     }
-    let scope = scope(at(&value, shape.scope.as_deref(), "/scope"), &mut remarks);
+    let found = found(shape.scope.as_deref(), "/scope");
+    let scope = match shape.scope.as_deref() {
+        Some(pointer) if found.is_some() && !vetted::leads_to_a_scope(pointer) => {
+            remarks.push(NO_SCOPE);
+            None
+        }
+        _ => scope(found, &mut remarks),
+    };
     let lifetime = match &shape.expiry {
-        Some(shape) => expiry::configured(shape, &value, received, &mut remarks)?,
-        None => expiry::usual(&value, received, &mut remarks)?,
+        Some(shape) => expiry::configured(shape, told, received, &mut remarks)?,
+        None => expiry::usual(told, received, &mut remarks)?,
     };
     let lifetime = match lifetime {
         None if shape.jwt_expiry => told::expiry_of_jwt(&access_token)
@@ -167,14 +216,16 @@ fn token(shape: &ResponseShape, value: Value, received: Time) -> Result<Token, &
             .transpose()?,
         lifetime => lifetime,
     };
-    let refresh_in = expiry::refresh_in(value.get("refresh_in"), &mut remarks);
+    let refresh_in = expiry::refresh_in(told.get("refresh_in"), &mut remarks);
     Ok(Token {
         access_token,
         token_type,
         lifetime,
         refresh_in,
         scope,
-        document: Document(value),
+        sent: SentSecrets::default(),
+        echoes: vetted.echoes,
+        document: Document(Value::Null),
         remarks,
     })
 }
@@ -207,26 +258,20 @@ fn access_token(
     Ok(Secret::from(token.as_str()))
 }
 
-fn token_type(found: Option<&Value>) -> Result<String, &'static str> {
+fn token_type(found: Option<&Value>) -> Result<TokenType, &'static str> {
+    const NO_WORD: &str = "its token type is not a short word";
     match found {
-        None => Ok("Bearer".to_owned()),
-        Some(Value::String(kind)) if kind.is_empty() || kind.eq_ignore_ascii_case("bearer") => {
-            Ok("Bearer".to_owned())
-        }
+        None => Ok(TokenType::bearer()),
         Some(Value::String(kind)) if kind.eq_ignore_ascii_case(exchange::NOT_APPLICABLE) => {
-            Ok(exchange::NOT_APPLICABLE.to_owned())
+            TokenType::parse(exchange::NOT_APPLICABLE).ok_or(NO_WORD)
         }
-        Some(Value::String(kind))
-            if kind.len() <= MAX_TOKEN_TYPE && kind.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            Ok(kind.clone())
-        }
-        Some(_) => Err("its token type is not a short word"),
+        Some(Value::String(kind)) => TokenType::parse(kind).ok_or(NO_WORD),
+        Some(_) => Err(NO_WORD),
     }
 }
 
 /// The granted scope: a string, or a list of strings (Twitch and others) joined with spaces.
-fn scope(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<String> {
+fn scope(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<Scope> {
     let scope = match found? {
         Value::String(scope) => Some(scope.clone()),
         Value::Array(list) => list
@@ -236,15 +281,11 @@ fn scope(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<Strin
             .map(|names| names.join(" ")),
         _ => None,
     };
-    match scope {
-        Some(scope) if scope.len() <= MAX_SCOPE && !scope.chars().any(char::is_control) => {
-            Some(scope)
-        }
-        _ => {
-            remarks.push("the granted scope in the answer is not usable text and was left out");
-            None
-        }
+    let scope = scope.as_deref().and_then(Scope::parse);
+    if scope.is_none() {
+        remarks.push("the granted scope in the answer is not usable text and was left out");
     }
+    scope
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Where in a successful response the values stand (RFC 6749 section 5.1, and providers that deviate from it).
 
+/// Where a refresh token stands, unless the resource says otherwise.
+pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
+
 /// Where in a successful answer the values stand, for providers that stray from RFC 6749 section 5.1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseShape {

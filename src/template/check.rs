@@ -1,8 +1,8 @@
 //! What cannot work in a template, found before any token is asked for.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, Value};
 use minijinja::{Environment, Error, ErrorKind};
@@ -20,52 +20,73 @@ pub(super) const TOO_MUCH: &str =
     "does more than a template may, whatever the answer holds: leave out what repeats or lengthens";
 const FILTERS: &str = "b64encode, tojson, lower, upper, trim, default";
 
-/// Finds what cannot work in a template, or the variables that it uses.
-pub(super) fn check(
-    environment: &Environment<'static>,
-    source: &str,
-) -> Result<Vec<String>, (usize, String)> {
+/// What a template uses, or the line and the message of what cannot work in it.
+pub(super) type Checked = Result<Used, (usize, String)>;
+
+/// What a template uses.
+pub(super) struct Used {
+    /// Its variables.
+    pub(super) variables: Vec<String>,
+    /// The keys of `credentials`.
+    pub(super) credentials: BTreeSet<String>,
+}
+
+/// Finds what cannot work in a template, or what it uses.
+pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked {
     let template = environment
         .template_from_str(source)
         .map_err(|error| (error.line().unwrap_or(0), syntax_message(&error)))?;
     let top = template.undeclared_variables(false);
     let nested = template.undeclared_variables(true);
-    if let Some(message) = unknown_variable(&top, &nested) {
+    if let Some(message) = unknown_variable(&top) {
         return Err((0, message));
     }
+    let asked = Arc::new(Credentials::default());
     // A trial with made-up values shows unknown filters and functions, on the way that it takes through the template.
-    if let Err(error) = template.render(trial_context())
+    if let Err(error) = template.render(trial_context(&asked))
         && let Some(message) = static_message(&error)
     {
         return Err((error.line().unwrap_or(0), message));
     }
-    Ok(top.into_iter().collect())
+    let by_name = nested.iter().filter_map(|name| {
+        let rest = name.strip_prefix("credentials.")?;
+        rest.split('.').next().map(str::to_owned)
+    });
+    let mut credentials: BTreeSet<String> = by_name.collect();
+    let mut asked = lock(&asked.0);
+    credentials.append(&mut asked.keys);
+    if asked.listed || credentials.iter().any(|key| !is_key(key)) {
+        return Err((0, WHOLE.to_owned()));
+    }
+    Ok(Used {
+        variables: top.into_iter().collect(),
+        credentials,
+    })
 }
 
-fn unknown_variable(top: &HashSet<String>, nested: &HashSet<String>) -> Option<String> {
+/// What is said of a template that takes `credentials` for anything but a map of keys.
+const WHOLE: &str = "uses credentials without a key: write credentials.KEY or credentials['KEY']";
+
+/// Whether a text could be the name of a Secret's key.
+fn is_key(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    text.len() <= 253 && !text.is_empty() && text.bytes().all(fits)
+}
+
+fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unknown_variable(top: &HashSet<String>) -> Option<String> {
     let mut unknown: Vec<&String> = top
         .iter()
         .filter(|name| !VARIABLES.contains(&name.as_str()))
         .collect();
     unknown.sort();
-    if let Some(name) = unknown.first() {
-        return Some(format!(
-            "uses {name}, which is not there: use access_token, token_type, expires_at, scope, response, credentials.client_id \
-             or credentials.username"
-        ));
-    }
-    let mut foreign: Vec<&String> = nested
-        .iter()
-        .filter(|name| {
-            name.strip_prefix("credentials.").is_some_and(|rest| {
-                let first = rest.split('.').next().unwrap_or_default();
-                !matches!(first, "client_id" | "username")
-            })
-        })
-        .collect();
-    foreign.sort();
-    foreign.first().map(|name| {
-        format!("uses {name}, which is not given out: only credentials.client_id and credentials.username are")
+    unknown.first().map(|name| {
+        format!(
+            "uses {name}, which is not there: use access_token, token_type, expires_at, scope, response or credentials.KEY"
+        )
     })
 }
 
@@ -116,7 +137,38 @@ impl Object for Anything {
     }
 }
 
-fn trial_context() -> Value {
+/// Stands for `credentials`: every key is there, and those that are asked for are noted.
+#[derive(Debug, Default)]
+struct Credentials(Mutex<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    keys: BTreeSet<String>,
+    /// It was listed or written as a whole.
+    listed: bool,
+}
+
+impl Object for Credentials {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str() {
+            Some(key) => lock(&self.0).keys.insert(key.to_owned()),
+            None => std::mem::replace(&mut lock(&self.0).listed, true),
+        };
+        Some(Value::from("x"))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        lock(&self.0).listed = true;
+        Enumerator::Empty
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.0).listed = true;
+        f.write_str("x")
+    }
+}
+
+fn trial_context(asked: &Arc<Credentials>) -> Value {
     let text = || Value::from("x");
     Value::from(BTreeMap::from([
         ("access_token", text()),
@@ -124,12 +176,6 @@ fn trial_context() -> Value {
         ("expires_at", text()),
         ("scope", text()),
         ("response", Value::from_object(Anything)),
-        (
-            "credentials",
-            Value::from(BTreeMap::from([
-                ("client_id", text()),
-                ("username", text()),
-            ])),
-        ),
+        ("credentials", Value::from_dyn_object(Arc::clone(asked))),
     ]))
 }

@@ -22,15 +22,18 @@ fn render_with(
 ) -> Result<String, RenderProblem> {
     let templates = parse(template).unwrap_or_else(|problems| panic!("{}", problems[0]));
     let token = Secret::from(TOKEN);
-    let (client_id, document) = (Secret::from("me@example.com"), Document(document));
+    let document = Document(document);
+    let credentials = BTreeMap::from([("client_id".to_owned(), Secret::from("me@example.com"))]);
     let data = templates.render(&Variables {
         access_token: &token,
         token_type: "Bearer",
         expires_at: Time::from_seconds(1_700_000_000),
         scope,
         response: &document,
-        client_id: Some(&client_id),
-        username: None,
+        credentials: &credentials,
+        refresh_token: None,
+        sent: &SentSecrets::default(),
+        echoes: false,
     })?;
     Ok(data["key"].expose().unwrap().to_owned())
 }
@@ -85,13 +88,18 @@ fn variables_and_filters_do_what_the_documentation_says() {
 fn what_cannot_work_is_found_before_a_token_is_asked_for() {
     for (template, wanted) in [
         ("{{ acces_token }}", "uses acces_token, which is not there"),
+        ("{{ credentials }}", "uses credentials without a key"),
         (
-            "{{ credentials.client_secret }}",
-            "uses credentials.client_secret, which is not given out",
+            "{% for key in credentials %}{{ key }}{% endfor %}",
+            "uses credentials without a key",
         ),
         (
-            "{{ credentials.password | b64encode }}",
-            "credentials.password",
+            "{{ credentials | tojson }}",
+            "uses credentials without a key",
+        ),
+        (
+            "{{ credentials['no key'] }}",
+            "uses credentials without a key",
         ),
         ("{{ access_token | sha256 }}", "unknown filter"),
         ("{{ range(3) }}", "range"),
@@ -195,8 +203,10 @@ fn without_templates_there_are_four_keys_and_scope_only_where_it_is_told() {
         expires_at: Time::from_seconds(0),
         scope: None,
         response: &document,
-        client_id: None,
-        username: None,
+        credentials: &BTreeMap::new(),
+        refresh_token: None,
+        sent: &SentSecrets::default(),
+        echoes: false,
     };
     let keys = |data: Result<BTreeMap<String, Secret>, RenderProblem>| {
         data.unwrap().into_keys().collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! Secrets with unmistakable values, through success and everything that can go wrong: they show nowhere.
 
+mod echo;
 mod held;
 mod places;
 mod ways;

@@ -45,6 +45,7 @@ fn request(url: &str) -> HttpRequest {
             ("x-key".into(), CANARY.into()),
         ],
         body: format!("grant_type=client_credentials&client_id=me&client_secret={CANARY}").into(),
+        secrets: Default::default(),
     }
 }
 
@@ -166,6 +167,7 @@ async fn a_post_without_body_says_that_it_is_empty_and_a_get_says_nothing() {
             url: provider.url(PATH).into(),
             headers: vec![],
             body: Secret::new(Vec::new()),
+            secrets: Default::default(),
         };
         let _whatever = sender(local()).send(&request, &route(None)).await;
         let seen = provider.requests_to(PATH).pop().unwrap();

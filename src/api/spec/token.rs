@@ -77,8 +77,8 @@ pub struct TokenSecret {
     pub annotations: BTreeMap<String, String>,
     /// Keys of the Secret and templates of what they hold, in place of the keys access_token, token_type, expires_at and scope.
     /// Example: authorization: "{{ token_type }} {{ access_token }}". Variables: access_token, token_type, expires_at, scope,
-    /// response (the decoded answer), credentials.client_id, credentials.username. Filters: b64encode, tojson, lower, upper,
-    /// trim, default.
+    /// response (the decoded response), and credentials.KEY for client_id, username and the keys that the annotation
+    /// oauthclient.dev/disclosed-keys of the credentials Secret names. Filters: b64encode, tojson, lower, upper, trim, default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "data_schema")]
     pub data: BTreeMap<String, String>,

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use crate::api::validate::Validated;
 use crate::decide::answer::{Made, Moments};
+use crate::decide::disclosed;
 use crate::decide::observed::Observed;
 use crate::decide::state::token_hash;
 use crate::decide::want::{our_target, same_inputs};
 use crate::oauth::refresh;
-use crate::oauth::{Document, HttpAnswer, Token, response};
+use crate::oauth::{Document, HttpAnswer, SentSecrets, Token, response};
 use crate::time::Time;
 
 use super::place::STATE_TYPE;
@@ -53,6 +54,8 @@ pub(in crate::decide) fn derivable(seen: &Observed, spec: &Validated) -> Option<
         content_type: facts.content_type,
         retry_after: None,
         body: answer.body,
+        // Nothing of it repeats what was sent: see `kept`.
+        sent: SentSecrets::default(),
     };
     let token = response::decode(&spec.client.response, &answer, at.received).ok()?;
     // A token that was served before is published already, with the time of its first issue.
@@ -95,6 +98,7 @@ pub(in crate::decide) fn document<'t>(
         .any(|(_, source)| names_all(source, pointer));
     let record = seen.record().and_then(Result::ok);
     let current = record.and_then(|record| record.refresh_token);
+    let current = current.filter(|token| disclosed::may_show(seen, token));
     if let Some((fields, name)) = place(&mut document.0, pointer)
         && asked_for
         && let Some(current) = current.as_ref().and_then(|token| token.expose())

@@ -10,6 +10,7 @@ use crate::decide::secret_write::SecretBody;
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{HttpAnswer, Token};
+use crate::secret::Secret;
 use crate::time::Span;
 
 use super::claim::{Claim, MOST_TRIES};
@@ -46,18 +47,26 @@ pub fn kept(
 ) -> Record {
     let next = refresh::next(&spec.client.response, &token.document);
     let mut record = went_on(spend, next, at);
+    // What repeats a secret of the request is not kept either: when it is read again nobody knows what was sent.
+    let (content_type, body) = match token.echoes {
+        false => (answer.content_type, answer.body),
+        true => (
+            Some("application/json".to_owned()),
+            Secret::new(serde_json::to_vec(&token.document.0).unwrap_or_default()),
+        ),
+    };
     record.answer = Some(Answer {
         facts: AnswerFacts {
             sent: at.sent.millis(),
             received: at.received.millis(),
             draw: at.u,
             status: answer.status,
-            content_type: answer.content_type,
+            content_type,
             made_from: made_from(seen),
             client_secret_key: rotation::sent_key(seen),
             handled_request: seen.resource.refresh_request.clone(),
         },
-        body: answer.body,
+        body,
     });
     record
 }

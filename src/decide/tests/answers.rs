@@ -181,15 +181,15 @@ fn a_data_key_named_scope_is_never_taken_for_the_scope() {
     assert_eq!(plan.situation.token.unwrap().scope, None);
     let mut seen = fresh(&Spec::default());
     let scoped = Token {
-        scope: Some("read".into()),
+        scope: crate::oauth::Scope::parse("read"),
         ..token("t", 3600)
     };
     let write = grant(&seen, scoped, 0).write.unwrap();
     seen.target = Some(applied(&write, None, 5));
     let plan = self::plan(&mut seen, 10);
     assert_eq!(
-        plan.situation.token.unwrap().scope.as_deref(),
-        Some("read"),
+        plan.situation.token.unwrap().scope,
+        crate::oauth::Scope::parse("read"),
         "after a crash"
     );
 }

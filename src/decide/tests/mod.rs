@@ -2,7 +2,9 @@
 
 mod accounts;
 mod answers;
+mod canary;
 mod certificates;
+mod commands;
 mod expiries;
 mod gates;
 mod lent;
@@ -171,11 +173,13 @@ pub(crate) fn owner(name: &str, uid: &str) -> Owner {
 pub(crate) fn token(text: &str, seconds: i64) -> Token {
     Token {
         access_token: Secret::from(text),
-        token_type: "Bearer".into(),
+        token_type: crate::oauth::TokenType::bearer(),
         lifetime: Some(Lifetime::For(span(seconds))),
         refresh_in: None,
         scope: None,
         document: Document(serde_json::json!({"access_token": text})),
+        sent: Default::default(),
+        echoes: false,
         remarks: Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpAnswer {
         content_type: Some("application/json".into()),
         retry_after: None,
         body: Secret::new(body),
+        sent: Default::default(),
     }
 }
 

@@ -133,6 +133,7 @@ fn answered(requested: Option<&str>, answer: &Value) -> Result<Token, TokenError
         content_type: Some("application/json".into()),
         retry_after: None,
         body: Secret::from(answer.to_string()),
+        sent: Default::default(),
     };
     response::decode(&shape, &answer, NOW)
 }

@@ -49,7 +49,7 @@ pub fn decode(answer: &HttpAnswer, received: Time) -> Result<DeviceCode, TokenEr
         // A refusal at status 200: read as one.
         response::decode(&ResponseShape::default(), answer, received)?;
     }
-    device_code(&document).map_err(unusable)
+    device_code(&document, answer).map_err(unusable)
 }
 
 fn unusable(problem: &'static str) -> TokenError {
@@ -65,12 +65,14 @@ fn read(answer: &HttpAnswer) -> Result<Value, &'static str> {
     }
 }
 
-fn device_code(document: &Value) -> Result<DeviceCode, &'static str> {
+fn device_code(document: &Value, answer: &HttpAnswer) -> Result<DeviceCode, &'static str> {
+    let sent = answer.sent.finder();
     let text = |name: &str| {
         document
             .get(name)
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
+            .filter(|text| sent.find(text).is_none())
     };
     // What is shown on a terminal must neither be endless nor move its cursor.
     let user_code = text("user_code")

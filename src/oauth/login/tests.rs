@@ -183,6 +183,7 @@ fn answer(status: u16, body: &str) -> HttpAnswer {
         content_type: Some("application/json".to_owned()),
         retry_after: None,
         body: body.into(),
+        sent: Default::default(),
     }
 }
 

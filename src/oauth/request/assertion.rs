@@ -75,7 +75,13 @@ fn client_assertion(
     // Entra asks for it, and no server may mind it (RFC 7523 section 3).
     claims.add("nbf", issued);
     claims.add("jti", identifier(ingredients.chance.id));
-    sign((name, key), algorithm, &header, &claims, ingredients)
+    sign(
+        (name, key),
+        algorithm,
+        (&header, &claims),
+        reader,
+        ingredients,
+    )
 }
 
 /// The authorization grant of the JWT bearer grant.
@@ -108,7 +114,13 @@ pub(super) fn grant(
     for claim in &grant.claims {
         claims.add(&claim.name, value(&claim.value, reader)?);
     }
-    sign((name, &key), algorithm, &header, &claims, ingredients)
+    sign(
+        (name, &key),
+        algorithm,
+        (&header, &claims),
+        reader,
+        ingredients,
+    )
 }
 
 /// The `Authorization` header of a grant that goes there (RFC 6750 section 2.1).
@@ -175,12 +187,13 @@ fn value(value: &ParameterValue, reader: &Reader<'_>) -> Result<Value, Credentia
 fn sign(
     (name, key): (&str, &SigningKey),
     algorithm: Algorithm,
-    header: &Fields,
-    claims: &Fields,
+    (header, claims): (&Fields, &Fields),
+    reader: &Reader<'_>,
     ingredients: &Ingredients<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let token =
         compact(key, algorithm, header, claims, &ingredients.chance.random).map_err(bad(name))?;
+    reader.made(token.expose().unwrap_or_default());
     Ok(Text::new(token.expose().unwrap_or_default().to_owned()))
 }
 

@@ -3,7 +3,9 @@
 
 use super::credentials::Reader;
 use super::{CredentialsProblem, Text, headers, identify, write};
-use crate::oauth::{Client, Credentials, Format, HttpRequest, Ingredients, Method};
+use crate::oauth::{
+    Client, Credentials, Format, HttpRequest, Ingredients, Method, SecretKind, SentSecrets,
+};
 use crate::secret::Secret;
 
 /// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
@@ -18,7 +20,7 @@ pub fn build_call(
     credentials: &Credentials,
     ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
-    let reader = Reader(credentials);
+    let reader = Reader::new(credentials, &client.keys);
     let mut form = Client {
         format: Format::Form,
         ..client.clone()
@@ -28,14 +30,19 @@ pub fn build_call(
         .retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
     let mut list = Vec::new();
     identify(&form, &reader, ingredients, &mut list)?;
+    let mut secrets = SentSecrets::default();
     for (name, value) in parameters {
         let text = value.expose().unwrap_or_default();
+        secrets.add(SecretKind::Token, text);
         list.push((name, Text::new(text.to_owned())));
     }
+    let headers = headers(&form, &reader, None)?;
+    secrets.extend(reader.secrets(ingredients));
     Ok(HttpRequest {
         method: Method::Post,
         url: endpoint.as_str().into(),
-        headers: headers(&form, &reader, None)?,
+        headers,
         body: Secret::new(write::form(&list)),
+        secrets,
     })
 }

@@ -1,11 +1,18 @@
 //! Reading credentials: which keys are needed, and what is wrong with what stands in them.
 
+use std::cell::RefCell;
+
 use thiserror::Error;
 
 use super::Text;
 use super::names::NameProblem;
+use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::jwt::KeyProblem;
-use crate::oauth::{Client, ClientAuthentication, Credentials, Grant, TokenSource};
+use crate::oauth::parameter::single_line;
+use crate::oauth::{
+    Client, ClientAuthentication, CredentialKeys, Credentials, Grant, Ingredients, SecretKind,
+    SentSecrets, TokenSource,
+};
 
 /// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -136,17 +143,6 @@ pub fn required_keys(client: &Client) -> Vec<String> {
     once
 }
 
-/// The value as it is sent: without its one trailing `\n` or `\r\n` if that is the only line break in it.
-pub fn single_line(value: &str) -> &str {
-    let line = value
-        .strip_suffix("\r\n")
-        .or_else(|| value.strip_suffix('\n'));
-    match line {
-        Some(line) if !line.contains(['\n', '\r']) => line,
-        _ => value,
-    }
-}
-
 /// What a header's value may hold (RFC 9110 section 5.5): no control characters but the tab.
 pub(super) fn fits_header(c: char) -> bool {
     c == '\t' || !c.is_control()
@@ -171,8 +167,56 @@ pub(super) fn optional_client_id(
     }
 }
 
-/// Reads values out of the credentials Secret.
-pub(super) struct Reader<'a>(pub(super) &'a Credentials);
+/// Reads values out of the credentials Secret, and keeps a list of those that are secret.
+pub(super) struct Reader<'a> {
+    credentials: &'a Credentials,
+    keys: &'a CredentialKeys,
+    read: RefCell<SentSecrets>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(credentials: &'a Credentials, keys: &'a CredentialKeys) -> Self {
+        Reader {
+            credentials,
+            keys,
+            read: RefCell::default(),
+        }
+    }
+
+    /// The secrets that a request carries: what was read, what was made of it, and the tokens of the attempt.
+    pub(super) fn secrets(self, ingredients: &Ingredients<'_>) -> SentSecrets {
+        let mut secrets = self.read.into_inner();
+        for token in ingredients.tokens.0.values() {
+            secrets.add(SecretKind::Token, token.expose().unwrap_or_default());
+        }
+        secrets
+    }
+
+    /// Notes something that was made of the credentials and goes into the request.
+    pub(super) fn made(&self, value: &str) {
+        self.read.borrow_mut().add(SecretKind::Proof, value);
+    }
+
+    /// Every value that is read comes by here, so that none is sent that is not on the list. By its name a key is no secret
+    /// or is one; the owner of the Secret may disclose more of them.
+    fn note(&self, key: &str, value: &str) {
+        if DISCLOSED_KEYS.contains(&key) {
+            return;
+        }
+        let keys = self.keys;
+        let mut read = self.read.borrow_mut();
+        if key == keys.refresh_token {
+            read.add(SecretKind::Token, value);
+        }
+        let proofs = [
+            &keys.client_secret,
+            &keys.next_client_secret,
+            &keys.password,
+            &keys.private_key,
+        ];
+        read.add_key(key, proofs.into_iter().any(|proof| proof == key), value);
+    }
+}
 
 impl Reader<'_> {
     /// A client id, client secret, user name or password: one line without control characters (RFC 6749 appendix A).
@@ -207,7 +251,7 @@ impl Reader<'_> {
     pub(super) fn text(&self, key: &str) -> Result<Text, CredentialsProblem> {
         let named = || key.to_owned();
         let value = self
-            .0
+            .credentials
             .0
             .get(key)
             .ok_or_else(|| CredentialsProblem::Missing { key: named() })?;
@@ -216,7 +260,10 @@ impl Reader<'_> {
             .ok_or_else(|| CredentialsProblem::NotText { key: named() })?;
         match single_line(text) {
             "" => Err(CredentialsProblem::Empty { key: named() }),
-            line => Ok(Text::new(line.to_owned())),
+            line => {
+                self.note(key, line);
+                Ok(Text::new(line.to_owned()))
+            }
         }
     }
 }

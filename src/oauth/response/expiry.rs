@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::retry_after::civil_utc;
+use super::vetted::Told;
 use crate::oauth::{ExpiryShape, ExpiryUnit, Lifetime};
 use crate::time::{Span, Time};
 
@@ -31,7 +32,7 @@ type Found<T> = Result<Option<T>, &'static str>;
 
 /// Reads `expires_in`, then `expires_on` and `expires_at`.
 pub(super) fn usual(
-    value: &Value,
+    value: &Told<'_>,
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Found<Lifetime> {
@@ -44,7 +45,7 @@ pub(super) fn usual(
     // The second of two absolute fields would add nothing.
     let absolute = ["expires_on", "expires_at"]
         .iter()
-        .filter_map(|name| value.get(*name))
+        .filter_map(|name| value.get(name))
         .find(|found| is_given(found));
     let Some(absolute) = absolute else {
         return Ok(relative.map(Lifetime::For));
@@ -69,14 +70,11 @@ pub(super) fn usual(
 /// Reads the end where the resource says that it stands.
 pub(super) fn configured(
     shape: &ExpiryShape,
-    value: &Value,
+    value: &Told<'_>,
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Found<Lifetime> {
-    let Some(found) = value
-        .pointer(&shape.pointer)
-        .filter(|found| is_given(found))
-    else {
+    let Some(found) = value.at(&shape.pointer).filter(|found| is_given(found)) else {
         remarks.push(
             "the answer holds nothing where spec.response says that the token's lifetime stands",
         );

@@ -3,9 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::vetted::Told;
 use crate::oauth::document;
 use crate::oauth::{ErrorCode, ResponseShape};
 use crate::secret::Secret;
@@ -15,36 +16,35 @@ const LONGEST_CLAIMS: usize = 64 << 10;
 
 /// Whether an answer at 2xx is a refusal: where the resource says what success is, that alone counts; else a telling `error`,
 /// or `ok: false`.
-pub(super) fn is_refusal(shape: &ResponseShape, document: &Value) -> bool {
-    match (&shape.success, document) {
-        (Some(success), _) => {
-            let told = document.pointer(&success.pointer).and_then(text);
+pub(super) fn is_refusal(shape: &ResponseShape, response: &Told<'_>) -> bool {
+    match &shape.success {
+        Some(success) => {
+            let told = response.at(&success.pointer).and_then(text);
             told.as_deref() != Some(&success.value)
         }
-        (None, Value::Object(object)) => has_error(object, shape, document),
-        (None, _) => false,
+        None => has_error(shape, response),
     }
 }
 
-fn has_error(object: &Map<String, Value>, shape: &ResponseShape, document: &Value) -> bool {
-    let error = match error_at(shape, document) {
+fn has_error(shape: &ResponseShape, response: &Told<'_>) -> bool {
+    let error = match error_at(shape, response) {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
         Some(_) => true,
     };
-    error || object.get("ok") == Some(&Value::Bool(false))
+    error || response.get("ok") == Some(&Value::Bool(false))
 }
 
 /// The error code of a document, where it is one of the known list.
-pub(super) fn code(shape: &ResponseShape, document: &Value) -> ErrorCode {
-    error_at(shape, document)
+pub(super) fn code(shape: &ResponseShape, response: &Told<'_>) -> ErrorCode {
+    error_at(shape, response)
         .and_then(Value::as_str)
         .map_or(ErrorCode::Unknown, ErrorCode::parse)
 }
 
-fn error_at<'v>(shape: &ResponseShape, document: &'v Value) -> Option<&'v Value> {
-    document.pointer(shape.error.as_deref().unwrap_or("/error"))
+fn error_at<'v>(shape: &ResponseShape, response: &Told<'v>) -> Option<&'v Value> {
+    response.at(shape.error.as_deref().unwrap_or("/error"))
 }
 
 /// A plain value as text, as it stands in JSON.
@@ -79,7 +79,8 @@ pub(super) fn expiry_of_jwt(token: &Secret) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::SuccessShape;
+    use crate::oauth::response::vetted::Vetted;
+    use crate::oauth::{SentSecrets, SuccessShape};
 
     fn jwt(claims: &str) -> Secret {
         let claims = URL_SAFE_NO_PAD.encode(claims);
@@ -121,7 +122,11 @@ mod tests {
             }),
             ..ResponseShape::default()
         };
-        let refused = |text: &str| is_refusal(&shape, &serde_json::from_str(text).unwrap());
+        let refused = |text: &str| {
+            let value = serde_json::from_str(text).unwrap();
+            let vetted = Vetted::new(&shape, value, &SentSecrets::default()).unwrap();
+            is_refusal(&shape, &vetted.told())
+        };
         assert!(!refused(r#"{"status":{"code":0}}"#));
         assert!(!refused(
             r#"{"status":{"code":"0"},"error":{"is":"always there"}}"#
@@ -138,10 +143,12 @@ mod tests {
             ..ResponseShape::default()
         };
         let document = serde_json::json!({"errors": [{"code": "invalid_client"}]});
-        assert_eq!(code(&shape, &document), ErrorCode::InvalidClient);
-        assert!(is_refusal(&shape, &document));
+        let vetted = Vetted::new(&shape, document, &SentSecrets::default()).unwrap();
+        let response = vetted.told();
+        assert_eq!(code(&shape, &response), ErrorCode::InvalidClient);
+        assert!(is_refusal(&shape, &response));
         assert_eq!(
-            code(&ResponseShape::default(), &document),
+            code(&ResponseShape::default(), &response),
             ErrorCode::Unknown
         );
     }

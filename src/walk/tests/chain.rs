@@ -298,6 +298,7 @@ impl Scene {
             content_type: Some("application/json".into()),
             retry_after: None,
             body: Secret::from(body),
+            sent: request.secrets.clone(),
         })
     }
 

@@ -461,6 +461,7 @@ impl World for Scene {
             content_type: Some("application/json".into()),
             retry_after: None,
             body: Secret::from(body),
+            sent: request.secrets.clone(),
         })
     }
 
@@ -482,6 +483,7 @@ impl World for Scene {
             content_type: None,
             retry_after: None,
             body: Secret::from(""),
+            sent: request.secrets.clone(),
         })
     }
 

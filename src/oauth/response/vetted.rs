@@ -1,0 +1,240 @@
+//! A response without what must not be read from it: everything that repeats a secret of the request, and, where a value is
+//! read for people or for a header, everything that repeats a token of the response itself.
+
+use serde_json::{Map, Value};
+
+use crate::oauth::disclosure::Finder;
+use crate::oauth::shape::REFRESH_TOKEN;
+use crate::oauth::{ResponseShape, SecretKind, SentSecrets};
+
+/// Names that a response has by its RFCs; they are names, whatever a secret is called.
+const KNOWN_NAMES: [&str; 12] = [
+    "access_token",
+    "token_type",
+    "expires_in",
+    "expires_at",
+    "expires_on",
+    "scope",
+    "refresh_token",
+    "id_token",
+    "issued_token_type",
+    "error",
+    "error_description",
+    "ok",
+];
+
+/// Nothing that is read besides tokens is longer, in bytes; so a longer token cannot be part of it.
+const LONGEST: usize = 64 << 10;
+
+/// Parts of the names of fields that hold a secret.
+const SECRET_NAMES: [&str; 8] = [
+    "token",
+    "secret",
+    "password",
+    "assertion",
+    "jwt",
+    "credential",
+    "apikey",
+    "api_key",
+];
+
+/// Ends of the names of fields that tell something of a secret, but not the secret.
+const ABOUT: [&str; 12] = [
+    "type", "in", "at", "on", "uri", "url", "endpoint", "expires", "expiry", "time", "id", "count",
+];
+
+/// A response that nothing secret of the request is left in, and its tokens.
+pub(super) struct Vetted {
+    value: Value,
+    tokens: SentSecrets,
+    /// Whether something was left out.
+    pub(super) echoes: bool,
+}
+
+impl Vetted {
+    /// Takes out whatever repeats a secret of the request.
+    ///
+    /// # Errors
+    /// When the access token itself does: nothing is left to publish.
+    pub(super) fn new(
+        shape: &ResponseShape,
+        mut value: Value,
+        sent: &SentSecrets,
+    ) -> Result<Vetted, &'static str> {
+        let access = shape.access_token.as_deref().unwrap_or("/access_token");
+        let renewed = shape.refresh_token.as_deref().unwrap_or(REFRESH_TOKEN);
+        let mut echoes = false;
+        if !sent.is_empty() {
+            let finder = sent.finder();
+            let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
+            if text(access).is_some_and(|token| finder.find_in_token(token).is_some()) {
+                return Err(
+                    "its access token is, or holds, a secret that was sent in the request: it repeats the request",
+                );
+            }
+            // Both may be what was sent: a refresh token that stays, a token that is exchanged for itself.
+            let may_stay: Vec<(&str, Value)> = [access, renewed]
+                .into_iter()
+                .filter_map(|pointer| Some((pointer, value.pointer(pointer)?.clone())))
+                .filter(|(_, value)| {
+                    let text = value.as_str();
+                    text.is_some_and(|token| finder.find_in_token(token).is_none())
+                })
+                .collect();
+            for (pointer, _) in &may_stay {
+                if let Some(place) = value.pointer_mut(pointer) {
+                    *place = Value::Null;
+                }
+            }
+            echoes = clear(&mut value, &finder);
+            for (pointer, kept) in may_stay {
+                if let Some(place) = value.pointer_mut(pointer) {
+                    *place = kept;
+                }
+            }
+        }
+        let mut tokens = SentSecrets::default();
+        for pointer in [access, renewed] {
+            if let Some(token) = value.pointer(pointer).and_then(Value::as_str) {
+                add(&mut tokens, token);
+            }
+        }
+        collect(&value, &mut tokens);
+        Ok(Vetted {
+            value,
+            tokens,
+            echoes,
+        })
+    }
+
+    /// The whole of it.
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The whole of it, for those who know that it holds tokens.
+    pub(super) fn into_value(self) -> Value {
+        self.value
+    }
+
+    /// The response as it may be read for anything but its tokens.
+    pub(super) fn told(&self) -> Told<'_> {
+        Told {
+            value: &self.value,
+            tokens: self.tokens.finder(),
+        }
+    }
+}
+
+/// A response as it may be read for anything but its tokens: what equals or contains one of them is not there.
+pub(super) struct Told<'v> {
+    value: &'v Value,
+    tokens: Finder<'v>,
+}
+
+impl<'v> Told<'v> {
+    /// What stands at a JSON pointer.
+    pub(super) fn at(&self, pointer: &str) -> Option<&'v Value> {
+        self.value
+            .pointer(pointer)
+            .filter(|found| !self.holds_token(found))
+    }
+
+    /// A member of the outermost object.
+    pub(super) fn get(&self, name: &str) -> Option<&'v Value> {
+        self.value
+            .get(name)
+            .filter(|found| !self.holds_token(found))
+    }
+
+    fn holds_token(&self, value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) => false,
+            Value::Number(number) => self.tokens.find_in_number(&number.to_string()),
+            Value::String(text) => text.len() > LONGEST || self.tokens.find(text).is_some(),
+            Value::Array(items) => items.iter().any(|item| self.holds_token(item)),
+            Value::Object(fields) => fields
+                .iter()
+                .any(|(name, value)| self.tokens.find(name).is_some() || self.holds_token(value)),
+        }
+    }
+}
+
+/// Takes everything out that `finder` finds: members of objects by name or value, elements of lists. Tells whether there was
+/// anything.
+fn clear(value: &mut Value, finder: &Finder<'_>) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => finder.find_in_number(&number.to_string()) && gone(value),
+        Value::String(text) => finder.find(text).is_some() && gone(value),
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |found, item| clear(item, finder) | found),
+        Value::Object(fields) => clear_fields(fields, finder),
+    }
+}
+
+fn gone(value: &mut Value) -> bool {
+    *value = Value::Null;
+    true
+}
+
+fn clear_fields(fields: &mut Map<String, Value>, finder: &Finder<'_>) -> bool {
+    let before = fields.len();
+    fields.retain(|name, _| KNOWN_NAMES.contains(&name.as_str()) || finder.find(name).is_none());
+    let mut found = fields.len() < before;
+    fields.retain(|_, value| {
+        let was_null = value.is_null();
+        found |= clear(value, finder);
+        was_null || !value.is_null()
+    });
+    found
+}
+
+/// Adds what stands under a name that says that it is secret, at any depth.
+fn collect(value: &Value, tokens: &mut SentSecrets) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, tokens)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if names_a_secret(name) => {
+                        add(tokens, text);
+                    }
+                    other => collect(other, tokens),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add(tokens: &mut SentSecrets, token: &str) {
+    if token.len() <= LONGEST {
+        tokens.add(SecretKind::Token, token);
+    }
+}
+
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_about = name
+        .rsplit(['_', '-'])
+        .next()
+        .is_some_and(|end| ABOUT.contains(&end));
+    !is_about && SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+/// Whether the field that a pointer leads to is called a scope. A pointer is written by whoever writes the resource, and
+/// names are given by the provider: what it calls a scope is none of its secrets.
+pub(super) fn leads_to_a_scope(pointer: &str) -> bool {
+    let mut names = pointer
+        .rsplit('/')
+        .filter(|step| step.parse::<usize>().is_err());
+    names.next().is_some_and(|name| {
+        let name = name.to_ascii_lowercase();
+        ["scope", "scp", "permission", "role", "grant"]
+            .iter()
+            .any(|part| name.contains(part))
+            && !names_a_secret(&name)
+    })
+}
