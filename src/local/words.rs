@@ -5,7 +5,11 @@ const LOGIN: &str = "kubectl oauthclient login";
 
 /// What stands in the place of a sentence with a `kubectl` command, by a piece of the message; `{place}` is the token's folder.
 /// The first that fits counts.
-const INSTEAD: [(&str, &str); 10] = [
+const INSTEAD: [(&str, &str); 11] = [
+    (
+        "does not disclose its key",
+        "If you own that Secret and the key is no secret, name it in the annotation oauthclient.dev/disclosed-keys of its manifest",
+    ),
     (
         "OAuthClient .. has not lent its token",
         "If it may be, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest",
@@ -75,7 +79,7 @@ fn around(message: &str, at: usize) -> (&str, &str, &str) {
     let before = message.get(..at).unwrap_or_default();
     let start = before.rfind(". ").map_or(0, |dot| dot + 2);
     let rest = message.get(at..).unwrap_or_default();
-    let end = sentence_end(rest).map_or(message.len(), |dot| at + dot + 2);
+    let end = unquoted(rest, &[". "]).map_or(message.len(), |dot| at + dot + 2);
     let part = |range| message.get(range).unwrap_or_default();
     (
         part(0..start),
@@ -84,8 +88,8 @@ fn around(message: &str, at: usize) -> (&str, &str, &str) {
     )
 }
 
-/// Where a sentence with a command ends: at a full stop outside of the command's quotes.
-fn sentence_end(text: &str) -> Option<usize> {
+/// Where one of `marks` first stands outside of a command's quotes.
+fn unquoted(text: &str, marks: &[&str]) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -95,7 +99,11 @@ fn sentence_end(text: &str) -> Option<usize> {
             (None | Some('"'), '\\') => escaped = true,
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), _) if open == c => quote = None,
-            (None, '.') if text.get(at..).is_some_and(|rest| rest.starts_with(". ")) => {
+            (None, _)
+                if text
+                    .get(at..)
+                    .is_some_and(|rest| starts_with_any(rest, marks)) =>
+            {
                 return Some(at);
             }
             _ => {}
@@ -104,13 +112,14 @@ fn sentence_end(text: &str) -> Option<usize> {
     None
 }
 
+fn starts_with_any(text: &str, marks: &[&str]) -> bool {
+    marks.iter().any(|mark| text.starts_with(mark))
+}
+
 /// The plugin logs in for files as well: it is told where they are.
 fn login(message: &str, at: usize) -> String {
     let (before, command) = message.split_at(at);
-    let end = [command.find(", "), sentence_end(command)]
-        .into_iter()
-        .flatten()
-        .min();
+    let end = unquoted(command, &[", ", ". "]);
     let end = end.unwrap_or(command.trim_end_matches('.').len());
     let (command, after) = command.split_at(end);
     format!("{before}{command} --local FOLDER{after}")
@@ -159,6 +168,38 @@ mod tests {
             ),
             "There is no Secret t. Create it; it is picked up at once."
         );
+    }
+
+    #[test]
+    fn nothing_of_a_command_is_left_whatever_its_values_hold() {
+        for value in [
+            "x. Then; touch FILE",
+            "it's. here",
+            "a\"b. c",
+            "a, b",
+            "plain",
+        ] {
+            let command = crate::command::Command::kubectl(&["annotate", "serviceaccount", "a"])
+                .pair("oauthclient.dev/allowed-hosts", value);
+            let words = said(&format!("It does not name that host. If it may: {command}"));
+            assert!(words.starts_with("It does not name that host. "), "{words}");
+            for part in ["kubectl", "annotate", "touch", "here", "'"] {
+                assert!(!words.contains(part), "{value}: {words}");
+            }
+            let login = crate::command::Command::kubectl(&["oauthclient", "login"]).value(value);
+            let words = said(&format!("Run {login}. It is picked up at once."));
+            let run = words.strip_prefix("Run ").unwrap();
+            let run = run.strip_suffix(". It is picked up at once.").unwrap();
+            let wanted = [
+                "kubectl",
+                "oauthclient",
+                "login",
+                value,
+                "--local",
+                "FOLDER",
+            ];
+            assert_eq!(crate::command::tests::run(run), [wanted], "{words}");
+        }
     }
 
     #[test]

@@ -284,6 +284,7 @@ fn basic(
     };
     let mut value = Text::new("Basic ".to_owned());
     base64::engine::general_purpose::STANDARD.encode_string(pair.as_bytes(), &mut value);
+    reader.made(&pair);
     reader.made(&value);
     Ok(Secret::from(value.as_str()))
 }
