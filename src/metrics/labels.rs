@@ -131,8 +131,12 @@ impl WriteKind {
 /// The label of what is no host name: whoever writes a resource or a discovery document writes the host.
 const NO_NAME: &str = "invalid";
 
-/// Whether a host is a name of letters, digits and hyphens (RFC 5890 section 2.3.1), or an IP address.
+/// Whether a host is a name of letters, digits and hyphens (RFC 5890 section 2.3.1) or an IP address, with a port or without.
 fn is_host_name(host: &str) -> bool {
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => host,
+        _ => host,
+    };
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
@@ -182,6 +186,8 @@ mod tests {
             "localhost",
             "127.0.0.1",
             "[::1]",
+            "auth.example.com:8443",
+            "[::1]:8443",
             "xn--bcher-kva.example",
             "a.example.",
         ] {
@@ -200,6 +206,8 @@ mod tests {
             "<b>",
             &long,
             "[x]",
+            "a:b",
+            "a.example:99999",
         ] {
             assert_eq!(&*labels.label(host), NO_NAME, "{host:?}");
         }
