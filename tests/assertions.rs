@@ -340,8 +340,7 @@ async fn an_independent_server_takes_private_key_jwt_by_every_algorithm_and_clie
             token
                 .unwrap_or_else(|error| panic!("{algorithm}: {error}"))
                 .scope
-                .as_ref()
-                .map(oauthclient_operator::oauth::Scope::as_str),
+                .as_deref(),
             Some("read")
         );
         // The issuer as the audience, and no client_id beside the assertion, are as good.

@@ -1,6 +1,7 @@
 //! Values of a response that people may see or that go into headers: types that only a checked constructor makes.
 
 use std::fmt;
+use std::ops::Deref;
 
 /// Longest token type that is taken: it goes into a header of every request of the workload.
 const MAX_TOKEN_TYPE: usize = 64;
@@ -34,6 +35,14 @@ impl Scope {
         let fits = self.0.get(..most).unwrap_or_default();
         let end = fits.rfind(' ').unwrap_or(0);
         Scope(fits.get(..end).unwrap_or_default().to_owned())
+    }
+}
+
+impl Deref for Scope {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 
