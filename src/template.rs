@@ -145,6 +145,8 @@ pub struct Templates {
     used: BTreeSet<String>,
     /// The keys of `credentials` that are used.
     credentials: BTreeSet<String>,
+    /// What those templates give that use no variable.
+    constants: BTreeMap<String, String>,
 }
 
 impl Templates {
@@ -157,9 +159,15 @@ impl Templates {
         let mut problems = Vec::new();
         let mut used = BTreeSet::new();
         let mut credentials = BTreeSet::new();
+        let mut constants = BTreeMap::new();
         for (key, source) in sources {
             match &*memo::checked(source) {
                 Ok(names) => {
+                    if names.variables.is_empty()
+                        && let Ok(text) = environment().render_str(source, ())
+                    {
+                        constants.insert(key.clone(), text);
+                    }
                     used.extend(names.variables.iter().cloned());
                     credentials.extend(names.credentials.iter().cloned());
                 }
@@ -185,6 +193,7 @@ impl Templates {
                 sources: sources.clone(),
                 used,
                 credentials,
+                constants,
             })
         } else {
             Err(problems)
@@ -200,6 +209,13 @@ impl Templates {
     /// The keys of the credentials Secret that the templates use, in order.
     pub fn credentials(&self) -> impl Iterator<Item = &str> {
         self.credentials.iter().map(String::as_str)
+    }
+
+    /// Key and value of each template that uses no variable: what they give is known before any request.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.constants
+            .iter()
+            .map(|(key, text)| (key.as_str(), text.as_str()))
     }
 
     /// Key and source of each template, in order; none for the default keys.

@@ -174,6 +174,11 @@ impl<W: World> Walker<'_, W> {
         let memory = self.memory(&situation);
         match self.world.write(self.key, write).await {
             Ok(written) => {
+                let (mut memory, mut situation) = (memory, situation);
+                if let Some(attempt) = &mut situation.attempt {
+                    attempt.secret_was_repaired(&written);
+                    memory.attempt = Some(Box::new(attempt.clone()));
+                }
                 let wants = self.cleanup(delete, wants).await;
                 self.finish(memory, &situation, Some((written, write)), wants)
             }

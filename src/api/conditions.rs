@@ -256,8 +256,8 @@ reasons! {
         "What would be written does not fit into a Secret. The one that is there stays as it is."
         "Use less of the answer in spec.tokenSecret.data."
     WriteRefused Stalled
-        "The API server refuses the token Secret, by a quota, a policy or an admission webhook."
-        "Look at the message for who refuses it, and change the policy or the resource."
+        "Kubernetes refuses the token Secret: by a quota, a policy or an admission webhook, or because of what is in it (a .dockerconfigjson that is no JSON object, too many bytes). A write that a quota or webhook forbids (403) is tried again; any other is not, and no token is requested until the spec, the credentials or the token Secret change."
+        "Look at the message for who or what refuses it, and change that or the resource. After a change that the operator cannot see: kubectl annotate oauthclient NAME --overwrite oauthclient.dev/refresh-requested-at=NOW."
     PermissionMissing Stalled
         "The operator lacks a right that it needs in this namespace."
         "Whoever runs the operator: kubectl apply -k deploy/ (or grant its ServiceAccount the rights of that Role in this namespace); the message names the one that is missing."

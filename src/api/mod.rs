@@ -16,6 +16,7 @@ mod names;
 mod problem;
 pub mod reference;
 mod rules;
+pub(crate) mod secret_limits;
 pub mod schema;
 pub mod spec;
 pub mod status;

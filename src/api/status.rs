@@ -131,6 +131,11 @@ pub struct AttemptStatus {
     /// Why the last one failed, in one word.
     #[schemars(length(max = 64))]
     pub reason: String,
+    /// Where Kubernetes did not accept the token Secret: the UID and resourceVersion of that Secret as it was, or none. No token
+    /// is requested until it, the spec or the credentials change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub rejected_secret: Option<String>,
     /// Stands for what was sent: the attempt counts for these inputs only.
     #[schemars(length(max = 128))]
     pub inputs_hash: String,

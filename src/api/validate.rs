@@ -8,6 +8,7 @@ mod assertion;
 mod provider;
 mod refresh;
 mod revocation;
+mod token_secret;
 
 use std::collections::BTreeMap;
 
@@ -143,6 +144,9 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             reason: Reason::InvalidTemplate,
         }));
     });
+    if let Ok(templates) = &templates {
+        problems.extend(token_secret::problems(&spec.token_secret, templates));
+    }
     let revocation = revocation::of(spec).map_err(|problem| problems.push(problem));
     let (Ok(provider), Ok(refreshing), Ok(templates), Ok(revocation)) =
         (provider, refreshing, templates, revocation)

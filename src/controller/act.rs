@@ -196,7 +196,12 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
             ("clientSecret", &["expirationTime"][..]),
             (
                 "attempt",
-                &["nextTime", "retryAfterTime", "refusedSecretKeys"][..],
+                &[
+                    "nextTime",
+                    "retryAfterTime",
+                    "refusedSecretKeys",
+                    "rejectedSecret",
+                ][..],
             ),
         ] {
             if let Some(Value::Object(inner)) = fields.get_mut(field) {

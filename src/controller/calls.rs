@@ -188,7 +188,8 @@ impl CallError {
                 WriteError::Forbidden("its role does not allow it".to_owned())
             }
             401 => WriteError::Forbidden("the API server does not accept its identity".to_owned()),
-            400 | 403 | 413 | 422 => WriteError::Refused(refusal(status)),
+            403 => WriteError::Refused(refusal(status)),
+            400 | 413 | 422 => WriteError::Rejected(refusal(status)),
             _ => WriteError::Passing(self.said()),
         }
     }

@@ -17,6 +17,7 @@ use super::chain;
 use super::disclosed;
 use super::gate::{endpoint, look_at_ca};
 use super::observed::{Observed, SecretSeen};
+use super::rejected;
 use super::rotation;
 use super::secret_write::{SecretWrite, publish};
 use super::situation::{self, Problem, ProblemKind, Situation, TokenView, token_view};
@@ -182,9 +183,14 @@ pub(super) fn granted_as(
     let mut situation = situation::well(seen, Some(view));
     situation.handled_request.clone_from(&state.handled_request);
     situation.repaired = because.is_repair();
+    let refresh = state.refresh;
+    let write = publish(seen, spec, data, state);
+    if let Some(why) = rejected::unacceptable(&write, seen.target.as_ref()) {
+        return rejected::rejected(seen, spec, &why, at);
+    }
     Settled {
-        wants: Wants::RequestAt(state.refresh),
-        write: Some(publish(seen, spec, data, state)),
+        wants: Wants::RequestAt(refresh),
+        write: Some(write),
         situation,
         attempt: None,
         delete: leftovers(seen),
@@ -268,6 +274,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         content: seen.whole_content(),
         ca: seen.ca.hash(),
         handled_request: seen.resource.refresh_request.clone(),
+        rejected_secret: None,
     };
     let mut situation = situation::still_failing(seen, token);
     situation.attempt = Some(attempt.clone());

@@ -5,6 +5,8 @@ use crate::api::conditions::Reason;
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
+use super::observed::SecretSeen;
+
 /// A token request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
@@ -38,6 +40,17 @@ pub struct FailedAttempt {
     pub ca: Option<u64>,
     /// The refresh request that was acted upon with it, or before.
     pub handled_request: Option<String>,
+    /// Where Kubernetes did not accept the token Secret: that Secret as it was (`UID/VERSION`, [`NO_SECRET`] where there was
+    /// none). No token is requested until it, the spec or the credentials change.
+    pub rejected_secret: Option<String>,
+}
+
+/// Stands for a token Secret that did not exist.
+const NO_SECRET: &str = "none";
+
+/// Names a version of a token Secret, also where there is none.
+pub(super) fn secret_version(secret: Option<&SecretSeen>) -> String {
+    secret.map_or_else(|| NO_SECRET.to_owned(), SecretSeen::version)
 }
 
 impl FailedAttempt {
@@ -48,6 +61,13 @@ impl FailedAttempt {
         match &self.certificate {
             None => format!("{inputs};{endpoint};{credentials}"),
             Some(certificate) => format!("{inputs};{endpoint};{credentials};{certificate}"),
+        }
+    }
+
+    /// The operator itself has changed the token Secret: that is no reason to try again.
+    pub fn secret_was_repaired(&mut self, secret: &SecretSeen) {
+        if let Some(version) = &mut self.rejected_secret {
+            *version = secret_version(Some(secret));
         }
     }
 
@@ -94,6 +114,7 @@ impl FailedAttempt {
             refused: told.refused_secret_keys.clone(),
             ca: None,
             handled_request: status.last_refresh_request.clone(),
+            rejected_secret: told.rejected_secret.clone(),
         })
     }
 }

@@ -14,6 +14,7 @@ use super::disclosed;
 use super::messages;
 use super::observed::{CaSeen, Observed, SecretSeen};
 use super::references;
+use super::rejected;
 use super::situation::Problem;
 use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};
 use super::want::{Because, our_target};
@@ -53,6 +54,9 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         }
     }
     if let Some(problem) = disclosed::not_disclosed(seen, spec) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = rejected::before_request(seen, spec) {
         return Some((problem, waiting));
     }
     if let Some(found) = certificate::not_ready(seen, spec, now) {
@@ -147,6 +151,12 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &Because, now: Ti
         let mut attempt = Attempted::judge(attempt, seen, spec);
         attempt.counts &= !chain::is_untried_start(seen, spec);
         earliest = earliest.max(attempt.floor(now));
+        if rejected::secret_changed(attempt.of, seen)
+            && let Some(again) = rejected::again_after(attempt.of)
+            && again.since(now) <= LONGEST_WAIT
+        {
+            earliest = earliest.max(again);
+        }
         if attempt.counts {
             match attempt.of.next {
                 Some(next) if next.since(now) <= LONGEST_WAIT => earliest = earliest.max(next),
@@ -181,7 +191,7 @@ pub(super) fn repairs_are_held_back(seen: &Observed, now: Time) -> bool {
 }
 
 /// A failed attempt, judged against what would be sent now.
-struct Attempted<'a> {
+pub(super) struct Attempted<'a> {
     of: &'a FailedAttempt,
     /// Endpoint and client are the same: a `Retry-After` holds.
     same_endpoint_and_client: bool,
@@ -190,7 +200,7 @@ struct Attempted<'a> {
 }
 
 impl<'a> Attempted<'a> {
-    fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
+    pub(super) fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
         let same_credentials = seen.lent().is_some_and(|version| {
             of.credentials == version
                 || (of.content.is_some() && of.content == seen.whole_content())
@@ -204,10 +214,16 @@ impl<'a> Attempted<'a> {
                 && !(of.reason == Reason::TLSFailed.as_str() && of.ca != seen.ca.hash())
                 && of.inputs == seen.resource.inputs
                 && seen.unhandled_request().is_none()
+                && !rejected::secret_changed(of, seen)
                 // A renewed certificate is worth a try, unless a try does harm whatever is shown.
                 && (of.certificate.as_deref() == seen.certificate.fingerprint()
                     || of.next.is_none()),
         }
+    }
+
+    /// Whether nothing has changed since, and nobody asks for another try.
+    pub(super) fn counts(&self) -> bool {
+        self.counts
     }
 
     fn floor(&self, now: Time) -> Time {

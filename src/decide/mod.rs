@@ -22,6 +22,7 @@ mod observed;
 mod ownership;
 mod plan;
 mod references;
+mod rejected;
 mod report;
 mod revocation;
 mod rotation;
@@ -58,6 +59,7 @@ pub use ownership::{Ownership, ownership};
 pub(crate) use plan::sooner;
 pub use plan::{Action, Ask, Doomed, Plan, Publish};
 pub use references::{Found, Reference, published};
+pub use rejected::rejected;
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
     ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, another_secret, living_tokens,
@@ -154,6 +156,9 @@ fn publish_stored(
     because: Option<Because>,
     now: Time,
 ) -> Option<Plan> {
+    if rejected::stands(seen, spec) {
+        return None;
+    }
     let stored = chain::derivable(seen, spec)?;
     let because = because.unwrap_or(Because::Due);
     let at = stored.at;

@@ -399,6 +399,7 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
         reason: attempt.reason.clone(),
         inputs_hash: attempt.hash(),
         retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
+        rejected_secret: attempt.rejected_secret.clone(),
     }
 }
 

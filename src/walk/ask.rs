@@ -12,7 +12,7 @@ use crate::engine::Wants;
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::queue::LaneReport;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::brake;
 use super::close::Step;
@@ -20,6 +20,9 @@ use super::spend::{self, Kept};
 use super::{
     AFTER_RACE, NO_MORE, Trouble, Turn, Walked, Walker, World, WriteError, abandoned, publish,
 };
+
+/// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
+const CLAIM_AGAIN: Span = Span::from_seconds(60);
 
 impl<W: World> Walker<'_, W> {
     /// Asks for a token and publishes it.
@@ -132,6 +135,7 @@ impl<W: World> Walker<'_, W> {
                 let (mut situation, again) = publish::hindered(&self.seen, situation, &error, now);
                 situation.secret_name = name;
                 let memory = self.seen.memory.clone();
+                let again = again.min(CLAIM_AGAIN);
                 Err(self.finish(memory, &situation, None, Wants::LookAt(now + again)))
             }
         }

@@ -22,11 +22,15 @@ pub(super) enum Written {
     ResourceGone,
     /// It cannot be published; why, and when to look again.
     GivenUp(Situation, Option<Span>),
+    /// The server does not accept it, and would not accept it again; why.
+    Rejected(String),
 }
 
 /// The first and the longest pause between two tries.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);
+/// When a write of metadata that the server rejected is tried again: something outside of the resource may have changed.
+const REJECTED_AGAIN: Span = Span::from_seconds(3600);
 /// After so many tries people are told that a token waits to be written.
 const TELL_AFTER: u32 = 4;
 
@@ -47,6 +51,7 @@ pub(super) async fn publish(
     for tries in 1_u32.. {
         let error = match attempt(world, key, seen, &write).await {
             Ok(written) => return Written::Stands(Box::new(written), write),
+            Err(WriteError::Rejected(why)) => return Written::Rejected(why),
             Err(error) => error,
         };
         let now = world.now();
@@ -218,6 +223,14 @@ pub(super) fn hindered(
             ),
             Span::from_seconds(30),
         ),
+        WriteError::Rejected(why) => (
+            ProblemKind::Stalled,
+            Reason::WriteRefused,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written: {why}. The same write is not repeated soon: change spec.tokenSecret, or what refuses it."
+            ),
+            REJECTED_AGAIN,
+        ),
         WriteError::NamespaceTerminating => (
             ProblemKind::Stalled,
             Reason::NamespaceTerminating,
@@ -247,6 +260,9 @@ pub(super) fn hindered(
 
 impl WriteError {
     pub(super) fn needs_person(&self) -> bool {
-        matches!(self, WriteError::Forbidden(_) | WriteError::Refused(_))
+        matches!(
+            self,
+            WriteError::Forbidden(_) | WriteError::Refused(_) | WriteError::Rejected(_)
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! What follows from an answer: the token is published, what it replaced is revoked and deleted.
 
 use crate::api::validate::Validated;
-use crate::decide::{Doomed, Moments, Publish, Settled, replaced_token, sooner};
+use crate::decide::{Doomed, Moments, Publish, Settled, rejected, replaced_token, sooner};
 use crate::engine::Wants;
 use crate::time::Span;
 
@@ -76,6 +76,12 @@ impl<W: World> Walker<'_, W> {
                 let again =
                     again.map_or(Wants::Change, |span| Wants::LookAt(self.world.now() + span));
                 self.finish(memory, &situation, None, again)
+            }
+            // The token is dropped: what it was made of would be rejected again.
+            Written::Rejected(why) => {
+                let settled = rejected(&self.seen, spec, &why, at);
+                memory.attempt = settled.attempt.map(Box::new);
+                self.finish(memory, &settled.situation, None, settled.wants)
             }
         }
     }

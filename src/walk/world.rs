@@ -156,8 +156,10 @@ pub enum WriteError {
     Raced,
     /// The operator lacks the right.
     Forbidden(String),
-    /// A quota, a webhook or a policy refuses it.
+    /// A quota or a webhook refuses it (403); it may allow it later.
     Refused(String),
+    /// The server does not accept what is written (400, 413, 422): the same write would be rejected again.
+    Rejected(String),
     /// The namespace is on its way out.
     NamespaceTerminating,
     /// It may go away by itself.
