@@ -4,7 +4,7 @@ use crate::api::Validated;
 use crate::decide::{CaSeen, Failure, Observed};
 use crate::http::{CaBundle, Route, Sender};
 use crate::oauth::{HttpAnswer, HttpRequest};
-use crate::walk::identity;
+use crate::walk::{Held, identity};
 
 /// Sends a request once: with the resource's authorities, client certificate and deadline.
 pub(crate) async fn exchange(
@@ -12,22 +12,24 @@ pub(crate) async fn exchange(
     seen: &Observed,
     spec: &Validated,
     request: &HttpRequest,
-) -> Result<HttpAnswer, Failure> {
+) -> Result<(HttpAnswer, Held), Failure> {
     let route = Route {
         ca: bundle_of(seen),
         identity: identity(seen),
         timeout: spec.timeout.to_duration(),
     };
     // Boxed: it is the deepest of what a walk waits for, and a worker's stack is small.
-    let answer = Box::pin(sender.send(request, &route)).await;
-    answer.map_err(|error| Failure {
-        class: error.class(),
-        reason: error.reason(),
-        message: error.explain(),
-        retry_after: None,
-        timed_out: error.is_timeout(),
-        reached: error.reached(),
-    })
+    let answer = Box::pin(sender.send_counted(request, &route)).await;
+    answer
+        .map(|(answer, place)| (answer, Held(Some(place))))
+        .map_err(|error| Failure {
+            class: error.class(),
+            reason: error.reason(),
+            message: error.explain(),
+            retry_after: None,
+            timed_out: error.is_timeout(),
+            reached: error.reached(),
+        })
 }
 
 /// The CA bundle that was seen, where it is usable.

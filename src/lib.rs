@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`oauth`] | grants, client authentication, requests and answers as data |
 //! | [`schedule`] | when a token is replaced, and when it is tried again |
-//! | [`queue`] | what is due first; lanes, so that a hung host holds up nobody else |
+//! | [`queue`] | what is due first; lanes, so that a hung host holds up nobody else; turns of namespaces |
+//! | [`fair`] | how a bound is shared between namespaces |
 //! | [`engine`] | slim records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token is still what the spec asks for |
 //! | [`references`] | which resource asks with the token of which other one |
@@ -47,6 +48,7 @@ pub mod decide;
 pub mod discovery;
 pub mod engine;
 mod exchange;
+pub mod fair;
 pub mod http;
 pub mod inputs;
 pub mod later;
@@ -63,5 +65,6 @@ pub mod secret;
 pub mod server;
 pub mod telemetry;
 pub mod template;
+pub mod tenant;
 pub mod time;
 pub mod walk;

@@ -65,6 +65,8 @@ struct Inner {
     discovery_documents: Gauge,
     revocations: Family<OutcomeLabels, Counter>,
     revocations_waiting: Gauge,
+    in_use: Family<KindLabels, Gauge>,
+    waiting: Family<KindLabels, Gauge>,
     permissions_missing: Family<PermissionLabels, Gauge>,
     leader: Gauge,
 }
@@ -203,6 +205,16 @@ impl Metrics {
             revocations: with.help(
                 "revocations",
                 "Token revocations by outcome: success, failed (no response, or a temporary failure), refused",
+            ),
+            in_use: with.help(
+                "shared_in_use",
+                "How much is in use of what namespaces share, by kind: token_requests, answers (that are not yet written and \
+                 reported), answer_bytes (32 MiB at most, each counted four times), lookups (of names; 64 at most), events (that \
+                 wait to be published; 512 at most)",
+            ),
+            waiting: with.help(
+                "shared_waiting",
+                "How many wait for it, by kind; token requests wait in oauthclient_queue_depth",
             ),
             revocations_waiting: with.help(
                 "revocations_waiting",
@@ -397,6 +409,15 @@ impl Metrics {
     pub fn revocation(&self, outcome: &'static str) {
         let labels = OutcomeLabels { outcome };
         self.0.revocations.get_or_create_owned(&labels).inc();
+    }
+
+    /// How much is in use of something that namespaces share, and how many wait for it.
+    pub fn in_use(&self, kind: &'static str, used: usize, waiting: usize) {
+        let labels = KindLabels { kind };
+        let gauge = self.0.in_use.get_or_create_owned(&labels);
+        gauge.set(count(used));
+        let gauge = self.0.waiting.get_or_create_owned(&labels);
+        gauge.set(count(waiting));
     }
 
     /// How many tokens wait to be revoked.

@@ -1,13 +1,18 @@
 //! What is due first: timers, lanes, and the order between them.
 //!
-//! Pure: it knows numbers, hosts and times, nothing of tokens or of Kubernetes. Every entry waits for at most two things: a
-//! token request, which needs a slot of its host's lane, and a look, which needs none. Both wait in a timer until they are
-//! due, then in the order of [`Class`]. Each step costs O(log n).
+//! Pure: it knows numbers, hosts, namespaces and times, nothing of tokens or of Kubernetes. Every entry waits for at most two
+//! things: a token request, which needs a slot of its host's lane, and a look, which needs none. Both wait in a timer until they
+//! are due, then in the order of [`Class`]. Each step costs O(log n).
+//!
+//! Within a class, namespaces take turns: however many entries of one namespace are due, they delay an entry of another by one
+//! turn. Each bound is shared as [`crate::fair::Shares`] says: the slots of a lane, token requests, answers that are not yet
+//! written, looks. So a namespace whose providers are slow, or many, leaves the others their part.
 
 pub(crate) mod dense;
 mod entry;
 mod lanes;
 mod order;
+mod spaces;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +22,8 @@ use std::sync::Arc;
 use crate::time::{Span, Time};
 use dense::Dense;
 use entry::{Entry, Flight};
-use lanes::{Lanes, NO_LANE};
+use lanes::{Lanes, NO_FLOW, Offer};
+use spaces::{Shared, Spaces};
 
 pub use lanes::{LaneReport, Occupancy};
 pub use order::{Class, Order, Request};
@@ -28,24 +34,23 @@ pub type Id = u32;
 /// How much may be under way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Work that may make a token request, over all lanes; 512.
+    /// Work that may make a token request, over all lanes, until the answer is there; 512.
     pub token_requests: usize,
-    /// Work that may not; 32.
+    /// Work with an answer that is yet to be written; 512. When so many wait, no request is made.
+    pub answers: usize,
+    /// Work that may not make a request; 32.
     pub looks: usize,
     /// Token requests to one host; 8.
     pub lane_slots: u32,
-    /// Works of one host that may be begun ahead of their turn to ask, while it gives tokens; 0. Whoever sets it has to keep
-    /// the bound of requests by itself.
-    pub lane_ahead: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             token_requests: 512,
+            answers: 512,
             looks: 32,
             lane_slots: 8,
-            lane_ahead: 0,
         }
     }
 }
@@ -64,14 +69,11 @@ pub struct Taken {
 /// The queue.
 #[derive(Debug, Default)]
 pub struct Queue {
-    limits: Limits,
     entries: Dense<Entry>,
     timers: BTreeSet<(Time, Id)>,
-    looks: BTreeSet<(Time, Id)>,
     lanes: Lanes,
+    spaces: Spaces,
     depth: [usize; 4],
-    requesting: usize,
-    looking: usize,
     /// The time as it was last told.
     now: Time,
 }
@@ -80,25 +82,28 @@ impl Queue {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
         Queue {
-            limits,
-            lanes: Lanes::new(limits.lane_slots, limits.lane_ahead),
+            lanes: Lanes::new(limits.lane_slots),
+            spaces: Spaces::new(limits.token_requests, limits.answers, limits.looks),
             ..Queue::default()
         }
     }
 
-    /// Puts an entry into the lane of `host`, with what it waits for, and says whether it was in another one.
-    pub fn enter(&mut self, id: Id, host: &Arc<str>) -> bool {
-        let Some(lane) = self.entries.grow(id).map(|entry| entry.lane) else {
+    /// Puts an entry of a namespace into the lane of `host`, with what it waits for, and says whether it was in another one.
+    pub fn enter(&mut self, id: Id, namespace: &str, host: &Arc<str>) -> bool {
+        let Some((flow, space)) = self.entries.grow(id).map(|entry| (entry.flow, entry.space))
+        else {
             return false;
         };
-        if self.lanes.is(lane, host) {
+        if self.spaces.is(space, namespace) && self.lanes.is(flow, space, host) {
             return false;
         }
         self.disarm(id);
-        self.lanes.leave(lane);
-        let lane = self.lanes.join(host);
+        let joined = self.spaces.join(namespace);
+        self.lanes.leave(flow);
+        self.spaces.leave(space);
+        let flow = self.lanes.join(host, joined);
         if let Some(entry) = self.entries.get_mut(id) {
-            entry.lane = lane;
+            (entry.flow, entry.space) = (flow, joined);
         }
         self.arm(id);
         true
@@ -146,19 +151,13 @@ impl Queue {
 
     /// The host whose lane an entry is in.
     pub fn host(&self, id: Id) -> Option<Arc<str>> {
-        self.lanes.host(self.entries.get(id)?.lane)
+        self.lanes.host(self.entries.get(id)?.flow)
     }
 
     /// Whether the lane of an entry gives tokens: one of its requests succeeded within `span`.
     pub fn lane_moves(&self, id: Id, span: Span) -> bool {
-        let lane = self.entries.get(id).map_or(NO_LANE, |entry| entry.lane);
-        self.lanes.moves(lane, span, self.now)
-    }
-
-    /// How many requests may be under way in the lane of an entry.
-    pub fn lane_slots(&self, id: Id) -> u32 {
-        let lane = self.entries.get(id).map_or(NO_LANE, |entry| entry.lane);
-        self.lanes.slots(lane)
+        let flow = self.entries.get(id).map_or(NO_FLOW, |entry| entry.flow);
+        self.lanes.moves(flow, span, self.now)
     }
 
     /// When the next timer ends; [`Time::NEVER`] when there is none.
@@ -166,12 +165,23 @@ impl Queue {
         self.timers.first().map_or(Time::NEVER, |(time, _)| *time)
     }
 
-    /// The token request of an entry is over, though its work is not: its lane gets the slot back and learns how it went.
+    /// The token request of an entry is over, though its work is not: its lane and the bound of requests get the slot back. The
+    /// answer counts among those that are not yet written.
     pub fn answered(&mut self, id: Id, report: LaneReport) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            let held = std::mem::replace(&mut entry.held, NO_LANE);
-            self.lanes.give_back(held, report, self.now);
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        if entry.flight != Flight::Request {
+            return;
         }
+        entry.flight = Flight::Answer;
+        let (held, space) = (
+            std::mem::replace(&mut entry.held, NO_FLOW),
+            entry.held_space,
+        );
+        self.spaces.take(Shared::Answers, space);
+        self.spaces.give_back(Shared::Requests, space);
+        self.change_lane(held, |lanes, now| lanes.give_back(held, report, now));
     }
 
     /// The work of an entry is over. What it waits for next is what was last planned: call [`Queue::plan`] first.
@@ -180,10 +190,11 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
+        let space = entry.held_space;
         match std::mem::take(&mut entry.flight) {
             Flight::None => return,
-            Flight::Look => self.looking -= 1,
-            Flight::Request => self.requesting -= 1,
+            Flight::Look => self.spaces.give_back(Shared::Looks, space),
+            Flight::Request | Flight::Answer => self.spaces.give_back(Shared::Answers, space),
         }
         self.arm(id);
     }
@@ -193,9 +204,10 @@ impl Queue {
         self.plan(id, None, Time::NEVER);
         self.done(id, LaneReport::Unused);
         if let Some(entry) = self.entries.get_mut(id) {
-            let lane = entry.lane;
+            let (flow, space) = (entry.flow, entry.space);
             *entry = Entry::default();
-            self.lanes.leave(lane);
+            self.lanes.leave(flow);
+            self.spaces.leave(space);
         }
     }
 
@@ -206,12 +218,20 @@ impl Queue {
 
     /// How many looks are due and not yet taken.
     pub fn looks_due(&self) -> usize {
-        self.looks.len()
+        self.spaces.looks_due()
     }
 
-    /// Works under way: those that may request a token, and those that may not.
+    /// Works under way: those that may request a token and have no answer yet, and those that may not.
     pub fn in_flight(&self) -> (usize, usize) {
-        (self.requesting, self.looking)
+        (
+            self.spaces.held(Shared::Requests),
+            self.spaces.held(Shared::Looks),
+        )
+    }
+
+    /// Works whose answer is there and not yet written and reported.
+    pub fn answers(&self) -> usize {
+        self.spaces.held(Shared::Answers)
     }
 
     /// The lanes in use, in no order.
@@ -222,7 +242,8 @@ impl Queue {
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
         self.entries.bytes()
-            + set_bytes::<(Time, Id)>(self.timers.len() + self.looks.len())
+            + set_bytes::<(Time, Id)>(self.timers.len())
+            + self.spaces.bytes()
             + self.lanes.bytes()
     }
 
@@ -250,8 +271,10 @@ impl Queue {
             timer = entry.look;
         } else if !entry.look_waiting {
             entry.look_waiting = true;
-            self.looks.insert((entry.look, id));
+            self.spaces.look_due(entry.space, entry.look, id);
         }
+        let flow = entry.flow;
+        let mut moved = None;
         if let Some(request) = entry.request() {
             if request.due > now {
                 timer = timer.min(request.due);
@@ -263,13 +286,7 @@ impl Queue {
                     timer = timer.min(urgent);
                 }
                 if entry.waiting != Some(class) {
-                    let lane = entry.lane;
-                    if let Some(before) = entry.waiting.replace(class) {
-                        self.lanes.stop_waiting(lane, request.rank(before, id));
-                        count(&mut self.depth, before, -1);
-                    }
-                    self.lanes.wait(lane, request.rank(class, id));
-                    count(&mut self.depth, class, 1);
+                    moved = Some((request, entry.waiting.replace(class), class));
                 }
             }
         }
@@ -277,21 +294,40 @@ impl Queue {
         if timer < Time::NEVER {
             self.timers.insert((timer, id));
         }
+        if let Some((request, before, class)) = moved {
+            if let Some(before) = before {
+                let rank = request.rank(before, id);
+                self.change_lane(flow, |lanes, _| lanes.stop_waiting(flow, rank));
+                count(&mut self.depth, before, -1);
+            }
+            let rank = request.rank(class, id);
+            self.change_lane(flow, |lanes, _| lanes.wait(flow, rank));
+            count(&mut self.depth, class, 1);
+        }
     }
 
     fn next_request(&mut self) -> Option<Taken> {
-        if self.requesting >= self.limits.token_requests {
+        if self.spaces.is_full() {
             return None;
         }
-        let ((_, _, id), lane) = self.lanes.take()?;
+        let (offer, lane) = match self.spaces.next() {
+            Some(lane) => (self.lanes.offer(lane)?, lane),
+            // Whoever is first in a lane may have to wait for others of its namespace; those behind it need not.
+            None => self
+                .lanes
+                .offer_behind(|space| self.spaces.has_share(space))?,
+        };
+        let Offer { space, rank } = offer;
+        let id = rank.2;
+        let flow = self.take(lane, offer)?;
+        self.spaces.served(space);
         let entry = self.entries.get_mut(id)?;
         if let Some(class) = entry.waiting.take() {
             count(&mut self.depth, class, -1);
         }
         entry.flight = Flight::Request;
-        entry.held = lane;
+        (entry.held, entry.held_space) = (flow, space);
         let due = entry.due;
-        self.requesting += 1;
         self.disarm(id);
         Some(Taken {
             id,
@@ -301,18 +337,47 @@ impl Queue {
     }
 
     fn next_look(&mut self) -> Option<Taken> {
-        if self.looking >= self.limits.looks {
-            return None;
-        }
-        let (due, id) = self.looks.first().copied()?;
+        let (due, id) = self.spaces.next_look()?;
         self.disarm(id);
-        self.entries.get_mut(id)?.flight = Flight::Look;
-        self.looking += 1;
+        let entry = self.entries.get_mut(id)?;
+        entry.flight = Flight::Look;
+        entry.held_space = entry.space;
         Some(Taken {
             id,
             may_request: false,
             due,
         })
+    }
+
+    /// Takes what a lane offers.
+    fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
+        let before = self.lanes.offer(lane);
+        let flow = self.lanes.take(lane, offer);
+        self.offers_changed(lane, before);
+        flow
+    }
+
+    /// Changes the lane of a flow, and tells the namespaces what it offers then.
+    fn change_lane(&mut self, flow: u32, change: impl FnOnce(&mut Lanes, Time)) {
+        let Some(lane) = self.lanes.lane(flow) else {
+            return;
+        };
+        let before = self.lanes.offer(lane);
+        change(&mut self.lanes, self.now);
+        self.offers_changed(lane, before);
+    }
+
+    fn offers_changed(&mut self, lane: u32, before: Option<Offer>) {
+        let after = self.lanes.offer(lane);
+        if before == after {
+            return;
+        }
+        if let Some(Offer { space, rank }) = before {
+            self.spaces.offer(space, lane, Some(rank), None);
+        }
+        if let Some(Offer { space, rank }) = after {
+            self.spaces.offer(space, lane, None, Some(rank));
+        }
     }
 
     /// Sets the timer of an entry that waits for something and whose work is not under way.
@@ -337,10 +402,11 @@ impl Queue {
             entry.timer = Time::NEVER;
         }
         if std::mem::take(&mut entry.look_waiting) {
-            self.looks.remove(&(entry.look, id));
+            self.spaces.no_look(entry.space, entry.look, id);
         }
         if let (Some(class), Some(request)) = (entry.waiting.take(), entry.request()) {
-            self.lanes.stop_waiting(entry.lane, request.rank(class, id));
+            let (flow, rank) = (entry.flow, request.rank(class, id));
+            self.change_lane(flow, |lanes, _| lanes.stop_waiting(flow, rank));
             count(&mut self.depth, class, -1);
         }
     }

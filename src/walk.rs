@@ -18,7 +18,6 @@ mod world;
 
 use crate::decide::{Action, Doomed, Memory, Observed, Plan, SecretWrite, Situation, sooner};
 use crate::engine::{Key, Outcome, Wants, Work};
-use crate::queue::LaneReport;
 use crate::time::{Span, Time};
 
 use close::Step;
@@ -26,7 +25,7 @@ use first::Decided;
 
 pub use certificate::{certificate_seen, identity};
 pub use revocation::revoke_replaced;
-pub use world::{Held, Trouble, Turn, World, WriteError};
+pub use world::{Held, Trouble, World, WriteError};
 
 /// How a walk ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +41,6 @@ pub enum Walked {
         /// Why.
         trouble: Trouble,
     },
-    /// It was to ask, and did not come to its turn: it waits in line as before. What to tell its lane.
-    PutBack(LaneReport),
 }
 
 /// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.
@@ -76,7 +73,12 @@ async fn steps(world: &impl World, work: &Work) -> Step {
     };
     seen.bring_up_to_date();
     brake::note(world, key, &seen);
-    let walker = Walker { world, key, seen };
+    let walker = Walker {
+        world,
+        key,
+        seen,
+        answer: Held::default(),
+    };
     let (walker, plan) = match walker.decide().await {
         Decided::Plan(decided) => *decided,
         Decided::Over(step) => return step,
@@ -132,6 +134,8 @@ struct Walker<'a, W> {
     world: &'a W,
     key: &'a Key,
     seen: Observed,
+    /// The part of the answer in hand in the bound of bytes that wait to be written.
+    answer: Held,
 }
 
 impl<W: World> Walker<'_, W> {

@@ -49,7 +49,9 @@ pub(crate) fn is_key_prefix(prefix: &str) -> bool {
         let bytes = label.as_bytes();
         edge(bytes.first())
             && edge(bytes.last())
-            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
     };
     prefix.len() <= 253 && prefix.split('.').all(label)
 }
@@ -70,7 +72,9 @@ mod tests {
         ] {
             assert!(is_docker_config(accepted.as_bytes()), "{accepted:.40}");
         }
-        for rejected in ["", "x", "[]", "\"{}\"", "1", "true", "{}{}", "{\"a\":}", "{'a':1}"] {
+        for rejected in [
+            "", "x", "[]", "\"{}\"", "1", "true", "{}{}", "{\"a\":}", "{'a':1}",
+        ] {
             assert!(!is_docker_config(rejected.as_bytes()), "{rejected}");
         }
     }

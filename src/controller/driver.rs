@@ -14,6 +14,7 @@ use crate::cli::NamespacedName;
 use crate::engine::{Key, Next, Work};
 use crate::queue::LaneReport;
 use crate::server::Beat;
+use crate::tenant;
 use crate::time::{Span, Time};
 use crate::walk::{Walked, walk};
 
@@ -115,7 +116,7 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
             panic!("asked for by --panic-on");
         }
         // Boxed, as are its largest steps: a walk that has to make a connection of its own goes deep.
-        Box::pin(walk(&world, &work)).await
+        Box::pin(tenant::serve(key.namespace(), walk(&world, &work))).await
     };
     let walked = AssertUnwindSafe(walking)
         .catch_unwind()
@@ -129,7 +130,6 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
             // The watch tells of it too; until it does there is nothing to do.
             lock(&shared.engine).abandoned(&key, LaneReport::Unused, now + AFTER_PANIC, now);
         }
-        Ok(Walked::PutBack(report)) => lock(&shared.engine).put_back(&key, report, now),
         Ok(Walked::Abandoned { again, trouble }) => {
             span.in_scope(|| tracing::warn!(%trouble, until = %again, "could not be looked at"));
             lock(&shared.engine).abandoned(&key, LaneReport::Unused, again, now);

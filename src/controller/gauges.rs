@@ -27,7 +27,6 @@ pub(super) async fn show(shared: Arc<Shared>) {
             pause -= 1;
         }
         shared.sweep();
-        shared.turns.sweep();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -46,12 +45,18 @@ pub(super) fn sample(shared: &Shared) {
         metrics.queue_depth(name, engine.waiting(class));
     }
     metrics.queue_depth("look", engine.looks_due());
+    metrics.in_use("token_requests", engine.in_flight().0, 0);
+    metrics.in_use("answers", engine.answers(), 0);
+    let kinds = ["lookups", "answer_bytes"].into_iter();
+    for (kind, (used, waiting)) in kinds.zip(shared.sender.usage()) {
+        metrics.in_use(kind, used, waiting);
+    }
     let (work, statuses) = shared.calls.waiting();
     metrics.api_requests_waiting("work", work);
     metrics.api_requests_waiting("status", statuses);
     metrics.lanes(engine.lanes().map(|lane| Lane {
         host: lane.host.into(),
-        in_flight: shared.turns.asking(lane.host),
+        in_flight: lane.in_flight,
         slots: lane.slots,
     }));
 }

@@ -10,7 +10,6 @@
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `slots` | who of those calls goes first when there are too many |
-//! | `turns` | who of those that were looked at may ask a host |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | resources as they are stored, each decoded by itself |
@@ -40,7 +39,6 @@ mod slots;
 mod start;
 mod stored;
 mod survey;
-mod turns;
 mod watch;
 mod world;
 
@@ -192,7 +190,6 @@ async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), Sta
         content_key: start::content_key()?,
         engine: Engine::new(Limits {
             token_requests: arguments.max_token_requests as usize,
-            lane_ahead: turns::AHEAD,
             ..Limits::default()
         }),
         drained: drain_over,

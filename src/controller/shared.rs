@@ -16,7 +16,6 @@ use crate::later::Later;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
 use crate::policy::brakes::Brakes;
-use crate::queue::Limits;
 use crate::time::{Span, Time};
 
 use crate::walk::revoke_replaced;
@@ -29,7 +28,6 @@ use super::expiries::ClientEnds;
 use super::index::Index;
 use super::memories::Memories;
 use super::stored::Stored;
-use super::turns::Turns;
 use super::world::Cluster;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
@@ -51,7 +49,6 @@ pub(super) struct Shared {
     pub(super) engine: Mutex<Engine>,
     /// What the providers have refused.
     pub(super) brakes: Mutex<Brakes>,
-    pub(super) turns: Turns,
     pub(super) index: Mutex<Index>,
     /// Tells the driver that something may be due.
     pub(super) wake: Notify,
@@ -117,7 +114,6 @@ impl Shared {
             brakes: Mutex::new(Brakes::new(parts.content_key.clone())),
             content_key: parts.content_key,
             engine: Mutex::new(parts.engine),
-            turns: Turns::new(Limits::default().lane_slots),
             index: Mutex::new(Index::default()),
             wake: Notify::new(),
             rights_doubted: parts.rights_doubted,

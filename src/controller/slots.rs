@@ -2,15 +2,17 @@
 //!
 //! Two kinds of callers wait: those on the way to a token Secret, and those who only tell how things stand. The second kind
 //! lets the first go ahead, for a while: in a burst the Secrets are there sooner, and each status follows its Secret by
-//! [`PATIENCE`] and its own turn.
+//! [`PATIENCE`] and its own turn. Within a kind, namespaces take turns. A slot is held for one call, which has a deadline, so
+//! that a turn comes soon and nothing needs to be kept in reserve.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::fair::Line;
+use crate::tenant;
 
 use super::shared::lock;
 
@@ -44,9 +46,9 @@ struct Queue {
     /// How long a status lets work go ahead.
     patience: Duration,
     free: usize,
-    work: VecDeque<oneshot::Sender<Slot>>,
+    work: Line<oneshot::Sender<Slot>>,
     /// Since when each waits, by the monotonic clock.
-    statuses: VecDeque<(Duration, oneshot::Sender<Slot>)>,
+    statuses: Line<(Duration, oneshot::Sender<Slot>)>,
 }
 
 impl Slots {
@@ -59,8 +61,8 @@ impl Slots {
         let queue = Queue {
             patience,
             free: most,
-            work: VecDeque::new(),
-            statuses: VecDeque::new(),
+            work: Line::default(),
+            statuses: Line::default(),
         };
         Slots {
             clock,
@@ -74,7 +76,7 @@ impl Slots {
         (queue.work.len(), queue.statuses.len())
     }
 
-    /// Waits for a slot. Whoever stops waiting takes none.
+    /// Waits for a slot, for the namespace that the present work is done for. Whoever stops waiting takes none.
     pub(super) async fn take(&self, what: For) -> Slot {
         let receiver = {
             let mut queue = lock(&self.queue);
@@ -83,9 +85,10 @@ impl Slots {
                 return Slot(Some(self.clone()));
             }
             let (sender, receiver) = oneshot::channel();
+            let tenant = tenant::current();
             match what {
-                For::Work => queue.work.push_back(sender),
-                For::Status => queue.statuses.push_back((self.clock.elapsed(), sender)),
+                For::Work => queue.work.push(&tenant, sender),
+                For::Status => queue.statuses.push(&tenant, (self.clock.elapsed(), sender)),
             }
             receiver
         };
@@ -129,15 +132,14 @@ impl Drop for Slot {
 
 impl Queue {
     fn next(&mut self, now: Duration) -> Option<oneshot::Sender<Slot>> {
-        let overdue = self
-            .statuses
-            .front()
-            .is_some_and(|(since, _)| now.saturating_sub(*since) >= self.patience);
+        let next = self.statuses.heads().next();
+        let overdue =
+            next.is_some_and(|(_, (since, _))| now.saturating_sub(*since) >= self.patience);
         let status_first = overdue || self.statuses.len() > MOST_PATIENT || self.work.is_empty();
-        if status_first && let Some((_, sender)) = self.statuses.pop_front() {
+        if status_first && let Some((_, (_, sender))) = self.statuses.pop() {
             return Some(sender);
         }
-        self.work.pop_front()
+        self.work.pop().map(|(_, sender)| sender)
     }
 }
 
@@ -225,6 +227,32 @@ mod tests {
         all(tasks).await;
         let order = order.lock().unwrap();
         assert_eq!(order[..3], [0, 1, work], "the two too many go first");
+    }
+
+    #[tokio::test]
+    async fn namespaces_take_turns() {
+        let slots = slots(1, LONG);
+        let order = Arc::default();
+        let held = slots.take(For::Work).await;
+        let mut tasks = Vec::new();
+        for name in 0..100 {
+            let wait = waits(&slots, For::Work, name, &order);
+            tasks.push(wait.await);
+        }
+        // Another one comes last.
+        let (other, told) = (slots.clone(), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let wait = async {
+                let _slot = other.take(For::Work).await;
+                lock(&told).push(1000);
+            };
+            tenant::serve("other", wait).await;
+        }));
+        tokio::task::yield_now().await;
+        drop(held);
+        all(tasks).await;
+        let order: Vec<usize> = order.lock().unwrap().clone();
+        assert_eq!(order[..3], [0, 1000, 1]);
     }
 
     #[tokio::test]

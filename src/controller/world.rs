@@ -15,7 +15,7 @@ use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, Turn, World, WriteError};
+use crate::walk::{Held, Trouble, World, WriteError};
 
 use super::accounts;
 use super::hold;
@@ -68,7 +68,8 @@ impl World for Cluster {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        exchange(&self.0.sender, seen, spec, request).await
+        let answer = exchange(&self.0.sender, seen, spec, request).await;
+        answer.map(|(answer, _)| answer)
     }
 
     async fn hold(&self, seen: &Observed, held: bool) -> Result<(), Trouble> {
@@ -83,10 +84,6 @@ impl World for Cluster {
         self.0.metrics.revocation(outcome);
     }
 
-    async fn turn(&self, key: &Key, spec: &Validated) -> Turn {
-        self.0.turns.turn(&self.0.engine, key, &lane(spec)).await
-    }
-
     fn brakes(&self) -> MutexGuard<'_, Brakes> {
         lock(&self.0.brakes)
     }
@@ -96,7 +93,7 @@ impl World for Cluster {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<(HttpAnswer, Held), Failure> {
         let begun = self.0.clock.elapsed();
         let answer = exchange(&self.0.sender, seen, spec, request).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);

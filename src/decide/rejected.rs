@@ -68,7 +68,10 @@ pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> 
     if write.type_ == DOCKER_CONFIG {
         let new = write.data.get(DOCKER_CONFIG_KEY).and_then(Option::as_ref);
         let there = target.and_then(|target| target.data.get(DOCKER_CONFIG_KEY));
-        if !new.or(there).is_some_and(|value| is_docker_config(value.expose_bytes())) {
+        if !new
+            .or(there)
+            .is_some_and(|value| is_docker_config(value.expose_bytes()))
+        {
             return Some(format!(
                 "what the template of {DOCKER_CONFIG_KEY} gives is not a JSON object, which type {DOCKER_CONFIG} demands"
             ));
@@ -93,7 +96,9 @@ pub(super) fn before_request(seen: &Observed, spec: &Validated) -> Option<Proble
     }
     let state = target.state();
     let ours = |key: &String| {
-        state.as_ref().is_some_and(|state| state.managed.data.contains(key))
+        state
+            .as_ref()
+            .is_some_and(|state| state.managed.data.contains(key))
             || spec.token_secret.templates.keys().contains(&key.as_str())
     };
     let foreign = target.data.iter().filter(|(key, _)| !ours(key));
@@ -123,7 +128,10 @@ fn sizes(target: Option<&SecretSeen>) -> BTreeMap<&str, usize> {
 }
 
 fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<String> {
-    let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value).sum();
+    let bytes: usize = annotations
+        .iter()
+        .map(|(key, value)| key.len() + value)
+        .sum();
     (bytes > MAX_ANNOTATION_BYTES).then(|| {
         format!(
             "its annotations would have {bytes} bytes, and an object takes {MAX_ANNOTATION_BYTES}, those of others included"
@@ -149,6 +157,8 @@ pub(super) fn secret_changed(attempt: &FailedAttempt, seen: &Observed) -> bool {
 /// request each time.
 pub(super) fn again_after(attempt: &FailedAttempt) -> Option<Time> {
     let pause = crate::schedule::repair_delay(attempt.failures);
-    attempt.rejected_secret.as_ref().map(|_| attempt.time + pause)
+    attempt
+        .rejected_secret
+        .as_ref()
+        .map(|_| attempt.time + pause)
 }
-

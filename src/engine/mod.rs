@@ -108,7 +108,7 @@ impl Engine {
             Cause::Resource(facts) => {
                 let seen_before = record.resource.is_some();
                 let nudge = record.resource_came(&facts, self.ready, in_flight);
-                if self.queue.enter(id, &facts.host) && seen_before {
+                if self.queue.enter(id, key.namespace(), &facts.host) && seen_before {
                     record.host_changed();
                 }
                 nudge
@@ -176,8 +176,8 @@ impl Engine {
             .then_some(told)
     }
 
-    /// The token request of some work is over, though the work is not: the lane's slot goes to the next one while the
-    /// answer is still being written. Its [`Engine::done`] then reports [`LaneReport::Unused`]. Optional.
+    /// The token request of some work is over, though the work is not: the lane's slot, and its part of the bound of requests, go
+    /// to the next one while the answer is still being written. Its [`Engine::done`] then reports [`LaneReport::Unused`]. Optional.
     pub fn answered(&mut self, key: &Key, report: LaneReport, now: Time) {
         let Some(id) = self.table.find(key) else {
             return;
@@ -202,30 +202,6 @@ impl Engine {
     /// known, and the resource is looked at again at `again`.
     pub fn abandoned(&mut self, key: &Key, lane: LaneReport, again: Time, now: Time) {
         self.finish(key, lane, now, |_, _| Plan::look(again));
-    }
-
-    /// Whether something was seen of a resource since its work was handed out: what the work has read is not what is.
-    pub fn has_changed(&self, key: &Key) -> bool {
-        let record = self.table.find(key).and_then(|id| self.table.get(id));
-        record.is_none_or(|record| record.void || record.nudge != Nudge::default())
-    }
-
-    /// How many requests may be under way in the lane of a resource.
-    pub fn lane_slots(&self, key: &Key) -> u32 {
-        let id = self.table.find(key);
-        id.map_or(0, |id| self.queue.lane_slots(id))
-    }
-
-    /// Tells that some work was begun ahead of its turn to ask and did not ask: it waits as it did before.
-    pub fn put_back(&mut self, key: &Key, lane: LaneReport, now: Time) {
-        let look = match self.table.find(key) {
-            Some(id) => self.queue.planned(id).1,
-            None => return,
-        };
-        self.finish(key, lane, now, |_, waited_since| Plan {
-            request: waited_since.unwrap_or(now),
-            look,
-        });
     }
 
     fn finish(

@@ -222,7 +222,7 @@ impl Record {
 
     /// A token request was over at `now`, if one was made at all.
     pub(super) fn asked(&mut self, report: LaneReport, now: Time) {
-        if !matches!(report, LaneReport::Unused | LaneReport::HeldUp) {
+        if report != LaneReport::Unused {
             self.last_asked = now;
         }
     }

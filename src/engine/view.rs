@@ -142,9 +142,14 @@ impl Engine {
         self.queue.looks_due()
     }
 
-    /// Works under way: those that may make a token request, and those that may not.
+    /// Works under way: those that may make a token request and have no answer yet, and those that may not.
     pub fn in_flight(&self) -> (usize, usize) {
         self.queue.in_flight()
+    }
+
+    /// Works whose answer is there and not yet written and reported.
+    pub fn answers(&self) -> usize {
+        self.queue.answers()
     }
 
     /// Every token host in use, and how full its lane is; in no order.

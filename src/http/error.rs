@@ -55,6 +55,8 @@ pub enum SendError {
     Garbled,
     /// The body is larger than is read.
     BodyTooLarge,
+    /// The answer is large, and other large ones waited to be written for too long: it was not read.
+    NoRoom,
     /// The HTTP client could not be built: a fault of the operator or its surroundings.
     Setup,
 }
@@ -152,6 +154,7 @@ impl SendError {
             | SendError::ConnectTimeout
             | SendError::Proxy
             | SendError::Cut
+            | SendError::NoRoom
             | SendError::Setup => "ConnectFailed",
             SendError::Tls(
                 TlsProblem::ClientCertificateWanted | TlsProblem::ClientCertificateRefused,
@@ -210,6 +213,9 @@ impl SendError {
             }
             SendError::Garbled | SendError::BodyTooLarge => {
                 "Check spec.provider.tokenURL: this does not look like a token endpoint"
+            }
+            SendError::NoRoom => {
+                "It is tried again. If it goes on, have the provider give smaller tokens, or fewer resources ask at once"
             }
             SendError::Setup => "Restart the operator; if it goes on, report this with its version",
         }
@@ -338,6 +344,9 @@ impl fmt::Display for SendError {
                 "What the token endpoint answered is not HTTP, or its compression is damaged"
             }
             SendError::BodyTooLarge => "The token endpoint's answer is larger than 1 MiB",
+            SendError::NoRoom => {
+                "The answer is large and was not read, because other large answers of this namespace wait to be written"
+            }
             SendError::Setup => "The HTTP client could not be set up",
         };
         f.write_str(words)

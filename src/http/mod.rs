@@ -24,7 +24,6 @@ mod resolve;
 mod tls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,11 +32,15 @@ use http::header::{
     HeaderValue, RETRY_AFTER,
 };
 use hyper_util::client::proxy::matcher::Matcher;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
+use crate::fair::{FairSemaphore, Place};
 use crate::oauth::discovery::Caching;
 use crate::oauth::{HttpAnswer, HttpRequest, Method, SentSecrets};
 use crate::secret::Secret;
+use crate::tenant;
 use address::AddressRules;
 use clients::Clients;
 
@@ -51,6 +54,15 @@ pub use tls::{BadCaBundle, CaBundle};
 pub const MAX_BODY: usize = 1 << 20;
 /// Room for an answer whose length is not told, in bytes.
 const USUAL_BODY: usize = 16 << 10;
+/// How many bytes of answers are held at once, from reading to writing, counted [`COPIES`] times; a namespace holds no more than
+/// its part ([`crate::fair::Shares`]).
+pub const MAX_ANSWERS: usize = 32 << 20;
+/// How often an answer is there while it is written: as it came, decoded, rendered, and in the request to the API server.
+pub const COPIES: usize = 4;
+/// What is left for the rest of a large answer at the least.
+const LEAST_TIME: Duration = Duration::from_millis(100);
+/// How long an answer that is larger than [`USUAL_BODY`] may wait until there is room to read it.
+const ROOM_DEADLINE: Duration = Duration::from_secs(60);
 /// How long connecting may take unless set otherwise: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What we call ourselves.
@@ -104,6 +116,9 @@ struct Inner {
     rules: Arc<AddressRules>,
     matcher: Matcher,
     clients: Clients,
+    lookups: FairSemaphore,
+    answers: FairSemaphore,
+    clock: Clock,
 }
 
 impl Sender {
@@ -116,7 +131,7 @@ impl Sender {
         options.proxies.proxies()?;
         let rules = Arc::new(options.addresses);
         let matcher = options.proxies.matcher();
-        let lookup = options.lookup.unwrap_or_else(resolve::system);
+        let (lookup, lookups) = resolve::bounded(options.lookup.unwrap_or_else(resolve::system));
         let clients = Clients::new(
             Arc::clone(&rules),
             lookup,
@@ -129,6 +144,9 @@ impl Sender {
             rules,
             matcher,
             clients,
+            lookups,
+            answers: FairSemaphore::strict(MAX_ANSWERS),
+            clock: Clock::system(),
         })))
     }
 
@@ -144,11 +162,8 @@ impl Sender {
     /// # Errors
     /// [`SendError`]; nothing of request or answer is in it.
     pub async fn send(&self, request: &HttpRequest, to: &Route) -> Result<HttpAnswer, SendError> {
-        let (answer, _) = self.exchange(request, to).await?;
-        Ok(HttpAnswer {
-            sent: request.secrets.clone(),
-            ..answer
-        })
+        let (answer, _) = self.send_counted(request, to).await?;
+        Ok(answer)
     }
 
     /// Reads a public document: a GET without any credential, once. Everything that holds for token requests holds for it,
@@ -168,14 +183,38 @@ impl Sender {
             body: Secret::new(Vec::new()),
             secrets: SentSecrets::default(),
         };
-        self.exchange(&request, to).await
+        let (answer, caching, _) = self.exchange(&request, to).await?;
+        Ok((answer, caching))
+    }
+
+    /// The same, and the answer's part in the bound of bytes ([`MAX_ANSWERS`]): to be held as long as the answer is.
+    ///
+    /// # Errors
+    /// [`SendError`], as [`Sender::send`].
+    pub async fn send_counted(
+        &self,
+        request: &HttpRequest,
+        to: &Route,
+    ) -> Result<(HttpAnswer, Place), SendError> {
+        let (answer, _, place) = self.exchange(request, to).await?;
+        let answer = HttpAnswer {
+            sent: request.secrets.clone(),
+            ..answer
+        };
+        Ok((answer, place))
+    }
+
+    /// Look-ups of names under way, and those that wait for one; bytes of answers that are held, and answers that wait to be
+    /// read.
+    pub fn usage(&self) -> [(usize, usize); 2] {
+        [self.0.lookups.usage(), self.0.answers.usage()]
     }
 
     async fn exchange(
         &self,
         request: &HttpRequest,
         to: &Route,
-    ) -> Result<(HttpAnswer, Caching), SendError> {
+    ) -> Result<(HttpAnswer, Caching, Place), SendError> {
         let url = self.checked_url(request)?;
         let uri: http::Uri = url.as_str().parse().map_err(|_| SendError::BadUrl)?;
         let through_proxy = self.0.matcher.intercept(&uri).is_some();
@@ -184,21 +223,52 @@ impl Sender {
             .clients
             .get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
         let prepared = prepare(request, url)?;
-        let answering = AtomicBool::new(false);
-        let exchange = async {
-            let response = client.execute(prepared).await.map_err(|error| {
-                classify::classify(&error, through_proxy).of_our_certificate(to)
-            })?;
-            answering.store(true, Ordering::Relaxed);
-            read(response).await
+        let timed_out = |answering| SendError::Timeout {
+            after: to.timeout,
+            answering,
         };
-        match tokio::time::timeout(to.timeout, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::Timeout {
-                after: to.timeout,
-                answering: answering.load(Ordering::Relaxed),
-            }),
+        let begun = self.0.clock.elapsed();
+        let response = timeout(to.timeout, client.execute(prepared))
+            .await
+            .map_err(|_| timed_out(false))?
+            .map_err(|error| classify::classify(&error, through_proxy).of_our_certificate(to))?;
+        let mut reading = Reading::begin(response);
+        if reading.expected.is_some_and(|expected| expected > MAX_BODY) {
+            return Err(SendError::BodyTooLarge);
         }
+        let left = to
+            .timeout
+            .saturating_sub(self.0.clock.elapsed().saturating_sub(begun));
+        let is_whole = timeout(left, reading.go_on(USUAL_BODY))
+            .await
+            .map_err(|_| timed_out(true))??;
+        let mut place = self
+            .0
+            .answers
+            .take_anyway(&tenant::current(), reading.held());
+        if !is_whole {
+            let waits = self.0.clock.elapsed();
+            place = self.room(&reading, place).await?;
+            // The wait for room is ours, not the provider's.
+            let left = to.timeout.saturating_sub(waits.saturating_sub(begun));
+            timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY))
+                .await
+                .map_err(|_| timed_out(true))??;
+            place.shrink(reading.held());
+        }
+        let (answer, caching) = reading.end();
+        Ok((answer, caching, place))
+    }
+
+    /// Waits until there is room for the rest of a large answer; what of it is there already counts meanwhile.
+    async fn room(&self, reading: &Reading, held: Place) -> Result<Place, SendError> {
+        let most = reading.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
+        let most = most.max(reading.body.len()).saturating_mul(COPIES);
+        drop(held);
+        let tenant = tenant::current();
+        timeout(ROOM_DEADLINE, self.0.answers.take(&tenant, most))
+            .await
+            .map_err(|_| SendError::NoRoom)
     }
 
     /// The URL, if it may be sent to as far as can be told without resolving it.
@@ -264,48 +334,93 @@ impl AsRef<[u8]> for Shared {
     }
 }
 
-/// Reads an answer to its end, or to the cap.
-async fn read(mut response: reqwest::Response) -> Result<(HttpAnswer, Caching), SendError> {
-    let text = |name: HeaderName| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
-    let (content_type, retry_after) = (text(CONTENT_TYPE), text(RETRY_AFTER));
-    let caching = Caching {
-        cache_control: joined(response.headers()),
-        expires: text(EXPIRES),
-        date: text(DATE),
-        age: text(AGE),
-    };
-    let status = response.status().as_u16();
-    // Room for the whole answer where its length is known: growing would leave pieces of a token in freed memory.
-    let expected = response
-        .content_length()
-        .and_then(|length| usize::try_from(length).ok());
-    let mut body = Zeroizing::new(Vec::with_capacity(
-        expected.unwrap_or(USUAL_BODY).min(MAX_BODY),
-    ));
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| classify::classify(&error, false))?
-    {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(SendError::BodyTooLarge);
+/// An answer that is being read.
+struct Reading {
+    response: reqwest::Response,
+    /// Its length, where that is told.
+    expected: Option<usize>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Reading {
+    fn begin(response: reqwest::Response) -> Reading {
+        let expected = response
+            .content_length()
+            .and_then(|length| usize::try_from(length).ok());
+        let room = expected.unwrap_or(USUAL_BODY).min(USUAL_BODY);
+        Reading {
+            response,
+            expected,
+            body: Zeroizing::new(Vec::with_capacity(room)),
         }
-        body.extend_from_slice(&chunk);
     }
-    let answer = HttpAnswer {
-        status,
-        content_type,
-        retry_after,
-        body: Secret::new(std::mem::take(&mut *body)),
-        sent: SentSecrets::default(),
-    };
-    Ok((answer, caching))
+
+    /// Reads on to the end, or until it has `most` bytes or more; whether it is the end. What is larger than [`MAX_BODY`] is an
+    /// error.
+    async fn go_on(&mut self, most: usize) -> Result<bool, SendError> {
+        // A known length that is too much is not begun with.
+        if self.expected.is_some_and(|expected| expected > most) && most < MAX_BODY {
+            return Ok(false);
+        }
+        while let Some(chunk) = self
+            .response
+            .chunk()
+            .await
+            .map_err(|error| classify::classify(&error, false))?
+        {
+            if self.body.len() + chunk.len() > MAX_BODY {
+                return Err(SendError::BodyTooLarge);
+            }
+            self.make_room(chunk.len());
+            self.body.extend_from_slice(&chunk);
+            if self.body.len() >= most && most < MAX_BODY {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Room for a chunk; for the whole answer at once where its length is known. Growing leaves no pieces of a token in freed
+    /// memory.
+    fn make_room(&mut self, chunk: usize) {
+        let needed = self.body.len() + chunk;
+        if needed <= self.body.capacity() {
+            return;
+        }
+        let whole = self.expected.unwrap_or(0).min(MAX_BODY);
+        let mut larger = Zeroizing::new(Vec::with_capacity(
+            whole.max(needed).max(2 * self.body.len()).min(MAX_BODY),
+        ));
+        larger.extend_from_slice(&self.body);
+        self.body = larger;
+    }
+
+    /// What it counts for.
+    fn held(&self) -> usize {
+        self.body.capacity().max(1).saturating_mul(COPIES)
+    }
+
+    fn end(mut self) -> (HttpAnswer, Caching) {
+        let headers = self.response.headers();
+        let text = |name: HeaderName| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
+        };
+        let caching = Caching {
+            cache_control: joined(headers),
+            expires: text(EXPIRES),
+            date: text(DATE),
+            age: text(AGE),
+        };
+        let answer = HttpAnswer {
+            status: self.response.status().as_u16(),
+            content_type: text(CONTENT_TYPE),
+            retry_after: text(RETRY_AFTER),
+            body: Secret::new(std::mem::take(&mut *self.body)),
+            sent: SentSecrets::default(),
+        };
+        (answer, caching)
+    }
 }
 
 /// `Cache-Control`, which may come in several lines.

@@ -4,11 +4,15 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::time::timeout;
 
 use super::address::{AddressKind, AddressRules};
+use crate::fair::FairSemaphore;
+use crate::tenant;
 
 /// How a host name becomes addresses. Ports in the result do not matter.
 pub type Lookup =
@@ -19,6 +23,38 @@ pub(super) fn system() -> Lookup {
     Arc::new(|name: String| {
         Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
     })
+}
+
+/// How many names are looked up at once. The system looks each up in a thread, which takes as long as its name servers let it
+/// and cannot be stopped: without a bound, names that never resolve would take all threads there are.
+const LOOKUPS: usize = 64;
+/// How long a look-up may take, the wait for a thread included. Connecting has a shorter deadline of its own.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The same look-up, but no more than [`LOOKUPS`] at once, shared fairly between namespaces.
+///
+/// The system's resolver stays, since only it knows search domains, `/etc/hosts` and whatever else the cluster has set up.
+pub(super) fn bounded(lookup: Lookup) -> (Lookup, FairSemaphore) {
+    let places = FairSemaphore::new(LOOKUPS);
+    let shared = places.clone();
+    let bounded: Lookup = Arc::new(move |name| {
+        let (lookup, places, tenant) = (Arc::clone(&lookup), places.clone(), tenant::current());
+        let found = async move {
+            let place = places.take(&tenant, 1).await;
+            // In a task of its own: the thread goes on when nobody waits any more, and counts until it is done.
+            let looking = tokio::spawn(async move {
+                let found = lookup(name).await;
+                drop(place);
+                found
+            });
+            looking.await.map_err(io::Error::other)?
+        };
+        Box::pin(async move {
+            let found = timeout(DEADLINE, found).await;
+            found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        })
+    });
+    (bounded, shared)
 }
 
 /// Looks names up and checks every address of the answer. One that is refused refuses them all: a name that points to a
@@ -73,3 +109,62 @@ impl fmt::Display for Unresolved {
 }
 
 impl std::error::Error for Unresolved {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Names that begin with `slow` are never found.
+    fn lookup(running: &Arc<AtomicUsize>) -> Lookup {
+        let running = Arc::clone(running);
+        Arc::new(move |name: String| {
+            let running = Arc::clone(&running);
+            Box::pin(async move {
+                running.fetch_add(1, Ordering::SeqCst);
+                if name.starts_with("slow") {
+                    std::future::pending::<()>().await;
+                }
+                Ok(vec![SocketAddr::from(([192, 0, 2, 1], 0))])
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn names_that_never_resolve_take_no_more_than_their_part() {
+        let running = Arc::default();
+        let (lookup, places) = bounded(lookup(&running));
+        let ask = |namespace: &str, name: String| {
+            let lookup = Arc::clone(&lookup);
+            let namespace = namespace.to_owned();
+            tokio::spawn(
+                async move { tenant::serve(&namespace, async { lookup(name).await }).await },
+            )
+        };
+        let slow: Vec<_> = (0..600)
+            .map(|number| ask("slow", format!("slow-{number}")))
+            .collect();
+        while places.usage().1 < 552 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(running.load(Ordering::SeqCst), 48);
+        assert_eq!(places.usage(), (48, 552));
+        let found = ask("other", "auth.example".to_owned());
+        let found = timeout(Duration::from_secs(60), found).await;
+        assert!(
+            found.unwrap().unwrap().is_ok(),
+            "another namespace does not wait"
+        );
+        // Nobody waits any more, but a thread that is busy stays counted.
+        for one in slow {
+            one.abort();
+        }
+        while places.usage().1 > 0 {
+            // Those that stopped waiting are noticed by the next one.
+            let found = ask("other", "auth.example".to_owned()).await;
+            assert!(found.unwrap().is_ok());
+        }
+        assert_eq!(places.usage().0, 48);
+    }
+}

@@ -51,6 +51,7 @@ use crate::engine::{Engine, Key, LaneReport, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
 use crate::later::Later;
+use crate::tenant;
 use crate::time::{Span, Time};
 use crate::walk::{Walked, revoke_replaced, walk};
 
@@ -217,7 +218,9 @@ impl Driver {
                 Next::Work(work) => {
                     let key = work.key.clone();
                     let files = Arc::clone(&self.files);
-                    let task = self.tasks.spawn(async move { walk(&*files, &work).await });
+                    let task = self.tasks.spawn(async move {
+                        tenant::serve(work.key.namespace(), walk(&*files, &work)).await
+                    });
                     self.running.insert(task.id(), key);
                 }
             }
@@ -241,7 +244,6 @@ impl Driver {
                 engine.changed(&key, crate::engine::Cause::Gone, now);
                 engine.abandoned(&key, LaneReport::Unused, now, now);
             }
-            Some(Walked::PutBack(report)) => engine.put_back(&key, report, now),
             Some(Walked::Abandoned { again, trouble }) => {
                 tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
                 engine.abandoned(&key, LaneReport::Unused, again, now);

@@ -19,7 +19,7 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError};
+use crate::walk::{Held, Trouble, World, WriteError};
 
 impl Files {
     /// Keeps a status with its resource, if it is still that one.
@@ -83,7 +83,8 @@ impl World for Files {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        exchange(&self.sender, seen, spec, request).await
+        let answer = exchange(&self.sender, seen, spec, request).await;
+        answer.map(|(answer, _)| answer)
     }
 
     fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
@@ -99,7 +100,7 @@ impl World for Files {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<(HttpAnswer, Held), Failure> {
         let key = Key::new(&seen.resource.namespace, &seen.resource.name);
         self.known().asked.insert(key);
         exchange(&self.sender, seen, spec, request).await

@@ -26,6 +26,7 @@ fn everything() -> Metrics {
     metrics.api_request_ended("success");
     metrics.queue_depth("refresh", 3);
     metrics.api_requests_waiting("status", 2);
+    metrics.in_use("lookups", 3, 1);
     metrics.lanes([Lane {
         host: "auth.example.org:443".into(),
         in_flight: 1,

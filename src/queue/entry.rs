@@ -1,7 +1,8 @@
 //! What is kept of one entry.
 
-use super::lanes::NO_LANE;
+use super::lanes::NO_FLOW;
 use super::order::{Class, Order, Request};
+use super::spaces::NO_SPACE;
 use crate::time::{Span, Time};
 
 /// Whether an entry's work is under way.
@@ -10,8 +11,10 @@ pub(super) enum Flight {
     #[default]
     None,
     Look,
-    /// With a slot of the lane `Entry::held`, or after it was given back.
+    /// With a slot of the flow `Entry::held`.
     Request,
+    /// A request that has its answer.
+    Answer,
 }
 
 #[derive(Clone, Debug)]
@@ -26,9 +29,13 @@ pub(super) struct Entry {
     pub(super) look: Time,
     /// Its place in `Queue::timers`; [`Time::NEVER`] for none.
     pub(super) timer: Time,
-    pub(super) lane: u32,
-    /// The lane a slot is held of.
+    /// Its namespace.
+    pub(super) space: u32,
+    /// Its namespace in its lane.
+    pub(super) flow: u32,
+    /// The flow a slot is held of, and the namespace that its work counts for.
     pub(super) held: u32,
+    pub(super) held_space: u32,
     /// The class it waits in.
     pub(super) waiting: Option<Class>,
     pub(super) look_waiting: bool,
@@ -44,8 +51,10 @@ impl Default for Entry {
             retry: false,
             look: Time::NEVER,
             timer: Time::NEVER,
-            lane: NO_LANE,
-            held: NO_LANE,
+            space: NO_SPACE,
+            flow: NO_FLOW,
+            held: NO_FLOW,
+            held_space: NO_SPACE,
             waiting: None,
             look_waiting: false,
             flight: Flight::None,

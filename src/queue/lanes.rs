@@ -1,15 +1,17 @@
-//! Lanes: one for each token host, so that a hung provider holds up nobody else.
+//! Lanes: one for each token host, so that a hung provider holds up nobody else; in each a flow for each namespace, so that no
+//! namespace holds up another one at a host that they share.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::dense::Dense;
-use super::order::Rank;
+use super::order::{Class, Rank};
 use super::set_bytes;
+use crate::fair::Shares;
 use crate::time::{Span, Time};
 
-/// No lane at all.
-pub(super) const NO_LANE: u32 = u32::MAX;
+/// No flow at all.
+pub(super) const NO_FLOW: u32 = u32::MAX;
 
 /// What a token request says of its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +24,6 @@ pub enum LaneReport {
     TimedOut,
     /// The host answered something else, or refused the connection.
     Failed,
-    /// Work that was begun ahead of its turn to ask waited too long for it: no request was made.
-    HeldUp,
 }
 
 /// How full a lane is.
@@ -31,11 +31,9 @@ pub enum LaneReport {
 pub struct Occupancy<'a> {
     /// The token host, with its port.
     pub host: &'a str,
-    /// Works under way that may request a token: requests, and what is prepared ahead ([`Limits::lane_ahead`]).
-    ///
-    /// [`Limits::lane_ahead`]: super::Limits::lane_ahead
+    /// Works under way that may request a token.
     pub in_flight: u32,
-    /// How many requests may be under way: one after a time-out, until a request succeeds.
+    /// How many may be under way: one for a namespace whose request timed out, until one of its requests succeeds.
     pub slots: u32,
     /// Entries that wait for a slot.
     pub waiting: usize,
@@ -44,214 +42,320 @@ pub struct Occupancy<'a> {
 #[derive(Debug, Default)]
 struct Lane {
     host: Option<Arc<str>>,
+    /// Flows that belong to it, and how many of them are narrowed.
+    flows: u32,
+    narrowed: u32,
+    in_flight: u32,
+    /// When a request last succeeded.
+    moved: Option<Time>,
+    waiting: usize,
+    /// Flows that wait for a slot, first served first.
+    order: BTreeSet<(Place, u32)>,
+}
+
+/// A flow's place in its lane: first those that hold less than a quarter of the slots, then by class, then whose turn it is.
+type Place = (bool, Class, u64);
+
+/// The entries of one namespace in one lane.
+#[derive(Debug, Default)]
+struct Flow {
+    lane: u32,
+    space: u32,
     /// Entries that belong to it.
     users: u32,
     in_flight: u32,
-    /// A request timed out and none succeeded since.
+    /// A request of this namespace timed out here and none succeeded since: one at a time. Others are not narrowed by it, for the
+    /// time-out may be of this namespace's own choice.
     narrowed: bool,
-    /// When a request last succeeded.
-    moved: Option<Time>,
-    /// How many requests must yet succeed before work is begun ahead again.
-    held_up: u32,
+    /// When it was last served.
+    turn: u64,
     waiting: BTreeSet<Rank>,
+    place: Option<Place>,
 }
 
-/// How many requests must succeed after work was held up, or a request failed, before work is begun ahead again: looking at
-/// resources whose turn does not come is work for nothing.
-pub(super) const CAUTION: u32 = 64;
-
-/// How wide lanes are.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Width {
-    pub(super) slots: u32,
-    pub(super) ahead: u32,
-}
-
-impl Lane {
-    fn slots(&self, slots: u32) -> u32 {
-        if self.narrowed { slots.min(1) } else { slots }
-    }
-
-    /// How many may be under way: what asks, and what is prepared to, while the host is known to give tokens.
-    fn room(&self, width: Width) -> u32 {
-        let gives = self.moved.is_some() && self.held_up == 0 && !self.narrowed;
-        let ahead = if gives { width.ahead } else { 0 };
-        self.slots(width.slots).saturating_add(ahead)
-    }
-
-    /// What goes next, if there is a slot for it.
-    fn head(&self, width: Width) -> Option<Rank> {
-        let free = self.in_flight < self.room(width);
-        self.waiting.first().copied().filter(|_| free)
-    }
+/// What a lane offers to whoever is first in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// The namespace.
+    pub(super) space: u32,
+    /// Its first entry.
+    pub(super) rank: Rank,
 }
 
 /// All lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    width: Width,
+    slots: u32,
     by_host: HashMap<Arc<str>, u32>,
     lanes: Dense<Lane>,
     used: u32,
     free: Vec<u32>,
-    /// What goes next of every lane that has a free slot.
-    heads: BTreeSet<(Rank, u32)>,
+    by_lane_and_space: HashMap<(u32, u32), u32>,
+    flows: Dense<Flow>,
+    used_flows: u32,
+    free_flows: Vec<u32>,
+    turn: u64,
+    /// Lanes with a free slot in which more than one namespace waits.
+    contested: BTreeSet<u32>,
 }
 
 impl Lanes {
-    pub(super) fn new(slots: u32, ahead: u32) -> Self {
-        let slots = slots.max(1);
+    pub(super) fn new(slots: u32) -> Self {
         Lanes {
-            width: Width { slots, ahead },
+            slots: slots.max(1),
             ..Lanes::default()
         }
     }
 
-    /// Whether `lane` is the one of `host`.
-    pub(super) fn is(&self, lane: u32, host: &str) -> bool {
-        self.lanes
-            .get(lane)
-            .and_then(|lane| lane.host.as_deref())
-            .is_some_and(|known| known == host)
+    /// Whether `flow` is the one of `space` at `host`.
+    pub(super) fn is(&self, flow: u32, space: u32, host: &str) -> bool {
+        self.flow(flow)
+            .is_some_and(|found| found.space == space && found.users > 0)
+            && self.host(flow).as_deref() == Some(host)
     }
 
-    /// The host of a lane.
-    pub(super) fn host(&self, number: u32) -> Option<Arc<str>> {
-        self.lanes.get(number)?.host.clone()
+    /// The host of a flow.
+    pub(super) fn host(&self, flow: u32) -> Option<Arc<str>> {
+        self.lanes.get(self.flow(flow)?.lane)?.host.clone()
     }
 
-    /// The lane of `host`, with one more user.
-    pub(super) fn join(&mut self, host: &Arc<str>) -> u32 {
-        let number = self.by_host.get(host).copied().unwrap_or_else(|| {
-            let number = self.free.pop().unwrap_or_else(|| {
-                self.used += 1;
-                self.used - 1
-            });
-            self.by_host.insert(Arc::clone(host), number);
-            number
+    /// The lane of a flow.
+    pub(super) fn lane(&self, flow: u32) -> Option<u32> {
+        Some(self.flow(flow)?.lane)
+    }
+
+    /// The flow of a namespace at `host`, with one more entry.
+    pub(super) fn join(&mut self, host: &Arc<str>, space: u32) -> u32 {
+        let lane = self.lane_of(host);
+        if let Some(number) = self.by_lane_and_space.get(&(lane, space)).copied() {
+            if let Some(flow) = self.flows.get_mut(number) {
+                flow.users += 1;
+            }
+            return number;
+        }
+        let number = self.free_flows.pop().unwrap_or_else(|| {
+            self.used_flows += 1;
+            self.used_flows - 1
         });
-        if let Some(lane) = self.lanes.grow(number) {
-            lane.host.get_or_insert_with(|| Arc::clone(host));
-            lane.users += 1;
+        self.by_lane_and_space.insert((lane, space), number);
+        self.turn += 1;
+        if let Some(flow) = self.flows.grow(number) {
+            *flow = Flow {
+                lane,
+                space,
+                users: 1,
+                turn: self.turn,
+                ..Flow::default()
+            };
+        }
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.flows += 1;
         }
         number
     }
 
-    /// One user less.
-    pub(super) fn leave(&mut self, number: u32) {
-        if let Some(lane) = self.lanes.get_mut(number) {
-            lane.users = lane.users.saturating_sub(1);
+    fn lane_of(&mut self, host: &Arc<str>) -> u32 {
+        if let Some(number) = self.by_host.get(host) {
+            return *number;
         }
-        self.drop_unused(number);
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.used += 1;
+            self.used - 1
+        });
+        self.by_host.insert(Arc::clone(host), number);
+        if let Some(lane) = self.lanes.grow(number) {
+            lane.host = Some(Arc::clone(host));
+        }
+        number
     }
 
-    pub(super) fn wait(&mut self, number: u32, rank: Rank) {
-        self.change(number, |lane| {
-            lane.waiting.insert(rank);
+    /// One entry less.
+    pub(super) fn leave(&mut self, flow: u32) {
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.users = flow.users.saturating_sub(1);
+        }
+        self.drop_unused(flow);
+    }
+
+    pub(super) fn wait(&mut self, flow: u32, rank: Rank) {
+        self.change(flow, |flow, lane| {
+            lane.waiting += usize::from(flow.waiting.insert(rank));
         });
     }
 
-    pub(super) fn stop_waiting(&mut self, number: u32, rank: Rank) {
-        self.change(number, |lane| {
-            lane.waiting.remove(&rank);
+    pub(super) fn stop_waiting(&mut self, flow: u32, rank: Rank) {
+        self.change(flow, |flow, lane| {
+            lane.waiting -= usize::from(flow.waiting.remove(&rank));
         });
     }
 
-    /// Takes what is first over all lanes with a free slot, and that slot.
-    pub(super) fn take(&mut self) -> Option<(Rank, u32)> {
-        let (rank, number) = self.heads.first().copied()?;
-        self.change(number, |lane| {
-            lane.waiting.remove(&rank);
+    /// What a lane with a free slot offers, and to whom.
+    pub(super) fn offer(&self, lane: u32) -> Option<Offer> {
+        let found = self.lanes.get(lane)?;
+        if found.in_flight >= self.slots {
+            return None;
+        }
+        self.offer_of(found.order.first()?.1)
+    }
+
+    fn offer_of(&self, flow: u32) -> Option<Offer> {
+        let flow = self.flow(flow)?;
+        Some(Offer {
+            space: flow.space,
+            rank: *flow.waiting.first()?,
+        })
+    }
+
+    /// Of the lanes with a free slot: the first one in which somebody waits whom `may` lets through, though another one is first.
+    pub(super) fn offer_behind(&self, may: impl Fn(u32) -> bool) -> Option<(Offer, u32)> {
+        self.contested.iter().find_map(|lane| {
+            let order = &self.lanes.get(*lane)?.order;
+            let mut offers = order.iter().filter_map(|(_, flow)| self.offer_of(*flow));
+            Some((offers.find(|offer| may(offer.space))?, *lane))
+        })
+    }
+
+    /// Takes an entry that a lane offers, and a slot; the flow that holds it from now on.
+    pub(super) fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
+        let number = *self.by_lane_and_space.get(&(lane, offer.space))?;
+        self.turn += 1;
+        let turn = self.turn;
+        self.change(number, |flow, lane| {
+            lane.waiting -= usize::from(flow.waiting.remove(&offer.rank));
+            flow.in_flight += 1;
+            flow.turn = turn;
             lane.in_flight += 1;
         });
-        Some((rank, number))
+        Some(number)
     }
 
-    /// Whether a request of this lane succeeded within `span` before `now`.
-    pub(super) fn moves(&self, number: u32, span: Span, now: Time) -> bool {
-        let moved = self.lanes.get(number).and_then(|lane| lane.moved);
-        moved.is_some_and(|moved| moved <= now && now.since(moved) < span)
-    }
-
-    /// How many requests of a lane may be under way.
-    pub(super) fn slots(&self, number: u32) -> u32 {
-        let lane = self.lanes.get(number);
-        lane.map_or(0, |lane| lane.slots(self.width.slots))
+    /// Whether a request to the host of a flow succeeded within `span` before `now`.
+    pub(super) fn moves(&self, flow: u32, span: Span, now: Time) -> bool {
+        let lane = self.flow(flow).and_then(|flow| self.lanes.get(flow.lane));
+        lane.and_then(|lane| lane.moved)
+            .is_some_and(|moved| moved <= now && now.since(moved) < span)
     }
 
     /// Gives a slot back.
-    pub(super) fn give_back(&mut self, number: u32, report: LaneReport, now: Time) {
-        self.change(number, |lane| {
+    pub(super) fn give_back(&mut self, flow: u32, report: LaneReport, now: Time) {
+        self.change(flow, |flow, lane| {
+            flow.in_flight = flow.in_flight.saturating_sub(1);
             lane.in_flight = lane.in_flight.saturating_sub(1);
+            let before = flow.narrowed;
             match report {
-                LaneReport::TimedOut => {
-                    lane.narrowed = true;
-                    lane.held_up = CAUTION;
-                }
+                LaneReport::TimedOut => flow.narrowed = true,
                 LaneReport::Succeeded => {
-                    lane.narrowed = false;
+                    flow.narrowed = false;
                     lane.moved = Some(now);
-                    lane.held_up = lane.held_up.saturating_sub(1);
                 }
-                LaneReport::Failed | LaneReport::HeldUp => lane.held_up = CAUTION,
-                LaneReport::Unused => {}
+                LaneReport::Failed | LaneReport::Unused => {}
             }
+            lane.narrowed = lane.narrowed + u32::from(flow.narrowed) - u32::from(before);
         });
-        self.drop_unused(number);
+        self.drop_unused(flow);
     }
 
     pub(super) fn occupancy(&self) -> impl Iterator<Item = Occupancy<'_>> {
         self.by_host.iter().filter_map(|(host, number)| {
             let lane = self.lanes.get(*number)?;
+            let all_narrowed = lane.narrowed > 0 && lane.narrowed == lane.flows;
             Some(Occupancy {
                 host,
                 in_flight: lane.in_flight,
-                slots: lane.slots(self.width.slots),
-                waiting: lane.waiting.len(),
+                slots: if all_narrowed {
+                    self.slots.min(lane.narrowed)
+                } else {
+                    self.slots
+                },
+                waiting: lane.waiting,
             })
         })
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let waiting: usize = self
-            .by_host
-            .values()
+        let lanes = self.by_host.values();
+        let waiting: usize = lanes
             .filter_map(|number| self.lanes.get(*number))
-            .map(|lane| lane.waiting.len())
+            .map(|lane| {
+                set_bytes::<Rank>(lane.waiting) + set_bytes::<(Place, u32)>(lane.order.len())
+            })
             .sum();
         self.lanes.bytes()
+            + self.flows.bytes()
             + self.by_host.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
-            + set_bytes::<Rank>(waiting)
-            + set_bytes::<(Rank, u32)>(self.heads.len())
+            + self.by_lane_and_space.capacity() * (size_of::<((u32, u32), u32)>() + 1)
+            + waiting
     }
 
-    /// Changes a lane and keeps `heads` true.
-    fn change(&mut self, number: u32, change: impl FnOnce(&mut Lane)) {
-        let width = self.width;
-        let Some(lane) = self.lanes.get_mut(number) else {
+    fn flow(&self, number: u32) -> Option<&Flow> {
+        self.flows.get(number)
+    }
+
+    /// Changes a flow, and keeps its place in the order of its lane true.
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut Flow, &mut Lane)) {
+        let slots = self.slots;
+        let Some(flow) = self.flows.get_mut(number) else {
             return;
         };
-        let before = lane.head(width);
-        change(lane);
-        let after = lane.head(width);
-        if before != after {
-            if let Some(rank) = before {
-                self.heads.remove(&(rank, number));
+        let lane_number = flow.lane;
+        let Some(lane) = self.lanes.get_mut(lane_number) else {
+            return;
+        };
+        change(flow, lane);
+        let place = flow.place_now(slots);
+        if place != flow.place {
+            if let Some(before) = std::mem::replace(&mut flow.place, place) {
+                lane.order.remove(&(before, number));
             }
-            if let Some(rank) = after {
-                self.heads.insert((rank, number));
+            if let Some(place) = place {
+                lane.order.insert((place, number));
             }
+        }
+        if lane.in_flight < slots && lane.order.len() > 1 {
+            self.contested.insert(lane_number);
+        } else {
+            self.contested.remove(&lane_number);
         }
     }
 
     fn drop_unused(&mut self, number: u32) {
-        let Some(lane) = self.lanes.get_mut(number) else {
+        let Some(flow) = self.flows.get_mut(number) else {
             return;
         };
-        let used = lane.users > 0 || lane.in_flight > 0 || !lane.waiting.is_empty();
-        if !used && let Some(host) = std::mem::take(lane).host {
-            self.by_host.remove(&host);
-            self.free.push(number);
+        if flow.users > 0 || flow.in_flight > 0 || !flow.waiting.is_empty() {
+            return;
         }
+        let flow = std::mem::take(flow);
+        if self
+            .by_lane_and_space
+            .remove(&(flow.lane, flow.space))
+            .is_none()
+        {
+            return;
+        }
+        self.free_flows.push(number);
+        let Some(lane) = self.lanes.get_mut(flow.lane) else {
+            return;
+        };
+        lane.flows = lane.flows.saturating_sub(1);
+        lane.narrowed -= u32::from(flow.narrowed);
+        if lane.flows == 0
+            && let Some(host) = std::mem::take(lane).host
+        {
+            self.by_host.remove(&host);
+            self.free.push(flow.lane);
+        }
+    }
+}
+
+impl Flow {
+    /// Its place in the order of its lane, if it waits for a slot and may have one.
+    fn place_now(&self, slots: u32) -> Option<Place> {
+        let (class, _, _) = *self.waiting.first()?;
+        if self.narrowed && self.in_flight > 0 {
+            return None;
+        }
+        let quarter = Shares::new(slots as usize).quarter();
+        Some((self.in_flight as usize >= quarter, class, self.turn))
     }
 }

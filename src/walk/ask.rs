@@ -17,9 +17,7 @@ use crate::time::{Span, Time};
 use super::brake;
 use super::close::Step;
 use super::spend::{self, Kept};
-use super::{
-    AFTER_RACE, NO_MORE, Trouble, Turn, Walked, Walker, World, WriteError, abandoned, publish,
-};
+use super::{AFTER_RACE, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
 
 /// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
@@ -29,11 +27,6 @@ impl<W: World> Walker<'_, W> {
     pub(super) async fn ask(mut self, ask: Ask) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return self.no_spec().into();
-        };
-        let turn = match self.world.turn(self.key, &spec).await {
-            Turn::Come(held) => held,
-            Turn::HeldUp => return Walked::PutBack(LaneReport::HeldUp).into(),
-            Turn::Changed => return Walked::PutBack(LaneReport::Unused).into(),
         };
         if !self.world.goes_on() {
             return abandoned(self.world, Trouble::Passing(NO_MORE.to_owned())).into();
@@ -60,8 +53,12 @@ impl<W: World> Walker<'_, W> {
         }
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
-        let answer = self.world.send(&self.seen, &spec, &ask.request).await;
-        drop(turn);
+        let sending = self.world.send(&self.seen, &spec, &ask.request).await;
+        // Held until the report begins, by when the answer is written or dropped.
+        let answer = sending.map(|(answer, held)| {
+            self.answer = held;
+            answer
+        });
         let at = Moments {
             sent,
             received: self.world.now(),

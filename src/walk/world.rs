@@ -9,6 +9,7 @@ use crate::decide::{
     SecretWrite, StatusDetail,
 };
 use crate::engine::Key;
+use crate::fair::Place;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
@@ -46,22 +47,16 @@ pub trait World: Send + Sync {
         need: &Need,
     ) -> impl Future<Output = Result<Got, Failure>> + Send;
 
-    /// Waits until this resource may ask its provider, where more are looked at than may ask at once. What is returned is
-    /// held until the request is over. At once, unless said otherwise.
-    fn turn(&self, _key: &Key, _spec: &Validated) -> impl Future<Output = Turn> + Send {
-        std::future::ready(Turn::Come(Held::default()))
-    }
-
     /// The brakes on credentials, shared by all resources of the process.
     fn brakes(&self) -> MutexGuard<'_, Brakes>;
 
-    /// Sends a token request, once.
+    /// Sends a token request, once. What comes with the answer is kept until the answer is written or dropped.
     fn send(
         &self,
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-    ) -> impl Future<Output = Result<HttpAnswer, Failure>> + Send;
+    ) -> impl Future<Output = Result<(HttpAnswer, Held), Failure>> + Send;
 
     /// The token request of this resource is over; what it says of its lane.
     fn answered(&self, key: &Key, lane: LaneReport);
@@ -166,17 +161,6 @@ pub enum WriteError {
     Passing(String),
 }
 
-/// Whether a resource may ask its provider now.
-#[derive(Debug)]
-pub enum Turn {
-    /// It may, and holds this meanwhile.
-    Come(Held),
-    /// Its turn did not come in time: it waits in line as before.
-    HeldUp,
-    /// It did, but something has changed since it was looked at.
-    Changed,
-}
-
-/// The place of one request among those to a host, until it is dropped.
-#[derive(Debug, Default)]
-pub struct Held(pub Option<tokio::sync::OwnedSemaphorePermit>);
+/// The part of an answer in the bound of bytes that wait to be written, until it is dropped.
+#[derive(Default)]
+pub struct Held(pub Option<Place>);

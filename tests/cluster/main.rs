@@ -27,6 +27,7 @@ mod foreign;
 mod harness;
 mod health;
 mod independent;
+mod isolation;
 mod life;
 mod life_cycle;
 mod many;

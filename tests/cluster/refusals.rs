@@ -160,11 +160,14 @@ spec: {{policyName: {name}, validationActions: [Deny]}}
     stage
         .kubectl(&["delete", "validatingadmissionpolicybinding", &name])
         .await;
+    stage.stays_at(1).await;
+    // Nobody tells the operator of it: a person has it tried again.
+    stage.request_refresh("main").await;
     stage.wait_ready("main").await;
     stage
         .kubectl(&["delete", "validatingadmissionpolicy", &name])
         .await;
-    ends_well(&stage, &operator, 1).await;
+    ends_well(&stage, &operator, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,9 @@ pub(super) fn problems(spec: &TokenSecret, templates: &Templates) -> Vec<SpecPro
         ("spec.tokenSecret.labels", &spec.labels),
         ("spec.tokenSecret.annotations", &spec.annotations),
     ] {
-        let prefixed = map.keys().filter_map(|key| Some((key, key.split_once('/')?.0)));
+        let prefixed = map
+            .keys()
+            .filter_map(|key| Some((key, key.split_once('/')?.0)));
         for (key, _) in prefixed.filter(|(_, prefix)| !is_key_prefix(prefix)) {
             problems.push(SpecProblem::new(
                 check::map_key(field, key),
@@ -29,7 +31,9 @@ pub(super) fn problems(spec: &TokenSecret, templates: &Templates) -> Vec<SpecPro
         }
     }
     let annotations = spec.annotations.iter();
-    let bytes: usize = annotations.map(|(key, value)| key.len() + value.len()).sum();
+    let bytes: usize = annotations
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
     if bytes > MAX_ANNOTATION_BYTES - OTHER_ANNOTATIONS {
         problems.push(SpecProblem::new(
             "spec.tokenSecret.annotations",
@@ -51,13 +55,11 @@ fn constants(spec: &TokenSecret, templates: &Templates) -> Option<SpecProblem> {
     };
     let (key, message) = if bytes > MAX_BYTES {
         let longest = templates.constants().max_by_key(|(_, text)| text.len())?.0;
-        let message = format!(
-            "gives more than a Secret takes: all keys together may have {MAX_BYTES} bytes"
-        );
+        let message =
+            format!("gives more than a Secret takes: all keys together may have {MAX_BYTES} bytes");
         (longest, message)
     } else if spec.type_ == DOCKER_CONFIG {
-        let message =
-            format!("does not give a JSON object, which type {DOCKER_CONFIG} demands");
+        let message = format!("does not give a JSON object, which type {DOCKER_CONFIG} demands");
         (templates.constants().find(is_refused)?.0, message)
     } else {
         return None;

@@ -1,8 +1,8 @@
 //! A sentence for every rule of the order.
 
+mod fairness;
 mod model;
 
-use super::lanes::CAUTION;
 use super::*;
 
 fn at(seconds: i64) -> Time {
@@ -37,10 +37,10 @@ fn queue(slots: u32, requests: usize, looks: usize, plans: &[Option<Request>]) -
         token_requests: requests,
         looks,
         lane_slots: slots,
-        lane_ahead: 0,
+        ..Limits::default()
     });
     for (id, plan) in (0..).zip(plans) {
-        queue.enter(id, &host(0));
+        queue.enter(id, "n", &host(0));
         queue.plan(id, *plan, Time::NEVER);
     }
     queue
@@ -77,7 +77,7 @@ fn a_new_resource_behind_five_thousand_refreshes_is_served_first() {
 fn a_refresh_that_waits_until_half_its_lead_is_gone_goes_before_new_resources() {
     let mut queue = queue(1, 512, 0, &[request(0, Order::Retry), refresh(10, 210)]);
     assert_eq!(taken(&mut queue, 0), [0], "the one slot is taken");
-    queue.enter(2, &host(0));
+    queue.enter(2, "n", &host(0));
     queue.plan(2, request(10, Order::First), Time::NEVER);
     assert_eq!(queue.next(at(20)), None);
     assert_eq!((queue.depth(Class::Refresh), queue.wake()), (1, at(110)));
@@ -94,7 +94,7 @@ fn a_refresh_that_waits_until_half_its_lead_is_gone_goes_before_new_resources() 
 #[test]
 fn a_full_lane_never_holds_up_another_one() {
     let mut queue = queue(2, 512, 0, &[refresh(0, 10); 5]);
-    queue.enter(9, &host(1));
+    queue.enter(9, "n", &host(1));
     queue.plan(9, request(0, Order::Retry), Time::NEVER);
     assert_eq!(taken(&mut queue, 0), [0, 1, 9]);
 }
@@ -121,62 +121,48 @@ fn a_lane_has_one_slot_after_a_time_out_until_a_request_succeeds() {
 }
 
 #[test]
-fn work_is_begun_ahead_while_the_host_gives_tokens() {
-    let mut queue = Queue::new(Limits {
-        lane_slots: 2,
-        lane_ahead: 3,
-        ..Limits::default()
-    });
-    for id in 0..200 {
-        queue.enter(id, &host(0));
-        queue.plan(id, refresh(0, 10), Time::NEVER);
-    }
-    let finish = |queue: &mut Queue, id, report| {
-        queue.plan(id, None, Time::NEVER);
-        queue.done(id, report);
-        taken(queue, 0)
-    };
-    assert_eq!(taken(&mut queue, 0), [0, 1], "nothing is known of it");
-    assert_eq!(
-        finish(&mut queue, 0, LaneReport::Succeeded),
-        [2, 3, 4, 5],
-        "two that ask, three ahead"
-    );
-    assert_eq!(finish(&mut queue, 1, LaneReport::Succeeded), [6]);
-    // One waited too long for its turn: no more than those that ask, until many requests have succeeded.
-    assert_eq!(finish(&mut queue, 6, LaneReport::HeldUp), [0; 0]);
-    for id in 2..5 {
-        let next = finish(&mut queue, id, LaneReport::Succeeded);
-        assert_eq!(next.len(), usize::from(id == 4), "{id}");
-    }
-    let mut ahead = None;
-    for id in (5..200).filter(|id| *id != 6) {
-        let next = finish(&mut queue, id, LaneReport::Succeeded);
-        if next.len() > 1 {
-            ahead = Some((id, next.len()));
-            break;
-        }
-    }
-    // Three succeeded before these, from 5 on, one number of which is that of the one held up.
-    let last = 5 + CAUTION - 3;
-    assert_eq!(ahead, Some((last, 4)));
+fn the_bound_over_all_lanes_holds_until_the_answer_is_there() {
+    let mut queue = queue(8, 4, 0, &[refresh(0, 10); 6]);
+    assert_eq!(taken(&mut queue, 0), [0, 1, 2], "one is a reserve");
+    queue.answered(0, LaneReport::Succeeded);
+    assert_eq!((queue.in_flight().0, queue.answers()), (2, 1));
+    assert_eq!(taken(&mut queue, 0), [3]);
+    queue.plan(0, None, Time::NEVER);
+    queue.done(0, LaneReport::Unused);
+    assert_eq!((queue.in_flight().0, queue.answers()), (3, 0));
 }
 
 #[test]
-fn the_bound_over_all_lanes_holds_until_work_is_done_not_only_answered() {
-    let mut queue = queue(8, 3, 0, &[refresh(0, 10); 6]);
-    assert_eq!(taken(&mut queue, 0), [0, 1, 2]);
-    queue.answered(0, LaneReport::Succeeded);
+fn no_request_is_made_while_too_many_answers_wait_to_be_written() {
+    let mut queue = Queue::new(Limits {
+        answers: 4,
+        ..Limits::default()
+    });
+    for id in 0..8 {
+        queue.enter(id, "n", &host(0));
+        queue.plan(id, refresh(0, 10), Time::NEVER);
+    }
+    queue.enter(9, "other", &host(1));
+    queue.plan(9, refresh(500, 900), Time::NEVER);
+    for id in 0..3 {
+        assert_eq!(queue.next(at(0)).map(|taken| taken.id), Some(id));
+        queue.answered(id, LaneReport::Succeeded);
+    }
     assert_eq!(taken(&mut queue, 0), [0; 0]);
+    assert_eq!(
+        taken(&mut queue, 600),
+        [9],
+        "another namespace has its part"
+    );
     queue.plan(0, None, Time::NEVER);
     queue.done(0, LaneReport::Unused);
-    assert_eq!(taken(&mut queue, 0), [3]);
+    assert_eq!(queue.next(at(600)).map(|taken| taken.id), Some(3));
 }
 
 #[test]
 fn looks_need_no_slot_and_have_a_bound_of_their_own() {
-    let mut queue = queue(1, 1, 2, &[None; 3]);
-    queue.enter(9, &host(0));
+    let mut queue = queue(1, 1, 3, &[None; 3]);
+    queue.enter(9, "n", &host(0));
     queue.plan(9, refresh(0, 10), Time::NEVER);
     for id in 0..3 {
         queue.plan(id, None, at(i64::from(id)));
@@ -199,8 +185,8 @@ fn an_entry_that_waits_for_a_request_and_a_look_is_served_by_one_work() {
 fn a_host_that_changes_takes_what_waits_along() {
     let mut queue = queue(1, 512, 0, &[refresh(0, 10), refresh(0, 20)]);
     assert_eq!(taken(&mut queue, 0), [0]);
-    assert!(queue.enter(1, &host(1)));
-    assert!(!queue.enter(1, &host(1)));
+    assert!(queue.enter(1, "n", &host(1)));
+    assert!(!queue.enter(1, "n", &host(1)));
     assert_eq!(taken(&mut queue, 0), [1]);
 }
 
@@ -208,7 +194,7 @@ fn a_host_that_changes_takes_what_waits_along() {
 fn a_lane_is_forgotten_with_its_last_entry_and_its_last_request() {
     let mut queue = queue(1, 512, 0, &[refresh(0, 10)]);
     assert_eq!(taken(&mut queue, 0), [0]);
-    queue.enter(0, &host(1));
+    queue.enter(0, "n", &host(1));
     assert_eq!(queue.lanes().count(), 2, "its request is still under way");
     queue.remove(0);
     assert_eq!(queue.lanes().count(), 0);

@@ -1,64 +1,166 @@
 //! The queue compared with a naive model over random histories.
 
-#![expect(clippy::cast_possible_truncation, reason = "a dozen entries")]
+#![expect(clippy::cast_possible_truncation, reason = "a few entries")]
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::queue::lanes::CAUTION;
+use crate::fair::{Share, Shares};
 
 /// The same rules, said by looking at everything each time.
-#[derive(Default)]
 struct Naive {
     entries: Vec<NaiveEntry>,
-    narrowed: Vec<bool>,
-    /// How many requests of a lane must yet succeed before there is work ahead; one for those that never did.
-    caution: Vec<u32>,
+    /// By lane and namespace.
+    narrowed: BTreeMap<(usize, usize), bool>,
+    /// When each was last served: a namespace in a lane, a namespace, a namespace's looks.
+    flow_turn: BTreeMap<(usize, usize), u64>,
+    turn: BTreeMap<usize, u64>,
+    look_turn: BTreeMap<usize, u64>,
+    counter: u64,
     limits: Limits,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Request(Option<usize>),
+    Look,
 }
 
 #[derive(Clone)]
 struct NaiveEntry {
+    space: usize,
     lane: usize,
     request: Option<Request>,
     look: Time,
-    /// Whether it may request, and the lane whose slot is held.
-    flight: Option<(bool, Option<usize>)>,
+    /// What is under way; of a request, the lane whose slot is held until it is answered.
+    flight: Option<What>,
 }
 
+type NaiveRank = (Class, Time, usize);
+
 impl Naive {
-    fn next(&mut self, now: Time) -> Option<Taken> {
-        let flights = |may| {
-            let of = |entry: &&NaiveEntry| entry.flight.is_some_and(|flight| flight.0 == may);
-            self.entries.iter().filter(of).count()
-        };
-        let mut best: Option<(Class, Time, usize)> = None;
-        for (id, entry) in self.entries.iter().enumerate() {
-            let Some(request) = entry.request.filter(|request| request.due <= now) else {
-                continue;
-            };
-            let held = |other: &&NaiveEntry| matches!(other.flight, Some((_, Some(lane))) if lane == entry.lane);
-            let slots = match (self.narrowed[entry.lane], self.caution[entry.lane]) {
-                (true, _) => 1,
-                (false, 0) => self.limits.lane_slots + self.limits.lane_ahead,
-                (false, _) => self.limits.lane_slots,
-            };
-            let full = self.entries.iter().filter(held).count() >= slots as usize;
-            if entry.flight.is_some() || full || flights(true) >= self.limits.token_requests {
+    fn held(&self, space: usize, what: impl Fn(What) -> bool) -> (usize, usize) {
+        let of = |entry: &&NaiveEntry| entry.flight.is_some_and(&what);
+        let all = self.entries.iter().filter(of);
+        let own = all.clone().filter(|entry| entry.space == space);
+        (own.count(), all.count())
+    }
+
+    fn share(&self, space: usize, total: usize, what: impl Fn(What) -> bool) -> Share {
+        let (own, all) = self.held(space, what);
+        let mut shares = Shares::new(total);
+        shares.take(all);
+        shares.share(own, 1)
+    }
+
+    fn request_share(&self, space: usize) -> Share {
+        let asks = |what| matches!(what, What::Request(Some(_)));
+        let answered = |what| what == What::Request(None);
+        let requests = self.share(space, self.limits.token_requests, asks);
+        let answers = self.share(space, self.limits.answers, answered);
+        match (requests, answers) {
+            (Share::Full, _) | (_, Share::Full) => Share::Full,
+            (Share::Own, Share::Own) => Share::Own,
+            _ => Share::Spare,
+        }
+    }
+
+    fn asking(&self, lane: usize, space: Option<usize>) -> usize {
+        let in_lane = |entry: &&NaiveEntry| entry.flight == Some(What::Request(Some(lane)));
+        let of = |entry: &&NaiveEntry| space.is_none_or(|space| entry.space == space);
+        self.entries.iter().filter(in_lane).filter(of).count()
+    }
+
+    /// The first entry of a namespace in a lane.
+    fn head(&self, lane: usize, space: usize, now: Time) -> Option<NaiveRank> {
+        let waits = self.entries.iter().enumerate().filter(|(_, entry)| {
+            entry.flight.is_none() && (entry.lane, entry.space) == (lane, space)
+        });
+        waits
+            .filter_map(|(id, entry)| {
+                let request = entry.request.filter(|request| request.due <= now)?;
+                let (class, time) = match request.order {
+                    Order::First => (Class::First, request.due),
+                    Order::Retry => (Class::Retry, request.due),
+                    Order::Refresh { expires, urgent } if now >= urgent => (Class::Urgent, expires),
+                    Order::Refresh { expires, .. } => (Class::Refresh, expires),
+                };
+                Some((class, time, id))
+            })
+            .min()
+    }
+
+    /// Who waits in a lane with a free slot, in order.
+    fn order(&self, lane: usize, now: Time) -> Vec<(usize, NaiveRank)> {
+        let slots = self.limits.lane_slots as usize;
+        if self.asking(lane, None) >= slots {
+            return Vec::new();
+        }
+        let mut order = Vec::new();
+        for space in 0..SPACES {
+            let own = self.asking(lane, Some(space));
+            if self.narrowed[&(lane, space)] && own > 0 {
                 continue;
             }
-            let (class, time) = match request.order {
-                Order::First => (Class::First, request.due),
-                Order::Retry => (Class::Retry, request.due),
-                Order::Refresh { expires, urgent } if now >= urgent => (Class::Urgent, expires),
-                Order::Refresh { expires, .. } => (Class::Refresh, expires),
-            };
-            let rank = (class, time, id);
-            best = Some(best.map_or(rank, |best| best.min(rank)));
+            if let Some(rank) = self.head(lane, space, now) {
+                let over = own >= Shares::new(slots).quarter();
+                let turn = self.flow_turn[&(lane, space)];
+                order.push(((over, rank.0, turn), space, rank));
+            }
         }
-        if let Some((_, _, id)) = best {
+        order.sort();
+        order
+            .into_iter()
+            .map(|(_, space, rank)| (space, rank))
+            .collect()
+    }
+
+    fn request(&self, now: Time) -> Option<(usize, NaiveRank)> {
+        let (_, requests) = self.held(0, |what| matches!(what, What::Request(Some(_))));
+        if requests >= self.limits.token_requests {
+            return None;
+        }
+        let orders: Vec<_> = (0..LANES).map(|lane| self.order(lane, now)).collect();
+        let mut offers: BTreeMap<usize, NaiveRank> = BTreeMap::new();
+        for (space, rank) in orders.iter().filter_map(|order| order.first()) {
+            let best = offers.entry(*space).or_insert(*rank);
+            *best = (*rank).min(*best);
+        }
+        let mut spaces: Vec<_> = offers
+            .iter()
+            .map(|(space, rank)| ((rank.0, self.turn[space]), *space, *rank))
+            .collect();
+        spaces.sort();
+        let alone = spaces.len() == 1;
+        let first = spaces
+            .iter()
+            .find(|(_, space, _)| match self.request_share(*space) {
+                Share::Own => true,
+                Share::Spare => alone,
+                Share::Full => false,
+            });
+        if let Some((_, space, rank)) = first {
+            return Some((*space, *rank));
+        }
+        let contested = orders.iter().filter(|order| order.len() > 1);
+        contested
+            .filter_map(|order| {
+                let mut order = order.iter();
+                order.find(|(space, _)| self.request_share(*space) == Share::Own)
+            })
+            .next()
+            .copied()
+    }
+
+    fn next(&mut self, now: Time) -> Option<Taken> {
+        if let Some((space, (_, _, id))) = self.request(now) {
+            self.counter += 1;
             let entry = &mut self.entries[id];
-            entry.flight = Some((true, Some(entry.lane)));
+            entry.flight = Some(What::Request(Some(entry.lane)));
+            self.flow_turn.insert((entry.lane, space), self.counter);
+            self.turn.insert(space, self.counter);
             let due = entry.request.expect("it was chosen for it").due;
             return Some(Taken {
                 id: id as Id,
@@ -66,18 +168,33 @@ impl Naive {
                 due,
             });
         }
-        if flights(false) >= self.limits.looks {
-            return None;
-        }
         let due = |entry: &NaiveEntry| entry.flight.is_none() && entry.look <= now;
+        let mut spaces: Vec<usize> = (0..SPACES)
+            .filter(|space| {
+                self.entries
+                    .iter()
+                    .any(|entry| entry.space == *space && due(entry))
+            })
+            .collect();
+        spaces.sort_by_key(|space| self.look_turn[space]);
+        let alone = spaces.len() == 1;
+        let is_look = |what| what == What::Look;
+        let may = |space: &&usize| match self.share(**space, self.limits.looks, is_look) {
+            Share::Own => true,
+            Share::Spare => alone,
+            Share::Full => false,
+        };
+        let space = *spaces.iter().find(may)?;
         let (id, _) = self
             .entries
             .iter()
             .enumerate()
-            .filter(|(_, entry)| due(entry))
+            .filter(|(_, entry)| entry.space == space && due(entry))
             .min_by_key(|(id, entry)| (entry.look, *id))?;
+        self.counter += 1;
+        self.look_turn.insert(space, self.counter);
         let entry = &mut self.entries[id];
-        entry.flight = Some((false, None));
+        entry.flight = Some(What::Look);
         Some(Taken {
             id: id as Id,
             may_request: false,
@@ -86,22 +203,16 @@ impl Naive {
     }
 
     fn answered(&mut self, id: usize, report: LaneReport) {
-        if let Some((true, held)) = &mut self.entries[id].flight
-            && let Some(lane) = held.take()
-        {
-            match report {
-                LaneReport::TimedOut => {
-                    self.narrowed[lane] = true;
-                    self.caution[lane] = CAUTION;
-                }
-                LaneReport::Succeeded => {
-                    self.narrowed[lane] = false;
-                    self.caution[lane] = self.caution[lane].saturating_sub(1);
-                }
-                LaneReport::Failed | LaneReport::HeldUp => self.caution[lane] = CAUTION,
-                LaneReport::Unused => {}
-            }
-        }
+        let entry = &mut self.entries[id];
+        let Some(What::Request(Some(lane))) = entry.flight else {
+            return;
+        };
+        entry.flight = Some(What::Request(None));
+        match report {
+            LaneReport::TimedOut => self.narrowed.insert((lane, entry.space), true),
+            LaneReport::Succeeded => self.narrowed.insert((lane, entry.space), false),
+            LaneReport::Failed | LaneReport::Unused => None,
+        };
     }
 }
 
@@ -115,8 +226,9 @@ enum Step {
     Wait(i64),
 }
 
-const ENTRIES: usize = 12;
+const ENTRIES: usize = 16;
 const LANES: usize = 3;
+const SPACES: usize = 3;
 
 fn any_plan() -> impl Strategy<Value = (Option<Request>, Time)> {
     let order = prop_oneof![
@@ -140,7 +252,6 @@ fn any_report() -> impl Strategy<Value = LaneReport> {
         2 => Just(LaneReport::Unused),
         12 => Just(LaneReport::Succeeded),
         1 => Just(LaneReport::TimedOut),
-        1 => Just(LaneReport::HeldUp),
         1 => Just(LaneReport::Failed)
     ]
 }
@@ -163,19 +274,35 @@ proptest! {
     #[test]
     fn it_serves_like_a_model_that_looks_at_everything(
         steps in proptest::collection::vec(any_step(), 1..150),
-        lane_slots in 1u32..4, lane_ahead in 0u32..3, token_requests in 1usize..9, looks in 1usize..4,
+        lane_slots in 1u32..10, token_requests in 1usize..12, answers in 1usize..12, looks in 1usize..6,
     ) {
-        let limits = Limits { token_requests, looks, lane_slots, lane_ahead };
+        let limits = Limits { token_requests, answers, looks, lane_slots };
         let mut queue = Queue::new(limits);
-        let entry = NaiveEntry { lane: 0, request: None, look: Time::NEVER, flight: None };
-        let mut naive = Naive { entries: vec![entry; ENTRIES], narrowed: vec![false; LANES], caution: vec![1; LANES], limits };
-        for id in 0..ENTRIES {
-            naive.entries[id].lane = id % LANES;
-            queue.enter(id as Id, &host(id % LANES));
+        let entry = NaiveEntry { space: 0, lane: 0, request: None, look: Time::NEVER, flight: None };
+        let mut naive = Naive {
+            entries: vec![entry; ENTRIES],
+            narrowed: BTreeMap::new(),
+            flow_turn: BTreeMap::new(),
+            turn: BTreeMap::new(),
+            look_turn: BTreeMap::new(),
+            counter: 0,
+            limits,
+        };
+        let name = |space: usize| format!("n-{space}");
+        // What nobody uses is forgotten; one more entry of each keeps them all.
+        for space in 0..SPACES {
+            for lane in 0..LANES {
+                queue.enter((ENTRIES + space * LANES + lane) as Id, &name(space), &host(lane));
+                naive.counter += 1;
+                naive.narrowed.insert((lane, space), false);
+                naive.flow_turn.insert((lane, space), naive.counter);
+                naive.turn.entry(space).or_insert(naive.counter);
+                naive.look_turn.entry(space).or_insert(naive.counter);
+            }
         }
-        // A lane that nobody uses forgets that it was narrowed; one more entry in each keeps them all.
-        for lane in 0..LANES {
-            queue.enter((ENTRIES + lane) as Id, &host(lane));
+        for id in 0..ENTRIES {
+            (naive.entries[id].lane, naive.entries[id].space) = (id % LANES, id / 4 % SPACES);
+            queue.enter(id as Id, &name(id / 4 % SPACES), &host(id % LANES));
         }
         let mut now = 0;
         for step in steps {
@@ -186,7 +313,7 @@ proptest! {
                     naive.entries[id].look = look;
                 }
                 Step::Enter(id, lane) => {
-                    queue.enter(id as Id, &host(lane));
+                    queue.enter(id as Id, &name(id / 4 % SPACES), &host(lane));
                     naive.entries[id].lane = lane;
                 }
                 Step::Take => prop_assert_eq!(queue.next(at(now)), naive.next(at(now))),

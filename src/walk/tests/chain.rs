@@ -317,6 +317,7 @@ impl Scene {
             Fault::Committed => self.inner().apply(body).and(Err(lost())),
             Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
             Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
+            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
             Fault::Terminating => Err(WriteError::NamespaceTerminating),
             Fault::CrashBefore | Fault::CrashAfter => {
                 if fault == Fault::CrashAfter {

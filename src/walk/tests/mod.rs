@@ -4,6 +4,7 @@ mod braked;
 mod chain;
 mod first;
 mod histories;
+mod rejected;
 mod revocation;
 mod sentences;
 
@@ -43,6 +44,8 @@ pub(super) enum Fault {
     Forbidden,
     /// A quota refuses it.
     Refused,
+    /// The server does not accept it.
+    Rejected,
     /// The namespace is being deleted.
     Terminating,
     /// The process ends just before.
@@ -80,8 +83,6 @@ pub(super) enum Answer {
 
 pub(super) struct Inner {
     pub(super) now: Time,
-    /// Whether the next turns come; all others do.
-    pub(super) turns: VecDeque<Turn>,
     pub(super) resource: Option<Resource>,
     pub(super) secrets: BTreeMap<String, SecretSeen>,
     before: BTreeMap<String, Option<SecretSeen>>,
@@ -153,7 +154,6 @@ impl Scene {
     pub(super) fn new(spec: &Spec) -> Self {
         let inner = Mutex::new(Inner {
             now: at(0),
-            turns: VecDeque::new(),
             resource: Some(resource(spec)),
             secrets: BTreeMap::new(),
             before: BTreeMap::new(),
@@ -232,7 +232,6 @@ impl Scene {
             let (next, with_permit) = match walked {
                 None => (now + span(1), false),
                 Some(Walked::Gone) => return,
-                Some(Walked::PutBack(_)) => (now + Span::from_millis(1), true),
                 Some(Walked::Abandoned { again, .. }) => (again, permit),
                 Some(Walked::Done(outcome)) => match outcome.wants {
                     Wants::Request => (now + Span::from_millis(1), true),
@@ -331,13 +330,6 @@ impl World for Scene {
         self.inner().detail
     }
 
-    async fn turn(&self, _: &Key, _: &Validated) -> Turn {
-        self.inner()
-            .turns
-            .pop_front()
-            .unwrap_or(Turn::Come(Held::default()))
-    }
-
     async fn observe(&self, _: &Key, may_request: bool) -> Result<Option<Observed>, Trouble> {
         let mut inner = self.inner();
         let look = inner.looks.pop_front().unwrap_or(Look::Fresh);
@@ -426,9 +418,10 @@ impl World for Scene {
         _: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<(HttpAnswer, Held), Failure> {
         if spec.refreshing.is_some() {
-            return self.exchange(request).await;
+            let answer = self.exchange(request).await?;
+            return Ok((answer, Held::default()));
         }
         let (status, body) = {
             let mut inner = self.inner();
@@ -456,13 +449,14 @@ impl World for Scene {
         if status == 0 {
             std::future::pending::<()>().await;
         }
-        Ok(HttpAnswer {
+        let answer = HttpAnswer {
             status,
             content_type: Some("application/json".into()),
             retry_after: None,
             body: Secret::from(body),
             sent: request.secrets.clone(),
-        })
+        };
+        Ok((answer, Held::default()))
     }
 
     async fn call(
@@ -526,6 +520,7 @@ impl World for Scene {
             Fault::Committed => self.inner().apply_token(write).and(Err(lost())),
             Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
             Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
+            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
             Fault::Terminating => Err(WriteError::NamespaceTerminating),
             Fault::CrashBefore | Fault::CrashAfter => {
                 if fault == Fault::CrashAfter {

@@ -396,16 +396,3 @@ fn trouble_with_the_api_never_means_that_something_is_absent() {
     scene.run(at(60));
     assert_eq!(scene.inner().requests, 1);
 }
-
-#[test]
-fn what_does_not_come_to_its_turn_asks_nothing_and_writes_nothing() {
-    let scene = scene();
-    scene.inner().turns = [Turn::HeldUp, Turn::Changed].into();
-    for told in [LaneReport::HeldUp, LaneReport::Unused] {
-        assert_eq!(scene.walk(true), Some(Walked::PutBack(told)));
-        assert_eq!(scene.counts(), (0, 0));
-        assert_eq!(scene.inner().status_writes, 0);
-    }
-    scene.run(at(10));
-    assert_eq!(scene.counts(), (1, 1));
-}

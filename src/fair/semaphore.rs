@@ -1,0 +1,185 @@
+//! A bound that tasks wait for, shared as [`Shares`] says, in turns as [`Line`] says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{Line, Share, Shares};
+
+/// A semaphore that tenants share fairly. Cheap to clone; clones share the bound.
+#[derive(Clone)]
+pub struct FairSemaphore(Arc<Mutex<Inner>>);
+
+/// Part of the bound, held until it is dropped.
+pub struct Place {
+    semaphore: FairSemaphore,
+    tenant: Arc<str>,
+    amount: usize,
+}
+
+struct Inner {
+    /// Nobody takes more than a quarter, also when alone.
+    strict: bool,
+    shares: Shares,
+    held: HashMap<Arc<str>, usize>,
+    waiting: Line<(usize, oneshot::Sender<Place>)>,
+}
+
+impl FairSemaphore {
+    /// A bound of `total`.
+    pub fn new(total: usize) -> Self {
+        FairSemaphore::with(total, false)
+    }
+
+    /// A bound of `total`, of which a tenant holds no more than a quarter, also when it is alone.
+    pub fn strict(total: usize) -> Self {
+        FairSemaphore::with(total, true)
+    }
+
+    fn with(total: usize, strict: bool) -> Self {
+        FairSemaphore(Arc::new(Mutex::new(Inner {
+            strict,
+            shares: Shares::new(total),
+            held: HashMap::new(),
+            waiting: Line::default(),
+        })))
+    }
+
+    /// Takes a place if that is possible now and nobody waits who should have it.
+    pub fn try_take(&self, tenant: &Arc<str>, amount: usize) -> Option<Place> {
+        let mut inner = self.lock();
+        let own = inner.held.get(tenant).copied().unwrap_or(0);
+        let possible = match inner.shares.share(own, amount) {
+            Share::Own => inner.waiting.of(tenant) == 0,
+            Share::Spare => !inner.strict && inner.waiting.is_empty(),
+            Share::Full => false,
+        };
+        possible.then(|| self.grant(&mut inner, tenant, amount))
+    }
+
+    /// Waits for a place. Whoever stops waiting takes none. More than the whole bound is never granted.
+    pub async fn take(&self, tenant: &Arc<str>, amount: usize) -> Place {
+        loop {
+            if let Some(place) = self.try_take(tenant, amount) {
+                return place;
+            }
+            let (sender, receiver) = oneshot::channel();
+            self.lock().waiting.push(tenant, (amount, sender));
+            // What was given back between the two is not missed.
+            self.hand_out();
+            if let Ok(place) = receiver.await {
+                return place;
+            }
+        }
+    }
+
+    /// Takes a place whatever is held: for what is there already and has to be counted.
+    pub fn take_anyway(&self, tenant: &Arc<str>, amount: usize) -> Place {
+        self.grant(&mut self.lock(), tenant, amount)
+    }
+
+    /// How much is held, and how many wait.
+    pub fn usage(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.shares.held(), inner.waiting.len())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn grant(&self, inner: &mut Inner, tenant: &Arc<str>, amount: usize) -> Place {
+        inner.shares.take(amount);
+        *inner.held.entry(Arc::clone(tenant)).or_default() += amount;
+        Place {
+            semaphore: self.clone(),
+            tenant: Arc::clone(tenant),
+            amount,
+        }
+    }
+
+    /// Gives what is free to those who wait.
+    fn hand_out(&self) {
+        loop {
+            let mut inner = self.lock();
+            let Some(tenant) = inner.next() else {
+                return;
+            };
+            let Some((amount, sender)) = inner.waiting.pop_of(&tenant) else {
+                return;
+            };
+            if sender.is_closed() {
+                continue;
+            }
+            let place = self.grant(&mut inner, &tenant, amount);
+            drop(inner);
+            // It stopped waiting just now: what it was given is given back as it is dropped, without going deeper.
+            if let Err(unwanted) = sender.send(place) {
+                unwanted.give_back();
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The tenant whose first one gets a place: the first in turn that has a share of its own, or the only one that waits.
+    fn next(&self) -> Option<Arc<str>> {
+        let mut heads = self.waiting.heads();
+        let share = |tenant: &Arc<str>, amount: usize| {
+            let own = self.held.get(tenant).copied().unwrap_or(0);
+            self.shares.share(own, amount)
+        };
+        let alone = self.waiting.of(heads.next()?.0) == self.waiting.len();
+        self.waiting
+            .heads()
+            .find(|(tenant, (amount, sender))| match share(tenant, *amount) {
+                _ if sender.is_closed() => true,
+                Share::Own => true,
+                Share::Spare => alone && !self.strict,
+                Share::Full => false,
+            })
+            .map(|(tenant, _)| Arc::clone(tenant))
+    }
+}
+
+impl Place {
+    /// How much it is.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Gives part of it back.
+    pub fn shrink(&mut self, to: usize) {
+        let less = self.amount.saturating_sub(to);
+        self.amount -= less;
+        self.semaphore.lock().give_back(&self.tenant, less);
+        self.semaphore.hand_out();
+    }
+
+    fn give_back(mut self) {
+        let amount = std::mem::take(&mut self.amount);
+        self.semaphore.lock().give_back(&self.tenant, amount);
+    }
+}
+
+impl Inner {
+    fn give_back(&mut self, tenant: &Arc<str>, amount: usize) {
+        self.shares.give_back(amount);
+        if let Some(held) = self.held.get_mut(tenant) {
+            *held = held.saturating_sub(amount);
+            if *held == 0 {
+                self.held.remove(tenant);
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.amount > 0 {
+            self.semaphore.lock().give_back(&self.tenant, self.amount);
+            self.semaphore.hand_out();
+        }
+    }
+}
