@@ -38,10 +38,9 @@ pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Se
     };
     let mut settled = failed(seen, spec, &failure, at);
     let version = secret_version(seen.target.as_ref());
-    for attempt in [&mut settled.attempt, &mut settled.situation.attempt] {
-        if let Some(attempt) = attempt {
-            attempt.rejected_secret = Some(version.clone());
-        }
+    let attempts = [&mut settled.attempt, &mut settled.situation.attempt];
+    for attempt in attempts.into_iter().flatten() {
+        attempt.rejected_secret = Some(version.clone());
     }
     settled
 }
