@@ -165,7 +165,11 @@ pub(crate) fn certificate(content: &[u8]) {
     // One key for all: whose certificate it is comes last.
     let chance = Clock::system().chance();
     let key = KEY.get_or_init(|| generated(&chance.random));
-    if let Err(problem) = ClientIdentity::from_pem(pem, key.as_bytes()) {
+    if let Err(problem) = ClientIdentity::from_pem(
+        pem,
+        key.as_bytes(),
+        &oauthclient_operator::trust::Lenders::none(),
+    ) {
         assert!(!problem.to_string().is_empty());
     }
     if let Ok(key) = SigningKey::parse(key.as_bytes(), &chance.random) {

@@ -1,9 +1,12 @@
 //! One request of a resource and its answer, over the resource's own way: the same for every driver.
 
 use crate::api::Validated;
+use crate::api::conditions::Reason;
 use crate::decide::{CaSeen, Failure, Observed};
-use crate::http::{CaBundle, Route, Sender};
+use crate::http::{CaBundle, ClientIdentity, Route, Sender};
+use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::trust::authorize;
 use crate::walk::{Held, identity};
 
 /// Sends a request once: with the resource's authorities, client certificate and deadline.
@@ -18,6 +21,10 @@ pub(crate) async fn exchange(
         identity: identity(seen),
         timeout: spec.timeout.to_duration(),
     };
+    let shown = route.identity.as_ref().map(ClientIdentity::lenders);
+    let authorized = authorize(request, &shown.cloned().unwrap_or_default());
+    // What may not be sent was found out, with who does not allow it, before the request was built.
+    let request = &authorized.map_err(|_| not_authorized())?;
     // Boxed: it is the deepest of what a walk waits for, and a worker's stack is small.
     let answer = Box::pin(sender.send_counted(request, &route)).await;
     answer
@@ -30,6 +37,18 @@ pub(crate) async fn exchange(
             timed_out: error.is_timeout(),
             reached: error.reached(),
         })
+}
+
+/// A request that a lender does not allow: nothing was sent.
+fn not_authorized() -> Failure {
+    Failure {
+        class: FailureClass::Permanent,
+        reason: Reason::HostNotAllowed.as_str(),
+        message: "The request holds a secret that its owner does not allow to be sent there, so nothing was sent".to_owned(),
+        retry_after: None,
+        timed_out: false,
+        reached: Reached::Never,
+    }
 }
 
 /// The CA bundle that was seen, where it is usable.

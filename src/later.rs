@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::decide::LentToken;
 use crate::engine::Key;
 use crate::fair::{FairSemaphore, Place};
 use crate::metrics::Metrics;
-use crate::secret::Secret;
 use crate::tenant;
 use crate::time::Span;
 
@@ -32,7 +32,7 @@ pub struct Later {
 /// One token that waits.
 struct Waiting {
     key: Key,
-    token: Secret,
+    token: LentToken,
     after: Duration,
     place: Place,
 }
@@ -78,7 +78,7 @@ impl Later {
     }
 
     /// Has a token revoked after a while; drops it where too many wait, or too many of its namespace.
-    pub fn put(&self, key: &Key, token: Secret, after: Span) {
+    pub fn put(&self, key: &Key, token: LentToken, after: Span) {
         let Some(place) = self.places.try_take(&key.namespace().into(), 1) else {
             tracing::warn!(resource = %key, "too many tokens wait to be revoked: one is left to end by itself");
             return;
@@ -106,7 +106,7 @@ impl Waits {
     /// Waits for each token in a task of its own, then has it revoked; ends when the queue is gone.
     pub async fn serve<F, Fut>(mut self, revoke: F)
     where
-        F: Fn(Key, Secret) -> Fut + Clone + Send + 'static,
+        F: Fn(Key, LentToken) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
         while let Some(waiting) = self.come_out.recv().await {
@@ -136,6 +136,14 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::secret::Secret;
+
+    fn lent() -> LentToken {
+        LentToken {
+            token: Secret::from("x"),
+            lenders: None,
+        }
+    }
 
     #[tokio::test]
     async fn a_namespace_with_thousands_of_tokens_leaves_the_others_their_part() {
@@ -155,14 +163,10 @@ mod tests {
         }));
         let soon = Span::from_millis(1);
         for number in 0..5000 {
-            later.put(
-                &Key::new("many", &number.to_string()),
-                Secret::from("x"),
-                soon,
-            );
+            later.put(&Key::new("many", &number.to_string()), lent(), soon);
         }
         assert_eq!(later.places.usage().0, 750, "all but a reserve");
-        later.put(&Key::new("other", "a"), Secret::from("x"), soon);
+        later.put(&Key::new("other", "a"), lent(), soon);
         let places = later.places.clone();
         let until = |left: usize| {
             let places = places.clone();

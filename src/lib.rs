@@ -67,4 +67,5 @@ pub mod telemetry;
 pub mod template;
 pub mod tenant;
 pub mod time;
+pub mod trust;
 pub mod walk;

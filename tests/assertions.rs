@@ -16,6 +16,7 @@ use oauthclient_operator::oauth::jwt::{
 };
 use oauthclient_operator::oauth::{Credentials, Ingredients, Token, TokenError, request, response};
 use oauthclient_operator::secret::Secret;
+use oauthclient_operator::trust::{Lenders, authorize};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use testkit::jose::{self, Keys};
@@ -259,7 +260,7 @@ async fn exchange(
     let ingredients = Ingredients::new(clock.now(), &chance);
     let request = request::build(
         &resource.client,
-        &Credentials(pairs.collect()),
+        &Credentials::new(pairs.collect(), Lenders::none()),
         &ingredients,
     )
     .unwrap_or_else(|problem| panic!("{problem}"));
@@ -268,6 +269,7 @@ async fn exchange(
         timeout: std::time::Duration::from_secs(30),
         identity: None,
     };
+    let request = authorize(&request, &Lenders::none()).unwrap_or_else(|why| panic!("{why:?}"));
     let answer = sender
         .send(&request, &route)
         .await

@@ -19,6 +19,7 @@ use oauthclient_operator::http::{
 use oauthclient_operator::oauth::{FailureClass, HttpRequest, Method};
 use oauthclient_operator::secret::Secret;
 use oauthclient_operator::time::Time;
+use oauthclient_operator::trust::{AuthorizedRequest, Lenders, authorize};
 use testkit::provider::{Behaviour, Provider, Script};
 use testkit::tls::{Authority, ClientCertificates, Identity, Leaf};
 
@@ -35,7 +36,12 @@ fn request(url: &str) -> HttpRequest {
         )],
         body: "grant_type=client_credentials&client_id=me&client_secret=s".into(),
         secrets: Default::default(),
+        lenders: Lenders::none(),
     }
+}
+
+fn authorized(request: &HttpRequest) -> AuthorizedRequest<'_> {
+    authorize(request, &Lenders::none()).unwrap_or_else(|problem| panic!("{problem:?}"))
 }
 
 fn sender() -> Sender {
@@ -53,6 +59,7 @@ fn read(identity: &Identity) -> ClientIdentity {
     ClientIdentity::from_pem(
         identity.certificate_pem.as_bytes(),
         identity.key_pem.as_bytes(),
+        &Lenders::none(),
     )
     .unwrap_or_else(|problem| panic!("{problem}"))
 }
@@ -73,14 +80,17 @@ fn provider(authority: &Authority, clients: ClientCertificates) -> Provider {
 
 async fn status(sender: &Sender, provider: &Provider, route: &Route) -> u16 {
     sender
-        .send(&request(&provider.url(PATH)), route)
+        .send(&authorized(&request(&provider.url(PATH))), route)
         .await
         .unwrap_or_else(|error| panic!("{error:?}"))
         .status
 }
 
 async fn failure(provider: &Provider, route: &Route) -> SendError {
-    match sender().send(&request(&provider.url(PATH)), route).await {
+    match sender()
+        .send(&authorized(&request(&provider.url(PATH))), route)
+        .await
+    {
         Ok(answer) => panic!("HTTP {} came back", answer.status),
         Err(error) => error,
     }
@@ -260,8 +270,9 @@ async fn keys_of_every_usual_kind_and_form_prove_themselves_in_a_handshake() {
     ];
     for (name, key) in kinds {
         let (certificate, key) = openssl(folder.path(), name, &[], key);
-        let identity = ClientIdentity::from_pem(certificate.as_bytes(), key.as_bytes())
-            .unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        let identity =
+            ClientIdentity::from_pem(certificate.as_bytes(), key.as_bytes(), &Lenders::none())
+                .unwrap_or_else(|problem| panic!("{name}: {problem}"));
         let route = Route {
             identity: Some(identity),
             ..route(&authority, None)
@@ -330,7 +341,8 @@ fn what_cannot_be_shown_is_told_before_anything_is_sent() {
         (&one.certificate_pem, &encrypted, BadIdentity::Encrypted),
         (&certificate, &weak, BadIdentity::UnsupportedKey),
     ] {
-        let read = ClientIdentity::from_pem(certificate.as_bytes(), key.as_bytes());
+        let read =
+            ClientIdentity::from_pem(certificate.as_bytes(), key.as_bytes(), &Lenders::none());
         assert_eq!(read.err(), Some(problem));
         let said = problem.to_string();
         assert!(!said.contains(key) && said.contains("tls."), "{said}");
@@ -341,7 +353,7 @@ fn what_cannot_be_shown_is_told_before_anything_is_sent() {
             .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
             .collect()
     };
-    let secret = |pairs| ClientIdentity::from_secret(&data(pairs)).err();
+    let secret = |pairs| ClientIdentity::from_secret(&data(pairs), &Lenders::none()).err();
     assert_eq!(
         secret(&[("tls.key", "x")]),
         Some(BadIdentity::Missing { key: "tls.crt" })

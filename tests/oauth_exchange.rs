@@ -19,6 +19,7 @@ use oauthclient_operator::oauth::{
 };
 use oauthclient_operator::secret::Secret;
 use oauthclient_operator::time::Span;
+use oauthclient_operator::trust::{Lenders, authorize};
 use testkit::oidc::{self, OidcProvider};
 use testkit::provider::{
     Behaviour, Encoding, Fault, Lifetimes, Place, Preset, Provider, Script, TimeField, TimeUnit,
@@ -61,7 +62,7 @@ fn credentials(pairs: &[(&str, &str)]) -> Credentials {
     let pairs = pairs
         .iter()
         .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)));
-    Credentials(pairs.collect::<BTreeMap<_, _>>())
+    Credentials::new(pairs.collect::<BTreeMap<_, _>>(), Lenders::none())
 }
 
 /// Builds, sends, decodes.
@@ -89,6 +90,7 @@ async fn exchange(
         identity: None,
         timeout: Duration::from_secs(10),
     };
+    let request = authorize(&request, &Lenders::none()).unwrap_or_else(|why| panic!("{why:?}"));
     let answer = sender
         .send(&request, &route)
         .await
@@ -146,8 +148,8 @@ async fn barentswatch_gives_a_token_for_both_grants() {
     );
 
     let (user, password) = Preset::BarentsWatch.account().users.pop_first().unwrap();
-    secrets.0.insert("username".into(), user.into());
-    secrets.0.insert("password".into(), password.into());
+    secrets.insert("username".into(), user.into(), &Lenders::none());
+    secrets.insert("password".into(), password.into(), &Lenders::none());
     let client = Client {
         grant: Grant::Password,
         ..client
@@ -155,7 +157,7 @@ async fn barentswatch_gives_a_token_for_both_grants() {
     let token = good(exchange(&client, &secrets, Some(&authority)).await);
     assert_eq!(seconds(&token), 43_199);
 
-    secrets.0.insert("password".into(), "wrong".into());
+    secrets.insert("password".into(), "wrong".into(), &Lenders::none());
     let error = bad(exchange(&client, &secrets, Some(&authority)).await);
     assert_eq!(
         (error.reason(), error.class(&client.grant)),
@@ -218,7 +220,7 @@ async fn kongsberg_tells_all_times_as_strings() {
     assert!(token.remarks.is_empty(), "{:?}", token.remarks);
 
     let mut wrong = secrets.clone();
-    wrong.0.insert("client_secret".into(), "wrong".into());
+    wrong.insert("client_secret".into(), "wrong".into(), &Lenders::none());
     let error = bad(exchange(&client, &wrong, Some(&authority)).await);
     assert_eq!(error.class(&client.grant), FailureClass::Permanent);
 }

@@ -188,8 +188,8 @@ reasons! {
         "The client certificate becomes valid at a time to come."
         "Wait, or check the clock of the node."
     HostNotAllowed Waiting
-        "The credentials Secret does not allow its content to be sent to the host of spec.provider.tokenURL."
-        "If you own the Secret: add the host to its annotation oauthclient.dev/allowed-hosts."
+        "A Secret or ServiceAccount does not allow that its content, or a token that was obtained with it, is sent to an endpoint of spec.provider."
+        "If you own it: add the host to its annotation oauthclient.dev/allowed-hosts, or to oauthclient.dev/allowed-token-hosts for what was obtained with it."
     ReferenceNotFound Waiting
         "The OAuthClient whose token is to be exchanged (oauthClientName) is not there."
         "Create it in this namespace, or correct the name."

@@ -23,13 +23,17 @@ const METADATA: &str = "
 | on | name | meaning |
 |---|---|---|
 | a credentials Secret | label `oauthclient.dev/credentials: \"true\"` | Its owner lends it: without it, it is not read. |
-| a credentials Secret | annotation `oauthclient.dev/allowed-hosts` | The hosts it may be sent to. |
+| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-hosts` | The hosts that it may be sent to: entries `host`, `host:port` or `*.domain`, each with an optional path prefix (`api.example.com/oauth/`), separated by commas or white space. An entry without a port stands for every port. An entry that cannot be parsed allows nothing. At most 2048 bytes. |
+| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-token-hosts` | The hosts that tokens may be sent to that were obtained with it. Without it, `allowed-hosts` counts for them. |
+| a token Secret, by `spec.tokenSecret` | label `oauthclient.dev/credentials: \"true\"` and annotation `oauthclient.dev/allowed-hosts` | Another OAuthClient may send the token to these hosts, as far as everybody lets tokens go there whose Secret or ServiceAccount it was obtained with. |
 | a credentials Secret | annotation `oauthclient.dev/disclosed-keys` | The keys that are no secret, besides `client_id` and `username`: templates may use them. Separated by commas. |
 | a Secret that exists | annotation `oauthclient.dev/adopt: NAME` | Hands it over to the OAuthClient of that name. It is deleted together with it. |
 | an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value asks for one new token; `status.lastRefreshRequest` echoes it. |
 | a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` made it, and may replace it. |
 | a Secret `NAME-login` | annotation `oauthclient.dev/logged-in-at` | When that was. |
 | a token Secret | label `oauthclient.dev/token: \"true\"` | The operator made it. |
+| a token Secret | annotations `oauthclient.dev/issued-at`, `expires-at`, `refresh-at` | When its token was issued, expires and is replaced. |
+| a token Secret | annotation `oauthclient.dev/state` | The operator's own: what else it knows of the token, as JSON. |
 ";
 
 /// The page.

@@ -4,7 +4,7 @@
 //! no token is made for an audience of the operator's own token, and whatever was made is put to the API first: only one
 //! that the API refuses is sent. Tokens live in memory alone, for one attempt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +15,7 @@ use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
-use crate::api::Validated;
-use crate::decide::{AccountSeen, Failure, Got, Observed, account_tokens};
+use crate::decide::{AccountSeen, Failure, Got, Observed};
 use crate::engine::Key;
 use crate::oauth::ServiceAccountToken;
 use crate::secret::Secret;
@@ -81,22 +80,25 @@ fn same(name: &str) -> String {
     name.trim_end_matches('/').to_ascii_lowercase()
 }
 
-/// The `ServiceAccounts` that a resource asks with: read for each walk, since they are not watched.
+/// `ServiceAccounts` by name: read for each look, since they are not watched.
 pub(super) async fn seen(
     shared: &Shared,
     key: &Key,
-    spec: &Validated,
+    names: BTreeSet<String>,
 ) -> Result<BTreeMap<String, AccountSeen>, Trouble> {
     let mut all = BTreeMap::new();
     let api = shared.calls.api::<ServiceAccount>(key.namespace());
-    for token in account_tokens(spec) {
-        let account = match shared.calls.call(api.get_metadata(&token.account)).await {
-            Ok(object) => AccountSeen::There(object.metadata.annotations.unwrap_or_default()),
+    for name in names {
+        let account = match shared.calls.call(api.get_metadata(&name)).await {
+            Ok(object) => AccountSeen::There {
+                uid: object.metadata.uid.unwrap_or_default(),
+                annotations: object.metadata.annotations.unwrap_or_default(),
+            },
             Err(error) if error.is_not_found() => AccountSeen::Missing,
             Err(CallError::Refused(status)) if status.code == 403 => AccountSeen::Forbidden,
             Err(error) => return Err(error.into()),
         };
-        all.insert(token.account.clone(), account);
+        all.insert(name, account);
     }
     Ok(all)
 }

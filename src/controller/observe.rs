@@ -8,7 +8,8 @@ use crate::api::Validated;
 use crate::api::validate::{ConfigMapKey, validate};
 use crate::decide::{
     CaSeen, CertificateSeen, ChainSeen, ClientSecret, FailedAttempt, Found, Life, Observed,
-    REFRESH_REQUESTED, Reference, Resource, SecretSeen, has_next, published, relevant_content,
+    REFRESH_REQUESTED, Reference, Resource, SecretSeen, account_tokens, has_next, lenders_to_see,
+    published, relevant_content,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -49,6 +50,7 @@ pub(super) async fn observe(
         certificate: CertificateSeen::NotNamed,
         references: Vec::new(),
         cycle: None,
+        lender_secrets: Vec::new(),
         accounts: BTreeMap::new(),
         made: TokensInHand::default(),
         ca: CaSeen::NotNamed,
@@ -146,8 +148,11 @@ async fn secrets(
             None => lock(&shared.index).leftover_gone(key, &name),
         }
     }
-    seen.accounts = super::accounts::seen(shared, key, spec).await?;
     seen.references = references(shared, key, spec).await?;
+    let accounts = account_tokens(spec).into_iter();
+    let accounts = accounts.map(|token| token.account.clone()).collect();
+    seen.accounts = super::accounts::seen(shared, key, accounts).await?;
+    lenders(shared, key, seen).await?;
     seen.cycle = lock(&shared.index).cycle(key);
     if seen.lent().is_some() {
         let content = |secret: ClientSecret| {
@@ -171,6 +176,18 @@ async fn secrets(
             .claim(key, &spec.token_secret.name)
             .map(|holder| holder.name().to_owned());
     }
+    Ok(())
+}
+
+/// What the tokens that are used were obtained with, where it is not seen yet.
+async fn lenders(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), Trouble> {
+    let (secrets, accounts) = lenders_to_see(seen);
+    for name in secrets {
+        seen.lender_secrets
+            .extend(lent_secret(shared, key, &name).await?);
+    }
+    let accounts = super::accounts::seen(shared, key, accounts).await?;
+    seen.accounts.extend(accounts);
     Ok(())
 }
 

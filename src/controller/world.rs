@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail, lane,
+    Doomed, Failure, Got, LentToken, Memory, Need, Observed, Report, Resource, SecretBody,
+    SecretSeen, SecretWrite, StatusDetail, lane,
 };
 use crate::engine::Key;
 use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
-use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::walk::{Held, Trouble, World, WriteError};
 
@@ -76,7 +75,7 @@ impl World for Cluster {
         hold::hold(&self.0, seen, held).await
     }
 
-    fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
+    fn revoke_later(&self, key: &Key, token: LentToken, after: Span) {
         self.0.later.put(key, token, after);
     }
 

@@ -7,14 +7,15 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
 use crate::oauth::error::FailureClass;
-use crate::oauth::{ClientAuthentication, Grant, ServiceAccountToken, TokenSource};
+use crate::oauth::{ClientAuthentication, Grant, ServiceAccountToken, TokenSource, TokensInHand};
+use crate::secret::Secret;
+use crate::trust::Lenders;
 
 use super::answer::Failure;
 use super::first::Need;
-use super::gate::host_allowed;
 use super::observed::Observed;
+use super::provenance;
 use super::situation::{Problem, ProblemKind};
-use super::state::ALLOWED_HOSTS;
 
 /// A `ServiceAccount` as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,13 @@ pub enum AccountSeen {
     NoCluster,
     /// Whoever runs the program has given its token in a file: no one else need lend it.
     Given,
-    /// It is there, with these annotations.
-    There(BTreeMap<String, String>),
+    /// It is there.
+    There {
+        /// Its UID.
+        uid: String,
+        /// Its annotations.
+        annotations: BTreeMap<String, String>,
+    },
 }
 
 /// The tokens of `ServiceAccounts` that a spec asks with, each once.
@@ -51,19 +57,20 @@ pub fn account_tokens(spec: &Validated) -> Vec<&ServiceAccountToken> {
 
 /// What stands in the way of making the tokens. Nothing is made before this finds nothing.
 pub(super) fn not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
-    account_tokens(spec)
-        .into_iter()
-        .find_map(|token| not_lent(seen, spec, token))
+    account_tokens(spec).into_iter().find_map(|token| {
+        not_opted_in(seen, token).or_else(|| provenance::account_not_ready(seen, spec, token))
+    })
 }
 
-fn not_lent(seen: &Observed, spec: &Validated, token: &ServiceAccountToken) -> Option<Problem> {
+/// Why a `ServiceAccount` may not be used for this audience: its owner does not allow it, or it cannot be looked at.
+pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Option<Problem> {
     let namespace = &seen.resource.namespace;
     let ServiceAccountToken {
         account, audience, ..
     } = token;
     let annotations = match seen.accounts.get(account) {
         Some(AccountSeen::Given) => return None,
-        Some(AccountSeen::There(annotations)) => annotations,
+        Some(AccountSeen::There { annotations, .. }) => annotations,
         Some(AccountSeen::Forbidden) => return Some(forbidden(namespace)),
         Some(AccountSeen::NoCluster) => {
             return Some(problem(
@@ -101,24 +108,11 @@ fn not_lent(seen: &Observed, spec: &Validated, token: &ServiceAccountToken) -> O
             ),
         ));
     }
-    let hosts = annotations.get(ALLOWED_HOSTS);
-    let sent = &spec.client.token_url;
-    if spec.client.is_located() && !hosts.is_some_and(|list| host_allowed(list, sent)) {
-        let host = sent.host_str().unwrap_or_default();
-        return Some(problem(
-            ProblemKind::Waiting,
-            Reason::HostNotAllowed,
-            format!(
-                "Tokens of ServiceAccount {account} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. It is looked at every minute. If they may be sent there, run: {}",
-                annotate(account, namespace).pair(ALLOWED_HOSTS, &with(hosts, host))
-            ),
-        ));
-    }
     None
 }
 
 /// A list of audiences, separated by commas or white space, each exact.
-fn listed(list: &str, audience: &str) -> bool {
+pub(super) fn listed(list: &str, audience: &str) -> bool {
     list.split(|c: char| c == ',' || c.is_whitespace())
         .any(|one| !one.is_empty() && one == audience)
 }
@@ -161,13 +155,34 @@ fn problem(kind: ProblemKind, reason: Reason, message: String) -> Problem {
     }
 }
 
+/// Puts something in the place of each token that is yet to be made, so that it can be seen whether the request could be
+/// built with it. Such a request is never sent: [`needed`] names the token first.
+pub(super) fn stand_in(spec: &Validated, tokens: &mut TokensInHand) {
+    for token in account_tokens(spec) {
+        let source = TokenSource::ServiceAccount(token.clone());
+        if tokens.find(&source).is_none() {
+            tokens.insert(source, Secret::from("stand-in"), &Lenders::none());
+        }
+    }
+}
+
+/// The token that the client proves itself with, where it is yet to be made: all that a call needs which is no token request.
+pub(super) fn needed_for_call(seen: &Observed, spec: &Validated) -> Option<Need> {
+    let ClientAuthentication::ServiceAccountToken(token) = &spec.client.authentication else {
+        return None;
+    };
+    let source = TokenSource::ServiceAccount(token.clone());
+    let missing = seen.made.find(&source).is_none();
+    missing.then(|| Need::ServiceAccountToken(token.clone()))
+}
+
 /// The next token that is yet to be made.
 pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Need> {
     account_tokens(spec)
         .into_iter()
         .find(|token| {
             let source = TokenSource::ServiceAccount((*token).clone());
-            !seen.made.0.contains_key(&source)
+            seen.made.find(&source).is_none()
         })
         .map(|token| Need::ServiceAccountToken(token.clone()))
 }

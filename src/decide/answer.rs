@@ -11,12 +11,14 @@ use crate::schedule;
 use crate::secret::Secret;
 use crate::template;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 use super::attempt::FailedAttempt;
 use super::chain;
 use super::disclosed;
 use super::gate::{endpoint, look_at_ca};
 use super::observed::{Observed, SecretSeen};
+use super::provenance;
 use super::rejected;
 use super::rotation;
 use super::secret_write::{SecretWrite, publish};
@@ -64,14 +66,17 @@ pub(super) struct Made {
     pub(super) client_secret_key: Option<String>,
     /// The refresh request that was handled with it.
     pub(super) handled_request: Option<String>,
+    /// Everybody whose secrets were in the request; `None` where that is not known.
+    pub(super) lenders: Option<Lenders>,
 }
 
 impl Made {
-    fn now(seen: &Observed) -> Made {
+    fn now(seen: &Observed, spec: &Validated) -> Made {
         Made {
             credentials: seen.lent().unwrap_or_default(),
             client_secret_key: rotation::sent_key(seen),
             handled_request: seen.resource.refresh_request.clone(),
+            lenders: provenance::of_request(seen, spec).ok(),
         }
     }
 }
@@ -95,7 +100,7 @@ pub fn granted(
     token: Token,
     at: Moments,
 ) -> Settled {
-    granted_as(seen, spec, because, token, at, Made::now(seen))
+    granted_as(seen, spec, because, token, at, Made::now(seen, spec))
 }
 
 /// The same for a token that was asked for earlier.
@@ -151,6 +156,7 @@ pub(super) fn granted_as(
         expires: times.expires,
         refresh: times.refresh,
         owner: None,
+        lenders: made.lenders,
         inputs: seen.resource.inputs.clone(),
         credentials: made.credentials,
         client_secret_key: made.client_secret_key,

@@ -7,8 +7,8 @@ use crate::engine::Wants;
 use crate::time::Time;
 
 use super::LOOK_WHILE_WAITING;
-use super::gate::lent_not_ready;
 use super::observed::{Observed, SecretSeen};
+use super::provenance;
 use super::situation::{Problem, ProblemKind};
 
 /// The Secret with the client certificate, as it was seen.
@@ -75,7 +75,7 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         CertificateSeen::There(there) => there,
         _ => return Some((missing(seen, certificate), Wants::LookAt(later))),
     };
-    if let Some(problem) = lent_not_ready(seen, spec, &there.secret) {
+    if let Some(problem) = provenance::secret_not_ready(seen, spec, &there.secret) {
         return Some((problem, Wants::LookAt(later)));
     }
     let facts = match &there.read {

@@ -161,7 +161,7 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
     }
     let tokens = seen.tokens(spec);
     for token in published(spec) {
-        let value = tokens.0.get(&TokenSource::Published(token.clone()));
+        let value = tokens.find(&TokenSource::Published(token.clone()));
         part(&mut content, &token.client, value);
     }
     Secret::new(content)

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use crate::api::validate::Validated;
 use crate::oauth::{Metadata, ServiceAccountToken, TokenSource};
 use crate::secret::Secret;
+use crate::trust::Lenders;
 
 use super::accounts;
 use super::observed::Observed;
+use super::provenance;
 
 /// What is needed first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +50,10 @@ impl Observed {
                 }
             }
             Got::ServiceAccountToken(token, secret) => {
+                let lender = provenance::account_lender(self, &token);
+                let lenders = Lenders::from_iter([lender]);
                 self.made
-                    .0
-                    .insert(TokenSource::ServiceAccount(token), secret);
+                    .insert(TokenSource::ServiceAccount(token), secret, &lenders);
             }
         }
     }

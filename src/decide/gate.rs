@@ -12,11 +12,11 @@ use super::certificate;
 use super::chain;
 use super::disclosed;
 use super::messages;
-use super::observed::{CaSeen, Observed, SecretSeen};
+use super::observed::{CaSeen, Observed};
+use super::provenance;
 use super::references;
 use super::rejected;
 use super::situation::Problem;
-use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL};
 use super::want::{Because, our_target};
 use super::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
 
@@ -47,7 +47,7 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     if spec.credentials_secret.is_some() {
         let problem = match &seen.credentials {
             None => Some(messages::no_credentials(seen, spec)),
-            Some(credentials) => lent_not_ready(seen, spec, credentials),
+            Some(credentials) => provenance::secret_not_ready(seen, spec, credentials),
         };
         if let Some(problem) = problem {
             return Some((problem, waiting));
@@ -73,7 +73,10 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         .login
         .as_ref()
         .filter(|login| chain::is_lent(login));
-    if let Some(problem) = login.and_then(|login| lent_not_ready(seen, spec, login)) {
+    if let Some(problem) = login.and_then(|login| provenance::secret_not_ready(seen, spec, login)) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = provenance::family_not_ready(seen, spec) {
         return Some((problem, waiting));
     }
     match (&seen.ca, &spec.ca_bundle) {
@@ -83,52 +86,6 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
         _ => None,
     }
     .map(|problem| (problem, Wants::LookAt(now + LOOK_AT_CA)))
-}
-
-/// What keeps a Secret that was lent to the resource (its credentials, its client certificate) from being used with the
-/// endpoints that it would be sent to.
-pub(super) fn lent_not_ready(
-    seen: &Observed,
-    spec: &Validated,
-    secret: &SecretSeen,
-) -> Option<Problem> {
-    if !secret.has_label(CREDENTIALS_LABEL, "true") {
-        return Some(messages::not_labelled(seen, &secret.name));
-    }
-    // Nothing secret goes to an issuer: what counts is the host of the token endpoint, once it is known.
-    spec.endpoints().into_iter().find_map(|(field, url)| {
-        match secret.annotations.get(ALLOWED_HOSTS) {
-            Some(hosts) if !host_allowed(hosts, url) => {
-                Some(messages::host_not_allowed(seen, &secret.name, field, url))
-            }
-            None if seen.rules.require_allowed_hosts => {
-                Some(messages::hosts_not_named(seen, &secret.name, url))
-            }
-            _ => None,
-        }
-    })
-}
-
-/// Whether the list in `oauthclient.dev/allowed-hosts` names the host of `url`: host names separated by commas or space,
-/// each exact, with a port where one is meant, or `*.example.com` for the hosts right or further below a domain.
-pub fn host_allowed(hosts: &str, url: &url::Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let host = host.trim_end_matches('.');
-    let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or(0));
-    hosts
-        .split([',', ' ', '\n', '\t'])
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            let entry = entry.to_ascii_lowercase();
-            let entry = entry.trim_end_matches('.');
-            match entry.strip_prefix("*.") {
-                Some(domain) => !domain.is_empty() && host.ends_with(&format!(".{domain}")),
-                None => entry == host || entry == with_port,
-            }
-        })
 }
 
 /// What earlier attempts and successes say of asking now.
@@ -255,41 +212,4 @@ pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: 
 /// Names the endpoint of a request in a failed attempt.
 pub(super) fn endpoint(spec: &Validated) -> String {
     format!("{:016x}", super::short(spec.client.provider()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::host_allowed;
-
-    #[test]
-    fn hosts_are_allowed_by_name_by_port_and_below_a_domain() {
-        let allowed = |hosts: &str, url: &str| host_allowed(hosts, &url::Url::parse(url).unwrap());
-        assert!(allowed(
-            "auth.example.com",
-            "https://auth.example.com/token"
-        ));
-        assert!(allowed(
-            "a.example, AUTH.example.com.",
-            "https://auth.example.com:8443/token"
-        ));
-        assert!(allowed(
-            "auth.example.com:8443",
-            "https://auth.example.com:8443/token"
-        ));
-        assert!(allowed(
-            "auth.example.com:443",
-            "https://auth.example.com/token"
-        ));
-        assert!(!allowed(
-            "auth.example.com:443",
-            "https://auth.example.com:8443/token"
-        ));
-        assert!(allowed("*.example.com", "https://a.b.example.com/"));
-        assert!(!allowed("*.example.com", "https://example.com/"));
-        assert!(!allowed("*.example.com", "https://evilexample.com/"));
-        assert!(!allowed("example.com", "https://auth.example.com/"));
-        assert!(!allowed("*.", "https://example.com/"));
-        assert!(!allowed("*", "https://example.com/"));
-        assert!(!allowed("", "https://example.com/"));
-    }
 }

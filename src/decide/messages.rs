@@ -11,7 +11,7 @@ use crate::policy::brakes::{Kind, Refusal};
 
 use super::observed::{Observed, SecretSeen};
 use super::situation::{Problem, ProblemKind};
-use super::state::{ADOPT, ALLOWED_HOSTS};
+use super::state::ADOPT;
 
 /// The command by which the owner of a Secret opts in.
 pub(super) fn opt_in(secret: &str, namespace: &str) -> Command {
@@ -132,39 +132,6 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
         format!(
             "Secret {name} has not opted in to be sent to a token endpoint. If it may be, run: {}",
             opt_in(name, namespace)
-        ),
-    )
-}
-
-pub(super) fn host_not_allowed(seen: &Observed, name: &str, field: &str, url: &Url) -> Problem {
-    let namespace = &seen.resource.namespace;
-    let host = url.host_str().unwrap_or_default();
-    let look = Command::kubectl(&["get", "secret"])
-        .value(name)
-        .namespace(namespace)
-        .fixed(&[
-            "-o",
-            "jsonpath={.metadata.annotations.oauthclient\\.dev/allowed-hosts}",
-        ]);
-    waiting(
-        Reason::HostNotAllowed,
-        format!(
-            "Secret {name} may not be sent to {host}: its annotation oauthclient.dev/allowed-hosts does not name that host. Correct {field}, or look at the list ({look}) and add the host to it with kubectl annotate --overwrite."
-        ),
-    )
-}
-
-pub(super) fn hosts_not_named(seen: &Observed, name: &str, url: &Url) -> Problem {
-    let namespace = &seen.resource.namespace;
-    let host = url.host_str().unwrap_or_default();
-    waiting(
-        Reason::HostNotAllowed,
-        format!(
-            "Secret {name} names no hosts that it may be sent to, and the operator runs with --require-allowed-hosts. Run: {}",
-            Command::kubectl(&["annotate", "secret"])
-                .value(name)
-                .namespace(namespace)
-                .pair(ALLOWED_HOSTS, host)
         ),
     )
 }

@@ -21,6 +21,7 @@ mod notices;
 mod observed;
 mod ownership;
 mod plan;
+mod provenance;
 mod references;
 mod rejected;
 mod report;
@@ -51,19 +52,19 @@ pub use facts::{
     resource_facts, token_facts, uid_fact,
 };
 pub use first::{Got, Need};
-pub use gate::host_allowed;
 pub use memory::{Fingerprint, Memory, Repairs, Written};
 pub use notices::{Notice, NoticeKind};
 pub use observed::{CaSeen, Life, NOTHING_LENT, Observed, Owner, Resource, Rules, SecretSeen};
 pub use ownership::{Ownership, ownership};
 pub(crate) use plan::sooner;
 pub use plan::{Action, Ask, Doomed, Plan, Publish};
+pub use provenance::{lenders_to_see, shown_by};
 pub use references::{Found, Reference, published};
 pub use rejected::rejected;
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
-    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, another_secret, living_tokens,
-    replaced_token, revoked, revoking,
+    ACCESS_TOKEN, LentToken, REVOCATION_FINALIZER, Revoked, Revoking, another_secret,
+    living_tokens, replaced_token, revoked, revoking,
 };
 pub use rotation::{ClientSecret, asked_with, has_next};
 pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
@@ -71,8 +72,8 @@ pub use situation::{
     Problem, ProblemKind, Situation, TokenView, standing, still_failing_now as still_failing,
 };
 pub use state::{
-    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, REFRESH_REQUESTED, StateOwner,
-    TOKEN_LABEL, TokenState, request_name, short, token_hash,
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX,
+    REFRESH_REQUESTED, StateOwner, TOKEN_LABEL, TokenState, request_name, short, token_hash,
 };
 pub use want::Because;
 

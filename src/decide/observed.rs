@@ -35,6 +35,9 @@ pub struct Observed {
     pub references: Vec<Reference>,
     /// The way from this resource by such references back to itself, as names; `None` where there is none.
     pub cycle: Option<Vec<String>>,
+    /// Further Secrets that something was obtained with that the resource uses ([`super::lenders_to_see`]), as far as they
+    /// are there.
+    pub lender_secrets: Vec<SecretSeen>,
     /// The `ServiceAccounts` whose tokens it asks with.
     pub accounts: BTreeMap<String, AccountSeen>,
     /// The tokens that were made of them for this attempt.

@@ -6,10 +6,10 @@ use crate::command::Command;
 use crate::oauth::{Grant, PublishedToken, TokenSource, TokensInHand};
 use crate::time::Time;
 
-use super::gate::host_allowed;
 use super::observed::{Observed, SecretSeen};
+use super::provenance;
 use super::situation::{Problem, ProblemKind};
-use super::state::{ALLOWED_HOSTS, CREDENTIALS_LABEL, short};
+use super::state::{CREDENTIALS_LABEL, short};
 
 /// Another resource of the namespace, as it was seen.
 #[derive(Clone)]
@@ -104,7 +104,9 @@ fn not_usable(
             ),
         ));
     }
-    if let Some(problem) = host_not_allowed(seen, spec, name, secret) {
+    if secret.state().is_some()
+        && let Some(problem) = provenance::secret_not_ready(seen, spec, secret)
+    {
         return Some(problem);
     }
     match secret.state() {
@@ -134,35 +136,6 @@ fn not_usable(
         ));
     }
     None
-}
-
-fn host_not_allowed(
-    seen: &Observed,
-    spec: &Validated,
-    name: &str,
-    secret: &SecretSeen,
-) -> Option<Problem> {
-    if !spec.client.is_located() {
-        return None;
-    }
-    let namespace = &seen.resource.namespace;
-    let host = spec.client.token_url.host_str().unwrap_or_default();
-    let what = match secret.annotations.get(ALLOWED_HOSTS) {
-        Some(hosts) if !host_allowed(hosts, &spec.client.token_url) => {
-            format!("does not lend its token to {host}")
-        }
-        None if seen.rules.require_allowed_hosts => {
-            "names no hosts that its token may be sent to, and the operator runs with --require-allowed-hosts".to_owned()
-        }
-        _ => return None,
-    };
-    Some(waiting(
-        Reason::HostNotAllowed,
-        format!(
-            "OAuthClient {name} {what}. If it may be sent there, add {host} to the annotation oauthclient.dev/allowed-hosts in its spec.tokenSecret.annotations: {}",
-            client_command("edit", name, namespace)
-        ),
-    ))
 }
 
 fn no_token(name: &str, namespace: &str, what: &str) -> Problem {
@@ -209,17 +182,21 @@ impl Observed {
         self.references.iter().find(|one| one.name == name)
     }
 
+    /// The token Secret of a resource that this one refers to, if it is that resource's own.
+    pub(super) fn token_secret_of(&self, name: &str) -> Option<&SecretSeen> {
+        self.reference(name)?.found.as_ref()?.own()
+    }
+
     /// The tokens that go into a request and stand in no credentials Secret, as far as they are there.
     pub(super) fn tokens(&self, spec: &Validated) -> TokensInHand {
         let mut tokens = self.made.clone();
         for token in published(spec) {
-            let found = self
-                .reference(&token.client)
-                .and_then(|one| one.found.as_ref());
-            let secret = found.and_then(Found::own);
-            if let Some(value) = secret.and_then(|secret| secret.data.get(&token.key)) {
+            if let Some(secret) = self.token_secret_of(&token.client)
+                && let Some(value) = secret.data.get(&token.key)
+                && let Ok(lenders) = provenance::of_token_of(self, secret)
+            {
                 let source = TokenSource::Published(token.clone());
-                tokens.0.insert(source, value.clone());
+                tokens.insert(source, value.clone(), &lenders);
             }
         }
         tokens

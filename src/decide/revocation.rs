@@ -3,13 +3,14 @@
 use crate::oauth::{self, HttpAnswer, HttpRequest};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
-use super::certificate::CertificateSeen;
-use super::first::{Need, needed};
-use super::gate::{host_allowed, lent_not_ready};
+use super::accounts;
+use super::first::Need;
 use super::observed::{Observed, SecretSeen};
+use super::provenance::{self, Part};
 use super::rotation;
-use super::state::{ALLOWED_HOSTS, token_hash};
+use super::state::token_hash;
 use super::want::our_target;
 
 /// The finalizer by which a resource waits for its token to be revoked.
@@ -17,6 +18,18 @@ pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
 
 /// What an access token is called in a revocation (RFC 7009 section 2.1).
 pub const ACCESS_TOKEN: &str = "access_token";
+
+/// A token, and whose secrets it was obtained with; `None` where that is not known.
+#[derive(Clone)]
+pub struct LentToken {
+    /// The token.
+    pub token: Secret,
+    /// Its lenders.
+    pub lenders: Option<Lenders>,
+}
+
+/// What a refresh token is called in a revocation.
+const REFRESH_TOKEN: &str = "refresh_token";
 
 /// What is to be done to revoke a token.
 pub enum Revoking {
@@ -55,7 +68,7 @@ impl Observed {
 
 /// The access token that is published, as it stands in the Secret: the value, or its last word, that the state knows by its
 /// hash.
-fn published_token(seen: &Observed) -> Option<Secret> {
+fn published_token(seen: &Observed) -> Option<LentToken> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let target = our_target(seen, spec)?;
     let state = target.state()?;
@@ -65,22 +78,31 @@ fn published_token(seen: &Observed) -> Option<Secret> {
         .flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)])
         .map(Secret::from)
         .find(|token| token_hash(uid, token) == state.token_hash)
+        .map(|token| LentToken {
+            token,
+            lenders: state.lenders.clone(),
+        })
 }
 
 /// What a resource that is being deleted leaves alive, and what each is called in a revocation (RFC 7009 section 2.1). The
 /// refresh token comes first: it lives longest, and many servers end the access token with it.
-pub fn living_tokens(seen: &Observed) -> Vec<(Secret, &'static str)> {
+pub fn living_tokens(seen: &Observed) -> Vec<(LentToken, &'static str)> {
     let state = seen.chain.state.as_ref();
     let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
     let record = seen.record().filter(|_| ours).and_then(Result::ok);
-    let refresh = record.and_then(|record| record.refresh_token);
-    let refresh = refresh.map(|token| (token, "refresh_token"));
+    let refresh = record.and_then(|record| {
+        let lent = LentToken {
+            token: record.refresh_token?,
+            lenders: record.lenders,
+        };
+        Some((lent, REFRESH_TOKEN))
+    });
     let access = published_token(seen).map(|token| (token, ACCESS_TOKEN));
     refresh.into_iter().chain(access).collect()
 }
 
 /// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
-pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Secret, Span)> {
+pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(LentToken, Span)> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.is_some() {
         // With the access token a provider may revoke the refresh token that it came of (RFC 7009 section 2.1).
@@ -96,7 +118,7 @@ pub fn replaced_token(seen: &Observed, new_hash: &str, now: Time) -> Option<(Sec
 
 /// How to revoke a token; `hint` is what it is called, `again` says that the provider has refused the client
 /// ([`another_secret`]). The same rules hold as for a token request: opt-in, allowed hosts, https.
-pub fn revoking(seen: &Observed, token: &Secret, hint: &str, again: bool, now: Time) -> Revoking {
+pub fn revoking(seen: &Observed, lent: &LentToken, hint: &str, again: bool, now: Time) -> Revoking {
     let cannot = |why: &str| Revoking::Cannot(why.to_owned());
     let Ok(spec) = &seen.resource.spec else {
         return cannot("the spec is not valid");
@@ -104,65 +126,62 @@ pub fn revoking(seen: &Observed, token: &Secret, hint: &str, again: bool, now: T
     let Some(choice) = &spec.revocation else {
         return cannot("spec.revocation is not set");
     };
-    if let Some(need) = needed(seen, spec) {
-        return Revoking::First(need);
+    if !spec.client.is_located() {
+        return Revoking::First(Need::Discovery);
     }
-    let lent: Vec<&SecretSeen> = [seen.credentials.as_ref(), certificate(seen)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let gone = spec.credentials_secret.is_some() && seen.credentials.is_none();
-    if gone
-        || lent
-            .iter()
-            .any(|secret| lent_not_ready(seen, spec, secret).is_some())
-    {
-        return cannot("the credentials are gone or may not be sent");
+    if spec.credentials_secret.is_some() && seen.credentials.is_none() {
+        return cannot("the credentials are gone");
+    }
+    if spec.client_certificate.is_some() && seen.certificate.facts().is_none() {
+        return cannot("the client certificate is gone or cannot be used");
     }
     let discovered = spec.client.issuer.as_ref();
     let discovered = discovered.and_then(|located| located.endpoints.as_ref()?.revocation.as_ref());
-    let Some(endpoint) = choice.url.as_ref().or(discovered) else {
-        return cannot("the issuer's discovery document names no revocation endpoint");
+    let (field, endpoint) = match (&choice.url, discovered) {
+        (Some(url), _) => ("spec.provider.revocationURL", url),
+        (None, Some(url)) => (spec.client.provider_field(), url),
+        (None, None) => {
+            return cannot("the issuer's discovery document names no revocation endpoint");
+        }
     };
     if endpoint.scheme() != "https" && !seen.rules.allow_http {
         return cannot("the revocation endpoint is http");
     }
-    let refused = lent.iter().find(|secret| {
-        let hosts = secret.annotations.get(ALLOWED_HOSTS);
-        hosts.is_some_and(|hosts| !host_allowed(hosts, endpoint))
-    });
-    if let Some(secret) = refused {
-        let host = endpoint.host_str().unwrap_or_default();
-        return Revoking::Cannot(format!(
-            "Secret {} does not allow the host {host} in its annotation {ALLOWED_HOSTS}",
-            secret.name
-        ));
+    let part = match hint {
+        REFRESH_TOKEN => Part::RefreshToken,
+        _ => Part::Returned,
+    };
+    let Some(stored) = &lent.lenders else {
+        return cannot("it is not known whose Secret it was obtained with");
+    };
+    let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
+        Ok(lenders) => lenders,
+        Err(problem) => return cannot(problem.message.trim_end_matches('.')),
+    };
+    // Only now: no token is made of a ServiceAccount for a request that is not sent.
+    if let Some(need) = accounts::needed_for_call(seen, spec) {
+        return Revoking::First(need);
     }
-    let credentials = seen.credentials.as_ref();
-    let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+    let values = seen.credentials.as_ref();
+    let values = values.map(|secret| secret.data.clone()).unwrap_or_default();
+    let credentials = oauth::Credentials::new(values, lenders.clone());
     let parameters = vec![
-        ("token".to_owned(), token.clone()),
+        ("token".to_owned(), lent.token.clone()),
         ("token_type_hint".to_owned(), Secret::from(hint)),
     ];
     let other = again.then(|| rotation::other_client(seen, spec)).flatten();
+    let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
+    ingredients.tokens = seen.made.clone();
     let request = oauth::request::build_call(
         &other.unwrap_or_else(|| rotation::client(seen, spec)),
         endpoint,
-        parameters,
-        &credentials.unwrap_or_default(),
-        &oauth::Ingredients::new(now, &seen.chance),
+        (parameters, &lenders),
+        &credentials,
+        &ingredients,
     );
     match request {
         Ok(request) => Revoking::Send(Box::new(request)),
         Err(problem) => Revoking::Cannot(format!("of the credentials Secret {problem}")),
-    }
-}
-
-/// The Secret with the client certificate, where one is used.
-fn certificate(seen: &Observed) -> Option<&SecretSeen> {
-    match &seen.certificate {
-        CertificateSeen::There(there) => Some(&there.secret),
-        _ => None,
     }
 }
 

@@ -12,8 +12,10 @@ use crate::time::Time;
 
 use super::observed::{Observed, Owner, SecretSeen};
 use super::ownership::{Ownership, ownership};
+use super::provenance;
 use super::state::{
-    ADOPT, ALLOWED_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, TOKEN_LABEL, TokenState,
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, TOKEN_LABEL,
+    TokenState,
 };
 use super::want::{Because, our_target, same_inputs};
 
@@ -122,6 +124,10 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
             wanted.client_secret_key = super::rotation::first(seen, spec).noted(spec);
         }
     }
+    if wanted.lenders.is_none() {
+        // An earlier version wrote it. Nothing has changed since: it was obtained with what the spec names.
+        wanted.lenders = provenance::of_request(seen, spec).ok();
+    }
     // The same by now, or of a format that is not known: adopted.
     wanted.inputs.clone_from(&seen.resource.inputs);
     let write = metadata(seen, spec, &wanted);
@@ -221,7 +227,8 @@ fn wanted(
 
 /// Whether a resource may put such a label or annotation on its Secret: of our own only those by which it lends its token.
 fn may_set(key: &str) -> bool {
-    !key.starts_with(PREFIX) || [CREDENTIALS_LABEL, ALLOWED_HOSTS].contains(&key)
+    !key.starts_with(PREFIX)
+        || [CREDENTIALS_LABEL, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS].contains(&key)
 }
 
 fn differing(

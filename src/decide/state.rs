@@ -15,6 +15,7 @@ use stored::StoredState;
 
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 /// The prefix of every label and annotation of ours.
 pub const PREFIX: &str = "oauthclient.dev/";
@@ -24,6 +25,8 @@ pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
 pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
 /// Annotation of a credentials Secret: the hosts it may be sent to.
 pub const ALLOWED_HOSTS: &str = "oauthclient.dev/allowed-hosts";
+/// Annotation of a credentials Secret or a ServiceAccount: the hosts that tokens obtained with it may be sent to.
+pub const ALLOWED_TOKEN_HOSTS: &str = crate::api::ALLOWED_TOKEN_HOSTS_ANNOTATION;
 /// Annotation of a foreign Secret: the resource that may take it over.
 pub const ADOPT: &str = "oauthclient.dev/adopt";
 /// Annotation of a resource: any new value asks for a new token once.
@@ -48,6 +51,8 @@ pub struct TokenState {
     pub owner: Option<StateOwner>,
     /// What was sent and rendered ([`crate::inputs`]).
     pub inputs: String,
+    /// Whose secrets it was obtained with; `None` in a state that an earlier version wrote.
+    pub lenders: Option<Lenders>,
     /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
     pub credentials: String,
     /// The key of the client secret that was sent, where it is the second one (`decide/rotation.rs`).
@@ -237,6 +242,7 @@ mod tests {
                 namespace: "ns".into(),
                 name: "books".into(),
             }),
+            lenders: Some(Lenders::none()),
             inputs: "v1:00".into(),
             credentials: "u/1".into(),
             client_secret_key: None,
@@ -303,6 +309,7 @@ mod tests {
     fn the_annotations_of_earlier_versions_are_read_and_then_replaced_by_one() {
         let state = TokenState {
             owner: None,
+            lenders: None,
             ..state()
         };
         let mut annotations = kept(&state);

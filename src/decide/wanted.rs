@@ -4,6 +4,7 @@ use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::{self, CredentialsProblem};
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 use super::chain::{self, Spend};
 use super::gate::{self, Gate};
@@ -11,7 +12,9 @@ use super::observed::Observed;
 use super::plan::{Action, Ask, Plan, sooner};
 use super::situation::{self, Problem, TokenView};
 use super::want::Because;
-use super::{LOOK_WHILE_WAITING, disclosed, first, messages, rotation, secret_write};
+use super::{
+    LOOK_WHILE_WAITING, accounts, disclosed, first, messages, provenance, rotation, secret_write,
+};
 
 /// A token is wanted: whether it may be asked for now.
 pub(super) fn wanted(
@@ -34,14 +37,22 @@ pub(super) fn wanted(
     if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
         return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
     }
+    let lenders = match provenance::of_request(seen, spec) {
+        Ok(lenders) => lenders,
+        Err(problem) => {
+            let wants = Wants::LookAt(now + LOOK_WHILE_WAITING);
+            return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+        }
+    };
     // `not_ready` has told of a Secret that is named and not there.
-    let (client, credentials, spend) = match spent(seen, spec, now) {
+    let (client, credentials, spend) = match spent(seen, spec, &lenders, now) {
         Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
         Ok(None) => {
             let credentials = seen.credentials.as_ref();
-            let credentials = credentials.map(|secret| oauth::Credentials(secret.data.clone()));
+            let values = credentials.map(|secret| secret.data.clone());
             let client = rotation::client(seen, spec);
-            (client, credentials.unwrap_or_default(), None)
+            let credentials = oauth::Credentials::new(values.unwrap_or_default(), lenders.clone());
+            (client, credentials, None)
         }
         Err(Held::Until(span)) => {
             let wants = Wants::LookAt(now + span);
@@ -54,6 +65,8 @@ pub(super) fn wanted(
     };
     let mut ingredients = oauth::Ingredients::new(now, &seen.chance);
     ingredients.tokens = seen.tokens(spec);
+    // A token that is yet to be made is made only for a request that can be built with it, and will be sent.
+    accounts::stand_in(spec, &mut ingredients.tokens);
     let request = match oauth::request::build(&client, &credentials, &ingredients) {
         Ok(mut request) => {
             disclosed::apply(seen, &mut request.secrets);
@@ -116,11 +129,16 @@ enum Held {
 type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
 
 /// What is spent by asking, where the resource works with refresh tokens.
-fn spent(seen: &Observed, spec: &Validated, now: Time) -> Result<Option<Spending>, Held> {
+fn spent(
+    seen: &Observed,
+    spec: &Validated,
+    lenders: &Lenders,
+    now: Time,
+) -> Result<Option<Spending>, Held> {
     let Some(refreshing) = &spec.refreshing else {
         return Ok(None);
     };
-    match chain::next(seen, spec, refreshing, now) {
+    match chain::next(seen, spec, refreshing, lenders, now) {
         chain::Next::Spend(spend) => {
             let (client, credentials) = spend.request(seen, spec, refreshing);
             Ok(Some((client, credentials, spend)))

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::secret::Secret;
 use crate::time::Time;
+use crate::trust::Lenders;
 
 /// The key of a Secret that holds the certificate and its chain, in PEM.
 pub const CERTIFICATE_KEY: &str = "tls.crt";
@@ -24,6 +25,7 @@ pub struct ClientIdentity {
     digest: [u8; 32],
     not_before: Time,
     not_after: Time,
+    lenders: Lenders,
 }
 
 /// Why a client certificate cannot be shown. Names keys, never what stands in them.
@@ -73,11 +75,14 @@ pub enum BadIdentity {
 
 impl ClientIdentity {
     /// Reads `tls.crt` (the certificate first, then its chain) and `tls.key` (PKCS #8, PKCS #1 or SEC 1) of a Secret, and
-    /// makes sure that the two belong together. Whether the certificate is valid now is the caller's to judge.
+    /// makes sure that the two belong together. Whether the certificate is valid now is the caller's to judge. `lenders`: who lets it be shown.
     ///
     /// # Errors
     /// [`BadIdentity`].
-    pub fn from_secret(data: &BTreeMap<String, Secret>) -> Result<ClientIdentity, BadIdentity> {
+    pub fn from_secret(
+        data: &BTreeMap<String, Secret>,
+        lenders: &Lenders,
+    ) -> Result<ClientIdentity, BadIdentity> {
         let part = |key: &'static str| match data.get(key) {
             None => Err(BadIdentity::Missing { key }),
             Some(value) if value.expose_bytes().trim_ascii().is_empty() => {
@@ -85,7 +90,7 @@ impl ClientIdentity {
             }
             Some(value) => Ok(value.expose_bytes()),
         };
-        ClientIdentity::from_pem(part(CERTIFICATE_KEY)?, part(PRIVATE_KEY_KEY)?)
+        ClientIdentity::from_pem(part(CERTIFICATE_KEY)?, part(PRIVATE_KEY_KEY)?, lenders)
     }
 
     /// As [`ClientIdentity::from_secret`].
@@ -95,6 +100,7 @@ impl ClientIdentity {
     pub fn from_pem(
         certificates: &[u8],
         private_key: &[u8],
+        lenders: &Lenders,
     ) -> Result<ClientIdentity, BadIdentity> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<_, _>>()
@@ -133,6 +139,7 @@ impl ClientIdentity {
             digest: bytes,
             not_before,
             not_after,
+            lenders: lenders.clone(),
         })
     }
 
@@ -153,6 +160,11 @@ impl ClientIdentity {
             .take(6)
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    /// Who lets it be shown, and where.
+    pub fn lenders(&self) -> &Lenders {
+        &self.lenders
     }
 
     /// What two identities of the same certificates have in common.

@@ -41,6 +41,7 @@ use crate::oauth::discovery::Caching;
 use crate::oauth::{HttpAnswer, HttpRequest, Method, SentSecrets};
 use crate::secret::Secret;
 use crate::tenant;
+use crate::trust::{AuthorizedRequest, Lenders, authorize};
 use address::AddressRules;
 use clients::Clients;
 
@@ -161,7 +162,11 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError`]; nothing of request or answer is in it.
-    pub async fn send(&self, request: &HttpRequest, to: &Route) -> Result<HttpAnswer, SendError> {
+    pub async fn send(
+        &self,
+        request: &AuthorizedRequest<'_>,
+        to: &Route,
+    ) -> Result<HttpAnswer, SendError> {
         let (answer, _) = self.send_counted(request, to).await?;
         Ok(answer)
     }
@@ -182,7 +187,9 @@ impl Sender {
             headers: vec![("accept".to_owned(), "application/json".into())],
             body: Secret::new(Vec::new()),
             secrets: SentSecrets::default(),
+            lenders: Lenders::none(),
         };
+        let request = authorize(&request, &Lenders::none()).map_err(|_| SendError::BadUrl)?;
         let (answer, caching, _) = self.exchange(&request, to).await?;
         Ok((answer, caching))
     }
@@ -193,12 +200,12 @@ impl Sender {
     /// [`SendError`], as [`Sender::send`].
     pub async fn send_counted(
         &self,
-        request: &HttpRequest,
+        request: &AuthorizedRequest<'_>,
         to: &Route,
     ) -> Result<(HttpAnswer, Place), SendError> {
         let (answer, _, place) = self.exchange(request, to).await?;
         let answer = HttpAnswer {
-            sent: request.secrets.clone(),
+            sent: request.request().secrets.clone(),
             ..answer
         };
         Ok((answer, place))
@@ -212,17 +219,21 @@ impl Sender {
 
     async fn exchange(
         &self,
-        request: &HttpRequest,
+        request: &AuthorizedRequest<'_>,
         to: &Route,
     ) -> Result<(HttpAnswer, Caching, Place), SendError> {
-        let url = self.checked_url(request)?;
+        let shown = to.identity.as_ref().map(ClientIdentity::lenders);
+        if !shown.is_none_or(|lenders| request.may_show(lenders)) {
+            return Err(SendError::Setup);
+        }
+        let url = self.checked_url(request.url())?;
         let uri: http::Uri = url.as_str().parse().map_err(|_| SendError::BadUrl)?;
         let through_proxy = self.0.matcher.intercept(&uri).is_some();
         let client = self
             .0
             .clients
             .get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
-        let prepared = prepare(request, url)?;
+        let prepared = prepare(request.request(), url)?;
         let timed_out = |answering| SendError::Timeout {
             after: to.timeout,
             answering,
@@ -272,12 +283,7 @@ impl Sender {
     }
 
     /// The URL, if it may be sent to as far as can be told without resolving it.
-    fn checked_url(&self, request: &HttpRequest) -> Result<url::Url, SendError> {
-        let url: url::Url = request
-            .url
-            .expose()
-            .and_then(|text| text.parse().ok())
-            .ok_or(SendError::BadUrl)?;
+    fn checked_url(&self, url: &url::Url) -> Result<url::Url, SendError> {
         // A user name in the URL would be sent as Basic authentication besides ours.
         if !url.username().is_empty() || url.password().is_some() {
             return Err(SendError::BadUrl);
@@ -290,7 +296,7 @@ impl Sender {
         }
         let host = url.host().ok_or(SendError::BadUrl)?;
         match self.0.rules.check_host(&host) {
-            Ok(()) => Ok(url),
+            Ok(()) => Ok(url.clone()),
             Err((address, kind)) => Err(SendError::AddressRefused { address, kind }),
         }
     }

@@ -17,14 +17,18 @@ impl Files {
         let Ok(spec) = validate(object) else {
             return BTreeMap::new();
         };
-        let seen = |token: &ServiceAccountToken| match self.account_files.get(&token.account) {
-            Some(_) => AccountSeen::Given,
-            None => AccountSeen::NoCluster,
-        };
         let tokens = account_tokens(&spec).into_iter();
         tokens
-            .map(|token| (token.account.clone(), seen(token)))
+            .map(|token| (token.account.clone(), self.account(&token.account)))
             .collect()
+    }
+
+    /// One of them.
+    pub(super) fn account(&self, name: &str) -> AccountSeen {
+        match self.account_files.get(name) {
+            Some(_) => AccountSeen::Given,
+            None => AccountSeen::NoCluster,
+        }
     }
 
     /// The token of a `ServiceAccount` as its file has it now.

@@ -44,6 +44,24 @@ impl Files {
         })
     }
 
+    /// What the tokens that are used were obtained with, where it is not seen yet.
+    fn lenders(&self, key: &Key, seen: &mut Observed) -> io::Result<()> {
+        let (secrets, accounts) = decide::lenders_to_see(seen);
+        for name in secrets {
+            let secret = Key::new(key.namespace(), &name);
+            let found = match self.credentials(&secret) {
+                Some(found) => Some(found),
+                None => self.tokens.see(&secret)?,
+            };
+            seen.lender_secrets.extend(found);
+        }
+        for name in accounts {
+            let account = self.account(&name);
+            seen.accounts.insert(name, account);
+        }
+        Ok(())
+    }
+
     fn ca(&self, key: &Key, spec: &Validated) -> CaSeen {
         let Some(named) = &spec.ca_bundle else {
             return CaSeen::NotNamed;
@@ -170,6 +188,7 @@ impl Files {
                 .map_or(CaSeen::NotNamed, |spec| self.ca(key, spec)),
             references: self.references(key, &object)?,
             cycle: self.cycle(key, &object),
+            lender_secrets: Vec::new(),
             accounts: self.accounts(&object),
             made: TokensInHand::default(),
             content: None,
@@ -180,6 +199,7 @@ impl Files {
             chance,
             chain,
         };
+        self.lenders(key, &mut seen)?;
         if let (Ok(spec), true) = (&spec, seen.lent().is_some()) {
             let content = |secret: ClientSecret| {
                 let relevant = decide::relevant_content(&seen, spec, secret);

@@ -5,7 +5,7 @@ const LOGIN: &str = "kubectl oauthclient login";
 
 /// What stands in the place of a sentence with a `kubectl` command, by a piece of the message; `{place}` is the token's folder.
 /// The first that fits counts.
-const INSTEAD: [(&str, &str); 11] = [
+const INSTEAD: [(&str, &str); 13] = [
     (
         "does not disclose its key",
         "If you own that Secret and the key is no secret, name it in the annotation oauthclient.dev/disclosed-keys of its manifest",
@@ -25,6 +25,14 @@ const INSTEAD: [(&str, &str); 11] = [
     (
         "has not opted in",
         "If it may be, put the label oauthclient.dev/credentials: \"true\" into its manifest",
+    ),
+    (
+        "allowed-token-hosts",
+        "Correct spec.provider.tokenURL, or name its host in the annotation oauthclient.dev/allowed-token-hosts of that Secret's manifest",
+    ),
+    (
+        "lacks the label",
+        "If it may be used again, put the label oauthclient.dev/credentials: \"true\" into its manifest",
     ),
     (
         "allowed-hosts",

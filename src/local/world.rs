@@ -10,14 +10,13 @@ use super::lines;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail,
+    Doomed, Failure, Got, LentToken, Memory, Need, Observed, Report, Resource, SecretBody,
+    SecretSeen, SecretWrite, StatusDetail,
 };
 use crate::engine::{Cause, Key, LaneReport};
 use crate::exchange::exchange;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::walk::{Held, Trouble, World, WriteError};
 
@@ -87,7 +86,7 @@ impl World for Files {
         answer.map(|(answer, _)| answer)
     }
 
-    fn revoke_later(&self, key: &Key, token: Secret, after: Span) {
+    fn revoke_later(&self, key: &Key, token: LentToken, after: Span) {
         self.later.put(key, token, after);
     }
 

@@ -95,7 +95,7 @@ impl TokensInHand {
     /// # Errors
     /// When it is not there: what decides on a request sees to it that it is.
     pub(super) fn get(&self, source: &TokenSource) -> Result<&Secret, CredentialsProblem> {
-        self.0.get(source).ok_or(CredentialsProblem::NoToken)
+        self.find(source).ok_or(CredentialsProblem::NoToken)
     }
 }
 

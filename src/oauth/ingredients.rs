@@ -7,6 +7,7 @@ use ring::rand::SystemRandom;
 use super::exchange::TokenSource;
 use crate::secret::Secret;
 use crate::time::Time;
+use crate::trust::lender::Lenders;
 
 /// Chance for one attempt, drawn at the rim: [`crate::clock::Clock::chance`]. Not to be copied, so that no identifier
 /// is used for two attempts.
@@ -34,9 +35,35 @@ pub struct Ingredients<'a> {
     pub tokens: TokensInHand,
 }
 
-/// Tokens made or read for one attempt, by where they come from. Secret.
+/// Tokens made or read for one attempt, by where they come from, and whose they are. Secret.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct TokensInHand(pub BTreeMap<TokenSource, Secret>);
+pub struct TokensInHand {
+    tokens: BTreeMap<TokenSource, Secret>,
+    lenders: Lenders,
+}
+
+impl TokensInHand {
+    /// Adds a token that these lenders let be sent.
+    pub fn insert(&mut self, source: TokenSource, token: Secret, lenders: &Lenders) {
+        self.tokens.insert(source, token);
+        self.lenders = std::mem::take(&mut self.lenders).union(lenders);
+    }
+
+    /// The token of a source, if it is there.
+    pub fn find(&self, source: &TokenSource) -> Option<&Secret> {
+        self.tokens.get(source)
+    }
+
+    /// Each token.
+    pub fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.tokens.values()
+    }
+
+    /// Everybody whose secrets are in it.
+    pub fn lenders(&self) -> &Lenders {
+        &self.lenders
+    }
+}
 
 impl<'a> Ingredients<'a> {
     /// For a request that needs nothing but time and chance.

@@ -13,6 +13,7 @@ use super::{
     ParameterValue, ResponseShape, refresh, request,
 };
 use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 
 pub use authorization::{AuthorizationRequest, Proof};
 pub use id_token::check_id_token;
@@ -44,7 +45,8 @@ pub fn token_request(
     for (name, value) in own {
         // No key of a Secret has a slash, so nothing that stands there is hidden by it.
         let key = format!("/login/{name}");
-        credentials.0.insert(key.clone(), value.clone());
+        // Whoever logs in may send it to whom it came from.
+        credentials.insert(key.clone(), value.clone(), &Lenders::none());
         client.parameters.push(Parameter {
             name: (*name).to_owned(),
             value: ParameterValue::CredentialsKey(key),

@@ -2,6 +2,7 @@
 
 use super::disclosure::SentSecrets;
 use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 
 /// Where the parameters of a request go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,6 +41,8 @@ pub struct HttpRequest {
     pub body: Secret,
     /// The secret values that went into it: what a response that repeats one is judged by.
     pub secrets: SentSecrets,
+    /// Everybody whose secrets are in it: [`crate::trust::authorize`] asks each of them.
+    pub lenders: Lenders,
 }
 
 /// What came back, before it is understood.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 
 /// A named value of a request: a parameter or a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +68,40 @@ impl Default for CredentialKeys {
     }
 }
 
-/// The decoded content of a credentials Secret.
+/// What a client asks with, by the keys of its credentials Secret, and whose it is.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials(pub BTreeMap<String, Secret>);
+pub struct Credentials {
+    values: BTreeMap<String, Secret>,
+    lenders: Lenders,
+}
+
+impl Credentials {
+    /// The decoded content of what these lenders let be sent.
+    pub fn new(values: BTreeMap<String, Secret>, lenders: Lenders) -> Credentials {
+        Credentials { values, lenders }
+    }
+
+    /// Adds a value that comes from elsewhere, in the place of one of the same key.
+    pub fn insert(&mut self, key: String, value: Secret, lenders: &Lenders) {
+        self.values.insert(key, value);
+        self.lenders = std::mem::take(&mut self.lenders).union(lenders);
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Secret> {
+        self.values.get(key)
+    }
+
+    /// Takes a value out of it.
+    pub fn remove(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
+    /// Everybody whose secrets are in it.
+    pub fn lenders(&self) -> &Lenders {
+        &self.lenders
+    }
+}
 
 /// The value as it is sent: without its one trailing `\n` or `\r\n` if that is the only line break in it.
 pub fn single_line(value: &str) -> &str {

@@ -31,6 +31,7 @@ use super::{
     Ingredients, ParameterValue,
 };
 use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 use credentials::{Reader, client_id, optional_client_id};
 
 /// A value on its way into a request, wiped when dropped.
@@ -81,7 +82,17 @@ pub fn build(
         headers,
         body,
         secrets: reader.secrets(ingredients),
+        lenders: lenders(credentials, ingredients),
     })
+}
+
+/// Everybody whose secrets a request may hold. That a value is not used this time makes no difference: what a request needs
+/// is a matter of the spec, which its lenders have not written.
+fn lenders(credentials: &Credentials, ingredients: &Ingredients<'_>) -> Lenders {
+    credentials
+        .lenders()
+        .clone()
+        .union(ingredients.tokens.lenders())
 }
 
 /// The name under which a grant goes over the wire (RFC 6749 sections 4.3.2 and 4.4.2).

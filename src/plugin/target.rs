@@ -9,13 +9,14 @@ use super::Problem;
 use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 use crate::api::spec::{Login, OAuthClient};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
-use crate::command::Command;
-use crate::decide::host_allowed;
+use crate::command::{Command, printable};
+use crate::decide::TOKEN_LABEL;
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
 use crate::oauth::Credentials;
 use crate::oauth::request::single_line;
 use crate::secret::Secret;
+use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
 
 /// What a login needs to know.
 pub(super) struct Target {
@@ -24,8 +25,8 @@ pub(super) struct Target {
     pub(super) resource: OAuthClient,
     pub(super) spec: Validated,
     pub(super) credentials: Credentials,
-    /// The hosts that each lent Secret may be sent to, by its name, where its owner names any.
-    allowed_hosts: Vec<(String, String)>,
+    /// Everybody whose secrets are in the requests of a login.
+    lenders: Lenders,
     pub(super) ca: Option<CaBundle>,
     /// The client certificate to show (RFC 8705).
     pub(super) identity: Option<ClientIdentity>,
@@ -33,7 +34,8 @@ pub(super) struct Target {
 
 /// A Secret that is lent, wherever it stands.
 #[derive(Default)]
-struct Lender {
+struct Secrets {
+    uid: String,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     data: BTreeMap<String, Secret>,
@@ -41,8 +43,8 @@ struct Lender {
 
 /// Everything that a resource names.
 struct Named {
-    credentials: Option<Lender>,
-    certificate: Option<Lender>,
+    credentials: Option<Secrets>,
+    certificate: Option<Secrets>,
     /// What the CA bundle's key holds; nothing where it is not there.
     pem: Option<Vec<u8>>,
 }
@@ -78,7 +80,8 @@ impl Target {
         let namespace = key.namespace();
         let lender = |name: Option<&String>| {
             let found = manifests.secret(namespace, name?)?;
-            Some(Lender {
+            Some(Secrets {
+                uid: String::new(),
                 labels: found.labels.clone(),
                 annotations: found.annotations.clone(),
                 data: found.data.clone(),
@@ -104,16 +107,30 @@ impl Target {
         spec: Validated,
         named: Named,
     ) -> Result<Target, Problem> {
-        let mut allowed_hosts = Vec::new();
-        let mut lent = |lender: Option<Lender>, secret: &str, how: &str| {
-            let lender = opted_in(lender, secret, &namespace, how)?;
-            if let Some(hosts) = lender.annotations.get(ALLOWED_HOSTS_ANNOTATION) {
-                allowed_hosts.push((secret.to_owned(), hosts.clone()));
-            }
-            Ok::<_, Problem>(lender.data)
+        let mut lenders = Lenders::none();
+        let mut lent = |lender: Option<Secrets>, secret: &str, how: &str| {
+            let Secrets {
+                annotations,
+                data,
+                uid,
+                ..
+            } = opted_in(lender, secret, &namespace, how)?;
+            let hosts = annotations.get(ALLOWED_HOSTS_ANNOTATION);
+            let hosts = hosts.map_or_else(AllowedHosts::any, |list| AllowedHosts::parse(list));
+            let own = Lender {
+                kind: LenderKind::Secret,
+                name: secret.to_owned(),
+                audience: None,
+                uid,
+                token_hosts: hosts.clone(),
+                hosts,
+            };
+            let own = Lenders::from_iter([own]);
+            lenders = std::mem::take(&mut lenders).union(&own);
+            Ok::<_, Problem>((data, own))
         };
         let name = resource.metadata.name.clone().unwrap_or_default();
-        let data = match &spec.credentials_secret {
+        let (data, by) = match &spec.credentials_secret {
             Some(secret) => {
                 let how = format!(
                     "spec.credentials.secretName): {}",
@@ -126,13 +143,13 @@ impl Target {
                 lent(named.credentials, secret, &how)?
             }
             // Nothing of the request comes from a Secret: a client without a secret, named in the resource.
-            None => BTreeMap::new(),
+            None => (BTreeMap::new(), Lenders::none()),
         };
         let identity = match &spec.client_certificate {
             None => None,
             Some(own) => {
-                let data = lent(named.certificate, &own.secret, "the client certificate)")?;
-                let identity = ClientIdentity::from_secret(&data).map_err(|problem| {
+                let (data, by) = lent(named.certificate, &own.secret, "the client certificate)")?;
+                let identity = ClientIdentity::from_secret(&data, &by).map_err(|problem| {
                     Problem::new(format!("Secret {} cannot be used: {problem}", own.secret))
                 })?;
                 Some(identity)
@@ -145,8 +162,8 @@ impl Target {
         Ok(Target {
             name,
             namespace,
-            allowed_hosts,
-            credentials: Credentials(data),
+            credentials: Credentials::new(data, by),
+            lenders,
             resource,
             spec,
             ca,
@@ -165,7 +182,7 @@ impl Target {
             return Ok(id.clone());
         }
         let key = &self.spec.client.keys.client_id;
-        let id = self.credentials.0.get(key).and_then(Secret::expose);
+        let id = self.credentials.get(key).and_then(Secret::expose);
         match id.map(single_line) {
             Some(id) if !id.is_empty() && !id.chars().any(char::is_control) => Ok(id.to_owned()),
             _ => Err(Problem::new(format!(
@@ -181,29 +198,34 @@ impl Target {
 
     /// Whether the credentials may be sent to an endpoint.
     pub(super) fn may_send_to(&self, url: &Url) -> Result<(), Problem> {
-        let refuses = |(_, hosts): &&(String, String)| !host_allowed(hosts, url);
-        match self.allowed_hosts.iter().find(refuses) {
-            Some((secret, _)) => Err(Problem::new(format!(
-                "Secret {secret} may not be sent to {0}: its annotation {ALLOWED_HOSTS_ANNOTATION} names other hosts. If it may be: {1}",
-                host_of(url),
-                Command::kubectl(&["annotate", "secret"])
-                    .value(secret)
-                    .namespace(&self.namespace)
-                    .fixed(&["--overwrite"])
-                    .pair(ALLOWED_HOSTS_ANNOTATION, &host_of(url))
-            ))),
-            None => Ok(()),
-        }
+        self.lenders.permit(url).map_err(|refusal| {
+            let Refusal { lender, not_listed } = *refusal;
+            let (secret, host) = (&lender.name, &not_listed.destination);
+            let unreadable = match not_listed.unreadable.first() {
+                Some(entry) => format!(", of which {entry} cannot be parsed"),
+                None => String::new(),
+            };
+            let list = &not_listed.list;
+            let allow = Command::kubectl(&["annotate", "secret"])
+                .value(secret)
+                .namespace(&self.namespace)
+                .fixed(&["--overwrite"])
+                .pair(ALLOWED_HOSTS_ANNOTATION, &format!("{list},{host}"));
+            Problem::new(printable(&format!(
+                "Secret {secret} may not be sent to {host}: its annotation {ALLOWED_HOSTS_ANNOTATION} is \"{list}\"{unreadable}. If it may be: {allow}"
+            )).into_owned())
+        })
     }
 }
 
 /// A Secret of the cluster.
-async fn lender(cluster: &Cluster, name: Option<&String>) -> Result<Option<Lender>, Problem> {
+async fn lender(cluster: &Cluster, name: Option<&String>) -> Result<Option<Secrets>, Problem> {
     let Some(name) = name else {
         return Ok(None);
     };
     let secret: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
-    Ok(secret.map(|secret| Lender {
+    Ok(secret.map(|secret| Secrets {
+        uid: secret.metadata.uid.unwrap_or_default(),
         labels: secret.metadata.labels.unwrap_or_default(),
         annotations: secret.metadata.annotations.unwrap_or_default(),
         data: secret
@@ -234,22 +256,18 @@ pub(super) async fn resource(cluster: &Cluster, name: &str) -> Result<OAuthClien
     })
 }
 
-/// The host of a URL as the annotation of allowed hosts names it: with the port, where it is not the usual one.
+/// The host of a URL as the annotation of allowed hosts names it.
 pub(super) fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
+    destination(url)
 }
 
 /// A Secret, if it is there and lent.
 fn opted_in(
-    lender: Option<Lender>,
+    lender: Option<Secrets>,
     secret: &str,
     namespace: &str,
     how: &str,
-) -> Result<Lender, Problem> {
+) -> Result<Secrets, Problem> {
     let lender = lender.ok_or_else(|| {
         Problem::new(format!(
             "there is no Secret {secret} in namespace {namespace} ({how}"
@@ -262,6 +280,11 @@ fn opted_in(
                 .value(secret)
                 .namespace(namespace)
                 .pair(CREDENTIALS_LABEL, "true")
+        )));
+    }
+    if lender.labels.contains_key(TOKEN_LABEL) {
+        return Err(Problem::new(format!(
+            "Secret {secret} holds a token of an OAuthClient, which goes only where those allow it whose Secrets it was obtained with: name a Secret of your own in spec.credentials.secretName for a login"
         )));
     }
     Ok(lender)

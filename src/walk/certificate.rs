@@ -2,15 +2,17 @@
 
 use crate::decide::{
     CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere, Observed, SecretSeen,
+    shown_by,
 };
 use crate::http::{BadIdentity, ClientIdentity};
+use crate::trust::Lenders;
 
 /// The Secret that a resource names for its client certificate, read.
 pub fn certificate_seen(secret: Option<SecretSeen>) -> CertificateSeen {
     let Some(secret) = secret else {
         return CertificateSeen::Missing;
     };
-    let read = match ClientIdentity::from_secret(&secret.data) {
+    let read = match ClientIdentity::from_secret(&secret.data, &Lenders::none()) {
         Ok(identity) => Ok(CertificateFacts {
             not_before: identity.not_before(),
             not_after: identity.not_after(),
@@ -27,7 +29,9 @@ pub fn certificate_seen(secret: Option<SecretSeen>) -> CertificateSeen {
 /// What is shown to an endpoint that asks for a client certificate.
 pub fn identity(seen: &Observed) -> Option<ClientIdentity> {
     match &seen.certificate {
-        CertificateSeen::There(there) => ClientIdentity::from_secret(&there.secret.data).ok(),
+        CertificateSeen::There(there) => {
+            ClientIdentity::from_secret(&there.secret.data, &shown_by(seen)).ok()
+        }
         _ => None,
     }
 }

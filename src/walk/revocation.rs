@@ -7,11 +7,10 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
 use crate::decide::{
-    ACCESS_TOKEN, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked, Revoking,
-    Situation, another_secret, living_tokens, revoked, revoking, token_hash,
+    ACCESS_TOKEN, LentToken, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked,
+    Revoking, Situation, another_secret, living_tokens, revoked, revoking, token_hash,
 };
 use crate::engine::{Key, Wants};
-use crate::secret::Secret;
 use crate::time::Span;
 
 use super::close::Step;
@@ -118,7 +117,7 @@ impl<W: World> Walker<'_, W> {
 }
 
 /// Revokes a token that was replaced; never the one that is published now.
-pub async fn revoke_replaced(world: &impl World, key: &Key, token: &Secret) {
+pub async fn revoke_replaced(world: &impl World, key: &Key, token: &LentToken) {
     let Ok(Some(mut seen)) = world.observe(key, false).await else {
         return world.revoked("failed");
     };
@@ -126,7 +125,7 @@ pub async fn revoke_replaced(world: &impl World, key: &Key, token: &Secret) {
         .target
         .as_ref()
         .and_then(crate::decide::SecretSeen::state);
-    let hash = token_hash(&seen.resource.uid, token);
+    let hash = token_hash(&seen.resource.uid, &token.token);
     if published.is_some_and(|state| state.token_hash == hash) || !world.goes_on() {
         return;
     }
@@ -148,7 +147,7 @@ fn outcome(told: &Revoked) -> &'static str {
 async fn revoke(
     world: &impl World,
     seen: &mut Observed,
-    token: &Secret,
+    token: &LentToken,
     hint: &str,
     patience: Option<Span>,
 ) -> Revoked {

@@ -5,15 +5,14 @@ use std::sync::MutexGuard;
 
 use crate::api::validate::Validated;
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail,
+    Doomed, Failure, Got, LentToken, Memory, Need, Observed, Report, Resource, SecretBody,
+    SecretSeen, SecretWrite, StatusDetail,
 };
 use crate::engine::Key;
 use crate::fair::Place;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
-use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 /// What a driver brings: the one side of the walk that touches the world.
@@ -87,7 +86,7 @@ pub trait World: Send + Sync {
     }
 
     /// A token was replaced: it is to be revoked after a while.
-    fn revoke_later(&self, key: &Key, token: Secret, after: Span);
+    fn revoke_later(&self, key: &Key, token: LentToken, after: Span);
 
     /// What became of a revocation, for the metrics.
     fn revoked(&self, _outcome: &'static str) {}

@@ -35,6 +35,7 @@ mod minted;
 mod missing_rights;
 mod monitoring;
 mod oracle;
+mod provenance;
 mod providers;
 mod reasons;
 mod refresh_faults;

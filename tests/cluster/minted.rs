@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// How many tokens of ServiceAccounts the API server made in this namespace.
-    async fn made(&self, since: AuditMark) -> usize {
+    pub(super) async fn made(&self, since: AuditMark) -> usize {
         let events = self.plane.audit_since(since).await.unwrap();
         let made = events.iter().filter(|event| {
             event.namespace == self.namespace

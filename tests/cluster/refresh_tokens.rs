@@ -173,11 +173,20 @@ async fn a_refresh_token_that_died_waits_for_a_login_which_takes_precedence() {
     stage.wait_ready("main").await;
     stage.exactly(2).await;
     assert_eq!(stage.sent().last(), Some(&fresh));
-    // What the credentials hold by now is not taken: the login is newer.
+    // The login is gone: nothing that was obtained with it is sent any more, and the published token stays.
     stage.kubectl(&["delete", "secret", "main-login"]).await;
     stage.request_refresh("main").await;
-    stage.exactly(3).await;
+    let message = stage
+        .wait_for("main", "Reconciling", "True", "CredentialsNotFound")
+        .await;
+    assert!(message.contains("Secret main-login"), "{message}");
+    stage.stays_at(2).await;
     stage.wait_for("main", "Ready", "True", "TokenValid").await;
+    // Another login begins anew.
+    let again = stage.provider.issue_refresh_token(PATH, CLIENT_ID);
+    stage.apply(&with_token("main-login", &again)).await;
+    stage.exactly(3).await;
+    assert_eq!(stage.sent().last(), Some(&again));
     stage.no_refresh_token_leaked(&operator).await;
 }
 

@@ -22,6 +22,7 @@ use oauthclient_operator::http::{
 };
 use oauthclient_operator::oauth::{HttpAnswer, HttpRequest, Method};
 use oauthclient_operator::secret::Secret;
+use oauthclient_operator::trust::{AuthorizedRequest, Lenders, authorize};
 use testkit::provider::{Behaviour, BlackHole, ConnectionFault, Fault, Listen, Provider, Script};
 use testkit::tls::{Authority, Leaf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -46,6 +47,7 @@ fn request(url: &str) -> HttpRequest {
         ],
         body: format!("grant_type=client_credentials&client_id=me&client_secret={CANARY}").into(),
         secrets: Default::default(),
+        lenders: Lenders::none(),
     }
 }
 
@@ -81,6 +83,10 @@ fn within(timeout: Duration) -> Route {
     }
 }
 
+fn authorized(request: &HttpRequest) -> AuthorizedRequest<'_> {
+    authorize(request, &Lenders::none()).unwrap_or_else(|problem| panic!("{problem:?}"))
+}
+
 fn plain(behaviour: Behaviour) -> Provider {
     Provider::plain(Script::one(PATH, behaviour)).unwrap()
 }
@@ -91,14 +97,14 @@ fn faulty(fault: Fault) -> Provider {
 
 async fn answer(sender: &Sender, url: &str, route: &Route) -> HttpAnswer {
     sender
-        .send(&request(url), route)
+        .send(&authorized(&request(url)), route)
         .await
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// The failure, after a look that it tells nothing.
 async fn failure(sender: &Sender, url: &str, route: &Route) -> SendError {
-    let error = match sender.send(&request(url), route).await {
+    let error = match sender.send(&authorized(&request(url)), route).await {
         Ok(answer) => panic!("HTTP {} came back", answer.status),
         Err(error) => error,
     };
@@ -168,8 +174,11 @@ async fn a_post_without_body_says_that_it_is_empty_and_a_get_says_nothing() {
             headers: vec![],
             body: Secret::new(Vec::new()),
             secrets: Default::default(),
+            lenders: Lenders::none(),
         };
-        let _whatever = sender(local()).send(&request, &route(None)).await;
+        let _whatever = sender(local())
+            .send(&authorized(&request), &route(None))
+            .await;
         let seen = provider.requests_to(PATH).pop().unwrap();
         assert_eq!(seen.method, format!("{method:?}").to_uppercase());
         assert_eq!(seen.header("content-length"), length);
@@ -180,7 +189,10 @@ async fn a_post_without_body_says_that_it_is_empty_and_a_get_says_nothing() {
 async fn a_header_that_cannot_be_sent_is_named() {
     let mut bad = request("http://127.0.0.1:1/");
     bad.headers.push(("x-broken".into(), "a\r\nb".into()));
-    let error = sender(local()).send(&bad, &route(None)).await.err();
+    let error = sender(local())
+        .send(&authorized(&bad), &route(None))
+        .await
+        .err();
     assert_eq!(
         error,
         Some(SendError::BadHeader {

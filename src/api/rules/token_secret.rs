@@ -1,7 +1,9 @@
 //! Rules on `spec.refresh` and `spec.tokenSecret`: when a token is replaced, and where it goes.
 
 use super::rule::{Rule, field, keys, object_name, own, text, values};
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, words};
+use crate::api::{
+    ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL, words,
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -89,12 +91,14 @@ pub(super) const RULES: &[Rule] = &[
     ),
     own(
         "spec.tokenSecret.annotations",
-        "!self.exists(k, (k.startsWith('oauthclient.dev/') && k != 'oauthclient.dev/allowed-hosts') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
+        "!self.exists(k, (k.startsWith('oauthclient.dev/') && k != 'oauthclient.dev/allowed-hosts' && k != 'oauthclient.dev/allowed-token-hosts') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
         "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which others keep: remove them (of \
-         oauthclient.dev, only allowed-hosts may be set)",
+         oauthclient.dev, only allowed-hosts and allowed-token-hosts may be set)",
         |v| {
             !keys(v).any(|key| {
-                (key.starts_with("oauthclient.dev/") && key != ALLOWED_HOSTS_ANNOTATION)
+                (key.starts_with("oauthclient.dev/")
+                    && key != ALLOWED_HOSTS_ANNOTATION
+                    && key != ALLOWED_TOKEN_HOSTS_ANNOTATION)
                     || key == "kubectl.kubernetes.io/last-applied-configuration"
             })
         },

@@ -30,7 +30,9 @@ pub(in crate::decide) fn derivable(seen: &Observed, spec: &Validated) -> Option<
     if !state.is_owned_by(&seen.resource) || state.type_ != STATE_TYPE {
         return None;
     }
-    let answer = seen.record()?.ok()?.answer?;
+    let record = seen.record()?.ok()?;
+    let lenders = record.lenders;
+    let answer = record.answer?;
     let facts = answer.facts;
     if !same_inputs(&facts.made_from.inputs, &seen.resource.inputs) {
         return None;
@@ -67,6 +69,7 @@ pub(in crate::decide) fn derivable(seen: &Observed, spec: &Validated) -> Option<
         credentials: facts.made_from.credentials,
         client_secret_key: facts.client_secret_key,
         handled_request: facts.handled_request,
+        lenders,
     };
     Some(Derivable { token, at, made })
 }

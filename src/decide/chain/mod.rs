@@ -23,7 +23,7 @@ pub use place::{STATE_LABEL, STATE_TYPE, login_name, state_name};
 pub use record::Record;
 use record::{Refused, Unreadable};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
-pub(super) use spend::{Next, fresh_start, is_untried_start, next};
+pub(super) use spend::{Next, family, fresh_start, is_untried_start, next};
 pub use spend::{Spend, With};
 
 /// What a driver sees of a resource that works with refresh tokens, besides what it sees of every resource.

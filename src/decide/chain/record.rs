@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 use super::claim::Claim;
 
@@ -48,6 +49,8 @@ pub struct Record {
     pub fixed: bool,
     /// Refresh tokens that are not to be sent again, the latest last.
     pub refused: Vec<Refused>,
+    /// Whose secrets the refresh token was obtained with; `None` in a record that an earlier version wrote.
+    pub lenders: Option<Lenders>,
     /// The claim of the attempt under way, or of the last one.
     pub claim: Option<Claim>,
     /// The last answer.
@@ -130,6 +133,8 @@ struct Chain {
     fixed: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lenders: Option<Lenders>,
 }
 
 /// A state Secret that cannot be read: nothing is spent by guessing.
@@ -158,6 +163,7 @@ impl Record {
             ends: chain.ends.map(Time::from_millis),
             fixed: chain.fixed,
             refused: chain.refused,
+            lenders: chain.lenders,
             claim: json(data.get(CLAIM))?,
             answer: facts
                 .zip(data.get(BODY).cloned())
@@ -175,6 +181,7 @@ impl Record {
             ends: self.ends.map(Time::millis),
             fixed: self.fixed,
             refused: self.refused.clone(),
+            lenders: self.lenders.clone(),
         };
         let answer = self
             .answer
@@ -201,6 +208,12 @@ impl Record {
             keep_last(&mut self.past);
         }
         self.seed = Some(seed);
+    }
+
+    /// Whether the last response was asked for with these inputs of the spec.
+    pub(in crate::decide) fn came_of(&self, inputs: &str) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.facts.made_from.inputs == inputs)
     }
 
     /// Notes that a refresh token is not to be sent again.

@@ -97,6 +97,7 @@ fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
     // Some count on from the login, whatever happens meanwhile.
     record.fixed =
         matches!((before, record.ends), (Some(before), Some(ends)) if ends <= before + SAME_END);
+    record.lenders = Some(spend.lenders.clone());
     record.obtained = Some(at.sent);
     if let Some(claim) = &mut record.claim {
         claim.open = false;

@@ -2,12 +2,14 @@
 
 use crate::api::validate::Validated;
 use crate::decide::observed::Observed;
+use crate::decide::provenance;
 use crate::decide::rotation;
 use crate::inputs;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::{Client, Credentials, CredentialsProblem};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 use super::claim::{Claim, Hold, hold};
 use super::offer::{Offer, offered};
@@ -22,6 +24,10 @@ pub struct Spend {
     pub(super) begins: Option<Tag>,
     /// What stands for what is spent.
     pub(super) tag: Tag,
+    /// Everybody whose secrets are in the request, and in what comes of it.
+    pub(super) lenders: Lenders,
+    /// The same with the hosts that each of them allows now.
+    held: Lenders,
     /// The record with the claim on it: written before anything is sent.
     pub record: Record,
 }
@@ -64,6 +70,7 @@ pub(in crate::decide) fn next(
     seen: &Observed,
     spec: &Validated,
     refreshing: &Refreshing,
+    lenders: &Lenders,
     now: Time,
 ) -> Next {
     let record = match seen.record() {
@@ -75,6 +82,7 @@ pub(in crate::decide) fn next(
     let claimed = Claimed {
         seen,
         spec,
+        lenders,
         now,
         record,
     };
@@ -87,6 +95,7 @@ pub(in crate::decide) fn next(
 struct Claimed<'a> {
     seen: &'a Observed,
     spec: &'a Validated,
+    lenders: &'a Lenders,
     now: Time,
     record: Record,
 }
@@ -104,7 +113,11 @@ impl Claimed<'_> {
     fn password(mut self) -> Next {
         let seed = password_seed(self.seen, self.spec);
         let ours = self.record.seed.as_ref() == Some(&seed);
-        let token = self.record.refresh_token.clone().filter(|_| ours);
+        // One that may not be sent any more stands in nobody's way: the password does the same.
+        let may_be_sent =
+            || provenance::of_password_family(self.seen, self.spec, &self.record).is_some();
+        let token = self.record.refresh_token.clone();
+        let token = token.filter(|_| ours && may_be_sent());
         if let Some(token) = token {
             let tag = token_tag(&self.seen.resource.uid, &token);
             let candidate = Candidate {
@@ -112,11 +125,12 @@ impl Claimed<'_> {
                 tag,
                 begins: None,
             };
-            let (seen, spec, now) = (self.seen, self.spec, self.now);
+            let (seen, spec, lenders, now) = (self.seen, self.spec, self.lenders, self.now);
             let record = self.record.clone();
             match (Claimed {
                 seen,
                 spec,
+                lenders,
                 now,
                 record,
             })
@@ -180,8 +194,15 @@ impl Claimed<'_> {
             self.now,
         );
         record.claim = Some(claim);
+        let lenders = match (&begins, &record.lenders) {
+            // Who has a part in the family keeps the hosts that it began with; others join.
+            (None, Some(family)) => family.clone().joined_by(self.lenders),
+            _ => self.lenders.clone(),
+        };
         Next::Spend(Box::new(Spend {
             with,
+            lenders,
+            held: self.lenders.clone(),
             begins,
             tag,
             record,
@@ -260,6 +281,19 @@ fn fresh(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Claim>)> {
     candidate.begins.map(|tag| (tag, record.claim))
 }
 
+/// The record of the family of refresh tokens that is in use: one whose own token would be sent, and no other.
+pub(in crate::decide) fn family(seen: &Observed, spec: &Validated) -> Option<(Record, Origin)> {
+    let origin = spec.refreshing.as_ref()?.origin;
+    let record = seen.record()?.ok()?;
+    let is_used = match origin {
+        Origin::Given => candidate(seen, spec, &record).ok()??.begins.is_none(),
+        Origin::Password => {
+            record.refresh_token.is_some() && record.seed == Some(password_seed(seen, spec))
+        }
+    };
+    is_used.then_some((record, origin))
+}
+
 impl Spend {
     /// The client and the credentials that the request is built with.
     pub(in crate::decide) fn request(
@@ -271,11 +305,13 @@ impl Spend {
         let credentials = seen.credentials.as_ref();
         let mut data = credentials.map_or_else(Default::default, |secret| secret.data.clone());
         let client = rotation::client(seen, spec);
+        let lenders = self.held.clone();
         let With::RefreshToken(token) = &self.with else {
-            return (client, Credentials(data));
+            return (client, Credentials::new(data, lenders));
         };
         let client = refreshing.client(&client);
         let login = seen.chain.login.as_ref();
+        let login = login.filter(|login| super::place::is_lent(login));
         let id = login.and_then(|login| login.data.get(super::place::LOGIN_CLIENT_ID));
         if let Some(id) = id {
             // The login may have been made as a client that the credentials do not name.
@@ -283,6 +319,6 @@ impl Spend {
                 .or_insert_with(|| id.clone());
         }
         data.insert(client.keys.refresh_token.clone(), token.clone());
-        (client, Credentials(data))
+        (client, Credentials::new(data, lenders))
     }
 }

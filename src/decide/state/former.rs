@@ -23,6 +23,7 @@ pub(super) fn read(annotations: &BTreeMap<String, String>) -> Option<StoredState
     Some(StoredState {
         version: 0,
         owner: None,
+        lenders: None,
         inputs: text(INPUTS)?,
         credentials: text(CREDENTIALS)?,
         client_secret_key: text(CLIENT_SECRET_KEY),

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 
 use super::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
 
@@ -19,6 +20,8 @@ pub(super) struct StoredState {
     pub(super) version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<StateOwner>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lenders: Option<Lenders>,
     pub(super) inputs: String,
     pub(super) credentials: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +57,7 @@ impl StoredState {
         StoredState {
             version: VERSION,
             owner: state.owner.clone(),
+            lenders: state.lenders.clone(),
             inputs: state.inputs.clone(),
             credentials: state.credentials.clone(),
             client_secret_key: state.client_secret_key.clone(),
@@ -76,6 +80,7 @@ impl StoredState {
             expires,
             refresh,
             owner: self.owner,
+            lenders: self.lenders,
             inputs: self.inputs,
             credentials: self.credentials,
             client_secret_key: self.client_secret_key.filter(|key| is_key(key)),

@@ -21,10 +21,13 @@ fn with(account: AccountSeen) -> Observed {
 }
 
 fn lent(audiences: &str, hosts: &str) -> AccountSeen {
-    AccountSeen::There(texts(&[
-        ("oauthclient.dev/allowed-audiences", audiences),
-        (ALLOWED_HOSTS, hosts),
-    ]))
+    AccountSeen::There {
+        uid: "u-shop".into(),
+        annotations: texts(&[
+            ("oauthclient.dev/allowed-audiences", audiences),
+            (ALLOWED_HOSTS, hosts),
+        ]),
+    }
 }
 
 #[test]
@@ -62,8 +65,8 @@ fn a_token_that_was_made_is_sent_in_the_attempt_it_was_made_for() {
     seen.take(Got::ServiceAccountToken(sts(), Secret::from("minted")));
     assert!(
         seen.made
-            .0
-            .contains_key(&TokenSource::ServiceAccount(sts()))
+            .find(&TokenSource::ServiceAccount(sts()))
+            .is_some()
     );
     let Action::Request(ask) = plan(&mut seen, 0).action else {
         panic!("it asks")

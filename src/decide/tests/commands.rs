@@ -101,13 +101,6 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
             ),
             login
         );
-        let url = "https://auth.example.com/".parse().unwrap();
-        let look = messages::host_not_allowed(&seen, bad, "spec.provider.tokenURL", &url).message;
-        let path = "jsonpath={.metadata.annotations.oauthclient\\.dev/allowed-hosts}";
-        assert_eq!(
-            ran(&look, ") and add the host"),
-            words(&["kubectl", "get", "secret", bad, "-n", bad, "-o", path])
-        );
         bad.clone_into(&mut spec.token_secret.name);
         let managers = "jsonpath={.metadata.managedFields[*].manager}";
         assert_eq!(
@@ -135,13 +128,28 @@ fn a_host_that_somebody_else_has_named_does_nothing_in_a_command() {
         "example.com.",
     ] {
         let url: url::Url = format!("https://{host}/t").parse().unwrap();
-        let seen = called("shop");
-        let message = messages::hosts_not_named(&seen, "client", &url).message;
-        let hosts = format!("oauthclient.dev/allowed-hosts={}", url.host_str().unwrap());
+        let mut seen = called("shop");
+        let mut spec = seen.resource.spec.clone().unwrap();
+        spec.client.token_url = url.clone();
+        seen.credentials = Some(credentials(1, "pw"));
+        let lender = seen.credentials.as_mut().unwrap();
+        lender.annotations = texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
+        let lender = seen.credentials.as_ref().unwrap();
+        let problem = crate::decide::provenance::secret_not_ready(&seen, &spec, lender);
+        let message = problem.unwrap().message;
+        let host = url.host_str().unwrap();
+        let hosts = format!("oauthclient.dev/allowed-hosts=other.example,{host}");
         assert_eq!(
             ran(&message, ""),
             words(&[
-                "kubectl", "annotate", "secret", "client", "-n", "shop", &hosts
+                "kubectl",
+                "annotate",
+                "secret",
+                "client",
+                "-n",
+                "shop",
+                "--overwrite",
+                &hosts
             ])
         );
     }
@@ -168,7 +176,13 @@ fn an_audience_does_nothing_in_a_command() {
         let list = texts(&[("oauthclient.dev/allowed-audiences", before)]);
         let wanted = format!("oauthclient.dev/allowed-audiences={before},{audience}");
         assert_eq!(
-            ran(&problem(AccountSeen::There(list)), ""),
+            ran(
+                &problem(AccountSeen::There {
+                    uid: "u-robot".into(),
+                    annotations: list,
+                }),
+                ""
+            ),
             words(&[
                 "kubectl",
                 "annotate",

@@ -8,6 +8,7 @@ mod commands;
 mod expiries;
 mod gates;
 mod lent;
+mod provenance;
 mod references;
 mod reports;
 mod rotation;
@@ -203,6 +204,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         certificate: CertificateSeen::NotNamed,
         references: Vec::new(),
         cycle: None,
+        lender_secrets: Vec::new(),
         accounts: BTreeMap::new(),
         made: crate::oauth::TokensInHand::default(),
         ca: CaSeen::NotNamed,

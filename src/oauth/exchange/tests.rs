@@ -5,6 +5,7 @@ use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::oauth::{Chance, Client, Credentials, HttpAnswer, Token, TokenError, request, response};
 use crate::time::Time;
+use crate::trust::Lenders;
 
 const NOW: Time = Time::from_seconds(1_700_000_000);
 
@@ -22,12 +23,15 @@ fn client(fields: &str) -> Client {
 
 fn credentials(pairs: &[(&str, &str)]) -> Credentials {
     let secret = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::from(*value));
-    Credentials(pairs.iter().map(secret).collect())
+    Credentials::new(pairs.iter().map(secret).collect(), Lenders::none())
 }
 
 fn in_hand(tokens: &[(TokenSource, &str)]) -> TokensInHand {
-    let token = |(source, token): &(TokenSource, &str)| (source.clone(), Secret::from(*token));
-    TokensInHand(tokens.iter().map(token).collect())
+    let mut in_hand = TokensInHand::default();
+    for (source, token) in tokens {
+        in_hand.insert(source.clone(), Secret::from(*token), &Lenders::none());
+    }
+    in_hand
 }
 
 fn body(client: &Client, pairs: &[(&str, &str)], tokens: TokensInHand) -> String {

@@ -2,21 +2,22 @@
 //! authorization (RFC 8628 section 3.1), revocation (RFC 7009 section 2.1).
 
 use super::credentials::Reader;
-use super::{CredentialsProblem, Text, headers, identify, write};
+use super::{CredentialsProblem, Text, headers, identify, lenders, write};
 use crate::oauth::{
     Client, Credentials, Format, HttpRequest, Ingredients, Method, SecretKind, SentSecrets,
 };
 use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 
 /// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
-/// resource's own headers are sent along, its own parameters and scopes are not.
+/// resource's own headers are sent along, its own parameters and scopes are not. `own`: the lenders of the parameters.
 ///
 /// # Errors
 /// [`CredentialsProblem`], for the first credential that cannot be used.
 pub fn build_call(
     client: &Client,
     endpoint: &url::Url,
-    parameters: Vec<(String, Secret)>,
+    (parameters, own): (Vec<(String, Secret)>, &Lenders),
     credentials: &Credentials,
     ingredients: &Ingredients<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
@@ -44,5 +45,6 @@ pub fn build_call(
         headers,
         body: Secret::new(write::form(&list)),
         secrets,
+        lenders: lenders(credentials, ingredients).union(own),
     })
 }

@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
     /// The secrets that a request carries: what was read, what was made of it, and the tokens of the attempt.
     pub(super) fn secrets(self, ingredients: &Ingredients<'_>) -> SentSecrets {
         let mut secrets = self.read.into_inner();
-        for token in ingredients.tokens.0.values() {
+        for token in ingredients.tokens.values() {
             secrets.add(SecretKind::Token, token.expose().unwrap_or_default());
         }
         secrets
@@ -252,7 +252,6 @@ impl Reader<'_> {
         let named = || key.to_owned();
         let value = self
             .credentials
-            .0
             .get(key)
             .ok_or_else(|| CredentialsProblem::Missing { key: named() })?;
         let text = value

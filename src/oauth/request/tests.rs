@@ -4,6 +4,7 @@ mod refused;
 use super::*;
 use crate::oauth::{Chance, CredentialKeys, Method, Parameter, ResponseShape};
 use crate::time::Time;
+use crate::trust::Lenders;
 
 fn client() -> Client {
     Client {
@@ -32,11 +33,12 @@ fn basic_client(encoding: BasicEncoding) -> Client {
 }
 
 fn credentials(pairs: &[(&str, &str)]) -> Credentials {
-    Credentials(
+    Credentials::new(
         pairs
             .iter()
             .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
             .collect(),
+        Lenders::none(),
     )
 }
 
@@ -342,7 +344,7 @@ fn a_call_of_another_endpoint_authenticates_as_the_token_request_and_is_a_form()
     let request = build_call(
         &client,
         &url,
-        vec![("scope".into(), "a b".into())],
+        (vec![("scope".into(), "a b".into())], &Lenders::none()),
         &usual(),
         &Ingredients::new(Time::from_seconds(1_700_000_000), &chance),
     );

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 use super::provider::Provider;
-use crate::http::{Route, SendError};
+use crate::http::{ClientIdentity, Route, SendError};
 use crate::oauth::error::TokenError;
 use crate::oauth::login::device::{Poll, polled};
 use crate::oauth::login::token_request;
@@ -17,6 +17,7 @@ use crate::oauth::{
 use crate::plugin::Problem;
 use crate::plugin::target::Target;
 use crate::secret::Secret;
+use crate::trust::{Lenders, authorize};
 
 /// Which client secret is sent, where the credentials hold two.
 pub(super) struct Turn {
@@ -31,7 +32,7 @@ impl Turn {
         let keys = &client.keys;
         let there_are_two = client.authentication.uses_client_secret()
             && keys.next_client_secret != keys.client_secret
-            && target.credentials.0.contains_key(&keys.next_client_secret);
+            && target.credentials.get(&keys.next_client_secret).is_some();
         let status = target.resource.status.as_ref();
         let works = status.and_then(|status| status.client_secret_key.as_ref());
         Turn {
@@ -106,6 +107,8 @@ impl Provider {
         self.ask(|client, ingredients| {
             let parameters = parameters.to_vec();
             let credentials = &self.target.credentials;
+            // What a login asks for is nobody's secret.
+            let parameters = (parameters, &Lenders::none());
             build_call(client, endpoint, parameters, credentials, ingredients)
         })
         .await
@@ -151,7 +154,11 @@ impl Provider {
             identity: self.target.identity.clone(),
             timeout: self.target.spec.timeout.to_duration(),
         };
-        self.sender.send(request, &route).await
+        let shown = route.identity.as_ref().map(ClientIdentity::lenders);
+        // Who does not allow it was named before: see `Target::may_send_to`.
+        let request = authorize(request, &shown.cloned().unwrap_or_default())
+            .map_err(|_| SendError::BadUrl)?;
+        self.sender.send(&request, &route).await
     }
 
     fn credentials_problem(&self, problem: &CredentialsProblem) -> Problem {

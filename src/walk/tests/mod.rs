@@ -19,8 +19,8 @@ use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
 use crate::decide::tests::{Spec, applied, at, content, credentials, resource, span};
 use crate::decide::{
-    CaSeen, FailedAttempt, Failure, Got, Need, On, Report, Resource, Rules, SecretBody, SecretSeen,
-    StatusDetail,
+    CaSeen, FailedAttempt, Failure, Got, LentToken, Need, On, Report, Resource, Rules, SecretBody,
+    SecretSeen, StatusDetail,
 };
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
@@ -379,6 +379,7 @@ impl World for Scene {
             certificate: crate::decide::CertificateSeen::NotNamed,
             references: Vec::new(),
             cycle: None,
+            lender_secrets: Vec::new(),
             accounts: std::collections::BTreeMap::new(),
             made: crate::oauth::TokensInHand::default(),
             ca: CaSeen::NotNamed,
@@ -499,8 +500,8 @@ impl World for Scene {
         Ok(())
     }
 
-    fn revoke_later(&self, _: &Key, token: Secret, after: Span) {
-        let token = token.expose().unwrap_or_default().to_owned();
+    fn revoke_later(&self, _: &Key, token: LentToken, after: Span) {
+        let token = token.token.expose().unwrap_or_default().to_owned();
         self.inner().later.push((token, after.seconds()));
     }
 

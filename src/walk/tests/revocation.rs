@@ -1,7 +1,9 @@
 //! A resource that asks for revocation: held before its first token, let go whatever becomes of it.
 
 use super::*;
+use crate::decide::LentToken;
 use crate::decide::REVOCATION_FINALIZER;
+use crate::trust::Lenders;
 
 const ON_DELETION: Spec = Spec {
     url: None,
@@ -217,7 +219,10 @@ fn a_replaced_token_is_revoked_but_never_the_one_that_is_published() {
     let scene = Scene::new(&ON_DELETION);
     scene.walk(true);
     let revoke = |token: &str| {
-        let token = Secret::from(token);
+        let token = LentToken {
+            token: Secret::from(token),
+            lenders: Some(Lenders::none()),
+        };
         let key = key();
         let mut revoking = pin!(revoke_replaced(&scene, &key, &token));
         let mut context = Context::from_waker(Waker::noop());

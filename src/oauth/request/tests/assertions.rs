@@ -1,5 +1,6 @@
 //! Assertions as a request carries them.
 
+use crate::trust::Lenders;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -187,7 +188,7 @@ fn the_jwt_bearer_grant_sends_claims_of_the_resource_and_no_client_id() {
         ..granting(grant)
     };
     let mut all = with_key(P256);
-    all.0.insert("consumer".into(), "org".into());
+    all.insert("consumer".into(), "org".into(), &Lenders::none());
     let request = built(&client, &all);
     let names: Vec<String> = form(&request).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["grant_type", "assertion"]);

@@ -29,11 +29,11 @@ fn every_bad_credential_is_named_by_its_key() {
     let key = || "client_secret".to_owned();
     let with = |secret: &[u8]| {
         let mut all = usual();
-        all.0.insert(key(), Secret::new(secret));
+        all.insert(key(), Secret::new(secret), &Lenders::none());
         all
     };
     let mut missing = usual();
-    missing.0.remove("client_secret");
+    missing.remove("client_secret");
     for client in [
         client(),
         basic_client(BasicEncoding::FormEncoded),
@@ -128,12 +128,12 @@ fn required_keys_are_those_without_which_nothing_can_be_built() {
     );
     let mut all = usual();
     for key in ["extra", "head"] {
-        all.0.insert(key.into(), "v".into());
+        all.insert(key.into(), "v".into(), &Lenders::none());
     }
     assert!(attempt(&client, &all).is_ok());
     for key in keys {
         let mut less = all.clone();
-        less.0.remove(&key);
+        less.remove(&key);
         assert_eq!(refused(&client, &less), CredentialsProblem::Missing { key });
     }
     let none = Client {

@@ -204,8 +204,20 @@ fn a_login_takes_precedence_and_its_end_brings_no_spent_token_back() {
     scene.log_in(&fresh);
     scene.run(at(20));
     assert_eq!(arrived(&scene).last(), Some(&fresh));
-    scene.inner().secrets.remove("books-login");
+    let login = scene.inner().secrets.remove("books-login").unwrap();
+    let sent = arrived(&scene).len();
     scene.run(at(50_000));
+    assert_eq!(
+        arrived(&scene).len(),
+        sent,
+        "nothing is sent that was obtained with a login that is gone"
+    );
+    assert_eq!(
+        scene.condition("Ready"),
+        Some((false, "CredentialsNotFound".into()))
+    );
+    scene.put(login);
+    scene.run(at(60_000));
     assert_eq!(
         arrived(&scene)
             .iter()
@@ -224,7 +236,9 @@ fn a_refused_token_in_the_credentials_ends_no_chain_that_a_login_began() {
     let fresh = scene.inner().chained.login();
     scene.log_in(&fresh);
     scene.run(at(20));
-    scene.inner().secrets.remove("books-login");
+    let mut login = scene.inner().secrets["books-login"].clone();
+    login.data.remove("refresh_token");
+    scene.put(login);
     scene.run(at(50_000));
     assert!(arrived(&scene).len() > 10);
     assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));

@@ -1,0 +1,227 @@
+//! Lenders: whose secrets a value holds or was obtained with, and where those may be sent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::hosts::{AllowedHosts, NotListed};
+
+/// What kind of object lends a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LenderKind {
+    /// A Secret that somebody wrote: credentials, a client certificate, a login.
+    Secret,
+    /// A Secret that an `OAuthClient` writes.
+    TokenSecret,
+    /// A `ServiceAccount`, for one audience.
+    ServiceAccount,
+}
+
+/// An object whose owner lets its secret be sent, and where to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lender {
+    /// Its kind.
+    pub kind: LenderKind,
+    /// Its name, in the namespace of the resource.
+    pub name: String,
+    /// The audience that a `ServiceAccount`'s token is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Its UID.
+    pub uid: String,
+    /// Where its own content may be sent.
+    #[serde(default, skip_serializing_if = "AllowedHosts::is_any")]
+    pub hosts: AllowedHosts,
+    /// Where tokens that were obtained with it may be sent.
+    #[serde(default, skip_serializing_if = "AllowedHosts::is_any")]
+    pub token_hosts: AllowedHosts,
+}
+
+/// What tells one lender from another.
+type Id = (LenderKind, String, Option<String>);
+
+/// Everybody whose secrets are in a value. A set: each must allow what is done with the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Lender>", into = "Vec<Lender>")]
+pub struct Lenders(BTreeMap<Id, Lender>);
+
+/// The lender that does not let its secret be sent to a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who.
+    pub lender: Lender,
+    /// The list that does not name the URL.
+    pub not_listed: NotListed,
+}
+
+impl Lender {
+    fn id(&self) -> Id {
+        (self.kind, self.name.clone(), self.audience.clone())
+    }
+
+    /// The same lender for what was obtained with it.
+    #[must_use]
+    pub fn of_obtained(self) -> Lender {
+        Lender {
+            hosts: self.token_hosts.clone(),
+            ..self
+        }
+    }
+}
+
+impl Lenders {
+    /// Nobody: for what holds no secret at all, such as a discovery document's URL.
+    pub const fn none() -> Lenders {
+        Lenders(BTreeMap::new())
+    }
+
+    /// Adds a lender. One that is in it already is restricted by both.
+    pub fn add(&mut self, lender: Lender) {
+        let id = lender.id();
+        let lender = match self.0.remove(&id) {
+            None => lender,
+            Some(known) => Lender {
+                hosts: known.hosts.restricted_to(&lender.hosts),
+                token_hosts: known.token_hosts.restricted_to(&lender.token_hosts),
+                ..lender
+            },
+        };
+        self.0.insert(id, lender);
+    }
+
+    /// Everybody of both.
+    #[must_use]
+    pub fn union(mut self, other: &Lenders) -> Lenders {
+        for lender in other.iter() {
+            self.add(lender.clone());
+        }
+        self
+    }
+
+    /// Adds those of `other` that are not in it: who is in it keeps the hosts that it has.
+    #[must_use]
+    pub fn joined_by(mut self, other: &Lenders) -> Lenders {
+        for (id, lender) in &other.0 {
+            self.0.entry(id.clone()).or_insert_with(|| lender.clone());
+        }
+        self
+    }
+
+    /// Each lender.
+    pub fn iter(&self) -> impl Iterator<Item = &Lender> {
+        self.0.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether everybody here is among `others`, which restrict at least as much.
+    pub fn are_among(&self, others: &Lenders) -> bool {
+        self.clone().union(others) == *others
+    }
+
+    /// The same lenders for what was obtained with them.
+    #[must_use]
+    pub fn of_obtained(&self) -> Lenders {
+        self.iter().cloned().map(Lender::of_obtained).collect()
+    }
+
+    /// Whether every lender lets its secret be sent to `url`.
+    ///
+    /// # Errors
+    /// The first one that does not.
+    pub fn permit(&self, url: &Url) -> Result<(), Box<Refusal>> {
+        self.iter().try_for_each(|lender| {
+            lender.hosts.permit(url).map_err(|not_listed| {
+                Box::new(Refusal {
+                    lender: lender.clone(),
+                    not_listed,
+                })
+            })
+        })
+    }
+}
+
+impl FromIterator<Lender> for Lenders {
+    fn from_iter<I: IntoIterator<Item = Lender>>(lenders: I) -> Self {
+        let mut all = Lenders::none();
+        lenders.into_iter().for_each(|lender| all.add(lender));
+        all
+    }
+}
+
+impl From<Vec<Lender>> for Lenders {
+    fn from(lenders: Vec<Lender>) -> Self {
+        lenders.into_iter().collect()
+    }
+}
+
+impl From<Lenders> for Vec<Lender> {
+    fn from(lenders: Lenders) -> Self {
+        lenders.0.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lender(name: &str, hosts: &str, token_hosts: &str) -> Lender {
+        Lender {
+            kind: LenderKind::Secret,
+            name: name.into(),
+            audience: None,
+            uid: "u".into(),
+            hosts: AllowedHosts::parse(hosts),
+            token_hosts: AllowedHosts::parse(token_hosts),
+        }
+    }
+
+    #[test]
+    fn every_lender_must_allow_a_url_and_the_one_that_does_not_is_named() {
+        let lenders: Lenders = [
+            lender("a", "x.example y.example", "z"),
+            lender("b", "y.example", "z"),
+        ]
+        .into_iter()
+        .collect();
+        let url = |host: &str| Url::parse(&format!("https://{host}/")).unwrap();
+        assert!(lenders.permit(&url("y.example")).is_ok());
+        let refusal = lenders.permit(&url("x.example")).unwrap_err();
+        assert_eq!(refusal.lender.name, "b");
+        assert!(Lenders::none().permit(&url("x.example")).is_ok());
+    }
+
+    #[test]
+    fn what_is_obtained_goes_where_its_lenders_let_tokens_go() {
+        let lenders: Lenders = [lender("a", "x.example", "y.example")]
+            .into_iter()
+            .collect();
+        let obtained = lenders.of_obtained();
+        let url = |host: &str| Url::parse(&format!("https://{host}/")).unwrap();
+        assert!(obtained.permit(&url("y.example")).is_ok());
+        assert!(obtained.permit(&url("x.example")).is_err());
+        // A request that holds the credentials as well goes where both may.
+        assert!(lenders.union(&obtained).permit(&url("y.example")).is_err());
+    }
+
+    #[test]
+    fn lenders_survive_being_stored() {
+        let lenders: Lenders = [lender("a", "x", "y"), lender("b", "z", "z")]
+            .into_iter()
+            .collect();
+        let stored = serde_json::to_string(&lenders).unwrap();
+        assert_eq!(serde_json::from_str::<Lenders>(&stored).unwrap(), lenders);
+        assert!(lenders.are_among(&lenders) && Lenders::none().are_among(&lenders));
+        assert!(!lenders.are_among(&Lenders::none()));
+    }
+}
