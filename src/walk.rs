@@ -8,6 +8,7 @@ mod brake;
 mod certificate;
 mod close;
 mod first;
+mod flight;
 mod publish;
 mod revocation;
 mod settle;

@@ -16,8 +16,9 @@ use crate::time::{Span, Time};
 
 use super::brake;
 use super::close::Step;
+use super::flight::told;
 use super::spend::{self, Kept};
-use super::{AFTER_RACE, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
+use super::{AFTER_RACE, Held, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
 
 /// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
@@ -53,12 +54,11 @@ impl<W: World> Walker<'_, W> {
         }
         let sent = self.world.now();
         self.seen.memory.last_sent = Some(sent);
-        let sending = self.world.send(&self.seen, &spec, &ask.request).await;
-        // Held until the report begins, by when the answer is written or dropped.
-        let answer = sending.map(|(answer, held)| {
-            self.answer = held;
-            answer
-        });
+        let (sending, telling) = self.send(&spec, &ask.request).await;
+        let (answer, held) = match sending {
+            Ok((answer, held)) => (Ok(answer), held),
+            Err(failure) => (Err(failure), Held::default()),
+        };
         let at = Moments {
             sent,
             received: self.world.now(),
@@ -74,6 +74,11 @@ impl<W: World> Walker<'_, W> {
             Err(_) => LaneReport::Failed,
         };
         self.world.answered(self.key, lane);
+        if let Some(status) = told(telling).await {
+            self.seen.resource.status = status;
+        }
+        // Held until the report begins, by when the answer is written or dropped.
+        self.answer = held;
         let mut settled = match (decoded, &ask.spend) {
             (Ok((token, answer)), Some(spend)) => {
                 let record = kept(&self.seen, &spec, spend, &token, answer, at);
