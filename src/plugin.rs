@@ -3,24 +3,45 @@
 //! | module | holds |
 //! |---|---|
 //! | [`args`] | the command line |
-//! | `cluster` | the Kubernetes API as the person may use it, and what to say when it refuses |
+//! | `cluster`, `installation` | the Kubernetes API as the person may use it, and what to say when it refuses; what is installed |
+//! | `say`, `paint` | what is printed: colours, tables, progress, and nothing that a terminal would obey |
 //! | `target`, `folder` | the resource that is worked on, in a cluster or in a folder of manifests |
+//! | `status`, `explain`, `version` | what a person wants to know at a glance |
+//! | `doctor`, `inspect`, `finding`, `report` | what is wrong, each with its mend; a file for a bug report |
+//! | `create`, `trial` | an OAuthClient from an example; one request without storing anything |
+//! | `dashboard`, `mend` | the same as a page, live; the command that comes next |
+//! | `refresh`, `suspend`, `token` | a token at once, no more tokens, the token in use |
 //! | `login` | a first consent, by browser or by device |
-//! | `lend` | Secrets that are lent to the operator: made, replaced, never shown |
-//! | `credentials`, `ask` | credentials from a prompt or from standard input |
-//! | `status`, `refresh` | what a person wants to know at a glance, and a token at once |
+//! | `lend`, `credentials`, `ask` | Secrets that the operator may use: made, replaced, never shown |
+//! | [`completion`], `man` | for shells and for `man` |
 
 pub mod args;
 mod ask;
 mod cluster;
+pub mod completion;
+mod create;
 mod credentials;
+mod dashboard;
+mod doctor;
+mod explain;
+mod finding;
 mod folder;
+mod inspect;
+mod installation;
 mod lend;
 mod login;
+mod man;
+mod mend;
+mod paint;
 mod refresh;
+mod report;
 pub mod say;
 mod status;
+mod suspend;
 mod target;
+mod token;
+mod trial;
+mod version;
 
 use std::process::ExitCode;
 
@@ -78,12 +99,28 @@ pub async fn run(arguments: Plugin) -> ExitCode {
 
 async fn dispatch(arguments: Plugin, storing: say::Storing) -> Result<u8, Problem> {
     let connection = arguments.connection;
+    paint::choose(arguments.color);
     match arguments.command {
         Command::Login(login) => login::run(&connection, *login, &storing).await,
-        Command::Credentials(CredentialsCommand::Create(create)) => {
-            credentials::create(&connection, *create).await
-        }
+        Command::Credentials(command) => match command {
+            CredentialsCommand::Create(create) => credentials::create(&connection, *create).await,
+            CredentialsCommand::List(list) => credentials::list(&connection, &list).await,
+            CredentialsCommand::Check(check) => credentials::check(&connection, &check).await,
+            CredentialsCommand::Rotate(rotate) => credentials::rotate(&connection, &rotate).await,
+        },
         Command::Status(status) => status::run(&connection, &status).await,
+        Command::Dashboard(dashboard) => dashboard::run(&connection, *dashboard, &storing).await,
+        Command::Doctor(doctor) => doctor::run(&connection, &doctor).await,
+        Command::Create(create) => create::run(&connection, *create).await,
+        Command::Test(test) => trial::run(&connection, *test).await,
+        Command::Report(report) => report::run(&connection, &report).await,
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Token(token) => token::run(&connection, &token).await,
+        Command::Suspend(suspend) => suspend::run(&connection, &suspend, true).await,
+        Command::Resume(resume) => suspend::run(&connection, &resume, false).await,
+        Command::Completion(completion) => completion::run(&completion),
+        Command::Man(man) => man::run(&man),
+        Command::Version(version) => version::run(&connection, &version).await,
         Command::Refresh(refresh) => refresh::run(&connection, &refresh).await,
     }
 }

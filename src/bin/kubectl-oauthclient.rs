@@ -1,10 +1,13 @@
-//! The kubectl plugin: logging in, credentials, status and refreshes, as `kubectl oauthclient ...`.
+//! The kubectl plugin, as `kubectl oauthclient ...`; also what completes it in a shell.
 
 use std::process::ExitCode;
 
 use oauthclient_operator::plugin;
 
 fn main() -> ExitCode {
+    if plugin::completion::answer() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = plugin::args::Plugin::from_process();
     // One provider of cryptography for everything; a second installation would find the first in place.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::catalogue::Loaded;
+use super::documents::read;
 use super::folder::replace_file;
 use super::sources::Sources;
 use crate::api::OAuthClient;
@@ -44,6 +45,33 @@ impl Manifests {
             folder: folder.to_owned(),
             loaded: Sources::new(vec![folder.to_owned()]).load()?,
         })
+    }
+
+    /// Reads one file.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub fn of_file(file: &Path) -> Result<Manifests, String> {
+        Ok(Manifests {
+            folder: file.parent().unwrap_or(Path::new(".")).to_owned(),
+            loaded: Sources::new(vec![file.to_owned()]).load()?,
+        })
+    }
+
+    /// Reads a text; `source` is what problems name.
+    pub fn of_text(source: &Path, text: &str) -> Manifests {
+        let (documents, bad) = read(text);
+        let mut loaded = Loaded::default();
+        loaded.add(source, documents, bad);
+        Manifests {
+            folder: PathBuf::new(),
+            loaded,
+        }
+    }
+
+    /// The resources that are defined.
+    pub fn keys(&self) -> Vec<Key> {
+        self.loaded.clients.keys().cloned().collect()
     }
 
     /// The folder.

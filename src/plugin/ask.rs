@@ -34,6 +34,35 @@ pub(super) async fn hidden(question: &str, instead: &str) -> Result<Secret, Prob
     usable(&line, question)
 }
 
+/// Whether there is a terminal to ask at.
+pub(super) fn can_ask() -> bool {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .is_ok()
+}
+
+/// Asks at the terminal for something that is not secret.
+pub(super) async fn shown(question: &str, instead: &str) -> Result<String, Problem> {
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    let mut terminal = terminal
+        .map_err(|_| Problem::new(format!("there is no terminal to ask at: give {instead}")))?;
+    let failed = |error: io::Error| Problem::new(format!("the terminal cannot be used: {error}"));
+    write!(terminal, "{question}: ").map_err(failed)?;
+    let line = tokio::task::spawn_blocking(move || line(terminal)).await;
+    let line = line
+        .map_err(|_| Problem::new("the prompt ended"))?
+        .map_err(failed)?;
+    match line.trim() {
+        "" => Err(Problem::new("nothing was given")),
+        text if text.chars().any(char::is_control) => {
+            Err(Problem::new("that holds a control character"))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
 /// Reads standard input to its end; a line break at the end is dropped.
 pub(super) async fn piped(what: &str) -> Result<Secret, Problem> {
     let text = tokio::task::spawn_blocking(|| {

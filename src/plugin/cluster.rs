@@ -11,19 +11,22 @@ use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::Problem;
 use super::args::ConnectionArgs;
+use super::{Problem, say};
 
 /// How long one call may take.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The API, and the namespace that is meant.
+#[derive(Clone)]
 pub(super) struct Cluster {
     client: Client,
     /// Its address, for messages.
     address: String,
     pub(super) namespace: String,
+    /// Nothing is said of calls that take long: they are made in the background.
+    quiet: bool,
 }
 
 /// What is about to be done, for messages.
@@ -84,7 +87,34 @@ impl Cluster {
             client,
             address,
             namespace,
+            quiet: false,
         })
+    }
+
+    /// The same for another namespace.
+    pub(super) fn within(&self, namespace: &str) -> Cluster {
+        Cluster {
+            namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for work in the background.
+    pub(super) fn quietly(&self) -> Cluster {
+        Cluster {
+            quiet: true,
+            ..self.clone()
+        }
+    }
+
+    /// The client itself, for what has no place here.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The address of the API, for people.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Objects of the namespace.
@@ -103,6 +133,17 @@ impl Cluster {
         K::DynamicType: Default,
     {
         Api::all(self.client.clone())
+    }
+
+    /// The version of the API server.
+    pub(super) async fn version(&self) -> Result<String, Problem> {
+        let deed = Deed {
+            verb: "get",
+            resource: "/version",
+            name: "",
+        };
+        let found = self.call(deed, self.client.apiserver_version()).await?;
+        Ok(found.git_version)
     }
 
     /// One object; `None` when there is none.
@@ -133,7 +174,14 @@ impl Cluster {
         deed: Deed<'_>,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Failure> {
-        match timeout(CALL_DEADLINE, call).await {
+        let call = timeout(CALL_DEADLINE, call);
+        let answer = if self.quiet {
+            call.await
+        } else {
+            let what = format!("Waiting for the Kubernetes API at {}", self.address);
+            say::progress(&what, call).await
+        };
+        match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(kube::Error::Api(status))) => Err(self.refused(deed, &status)),
             Ok(Err(kube::Error::Auth(error))) => Err(Failure::Other(Problem::new(format!(

@@ -1,11 +1,15 @@
-//! `credentials create`: a Secret that is lent to the operator, made without the secret ever standing in an argument.
+//! `credentials`: Secrets that the operator may use, made without the secret ever standing in an argument; listed, checked,
+//! rotated.
+
+mod list;
+mod rotate;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use url::Url;
 
-use super::args::{ConnectionArgs, CreateArgs};
+use super::args::{ConnectionArgs, NewSecretArgs};
 use super::cluster::Cluster;
 use super::lend::{Done, Lent, Over, put};
 use super::target::{host_of, resource};
@@ -14,6 +18,9 @@ use crate::api::spec::{CredentialKeys, OAuthClient};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::local::Manifests;
 use crate::secret::Secret;
+
+pub(super) use list::{check, inspected, list, users};
+pub(super) use rotate::run as rotate;
 
 /// The largest file that is taken as a key.
 const MOST: u64 = 256 << 10;
@@ -25,7 +32,10 @@ enum Place {
 }
 
 /// Makes credentials.
-pub(super) async fn create(connection: &ConnectionArgs, args: CreateArgs) -> Result<u8, Problem> {
+pub(super) async fn create(
+    connection: &ConnectionArgs,
+    args: NewSecretArgs,
+) -> Result<u8, Problem> {
     let place = match &args.local {
         Some(path) => Place::Folder(folder::read(path)?),
         None => Place::Cluster(Cluster::connect(connection).await?),
@@ -60,7 +70,7 @@ pub(super) async fn create(connection: &ConnectionArgs, args: CreateArgs) -> Res
     Ok(0)
 }
 
-async fn write(place: &Place, lent: &Lent, args: &CreateArgs) -> Result<(), Problem> {
+async fn write(place: &Place, lent: &Lent, args: &NewSecretArgs) -> Result<(), Problem> {
     let (namespace, name) = (&lent.namespace, &lent.name);
     let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
     let keys = keys.join(", ");
@@ -100,7 +110,7 @@ async fn write(place: &Place, lent: &Lent, args: &CreateArgs) -> Result<(), Prob
 
 async fn for_client(
     connection: &ConnectionArgs,
-    args: &CreateArgs,
+    args: &NewSecretArgs,
     place: &Place,
 ) -> Result<Option<OAuthClient>, Problem> {
     let Some(name) = &args.for_client else {
@@ -116,7 +126,7 @@ async fn for_client(
 }
 
 /// The hosts of the annotation: at least one.
-fn hosts(args: &CreateArgs, client: Option<&OAuthClient>) -> Result<String, Problem> {
+fn hosts(args: &NewSecretArgs, client: Option<&OAuthClient>) -> Result<String, Problem> {
     let mut hosts: Vec<String> = Vec::new();
     let mut add = |host: String| {
         if !hosts.contains(&host) {
@@ -140,20 +150,8 @@ fn hosts(args: &CreateArgs, client: Option<&OAuthClient>) -> Result<String, Prob
         let url = url.ok_or_else(|| Problem::new(format!("--token-url {text} is not a URL")))?;
         add(host_of(&url));
     }
-    if let Some(client) = client {
-        let provider = &client.spec.provider;
-        let urls = [
-            &provider.issuer_url,
-            &provider.token_url,
-            &provider.refresh_url,
-            &provider.device_authorization_url,
-            &provider.revocation_url,
-        ];
-        for url in urls.into_iter().flatten() {
-            if let Some(url) = Url::parse(url).ok().filter(Url::has_host) {
-                add(host_of(&url));
-            }
-        }
+    for host in client.map(hosts_of).unwrap_or_default() {
+        add(host);
     }
     if hosts.is_empty() {
         return Err(Problem::new(
@@ -161,6 +159,28 @@ fn hosts(args: &CreateArgs, client: Option<&OAuthClient>) -> Result<String, Prob
         ));
     }
     Ok(hosts.join(","))
+}
+
+/// The hosts that a resource sends its credentials to.
+pub(super) fn hosts_of(client: &OAuthClient) -> Vec<String> {
+    let provider = &client.spec.provider;
+    let urls = [
+        &provider.issuer_url,
+        &provider.token_url,
+        &provider.refresh_url,
+        &provider.device_authorization_url,
+        &provider.revocation_url,
+    ];
+    let mut hosts = Vec::new();
+    for url in urls.into_iter().flatten() {
+        if let Some(url) = Url::parse(url).ok().filter(Url::has_host) {
+            let host = host_of(&url);
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+    }
+    hosts
 }
 
 /// Under which keys the resource expects what.
@@ -172,7 +192,7 @@ fn keys(client: Option<&OAuthClient>) -> CredentialKeys {
 }
 
 async fn data(
-    args: &CreateArgs,
+    args: &NewSecretArgs,
     keys: &CredentialKeys,
 ) -> Result<BTreeMap<String, Secret>, Problem> {
     let mut data = BTreeMap::new();
@@ -213,7 +233,7 @@ async fn data(
     Ok(data)
 }
 
-fn file_content(path: &Path) -> Result<Secret, Problem> {
+pub(super) fn file_content(path: &Path) -> Result<Secret, Problem> {
     let failed = |what: String| Problem::new(format!("{}: {what}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if size.len() > MOST {

@@ -10,6 +10,7 @@ mod endpoints;
 mod loopback;
 mod page;
 mod provider;
+mod qr;
 mod redirect;
 mod send;
 mod store;
@@ -20,6 +21,7 @@ use super::folder;
 use super::say::{self, Storing};
 use super::target::Target;
 use super::{Problem, lend};
+use crate::cli::GuardArgs;
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::oauth::Document;
@@ -28,7 +30,9 @@ use crate::secret::Secret;
 use crate::time::Span;
 use provider::Provider;
 use store::Place;
+use url::Url;
 
+pub(super) use browser::open as open_browser;
 pub(super) use store::LOGGED_IN;
 
 /// What a consent brought.
@@ -64,7 +68,79 @@ pub(super) async fn run(
         let done = place.keep(&provider, consent).await?;
         tell(&provider.target, &done);
     } else {
-        let (asked, answered) = code::ask(&provider, &args, patience, storing).await?;
+        let started = code::start(&provider, &args).await?;
+        code::invite(&started, &args, patience).await;
+        let pending = Pending {
+            provider,
+            place,
+            started,
+            patience,
+        };
+        let (target, done) = pending.conclude(storing).await?;
+        tell(&target, &done);
+    }
+    Ok(0)
+}
+
+/// A login by browser that somebody else sends the person off for.
+pub(super) async fn begin(
+    cluster: Cluster,
+    name: &str,
+    guard: &GuardArgs,
+) -> Result<(Url, Pending), Problem> {
+    let args = LoginArgs {
+        name: name.to_owned(),
+        device: false,
+        no_browser: true,
+        listen: None,
+        redirect_path: None,
+        scope: Vec::new(),
+        parameter: Vec::new(),
+        timeout_seconds: USUAL_PATIENCE,
+        local: None,
+        guard: guard.clone(),
+    };
+    let target = Target::in_cluster(&cluster, name).await?;
+    let provider = Provider::find(target, &args, Clock::system()).await?;
+    let place = Place::Cluster(cluster);
+    place.prove(&provider).await?;
+    let started = code::start(&provider, &args).await?;
+    let pending = Pending {
+        provider,
+        place,
+        started,
+        patience: Span::from_seconds(USUAL_PATIENCE.into()),
+    };
+    Ok((pending.started.url.clone(), pending))
+}
+
+/// Seconds that a login waits for its answer, unless said otherwise.
+const USUAL_PATIENCE: u32 = 300;
+
+/// A login that waits for its answer, and where that goes.
+pub(super) struct Pending {
+    provider: Provider,
+    place: Place,
+    started: code::Started,
+    patience: Span,
+}
+
+impl Pending {
+    /// Waits for the answer and stores it; where it is then.
+    pub(super) async fn end(self, storing: &Storing) -> Result<String, Problem> {
+        let done = self.conclude(storing).await;
+        storing.end();
+        done.map(|(_, kept)| kept.place)
+    }
+
+    async fn conclude(self, storing: &Storing) -> Result<(Target, store::Kept), Problem> {
+        let Pending {
+            provider,
+            place,
+            started,
+            patience,
+        } = self;
+        let (asked, answered) = code::finish(&provider, started, patience, storing).await;
         // The browser is told how it ended, whatever that is.
         let ended = match answered {
             Ok(consent) => place.keep(&provider, consent).await,
@@ -75,9 +151,8 @@ pub(super) async fn run(
             Err(problem) => code::failed(problem),
         };
         asked.end(page).await;
-        tell(&provider.target, &ended?);
+        Ok((provider.target, ended?))
     }
-    Ok(0)
 }
 
 fn tell(target: &Target, done: &store::Kept) {

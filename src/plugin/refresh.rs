@@ -25,15 +25,68 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
     let name = &args.name;
-    let before = resource(&cluster, name).await?;
+    let place = &cluster.namespace;
+    let (asked, asked_at) = request(&cluster, name, &clock).await?;
+    if !args.wait {
+        say::line(&format!(
+            "Requested a new token for {place}/{name}. To see what comes of it: {}",
+            Command::kubectl(&["oauthclient", "status"])
+                .value(name)
+                .namespace(place)
+        ));
+        return Ok(0);
+    }
+    let deadline = Duration::from_secs(args.timeout_seconds.into());
+    let waiting = format!("Waiting for the operator to answer for {place}/{name}");
+    let quiet = cluster.quietly();
+    let answer = answer(&quiet, args, &clock, (&asked, asked_at), deadline);
+    let (now, ended) = say::progress(&waiting, answer).await?;
+    say::painted(&Summary::of(&now, clock.now()).in_full());
+    Ok(if ended { 0 } else { NOT_READY })
+}
+
+/// Looks until the request was answered: the resource then, and whether it got a token.
+async fn answer(
+    cluster: &Cluster,
+    args: &RefreshArgs,
+    clock: &Clock,
+    (asked, asked_at): (&str, Time),
+    deadline: Duration,
+) -> Result<(OAuthClient, bool), Problem> {
+    let (name, place) = (&args.name, &cluster.namespace);
+    let begun = clock.elapsed();
+    loop {
+        let now = resource(cluster, name).await?;
+        if let Some(ended) = ended(&now, asked, asked_at) {
+            return Ok((now, ended));
+        }
+        if clock.elapsed().saturating_sub(begun) >= deadline {
+            return Err(Problem {
+                message: format!(
+                    "the operator has not answered within {} s: to see whether it runs and serves namespace {place}, run: kubectl oauthclient doctor",
+                    args.timeout_seconds
+                ),
+                code: NOT_READY,
+            });
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Requests a new token: the value that the operator echoes, and when.
+pub(super) async fn request(
+    cluster: &Cluster,
+    name: &str,
+    clock: &Clock,
+) -> Result<(String, Time), Problem> {
+    let before = resource(cluster, name).await?;
     let place = &cluster.namespace;
     if before.spec.suspend {
         return Err(Problem::new(format!(
-            "{place}/{name} is suspended, so no token is asked for. To go on: {}",
-            Command::kubectl(&["patch", "oac"])
+            "{place}/{name} is suspended, so no token is requested. To go on: {}",
+            Command::kubectl(&["oauthclient", "resume"])
                 .value(name)
                 .namespace(place)
-                .fixed(&["--type", "merge", "-p", r#"{"spec":{"suspend":false}}"#])
         )));
     }
     let asked_at = clock.now();
@@ -51,35 +104,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)),
         )
         .await?;
-    if !args.wait {
-        say::line(&format!(
-            "Asked for a new token for {place}/{name}. To see what comes of it: {}",
-            Command::kubectl(&["oauthclient", "status"])
-                .value(name)
-                .namespace(place)
-        ));
-        return Ok(0);
-    }
-    let deadline = Duration::from_secs(args.timeout_seconds.into());
-    let begun = clock.elapsed();
-    loop {
-        let now = resource(&cluster, name).await?;
-        if let Some(ended) = ended(&now, &asked, asked_at) {
-            let summary = Summary::of(&now, clock.now());
-            say::line(&summary.in_full());
-            return Ok(if ended { 0 } else { NOT_READY });
-        }
-        if clock.elapsed().saturating_sub(begun) >= deadline {
-            return Err(Problem {
-                message: format!(
-                    "the operator has not answered within {} s: does it run, and does it serve namespace {place}? (kubectl -n oauthclient-system logs deployment/oauthclient-operator)",
-                    args.timeout_seconds
-                ),
-                code: NOT_READY,
-            });
-        }
-        sleep(LOOK_EVERY).await;
-    }
+    Ok((asked, asked_at))
 }
 
 /// Whether it was answered: `true` by a new token, `false` by a failure or by something that stands in the way.

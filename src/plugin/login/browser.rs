@@ -10,7 +10,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Tries to open an address; whether something was started that did not fail at once.
-pub(super) async fn open(url: &str) -> bool {
+pub(in crate::plugin) async fn open(url: &str) -> bool {
     for program in openers() {
         if starts(&program, url).await {
             return true;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::timeout;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::loopback::{Heard, Judge, Loopback};
@@ -25,44 +26,63 @@ use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::time::Span;
 
-/// Sends the person off and waits for the answer. The listener comes back with it, to show how it all ended.
-pub(super) async fn ask(
-    provider: &Provider,
-    args: &LoginArgs,
-    patience: Span,
-    storing: &Storing,
-) -> Result<(Loopback, Result<Consent, Problem>), Problem> {
+/// A login that waits for its answer.
+pub(super) struct Started {
+    /// What the person opens.
+    pub(super) url: Url,
+    listener: Loopback,
+    proof: Arc<Proof>,
+    /// The answer brings an id token.
+    wants_id_token: bool,
+}
+
+/// Begins to listen, and makes the address to open.
+pub(super) async fn start(provider: &Provider, args: &LoginArgs) -> Result<Started, Problem> {
     let endpoint = provider.authorization_endpoint()?.clone();
     let login = provider.target.login();
     let redirect = RedirectUri::choose(args, login.redirect_uri.as_deref())?;
     let address = redirect.address();
     let proof = Arc::new(proof()?);
     let judge = judge(provider, Arc::clone(&proof), endpoint.clone());
-    let mut listener = Loopback::listen(redirect, judge)
+    let listener = Loopback::listen(redirect, judge)
         .await
         .map_err(|error| cannot_listen(address, &error))?;
-    let uri = listener.uri.clone();
     let parameters = provider.parameters();
     let scope = provider.scope();
     let request = AuthorizationRequest {
         endpoint: &endpoint,
         client_id: &provider.client_id,
-        redirect_uri: &uri,
+        redirect_uri: &listener.uri,
         scope: &scope,
         parameters: &parameters,
     };
-    let url = request.url(&proof);
-    invite(url.as_str(), args, &uri, patience).await;
-    let answer = wait(&mut listener, patience).await;
-    let exchanged = match answer {
+    Ok(Started {
+        url: request.url(&proof),
+        wants_id_token: request.wants_id_token(),
+        listener,
+        proof,
+    })
+}
+
+/// Waits for the answer. The listener comes back with it, to show how it all ended.
+pub(super) async fn finish(
+    provider: &Provider,
+    started: Started,
+    patience: Span,
+    storing: &Storing,
+) -> (Loopback, Result<Consent, Problem>) {
+    let mut listener = started.listener;
+    let exchanged = match wait(&mut listener, patience).await {
         Ok(code) => {
             storing.begin();
-            let nonce = request.wants_id_token().then_some(proof.nonce.as_str());
-            exchange(provider, code, &uri, &proof, nonce).await
+            let nonce = started
+                .wants_id_token
+                .then_some(started.proof.nonce.as_str());
+            exchange(provider, code, &listener.uri, &started.proof, nonce).await
         }
         Err(problem) => Err(problem),
     };
-    Ok((listener, exchanged))
+    (listener, exchanged)
 }
 
 fn proof() -> Result<Proof, Problem> {
@@ -101,7 +121,8 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Probl
 }
 
 /// Says what to do, and opens the browser where that is wanted.
-async fn invite(url: &str, args: &LoginArgs, uri: &str, patience: Span) {
+pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) {
+    let (url, uri) = (started.url.as_str(), &started.listener.uri);
     say::line("Open this address in a browser and log in:");
     say::line(&format!("\n  {url}\n"));
     if args.no_browser {

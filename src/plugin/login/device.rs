@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::provider::Provider;
 use super::send::refused;
-use super::{Consent, consent};
+use super::{Consent, consent, qr};
 use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
 use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
@@ -54,6 +54,12 @@ fn show(code: &DeviceCode, patience: Span) {
     say::line(&format!("and type this code:\n\n  {}\n", code.user_code));
     if let Some(complete) = &code.verification_uri_complete {
         say::line(&format!("Or open both in one: {complete}\n"));
+    }
+    // For eyes alone: in a pipe or a file nobody could read it off.
+    let address = code.verification_uri_complete.as_ref();
+    let address = address.unwrap_or(&code.verification_uri);
+    if let Some(drawn) = say::width().and_then(|width| qr::of(address.as_str(), width)) {
+        say::line(&format!("Or point a phone at this:\n\n{drawn}\n"));
     }
     say::line(&format!(
         "Waiting until somebody has, for up to {patience}; Ctrl-C stops."

@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use serde::Serialize;
 
-use super::Moment;
+use super::summary::Moment;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
@@ -17,7 +17,7 @@ use crate::plugin::login::LOGGED_IN;
 /// Everything of it. Its JSON form is part of what is promised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Behind {
+pub(in crate::plugin) struct Behind {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<RefreshToken>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,146 @@
+//! Flags of the commands that change or request something.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCandidates;
+
+use crate::cli::GuardArgs;
+use crate::plugin::completion;
+
+/// Flags of `create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Name of the OAuthClient. Its Secrets are NAME-client and NAME-token. Without it: the provider's name.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The provider. Without it, and without --token-url and --issuer-url: you are asked.
+    #[arg(
+        long,
+        value_name = "PROVIDER",
+        add = ArgValueCandidates::new(completion::providers)
+    )]
+    pub provider: Option<String>,
+    /// List the providers and what each of them needs.
+    #[arg(long, conflicts_with_all = ["name", "provider"])]
+    pub list_providers: bool,
+    /// Token endpoint of a provider that is not in the list.
+    #[arg(long, value_name = "URL", conflicts_with = "issuer_url")]
+    pub token_url: Option<String>,
+    /// Issuer of a provider with a discovery document, instead of the token endpoint.
+    #[arg(long, value_name = "URL")]
+    pub issuer_url: Option<String>,
+    /// The client identifier that the provider gave you.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Read the client secret from standard input instead of asking for it.
+    #[arg(long)]
+    pub secret_from_stdin: bool,
+    /// A key of the credentials with the content of a file, such as private_key=key.pem. Repeatable.
+    #[arg(long, value_name = "KEY=FILE")]
+    pub key: Vec<String>,
+    /// What stands in the place of a placeholder of the provider's example, such as
+    /// your-org=acme. Repeatable.
+    #[arg(verbatim_doc_comment, long, value_name = "PLACEHOLDER=VALUE")]
+    pub fill: Vec<String>,
+    /// Scopes to request, in the place of those of the example. Repeatable.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// Value of the parameter audience.
+    #[arg(long, value_name = "AUDIENCE")]
+    pub audience: Option<String>,
+    /// Use this credentials Secret, which is there already.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        conflicts_with_all = ["client_id", "secret_from_stdin", "key"],
+        add = ArgValueCandidates::new(completion::credentials)
+    )]
+    pub credentials: Option<String>,
+    /// Name of the token Secret. Without it: NAME-token.
+    #[arg(long, value_name = "SECRET")]
+    pub token_secret: Option<String>,
+    /// Print the manifest of the OAuthClient and write nothing. Credentials are never printed.
+    #[arg(long, conflicts_with_all = ["secret_from_stdin", "key", "dry_run", "wait"])]
+    pub print: bool,
+    /// Let the API server check both objects without writing them.
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
+    /// Wait until there is a token, or a reason why not, and show the status.
+    #[arg(long)]
+    pub wait: bool,
+    /// Seconds to wait at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub timeout_seconds: u32,
+}
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// File with the manifest of the OAuthClient, or - for standard input. Secrets and ConfigMaps
+    /// that it names are taken from the file; those that are not there, from the cluster.
+    #[arg(verbatim_doc_comment, short = 'f', long, value_name = "FILE")]
+    pub filename: PathBuf,
+    /// Which OAuthClient, where the file has several.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Take everything from the file and ask no cluster.
+    #[arg(long, conflicts_with_all = ["context", "kubeconfig"])]
+    pub local: bool,
+    /// Which endpoints may be asked.
+    #[command(flatten, next_help_heading = "Endpoints")]
+    pub guard: GuardArgs,
+}
+
+/// Flags of `token`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("where").args(["show", "output_file", "command"]).required(true))]
+pub struct TokenArgs {
+    /// The OAuthClient.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    pub name: String,
+    /// Print the token. It then stands in your terminal, and in whatever records it.
+    #[arg(long)]
+    pub show: bool,
+    /// Write the token into this file, which only you can read.
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+    /// Environment variable that holds the token for COMMAND.
+    #[arg(long, value_name = "VARIABLE", default_value = "OAUTH_TOKEN")]
+    pub env: String,
+    /// Key of the token Secret.
+    #[arg(long, value_name = "KEY", default_value = "access_token")]
+    pub key: String,
+    /// Use a token that has expired, too.
+    #[arg(long)]
+    pub expired: bool,
+    /// Run this command with the token in its environment.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Flags of `refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    /// The OAuthClient.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    pub name: String,
+    /// Wait until the operator has answered, and show the status.
+    #[arg(long)]
+    pub wait: bool,
+    /// Seconds to wait at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub timeout_seconds: u32,
+}
+
+/// Flags of `suspend` and `resume`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["names", "selector"]).required(true))]
+pub struct SuspendArgs {
+    /// The OAuthClients.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    pub names: Vec<String>,
+    /// All OAuthClients of the namespace with these labels, such as team=shop.
+    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "names")]
+    pub selector: Option<String>,
+}

@@ -1,0 +1,487 @@
+//! `create`: an OAuthClient and its credentials, from an example of the provider.
+//!
+//! In this order: the manifest is complete and valid, the API server would take both objects, then secrets are asked for, then
+//! both are written.
+
+mod presets;
+mod secrets;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Secret as ApiSecret, ServiceAccount};
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::args::{ConnectionArgs, CreateArgs};
+use super::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
+use super::credentials::hosts_of;
+use super::lend::{Lent, Over, put};
+use super::paint::{Cell, Grid, Tone};
+use super::status::{Summary, yaml};
+use super::target::resource;
+use super::{NOT_READY, Problem, ask, say};
+use crate::api::manifest::parse_manifest;
+use crate::api::spec::OAuthClient;
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, validate};
+use crate::clock::Clock;
+use crate::command::Command;
+use presets::{Draft, Preset, field};
+
+pub(super) use presets::presets;
+
+/// Who we are in `managedFields`.
+const MANAGER: &str = "kubectl-oauthclient";
+/// How often it is looked whether there is a token.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Creates.
+pub(super) async fn run(connection: &ConnectionArgs, args: CreateArgs) -> Result<u8, Problem> {
+    if args.list_providers {
+        say::painted(&list().draw(say::width()));
+        return Ok(0);
+    }
+    let preset = choose(&args).await?;
+    let mut draft = preset.draft()?;
+    let name = args.name.clone().unwrap_or_else(|| preset.name.to_owned());
+    rename(&mut draft, &name, &args);
+    apply(&mut draft, &args)?;
+    fill(&mut draft, &args.fill).await?;
+    let client = checked(&draft)?;
+    if args.print {
+        return print(&draft, &client, connection);
+    }
+    let cluster = Cluster::connect(connection).await?;
+    let secret = draft.keys.as_ref().filter(|_| args.credentials.is_none());
+    let mut lent = secret.map(|_| lent(&cluster, &client, draft.secret()));
+    try_both(&cluster, lent.as_ref(), &client).await?;
+    if let (Some(lent), Some(keys)) = (&mut lent, secret) {
+        lent.data = secrets::ask_for(&args, keys).await?;
+        put(&cluster, lent, args.dry_run).await?;
+    }
+    accounts(&cluster, &draft, args.dry_run).await?;
+    write(&cluster, &client, args.dry_run).await?;
+    tell(&cluster, &client, lent.as_ref(), args.dry_run);
+    if args.wait {
+        return wait(&cluster, &name, args.timeout_seconds).await;
+    }
+    Ok(0)
+}
+
+fn list() -> Grid {
+    let row = |preset: Preset| {
+        let draft = preset.draft().ok();
+        let mut needs: Vec<String> = Vec::new();
+        if let Some(draft) = &draft {
+            needs.extend(draft.keys.iter().flatten().map(|(key, _)| key.clone()));
+            needs.extend(draft.placeholders().into_keys());
+        }
+        vec![
+            Cell::new(Tone::Strong, preset.name),
+            Cell::plain(preset.about),
+            Cell::plain(&needs.join(", ")),
+        ]
+    };
+    Grid {
+        head: vec!["PROVIDER", "ABOUT", "NEEDS"],
+        rows: presets().into_iter().map(row).collect(),
+        optional: vec![],
+        wraps: true,
+    }
+}
+
+async fn choose(args: &CreateArgs) -> Result<Preset, Problem> {
+    if let Some(name) = &args.provider {
+        return Preset::find(name);
+    }
+    if args.token_url.is_some() {
+        return Preset::find("smallest");
+    }
+    if args.issuer_url.is_some() {
+        return Preset::find("issuer");
+    }
+    let all = presets();
+    let mut question = String::from("Which provider?\n");
+    for (number, preset) in (1..).zip(&all) {
+        question += &format!("{number:>4}  {:<18} {}\n", preset.name, preset.about);
+    }
+    question += "Number or name";
+    let answer = ask::shown(&question, "--provider").await?;
+    let number = answer
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_sub(1));
+    match number.and_then(|index| all.get(index)) {
+        Some(preset) => Ok(*preset),
+        None => Preset::find(&answer),
+    }
+}
+
+fn rename(draft: &mut Draft, name: &str, args: &CreateArgs) {
+    let own = |given: &Option<String>, end: &str| {
+        given.clone().unwrap_or_else(|| format!("{name}-{end}"))
+    };
+    let secret = own(&args.credentials, "client");
+    draft.rename(name, &secret, &own(&args.token_secret, "token"));
+}
+
+fn apply(draft: &mut Draft, args: &CreateArgs) -> Result<(), Problem> {
+    let spec = draft.spec();
+    let provider = field(spec, "provider");
+    let by_issuer = provider.get("issuerURL").is_some_and(Value::is_string);
+    if let Some(url) = &args.token_url {
+        if by_issuer {
+            return Err(Problem::new(
+                "this provider is found by its issuer: give --issuer-url instead of --token-url",
+            ));
+        }
+        *field(provider, "tokenURL") = json!(url);
+    }
+    if let Some(url) = &args.issuer_url {
+        if !by_issuer {
+            return Err(Problem::new(
+                "this provider has its token endpoint in the example: give --token-url instead of --issuer-url",
+            ));
+        }
+        *field(provider, "issuerURL") = json!(url);
+    }
+    // Where the resource names the client itself.
+    if let (Some(id), Some(client)) = (
+        &args.client_id,
+        spec.pointer_mut("/clientAuthentication/clientID"),
+    ) {
+        *client = json!(id);
+    }
+    if !args.scope.is_empty() {
+        *field(spec, "scopes") = json!(args.scope);
+    }
+    if let Some(audience) = &args.audience {
+        let parameters = field(spec, "parameters");
+        let before = parameters.as_array().cloned().unwrap_or_default();
+        let others = before
+            .into_iter()
+            .filter(|one| one.get("name").and_then(Value::as_str) != Some("audience"));
+        let own = json!({"name": "audience", "value": audience});
+        *parameters = others.chain([own]).collect();
+    }
+    Ok(())
+}
+
+/// Fills the placeholders in: from the flags, and then by asking.
+async fn fill(draft: &mut Draft, flags: &[String]) -> Result<(), Problem> {
+    for flag in flags {
+        let (placeholder, value) = flag
+            .split_once('=')
+            .ok_or_else(|| Problem::new(format!("--fill {flag} is not PLACEHOLDER=VALUE")))?;
+        let open = draft.placeholders();
+        if !open.contains_key(placeholder) {
+            let open: Vec<String> = open.into_keys().collect();
+            return Err(Problem::new(format!(
+                "there is no placeholder {placeholder}: {}",
+                told(&open)
+            )));
+        }
+        draft.fill(placeholder, value);
+    }
+    let open = draft.placeholders();
+    if !ask::can_ask() && !open.is_empty() {
+        let open: Vec<String> = open
+            .into_keys()
+            .map(|one| format!("--fill {one}=VALUE"))
+            .collect();
+        return Err(Problem::new(format!(
+            "the example has placeholders, and there is no terminal to ask at: give {}",
+            open.join(" ")
+        )));
+    }
+    for (placeholder, fields) in open {
+        let question = format!("{} ({})", placeholder, fields.join(", "));
+        let value = ask::shown(&question, &format!("--fill {placeholder}=VALUE")).await?;
+        draft.fill(&placeholder, &value);
+    }
+    Ok(())
+}
+
+fn told(open: &[String]) -> String {
+    match open {
+        [] => "none is left to fill in".to_owned(),
+        some => format!("there are {}", some.join(", ")),
+    }
+}
+
+/// As the API server would check it, before anything is asked for.
+fn checked(draft: &Draft) -> Result<OAuthClient, Problem> {
+    let words = |problems: Vec<crate::api::SpecProblem>| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
+    };
+    let mut client = parse_manifest(&draft.client.to_string()).map_err(words)?;
+    // It needs a UID to be validated as one that exists.
+    let uid = client.metadata.uid.clone();
+    validate(&client).map_err(words)?;
+    client.metadata.uid = uid;
+    Ok(client)
+}
+
+fn print(draft: &Draft, client: &OAuthClient, connection: &ConnectionArgs) -> Result<u8, Problem> {
+    let mut text = String::new();
+    if let Some(keys) = &draft.keys {
+        let create = Command::kubectl(&["oauthclient", "credentials", "create"])
+            .value(draft.secret())
+            .namespace(connection.namespace.as_deref().unwrap_or("NAMESPACE"))
+            .fixed(&["--client-id", "ID", "--for"])
+            .value(&client.name_any());
+        let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
+        text += &format!(
+            "# The credentials (keys {}) are made by: {create}\n",
+            keys.join(", ")
+        );
+    }
+    for account in &draft.accounts {
+        text += &format!("{}---\n", yaml(account)?);
+    }
+    text += &yaml(&draft.client)?;
+    say::raw(&text);
+    Ok(0)
+}
+
+fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> Lent {
+    Lent {
+        namespace: cluster.namespace.clone(),
+        name: name.to_owned(),
+        labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
+        annotations: [(
+            ALLOWED_HOSTS_ANNOTATION.to_owned(),
+            hosts_of(client).join(","),
+        )]
+        .into(),
+        data: BTreeMap::new(),
+        over: Over::Nothing,
+    }
+}
+
+/// Rights, quota and admission are found out before anybody types a secret.
+async fn try_both(
+    cluster: &Cluster,
+    lent: Option<&Lent>,
+    client: &OAuthClient,
+) -> Result<(), Problem> {
+    if let Some(lent) = lent {
+        let (namespace, name) = (&lent.namespace, &lent.name);
+        let there: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
+        if there.is_some() {
+            return Err(Problem::new(format!(
+                "Secret {namespace}/{name} exists already and is left alone: --credentials {name} uses it, or choose another name"
+            )));
+        }
+        put(cluster, lent, true).await?;
+    }
+    write(cluster, client, true).await
+}
+
+async fn write(cluster: &Cluster, client: &OAuthClient, dry_run: bool) -> Result<(), Problem> {
+    let name = client.name_any();
+    let params = PostParams {
+        dry_run,
+        field_manager: Some(MANAGER.to_owned()),
+    };
+    let deed = Deed {
+        verb: "create",
+        resource: CLIENTS,
+        name: &name,
+    };
+    let api = cluster.api::<OAuthClient>();
+    let mut object = client.clone();
+    object.metadata.namespace = Some(cluster.namespace.clone());
+    match cluster.call(deed, api.create(&params, &object)).await {
+        Ok(_) => Ok(()),
+        Err(Failure::Conflict) => Err(Problem::new(format!(
+            "OAuthClient {}/{name} exists already: choose another name, or change it: {}",
+            cluster.namespace,
+            Command::kubectl(&["edit", CLIENTS])
+                .value(&name)
+                .namespace(&cluster.namespace)
+        ))),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// ServiceAccounts that are not there yet; one that is there is its owner's, who says for what it may be used.
+async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(), Problem> {
+    for account in &draft.accounts {
+        let account: ServiceAccount = serde_json::from_value(account.clone())
+            .map_err(|_| Problem::new("the example's ServiceAccount cannot be read"))?;
+        let name = account.name_any();
+        let params = PostParams {
+            dry_run,
+            field_manager: Some(MANAGER.to_owned()),
+        };
+        let deed = Deed {
+            verb: "create",
+            resource: "serviceaccounts",
+            name: &name,
+        };
+        let api = cluster.api::<ServiceAccount>();
+        match cluster.call(deed, api.create(&params, &account)).await {
+            Ok(_) => say::line(&format!(
+                "ServiceAccount {}/{name} created.",
+                cluster.namespace
+            )),
+            Err(Failure::Conflict) => say::line(&format!(
+                "ServiceAccount {}/{name} is there already and was left alone.",
+                cluster.namespace
+            )),
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(())
+}
+
+fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>, dry_run: bool) {
+    let (namespace, name) = (&cluster.namespace, client.name_any());
+    let tried = if dry_run {
+        " (tried only: nothing was written)"
+    } else {
+        ""
+    };
+    if let Some(lent) = lent {
+        let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
+        let hosts = lent
+            .annotations
+            .get(ALLOWED_HOSTS_ANNOTATION)
+            .map_or("", String::as_str);
+        say::line(&format!(
+            "Secret {namespace}/{} created with the keys {}{tried}. It may be sent to: {hosts}.",
+            lent.name,
+            keys.join(", ")
+        ));
+    }
+    say::line(&format!(
+        "OAuthClient {namespace}/{name} created{tried}. Its token goes into Secret {}.",
+        client.spec.token_secret.name
+    ));
+    if dry_run {
+        return;
+    }
+    let command = |word: &'static str| {
+        Command::kubectl(&["oauthclient", word])
+            .value(&name)
+            .namespace(namespace)
+    };
+    let next = if client.spec.grant.type_ == "refresh_token" {
+        command("login")
+    } else {
+        command("status")
+    };
+    say::line(&format!("Next: {next}"));
+}
+
+async fn wait(cluster: &Cluster, name: &str, seconds: u32) -> Result<u8, Problem> {
+    let clock = Clock::system();
+    let quiet = cluster.quietly();
+    let begun = clock.elapsed();
+    let deadline = std::time::Duration::from_secs(seconds.into());
+    let looking = async {
+        loop {
+            let found = resource(&quiet, name).await?;
+            let summary = Summary::of(&found, clock.now());
+            let over = clock.elapsed().saturating_sub(begun) >= deadline;
+            if summary.ready || summary.stalled || summary.failure.is_some() || over {
+                return Ok::<_, Problem>(summary);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let summary = say::progress("Waiting for the first token", looking).await?;
+    say::painted(&summary.in_full());
+    Ok(if summary.ready { 0 } else { NOT_READY })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::plugin::args::{Command as Word, Plugin};
+
+    fn args(flags: &[&str]) -> CreateArgs {
+        let all = ["kubectl-oauthclient", "create"]
+            .into_iter()
+            .chain(flags.iter().copied());
+        match Plugin::try_parse_from(all).unwrap().command {
+            Word::Create(args) => *args,
+            _ => panic!("not create"),
+        }
+    }
+
+    async fn made(flags: &[&str]) -> Result<OAuthClient, Problem> {
+        let args = args(flags);
+        let preset = choose(&args).await?;
+        let mut draft = preset.draft()?;
+        rename(&mut draft, args.name.as_deref().unwrap_or("x"), &args);
+        apply(&mut draft, &args)?;
+        fill(&mut draft, &args.fill).await?;
+        checked(&draft)
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_in_no_list_needs_its_endpoint_alone() {
+        let client = made(&[
+            "api",
+            "--token-url",
+            "https://login.acme.test/token",
+            "--scope",
+            "read",
+            "--audience",
+            "https://api.acme.test",
+        ])
+        .await
+        .unwrap();
+        assert_eq!(
+            client.spec.provider.token_url.as_deref(),
+            Some("https://login.acme.test/token")
+        );
+        assert_eq!(client.spec.scopes, ["read"]);
+        assert_eq!(
+            client.spec.credentials.as_ref().unwrap().secret_name,
+            "api-client"
+        );
+        assert_eq!(client.spec.token_secret.name, "api-token");
+        assert_eq!(hosts_of(&client), ["login.acme.test"]);
+    }
+
+    #[tokio::test]
+    async fn every_provider_makes_a_valid_manifest_once_its_placeholders_are_filled_in() {
+        for preset in presets() {
+            let mut flags = vec!["x".to_owned(), format!("--provider={}", preset.name)];
+            for placeholder in preset.draft().unwrap().placeholders().into_keys() {
+                let value = if placeholder.contains("example.com") {
+                    "auth.acme.test"
+                } else {
+                    "4711"
+                };
+                flags.push(format!("--fill={placeholder}={value}"));
+            }
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let made = made(&flags).await;
+            assert!(made.is_ok(), "{}: {made:?}", preset.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_valid_is_refused_before_anything_is_asked_for() {
+        let problem = made(&["api", "--token-url", "not a url"])
+            .await
+            .unwrap_err();
+        assert!(problem.message.contains("not valid"), "{problem:?}");
+        let problem = made(&["api", "--provider", "nonsense"]).await.unwrap_err();
+        assert!(problem.message.contains("choose one of"), "{problem:?}");
+        let problem = made(&["api", "--provider", "okta", "--fill", "nothing=x"])
+            .await
+            .unwrap_err();
+        assert!(
+            problem.message.contains("there are your-key-id, your-org"),
+            "{problem:?}"
+        );
+    }
+}

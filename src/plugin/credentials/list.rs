@@ -1,0 +1,191 @@
+//! `credentials list` and `credentials check`: what is there, who uses it, and whether it will do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+use serde::Serialize;
+
+use crate::api::CREDENTIALS_LABEL;
+use crate::api::spec::OAuthClient;
+use crate::clock::Clock;
+use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};
+use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::plugin::finding::{self, Finding};
+use crate::plugin::inspect::{SecretFacts, inspect, named};
+use crate::plugin::paint::{Cell, Grid, Tone};
+use crate::plugin::status::{all, json, yaml};
+use crate::plugin::{Problem, say};
+
+/// Namespace and name.
+pub(in crate::plugin) type Key = (String, String);
+
+/// One Secret of the list.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    namespace: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_hosts: Option<String>,
+    used_by: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<String>,
+}
+
+/// Lists.
+pub(in crate::plugin) async fn list(
+    connection: &ConnectionArgs,
+    args: &ListArgs,
+) -> Result<u8, Problem> {
+    let cluster = Cluster::connect(connection).await?;
+    let clients = all(&cluster, args.all_namespaces, None).await?;
+    let users = users(&clients);
+    let mut found = Vec::new();
+    for secret in labelled(&cluster, args.all_namespaces).await? {
+        let key = (secret.namespace.clone(), secret.name.clone());
+        let used_by = users.get(&key).into_iter().flatten();
+        found.push(Listed {
+            used_by: used_by.map(|client| client.name_any()).collect(),
+            namespace: key.0,
+            name: key.1,
+            allowed_hosts: secret.hosts,
+            client_secret_expires_at: secret.ends,
+        });
+    }
+    match args.output {
+        Format::Json => say::raw(&json(&found)?),
+        Format::Yaml => say::raw(&yaml(&found)?),
+        Format::Text if found.is_empty() => say::line(&format!(
+            "No Secret has the label {CREDENTIALS_LABEL}=true. To make one, run: kubectl oauthclient credentials create"
+        )),
+        Format::Text => say::painted(&table(&found, args.all_namespaces).draw(say::width())),
+    }
+    Ok(0)
+}
+
+fn table(found: &[Listed], with_namespace: bool) -> Grid {
+    let row = |one: &Listed| {
+        let hosts = match &one.allowed_hosts {
+            Some(hosts) => Cell::plain(hosts),
+            None => Cell::new(Tone::Warn, "any"),
+        };
+        let used = match one.used_by.as_slice() {
+            [] => Cell::new(Tone::Quiet, "-"),
+            some => Cell::plain(&some.join(",")),
+        };
+        let ends = one.client_secret_expires_at.as_deref().unwrap_or("-");
+        let mut row = vec![Cell::plain(&one.name), hosts, Cell::plain(ends), used];
+        if with_namespace {
+            row.insert(0, Cell::plain(&one.namespace));
+        }
+        row
+    };
+    let mut head = vec!["NAME", "HOSTS", "ENDS", "USED BY"];
+    if with_namespace {
+        head.insert(0, "NAMESPACE");
+    }
+    Grid {
+        head,
+        rows: found.iter().map(row).collect(),
+        optional: vec!["ENDS"],
+        wraps: true,
+    }
+}
+
+/// Checks.
+pub(in crate::plugin) async fn check(
+    connection: &ConnectionArgs,
+    args: &CheckArgs,
+) -> Result<u8, Problem> {
+    let clock = Clock::system();
+    let cluster = Cluster::connect(connection).await?;
+    let clients = all(&cluster, args.all_namespaces, None).await?;
+    let users = users(&clients);
+    let mut keys: BTreeSet<Key> = users.keys().cloned().collect();
+    match &args.name {
+        Some(name) => keys = BTreeSet::from([(cluster.namespace.clone(), name.clone())]),
+        None => {
+            let labelled = labelled(&cluster, args.all_namespaces).await?;
+            keys.extend(labelled.into_iter().map(|one| (one.namespace, one.name)));
+        }
+    }
+    let findings = inspected(&cluster, &keys, &users, &clock).await;
+    if findings.is_empty() {
+        say::line("There are no credentials to check.");
+        return Ok(0);
+    }
+    finding::print(&findings, args.output)
+}
+
+/// What is to be said of these Secrets.
+pub(in crate::plugin) async fn inspected(
+    cluster: &Cluster,
+    keys: &BTreeSet<Key>,
+    users: &BTreeMap<Key, Vec<&OAuthClient>>,
+    clock: &Clock,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for key in keys {
+        let (namespace, name) = key;
+        let there = cluster.within(namespace);
+        let deed = Deed {
+            verb: "get",
+            resource: SECRETS,
+            name,
+        };
+        let api: Api<ApiSecret> = there.api();
+        let secret = match there.call(deed, api.get(name)).await {
+            Ok(secret) => Some(SecretFacts::whole(secret)),
+            Err(Failure::NotThere) => None,
+            Err(failure) => {
+                let why = Problem::from(failure).message;
+                findings.push(Finding::warn(
+                    "Credentials",
+                    format!("Secret {namespace}/{name} was not checked: {why}"),
+                ));
+                continue;
+            }
+        };
+        let who = users.get(key).cloned().unwrap_or_default();
+        let chance = clock.chance();
+        findings.extend(inspect(
+            (namespace, name),
+            secret.as_ref(),
+            &who,
+            clock.now(),
+            &chance,
+        ));
+    }
+    findings
+}
+
+/// Which resources name a Secret.
+pub(in crate::plugin) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OAuthClient>> {
+    let mut users: BTreeMap<Key, Vec<&OAuthClient>> = BTreeMap::new();
+    for client in clients {
+        for name in named(client) {
+            let key = (client.namespace().unwrap_or_default(), name);
+            users.entry(key).or_default().push(client);
+        }
+    }
+    users
+}
+
+/// The Secrets that have opted in; their metadata alone is read.
+async fn labelled(cluster: &Cluster, everywhere: bool) -> Result<Vec<SecretFacts>, Problem> {
+    let api: Api<ApiSecret> = if everywhere {
+        cluster.everywhere()
+    } else {
+        cluster.api()
+    };
+    let params = ListParams::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
+    let deed = Deed {
+        verb: "list",
+        resource: SECRETS,
+        name: "",
+    };
+    let list = cluster.call(deed, api.list_metadata(&params)).await?;
+    Ok(list.items.iter().map(SecretFacts::metadata).collect())
+}

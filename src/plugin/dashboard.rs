@@ -1,0 +1,104 @@
+//! `dashboard`: a page on loopback that shows all OAuthClients that the person may see, live.
+//!
+//! It works with the person's own rights and holds nothing secret. The address carries a token in its fragment, which browsers
+//! never send: the page hands it back in a header, without which nothing is told and nothing is done. Host and Origin are
+//! checked, so that no other page can ask, whatever name it was pointed here by.
+
+mod act;
+mod card;
+mod follow;
+mod guard;
+mod server;
+mod store;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use super::args::{ConnectionArgs, DashboardArgs};
+use super::cluster::Cluster;
+use super::login::open_browser;
+use super::say::Storing;
+use super::status::all;
+use super::{Problem, say};
+use crate::cli::GuardArgs;
+use crate::clock::Clock;
+use guard::Guard;
+use store::Store;
+
+/// What all connections share.
+struct Dashboard {
+    guard: Guard,
+    store: Store,
+    cluster: Cluster,
+    everywhere: bool,
+    endpoints: GuardArgs,
+    /// Ctrl-C waits while a login is being stored.
+    storing: Storing,
+    clock: Clock,
+}
+
+/// Serves the page until Ctrl-C.
+pub(super) async fn run(
+    connection: &ConnectionArgs,
+    args: DashboardArgs,
+    storing: &Storing,
+) -> Result<u8, Problem> {
+    let cluster = Cluster::connect(connection).await?;
+    // What is wrong from the beginning is told in the terminal.
+    drop(all(&cluster, args.all_namespaces, None).await?);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Problem::new(format!(
+            "cannot listen on {address}: {error}. Choose another port with --port, or leave it out"
+        ))
+    })?;
+    let port = listener
+        .local_addr()
+        .map_err(|error| Problem::new(error.to_string()))?
+        .port();
+    let token = token()?;
+    // In the fragment: it stands in no request, no log and no Referer.
+    let url = Zeroizing::new(format!("http://127.0.0.1:{port}/#{}", token.as_str()));
+    let dashboard = Arc::new(Dashboard {
+        guard: Guard::new(port, &token),
+        store: Store::default(),
+        cluster: cluster.quietly(),
+        everywhere: args.all_namespaces,
+        endpoints: args.guard,
+        storing: storing.clone(),
+        clock: Clock::system(),
+    });
+    invite(&url, args.no_browser).await;
+    tokio::select! {
+        ended = follow::follow(&dashboard) => Err(ended),
+        () = server::serve(listener, Arc::clone(&dashboard)) => Ok(0),
+    }
+}
+
+async fn invite(url: &str, no_browser: bool) {
+    say::line(&format!("The dashboard is at\n\n  {url}\n"));
+    if no_browser {
+        say::line(
+            "Open it in a browser on this machine; from another one: ssh -L PORT:127.0.0.1:PORT.",
+        );
+    } else if open_browser(url).await {
+        say::line("It is being opened in your browser.");
+    } else {
+        say::line("No browser could be opened: open the address yourself.");
+    }
+    say::line("Whoever has the address sees what you may see, as long as this runs. Ctrl-C stops.");
+}
+
+fn token() -> Result<Zeroizing<String>, Problem> {
+    use base64::Engine as _;
+    let mut random = Zeroizing::new([0; 32]);
+    SystemRandom::new()
+        .fill(random.as_mut_slice())
+        .map_err(|_| Problem::new("the system gives no random numbers"))?;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    Ok(Zeroizing::new(engine.encode(random.as_slice())))
+}

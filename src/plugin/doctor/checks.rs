@@ -1,0 +1,531 @@
+//! What follows from what was seen. Pure.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::gather::{Facts, Right};
+use crate::api::spec::OAuthClient;
+use crate::command::Command;
+use crate::plugin::finding::Finding;
+use crate::plugin::installation::{LeaseSeen, Operator};
+use crate::plugin::mend;
+use crate::plugin::status::Summary;
+use crate::plugin::target::host_of;
+use crate::plugin::version::OURS;
+use crate::time::{Span, Time};
+
+/// Signed assertions are often refused beyond this.
+const CLOCK_WARN: Span = Span::from_seconds(10);
+const CLOCK_FAIL: Span = Span::from_seconds(60);
+/// As many fields of a definition are named.
+const MOST_NAMED: usize = 5;
+/// Reasons of a host that does not answer as it should.
+const UNREACHABLE: [&str; 9] = [
+    "DNSFailed",
+    "ConnectFailed",
+    "TLSFailed",
+    "Timeout",
+    "ProxyRefused",
+    "AddressRefused",
+    "HTTPNotAllowed",
+    "Redirected",
+    "NotFound",
+];
+
+/// All findings, but those on credentials.
+pub(super) fn judge(facts: &Facts, now: Time) -> Vec<Finding> {
+    let mut all = vec![api(facts)];
+    all.extend(definition(facts));
+    all.extend(operator(facts));
+    all.push(lease(facts, now));
+    all.extend(clocks(facts));
+    all.push(rights(facts));
+    all.push(own_rights(facts));
+    all.push(policy(facts));
+    let summaries: Vec<Summary> = facts
+        .clients
+        .iter()
+        .map(|client| Summary::of(client, now))
+        .collect();
+    all.push(dns(facts, &summaries));
+    all.extend(hosts(&facts.clients, &summaries));
+    all.extend(resources(facts, &summaries));
+    all
+}
+
+fn unknown(area: &'static str, what: &str, why: &str) -> Finding {
+    Finding::warn(area, format!("{what} is unknown: {why}"))
+}
+
+fn api(facts: &Facts) -> Finding {
+    match &facts.kubernetes {
+        Ok(version) => Finding::ok("Kubernetes", format!("{version} at {}", facts.address)),
+        Err(why) => Finding::fail("Kubernetes", why.clone()),
+    }
+}
+
+fn definition(facts: &Facts) -> Vec<Finding> {
+    const AREA: &str = "Definition";
+    let apply = Command::kubectl(&["apply", "-f", "crds/"]);
+    let found = match &facts.definition {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return vec![
+                Finding::fail(AREA, "The resource definition is not installed").command(&apply),
+            ];
+        }
+        Err(why) => return vec![unknown(AREA, "The resource definition", why)],
+    };
+    if !found.established {
+        return vec![
+            Finding::fail(AREA, "The resource definition is not served")
+                .mend("kubectl describe crd oauthclients.oauthclient.dev"),
+        ];
+    }
+    let some = |fields: &[String]| {
+        let named: Vec<&str> = fields.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = fields.len().saturating_sub(MOST_NAMED);
+        let and = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        format!("{}{and}", named.join(", "))
+    };
+    if !found.lacks.is_empty() {
+        let text = format!(
+            "The resource definition is older than this plugin ({OURS}): it lacks {}",
+            some(&found.lacks)
+        );
+        return vec![Finding::warn(AREA, text).command(&apply)];
+    }
+    if !found.has_more.is_empty() {
+        let text = format!(
+            "The resource definition is newer than this plugin ({OURS}): it has {}",
+            some(&found.has_more)
+        );
+        return vec![
+            Finding::warn(AREA, text).mend("install the plugin of the operator's version"),
+        ];
+    }
+    vec![Finding::ok(AREA, format!("v1alpha1, that of {OURS}"))]
+}
+
+fn operator(facts: &Facts) -> Vec<Finding> {
+    const AREA: &str = "Operator";
+    let operators = match &facts.operators {
+        Ok(operators) => operators,
+        Err(why) => return vec![unknown(AREA, "The operator", why)],
+    };
+    if operators.is_empty() {
+        return vec![
+            Finding::fail(
+                AREA,
+                "There is no Deployment with the label app.kubernetes.io/name=oauthclient-operator",
+            )
+            .mend("install the operator: kubectl apply -k deploy/"),
+        ];
+    }
+    let mut all: Vec<Finding> = operators.iter().flat_map(deployment).collect();
+    let serves = |operator: &Operator| operator.serves(&facts.namespace);
+    if !facts.everywhere && !operators.iter().any(serves) {
+        let text = format!(
+            "No operator serves namespace {} (--watch-namespaces)",
+            facts.namespace
+        );
+        all.push(Finding::fail(AREA, text).mend("whoever runs the operator: add the namespace"));
+    }
+    for pod in facts.pods.iter().flatten() {
+        let logs = Command::kubectl(&["logs"]).value(&pod.name).namespace(
+            &operators
+                .first()
+                .map(|one| one.namespace.clone())
+                .unwrap_or_default(),
+        );
+        match &pod.waiting {
+            Some(why) => all.push(
+                Finding::fail("Pod", format!("Pod {} waits: {why}", pod.name)).command(&logs),
+            ),
+            None if pod.restarts > 3 => all.push(
+                Finding::warn(
+                    "Pod",
+                    format!("Pod {} was restarted {} times", pod.name, pod.restarts),
+                )
+                .command(&logs.fixed(&["--previous"])),
+            ),
+            None => {}
+        }
+    }
+    all
+}
+
+fn deployment(operator: &Operator) -> Vec<Finding> {
+    const AREA: &str = "Operator";
+    let Operator {
+        namespace,
+        name,
+        image,
+        wanted,
+        ready,
+        ..
+    } = operator;
+    let place = format!("{namespace}/{name}");
+    let state = if *wanted == 0 {
+        let scale = Command::kubectl(&["scale", "deployment"])
+            .value(name)
+            .namespace(namespace)
+            .fixed(&["--replicas=1"]);
+        Finding::fail(AREA, format!("Deployment {place} has no replicas")).command(&scale)
+    } else if *ready == 0 {
+        let describe = Command::kubectl(&["describe", "deployment"])
+            .value(name)
+            .namespace(namespace);
+        Finding::fail(
+            AREA,
+            format!("Deployment {place} has no pod that is ready ({image})"),
+        )
+        .command(&describe)
+    } else if ready < wanted {
+        Finding::warn(
+            AREA,
+            format!("Deployment {place}: {ready} of {wanted} pods are ready"),
+        )
+    } else {
+        Finding::ok(
+            AREA,
+            format!("Deployment {place}: {ready} of {wanted} pods are ready ({image})"),
+        )
+    };
+    let version = match operator.version() {
+        Some(version) if version == OURS => None,
+        Some(version) => Some(
+            Finding::warn(
+                "Version",
+                format!("The operator is {version}, this plugin {OURS}"),
+            )
+            .mend("install the plugin of the operator's version"),
+        ),
+        None => Some(Finding::warn(
+            "Version",
+            format!("The operator's image names no version: {image}"),
+        )),
+    };
+    std::iter::once(state).chain(version).collect()
+}
+
+fn lease(facts: &Facts, now: Time) -> Finding {
+    const AREA: &str = "Lease";
+    let elects = |operator: &Operator| {
+        !operator
+            .arguments
+            .iter()
+            .any(|flag| flag == "--leader-elect=false")
+    };
+    let seen = match &facts.lease {
+        Ok(Some(seen)) => seen,
+        Ok(None) if facts.operators.iter().flatten().any(elects) => {
+            return Finding::fail(AREA, "There is no Lease: no replica of the operator works")
+                .mend("look at the operator's log, and at the rights on leases");
+        }
+        Ok(None) => return Finding::warn(AREA, "There is no Lease"),
+        Err(why) => return unknown(AREA, "The Lease", why),
+    };
+    let LeaseSeen {
+        holder,
+        renewed,
+        received,
+        seconds,
+    } = seen;
+    // By the API server's clock where it is known: the operator's own may be wrong.
+    let Some(last) = received.or(*renewed) else {
+        return Finding::warn(AREA, "The Lease does not say when it was renewed");
+    };
+    let here = now - facts.clock_ahead.clone().unwrap_or(Span::ZERO);
+    let age = here.since(last);
+    if holder.is_empty() {
+        return Finding::fail(
+            AREA,
+            "Nobody holds the Lease: no replica of the operator works",
+        )
+        .mend("look whether the operator runs");
+    }
+    if age > Span::from_seconds((3 * i64::from(*seconds)).max(45)) {
+        return Finding::fail(
+            AREA,
+            format!("{holder} has not renewed the Lease for {age}"),
+        )
+        .mend("look whether the operator runs");
+    }
+    Finding::ok(
+        AREA,
+        format!("Held by {holder}, renewed {} ago", age.max(Span::ZERO)),
+    )
+}
+
+fn clocks(facts: &Facts) -> Vec<Finding> {
+    const AREA: &str = "Clock";
+    let of = |whose: &str, ahead: Span| {
+        let by = if ahead < Span::ZERO {
+            Span::ZERO - ahead
+        } else {
+            ahead
+        };
+        let way = if ahead < Span::ZERO {
+            "behind"
+        } else {
+            "ahead of"
+        };
+        let text = format!("{whose} is {by} {way} the API server's");
+        if by > CLOCK_FAIL {
+            Finding::fail(AREA, text).mend("set it by NTP: tokens would expire unnoticed, and signed assertions would be refused")
+        } else if by > CLOCK_WARN {
+            Finding::warn(AREA, text).mend("set it by NTP: signed assertions may be refused")
+        } else {
+            Finding::ok(AREA, format!("{whose} agrees with the API server's"))
+        }
+    };
+    let mut all = Vec::new();
+    match &facts.clock_ahead {
+        Ok(ahead) => all.push(of("The clock of this machine", *ahead)),
+        Err(why) => all.push(unknown(AREA, "The clock of this machine", why)),
+    }
+    if let Ok(Some(LeaseSeen {
+        renewed: Some(renewed),
+        received: Some(received),
+        ..
+    })) = &facts.lease
+    {
+        all.push(of(
+            "The clock of the operator's node",
+            renewed.since(*received),
+        ));
+    }
+    all
+}
+
+fn words(rights: &[Right]) -> String {
+    let one = |(verb, group, resource, subresource): &Right| {
+        let group = if group.is_empty() {
+            String::new()
+        } else {
+            format!(".{group}")
+        };
+        let sub = if subresource.is_empty() {
+            String::new()
+        } else {
+            format!("/{subresource}")
+        };
+        format!("{verb} {resource}{group}{sub}")
+    };
+    rights.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn rights(facts: &Facts) -> Finding {
+    const AREA: &str = "Permissions";
+    let place = &facts.namespace;
+    match &facts.operator_lacks {
+        Ok(lacks) if lacks.is_empty() => Finding::ok(
+            AREA,
+            format!("The operator has every right that it needs in namespace {place}"),
+        ),
+        Ok(lacks) => Finding::fail(
+            AREA,
+            format!("The operator may not {} in namespace {place}", words(lacks)),
+        )
+        .mend("whoever runs the operator: kubectl apply -k deploy/"),
+        Err(why) => unknown(AREA, "What the operator may do", why),
+    }
+}
+
+fn own_rights(facts: &Facts) -> Finding {
+    const AREA: &str = "Your rights";
+    let place = &facts.namespace;
+    match &facts.own_lacks {
+        Ok(lacks) if lacks.is_empty() => Finding::ok(
+            AREA,
+            format!("You may create and change OAuthClients and Secrets in namespace {place}"),
+        ),
+        Ok(lacks) => Finding::warn(
+            AREA,
+            format!("You may not {} in namespace {place}", words(lacks)),
+        )
+        .mend("ask whoever administers the namespace, if you need to"),
+        Err(why) => unknown(AREA, "What you may do", why),
+    }
+}
+
+fn policy(facts: &Facts) -> Finding {
+    const AREA: &str = "Policy";
+    match &facts.policies {
+        Ok((0, _)) => Finding::warn(AREA, "No admission policy restricts the operator's account")
+            .mend("kubectl apply -k deploy/ installs one; see docs/security.md"),
+        Ok((_, 0)) => Finding::warn(
+            AREA,
+            "The operator's admission policy is not bound, so it does nothing",
+        )
+        .mend("kubectl apply -k deploy/"),
+        Ok((policies, _)) => Finding::ok(
+            AREA,
+            format!("The operator's account is restricted by an admission policy ({policies})"),
+        ),
+        Err(why) => unknown(AREA, "The admission policy", why),
+    }
+}
+
+fn dns(facts: &Facts, summaries: &[Summary]) -> Finding {
+    const AREA: &str = "DNS";
+    let failing: Vec<String> = summaries
+        .iter()
+        .filter(|one| {
+            one.failure
+                .as_ref()
+                .is_some_and(|failure| failure.reason == "DNSFailed")
+        })
+        .map(|one| format!("{}/{}", one.namespace, one.name))
+        .collect();
+    if !failing.is_empty() {
+        let some: Vec<String> = failing.iter().take(MOST_NAMED).cloned().collect();
+        let text = format!(
+            "The operator cannot resolve the token host of {} OAuthClients ({})",
+            failing.len(),
+            some.join(", ")
+        );
+        return Finding::fail(AREA, text)
+            .mend("compare the host's name with the provider's, then look at the cluster's DNS");
+    }
+    match &facts.dns {
+        Ok(Some(true)) => Finding::ok(
+            AREA,
+            "The cluster's DNS is ready, and the operator resolves every token host",
+        ),
+        Ok(Some(false)) => Finding::fail(AREA, "No pod of the cluster's DNS is ready")
+            .mend("kubectl get pods -n kube-system -l k8s-app=kube-dns"),
+        Ok(None) => Finding::ok(AREA, "The operator resolves every token host"),
+        Err(why) => Finding::ok(
+            AREA,
+            format!(
+                "The operator resolves every token host (the cluster's DNS was not looked at: {why})"
+            ),
+        ),
+    }
+}
+
+/// What the operator's own requests say of each token host.
+fn hosts(clients: &[OAuthClient], summaries: &[Summary]) -> Vec<Finding> {
+    #[derive(Default)]
+    struct Host {
+        all: usize,
+        well: usize,
+        unreachable: BTreeMap<String, usize>,
+    }
+    let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+    for (client, summary) in clients.iter().zip(summaries) {
+        let provider = &client.spec.provider;
+        let url = provider.token_url.as_ref().or(provider.issuer_url.as_ref());
+        let Some(url) = url
+            .and_then(|text| Url::parse(text).ok())
+            .filter(Url::has_host)
+        else {
+            continue;
+        };
+        let host = hosts.entry(host_of(&url)).or_default();
+        host.all += 1;
+        let reason = summary
+            .failure
+            .as_ref()
+            .map_or(summary.reason.as_str(), |failure| failure.reason.as_str());
+        if UNREACHABLE.contains(&reason) {
+            *host.unreachable.entry(reason.to_owned()).or_default() += 1;
+        } else if summary.ready && summary.failure.is_none() {
+            host.well += 1;
+        }
+    }
+    let finding = |(name, host): (String, Host)| {
+        const AREA: &str = "Token host";
+        let Host {
+            all,
+            well,
+            unreachable,
+        } = host;
+        if let Some((reason, _)) = unreachable.iter().max_by_key(|(_, count)| **count) {
+            let told: Vec<String> = unreachable
+                .iter()
+                .map(|(reason, count)| format!("{reason} {count}"))
+                .collect();
+            let text = format!(
+                "{name} does not answer the operator for {} of {all} OAuthClients ({})",
+                unreachable.values().sum::<usize>(),
+                told.join(", ")
+            );
+            return Finding::fail(AREA, text)
+                .command(&Command::kubectl(&["oauthclient", "explain"]).value(reason));
+        }
+        if well > 0 {
+            Finding::ok(
+                AREA,
+                format!(
+                    "{name} answers the operator ({well} of {all} OAuthClients have a token from it)"
+                ),
+            )
+        } else {
+            Finding::warn(
+                AREA,
+                format!("{name}: no OAuthClient has a token from it yet"),
+            )
+        }
+    };
+    hosts.into_iter().map(finding).collect()
+}
+
+fn resources(facts: &Facts, summaries: &[Summary]) -> Vec<Finding> {
+    const AREA: &str = "OAuthClient";
+    if let Some(why) = &facts.clients_unknown {
+        return vec![unknown("OAuthClients", "Their status", why)];
+    }
+    if summaries.is_empty() {
+        let place = if facts.everywhere {
+            "this cluster".to_owned()
+        } else {
+            format!("namespace {} (-A looks in all)", facts.namespace)
+        };
+        return vec![Finding::ok(
+            "OAuthClients",
+            format!("There is none in {place}"),
+        )];
+    }
+    let well = summaries
+        .iter()
+        .filter(|one| one.ready && one.failure.is_none() && !one.stalled)
+        .count();
+    let mut all = vec![Finding::ok(
+        "OAuthClients",
+        format!(
+            "{well} of {} have a token and nothing to say",
+            summaries.len()
+        ),
+    )];
+    for (client, one) in facts.clients.iter().zip(summaries) {
+        let name = format!("{}/{}", one.namespace, one.name);
+        let (reason, message) = one.shown();
+        let finding = match (one.ready, one.stalled || one.failure.is_some()) {
+            (true, false) => continue,
+            (false, _) if one.suspended => {
+                Finding::warn(AREA, format!("{name} is suspended and has no valid token"))
+            }
+            (true, true) => Finding::warn(
+                AREA,
+                format!("{name} has a valid token, but {reason}: {message}"),
+            ),
+            (false, _) => Finding::fail(AREA, format!("{name} is not ready, {reason}: {message}")),
+        };
+        all.push(match mend::command(client, reason) {
+            Some(command) => finding.command(&command),
+            None => finding,
+        });
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

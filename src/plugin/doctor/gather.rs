@@ -1,0 +1,264 @@
+//! What the doctor looks at.
+
+use std::time::Duration;
+
+use http::Request;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview,
+    SubjectAccessReviewSpec,
+};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use tokio::time::timeout;
+
+use crate::api::spec::OAuthClient;
+use crate::clock::Clock;
+use crate::plugin::Problem;
+use crate::plugin::cluster::{Cluster, Deed};
+use crate::plugin::installation::{
+    Definition, Known, LeaseSeen, Operator, OperatorPod, SELECTOR, definition, lease, operators,
+    pods,
+};
+use crate::plugin::status::all;
+use crate::time::{Span, Time};
+
+/// A right, as `kubectl auth can-i` takes it: verb, group, resource, subresource.
+pub(super) type Right = (&'static str, &'static str, &'static str, &'static str);
+
+/// What the operator cannot do without in a namespace that it serves.
+pub(super) const OPERATOR_RIGHTS: [Right; 9] = [
+    ("get", "oauthclient.dev", "oauthclients", ""),
+    ("list", "oauthclient.dev", "oauthclients", ""),
+    ("watch", "oauthclient.dev", "oauthclients", ""),
+    ("patch", "oauthclient.dev", "oauthclients", "status"),
+    ("get", "", "secrets", ""),
+    ("list", "", "secrets", ""),
+    ("watch", "", "secrets", ""),
+    ("create", "", "secrets", ""),
+    ("patch", "", "secrets", ""),
+];
+
+/// What the person needs for the usual commands of this plugin.
+const OWN_RIGHTS: [Right; 4] = [
+    ("list", "oauthclient.dev", "oauthclients", ""),
+    ("create", "oauthclient.dev", "oauthclients", ""),
+    ("patch", "oauthclient.dev", "oauthclients", ""),
+    ("create", "", "secrets", ""),
+];
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Everything that was seen.
+pub(super) struct Facts {
+    pub(super) address: String,
+    pub(super) namespace: String,
+    pub(super) everywhere: bool,
+    pub(super) kubernetes: Known<String>,
+    /// How far this machine's clock is ahead of the API server's.
+    pub(super) clock_ahead: Known<Span>,
+    pub(super) definition: Known<Option<Definition>>,
+    pub(super) operators: Known<Vec<Operator>>,
+    pub(super) pods: Known<Vec<OperatorPod>>,
+    pub(super) lease: Known<Option<LeaseSeen>>,
+    /// Rights that the operator lacks in the namespace.
+    pub(super) operator_lacks: Known<Vec<Right>>,
+    /// Rights that the person lacks in the namespace.
+    pub(super) own_lacks: Known<Vec<Right>>,
+    /// How many admission policies and bindings of the operator there are.
+    pub(super) policies: Known<(usize, usize)>,
+    /// Whether the cluster's DNS has an endpoint that is ready; `None` where it is not where it usually is.
+    pub(super) dns: Known<Option<bool>>,
+    pub(super) clients: Vec<OAuthClient>,
+    /// Why there are none, where they could not be listed.
+    pub(super) clients_unknown: Option<String>,
+}
+
+/// Looks.
+pub(super) async fn gather(
+    cluster: &Cluster,
+    operator_namespace: &str,
+    everywhere: bool,
+    clock: &Clock,
+) -> Facts {
+    let (kubernetes, clock_ahead) = version_and_clock(cluster, clock).await;
+    let operators = operators(cluster, operator_namespace).await;
+    let first = operators.as_ref().ok().and_then(|all| all.first().cloned());
+    let home = first
+        .as_ref()
+        .map_or(operator_namespace, |one| one.namespace.as_str());
+    let (clients, clients_unknown) = match all(cluster, everywhere, None).await {
+        Ok(clients) => (clients, None),
+        Err(problem) => (Vec::new(), Some(problem.message)),
+    };
+    Facts {
+        address: cluster.address().to_owned(),
+        namespace: cluster.namespace.clone(),
+        everywhere,
+        kubernetes,
+        clock_ahead,
+        definition: definition(cluster).await,
+        pods: pods(cluster, home).await,
+        lease: lease(cluster, home).await,
+        operator_lacks: match &first {
+            Some(operator) => operator_lacks(cluster, operator).await,
+            None => Err("no Deployment of the operator was found".to_owned()),
+        },
+        own_lacks: own_lacks(cluster).await,
+        policies: policies(cluster).await,
+        dns: dns(cluster).await,
+        operators,
+        clients,
+        clients_unknown,
+    }
+}
+
+async fn version_and_clock(cluster: &Cluster, clock: &Clock) -> (Known<String>, Known<Span>) {
+    let version = cluster.version().await.map_err(|problem| problem.message);
+    let unknown = || "the API server did not tell its time".to_owned();
+    let ahead = async {
+        let request = Request::get("/version")
+            .body(kube::client::Body::empty())
+            .ok()?;
+        let answer = timeout(PATIENCE, cluster.client().send(request))
+            .await
+            .ok()?
+            .ok()?;
+        let here = clock.now();
+        let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
+        let there = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+        Some(here.since(Time::from_seconds(there.as_second())))
+    };
+    (version, ahead.await.ok_or_else(unknown))
+}
+
+fn attributes(right: Right, namespace: &str) -> ResourceAttributes {
+    let (verb, group, resource, subresource) = right;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ResourceAttributes {
+        namespace: Some(namespace.to_owned()),
+        verb: given(verb),
+        group: given(group),
+        resource: given(resource),
+        subresource: given(subresource),
+        ..ResourceAttributes::default()
+    }
+}
+
+async fn own_lacks(cluster: &Cluster) -> Known<Vec<Right>> {
+    let api = Api::<SelfSubjectAccessReview>::all(cluster.client());
+    let mut lacks = Vec::new();
+    for right in OWN_RIGHTS {
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(attributes(right, &cluster.namespace)),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let deed = Deed {
+            verb: "create",
+            resource: "selfsubjectaccessreviews.authorization.k8s.io",
+            name: "",
+        };
+        let params = PostParams::default();
+        let answer = cluster.call(deed, api.create(&params, &review)).await;
+        let answer = answer.map_err(|failure| Problem::from(failure).message)?;
+        if !answer.status.is_some_and(|status| status.allowed) {
+            lacks.push(right);
+        }
+    }
+    Ok(lacks)
+}
+
+async fn operator_lacks(cluster: &Cluster, operator: &Operator) -> Known<Vec<Right>> {
+    let api = Api::<SubjectAccessReview>::all(cluster.client());
+    let user = format!(
+        "system:serviceaccount:{}:{}",
+        operator.namespace, operator.account
+    );
+    let mut lacks = Vec::new();
+    for right in OPERATOR_RIGHTS {
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(user.clone()),
+                groups: Some(vec![
+                    "system:serviceaccounts".to_owned(),
+                    format!("system:serviceaccounts:{}", operator.namespace),
+                    "system:authenticated".to_owned(),
+                ]),
+                resource_attributes: Some(attributes(right, &cluster.namespace)),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let deed = Deed {
+            verb: "create",
+            resource: "subjectaccessreviews.authorization.k8s.io",
+            name: "",
+        };
+        let params = PostParams::default();
+        let answer = cluster.call(deed, api.create(&params, &review)).await;
+        let answer = answer.map_err(|failure| Problem::from(failure).message)?;
+        if !answer.status.is_some_and(|status| status.allowed) {
+            lacks.push(right);
+        }
+    }
+    Ok(lacks)
+}
+
+async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
+    let params = ListParams::default().labels(SELECTOR);
+    let deed = |resource| Deed {
+        verb: "list",
+        resource,
+        name: "",
+    };
+    let api = Api::<ValidatingAdmissionPolicy>::all(cluster.client());
+    let found = cluster
+        .call(
+            deed("validatingadmissionpolicies.admissionregistration.k8s.io"),
+            api.list_metadata(&params),
+        )
+        .await
+        .map_err(|failure| Problem::from(failure).message)?;
+    let api = Api::<ValidatingAdmissionPolicyBinding>::all(cluster.client());
+    let bound = cluster
+        .call(
+            deed("validatingadmissionpolicybindings.admissionregistration.k8s.io"),
+            api.list_metadata(&params),
+        )
+        .await
+        .map_err(|failure| Problem::from(failure).message)?;
+    Ok((found.items.len(), bound.items.len()))
+}
+
+/// The usual Service of the cluster's DNS.
+async fn dns(cluster: &Cluster) -> Known<Option<bool>> {
+    let there = cluster.within("kube-system");
+    let api: Api<EndpointSlice> = there.api();
+    let params = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
+    let deed = Deed {
+        verb: "list",
+        resource: "endpointslices.discovery.k8s.io",
+        name: "",
+    };
+    let found = there
+        .call(deed, api.list(&params))
+        .await
+        .map_err(|failure| Problem::from(failure).message)?;
+    if found.items.is_empty() {
+        return Ok(None);
+    }
+    let mut all = found.items.iter().flat_map(|slice| &slice.endpoints);
+    let ready = all.any(|one| {
+        one.conditions
+            .as_ref()
+            .is_none_or(|all| all.ready != Some(false))
+    });
+    Ok(Some(ready))
+}

@@ -1,0 +1,149 @@
+//! What a check finds: one line each, with the mend, and the exit code that follows.
+
+use serde::Serialize;
+
+use super::args::Format;
+use super::paint::{Painted, Tone};
+use super::status::{json, yaml};
+use super::{NOT_READY, Problem, say};
+use crate::command::Command;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// It is as it should be.
+    Ok,
+    /// It works, or could not be looked at; somebody should know.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+/// One line of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) level: Level,
+    /// What was looked at, in a word or two.
+    pub(super) area: &'static str,
+    /// What is so.
+    pub(super) text: String,
+    /// What to do; often a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mend: Option<String>,
+}
+
+impl Finding {
+    fn new(level: Level, area: &'static str, text: impl Into<String>) -> Finding {
+        Finding {
+            level,
+            area,
+            text: text.into(),
+            mend: None,
+        }
+    }
+
+    pub(super) fn ok(area: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Level::Ok, area, text)
+    }
+
+    pub(super) fn warn(area: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Level::Warn, area, text)
+    }
+
+    pub(super) fn fail(area: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Level::Fail, area, text)
+    }
+
+    /// With a command.
+    pub(super) fn command(self, command: &Command) -> Finding {
+        self.mend(command.to_string())
+    }
+
+    /// With what to do.
+    pub(super) fn mend(mut self, mend: impl Into<String>) -> Finding {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    fn line(&self, width: usize) -> Painted {
+        let (tone, word) = match self.level {
+            Level::Ok => (Tone::Good, "ok"),
+            Level::Warn => (Tone::Warn, "warn"),
+            Level::Fail => (Tone::Bad, "fail"),
+        };
+        let line = Painted::default()
+            .tone(tone, &format!("{word:<6}"))
+            .tone(Tone::Strong, &format!("{:<width$}", self.area))
+            .text(&format!("  {}", self.text));
+        match &self.mend {
+            Some(mend) => {
+                let gap = " ".repeat(6 + width + 2);
+                line.text(&format!("\n{gap}"))
+                    .tone(Tone::Quiet, "to mend it: ")
+                    .text(mend)
+            }
+            None => line,
+        }
+    }
+}
+
+/// Prints all of them and how many there are of each kind; the exit code.
+pub(super) fn print(findings: &[Finding], format: Format) -> Result<u8, Problem> {
+    match format {
+        Format::Json => say::raw(&json(findings)?),
+        Format::Yaml => say::raw(&yaml(findings)?),
+        Format::Text => {
+            let width = findings.iter().map(|one| one.area.len()).max().unwrap_or(0);
+            for one in findings {
+                say::painted(&one.line(width));
+            }
+            say::painted(&tally(findings));
+        }
+    }
+    Ok(code(findings))
+}
+
+fn code(findings: &[Finding]) -> u8 {
+    let failed = findings.iter().any(|one| one.level == Level::Fail);
+    if failed { NOT_READY } else { 0 }
+}
+
+fn tally(findings: &[Finding]) -> Painted {
+    let count = |level| findings.iter().filter(|one| one.level == level).count();
+    let (failed, warned) = (count(Level::Fail), count(Level::Warn));
+    let text = Painted::default().text(&format!("\n{} checks: ", findings.len()));
+    match (failed, warned) {
+        (0, 0) => text.tone(Tone::Good, "all is well."),
+        (0, warned) => text.tone(Tone::Warn, &format!("{warned} to look at, nothing failed.")),
+        (failed, 0) => text.tone(Tone::Bad, &format!("{failed} failed.")),
+        (failed, warned) => text.tone(Tone::Bad, &format!("{failed} failed, {warned} to look at.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::paint::testing::stripped;
+
+    #[test]
+    fn a_failure_is_told_with_its_mend_and_sets_the_exit_code() {
+        let failed = Finding::fail("CRD", "is not installed").mend("kubectl apply -f crds/");
+        let line = stripped(&failed.line(8));
+        assert_eq!(
+            line,
+            "fail  CRD       is not installed\n                to mend it: kubectl apply -f crds/"
+        );
+        let all = [
+            failed,
+            Finding::warn("DNS", "unknown"),
+            Finding::ok("Lease", "held"),
+        ];
+        assert_eq!(code(&all), NOT_READY);
+        assert_eq!(code(&all[1..]), 0);
+        assert_eq!(
+            stripped(&tally(&all)),
+            "\n3 checks: 1 failed, 1 to look at."
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! One resource at a glance, as its status tells it. Pure, but for a look at the metadata of its token Secret.
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::api::PartialObjectMeta;
+use serde::Serialize;
+
+use super::behind::Behind;
+use crate::api::spec::OAuthClient;
+use crate::plugin::cluster::{Cluster, Deed, SECRETS};
+use crate::plugin::paint::{Painted, Tone};
+use crate::time::Time;
+
+const EXPIRES: &str = "oauthclient.dev/expires-at";
+const REFRESH: &str = "oauthclient.dev/refresh-at";
+
+/// One resource at a glance. Its JSON form is part of what is promised.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::plugin) struct Summary {
+    pub(in crate::plugin) namespace: String,
+    pub(in crate::plugin) name: String,
+    pub(in crate::plugin) ready: bool,
+    /// One word.
+    pub(in crate::plugin) reason: String,
+    /// What is so, and the next step.
+    pub(in crate::plugin) message: String,
+    pub(in crate::plugin) stalled: bool,
+    /// Something is under way or awaited.
+    pub(in crate::plugin) reconciling: bool,
+    pub(in crate::plugin) suspended: bool,
+    pub(in crate::plugin) token_secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::plugin) issued_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::plugin) expiration_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::plugin) refresh_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::plugin) failure: Option<Failure>,
+    #[serde(flatten)]
+    pub(in crate::plugin) behind: Behind,
+    #[serde(skip)]
+    now: Time,
+}
+
+/// Times as people read them: from now, and as they are written.
+#[derive(Clone, Copy)]
+pub(in crate::plugin) struct Moment(pub(in crate::plugin) Time);
+
+impl Moment {
+    pub(in crate::plugin) fn of(self, text: &str) -> String {
+        match Time::parse_rfc3339(text) {
+            Some(time) if time >= self.0 => format!("in {} ({text})", time.since(self.0)),
+            Some(time) => format!("{} ago ({text})", self.0.since(time)),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// The last request, as long as it failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::plugin) struct Failure {
+    pub(in crate::plugin) reason: String,
+    pub(in crate::plugin) message: String,
+    pub(in crate::plugin) time: String,
+    pub(in crate::plugin) failures: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::plugin) next_time: Option<String>,
+}
+
+impl Summary {
+    /// Of a resource as it is now.
+    pub(in crate::plugin) fn of(resource: &OAuthClient, now: Time) -> Summary {
+        let status = resource.status.clone().unwrap_or_default();
+        let condition = |kind: &str| {
+            status
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == kind)
+        };
+        let holds = |kind: &str| condition(kind).is_some_and(|found| found.status == "True");
+        let told = ["Stalled", "Reconciling"]
+            .into_iter()
+            .find(|kind| holds(kind));
+        let told = condition(told.unwrap_or("Ready")).or_else(|| condition("Ready"));
+        let (reason, message) = match told {
+            Some(found) => (found.reason.clone(), found.message.clone()),
+            None => (
+                "Unknown".to_owned(),
+                "The operator has not looked at it yet. To see whether it runs and serves this namespace, run: kubectl oauthclient doctor".to_owned(),
+            ),
+        };
+        let failing = condition("RefreshFailing").filter(|found| found.status == "True");
+        let failure = status.attempt.as_ref().map(|attempt| Failure {
+            reason: attempt.reason.clone(),
+            message: failing
+                .map(|found| found.message.clone())
+                .unwrap_or_default(),
+            time: attempt.time.clone(),
+            failures: attempt.failures,
+            next_time: attempt.next_time.clone(),
+        });
+        Summary {
+            namespace: resource.namespace().unwrap_or_default(),
+            name: resource.name_any(),
+            ready: holds("Ready"),
+            reason,
+            message,
+            stalled: holds("Stalled"),
+            reconciling: holds("Reconciling"),
+            suspended: resource.spec.suspend,
+            token_secret: resource.spec.token_secret.name.clone(),
+            issued_time: status.token.as_ref().map(|token| token.issued_time.clone()),
+            expiration_time: status
+                .token
+                .as_ref()
+                .map(|token| token.expiration_time.clone()),
+            refresh_time: status
+                .token
+                .as_ref()
+                .map(|token| token.refresh_time.clone()),
+            failure,
+            behind: Behind::of(resource, &status),
+            now,
+        }
+    }
+
+    /// Where the status tells no times, the token Secret's annotations do. Its data is not asked for.
+    pub(super) async fn look_at_secret(&mut self, cluster: &Cluster, now: Time) {
+        if self.expiration_time.is_some() || !self.ready {
+            return;
+        }
+        self.now = now;
+        let deed = Deed {
+            verb: "get",
+            resource: SECRETS,
+            name: &self.token_secret,
+        };
+        let api = cluster.api::<ApiSecret>();
+        let found: Result<PartialObjectMeta<ApiSecret>, _> = cluster
+            .call(deed, api.get_metadata(&self.token_secret))
+            .await;
+        if let Ok(found) = found {
+            self.expiration_time = found.annotations().get(EXPIRES).cloned();
+            self.refresh_time = found.annotations().get(REFRESH).cloned();
+        }
+    }
+
+    /// How bad it is.
+    pub(in crate::plugin) fn tone(&self) -> Tone {
+        match (self.ready, self.stalled || self.failure.is_some()) {
+            (true, false) => Tone::Good,
+            (true, true) => Tone::Warn,
+            (false, false) if self.reconciling || self.suspended => Tone::Warn,
+            (false, _) => Tone::Bad,
+        }
+    }
+
+    /// The reason and the message that say most: what failed says more than that the token is still valid, or that it is tried
+    /// again.
+    pub(in crate::plugin) fn shown(&self) -> (&str, &str) {
+        match &self.failure {
+            Some(failure) if self.ready || self.reason == "Retrying" => {
+                let message = Some(failure.message.as_str()).filter(|text| !text.is_empty());
+                (&failure.reason, message.unwrap_or(&self.message))
+            }
+            _ => (&self.reason, &self.message),
+        }
+    }
+
+    /// For a person, in lines.
+    pub(in crate::plugin) fn in_full(&self) -> Painted {
+        let ready = match (self.ready, self.suspended) {
+            (true, false) => "ready",
+            (true, true) => "ready, but suspended",
+            (false, false) => "not ready",
+            (false, true) => "not ready, and suspended",
+        };
+        let out = Painted::default()
+            .tone(Tone::Strong, &format!("{}/{}", self.namespace, self.name))
+            .text(": ")
+            .tone(self.tone(), ready)
+            .text(&format!(" ({})\n", self.reason));
+        let lines = self.lines().into_iter();
+        lines
+            .fold(out, |out, (name, text)| {
+                let name = match name {
+                    "" => String::new(),
+                    name => format!("{name}:"),
+                };
+                out.text("  ")
+                    .tone(Tone::Quiet, &format!("{name:<15}"))
+                    .text(&text)
+                    .text("\n")
+            })
+            .trimmed()
+    }
+
+    /// Name and text of each line.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let moment = Moment(self.now);
+        let mut lines = Vec::new();
+        if let Some(time) = &self.expiration_time {
+            lines.push(("Expires", moment.of(time)));
+        }
+        if let Some(time) = &self.refresh_time {
+            lines.push(("Refresh", moment.of(time)));
+        }
+        lines.push(("Secret", self.token_secret.clone()));
+        lines.extend(self.behind.lines(moment));
+        if let Some(failure) = &self.failure {
+            let Failure {
+                reason,
+                failures,
+                time,
+                ..
+            } = failure;
+            let last = moment.of(time);
+            lines.push((
+                "Failure",
+                format!("{reason}, {failures} in a row, last {last}"),
+            ));
+            if !failure.message.is_empty() && failure.message != self.message {
+                lines.push(("", failure.message.clone()));
+            }
+            let next = failure.next_time.as_deref().map_or_else(
+                || "when the resource or its credentials change".to_owned(),
+                |time| moment.of(time),
+            );
+            lines.push(("Next try", next));
+        }
+        lines.push(("Message", self.message.clone()));
+        lines
+    }
+
+    /// A time as seen from now.
+    pub(super) fn span(&self, text: Option<&String>) -> String {
+        let time = text.and_then(|text| Time::parse_rfc3339(text));
+        match time {
+            Some(time) if time >= self.now => format!("in {}", time.since(self.now)),
+            Some(time) => format!("{} ago", self.now.since(time)),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

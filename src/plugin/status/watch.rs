@@ -1,0 +1,255 @@
+//! `status --watch`: drawn anew on a terminal, one line for each change elsewhere.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
+use tokio::time::sleep;
+
+use super::summary::Summary;
+use super::{CLIENT, all, nothing, table};
+use crate::api::spec::OAuthClient;
+use crate::clock::Clock;
+use crate::plugin::args::{Output, StatusArgs};
+use crate::plugin::cluster::Cluster;
+use crate::plugin::paint::{Painted, Tone};
+use crate::plugin::target::resource;
+use crate::plugin::{Problem, say};
+
+/// How soon a change shows; more of them meanwhile show together.
+const SETTLE: Duration = Duration::from_millis(150);
+/// How often times are counted on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// What is seen so far.
+struct Seen {
+    known: BTreeMap<Key, OAuthClient>,
+    /// Filled by a list that has not ended.
+    coming: Option<BTreeMap<Key, OAuthClient>>,
+    /// Why the connection is gone, while it is.
+    trouble: Option<String>,
+}
+
+/// Watches until Ctrl-C.
+pub(super) async fn run(
+    cluster: &Cluster,
+    args: &StatusArgs,
+    clock: &Clock,
+) -> Result<u8, Problem> {
+    // What is wrong from the beginning is told as without --watch.
+    match &args.name {
+        Some(name) => drop(resource(cluster, name).await?),
+        None => drop(all(cluster, args.all_namespaces, args.selector.as_deref()).await?),
+    }
+    let api: Api<OAuthClient> = if args.all_namespaces {
+        cluster.everywhere()
+    } else {
+        cluster.api()
+    };
+    let mut config = watcher::Config::default();
+    config.label_selector.clone_from(&args.selector);
+    config.field_selector = args
+        .name
+        .as_ref()
+        .map(|name| format!("metadata.name={name}"));
+    let mut events = pin!(watcher(api, config).default_backoff());
+    let screen = say::size().is_some() && matches!(args.output, Output::Text | Output::Wide);
+    let mut lines = Lines::default();
+    let mut seen = Seen {
+        known: BTreeMap::new(),
+        coming: None,
+        trouble: None,
+    };
+    let mut draw_at: Option<Duration> = None;
+    loop {
+        let now = clock.elapsed();
+        let wait = draw_at.map_or(TICK, |at| at.saturating_sub(now));
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event else {
+                    return Err(Problem::new("the watch ended: run the command again"));
+                };
+                let changed = seen.take(event);
+                if screen {
+                    draw_at = draw_at.or(Some(now + SETTLE));
+                } else {
+                    lines.print(&changed, &seen, args, clock)?;
+                }
+            }
+            () = sleep(wait), if screen => {
+                draw(&seen, cluster, args, clock);
+                draw_at = None;
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// Takes an event in; what has changed by it.
+    fn take(&mut self, event: Result<Event<OAuthClient>, watcher::Error>) -> Vec<Key> {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.trouble = Some(reason_of(&error));
+                return Vec::new();
+            }
+        };
+        self.trouble = None;
+        let key = |one: &OAuthClient| (one.namespace().unwrap_or_default(), one.name_any());
+        match event {
+            Event::Init => {
+                self.coming = Some(BTreeMap::new());
+                Vec::new()
+            }
+            Event::InitApply(one) => {
+                if let Some(coming) = &mut self.coming {
+                    coming.insert(key(&one), one);
+                }
+                Vec::new()
+            }
+            Event::InitDone => {
+                let now = self.coming.take().unwrap_or_default();
+                let differs = |key: &&Key| self.known.get(*key) != now.get(*key);
+                let all = now.keys().chain(self.known.keys());
+                let mut changed: Vec<Key> = all.filter(differs).cloned().collect();
+                changed.sort();
+                changed.dedup();
+                self.known = now;
+                changed
+            }
+            Event::Apply(one) => {
+                let key = key(&one);
+                self.known.insert(key.clone(), one);
+                vec![key]
+            }
+            Event::Delete(one) => {
+                let key = key(&one);
+                self.known.remove(&key);
+                vec![key]
+            }
+        }
+    }
+}
+
+/// In a few words: the errors of the client hold addresses and bodies.
+fn reason_of(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::WatchError(status) => format!("HTTP {}", status.code),
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => format!("HTTP {}", status.code),
+        _ => "no connection".to_owned(),
+    }
+}
+
+/// Draws the screen anew.
+fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
+    let now = clock.now();
+    let all: Vec<Summary> = seen
+        .known
+        .values()
+        .map(|one| Summary::of(one, now))
+        .collect();
+    let (columns, rows) = say::size().unzip();
+    let body = match (&args.name, all.as_slice()) {
+        (_, []) => Painted::from(nothing(cluster, args).as_str()),
+        (Some(_), [one]) => one.in_full(),
+        (_, several) => {
+            let drawn =
+                table::of(several, args.output == Output::Wide, args.all_namespaces).draw(columns);
+            cut(&drawn, rows).text("\n").then(&table::tally(several))
+        }
+    };
+    let mut page = Painted::screen().then(&body);
+    if let Some(trouble) = &seen.trouble {
+        let text = format!(
+            "\nThe connection to the Kubernetes API is gone ({trouble}); trying again. This is the last that was seen."
+        );
+        page = page.tone(Tone::Warn, &text);
+    }
+    say::painted(&page);
+}
+
+/// As many lines as fit, with room for what stands below.
+fn cut(drawn: &Painted, rows: Option<u16>) -> Painted {
+    let room = usize::from(rows.unwrap_or(u16::MAX))
+        .saturating_sub(5)
+        .max(3);
+    let lines: Vec<&str> = drawn.as_str().lines().collect();
+    if lines.len() <= room {
+        return drawn.clone();
+    }
+    let more = lines.len() - room;
+    drawn
+        .first_lines(room)
+        .text(&format!("\n... and {more} more"))
+}
+
+/// What is printed where there is no screen.
+#[derive(Default)]
+struct Lines {
+    has_head: bool,
+    told_trouble: bool,
+}
+
+impl Lines {
+    fn print(
+        &mut self,
+        changed: &[Key],
+        seen: &Seen,
+        args: &StatusArgs,
+        clock: &Clock,
+    ) -> Result<(), Problem> {
+        if let Some(trouble) = &seen.trouble {
+            if !self.told_trouble {
+                say::warn(&format!(
+                    "The connection to the Kubernetes API is gone ({trouble}); trying again."
+                ));
+            }
+            self.told_trouble = true;
+            return Ok(());
+        }
+        self.told_trouble = false;
+        let now = clock.now();
+        for key in changed {
+            let Some(one) = seen.known.get(key) else {
+                if matches!(args.output, Output::Text | Output::Wide) {
+                    say::line(&format!("{}/{} is deleted", key.0, key.1));
+                }
+                continue;
+            };
+            self.one(&Summary::of(one, now), args)?;
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, one: &Summary, args: &StatusArgs) -> Result<(), Problem> {
+        match args.output {
+            Output::Name => say::line(&format!("{CLIENT}/{}", one.name)),
+            Output::Json => {
+                let text =
+                    serde_json::to_string(one).map_err(|error| Problem::new(error.to_string()))?;
+                say::raw(&text);
+            }
+            Output::Yaml => say::raw(&format!("---\n{}", super::yaml(one)?)),
+            Output::Text if args.name.is_some() => say::painted(&one.in_full()),
+            Output::Text | Output::Wide => {
+                let wide = args.output == Output::Wide;
+                let grid = table::of(std::slice::from_ref(one), wide, args.all_namespaces);
+                let drawn = grid.draw(None);
+                let lines: Vec<&str> = drawn.as_str().lines().collect();
+                let from = usize::from(self.has_head);
+                say::painted(&drawn.lines_from(from.min(lines.len())));
+                self.has_head = true;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! What a test sees of a resource: objects of the file first, then those of the cluster, read with the person's rights.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
+
+use crate::api::spec::OAuthClient;
+use crate::api::{Validated, validate};
+use crate::clock::Clock;
+use crate::decide::{
+    CaSeen, CertificateSeen, ChainSeen, Found, Life, Memory, Observed, Owner, Reference, Resource,
+    Rules, SecretSeen, account_tokens,
+};
+use crate::engine::Key;
+use crate::http::CaBundle;
+use crate::inputs;
+use crate::local::Manifests;
+use crate::oauth::TokensInHand;
+use crate::plugin::Problem;
+use crate::plugin::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
+use crate::references;
+use crate::secret::Secret;
+use crate::walk::certificate_seen;
+
+/// Where objects are looked for.
+pub(super) struct Places {
+    manifests: Manifests,
+    cluster: Option<Cluster>,
+    /// The namespace of the manifest.
+    namespace: String,
+}
+
+impl Places {
+    pub(super) fn new(
+        manifests: Manifests,
+        cluster: Option<Cluster>,
+        namespace: Option<&str>,
+        key: &Key,
+    ) -> Places {
+        // A manifest without a namespace goes where kubectl would put it.
+        let named = key.namespace() != "default" && namespace.is_none();
+        Places {
+            cluster: cluster.map(|cluster| match named {
+                true => cluster.within(key.namespace()),
+                false => cluster,
+            }),
+            namespace: key.namespace().to_owned(),
+            manifests,
+        }
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<SecretSeen>, Problem> {
+        if let Some(found) = self.manifests.secret(&self.namespace, name) {
+            return Ok(Some(SecretSeen {
+                labels: found.labels.clone(),
+                annotations: found.annotations.clone(),
+                data: found.data.clone(),
+                ..named(name)
+            }));
+        }
+        let Some(cluster) = &self.cluster else {
+            return Ok(None);
+        };
+        let secret: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
+        Ok(secret.map(|secret| seen(name, secret)))
+    }
+
+    async fn ca(&self, spec: &Validated) -> Result<CaSeen, Problem> {
+        let Some(bundle) = &spec.ca_bundle else {
+            return Ok(CaSeen::NotNamed);
+        };
+        if let Some(bytes) = self
+            .manifests
+            .config_map(&self.namespace, &bundle.name, &bundle.key)
+        {
+            return Ok(pem(bytes));
+        }
+        let Some(cluster) = &self.cluster else {
+            return Ok(CaSeen::Missing);
+        };
+        let map: Option<ConfigMap> = cluster.get(CONFIG_MAPS, &bundle.name).await?;
+        Ok(match map {
+            None => CaSeen::Missing,
+            Some(map) => {
+                let text = map.data.as_ref().and_then(|data| data.get(&bundle.key));
+                let bytes = map
+                    .binary_data
+                    .as_ref()
+                    .and_then(|data| data.get(&bundle.key));
+                match text
+                    .map(String::as_bytes)
+                    .or(bytes.map(|bytes| bytes.0.as_slice()))
+                {
+                    Some(bytes) => pem(bytes),
+                    None => CaSeen::KeyMissing,
+                }
+            }
+        })
+    }
+
+    async fn references(&self, client: &OAuthClient) -> Result<Vec<Reference>, Problem> {
+        let mut all = Vec::new();
+        for name in references::named(&client.spec) {
+            let other: Option<OAuthClient> = match &self.cluster {
+                Some(cluster) => cluster.get(CLIENTS, name).await?,
+                None => None,
+            };
+            let found = match other {
+                None => None,
+                Some(other) => {
+                    let secret_name = other.spec.token_secret.name.clone();
+                    Some(Found {
+                        uid: other.metadata.uid.clone().unwrap_or_default(),
+                        secret: self.secret(&secret_name).await?,
+                        secret_name,
+                    })
+                }
+            };
+            all.push(Reference {
+                name: name.to_owned(),
+                found,
+            });
+        }
+        Ok(all)
+    }
+
+    /// Everything about a resource, as if it had just been made.
+    pub(super) async fn observe(
+        &self,
+        client: &OAuthClient,
+        rules: Rules,
+        clock: &Clock,
+    ) -> Result<Observed, Problem> {
+        let spec = validate(client);
+        let (mut certificate, mut ca, mut credentials) =
+            (CertificateSeen::NotNamed, CaSeen::NotNamed, None);
+        if let Ok(spec) = &spec {
+            if !account_tokens(spec).is_empty() {
+                return Err(Problem::new(
+                    "only the operator makes tokens of ServiceAccounts, so this resource cannot be tested from here: apply it, then look at its status",
+                ));
+            }
+            if let Some(name) = &spec.credentials_secret {
+                credentials = self.secret(name).await?;
+            }
+            if let Some(own) = &spec.client_certificate {
+                certificate = certificate_seen(self.secret(&own.secret).await?);
+            }
+            ca = self.ca(spec).await?;
+        }
+        let lent = spec
+            .as_ref()
+            .is_ok_and(|spec| spec.credentials_secret.is_none())
+            || credentials.is_some();
+        Ok(Observed {
+            now: clock.now(),
+            resource: Resource {
+                namespace: self.namespace.clone(),
+                name: client.metadata.name.clone().unwrap_or_default(),
+                uid: client.metadata.uid.clone().unwrap_or_default(),
+                generation: 1,
+                deleting: false,
+                life: Life::default(),
+                inputs: spec
+                    .as_ref()
+                    .map(|spec| inputs::of(spec).whole().to_owned())
+                    .unwrap_or_default(),
+                refresh_request: None,
+                status: client.status.clone().unwrap_or_default(),
+                spec,
+            },
+            target: None,
+            leftovers: Vec::new(),
+            credentials,
+            certificate,
+            references: self.references(client).await?,
+            cycle: None,
+            accounts: BTreeMap::new(),
+            made: TokensInHand::default(),
+            ca,
+            // Nothing is remembered that it could be compared with.
+            content: lent.then_some(1),
+            next_content: None,
+            memory: Memory::default(),
+            chain: ChainSeen::default(),
+            may_request: true,
+            rules,
+            chance: clock.chance(),
+        })
+    }
+}
+
+fn pem(bytes: &[u8]) -> CaSeen {
+    match (CaBundle::from_pem(bytes), std::str::from_utf8(bytes)) {
+        (Ok(_), Ok(text)) => CaSeen::Pem(text.to_owned()),
+        (Err(problem), _) => CaSeen::Broken(problem.to_string()),
+        (_, Err(_)) => CaSeen::Broken("it is not text".to_owned()),
+    }
+}
+
+/// A Secret of that name with nothing in it.
+pub(super) fn named(name: &str) -> SecretSeen {
+    SecretSeen {
+        name: name.to_owned(),
+        uid: "test".to_owned(),
+        resource_version: "1".to_owned(),
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        data: BTreeMap::new(),
+        immutable: false,
+        deleting: false,
+        owners: Vec::new(),
+    }
+}
+
+fn seen(name: &str, secret: ApiSecret) -> SecretSeen {
+    let owners = secret.metadata.owner_references.unwrap_or_default();
+    SecretSeen {
+        uid: secret.metadata.uid.unwrap_or_default(),
+        resource_version: secret.metadata.resource_version.unwrap_or_default(),
+        labels: secret.metadata.labels.unwrap_or_default(),
+        annotations: secret.metadata.annotations.unwrap_or_default(),
+        data: secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key, Secret::new(value.0)))
+            .collect(),
+        owners: owners
+            .into_iter()
+            .map(|owner| Owner {
+                api_version: owner.api_version,
+                kind: owner.kind,
+                name: owner.name,
+                uid: owner.uid,
+                controller: owner.controller.unwrap_or(false),
+            })
+            .collect(),
+        ..named(name)
+    }
+}
