@@ -7,15 +7,15 @@ use kube::ResourceExt as _;
 use url::Url;
 
 use super::finding::Finding;
-use super::target::host_of;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
 use crate::command::Command;
-use crate::decide::{CLIENT_SECRET_EXPIRES, host_allowed};
+use crate::decide::CLIENT_SECRET_EXPIRES;
 use crate::oauth::request::build;
 use crate::oauth::{Chance, Credentials, CredentialsProblem, Ingredients};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::{AllowedHosts, Lenders};
 
 /// The client secret's end is told this long ahead, as the operator does.
 const SOON: Span = Span::from_seconds(30 * 24 * 3600);
@@ -171,27 +171,33 @@ fn opt_in(secret: &SecretFacts) -> Option<Finding> {
 }
 
 fn hosts(secret: &SecretFacts, user: &OAuthClient) -> Vec<Finding> {
-    let Some(allowed) = &secret.hosts else {
+    let Some(list) = &secret.hosts else {
         return Vec::new();
     };
-    let urls = [
-        &user.spec.provider.token_url,
-        &user.spec.provider.refresh_url,
-    ];
+    let allowed = AllowedHosts::parse(list);
+    let provider = &user.spec.provider;
+    let urls = [&provider.token_url, &provider.refresh_url];
     let urls = urls
         .into_iter()
         .flatten()
         .filter_map(|text| Url::parse(text).ok());
-    urls.filter(|url| url.has_host() && !host_allowed(allowed, url))
-        .map(|url| {
-            let host = host_of(&url);
+    let refused = urls
+        .filter(Url::has_host)
+        .filter_map(|url| allowed.permit(&url).err());
+    refused
+        .map(|refused| {
+            let host = &refused.destination;
             let annotate = Command::kubectl(&["annotate", "secret"])
                 .value(&secret.name)
                 .namespace(&secret.namespace)
                 .fixed(&["--overwrite"])
-                .pair(ALLOWED_HOSTS_ANNOTATION, &format!("{allowed},{host}"));
+                .pair(ALLOWED_HOSTS_ANNOTATION, &format!("{list},{host}"));
+            let unreadable = match refused.unreadable.as_slice() {
+                [] => String::new(),
+                some => format!(" Its entries {} cannot be read.", some.join(", ")),
+            };
             let text = format!(
-                "Secret {}/{} may not be sent to {host}, where OAuthClient {} would send it. If you own the Secret and want that, add the host",
+                "Secret {}/{} may not be sent to {host}, where OAuthClient {} would send it.{unreadable} If you own the Secret and want that, add the host",
                 secret.namespace, secret.name, user.name_any()
             );
             Finding::fail("Hosts", text).command(&annotate)
@@ -205,7 +211,11 @@ fn keys(secret: &SecretFacts, user: &OAuthClient, now: Time, chance: &Chance) ->
     let spec: Validated = validate(user).ok()?;
     let ingredients = Ingredients::new(now, chance);
     let refresh_key = &spec.client.keys.refresh_token;
-    let problem = match build(&spec.client, &Credentials(data.clone()), &ingredients) {
+    let problem = match build(
+        &spec.client,
+        &Credentials::new(data.clone(), Lenders::default()),
+        &ingredients,
+    ) {
         Ok(_) | Err(CredentialsProblem::NotLocated) => return None,
         // It may come from a login.
         Err(CredentialsProblem::Missing { key }) if key == *refresh_key => return None,

@@ -18,7 +18,9 @@ use super::brake;
 use super::close::Step;
 use super::flight::told;
 use super::spend::{self, Kept};
-use super::{AFTER_RACE, Held, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish};
+use super::{
+    AFTER_RACE, Held, NO_MORE, Trouble, Walked, Walker, World, WriteError, abandoned, publish,
+};
 
 /// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);

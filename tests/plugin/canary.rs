@@ -188,7 +188,16 @@ impl Canary {
         self.holds_none("refresh", &format!("{}{}", refresh.out, refresh.err));
         self.holds_none("the log", &operator.stderr());
         self.holds_none("the metrics", &metrics);
-        for command in ["status", "status api", "status -o=wide", "status -o=json"] {
+        for command in [
+            "status",
+            "status api",
+            "status -o=wide",
+            "status -o=json",
+            "credentials list",
+            "credentials check",
+            "doctor",
+            "report -f=-",
+        ] {
             let args: Vec<&str> = command.split(' ').collect();
             let ended = rig.run(&args).await;
             self.holds_none(command, &format!("{}{}", ended.out, ended.err));

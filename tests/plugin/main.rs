@@ -11,10 +11,14 @@
 
 mod browser;
 mod canary;
+mod checks;
 mod clients;
 mod code;
 mod commands;
+mod create;
+mod dashboard;
 mod device;
 mod person;
 mod refresh_tokens;
 mod rig;
+mod views;

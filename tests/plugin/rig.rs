@@ -19,7 +19,7 @@ use url::Url;
 
 /// Long enough for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(100);
-const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-oauthclient");
+pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-oauthclient");
 pub(crate) const OPERATOR: &str = env!("CARGO_BIN_EXE_oauthclient-operator");
 
 /// One test's surroundings.
@@ -113,6 +113,28 @@ impl Rig {
         let mut all = vec!["-n", &self.namespace];
         all.extend(args);
         self.plane.run_kubectl(&all, "").await.unwrap()
+    }
+
+    /// Plain kubectl with one more folder of programs; what it prints.
+    pub(crate) async fn kubectl_with(&self, folder: &Path, args: &[&str]) -> String {
+        let kubectl = self.plane.assets().program("kubectl").unwrap();
+        let programs = [
+            folder,
+            Path::new(PLUGIN).parent().unwrap(),
+            kubectl.parent().unwrap(),
+        ];
+        let path = programs
+            .map(|folder| folder.display().to_string())
+            .join(":");
+        let mut command = Command::new(kubectl);
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.home.path())
+            .env("KUBECONFIG", self.plane.admin_kubeconfig());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        String::from_utf8(output.await.unwrap().stdout).unwrap()
     }
 
     pub(crate) async fn apply(&self, yaml: &str) {
@@ -220,6 +242,12 @@ impl Ended {
     pub(crate) fn well(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self.out
+    }
+
+    /// It did not, with this exit code.
+    #[track_caller]
+    pub(crate) fn badly_with(self, code: i32) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
     }
 
     /// It did not, with this exit code, and said this.

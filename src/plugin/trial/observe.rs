@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret, ServiceAccount};
 
 use crate::api::spec::OAuthClient;
 use crate::api::{Validated, validate};
 use crate::clock::Clock;
 use crate::decide::{
-    CaSeen, CertificateSeen, ChainSeen, Found, Life, Memory, Observed, Owner, Reference, Resource,
-    Rules, SecretSeen, account_tokens,
+    AccountSeen, CaSeen, CertificateSeen, ChainSeen, Found, Life, Memory, Observed, Owner,
+    Reference, Resource, Rules, SecretSeen, account_tokens, lenders_to_see,
 };
 use crate::engine::Key;
 use crate::http::CaBundle;
@@ -152,7 +152,7 @@ impl Places {
             .as_ref()
             .is_ok_and(|spec| spec.credentials_secret.is_none())
             || credentials.is_some();
-        Ok(Observed {
+        let mut seen = Observed {
             now: clock.now(),
             resource: Resource {
                 namespace: self.namespace.clone(),
@@ -174,6 +174,7 @@ impl Places {
             credentials,
             certificate,
             references: self.references(client).await?,
+            lender_secrets: Vec::new(),
             cycle: None,
             accounts: BTreeMap::new(),
             made: TokensInHand::default(),
@@ -186,7 +187,33 @@ impl Places {
             may_request: true,
             rules,
             chance: clock.chance(),
-        })
+        };
+        self.lenders(&mut seen).await?;
+        Ok(seen)
+    }
+
+    /// What the tokens of other resources were obtained with: their owners say where those tokens may go.
+    async fn lenders(&self, seen: &mut Observed) -> Result<(), Problem> {
+        let (secrets, accounts) = lenders_to_see(seen);
+        for name in secrets {
+            let found = self.secret(&name).await?;
+            seen.lender_secrets.extend(found);
+        }
+        for name in accounts {
+            let found: Option<ServiceAccount> = match &self.cluster {
+                Some(cluster) => cluster.get("serviceaccounts", &name).await?,
+                None => None,
+            };
+            let account = match found {
+                Some(account) => AccountSeen::There {
+                    uid: account.metadata.uid.unwrap_or_default(),
+                    annotations: account.metadata.annotations.unwrap_or_default(),
+                },
+                None => AccountSeen::Missing,
+            };
+            seen.accounts.insert(name, account);
+        }
+        Ok(())
     }
 }
 

@@ -11,8 +11,8 @@ use crate::api::spec::OAuthClient;
 use crate::api::{OAuthClientStatus, Validated};
 use crate::clock::Clock;
 use crate::decide::{
-    Doomed, Failure, Got, Memory, Need, Observed, Report, Resource, Rules, SecretBody, SecretSeen,
-    SecretWrite, StatusDetail,
+    Doomed, Failure, Got, LentToken, Memory, Need, Observed, Report, Resource, Rules, SecretBody,
+    SecretSeen, SecretWrite, StatusDetail,
 };
 use crate::discovery::Discovery;
 use crate::engine::Key;
@@ -22,9 +22,8 @@ use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::queue::LaneReport;
-use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::walk::{Trouble, World, WriteError};
+use crate::walk::{Held, Trouble, World, WriteError};
 
 /// The world of one test.
 pub(super) struct Trial {
@@ -132,7 +131,7 @@ impl World for Trial {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<(HttpAnswer, Held), Failure> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         exchange(&self.sender, seen, spec, request).await
     }
@@ -149,10 +148,11 @@ impl World for Trial {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        exchange(&self.sender, seen, spec, request).await
+        let answer = exchange(&self.sender, seen, spec, request).await;
+        answer.map(|(answer, _)| answer)
     }
 
-    fn revoke_later(&self, _: &Key, _: Secret, _: Span) {}
+    fn revoke_later(&self, _: &Key, _: LentToken, _: Span) {}
 
     async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
         let set = |all: &std::collections::BTreeMap<String, Option<String>>| {
