@@ -27,6 +27,12 @@ const DAY: Span = Span::from_seconds(86_400);
 const LONGEST_LIFE: Span = Span::from_seconds(100 * 365 * 86_400);
 /// The shortest pause before a server that caches is asked for the same token again.
 const CACHE_PAUSE: Span = Span::from_seconds(10);
+/// Ends that lie no further apart are the same one.
+const SAME_END: Span = Span::from_seconds(1);
+/// Lives shorter than this are not followed: 6 requests a minute at most.
+const TINY: Span = Span::from_seconds(10);
+/// The longest pause between two requests while a server gives the same token with a tiny life each time.
+const LONGEST_TINY_PAUSE: Span = Span::from_seconds(300);
 const SHORTEST_WINDOW: Span = Span::from_seconds(20);
 /// How long before its end a token is replaced that dies with its replacement.
 const INVALIDATING_LEAD: Span = Span::from_seconds(60);
@@ -112,6 +118,8 @@ pub struct Schedule {
     pub assumed: bool,
     /// The life is shorter than what mounted volumes need (L < 2M).
     pub too_short: bool,
+    /// The life that was granted is shorter than the pause between two requests (10 s): the token expires in between.
+    pub tiny: bool,
     /// The resource's own lead did not fit and was clamped to this.
     pub clamped_lead: Option<Span>,
 }
@@ -165,14 +173,27 @@ pub fn accept(
     } else {
         plan.fresh()
     };
+    // A token that is served until its end is followed to that end; one whose end moves on is granted anew each time.
+    let extended = served_before.is_some_and(|token| grant.expires > token.expires + SAME_END);
+    let tiny = grant.left < TINY && (served_before.is_none() || extended);
+    let mut floor = shortest_interval(grant.left);
+    if tiny {
+        floor = floor.max(TINY);
+    }
+    if tiny && extended {
+        // The longer nothing changes, the less often it is asked: each pause is as long as the token is old.
+        let age = answer.sent.since(grant.issued);
+        floor = floor.max(age.min(LONGEST_TINY_PAUSE));
+    }
     Ok(Schedule {
         issued: grant.issued,
         expires: grant.expires,
-        refresh: wanted.max(now + shortest_interval(grant.left)),
+        refresh: wanted.max(now + floor),
         learnt_window,
         served_again: answer.same_token,
         assumed: grant.assumed,
         too_short: is_too_short(grant.whole),
+        tiny,
         clamped_lead: clamped_lead(policy, grant.whole),
     })
 }

@@ -80,7 +80,7 @@ async fn steps(world: &impl World, work: &Work) -> Step {
         seen,
         answer: Held::default(),
     };
-    let (walker, plan) = match walker.decide().await {
+    let (mut walker, plan) = match walker.decide().await {
         Decided::Plan(decided) => *decided,
         Decided::Over(step) => return step,
     };
@@ -94,10 +94,11 @@ async fn steps(world: &impl World, work: &Work) -> Step {
         delete,
         ..
     } = plan;
-    if let Some(held) = walker.seen.finalizer_wanted()
-        && let Err(trouble) = world.hold(&walker.seen, held).await
-    {
-        return walker.cannot_hold(situation, trouble);
+    if let Some(held) = walker.seen.finalizer_wanted() {
+        match world.hold(&walker.seen, held).await {
+            Ok(version) => walker.seen.resource.has_version(version),
+            Err(trouble) => return walker.cannot_hold(situation, trouble),
+        }
     }
     match action {
         Action::Nothing => walker.rest(situation, wants, &delete).await,
@@ -144,7 +145,9 @@ impl<W: World> Walker<'_, W> {
     fn doubt(self, wants: Wants) -> Walked {
         let memory = self.seen.memory.clone();
         let doubts = memory.doubts.saturating_add(1);
-        self.world.remember(self.key, Memory { doubts, ..memory });
+        let uid = &self.seen.resource.uid;
+        self.world
+            .remember(self.key, uid, Memory { doubts, ..memory });
         let again = match wants {
             Wants::LookAt(time) => time,
             _ => self.world.now() + AFTER_TROUBLE,
@@ -176,13 +179,17 @@ impl<W: World> Walker<'_, W> {
         wants: Wants,
         delete: &[Doomed],
     ) -> Step {
-        let memory = self.memory(&situation);
+        let mut memory = self.memory(&situation);
         match self.world.write(self.key, write).await {
             Ok(written) => {
-                let (mut memory, mut situation) = (memory, situation);
+                let mut situation = situation;
                 if let Some(attempt) = &mut situation.attempt {
                     attempt.secret_was_repaired(&written);
                     memory.attempt = Some(Box::new(attempt.clone()));
+                }
+                if write.repairs {
+                    memory.repairs = memory.repairs.another(self.world.now());
+                    situation.repairs = memory.repairs;
                 }
                 let wants = self.cleanup(delete, wants).await;
                 self.finish(memory, &situation, Some((written, write)), wants)

@@ -30,7 +30,9 @@ pub use names::{
 pub use problem::SpecProblem;
 pub use schema::{crd, crd_yaml};
 pub use spec::{OAuthClient, OAuthClientSpec};
-pub use status::{AttemptStatus, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
+pub use status::{
+    AttemptStatus, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus, TokenStatus,
+};
 pub use validate::{Validated, validate};
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const METADATA: &str = "
 | a credentials Secret | annotation `oauthclient.dev/disclosed-keys` | The keys that are no secret, besides `client_id` and `username`: templates may use them. Separated by commas. |
 | a Secret that exists | annotation `oauthclient.dev/adopt: NAME` | Hands it over to the OAuthClient of that name. It is deleted together with it. |
 | an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value asks for one new token; `status.lastRefreshRequest` echoes it. |
+| a credentials Secret | annotation `oauthclient.dev/retry-requested-at` | Any new value lets credentials that the provider refused be sent once more. Only who may change the Secret can set it. |
 | a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` made it, and may replace it. |
 | a Secret `NAME-login` | annotation `oauthclient.dev/logged-in-at` | When that was. |
 | a token Secret | label `oauthclient.dev/token: \"true\"` | The operator made it. |

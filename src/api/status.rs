@@ -22,6 +22,9 @@ pub struct OAuthClientStatus {
     /// The failing token request, as long as it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptStatus>,
+    /// Repairs of a token Secret that someone else altered or deleted. Left out where there were none for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<RepairStatus>,
     /// The client certificate, where one is shown to the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ExpiryStatus>,
@@ -56,6 +59,7 @@ impl Default for OAuthClientStatus {
             token: None,
             refresh_token: None,
             attempt: None,
+            repairs: None,
             client_certificate: None,
             client_secret: None,
             client_secret_key: None,
@@ -104,6 +108,18 @@ pub struct RefreshTokenStatus {
     /// When the refresh token ends if it is not used before; the operator uses it in time.
     #[schemars(length(max = 40))]
     pub expiration_time: String,
+}
+
+/// Repairs of a token Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairStatus {
+    /// How many there were in a row. The pause before the next one doubles with each, from 10 s to 1 h.
+    #[schemars(range(min = 0))]
+    pub count: i32,
+    /// When the last one was made.
+    #[schemars(length(max = 40))]
+    pub time: String,
 }
 
 /// A failing token request.

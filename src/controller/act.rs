@@ -105,15 +105,15 @@ pub(super) async fn delete(shared: &Shared, key: &Key, doomed: &Doomed) -> Resul
     Ok(())
 }
 
-/// Writes the status where it has changed, then publishes what is to be told.
+/// Writes the status where it has changed, then publishes what is to be told. The version of the resource that came of it.
 pub(super) async fn report(
     shared: &Shared,
     resource: &Resource,
     report: &Report,
-) -> Result<(), Trouble> {
-    note_stalled(shared, resource, &report.status);
+) -> Result<Option<String>, Trouble> {
+    let mut version = None;
     if report.changed {
-        write_status(shared, resource, &report.status).await?;
+        version = write_status(shared, resource, &report.status).await?;
     }
     for notice in &report.notices {
         match notice.kind {
@@ -122,39 +122,28 @@ pub(super) async fn report(
         }
         shared.events.publish(resource, notice);
     }
-    Ok(())
+    Ok(version)
 }
 
-fn note_stalled(shared: &Shared, resource: &Resource, status: &OAuthClientStatus) {
-    let stalled = status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
-    let key = Key::new(&resource.namespace, &resource.name);
-    let mut all = lock(&shared.stalled);
-    if stalled {
-        all.insert(key);
-    } else {
-        all.remove(&key);
-    }
-}
-
+/// Writes a status for the very object and version that it was made from: never over what a successor of the same name or a
+/// newer spec says.
 async fn write_status(
     shared: &Shared,
     resource: &Resource,
     status: &OAuthClientStatus,
-) -> Result<(), Trouble> {
+) -> Result<Option<String>, Trouble> {
     let api = shared.calls.api::<Stored>(&resource.namespace);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let patch = Patch::Merge(json!({
-        "metadata": {"uid": resource.uid},
-        "status": with_nulls(status),
-    }));
+    let mut version = resource.life.resource_version.clone();
     let mut tries = 1;
     loop {
+        let patch = Patch::Merge(json!({
+            "metadata": {"uid": resource.uid, "resourceVersion": version},
+            "status": with_nulls(status),
+        }));
         let answer = shared
             .calls
             .call_for(
@@ -163,17 +152,60 @@ async fn write_status(
             )
             .await;
         shared.metrics.api_write(WriteKind::Status, answer.is_ok());
-        match answer {
-            Ok(_) => return Ok(()),
+        let error = match answer {
+            Ok(stored) => return Ok(stored.object.metadata.resource_version),
             // It is gone, or another one of its name is there: nobody is left to be told.
-            Err(error) if error.is_not_found() || error.is_other_object() => return Ok(()),
-            Err(error) if error.may_pass() && tries < STATUS_TRIES => {
-                sleep(STATUS_PAUSE * tries).await;
-                tries += 1;
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) if error.is_not_found() || error.is_other_object() => return Ok(None),
+            Err(error) => error,
+        };
+        if tries >= STATUS_TRIES || !error.may_pass() {
+            return Err(error.into());
         }
+        if error.is_conflict() {
+            match still_holds(shared, resource).await? {
+                Held::Still(newer) => version = newer,
+                Held::NoMore => return Err(Trouble::Passing(CHANGED.to_owned())),
+                Held::Gone => return Ok(None),
+            }
+        } else {
+            sleep(STATUS_PAUSE * tries).await;
+        }
+        tries += 1;
     }
+}
+
+/// What is said where a status was overtaken: the resource is looked at again.
+const CHANGED: &str = "the resource has changed since it was looked at";
+
+/// Whether what is said of a resource still holds.
+enum Held {
+    /// Only its metadata changed: its version now.
+    Still(String),
+    /// Its spec or its status is another one.
+    NoMore,
+    /// It is gone.
+    Gone,
+}
+
+/// After a conflict: what was said of the resource holds as long as its spec and its status are those that were seen.
+async fn still_holds(shared: &Shared, resource: &Resource) -> Result<Held, Trouble> {
+    let calls = &shared.calls;
+    let now = calls
+        .get::<Stored>(&resource.namespace, &resource.name)
+        .await?;
+    let Some(now) = now.map(|stored| stored.object) else {
+        return Ok(Held::Gone);
+    };
+    let metadata = now.metadata;
+    if metadata.uid.as_ref() != Some(&resource.uid) {
+        return Ok(Held::Gone);
+    }
+    let same = metadata.generation == Some(resource.generation)
+        && now.status.unwrap_or_default() == resource.status;
+    Ok(match metadata.resource_version.filter(|_| same) {
+        Some(version) => Held::Still(version),
+        None => Held::NoMore,
+    })
 }
 
 /// A merge patch leaves alone what it does not name: what is not there any more is named as `null`.
@@ -184,6 +216,7 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
             "token",
             "refreshToken",
             "attempt",
+            "repairs",
             "clientCertificate",
             "clientSecret",
             "clientSecretKey",

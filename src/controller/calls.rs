@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use kube::api::GetParams;
 use kube::core::Status;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -105,7 +106,34 @@ impl Calls {
             + std::fmt::Debug,
         K::DynamicType: Default,
     {
-        match self.call(self.api::<K>(namespace).get(name)).await {
+        self.get_since(namespace, name, 0).await
+    }
+
+    /// The same, not older than this resourceVersion: a cache of the API server may answer. 0 is the newest there is.
+    pub(super) async fn get_since<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<K>, Trouble>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let api = self.api::<K>(namespace);
+        if version != 0 {
+            let params = GetParams::at(&version.to_string());
+            match self.call(api.get_with(name, &params)).await {
+                Ok(object) => return Ok(Some(object)),
+                Err(error) if error.is_not_found() => return Ok(None),
+                // Its cache is not that far yet: the newest is asked for.
+                Err(_) => {}
+            }
+        }
+        match self.call(api.get(name)).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(CallError::Refused(status)) if status.code == 403 => Err(Trouble::Unreadable {
@@ -153,6 +181,11 @@ impl CallError {
     pub(super) fn is_other_object(&self) -> bool {
         matches!(self, CallError::Refused(status) if status.code == 422
             || (status.code == 409 && status.message.contains("UID")))
+    }
+
+    /// The object is another version by now.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 409)
     }
 
     pub(super) fn may_pass(&self) -> bool {

@@ -12,7 +12,13 @@ use super::act::MANAGER;
 use super::shared::Shared;
 
 /// Puts the finalizer on, or takes it off; whoever else holds the resource goes on doing so.
-pub(super) async fn hold(shared: &Shared, seen: &Observed, held: bool) -> Result<(), Trouble> {
+///
+/// Returns the version of the resource that came of it.
+pub(super) async fn hold(
+    shared: &Shared,
+    seen: &Observed,
+    held: bool,
+) -> Result<Option<String>, Trouble> {
     let resource = &seen.resource;
     let life = &resource.life;
     let others = life.finalizers.iter().map(String::as_str);
@@ -41,9 +47,9 @@ pub(super) async fn hold(shared: &Shared, seen: &Observed, held: bool) -> Result
         .metrics
         .api_write(WriteKind::Finalizer, answer.is_ok());
     match answer {
-        Ok(_) => Ok(()),
+        Ok(object) => Ok(object.metadata.resource_version),
         // It is gone, or another one of its name is there: nobody waits any more.
-        Err(error) if error.is_not_found() || error.is_other_object() => Ok(()),
+        Err(error) if error.is_not_found() || error.is_other_object() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::decide::{login_name, nothing_lent, short};
 use crate::engine::Key;
 
+use super::secret_changes::FEW;
 use lent::Lent;
 
 /// Names of Secrets as hashes of `namespace/name`.
@@ -20,6 +21,8 @@ pub(super) struct Index {
     /// The resources that look at a Secret when it changes, and ask for nothing by that alone.
     lookers: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
+    /// Keyed hashes of what Secrets hold that many use, as they were read last.
+    contents: HashMap<SecretId, u64>,
     /// The resource that a login Secret is for; only of resources that take one.
     logins: HashMap<SecretId, Key>,
     leftovers: HashMap<Key, BTreeSet<String>>,
@@ -189,6 +192,46 @@ impl Index {
             }
             None => self.credentials.remove(&secret),
         };
+    }
+
+    /// The newest resourceVersion that a watch has told of a labelled credentials Secret; `None` where there is none.
+    pub(super) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
+        self.credentials.get(&secret).map(|told| told.seen)
+    }
+
+    /// Whether more than one resource uses it.
+    pub(super) fn is_shared(&self, secret: SecretId) -> bool {
+        self.users.get(&secret).map_or(0, Vec::len) > 1
+    }
+
+    /// Whether so many use it that not all are told of each change at once.
+    pub(super) fn is_used_by_many(&self, secret: SecretId) -> bool {
+        self.users.get(&secret).map_or(0, Vec::len) > FEW
+    }
+
+    /// Everybody who is to be told of a change.
+    pub(super) fn concerned(&self, secret: SecretId) -> Vec<Key> {
+        let mut all = self.users(secret);
+        all.extend(self.lookers(secret));
+        all
+    }
+
+    /// What a Secret held when it was read last, as a keyed hash.
+    pub(super) fn content_of(&self, secret: SecretId) -> Option<u64> {
+        self.contents.get(&secret).copied()
+    }
+
+    /// Notes what a Secret holds, where many use it.
+    pub(super) fn note_content(&mut self, secret: SecretId, content: u64) {
+        if self.is_used_by_many(secret) {
+            self.contents.insert(secret, content);
+        }
+    }
+
+    /// Forgets what Secrets hold that nobody uses any more.
+    pub(super) fn sweep_contents(&mut self) {
+        let users = &self.users;
+        self.contents.retain(|secret, _| users.contains_key(secret));
     }
 
     /// Whether a watch has told of a newer version of the resource than this one, which some cache has served.

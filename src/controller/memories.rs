@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::decide::{ChainMemory, FailedAttempt, Fingerprint, Memory, Repairs, Written};
+use crate::decide::{ChainMemory, FailedAttempt, Fingerprint, Memory, Noted, Repairs, Written};
 use crate::engine::Key;
 use crate::time::Time;
 
-/// All of it.
+/// All of it. Each entry belongs to one object, by its UID: it comes and goes with what the watch tells of that object, so
+/// that a resource that is made anew inherits nothing, also from work that is still under way.
 #[derive(Default)]
 pub(super) struct Memories(HashMap<Key, Kept>);
 
@@ -14,6 +15,8 @@ pub(super) struct Memories(HashMap<Key, Kept>);
 /// is noted aside, so that the copy does not overwrite it.
 #[derive(Default)]
 struct Kept {
+    /// The object's UID, hashed.
+    uid: u64,
     memory: Packed,
     /// Told since the walk began: the token Secret is gone.
     gone: bool,
@@ -27,6 +30,7 @@ struct Packed {
     fingerprint: Option<Fingerprint>,
     last_sent: Option<Time>,
     written: Option<Written>,
+    noted: Option<Noted>,
     told_gone: bool,
     rare: Option<Box<Rare>>,
 }
@@ -63,6 +67,7 @@ impl From<Memory> for Packed {
             target_claimed_by,
             last_sent,
             written,
+            noted,
             told_gone,
             partings,
             doubts,
@@ -80,6 +85,7 @@ impl From<Memory> for Packed {
             fingerprint,
             last_sent,
             written,
+            noted,
             told_gone,
             rare: (!rare.is_nothing()).then(|| Box::new(rare)),
         }
@@ -96,6 +102,7 @@ impl Packed {
             target_claimed_by: rare.target_claimed_by,
             last_sent: self.last_sent,
             written: self.written,
+            noted: self.noted,
             told_gone: self.told_gone,
             partings: rare.partings,
             doubts: rare.doubts,
@@ -105,6 +112,7 @@ impl Packed {
 
     fn forget_target(&mut self) {
         self.written = None;
+        self.noted = None;
         self.told_gone = false;
         if let Some(rare) = &mut self.rare {
             rare.doubts = 0;
@@ -120,15 +128,37 @@ impl Memories {
         }
     }
 
-    /// A copy.
-    pub(super) fn get(&self, key: &Key) -> Memory {
-        let kept = self.0.get(key);
+    /// The watch told of this object: what is remembered of another one of its name is forgotten.
+    pub(super) fn appeared(&mut self, key: &Key, uid: u64) {
+        match self.0.get_mut(key) {
+            Some(kept) if kept.uid == uid => {}
+            Some(kept) => {
+                *kept = Kept {
+                    uid,
+                    ..Kept::default()
+                }
+            }
+            None => {
+                let kept = Kept {
+                    uid,
+                    ..Kept::default()
+                };
+                self.0.insert(key.clone(), kept);
+            }
+        }
+    }
+
+    /// A copy of what is remembered of this object.
+    pub(super) fn get(&self, key: &Key, uid: u64) -> Memory {
+        let kept = self.0.get(key).filter(|kept| kept.uid == uid);
         kept.map(|kept| kept.memory.unpacked()).unwrap_or_default()
     }
 
-    /// What a walk leaves, with what was told while it went on.
-    pub(super) fn put(&mut self, key: &Key, memory: Memory) {
-        let kept = self.0.entry(key.clone()).or_default();
+    /// What work on this object leaves, with what was told while it went on. Nothing, where the object is gone by now.
+    pub(super) fn put(&mut self, key: &Key, uid: u64, memory: Memory) {
+        let Some(kept) = self.0.get_mut(key).filter(|kept| kept.uid == uid) else {
+            return;
+        };
         kept.memory = memory.into();
         if kept.moved {
             kept.memory.forget_target();
@@ -136,9 +166,12 @@ impl Memories {
         kept.memory.told_gone |= kept.gone;
     }
 
-    /// The watch told that the token Secret of this resource is gone.
-    pub(super) fn told_gone(&mut self, key: &Key) {
-        let kept = self.0.entry(key.clone()).or_default();
+    /// The watch told that the token Secret of this resource is gone; `owner` is whom it belonged to, where that is known.
+    pub(super) fn told_gone(&mut self, key: &Key, owner: Option<u64>) {
+        let own = |kept: &&mut Kept| owner.is_none_or(|owner| owner == kept.uid);
+        let Some(kept) = self.0.get_mut(key).filter(own) else {
+            return;
+        };
         kept.memory.told_gone = true;
         kept.gone = true;
     }
@@ -172,11 +205,39 @@ mod tests {
         }
     }
 
+    fn known() -> Memories {
+        let mut memories = Memories::default();
+        memories.appeared(&Key::new("n", "a"), 7);
+        memories
+    }
+
+    #[test]
+    fn a_resource_that_is_made_anew_inherits_nothing_also_while_work_goes_on() {
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
+        memories.walk_begins(&key);
+        memories.appeared(&key, 8);
+        assert!(memories.get(&key, 8).written.is_none());
+        // The work on its predecessor ends, and its token Secret goes.
+        memories.put(&key, 7, written());
+        memories.told_gone(&key, Some(7));
+        let memory = memories.get(&key, 8);
+        assert!(memory.written.is_none() && !memory.told_gone);
+        assert!(memories.get(&key, 7).written.is_none());
+        memories.put(&key, 8, written());
+        assert!(memories.get(&key, 8).written.is_some());
+        // One that is gone leaves nothing, whatever is still under way.
+        memories.forget(&key);
+        memories.put(&key, 8, written());
+        memories.told_gone(&key, None);
+        assert!(memories.0.is_empty());
+    }
+
     #[test]
     fn what_is_packed_comes_back_as_it_was() {
         let usual = Packed::from(written());
         assert!(usual.rare.is_none(), "no room is taken for nothing");
-        assert!(std::mem::size_of::<Kept>() <= 96, "kept for each resource");
+        assert!(std::mem::size_of::<Kept>() <= 168, "kept for each resource");
         let memory = Memory {
             doubts: 3,
             partings: 2,
@@ -197,42 +258,42 @@ mod tests {
 
     #[test]
     fn a_deletion_told_during_a_walk_is_known_after_it() {
-        let (mut memories, key) = (Memories::default(), Key::new("n", "a"));
+        let (mut memories, key) = (known(), Key::new("n", "a"));
         // The first walk too, of which nothing is remembered yet.
         for _ in 0..2 {
             memories.walk_begins(&key);
-            let _read = memories.get(&key);
-            memories.told_gone(&key);
-            memories.put(&key, written());
-            assert!(memories.get(&key).told_gone);
-            assert!(memories.get(&key).written.is_some());
+            let _read = memories.get(&key, 7);
+            memories.told_gone(&key, Some(7));
+            memories.put(&key, 7, written());
+            assert!(memories.get(&key, 7).told_gone);
+            assert!(memories.get(&key, 7).written.is_some());
         }
     }
 
     #[test]
     fn what_a_walk_knew_at_its_beginning_is_its_own_to_settle() {
-        let (mut memories, key) = (Memories::default(), Key::new("n", "a"));
-        memories.put(&key, written());
-        memories.told_gone(&key);
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
+        memories.told_gone(&key, Some(7));
         memories.walk_begins(&key);
-        assert!(memories.get(&key).told_gone, "it reads so");
+        assert!(memories.get(&key, 7).told_gone, "it reads so");
         // It has written the Secret anew.
-        memories.put(&key, written());
-        assert!(!memories.get(&key).told_gone);
+        memories.put(&key, 7, written());
+        assert!(!memories.get(&key, 7).told_gone);
     }
 
     #[test]
     fn another_name_told_during_a_walk_is_known_after_it() {
-        let (mut memories, key) = (Memories::default(), Key::new("n", "a"));
-        memories.put(&key, written());
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
         memories.walk_begins(&key);
         memories.target_moved(&key);
-        memories.put(&key, written());
-        assert!(memories.get(&key).written.is_none());
+        memories.put(&key, 7, written());
+        assert!(memories.get(&key, 7).written.is_none());
         memories.walk_begins(&key);
-        memories.put(&key, written());
-        assert!(memories.get(&key).written.is_some());
+        memories.put(&key, 7, written());
+        assert!(memories.get(&key, 7).written.is_some());
         memories.forget(&key);
-        assert!(memories.get(&key).written.is_none());
+        assert!(memories.get(&key, 7).written.is_none());
     }
 }

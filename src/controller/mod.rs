@@ -10,6 +10,7 @@
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `slots` | who of those calls goes first when there are too many |
+//! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and who is told of a change |
 //! | `memories` | what is remembered of a resource between two walks |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | resources as they are stored, each decoded by itself |
@@ -34,6 +35,8 @@ mod index;
 mod memories;
 mod observe;
 mod rights;
+mod secret_changes;
+mod secret_reads;
 mod shared;
 mod slots;
 mod start;
@@ -308,6 +311,7 @@ async fn begin(
         "the first lists are complete; work begins"
     );
     shared.wake.notify_one();
+    tasks.spawn(secret_changes::serve(Arc::clone(shared)));
     tasks.spawn(gauges::show(Arc::clone(shared)));
     tasks.spawn(check(Arc::clone(shared)));
 }

@@ -21,7 +21,7 @@ use crate::walk::{Trouble, certificate_seen};
 use super::barred;
 use super::chain::chain;
 use super::convert::secret_seen;
-use super::index::secret_id;
+use super::secret_reads::lent_secret;
 use super::shared::{Shared, lock};
 use super::stored::Stored;
 
@@ -40,7 +40,7 @@ pub(super) async fn observe(
     };
     let secret_name = object.object.spec.token_secret.name.clone();
     let resource = resource(key, object);
-    let mut memory = shared.memory(key);
+    let mut memory = shared.memory(key, &resource.uid);
     memory.attempt = newer_attempt(memory.attempt, &resource);
     let mut seen = Observed {
         now: shared.clock.now(),
@@ -257,21 +257,6 @@ async fn certificate(
     Ok(certificate_seen(
         lent_secret(shared, key, &named.secret).await?,
     ))
-}
-
-/// A Secret that is lent to the resource, as new as a watch has told of it.
-async fn lent_secret(
-    shared: &Shared,
-    key: &Key,
-    name: &str,
-) -> Result<Option<SecretSeen>, Trouble> {
-    let seen = secret(shared, key, name).await?;
-    let version = seen.as_ref().map(|secret| secret.resource_version.as_str());
-    let id = secret_id(key.namespace(), name);
-    if lock(&shared.index).knows_newer_credentials(id, version) {
-        return Err(outdated(&format!("of Secret {name}")));
-    }
-    Ok(seen)
 }
 
 /// The CA bundle: read for each walk, since ConfigMaps are not watched.

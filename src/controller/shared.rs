@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
+use crate::api::OAuthClientStatus;
 use crate::clock::Clock;
-use crate::decide::{Memory, Rules, StatusDetail};
+use crate::decide::{Memory, Rules, StatusDetail, uid_fact};
 use crate::discovery::Discovery;
 use crate::engine::{Cause, CredentialsFacts, Engine, Key};
 use crate::http::Sender;
@@ -27,6 +28,8 @@ use super::events::Events;
 use super::expiries::ClientEnds;
 use super::index::Index;
 use super::memories::Memories;
+use super::secret_changes::SecretChanges;
+use super::secret_reads::SecretReads;
 use super::stored::Stored;
 use super::world::Cluster;
 
@@ -58,6 +61,10 @@ pub(super) struct Shared {
     pub(super) stopping: AtomicBool,
     /// Turns true when the time to drain is over.
     pub(super) drained: watch::Receiver<bool>,
+    /// Copies of Secrets that several resources use.
+    pub(super) secret_reads: SecretReads,
+    /// Changes of Secrets that many resources use.
+    pub(super) secret_changes: SecretChanges,
     memories: Mutex<Memories>,
     recent: Mutex<Recent>,
     claims: Mutex<HashMap<String, Key>>,
@@ -119,6 +126,8 @@ impl Shared {
             rights_doubted: parts.rights_doubted,
             stopping: AtomicBool::new(false),
             drained: parts.drained,
+            secret_reads: SecretReads::default(),
+            secret_changes: SecretChanges::default(),
             memories: Mutex::default(),
             recent: Mutex::new(Recent::default()),
             claims: Mutex::new(HashMap::new()),
@@ -153,22 +162,41 @@ impl Shared {
         lock(&self.memories).walk_begins(key);
     }
 
-    pub(super) fn memory(&self, key: &Key) -> Memory {
-        lock(&self.memories).get(key)
+    /// The watch told of the object with this UID.
+    pub(super) fn appeared(&self, key: &Key, uid: &str) {
+        lock(&self.memories).appeared(key, uid_fact(uid));
     }
 
-    pub(super) fn remember(&self, key: &Key, memory: Memory) {
-        lock(&self.memories).put(key, memory);
+    pub(super) fn memory(&self, key: &Key, uid: &str) -> Memory {
+        lock(&self.memories).get(key, uid_fact(uid))
     }
 
-    /// The watch told that the token Secret of this resource is gone.
-    pub(super) fn told_gone(&self, key: &Key) {
-        lock(&self.memories).told_gone(key);
+    pub(super) fn remember(&self, key: &Key, uid: &str, memory: Memory) {
+        lock(&self.memories).put(key, uid_fact(uid), memory);
+    }
+
+    /// The watch told that the token Secret of this resource is gone; `owner` is the UID of its owner, where that is known.
+    pub(super) fn told_gone(&self, key: &Key, owner: Option<&str>) {
+        lock(&self.memories).told_gone(key, owner.map(uid_fact));
     }
 
     /// The resource names another token Secret now.
     pub(super) fn target_moved(&self, key: &Key) {
         lock(&self.memories).target_moved(key);
+    }
+
+    /// Counts a resource whose status says that a person must act.
+    pub(super) fn note_stalled(&self, key: &Key, status: Option<&OAuthClientStatus>) {
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let stalled = conditions
+            .iter()
+            .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
+        let mut all = lock(&self.stalled);
+        if stalled {
+            all.insert(key.clone());
+        } else {
+            all.remove(key);
+        }
     }
 
     /// Forgets a resource that is gone.
@@ -227,6 +255,8 @@ impl Shared {
     /// Drops objects that nobody came for.
     pub(super) fn sweep(&self) {
         let now = self.clock.now();
+        self.secret_reads.sweep(now);
+        lock(&self.index).sweep_contents();
         let mut recent = lock(&self.recent);
         recent.objects.retain(|_, (at, _)| now.since(*at) < RECENT);
         if recent.objects.is_empty() {

@@ -71,7 +71,7 @@ impl World for Cluster {
         answer.map(|(answer, _)| answer)
     }
 
-    async fn hold(&self, seen: &Observed, held: bool) -> Result<(), Trouble> {
+    async fn hold(&self, seen: &Observed, held: bool) -> Result<Option<String>, Trouble> {
         hold::hold(&self.0, seen, held).await
     }
 
@@ -122,12 +122,16 @@ impl World for Cluster {
         act::delete(&self.0, key, doomed).await
     }
 
-    async fn report(&self, resource: &Resource, report: &Report) -> Result<(), Trouble> {
+    async fn report(
+        &self,
+        resource: &Resource,
+        report: &Report,
+    ) -> Result<Option<String>, Trouble> {
         act::report(&self.0, resource, report).await
     }
 
-    fn remember(&self, key: &Key, memory: Memory) {
-        self.0.remember(key, memory);
+    fn remember(&self, key: &Key, uid: &str, memory: Memory) {
+        self.0.remember(key, uid, memory);
     }
 
     async fn pause(&self, span: Span) -> bool {

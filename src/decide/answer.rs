@@ -171,7 +171,7 @@ pub(super) fn granted_as(
             .handled_request
             .or_else(|| before.as_ref()?.handled_request.clone()),
         assumed: times.assumed,
-        remarks: (!token.remarks.is_empty()).then(|| token.remarks.join(" ")),
+        remarks: remarks(&token, times.tiny),
         managed: Managed::default(),
     };
     let view = TokenView {
@@ -202,6 +202,16 @@ pub(super) fn granted_as(
         delete: leftovers(seen),
     }
 }
+
+/// What was odd about an answer but accepted, in sentences.
+fn remarks(token: &Token, tiny: bool) -> Option<String> {
+    let tiny = tiny.then_some(TINY_REMARK);
+    let all: Vec<&str> = token.remarks.iter().copied().chain(tiny).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// What is said of a token whose life is shorter than the pause between two requests.
+const TINY_REMARK: &str = "The provider granted less than 10 s: the token expires before the next request, of which there are at most 6 a minute. Ask the provider for a longer lifetime, or correct spec.response.expiry.";
 
 /// When the token is replaced: a refresh token that ends before that is used in time.
 fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {

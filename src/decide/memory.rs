@@ -1,13 +1,18 @@
 //! What the process remembers of a resource between two walks, and how that is brought up to what is seen.
 
+use std::collections::BTreeMap;
+
+use crate::api::{OAuthClientStatus, RepairStatus};
+use crate::inputs;
 use crate::schedule;
+use crate::secret::Secret;
 use crate::time::Time;
 
 use super::MOST_DOUBTS;
 use super::attempt::FailedAttempt;
 use super::chain::ChainMemory;
 use super::observed::{Observed, SecretSeen};
-use super::state;
+use super::state::{self, TokenState};
 
 /// What the process remembers of a resource between two walks.
 #[derive(Clone, Default)]
@@ -24,6 +29,8 @@ pub struct Memory {
     pub last_sent: Option<Time>,
     /// What the process wrote last.
     pub written: Option<Written>,
+    /// The token Secret as it should be, of which annotations alone may be altered.
+    pub noted: Option<Noted>,
     /// The watch told that the token Secret is gone; the driver's to set, over when it is seen again.
     pub told_gone: bool,
     /// How often it was tried to revoke the token of a resource that is being deleted.
@@ -61,7 +68,75 @@ pub struct Repairs {
     pub last: Time,
 }
 
+/// What this process knows of a token Secret that was as it should be: by this it tells what somebody else altered, and mends
+/// it without asking for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The Secret's UID, hashed.
+    pub uid: u64,
+    /// When the request that gave the token was sent.
+    pub issued: Time,
+    /// When the token expires.
+    pub expires: Time,
+    /// When it is to be replaced.
+    pub refresh: Time,
+    /// The inputs it was made from, hashed.
+    pub inputs: u64,
+    /// The version of the credentials it was made from, hashed.
+    pub credentials: u64,
+    /// A hash of the data of ours.
+    pub data: u64,
+    /// The generation of the spec when it was so.
+    pub generation: i64,
+}
+
+impl Noted {
+    /// What is to be known of a Secret with this UID and these data, which carries this state.
+    pub fn of(
+        uid: &str,
+        state: &TokenState,
+        data: &BTreeMap<String, Secret>,
+        generation: i64,
+    ) -> Noted {
+        Noted {
+            uid: state::short(uid),
+            issued: state.issued,
+            expires: state.expires,
+            refresh: state.refresh,
+            inputs: inputs::short(&state.inputs),
+            credentials: state::short(&state.credentials),
+            data: state::data_hash(&state.managed.data, data),
+            generation,
+        }
+    }
+
+    /// Whether a state says the same.
+    pub fn is(&self, state: &TokenState) -> bool {
+        (self.issued, self.expires, self.refresh) == (state.issued, state.expires, state.refresh)
+            && self.inputs == inputs::short(&state.inputs)
+            && self.credentials == state::short(&state.credentials)
+    }
+}
+
 impl Repairs {
+    /// What a status tells of them, after a restart.
+    pub fn from_status(status: &OAuthClientStatus) -> Option<Repairs> {
+        let told = status.repairs.as_ref()?;
+        Some(Repairs {
+            count: u32::try_from(told.count).ok()?,
+            last: Time::parse_rfc3339(&told.time)?,
+        })
+    }
+
+    /// For a status; `None` where there were none, or none for long.
+    pub fn status(self, now: Time) -> Option<RepairStatus> {
+        let quiet = schedule::repairs_forgotten(self.count, now.since(self.last));
+        (self.count > 0 && !quiet).then(|| RepairStatus {
+            count: i32::try_from(self.count).unwrap_or(i32::MAX),
+            time: self.last.rfc3339_millis(),
+        })
+    }
+
     /// One more, made now.
     pub fn another(self, now: Time) -> Repairs {
         let forgotten = schedule::repairs_forgotten(self.count, now.since(self.last));
@@ -84,6 +159,10 @@ impl Observed {
         }
         self.remember_claim();
         self.remember_attempt();
+        if self.memory.repairs.count == 0 {
+            let told = Repairs::from_status(&self.resource.status);
+            self.memory.repairs = told.unwrap_or_default();
+        }
         if self.contradicts_what_was_written() {
             if self.memory.doubts >= MOST_DOUBTS {
                 // Seen often enough to be believed: somebody restored a backup, or deleted it unseen.

@@ -52,7 +52,7 @@ pub use facts::{
     resource_facts, token_facts, uid_fact,
 };
 pub use first::{Got, Need};
-pub use memory::{Fingerprint, Memory, Repairs, Written};
+pub use memory::{Fingerprint, Memory, Noted, Repairs, Written};
 pub use notices::{Notice, NoticeKind};
 pub use observed::{CaSeen, Life, NOTHING_LENT, Observed, Owner, Resource, Rules, SecretSeen};
 pub use ownership::{Ownership, ownership};
@@ -77,6 +77,7 @@ pub use state::{
 };
 pub use want::Because;
 
+use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::FailureClass;
@@ -99,8 +100,39 @@ pub(crate) const MOST_DOUBTS: u32 = 3;
 /// How often an owned Secret that is on its way out is looked at.
 const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
 
+/// The longest pause between two looks at something that no watch tells of, while it stays as it is.
+pub(crate) const LONGEST_PATIENCE: Span = Span::from_seconds(300);
+
 /// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
+    patient(seen, plan_at(seen, now), now)
+}
+
+/// The one rule of waiting: each wait for something that no watch tells of is as long as the wait so far, up to
+/// [`LONGEST_PATIENCE`]. The status says since when it is so, so that a restart begins no new count. Repairs have a pace of
+/// their own.
+fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
+    let (Wants::LookAt(at), Some(problem)) = (plan.wants, &plan.situation.problem) else {
+        return plan;
+    };
+    if problem.reason == Reason::Contested || plan.doubt {
+        return plan;
+    }
+    let since = report::since(&seen.resource.status, problem);
+    let waited = since.map_or(Span::ZERO, |since| now.since(since));
+    let pause = at.since(now).max(waited.min(LONGEST_PATIENCE));
+    // What is due before that is looked at in time.
+    let token = plan.situation.token.as_ref();
+    let due = token.map(|token| token.refresh.since(now));
+    let due = due.filter(|due| *due > Span::ZERO && *due >= at.since(now));
+    let pause = due.map_or(pause, |due| pause.min(due));
+    Plan {
+        wants: Wants::LookAt(now + pause),
+        ..plan
+    }
+}
+
+fn plan_at(seen: &Observed, now: Time) -> Plan {
     let resource = &seen.resource;
     if resource.deleting && resource.is_held() {
         let rest = Plan::rest(situation::untouched(seen, now), Wants::Change);
@@ -140,6 +172,11 @@ pub fn decide(seen: &Observed, now: Time) -> Plan {
         return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
     }
     let because = want::want(seen, spec, now);
+    if because == Some(Because::Altered)
+        && let Some(write) = secret_write::restored(seen, spec, now)
+    {
+        return mend(seen, spec, token, write, now);
+    }
     if let Some(plan) = publish_stored(seen, spec, token.as_ref(), because, now) {
         return plan;
     }
@@ -229,9 +266,48 @@ fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem
     }
 }
 
+/// Somebody altered what stands around a token that is still good: it is written as it was, at the pace of repairs.
+fn mend(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<TokenView>,
+    write: SecretWrite,
+    now: Time,
+) -> Plan {
+    if gate::repair_floor(seen, now) > now {
+        let wants = Wants::LookAt(gate::repair_floor(seen, now));
+        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        return Plan::rest(situation::with_problem(seen, token, now, problem), wants);
+    }
+    let state = &write.state;
+    let token = seen.target.as_ref().and_then(|target| {
+        let mut mended = target.clone();
+        let written = state.write().into_iter();
+        let written = written.filter_map(|(key, value)| Some((key, value?)));
+        mended.annotations.extend(written);
+        situation::view(seen, &mended, Some(spec), now)
+    });
+    let wants = Wants::RequestAt(state.refresh);
+    let situation = Situation {
+        repaired: true,
+        ..situation::well(seen, token)
+    };
+    Plan {
+        action: Action::Write(Box::new(write)),
+        situation,
+        wants,
+        delete: leftovers(seen),
+        doubt: false,
+    }
+}
+
 /// No token is wanted: what else of the Secret is not as it should be.
 fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
-    let action = match secret_write::tend(seen, spec) {
+    let write = secret_write::tend(seen, spec);
+    if let Some(write) = write.as_ref().filter(|write| write.repairs) {
+        return mend(seen, spec, token, write.clone(), now);
+    }
+    let action = match write {
         Some(write) => Action::Write(Box::new(write)),
         None => Action::Nothing,
     };

@@ -96,6 +96,22 @@ pub struct Life {
 }
 
 impl Resource {
+    /// Takes over what a later look saw of the same object. A newer spec keeps the version: what is said of the older spec must
+    /// not be written over what is said of it.
+    pub fn renew(&mut self, later: Resource) {
+        self.status = later.status;
+        if later.generation == self.generation {
+            self.life = later.life;
+        }
+    }
+
+    /// A write of ours made another version of it.
+    pub fn has_version(&mut self, version: Option<String>) {
+        if let Some(version) = version {
+            self.life.resource_version = version;
+        }
+    }
+
     /// The resource, as the state of its token Secret names it.
     pub(super) fn state_owner(&self) -> StateOwner {
         StateOwner {

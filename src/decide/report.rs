@@ -61,6 +61,7 @@ pub fn report(
         token: told.token(),
         refresh_token: told.refresh_token(),
         attempt: situation.attempt.as_ref().map(attempt_status),
+        repairs: situation.repairs.status(now),
         client_certificate: situation
             .expiries
             .certificate
@@ -401,6 +402,18 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
         retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
         rejected_secret: attempt.rejected_secret.clone(),
     }
+}
+
+/// Since when a status tells of this very problem.
+pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Time> {
+    let kind = match problem.kind {
+        ProblemKind::Waiting => ConditionType::Reconciling,
+        ProblemKind::Stalled => ConditionType::Stalled,
+    };
+    let condition = find(status, kind)?;
+    let told = condition.status == "True" && condition.reason == problem.reason.as_str();
+    let since = condition.last_transition_time.0.as_millisecond();
+    told.then(|| Time::from_millis(since))
 }
 
 pub(super) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {

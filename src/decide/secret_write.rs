@@ -13,6 +13,7 @@ use crate::time::Time;
 use super::observed::{Observed, Owner, SecretSeen};
 use super::ownership::{Ownership, ownership};
 use super::provenance;
+use super::state::{self, StateOwner};
 use super::state::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, TOKEN_LABEL,
     TokenState,
@@ -46,6 +47,18 @@ pub struct SecretWrite {
     pub state: TokenState,
     /// All the data of ours, changed or not; empty where the token is left alone.
     rendered: BTreeMap<String, Secret>,
+    /// It mends what somebody else altered, and asks for no token.
+    pub repairs: bool,
+}
+
+impl SecretWrite {
+    /// All data of ours once it stands.
+    pub fn data_after(&self, target: Option<&SecretSeen>) -> BTreeMap<String, Secret> {
+        if self.rendered.is_empty() {
+            return target.map_or_else(BTreeMap::new, |target| target.data.clone());
+        }
+        self.rendered.clone()
+    }
 }
 
 impl Deref for SecretWrite {
@@ -130,9 +143,76 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     }
     // The same by now, or of a format that is not known: adopted.
     wanted.inputs.clone_from(&seen.resource.inputs);
-    let write = metadata(seen, spec, &wanted);
+    let mut write = metadata(seen, spec, &wanted);
+    // What was written for this very spec and these credentials, and is not so any more, somebody else altered.
+    write.repairs = seen.noted_target(target).is_some_and(|noted| {
+        noted.generation == seen.resource.generation && noted.is(&wanted) && noted.is(&state)
+    });
     let nothing = write.labels.is_empty() && write.annotations.is_empty() && write.owners.is_none();
     (!nothing).then_some(write)
+}
+
+/// The write that puts the state of a token back that somebody altered; `None` where the token or its data are not known to be
+/// as they were.
+pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<SecretWrite> {
+    let target = our_target(seen, spec)?;
+    let noted = seen.noted_target(target)?;
+    if !seen.still_wants(noted, now) || now >= noted.expires {
+        return None;
+    }
+    let read = target.state();
+    let ours = |keys: &BTreeSet<String>| state::data_hash(keys, &target.data) == noted.data;
+    let of_state = read.as_ref().map(|state| state.managed.data.clone());
+    let keys = of_state
+        .into_iter()
+        .chain(managed_by(spec, target))
+        .find(ours)?;
+    let status = &seen.resource.status;
+    let client_secret_key = status.client_secret_key.clone();
+    let token = target.data.get("access_token");
+    let default_keys = spec.token_secret.templates.sources().next().is_none();
+    let token = token.filter(|_| default_keys);
+    let owner = StateOwner {
+        namespace: seen.resource.namespace.clone(),
+        name: seen.resource.name.clone(),
+    };
+    let state = TokenState {
+        issued: noted.issued,
+        expires: noted.expires,
+        refresh: noted.refresh,
+        owner: Some(owner),
+        inputs: seen.resource.inputs.clone(),
+        credentials: seen.lent()?,
+        client_secret_key,
+        data_hash: String::new(),
+        token_hash: token.map_or_else(String::new, |token| {
+            state::token_hash(&seen.resource.uid, token)
+        }),
+        learnt_window: None,
+        served_again: false,
+        handled_request: status.last_refresh_request.clone(),
+        assumed: false,
+        remarks: None,
+        // It was obtained with what the spec names now: neither has changed since.
+        lenders: provenance::of_request(seen, spec).ok(),
+        managed: managed(spec, keys),
+    }
+    .seal(&target.data);
+    let mut write = metadata(seen, spec, &state);
+    write.repairs = true;
+    Some(write)
+}
+
+/// The keys that may be ours where no state says so: with and without the scope that a provider may have told.
+fn managed_by(spec: &Validated, target: &SecretSeen) -> Vec<BTreeSet<String>> {
+    let keys = spec.token_secret.templates.keys().into_iter();
+    let keys: BTreeSet<String> = keys.map(str::to_owned).collect();
+    let mut with_scope = keys.clone();
+    with_scope.insert("scope".to_owned());
+    let there = |keys: &BTreeSet<String>| keys.iter().all(|key| target.data.contains_key(key));
+    let mut all = vec![with_scope, keys];
+    all.retain(there);
+    all
 }
 
 /// The write that moves a token that is still good to a Secret of another name, and where it comes from: a new
@@ -207,6 +287,7 @@ fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrit
         body,
         state: state.clone(),
         rendered: BTreeMap::new(),
+        repairs: false,
     }
 }
 

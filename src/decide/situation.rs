@@ -9,6 +9,7 @@ use crate::time::{Span, Time};
 use super::attempt::FailedAttempt;
 use super::chain;
 use super::expiry::Expiries;
+use super::memory::Repairs;
 use super::observed::{Observed, SecretSeen};
 use super::state::TokenState;
 use super::want::our_target;
@@ -28,6 +29,8 @@ pub struct Situation {
     pub handled_request: Option<String>,
     /// The token Secret had been altered or deleted, and is as it should be again.
     pub repaired: bool,
+    /// Repairs so far.
+    pub repairs: Repairs,
     /// The name of the token Secret, for messages.
     pub secret_name: String,
     /// What ends besides the token.
@@ -217,6 +220,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Situation {
         attempt: None,
         suspended: false,
         repaired: false,
+        repairs: seen.memory.repairs,
         handled_request: handled_request(seen),
         secret_name,
         expiries: Expiries::of(seen),

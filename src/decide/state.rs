@@ -188,6 +188,19 @@ pub fn token_hash(owner_uid: &str, access_token: &Secret) -> String {
     hash.hex()
 }
 
+/// A short hash of those data of a Secret that these keys name.
+pub(super) fn data_hash(keys: &BTreeSet<String>, data: &BTreeMap<String, Secret>) -> u64 {
+    let mut hash = Hash::new("noted data");
+    for key in keys {
+        hash.part(key.as_bytes());
+        match data.get(key) {
+            Some(value) => hash.part(value.expose_bytes()),
+            None => hash.part_missing(),
+        }
+    }
+    short(&hash.hex())
+}
+
 /// A short hash of text, for comparing what is kept in slim records. Never 0 and never `u64::MAX`, which mean "none" and "any".
 pub fn short(text: &str) -> u64 {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());

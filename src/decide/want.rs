@@ -6,6 +6,7 @@ use crate::inputs;
 use crate::time::{Span, Time};
 
 use super::chain;
+use super::memory::Noted;
 use super::observed::{Observed, SecretSeen};
 use super::ownership::{Ownership, ownership};
 use super::state::{TokenState, short};
@@ -72,7 +73,44 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Becau
     let Some(state) = target.state() else {
         return Some(Because::Altered);
     };
-    why(seen, spec, &state, target, now)
+    let why = why(seen, spec, &state, target, now)?;
+    // A reason that stands in the state alone, and not in what this process knows of it, was written there by somebody else.
+    let told_by_state = matches!(
+        why,
+        Because::SpecChanged | Because::CredentialsChanged | Because::ClockWentBack | Because::Due
+    );
+    let forged = told_by_state
+        && seen
+            .noted_target(target)
+            .is_some_and(|noted| !noted.is(&state) && seen.still_wants(noted, now));
+    Some(if forged { Because::Altered } else { why })
+}
+
+impl Observed {
+    /// What this process knows of the token Secret, if it is of this very one.
+    pub(super) fn noted_target(&self, target: &SecretSeen) -> Option<&Noted> {
+        let noted = self.memory.noted.as_ref();
+        noted.filter(|noted| noted.uid == short(&target.uid))
+    }
+
+    /// Whether a token as it was noted is still what is wanted.
+    pub(super) fn still_wants(&self, noted: &Noted, now: Time) -> bool {
+        let credentials = self.lent().is_some_and(|version| {
+            short(&version) == noted.credentials
+                || self.memory.fingerprint.as_ref().is_some_and(|known| {
+                    known.version == noted.credentials
+                        && self.resource.spec.as_ref().is_ok_and(|spec| {
+                            Some(known.content)
+                                == self.content_with(super::rotation::first(self, spec))
+                        })
+                })
+        });
+        let far = noted.expires.since(now) > noted.expires.since(noted.issued) + CLOCK_TOLERANCE;
+        credentials
+            && noted.inputs == inputs::short(&self.resource.inputs)
+            && now < noted.refresh
+            && !far
+    }
 }
 
 fn why(
@@ -123,6 +161,9 @@ pub(super) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a
 fn had_one(seen: &Observed) -> bool {
     let status = &seen.resource.status;
     status.token.is_some()
+        // Also while it is not there, and before the status has followed.
+        || seen.memory.repairs.count > 0
+        || seen.memory.written.is_some()
         || status
             .conditions
             .iter()

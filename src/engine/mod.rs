@@ -72,6 +72,11 @@ impl Engine {
         }
     }
 
+    /// The first lists are complete.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     /// The resources whose last request failed in a way that only a change helps, as namespace and name. Right after
     /// [`Engine::ready`] each of them is due to be looked at.
     pub fn stopped(&self, now: Time) -> Vec<(String, String)> {
@@ -152,7 +157,7 @@ impl Engine {
         };
         match self.table.get_mut(taken.id) {
             Some(record) => {
-                record.taken(taken.may_request);
+                record.taken(taken.may_request, now);
                 Next::Work(Work {
                     key: record.key.clone(),
                     may_request: taken.may_request,
@@ -201,7 +206,12 @@ impl Engine {
     /// Tells that some work ended without a view of what stands (the API did not answer, a panic): what was known stays
     /// known, and the resource is looked at again at `again`.
     pub fn abandoned(&mut self, key: &Key, lane: LaneReport, again: Time, now: Time) {
-        self.finish(key, lane, now, |_, _| Plan::look(again));
+        self.finish(key, lane, now, |record, _| {
+            if !record.permit {
+                record.pace.returned();
+            }
+            Plan::look(again)
+        });
     }
 
     fn finish(
@@ -264,7 +274,12 @@ impl Engine {
     fn put(&mut self, id: Id, plan: Plan, now: Time) {
         if let Some(record) = self.table.get(id) {
             let request = plan.request_of(record, now);
-            self.queue.plan(id, request, plan.look);
+            let look = if plan.look < Time::NEVER {
+                plan.look.max(record.pace.floor())
+            } else {
+                plan.look
+            };
+            self.queue.plan(id, request, look);
         }
     }
 

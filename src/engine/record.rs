@@ -1,6 +1,6 @@
 //! What is kept of one resource, and what a change of it asks for.
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
 use super::view::State;
@@ -50,6 +50,49 @@ pub(super) struct Resource {
     told_refresh: u32,
 }
 
+/// How often a resource may be looked at without a request, whatever asks for it: [`BURST`] looks at once, then one each
+/// [`EVERY`], until its spec changes. So nothing that a provider, a Secret or another controller does becomes a hot loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// When all looks so far would have been due at a steady pace.
+    until: Time,
+}
+
+/// One look a minute in the long run.
+pub(super) const EVERY: Span = Span::from_seconds(60);
+/// So many looks may come at once before that.
+pub(super) const BURST: i64 = 20;
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            until: Time::from_millis(i64::MIN),
+        }
+    }
+}
+
+impl Pace {
+    /// A look was handed out.
+    pub(super) fn taken(&mut self, now: Time) {
+        self.until = self.until.max(now) + EVERY;
+    }
+
+    /// A look came to nothing, for the API did not answer: that has a pace of its own.
+    pub(super) fn returned(&mut self) {
+        if self.until > Pace::default().until {
+            self.until = self.until - EVERY;
+        }
+    }
+
+    /// The earliest time for the next look.
+    pub(super) fn floor(self) -> Time {
+        if self.until == Pace::default().until {
+            return self.until;
+        }
+        self.until - Span::from_millis(EVERY.millis() * BURST)
+    }
+}
+
 /// One resource.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -82,6 +125,8 @@ pub(super) struct Record {
     told: bool,
     /// The host is another one than the one last asked.
     elsewhere: bool,
+    /// How often it may be looked at.
+    pub(super) pace: Pace,
 }
 
 impl Record {
@@ -102,6 +147,7 @@ impl Record {
             void: false,
             told: false,
             elsewhere: false,
+            pace: Pace::default(),
         }
     }
 
@@ -129,6 +175,12 @@ impl Record {
             self.void |= in_flight && before.is_some();
             self.told = false;
             self.noted_credentials = NOT_NOTED;
+            self.elsewhere = false;
+            self.nudge = Nudge::default();
+            self.pace = Pace::default();
+            if before.is_some() {
+                self.last_asked = Time::from_millis(i64::MIN);
+            }
             if let Some(arrived) = self.arrived.take() {
                 self.token = *arrived;
             }
@@ -147,6 +199,10 @@ impl Record {
         }
         if before.refresh_request != now.refresh_request && self.wants_refresh() {
             nudge = nudge.and(Nudge::REFRESH);
+        }
+        if before.generation != now.generation {
+            // Somebody edited the spec: it is looked at as if it were new.
+            self.pace = Pace::default();
         }
         if before.generation != now.generation || (before.reported && !now.reported) {
             nudge = nudge.and(Nudge::LOOK);
@@ -212,7 +268,10 @@ impl Record {
     }
 
     /// Work was handed out.
-    pub(super) fn taken(&mut self, may_request: bool) {
+    pub(super) fn taken(&mut self, may_request: bool, now: Time) {
+        if !may_request {
+            self.pace.taken(now);
+        }
         self.permit = may_request;
         self.noted_credentials = self.credentials;
         if may_request {
@@ -245,6 +304,7 @@ impl Record {
 
     /// Forgets what lies in the future of a clock that was set back.
     pub(super) fn clock_was_set_back(&mut self, now: Time) {
+        self.pace = Pace::default();
         self.last_asked = self.last_asked.min(now);
     }
 

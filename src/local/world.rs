@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::files::{Files, locked};
 use super::lines;
+use super::store::Kept;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::decide::{
@@ -145,7 +146,11 @@ impl World for Files {
         Ok(())
     }
 
-    async fn report(&self, resource: &Resource, report: &Report) -> Result<(), Trouble> {
+    async fn report(
+        &self,
+        resource: &Resource,
+        report: &Report,
+    ) -> Result<Option<String>, Trouble> {
         let key = Key::new(&resource.namespace, &resource.name);
         if report.changed {
             let kept = tokio::task::block_in_place(|| {
@@ -160,12 +165,13 @@ impl World for Files {
         for (word, text) in lines::of_report(resource, report, &self.place(&key), now) {
             lines::say(now, &lines::about(&key), word, &text);
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn remember(&self, key: &Key, memory: Memory) {
+    fn remember(&self, key: &Key, uid: &str, memory: Memory) {
         let mut known = self.known();
-        if known.clients.contains_key(key) {
+        let own = |kept: &Kept| kept.object.metadata.uid.as_deref() == Some(uid);
+        if known.clients.get(key).is_some_and(own) {
             known.memories.insert(key.clone(), memory);
         }
     }

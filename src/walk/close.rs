@@ -1,8 +1,8 @@
 //! The end of a walk: the status is written, what is known is remembered, and the engine learns when to come back.
 
 use crate::decide::{
-    Fingerprint, Memory, Report, Resource, SecretSeen, SecretWrite, Situation, asked_with, report,
-    short, sooner, token_facts,
+    Fingerprint, Memory, Noted, Report, Resource, SecretSeen, SecretWrite, Situation, asked_with,
+    report, short, sooner, token_facts,
 };
 use crate::engine::{Key, Outcome, Wants};
 use crate::queue::LaneReport;
@@ -46,7 +46,7 @@ impl Tell {
             let again = Wants::LookAt(world.now() + REPORT_AGAIN);
             outcome.wants = sooner(outcome.wants, again);
         }
-        world.remember(key, memory);
+        world.remember(key, &resource.uid, memory);
         Walked::Done(outcome)
     }
 }
@@ -93,7 +93,8 @@ impl<W: World> Walker<'_, W> {
         wants: Wants,
     ) -> Step {
         let (memory, outcome) = self.outcome(memory, written, wants);
-        self.world.remember(self.key, memory);
+        self.world
+            .remember(self.key, &self.seen.resource.uid, memory);
         Step::Over(Walked::Done(outcome))
     }
 
@@ -125,6 +126,7 @@ impl<W: World> Walker<'_, W> {
             }
             None => self.seen.target.as_ref().and_then(token_facts),
         };
+        memory.noted = self.noted(written.as_ref(), memory.noted);
         let attempt = memory.attempt.as_deref().map(|attempt| attempt.fact());
         memory.target_claimed_by = None;
         let outcome = Outcome {
@@ -135,6 +137,28 @@ impl<W: World> Walker<'_, W> {
             wants,
         };
         (memory, outcome)
+    }
+
+    /// The token Secret as it should be: as it was written just now, or, where nothing is known of it, as it is.
+    fn noted(
+        &self,
+        written: Option<&(SecretSeen, &SecretWrite)>,
+        before: Option<Noted>,
+    ) -> Option<Noted> {
+        let resource = &self.seen.resource;
+        let target = self.seen.target.as_ref();
+        if let Some((secret, write)) = written {
+            let data = write.data_after(target);
+            let noted = Noted::of(&secret.uid, &write.state, &data, resource.generation);
+            return Some(noted);
+        }
+        let target = target.filter(|target| target.is_owned_by(resource))?;
+        if before.is_some_and(|noted| noted.uid == short(&target.uid)) {
+            return before;
+        }
+        let state = target.state().filter(|state| state.intact(&target.data))?;
+        let generation = resource.status.observed_generation;
+        Some(Noted::of(&target.uid, &state, &target.data, generation))
     }
 
     /// What is remembered of a walk without a request: a failure that is not told any more is forgotten.

@@ -142,7 +142,7 @@ async fn again(
         return Again::end(Written::Superseded);
     }
     seen.target = fresh.target;
-    seen.resource.status = fresh.resource.status;
+    seen.resource.renew(fresh.resource);
     let Some(target) = &seen.target else {
         return Again::write(rewrite(seen, spec, write));
     };
@@ -189,8 +189,9 @@ pub(super) async fn tell(
         now,
     );
     // The token matters more than the news: no second try here.
-    if world.report(&seen.resource, &told).await.is_ok() {
+    if let Ok(version) = world.report(&seen.resource, &told).await {
         seen.resource.status = told.status;
+        seen.resource.has_version(version);
     }
 }
 

@@ -46,9 +46,10 @@ impl<W: World> Walker<'_, W> {
             Revoked::Later(why) | Revoked::Refused(why) => self.tell(&why).await,
         }
         match self.world.hold(&self.seen, false).await {
-            Ok(()) => self.close(memory, None, Wants::Change),
+            Ok(_) => self.close(memory, None, Wants::Change),
             Err(trouble) => {
-                self.world.remember(self.key, memory);
+                self.world
+                    .remember(self.key, &self.seen.resource.uid, memory);
                 abandoned(self.world, trouble).into()
             }
         }

@@ -36,7 +36,7 @@ impl<W: World> Walker<'_, W> {
     ) -> Step {
         let Settled {
             write,
-            situation,
+            mut situation,
             attempt,
             wants,
             delete,
@@ -45,6 +45,7 @@ impl<W: World> Walker<'_, W> {
         memory.attempt = attempt.map(Box::new);
         if repair && write.is_some() {
             memory.repairs = memory.repairs.another(at.sent);
+            situation.repairs = memory.repairs;
         }
         let Some(write) = write else {
             return self.finish(memory, &situation, None, wants);

@@ -186,7 +186,7 @@ async fn look(
         return Look::Superseded;
     }
     seen.chain.state = fresh.chain.state;
-    seen.resource.status = fresh.resource.status;
+    seen.resource.renew(fresh.resource);
     match stored(seen, spend, record) {
         Stored::Stands => Look::Stands,
         Stored::NotYet => Look::Again,

@@ -77,12 +77,13 @@ pub trait World: Send + Sync {
     ) -> impl Future<Output = Result<HttpAnswer, Failure>> + Send;
 
     /// Has the resource wait for us before it goes, or lets it go; where nothing can be made to wait, nothing happens.
+    /// The version of the resource that came of it, where it has one.
     fn hold(
         &self,
         _seen: &Observed,
         _held: bool,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send {
-        std::future::ready(Ok(()))
+    ) -> impl Future<Output = Result<Option<String>, Trouble>> + Send {
+        std::future::ready(Ok(None))
     }
 
     /// A token was replaced: it is to be revoked after a while.
@@ -112,15 +113,16 @@ pub trait World: Send + Sync {
         doomed: &Doomed,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Writes the status, where it has changed, and tells what is to be told.
+    /// Writes the status, where it has changed, and tells what is to be told. Only for the very object and version that was
+    /// seen: never over what a successor or a newer spec says. The version of the resource that came of it, where it has one.
     fn report(
         &self,
         resource: &Resource,
         report: &Report,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<Option<String>, Trouble>> + Send;
 
-    /// Remembers.
-    fn remember(&self, key: &Key, memory: Memory);
+    /// Remembers something of the object with this UID; nothing, where that is gone by now.
+    fn remember(&self, key: &Key, uid: &str, memory: Memory);
 
     /// Waits; returns `false` when there is no more time for anything but the last try.
     fn pause(&self, span: Span) -> impl Future<Output = bool> + Send;

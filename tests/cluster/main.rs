@@ -13,6 +13,7 @@
 
 mod api_server;
 mod assertions;
+mod brakes;
 mod canary;
 mod certificates;
 mod clocks;

@@ -33,6 +33,27 @@ struct Credentials {
 }
 
 impl Credentials {
+    /// A Secret changed. Where many use it, they are not all told at once.
+    fn changed(&self, namespace: &str, name: &str, told: Option<(u64, u64)>) {
+        let id = secret_id(namespace, name);
+        let many = {
+            let mut index = lock(&self.shared.index);
+            index.credentials_seen(id, told);
+            index.is_used_by_many(id)
+        };
+        if many && lock(&self.shared.engine).is_ready() {
+            let now = self.shared.clock.now();
+            let changes = &self.shared.secret_changes;
+            changes.changed(namespace, name, id, now);
+            let login = lock(&self.shared.index).login_of(id);
+            if let Some(key) = login {
+                self.shared.changed(&key, Cause::Look);
+            }
+        } else {
+            self.tell(id, told);
+        }
+    }
+
     /// `told`: its version, and the place of that in the order.
     fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
         let (users, lookers, login_of) = {
@@ -62,9 +83,9 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
     const KIND: &'static str = "credentials";
 
     fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
-        let id = secret_id(&object.namespace().unwrap_or_default(), &object.name_any());
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if listed {
-            self.listed.insert(id);
+            self.listed.insert(secret_id(&namespace, &name));
         }
         let metadata = object.metadata;
         let facts = credentials_facts(
@@ -72,12 +93,12 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
             metadata.resource_version.as_deref().unwrap_or_default(),
         );
         let seen = ordered(metadata.resource_version.as_deref());
-        self.tell(id, Some((facts.version, seen)));
+        self.changed(&namespace, &name, Some((facts.version, seen)));
     }
 
     fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
-        let id = secret_id(&object.namespace().unwrap_or_default(), &object.name_any());
-        self.tell(id, None);
+        let namespace = object.namespace().unwrap_or_default();
+        self.changed(&namespace, &object.name_any(), None);
     }
 
     fn list_begins(&mut self) {

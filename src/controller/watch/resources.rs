@@ -59,6 +59,8 @@ impl Listener<Stored> for Resources {
         if listed {
             self.listed.insert(key.clone());
         }
+        let uid = stored.object.metadata.uid.as_deref().unwrap_or_default();
+        self.shared.appeared(&key, uid);
         let object = &mut stored.object;
         let mut facts = self.facts(&key, object);
         let spec = &object.spec;
@@ -81,6 +83,7 @@ impl Listener<Stored> for Resources {
             (known, moved, told, index.credentials_of(&key))
         };
         self.shared.client_ends.note(&key, object.status.as_ref());
+        self.shared.note_stalled(&key, object.status.as_ref());
         if moved {
             self.shared.target_moved(&key);
         }

@@ -99,7 +99,9 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
             index.is_target(&key, &secret.name)
         };
         if target {
-            self.shared.told_gone(&key);
+            let owner = secret.owners.iter().find(|owner| owner.controller);
+            self.shared
+                .told_gone(&key, owner.map(|owner| owner.uid.as_str()));
             self.shared.changed(&key, Cause::Token(None));
         }
     }
@@ -116,7 +118,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
                 .record(&key)
                 .is_some_and(|record| record.token.is_some());
             if had_one {
-                self.shared.told_gone(&key);
+                self.shared.told_gone(&key, None);
                 self.shared.changed(&key, Cause::Token(None));
             }
         }

@@ -180,12 +180,12 @@ impl World for Trial {
         Ok(())
     }
 
-    async fn report(&self, _: &Resource, report: &Report) -> Result<(), Trouble> {
+    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, Trouble> {
         self.kept().status = Some(report.status.clone());
-        Ok(())
+        Ok(None)
     }
 
-    fn remember(&self, _: &Key, _: Memory) {}
+    fn remember(&self, _: &Key, _: &str, _: Memory) {}
 
     async fn pause(&self, span: Span) -> bool {
         tokio::time::sleep(span.to_duration()).await;

@@ -7,6 +7,7 @@ mod histories;
 mod rejected;
 mod revocation;
 mod sentences;
+mod steady;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -71,6 +72,8 @@ pub(super) enum Answer {
     New(i64),
     /// The token before once more.
     Same(i64),
+    /// One and the same token each time.
+    One(i64),
     /// HTTP 503.
     Unavailable,
     /// HTTP 400 with this code.
@@ -87,6 +90,7 @@ pub(super) struct Inner {
     pub(super) secrets: BTreeMap<String, SecretSeen>,
     before: BTreeMap<String, Option<SecretSeen>>,
     pub(super) credentials: Option<SecretSeen>,
+    pub(super) ca: CaSeen,
     pub(super) password: String,
     pub(super) memory: Memory,
     version: u64,
@@ -158,6 +162,7 @@ impl Scene {
             secrets: BTreeMap::new(),
             before: BTreeMap::new(),
             credentials: Some(credentials(1, "pw")),
+            ca: CaSeen::NotNamed,
             password: "pw".into(),
             memory: Memory::default(),
             version: 100,
@@ -382,7 +387,7 @@ impl World for Scene {
             lender_secrets: Vec::new(),
             accounts: std::collections::BTreeMap::new(),
             made: crate::oauth::TokensInHand::default(),
-            ca: CaSeen::NotNamed,
+            ca: inner.ca.clone(),
             chain: inner.chain(),
             next_content: inner
                 .credentials
@@ -438,6 +443,7 @@ impl World for Scene {
             match answer {
                 Answer::New(life) => (200, token(inner.requests, life)),
                 Answer::Same(life) => (200, token(inner.requests - 1, life)),
+                Answer::One(life) => (200, token(0, life)),
                 Answer::Unavailable => (503, String::new()),
                 Answer::Missing => (404, String::new()),
                 Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
@@ -482,7 +488,7 @@ impl World for Scene {
         })
     }
 
-    async fn hold(&self, _: &Observed, held: bool) -> Result<(), Trouble> {
+    async fn hold(&self, _: &Observed, held: bool) -> Result<Option<String>, Trouble> {
         let mut inner = self.inner();
         inner.holds.push(held);
         if let Some(trouble) = inner.hold_trouble.clone() {
@@ -497,7 +503,7 @@ impl World for Scene {
                 inner.resource = None;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn revoke_later(&self, _: &Key, token: LentToken, after: Span) {
@@ -549,12 +555,12 @@ impl World for Scene {
         Ok(())
     }
 
-    async fn report(&self, _: &Resource, report: &Report) -> Result<(), Trouble> {
+    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, Trouble> {
         let mut inner = self.inner();
         if !report.changed {
             let told = report.notices.iter().map(|notice| notice.reason.as_str());
             inner.told.extend(told);
-            return Ok(());
+            return Ok(None);
         }
         if !inner.reports.pop_front().unwrap_or(true) {
             return Err(Trouble::Passing("no answer".into()));
@@ -565,10 +571,10 @@ impl World for Scene {
         if let Some(resource) = &mut inner.resource {
             resource.status = report.status.clone();
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn remember(&self, _: &Key, memory: Memory) {
+    fn remember(&self, _: &Key, _: &str, memory: Memory) {
         self.inner().memory = memory;
     }
 
