@@ -175,7 +175,7 @@ fn every_flag_and_variable_exists() {
         .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
         .collect();
     // Flags of others that stand alone in prose.
-    let foreign = ["--from-file", "--validate"];
+    let foreign = ["--cascade", "--from-file", "--validate"];
     for page in all()
         .iter()
         .filter(|page| !page.path.starts_with("testkit/"))
