@@ -87,9 +87,9 @@ async fn kstatus_and_argo_cd_tell_ready_waiting_and_stalled_apart() {
 
     // It recovers.
     stage.provider.set_fault(PATH, None);
-    let again = "oauthclient.dev/refresh-requested-at=again";
+    let again = "oauthclient.dev/retry-requested-at=now";
     stage
-        .kubectl(&["annotate", "oauthclient", "main", "--overwrite", again])
+        .kubectl(&["annotate", "secret", "client", again])
         .await;
     stage
         .until("main recovers", || async {

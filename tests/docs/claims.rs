@@ -209,6 +209,7 @@ fn every_metric_label_and_annotation_exists() {
         decide::CLIENT_SECRET_EXPIRES,
         decide::CREDENTIALS_LABEL,
         decide::REFRESH_REQUESTED,
+        decide::RETRY_REQUESTED,
         decide::REVOCATION_FINALIZER,
         decide::STATE_LABEL,
         decide::TOKEN_LABEL,
