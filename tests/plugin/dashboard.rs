@@ -90,6 +90,18 @@ async fn until(browser: &Browser, what: &str, script: &str) {
     }
 }
 
+/// Clicks an element, as soon as it can be.
+async fn clicks(browser: &Browser, css: &str) {
+    let clicked = wait::until(css, SOON, || async { browser.click(css).await });
+    clicked.await.unwrap();
+}
+
+/// Presses keys at an element. One that is just being drawn anew takes none.
+async fn types(browser: &Browser, css: &str, keys: &str) {
+    let typed = wait::until(css, SOON, || async { browser.enter(css, keys).await });
+    typed.await.unwrap();
+}
+
 /// Whether the card of a resource holds these words.
 fn card_says(name: &str, words: &str) -> String {
     format!(
@@ -207,10 +219,7 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
     );
 
     // A refresh that fails: the token stays, and the page says so by itself.
-    browser
-        .click(&button("/api/refresh", &rig.namespace, "stock"))
-        .await
-        .unwrap();
+    clicks(&browser, &button("/api/refresh", &rig.namespace, "stock")).await;
     until(
         &browser,
         "the failure",
@@ -219,10 +228,7 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
     .await;
     // One that works: another token, and the timeline begins anew.
     let before = stage.provider.count(PATH);
-    browser
-        .click(&button("/api/refresh", &rig.namespace, "api"))
-        .await
-        .unwrap();
+    clicks(&browser, &button("/api/refresh", &rig.namespace, "api")).await;
     let asked = wait::until("another token", SOON, || async {
         (stage.provider.count(PATH) > before)
             .then_some(())
@@ -231,7 +237,7 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
     asked.await.unwrap();
     // By the keyboard alone: the name opens the details, with what happened.
     let name = format!("[id=\"name-{}/api\"]", rig.namespace);
-    browser.enter(&name, "\u{E007}").await.unwrap();
+    types(&browser, &name, "\u{E007}").await;
     until(
         &browser,
         "the tokens seen",
@@ -239,8 +245,8 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
     )
     .await;
     pictures(&browser).await;
-    browser.enter("body", "/").await.unwrap();
-    browser.enter("#search", "stock").await.unwrap();
+    types(&browser, "#filter-", "/").await;
+    types(&browser, "#search", "stock").await;
     until(
         &browser,
         "one card",
@@ -262,7 +268,7 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
         &evil.to_string(),
     ])
     .await;
-    browser.enter("#search", "\u{E00C}").await.unwrap();
+    types(&browser, "#search", "\u{E00C}").await;
     until(
         &browser,
         "the message as text",
@@ -324,6 +330,10 @@ async fn pictures(browser: &Browser) {
         false => Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard"),
     };
     std::fs::create_dir_all(&folder).unwrap();
+    // All of it in one picture.
+    let whole = "document.querySelectorAll('.notices button').forEach((one) => one.click()); document.body.style.zoom = '0.65'; \
+        window.scrollTo(0, 0); document.activeElement.blur(); return true";
+    browser.script(whole).await.unwrap();
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await.unwrap();
         let file = folder.join(format!("dashboard-{scheme}.png"));
@@ -334,6 +344,8 @@ async fn pictures(browser: &Browser) {
             file.display()
         );
     }
+    let back = "document.body.style.zoom = ''; return true";
+    browser.script(back).await.unwrap();
 }
 
 const EVIL: &str = "apiVersion: oauthclient.dev/v1alpha1

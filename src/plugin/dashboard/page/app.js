@@ -206,7 +206,8 @@ function fits(card) {
 function render() {
   const all = [...state.cards.values()];
   filters(all);
-  const found = all.filter(fits).sort((a, b) => ORDER[a.tone] - ORDER[b.tone] || keyOf(a).localeCompare(keyOf(b)));
+  const rank = (card) => ORDER[card.tone] + (card.shown === "Suspended" ? 0.5 : 0);
+  const found = all.filter(fits).sort((a, b) => rank(a) - rank(b) || keyOf(a).localeCompare(keyOf(b)));
   const visible = found.slice(0, state.shown);
   const list = $("list");
   const focused = document.activeElement && document.activeElement.id;

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::spec::OAuthClient;
 use crate::plugin::finding::Level;
 use crate::plugin::installation::{Definition, OperatorPod};
 
