@@ -206,6 +206,7 @@ fn every_metric_label_and_annotation_exists() {
     let ours = [
         decide::ADOPT,
         decide::ALLOWED_HOSTS,
+        decide::ALLOWED_TOKEN_HOSTS,
         decide::CLIENT_SECRET_EXPIRES,
         decide::CREDENTIALS_LABEL,
         decide::REFRESH_REQUESTED,
@@ -214,6 +215,9 @@ fn every_metric_label_and_annotation_exists() {
         decide::STATE_LABEL,
         decide::TOKEN_LABEL,
         "oauthclient.dev/allowed-audiences",
+        "oauthclient.dev/disclosed-keys",
+        "oauthclient.dev/issued-at",
+        "oauthclient.dev/state",
         "oauthclient.dev/v1alpha1",
         "oauthclient.dev/login",
         "oauthclient.dev/logged-in-at",

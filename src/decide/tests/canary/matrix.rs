@@ -337,7 +337,17 @@ fn a_token_secret_discloses_nothing_whatever_its_keys_are_called() {
     let mut spec = spec_with("scopePointer", &Value::Null, "/scope", "client_secret_post");
     spec["tokenSecret"]["data"] = json!({"a": "{{ credentials.username }}"});
     let mut seen = seen_with(&spec);
+    // As an OAuthClient wrote it that needs no secret of anybody.
+    let mut state = grant(&fresh(&Spec::default()), token("x", 3600), 0)
+        .write
+        .unwrap()
+        .state;
+    state.lenders = Some(crate::trust::Lenders::none());
     let credentials = seen.credentials.as_mut().unwrap();
+    let written = state.write().into_iter();
+    credentials
+        .annotations
+        .extend(written.filter_map(|(key, value)| Some((key, value?))));
     credentials.labels.insert(TOKEN_LABEL.into(), "true".into());
     credentials
         .annotations
