@@ -13,7 +13,7 @@ use crate::http::address::AddressRules;
 pub use crate::http::address::Cidr;
 use crate::telemetry::LogFormat;
 use values::dns_label;
-pub use values::{AccountFile, NamespacedName, Namespaces};
+pub use values::{AccountFile, FileMode, GroupName, NamespacedName, Namespaces};
 
 /// Keeps OAuth 2.0 access tokens fresh in Kubernetes Secrets, or in files.
 ///
@@ -119,7 +119,7 @@ pub struct RunArgs {
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_token_requests: u32,
-    /// Address of /metrics, /healthz and /readyz.
+    /// Address of /metrics.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -128,6 +128,20 @@ pub struct RunArgs {
         default_value = "0.0.0.0:8080"
     )]
     pub listen: SocketAddr,
+    /// Address of /healthz and /readyz. Its port is separate from that of the metrics, so
+    /// that nobody who may connect to one can make the other fail.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_PROBE_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8081"
+    )]
+    pub probe_listen: SocketAddr,
+    /// Answer /metrics only to bearer tokens whose user may get the path /metrics
+    /// (TokenReview, SubjectAccessReview). Needs the rights of deploy/metrics-auth.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_METRICS_AUTH", value_parser = BoolishValueParser::new())]
+    pub metrics_auth: bool,
     /// Expose the expiry of each token by namespace and name. One time series for each
     /// resource: off by default.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_METRICS_PER_RESOURCE", value_parser = BoolishValueParser::new())]
@@ -278,6 +292,9 @@ pub struct LocalArgs {
         value_name = "FOLDER"
     )]
     pub state: Option<PathBuf>,
+    /// Who may read the tokens.
+    #[command(flatten, next_help_heading = "Access to the tokens")]
+    pub access: AccessArgs,
     /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise.
     /// For scripts and CI.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ONCE", value_parser = BoolishValueParser::new())]
@@ -315,6 +332,33 @@ pub struct LocalArgs {
     /// Which token endpoints may be asked.
     #[command(flatten, next_help_heading = "Token endpoints")]
     pub guard: GuardArgs,
+}
+
+/// Who may read the tokens that `local` writes.
+#[derive(Clone, Debug, Args)]
+pub struct AccessArgs {
+    /// Mode of the files, in octal digits: 0600, 0640, 0644 or less. Folders are entered by
+    /// whoever may read. Default: 0600, with --group 0640.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_MODE",
+        value_name = "MODE"
+    )]
+    pub mode: Option<FileMode>,
+    /// Group that the files belong to, by name or number, so that its programs may read them.
+    /// You must be a member of it, or root.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_GROUP",
+        value_name = "GROUP"
+    )]
+    pub group: Option<GroupName>,
+    /// Accept folders that belong to another user or that others may write to, as volumes
+    /// that the containers of one pod share. Whoever may write there can replace the tokens.
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_SHARED_OUTPUT", value_parser = BoolishValueParser::new())]
+    pub allow_shared_output: bool,
 }
 
 /// When a resource's status is written.

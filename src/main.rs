@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use oauthclient_operator::cli::{Cli, Command};
-use oauthclient_operator::{api, controller, local, telemetry};
+use oauthclient_operator::{api, controller, local, server, telemetry};
 
 /// A pod's memory is what its requests are made for: an allocator that gives back what a burst or a first list took, on every
 /// kind of system library alike.
@@ -39,10 +39,13 @@ fn main() -> ExitCode {
     // One provider of cryptography for everything; a second installation would find the first in place.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
-        Command::Run(arguments) => match runtime() {
-            Ok(runtime) => ended(runtime.block_on(controller::run(*arguments))),
-            Err(problem) => failed(&problem),
-        },
+        Command::Run(arguments) => {
+            server::raise_limit();
+            match runtime() {
+                Ok(runtime) => ended(runtime.block_on(controller::run(*arguments))),
+                Err(problem) => failed(&problem),
+            }
+        }
         Command::Crd => match api::crd_yaml() {
             Ok(text) => print(&text),
             Err(problem) => failed(&problem),

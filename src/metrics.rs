@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::time::{Span, Time};
 pub use format::Format;
 use labels::{
-    ClassLabels, HostLabel, HostLabels, KindLabels, OutcomeLabels, PermissionLabels, RequestLabels,
-    StateLabels, WriteLabels,
+    ClassLabels, HostLabel, HostLabels, KindLabels, OutcomeLabels, PermissionLabels, PortLabels,
+    RequestLabels, StateLabels, WriteLabels,
 };
 pub use labels::{HOSTS, ResourceState, WriteKind};
 pub use sampled::{ClientExpiry, CredentialState, ResourceTimes, TokenTimes};
@@ -68,6 +68,8 @@ struct Inner {
     in_use: Family<KindLabels, Gauge>,
     waiting: Family<KindLabels, Gauge>,
     permissions_missing: Family<PermissionLabels, Gauge>,
+    connections: Family<PortLabels, Gauge>,
+    connections_displaced: Family<PortLabels, Counter>,
     leader: Gauge,
 }
 
@@ -80,6 +82,25 @@ pub struct Lane {
     pub in_flight: u32,
     /// Token requests that may be in flight.
     pub slots: u32,
+}
+
+/// What is told of the connections to one of our ports.
+#[derive(Clone)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    displaced: Counter,
+}
+
+impl ConnectionMetrics {
+    /// How many are open.
+    pub fn open(&self, number: usize) {
+        self.open.set(count(number));
+    }
+
+    /// One was closed because a newer one needed its place.
+    pub fn displaced(&self) {
+        self.displaced.inc();
+    }
 }
 
 /// Counts a request to the Kubernetes API as in flight until dropped.
@@ -224,6 +245,14 @@ impl Metrics {
                 "permissions_missing",
                 "Namespaces (1 for a cluster-wide permission) in which the operator lacks a required permission, by verb and resource",
             ),
+            connections: with.help(
+                "connections",
+                "Connections that are open, by port: metrics (at most 64), probes (at most 256)",
+            ),
+            connections_displaced: with.help(
+                "connections_displaced",
+                "Connections that were closed because newer ones needed their places, by port: metrics, probes",
+            ),
             leader: with.help("leader", "1 while this process is the leader, 0 while it is a standby"),
             registry: root,
         }));
@@ -249,6 +278,9 @@ impl Metrics {
         for outcome in ["success", "failed", "refused"] {
             let labels = OutcomeLabels { outcome };
             drop(self.0.revocations.get_or_create_owned(&labels));
+        }
+        for port in ["metrics", "probes"] {
+            drop(self.connections(port));
         }
         for outcome in ["success", "server_error", "timeout", "unreachable"] {
             let labels = OutcomeLabels { outcome };
@@ -430,6 +462,15 @@ impl Metrics {
         let labels = PermissionLabels { verb, resource };
         let gauge = self.0.permissions_missing.get_or_create_owned(&labels);
         gauge.set(count(number));
+    }
+
+    /// What to tell of the connections to a port: `metrics` or `probes`.
+    pub fn connections(&self, port: &'static str) -> ConnectionMetrics {
+        let label = PortLabels { port };
+        ConnectionMetrics {
+            open: self.0.connections.get_or_create_owned(&label),
+            displaced: self.0.connections_displaced.get_or_create_owned(&label),
+        }
     }
 
     /// Whether this process is the leader.

@@ -1,169 +1,200 @@
-//! The small HTTP server: `/healthz`, `/readyz` and `/metrics`.
+//! The two small HTTP servers: `/healthz` and `/readyz` on one port, `/metrics` on another.
 //!
 //! Alive means that our own loops turn, not that the Kubernetes API or a provider answers: an outage of theirs must not
 //! kill a pod that may hold a token not yet written. Ready means started and not about to stop: a standby is ready, and so
 //! is one that waits for its CRD, or else a rolling update would wait for ever. One that lacks a right without which nothing
-//! works is not: a rolling update then stops before it takes away a version that still works.
+//! works is not ready: a rolling update then stops before it takes away a version that still works.
+//!
+//! Each port has a thread of its own, so that a flood on one slows down neither the other nor the work on tokens.
 
+mod descriptors;
+mod pages;
+mod port;
 mod probes;
+mod readers;
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
-use crate::metrics::{Format, Metrics};
+use crate::metrics::ConnectionMetrics;
+pub use descriptors::raise_limit;
+pub use pages::Pages;
+use port::Limits;
 pub use probes::{Beat, Liveness, Readiness, SILENCE};
+pub use readers::Readers;
 
-/// Connections at a time; further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 64;
+/// What probes may use: a kubelet sends its request at once, and the answer fits into one packet.
+const PROBES: Limits = Limits {
+    connections: 256,
+    header: Duration::from_secs(2),
+    whole: Duration::from_secs(5),
+};
 
-/// How long a client may take to send its request's head.
-const HEADER_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long a connection may last. It carries one request, so that idle ones cannot keep a probe out.
-const CONNECTION_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long to wait after an accept that failed (usually: out of file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What the server answers from. Cheap to clone.
-#[derive(Clone)]
-pub struct Pages {
-    /// Behind `/healthz`.
-    pub liveness: Liveness,
-    /// Behind `/readyz`.
-    pub readiness: Readiness,
-    /// Behind `/metrics`.
-    pub metrics: Metrics,
-}
+/// What scrapes may use.
+const METRICS: Limits = Limits {
+    connections: 64,
+    header: Duration::from_secs(5),
+    whole: Duration::from_secs(10),
+};
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on {address} for /metrics and probes ({source}): choose another address with --listen"
-)]
+#[error("cannot listen on {address} for {what} ({source}): choose another address with {flag}")]
 pub struct ListenError {
     address: SocketAddr,
+    what: &'static str,
+    flag: &'static str,
     source: io::Error,
 }
 
-/// Takes the address, so that a wrong one is noticed at start.
+/// What serving one port takes.
+struct Port {
+    name: &'static str,
+    listener: std::net::TcpListener,
+    limits: Limits,
+    pages: Pages,
+    metrics: ConnectionMetrics,
+    answer: pages::Answer,
+}
+
+/// A port that is being served; closed when dropped.
+pub struct Serving {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more connections, and waits until those that are open have ended, at most 10 s.
+    pub async fn close(mut self) {
+        self.stop.take();
+        let _ = (&mut self.ended).await;
+    }
+}
+
+/// Serves `/healthz` and `/readyz` on `address`.
 ///
 /// # Errors
-/// When the address is in use or not ours.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ListenError { address, source })
-}
-
-/// Serves until `shutdown` is done, then lets the requests under way end (10 s at most).
-pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Output = ()> + Send) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        while connections.try_join_next().is_some() {}
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-            Some((slot, listener.accept().await))
-        };
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = next => accepted,
-        };
-        match accepted {
-            Some((slot, Ok((stream, _)))) => {
-                let pages = pages.clone();
-                connections.spawn(async move {
-                    // A client that is too slow or goes away is its own affair.
-                    let _ = timeout(CONNECTION_DEADLINE, connection(stream, pages)).await;
-                    drop(slot);
-                });
-            }
-            Some((_, Err(error))) => {
-                tracing::warn!(%error, "cannot accept a connection for /metrics or a probe; will go on trying");
-                sleep(ACCEPT_PAUSE).await;
-            }
-            None => break,
-        }
-    }
-    drop(listener);
-    let _ = timeout(CONNECTION_DEADLINE, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
-}
-
-async fn connection(stream: TcpStream, pages: Pages) -> Result<(), hyper::Error> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let accept = request.headers().get(ACCEPT);
-        let format = Format::of_accept(accept.and_then(|accept| accept.to_str().ok()));
-        let answer = answer(request.method(), request.uri().path(), format, &pages);
-        async move { Ok::<_, Infallible>(answer) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-}
-
-fn answer(method: &Method, path: &str, format: Format, pages: &Pages) -> Response<Full<Bytes>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
-    }
-    match path {
-        "/healthz" => verdict(pages.liveness.check()),
-        "/readyz" => verdict(pages.readiness.check()),
-        "/metrics" => {
-            let mut response = text(StatusCode::OK, pages.metrics.render(format));
-            let kind = HeaderValue::from_static(format.content_type());
-            response.headers_mut().insert(CONTENT_TYPE, kind);
-            response
-        }
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there is /healthz, /readyz and /metrics\n".to_owned(),
-        ),
-    }
-}
-
-fn verdict(verdict: Result<String, String>) -> Response<Full<Bytes>> {
-    let (status, words) = match verdict {
-        Ok(words) => (StatusCode::OK, words),
-        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, words),
+/// When the address is in use or not ours, or the system gives no thread.
+pub fn probes(address: SocketAddr, pages: Pages) -> Result<Serving, ListenError> {
+    let failed = |source| ListenError {
+        address,
+        what: "probes",
+        flag: "--probe-listen",
+        source,
     };
-    text(status, words + "\n")
+    let answer: pages::Answer = Arc::new(|pages, request, _| {
+        let answer = pages::probe(&pages, &request);
+        Box::pin(async move { answer })
+    });
+    start("probes", address, PROBES, pages, answer).map_err(failed)
 }
 
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// Serves `/metrics` on `address` to those who are allowed to read it.
+///
+/// # Errors
+/// When the address is in use or not ours, or the system gives no thread.
+pub fn metrics(
+    address: SocketAddr,
+    pages: Pages,
+    readers: Readers,
+) -> Result<Serving, ListenError> {
+    let failed = |source| ListenError {
+        address,
+        what: "/metrics",
+        flag: "--listen",
+        source,
+    };
+    let answer: pages::Answer = Arc::new(move |pages, request, client: IpAddr| {
+        let readers = readers.clone();
+        Box::pin(async move { pages::scrape(&pages, &readers, &request, client).await })
+    });
+    start("metrics", address, METRICS, pages, answer).map_err(failed)
+}
+
+fn start(
+    name: &'static str,
+    address: SocketAddr,
+    limits: Limits,
+    pages: Pages,
+    answer: pages::Answer,
+) -> io::Result<Serving> {
+    let listener = port::bind(address)?.into_std()?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (done, ended) = oneshot::channel();
+    let port = Port {
+        name,
+        listener,
+        limits: within(limits, descriptors::limit()),
+        metrics: pages.metrics.connections(name),
+        pages,
+        answer,
+    };
+    let (report, started) = std::sync::mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let (runtime, result) = match runtime {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            let _ = report.send(result);
+            if let Some(runtime) = runtime {
+                runtime.block_on(port.serve(async {
+                    let _ = stopped.await;
+                }));
+            }
+            let _ = done.send(());
+        })?;
+    started
+        .recv()
+        .unwrap_or_else(|_| Err(io::Error::other("the thread ended")))?;
+    Ok(Serving {
+        address,
+        stop: Some(stop),
+        ended,
+    })
+}
+
+/// Fewer connections where the process may open few files: no port takes more than an eighth of them.
+fn within(limits: Limits, files: u64) -> Limits {
+    let share = usize::try_from(files / 8).unwrap_or(usize::MAX).max(2);
+    Limits {
+        connections: limits.connections.min(share),
+        ..limits
+    }
+}
+
+impl Port {
+    async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let listener = match TcpListener::from_std(self.listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, port = self.name, "the port cannot be served");
+                return;
+            }
+        };
+        let (pages, answer, header) = (self.pages, self.answer, self.limits.header);
+        let connection = move |stream, client| {
+            pages::connection(stream, header, pages.clone(), Arc::clone(&answer), client)
+        };
+        port::serve(listener, self.limits, self.metrics, shutdown, connection).await;
+    }
 }
 
 #[cfg(test)]

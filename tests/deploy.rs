@@ -98,15 +98,21 @@ fn the_program_takes_the_arguments_and_the_pod_outlives_the_drain() {
         run.drain_seconds
     );
     let container = &pod["containers"][0];
-    assert_eq!(
-        container["ports"][0]["containerPort"],
-        json!(run.listen.port())
-    );
+    let port = |name: &str| {
+        let all = container["ports"].as_array().unwrap();
+        let found = all.iter().find(|port| port["name"] == name).unwrap();
+        found["containerPort"].clone()
+    };
+    assert_eq!(port("metrics"), json!(run.listen.port()));
+    assert_eq!(port("probes"), json!(run.probe_listen.port()));
     let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
     assert_eq!(
         annotations["prometheus.io/port"],
         json!(run.listen.port().to_string())
     );
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["port"], "probes");
+    }
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
     assert_eq!(
@@ -150,6 +156,71 @@ fn the_namespaced_variant_needs_no_right_in_the_cluster_and_grants_the_same_in_o
     );
 }
 
+#[test]
+fn the_policies_are_bound_and_name_the_account_that_the_pod_runs_as() {
+    for folder in ["deploy", "deploy/namespaced"] {
+        let all = documents(&kustomize(folder));
+        let pod = &find(&all, "Deployment", "oauthclient-operator")["spec"]["template"]["spec"];
+        assert_eq!(
+            pod["serviceAccountName"], "oauthclient-operator",
+            "{folder}"
+        );
+    }
+    let policies = rendered()
+        .into_iter()
+        .filter(|object| object["kind"] == "ValidatingAdmissionPolicy");
+    let mut names = Vec::new();
+    for policy in policies {
+        let name = policy["metadata"]["name"].as_str().unwrap().to_owned();
+        assert!(policy["metadata"]["namespace"].is_null(), "{name}");
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{name}");
+        let conditions = policy["spec"]["matchConditions"].as_array().unwrap();
+        assert_eq!(conditions.len(), 1, "{name}");
+        assert_eq!(
+            conditions[0]["expression"],
+            "request.userInfo.username.startsWith('system:serviceaccount:') && \
+             request.userInfo.username.endsWith(':oauthclient-operator')",
+            "{name}"
+        );
+        let all = rendered();
+        let binding = find(&all, "ValidatingAdmissionPolicyBinding", &name);
+        assert_eq!(binding["spec"]["policyName"], json!(name));
+        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+        names.push(name);
+    }
+    let expected = ["oauthclients", "secrets", "service-account-tokens"];
+    assert_eq!(
+        names,
+        expected.map(|part| format!("oauthclient-operator-{part}"))
+    );
+}
+
+#[test]
+fn the_network_policy_selects_the_pods_and_names_their_ports() {
+    let all = rendered();
+    let template = &find(&all, "Deployment", "oauthclient-operator")["spec"]["template"];
+    let policies = documents(&kustomize("deploy/network-policy"));
+    let policy = &find(&policies, "NetworkPolicy", "oauthclient-operator")["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    let wanted = policy["podSelector"]["matchLabels"].as_object().unwrap();
+    for (label, value) in wanted {
+        assert_eq!(&template["metadata"]["labels"][label], value, "{label}");
+    }
+    let ports = template["spec"]["containers"][0]["ports"]
+        .as_array()
+        .unwrap();
+    let rules = policy["ingress"].as_array().unwrap();
+    assert_eq!(rules.len(), ports.len());
+    for rule in rules {
+        let name = &rule["ports"][0]["port"];
+        assert!(ports.iter().any(|port| port["name"] == *name), "{name}");
+    }
+    let metrics = rules
+        .iter()
+        .find(|rule| rule["ports"][0]["port"] == "metrics");
+    assert!(metrics.unwrap()["from"].is_array(), "not for everybody");
+}
+
 #[tokio::test]
 async fn a_cluster_takes_it_all_strictly_and_the_pod_is_restricted() {
     let plane = shared().await;
@@ -174,6 +245,22 @@ async fn a_cluster_takes_it_all_strictly_and_the_pod_is_restricted() {
         narrow.to_str().unwrap(),
     ];
     plane.run_kubectl(&dry, "").await.unwrap();
+    for addition in [
+        "network-policy",
+        "metrics-auth",
+        "admission-policy",
+        "service-account-tokens",
+    ] {
+        let addition = folder("deploy").join(addition);
+        let apply = [
+            "apply",
+            "--dry-run=server",
+            "--validate=strict",
+            "-k",
+            addition.to_str().unwrap(),
+        ];
+        plane.run_kubectl(&apply, "").await.unwrap();
+    }
 
     // The namespace enforces the restricted standard, so that admission refuses a pod that does not keep it.
     let all = rendered();

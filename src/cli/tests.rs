@@ -42,6 +42,8 @@ fn run_needs_no_flag_and_is_safe_by_default() {
         (60, 32, 512)
     );
     assert_eq!(run.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(run.probe_listen.to_string(), "0.0.0.0:8081");
+    assert!(!run.metrics_auth);
     let election = run.election;
     assert!(election.leader_elect);
     assert_eq!(election.lease_name, "oauthclient-operator");
@@ -260,4 +262,31 @@ fn the_page_on_flags_is_what_help_says() {
         found == page,
         "docs/flags.md is not what the program says; run: UPDATE=1 cargo test the_page_on"
     );
+}
+
+#[test]
+fn files_of_tokens_are_never_writable_by_others() {
+    for (text, mode) in [
+        ("0600", 0o600),
+        ("640", 0o640),
+        ("0644", 0o644),
+        ("0440", 0o440),
+    ] {
+        assert_eq!(text.parse(), Ok(FileMode(mode)), "{text}");
+    }
+    for text in [
+        "0660", "0666", "0700", "0755", "0040", "0", "", "x", "07640",
+    ] {
+        assert!(text.parse::<FileMode>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_group_goes_by_name_or_number() {
+    let number = |text: &str| text.parse::<GroupName>().unwrap().number();
+    assert_eq!(number("4711"), Ok(4711));
+    assert_eq!(number("root"), Ok(0));
+    let unknown = number("no-such-group").unwrap_err();
+    assert!(unknown.contains("no-such-group"), "{unknown}");
+    assert!("".parse::<GroupName>().is_err());
 }

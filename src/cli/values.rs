@@ -25,6 +25,58 @@ pub struct AccountFile {
     pub path: PathBuf,
 }
 
+/// The mode of a file that others may read at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+/// A group of users, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupName(String);
+
+impl FromStr for FileMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if mode & 0o400 != 0 && mode & !0o644 == 0 => Ok(FileMode(mode)),
+            _ => Err(
+                "expected octal digits that let the owner read and nobody else write, such as 0600, 0640 or 0644"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("expected the name or the number of a group".to_owned());
+        }
+        Ok(GroupName(text.trim().to_owned()))
+    }
+}
+
+impl GroupName {
+    /// Its number.
+    ///
+    /// # Errors
+    /// When this machine has no group of that name, in words.
+    pub fn number(&self) -> Result<u32, String> {
+        if let Ok(number) = self.0.parse() {
+            return Ok(number);
+        }
+        let group = uzers::get_group_by_name(&self.0);
+        group.map(|group| group.gid()).ok_or_else(|| {
+            format!(
+                "--group {}: there is no such group here; getent group lists all",
+                self.0
+            )
+        })
+    }
+}
+
 impl FromStr for AccountFile {
     type Err = String;
 

@@ -59,7 +59,7 @@ use crate::engine::Engine;
 use crate::leader::{Leader, Leadership, Seat, Settings};
 use crate::metrics::Metrics;
 use crate::queue::Limits;
-use crate::server::{self, Liveness, Pages, Readiness};
+use crate::server::{self, Liveness, Pages, Readers};
 use crate::time::Span;
 
 use calls::Calls;
@@ -82,27 +82,31 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
         .clock_offset_file
         .as_ref()
         .map_or_else(Clock::system, Clock::with_offset_file);
-    let metrics = Metrics::new(clock.clone());
-    let pages = Pages {
-        liveness: Liveness::new(clock.clone()),
-        readiness: Readiness::default(),
-        metrics: metrics.clone(),
+    let pages = Pages::new(&clock, Metrics::new(clock.clone()));
+    // First, so that the kubelet gets an answer whatever the rest of the start waits for.
+    let probes = server::probes(arguments.probe_listen, pages.clone())?;
+    let connected = start::client(&arguments).await?;
+    let readers = if arguments.metrics_auth {
+        Readers::authorized(connected.0.clone(), clock.clone())
+            .map_err(|_| StartError::Randomness)?
+    } else {
+        Readers::Anyone
     };
-    let listener = server::listen(arguments.listen).await?;
-    let (close, closed) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server::serve(listener, pages.clone(), async {
-        let _ = closed.await;
-    }));
-    let ended = lead(&arguments, clock, pages).await;
-    let _ = close.send(());
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
+    let ended = lead(&arguments, clock, pages, connected).await;
+    let closing = async { tokio::join!(scrapes.close(), probes.close()) };
+    let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
     ended
 }
 
 /// From standing for election to the end.
-async fn lead(arguments: &RunArgs, clock: Clock, pages: Pages) -> Result<(), StartError> {
+async fn lead(
+    arguments: &RunArgs,
+    clock: Clock,
+    pages: Pages,
+    (client, namespace, accounts): start::Connected,
+) -> Result<(), StartError> {
     let mut signals = start::signals()?;
-    let (client, namespace, accounts) = start::client(arguments).await?;
     let sender = start::sender(arguments)?;
     let metrics = pages.metrics.clone();
     let elect = arguments.election.leader_elect;

@@ -49,7 +49,10 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const CRD_PAUSE: Duration = Duration::from_secs(5);
 
 /// The client, the namespace we are in, and what tokens of `ServiceAccounts` are made with.
-pub(super) async fn client(arguments: &RunArgs) -> Result<(Client, String, Accounts), StartError> {
+pub(super) type Connected = (Client, String, Accounts);
+
+/// Reads the configuration of the Kubernetes API; connects to nothing yet.
+pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError> {
     let told = |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
     let options = KubeConfigOptions {
         context: arguments.context.clone(),

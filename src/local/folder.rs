@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bokbasen-token/
-//!   ..2026_11_22_18_24_57.482910377/access_token   the data, 0600, in a folder of its own for each write
+//!   ..2026_11_22_18_24_57.482910377/access_token   the data, in a folder of its own for each write
 //!   ..data -> ..2026_11_22_18_24_57.482910377      swapped by one rename: what readers see changes as a whole
 //!   access_token -> ..data/access_token            what workloads open
 //! ```
@@ -11,14 +11,18 @@
 //! is told by the same event.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::private::{
+    Access, absent_is_fine, make_folder, make_folders, open_existing, own_folder, sync,
+    sync_parent, write_new,
+};
 use crate::secret::Secret;
 
 /// The link that is swapped.
@@ -32,11 +36,18 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// One Secret's folder.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf, Access);
 
 impl Folder {
+    /// A folder that nobody else may read.
+    #[cfg(test)]
     pub(super) fn new(path: PathBuf) -> Self {
-        Folder(path)
+        Folder(path, Access::default())
+    }
+
+    /// A folder for those who have `access`.
+    pub(super) fn with(path: PathBuf, access: Access) -> Self {
+        Folder(path, access)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -91,13 +102,42 @@ impl Folder {
     /// Makes the folder itself.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] when something stands there already.
+    /// [`ErrorKind::AlreadyExists`] when something stands there already; [`ErrorKind::PermissionDenied`] when the folder of
+    /// its namespace is not ours.
     pub(super) fn make(&self) -> io::Result<()> {
-        if let Some(parent) = self.0.parent() {
-            private_folders(parent)?;
+        if let Some(namespace) = self.0.parent() {
+            if let Some(output) = namespace.parent() {
+                make_folders(output)?;
+            }
+            own_folder(namespace)?;
+            self.1.give_folder(namespace)?;
         }
-        private_folder(&self.0)?;
+        make_folder(&self.0)?;
+        self.1.give_folder(&self.0)?;
         sync_parent(&self.0)
+    }
+
+    /// Gives what is there to those who have access by now.
+    pub(super) fn give<'a>(
+        &self,
+        version: &str,
+        keys: impl IntoIterator<Item = &'a String>,
+    ) -> io::Result<()> {
+        if let Some(namespace) = self.0.parent() {
+            own_folder(namespace)?;
+            self.1.give_folder(namespace)?;
+        }
+        let version = self.0.join(version);
+        for key in keys {
+            let file = match open_existing(&version.join(key)) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            self.1.give_file(&file)?;
+        }
+        self.1.give_folder(&version)?;
+        self.1.give_folder(&self.0)
     }
 
     /// Writes a version, and swaps it in: readers see all of the one before, or all of this one. Then what is left of
@@ -113,16 +153,11 @@ impl Folder {
             }
         }
         let fresh = self.0.join(version);
-        private_folder(&fresh)?;
+        make_folder(&fresh)?;
         for (key, value) in data {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(fresh.join(key))?;
-            file.write_all(value.expose_bytes())?;
-            file.sync_all()?;
+            write_new(&fresh.join(key), value.expose_bytes(), self.1)?;
         }
+        self.1.give_folder(&fresh)?;
         sync(&fresh)?;
         self.swap(DATA, NEXT_DATA, Path::new(version))?;
         sync(&self.0)?;
@@ -266,9 +301,12 @@ fn look(path: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-/// A file's content; `None` when there is none, or when it is no Secret's.
+/// A file's content; `None` when there is none, when it is no Secret's, or when a link leads elsewhere.
 fn read_file(path: &Path) -> io::Result<Option<Secret>> {
-    let file = match File::open(path) {
+    if look(path)?.is_some_and(|found| !found.is_file()) {
+        return Ok(None);
+    }
+    let file = match open_existing(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -280,49 +318,6 @@ fn read_file(path: &Path) -> io::Result<Option<Secret>> {
         Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Makes a folder that nobody else may enter.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(path)
-}
-
-/// Makes a folder and those above it; what is there already stays as it is.
-pub(super) fn private_folders(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).recursive(true).create(path)
-}
-
-/// Replaces a file as a whole, so that a crash leaves the one before or this one.
-pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let next = path.with_file_name(name);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&next)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&next, path)?;
-    sync_parent(path)
-}
-
-pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Makes what was renamed or made in a folder outlast a power cut.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Loaded;
 use super::documents::read;
-use super::folder::replace_file;
+use super::private::replace_file;
 use super::sources::Sources;
 use crate::api::OAuthClient;
 use crate::engine::Key;

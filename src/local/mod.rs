@@ -9,6 +9,7 @@
 //! | `catalogue` | all manifests together, and what has changed of them |
 //! | `store` | what must survive a restart |
 //! | `folder`, `metadata`, `tokens` | the output: one folder, one Secret's metadata, all token Secrets |
+//! | `private` | files and folders that nobody else can read, replace or steer elsewhere |
 //! | `chain` | the state of refresh tokens |
 //! | `changes` | resources that come, change and go |
 //! | `accounts` | tokens of `ServiceAccounts`, given in files |
@@ -27,6 +28,7 @@ mod lines;
 mod manifests;
 mod metadata;
 mod observe;
+mod private;
 mod references;
 mod sources;
 mod store;
@@ -35,7 +37,7 @@ mod words;
 mod world;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +46,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::cli::LocalArgs;
+use crate::cli::{AccessArgs, LocalArgs};
 use crate::clock::Clock;
 use crate::decide::Rules;
 use crate::engine::{Engine, Key, LaneReport, Limits, Next, State};
@@ -58,6 +60,7 @@ use crate::walk::{Walked, revoke_replaced, walk};
 pub use manifests::{Manifests, SecretFound};
 
 use files::{Files, locked};
+use private::Access;
 use sources::Sources;
 use store::Store;
 use tokens::Tokens;
@@ -88,6 +91,47 @@ pub async fn run(args: LocalArgs) -> ExitCode {
     }
 }
 
+/// Who may read the tokens, as the flags say.
+fn access(args: &AccessArgs) -> Result<Access, String> {
+    let group = match &args.group {
+        Some(group) => Some(group.number()?),
+        None => None,
+    };
+    let usual = if group.is_some() { 0o640 } else { 0o600 };
+    let mode = args.mode.map_or(usual, |mode| mode.0);
+    if group.is_some() && mode & 0o040 == 0 {
+        return Err(format!(
+            "--group has no effect with --mode {mode:04o}, which does not let a group read: use --mode 0640, or leave --mode away"
+        ));
+    }
+    Ok(Access::new(mode, group))
+}
+
+/// Makes the two folders, and refuses those in which somebody else could put files.
+fn prepare(output: &Path, state: &Path, access: Access, shared: bool) -> Result<(), String> {
+    let is_new = !output.exists();
+    for folder in [output, state] {
+        // Nothing is made beneath a folder that is refused.
+        let there = folder.ancestors().find(|above| above.exists());
+        if let Some(there) = there.filter(|_| !shared) {
+            private::check_folder(there, there == folder)?;
+        }
+        private::make_folders(folder)
+            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    }
+    let told = |error: std::io::Error| format!("cannot use {}: {error}", output.display());
+    if is_new {
+        private::open_to_readers(output, access).map_err(told)?;
+    } else if private::closed_to_readers(output, access).map_err(told)? {
+        let mode = access.folder_mode();
+        tracing::warn!(
+            "{} was there before and keeps its mode, so that others cannot enter it: chmod {mode:04o}",
+            output.display()
+        );
+    }
+    Ok(())
+}
+
 struct Driver {
     files: Arc<Files>,
     sources: Sources,
@@ -115,14 +159,17 @@ impl Driver {
                 .collect::<Result<_, _>>()?,
         );
         let loaded = sources.load()?;
-        let state = args.state.unwrap_or_else(|| output.join(".state"));
+        let state = match &args.state {
+            Some(state) => absolute(state)?,
+            None => output.join(".state"),
+        };
         let told = |error: std::io::Error| {
             format!("cannot work with the state in {}: {error}", state.display())
         };
-        folder::private_folders(&output)
-            .map_err(|error| format!("cannot make {}: {error}", output.display()))?;
+        let access = access(&args.access)?;
+        prepare(&output, &state, access, args.access.allow_shared_output)?;
         let store = Store::open(&state)?;
-        let tokens = Tokens::open(&output, &store).map_err(told)?;
+        let tokens = Tokens::open(&output, access, &store).map_err(told)?;
         let options = SenderOptions {
             allow_http: args.guard.allow_http,
             addresses: AddressRules {

@@ -13,9 +13,8 @@
 //! version is written first, beside that of the present one, and which of the two counts is what `..data` names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
@@ -24,7 +23,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::chain;
-use super::folder::{self, absent_is_fine, private_folders, replace_file};
+use super::private::{
+    absent_is_fine, clear_unfinished, make_folders, open_own, own_folder, read_own, replace_file,
+};
 use crate::api::OAuthClient;
 use crate::engine::Key;
 
@@ -93,14 +94,11 @@ impl Store {
         let told = |what: &str, error: &dyn std::fmt::Display| {
             format!("{what} {}: {error}", root.display())
         };
-        private_folders(root).map_err(|error| told("cannot make the folder of state", &error))?;
+        make_folders(root).map_err(|error| told("cannot make the folder of state", &error))?;
         let lock = lock(root)?;
         let hashing = hashing_key(root)
             .map_err(|error| told("cannot use the key in the folder of state", &error))?;
-        for kind in [CLIENTS, SECRETS, REFRESH] {
-            private_folders(&root.join(kind))
-                .map_err(|error| told("cannot write to the folder of state", &error))?;
-        }
+        tidy(root).map_err(|error| told("cannot write to the folder of state", &error))?;
         Ok(Store {
             root: root.to_owned(),
             hashing,
@@ -148,13 +146,10 @@ impl Store {
     /// The state of one resource's refresh token.
     pub(super) fn refresh_state(&self, key: &Key) -> io::Result<Option<chain::Kept>> {
         let path = self.path(REFRESH, key);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let bytes = zeroize::Zeroizing::new(bytes);
-                serde_json::from_slice(&bytes)
-                    .map(Some)
-                    .map_err(|_| io::Error::other(format!("{} cannot be read", path.display())))
-            }
+        match read_own(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|_| io::Error::other(format!("{} cannot be read", path.display()))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -183,7 +178,7 @@ impl Store {
     fn save(&self, kind: &str, key: &Key, value: &impl Serialize) -> io::Result<()> {
         let path = self.path(kind, key);
         if let Some(parent) = path.parent() {
-            private_folders(parent)?;
+            own_folder(parent)?;
         }
         let json = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
         replace_file(&path, &json)
@@ -196,7 +191,7 @@ impl Store {
                 let Some(name) = file.strip_suffix(".json") else {
                     continue;
                 };
-                let value = serde_json::from_slice(&fs::read(&path)?).map_err(|error| {
+                let value = serde_json::from_slice(&read_own(&path)?).map_err(|error| {
                     io::Error::other(format!("{} cannot be read: {error}", path.display()))
                 })?;
                 all.insert(Key::new(&namespace, name), value);
@@ -204,6 +199,20 @@ impl Store {
         }
         Ok(all)
     }
+}
+
+/// Makes the folders of the kinds, and clears away what a crash left in them.
+fn tidy(root: &Path) -> io::Result<()> {
+    clear_unfinished(root)?;
+    for kind in [CLIENTS, SECRETS, REFRESH] {
+        let kind = root.join(kind);
+        own_folder(&kind)?;
+        for (_, namespace) in entries(&kind)? {
+            own_folder(&namespace)?;
+            clear_unfinished(&namespace)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names and paths in a folder.
@@ -220,13 +229,8 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
 
 fn lock(root: &Path) -> Result<File, String> {
     let path = root.join("lock");
-    let open = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let file = open.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+    let file =
+        open_own(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(format!(
@@ -239,7 +243,7 @@ fn lock(root: &Path) -> Result<File, String> {
 
 fn hashing_key(root: &Path) -> io::Result<hmac::Key> {
     let path = root.join("key");
-    let bytes = match fs::read(&path) {
+    let bytes = match read_own(&path) {
         Ok(bytes) if bytes.len() == 32 => bytes,
         Ok(_) => {
             return Err(io::Error::other(
@@ -247,7 +251,7 @@ fn hashing_key(root: &Path) -> io::Result<hmac::Key> {
             ));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let fresh = random::<32>()?.to_vec();
+            let fresh = zeroize::Zeroizing::new(random::<32>()?.to_vec());
             replace_file(&path, &fresh)?;
             fresh
         }
@@ -303,11 +307,6 @@ impl Record {
     pub(super) fn is_owned_by(&self, uid: &str) -> bool {
         self.latest()
             .is_some_and(|(_, version)| version.owners.iter().any(|owner| owner.uid == uid))
-    }
-
-    /// The folder of this Secret in the output.
-    pub(super) fn folder(output: &Path, key: &Key) -> folder::Folder {
-        folder::Folder::new(output.join(key.namespace()).join(key.name()))
     }
 }
 

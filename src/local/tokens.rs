@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::folder::{Folder, Removed};
 use super::metadata::{change, foreign, merge, secret_seen, write_error};
+use super::private::Access;
 use super::store::{Record, Store, Version, new_uid};
 use crate::decide::{On, SecretSeen, SecretWrite};
 use crate::engine::Key;
@@ -20,6 +21,7 @@ const MAX_SECRET: usize = 1 << 20;
 /// All token Secrets of an output.
 pub(super) struct Tokens {
     output: PathBuf,
+    access: Access,
     known: Mutex<Known>,
 }
 
@@ -45,15 +47,17 @@ enum Standing {
 }
 
 impl Tokens {
-    /// Reads the state, and clears away what a crash left.
-    pub(super) fn open(output: &Path, store: &Store) -> io::Result<Tokens> {
+    /// Reads the state, clears away what a crash left, and gives what there is to those who have `access`.
+    pub(super) fn open(output: &Path, access: Access, store: &Store) -> io::Result<Tokens> {
         let tokens = Tokens {
             output: output.to_owned(),
+            access,
             known: Mutex::default(),
         };
         let mut records = store.secrets()?;
         for (key, record) in &mut records {
             tokens.tidy(store, key, record)?;
+            tokens.give(key, record)?;
         }
         tokens.lock().records = records;
         Ok(tokens)
@@ -65,7 +69,20 @@ impl Tokens {
 
     /// Where a Secret's folder is.
     pub(super) fn folder(&self, key: &Key) -> Folder {
-        Record::folder(&self.output, key)
+        let path = self.output.join(key.namespace()).join(key.name());
+        Folder::with(path, self.access)
+    }
+
+    /// Gives the version that readers see to those who have access by now.
+    fn give(&self, key: &Key, record: &Record) -> io::Result<()> {
+        let folder = self.folder(key);
+        let Some(current) = folder.current()? else {
+            return Ok(());
+        };
+        match record.versions.get(&current) {
+            Some(version) => folder.give(&current, &version.keys),
+            None => Ok(()),
+        }
     }
 
     /// The Secret at a name, if anything stands there.

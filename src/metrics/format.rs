@@ -1,7 +1,7 @@
 //! The two text formats of `/metrics`, and which one a client gets.
 
 /// A text format of `/metrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// OpenMetrics 1.0: what Prometheus asks for.
     OpenMetrics,

@@ -36,6 +36,8 @@ fn everything() -> Metrics {
     metrics.revocation("success");
     metrics.watch_restart("oauthclients");
     metrics.permissions_missing("list", "secrets", 1);
+    metrics.connections("probes").open(1);
+    metrics.connections("metrics").displaced();
     metrics.expose_each(|| {
         let expires = Time::from_seconds(1_700_000_000);
         vec![ResourceTimes {

@@ -13,8 +13,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stands for the address that [`Launch::start`] picks for metrics and probes.
+/// Stands for the address that [`Launch::start`] picks for metrics.
 pub const LISTEN: &str = "{listen}";
+
+/// Stands for the address that [`Launch::start`] picks for probes.
+pub const PROBE_LISTEN: &str = "{probe-listen}";
 
 /// Stands for the file that [`Launch::run_as`] has written at the start.
 const KUBECONFIG: &str = "{kubeconfig}";
@@ -50,10 +53,18 @@ impl Launch {
         }
     }
 
-    /// `PROGRAM run --kubeconfig FILE --listen ADDRESS`: the operator as it runs against a control plane.
+    /// `PROGRAM run --kubeconfig FILE --listen ADDRESS --probe-listen ADDRESS`: the operator as it runs against a control plane.
     pub fn run(program: impl Into<PathBuf>, kubeconfig: &Path) -> Launch {
         let kubeconfig = kubeconfig.to_string_lossy();
-        Launch::new(program).args(["run", "--kubeconfig", &kubeconfig, "--listen", LISTEN])
+        Launch::new(program).args([
+            "run",
+            "--kubeconfig",
+            &kubeconfig,
+            "--listen",
+            LISTEN,
+            "--probe-listen",
+            PROBE_LISTEN,
+        ])
     }
 
     /// [`Launch::run`] with a kubeconfig of this identity, in a file that goes with the operator.
@@ -65,14 +76,25 @@ impl Launch {
         }
     }
 
-    /// More arguments. [`LISTEN`] in one of them becomes the address of metrics and probes.
+    /// The same, started by another program that is given `args`, then this program and its arguments.
+    #[must_use]
+    pub fn through(mut self, program: impl Into<PathBuf>, args: &[&str]) -> Launch {
+        let inner = std::mem::replace(&mut self.program, program.into());
+        let mut all: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        all.push(inner.to_string_lossy().into_owned());
+        all.append(&mut self.args);
+        self.args = all;
+        self
+    }
+
+    /// More arguments. [`LISTEN`] and [`PROBE_LISTEN`] in them become the addresses of metrics and probes.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Launch {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// One more variable of the environment. [`LISTEN`] in its value becomes the address of metrics and probes.
+    /// One more variable of the environment; the same names in its value become addresses.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Launch {
         self.env.push((name.into(), value.into()));
@@ -93,7 +115,7 @@ impl Launch {
     /// When there is no such program, or its logs cannot be written.
     pub fn start(&self) -> Result<Operator> {
         crate::install_crypto();
-        let address = net::free_address()?;
+        let (address, probes) = (net::free_address()?, net::free_address()?);
         let temporary = tempfile::tempdir().context(|| "cannot make a folder for logs")?;
         let kubeconfig = temporary.path().join("kubeconfig");
         if let Some(identity) = &self.identity {
@@ -101,6 +123,7 @@ impl Launch {
         }
         let filled = |text: &String| {
             text.replace(LISTEN, &address.to_string())
+                .replace(PROBE_LISTEN, &probes.to_string())
                 .replace(KUBECONFIG, &kubeconfig.to_string_lossy())
         };
         let folder = self
@@ -135,6 +158,7 @@ impl Launch {
             stderr: capture(stderr.map(|pipe| Box::new(pipe) as _), "stderr.log")?,
             process,
             address,
+            probes,
             folder,
             _temporary: temporary,
         })
@@ -148,14 +172,20 @@ pub struct Operator {
     stdout: Arc<Capture>,
     stderr: Arc<Capture>,
     address: SocketAddr,
+    probes: SocketAddr,
     folder: PathBuf,
     _temporary: tempfile::TempDir,
 }
 
 impl Operator {
-    /// Where metrics and probes are.
+    /// Where metrics are.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where probes are.
+    pub fn probes(&self) -> SocketAddr {
+        self.probes
     }
 
     /// The process id.
@@ -245,18 +275,22 @@ impl Operator {
         .await
     }
 
-    /// Status and body of a GET at [`Operator::address`].
+    /// Status and body of a GET at [`Operator::probes`] for `/healthz` and `/readyz`, else at [`Operator::address`].
     ///
     /// # Errors
     /// When there is no answer within 5 s.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let no_answer = || format!("no answer to GET {path} at {}", self.address);
+        let address = match path {
+            "/healthz" | "/readyz" => self.probes,
+            _ => self.address,
+        };
+        let no_answer = || format!("no answer to GET {path} at {address}");
         let answer = reqwest::Client::builder()
             .no_proxy()
             .timeout(PROBE_WITHIN)
             .build()
             .context(|| "cannot make an HTTP client")?
-            .get(format!("http://{}{path}", self.address))
+            .get(format!("http://{address}{path}"))
             .send()
             .await
             .context(no_answer)?;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 use testkit::control_plane::{self, Assets};
 use testkit::deploy::{install_crds, install_deploy};
-use testkit::operator::{LISTEN, Launch};
+use testkit::operator::{LISTEN, Launch, PROBE_LISTEN};
 use testkit::process::Signal;
 use testkit::{Error, net};
 
@@ -23,7 +23,7 @@ fn etcd(data: &Path) -> Launch {
     Launch::new(program)
         .args([
             format!("--data-dir={data}"),
-            format!("--listen-client-urls=http://{LISTEN}"),
+            format!("--listen-client-urls=http://{LISTEN},http://{PROBE_LISTEN}"),
             format!("--listen-peer-urls=http://{peer}"),
             format!("--initial-advertise-peer-urls=http://{peer}"),
             format!("--initial-cluster=default=http://{peer}"),
@@ -114,10 +114,20 @@ async fn an_identity_reaches_the_program_as_a_kubeconfig_that_goes_with_it() {
     let said = program.stdout();
     let words: Vec<&str> = said.split_whitespace().collect();
     let address = program.address().to_string();
-    let ["run", "--kubeconfig", file, "--listen", listen] = words[..] else {
+    let probes = program.probes().to_string();
+    let [
+        "run",
+        "--kubeconfig",
+        file,
+        "--listen",
+        listen,
+        "--probe-listen",
+        probe_listen,
+    ] = words[..]
+    else {
         panic!("{said}")
     };
-    assert_eq!(listen, address);
+    assert_eq!((listen, probe_listen), (&*address, &*probes));
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains(&identity.token) && text.contains("https://127.0.0.1:1"));
     let file = file.to_owned();

@@ -35,6 +35,15 @@ fn the_definition_in_the_chart_is_that_of_crds() {
 }
 
 #[test]
+fn the_admission_policies_in_the_chart_are_those_of_deploy() {
+    for name in ["secrets", "oauthclients", "service-account-tokens"] {
+        let policy = fs::read_to_string(path(&format!("deploy/admission-policy/{name}.yaml")));
+        let file = chart(&format!("files/admission-policy/{name}.yaml"));
+        assert_fresh(&file, &policy.unwrap());
+    }
+}
+
+#[test]
 fn the_readme_is_what_helm_docs_makes_of_the_values() {
     // In a copy, so that a test never writes to the checkout unasked.
     let copy = tempfile::tempdir().unwrap();

@@ -113,6 +113,39 @@ fn the_addition_for_tokens_of_service_accounts_is_that_of_deploy() {
 }
 
 #[test]
+fn the_network_policy_is_that_of_deploy() {
+    let mut rendered = Helm::new(Tool::Helm4).objects(&["--set", "networkPolicy.enabled=true"]);
+    let mut expected = deploy("deploy");
+    expected.extend(deploy("deploy/network-policy"));
+    for object in rendered.iter_mut().chain(&mut expected) {
+        // The order of fields differs, and so may that of the rules.
+        if object["kind"] == "NetworkPolicy" {
+            let rules = object["spec"]["ingress"].as_array_mut().unwrap();
+            rules.sort_by_key(ToString::to_string);
+        }
+    }
+    assert_same(rendered, expected);
+}
+
+#[test]
+fn the_addition_for_readers_of_metrics_is_that_of_deploy() {
+    let mut rendered = Helm::new(Tool::Helm4).objects(&["--set", "metrics.auth=true"]);
+    let mut expected = deploy("deploy");
+    expected.extend(deploy("deploy/metrics-auth"));
+    let arguments = |objects: &mut Vec<Value>| {
+        let deployment = objects
+            .iter_mut()
+            .find(|object| object["kind"] == "Deployment");
+        deployment.unwrap()["spec"]["template"]["spec"]["containers"][0]["args"].take()
+    };
+    // `deploy/` sets the flag by the environment.
+    let (ours, theirs) = (arguments(&mut rendered), arguments(&mut expected));
+    assert_eq!(ours, serde_json::json!(["run", "--metrics-auth"]));
+    assert_eq!(theirs, serde_json::json!(["run"]));
+    assert_same(rendered, expected);
+}
+
+#[test]
 fn both_helms_render_the_same() {
     let (three, four) = (Helm::new(Tool::Helm3), Helm::new(Tool::Helm4));
     for file in values_files() {

@@ -13,4 +13,5 @@ mod commands;
 mod migration;
 mod pages;
 mod runbooks;
+mod security;
 mod site;

@@ -8,6 +8,7 @@
     reason = "helpers of tests may panic as the tests themselves, and are shared by the files of this test"
 )]
 
+mod access;
 mod examples;
 mod issuer;
 mod manifests;

@@ -1,0 +1,312 @@
+//! Files and folders that nobody else can read, replace or steer elsewhere.
+//!
+//! A folder is only used where nobody but us and root could put something else in its place. Files are made new, under a
+//! name that cannot be guessed, readable by us alone from the first byte, and reach their place by one rename. No link is
+//! followed at a place that we write or read.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::store::hex;
+
+/// How the names of files begin that are not in their place yet.
+const UNFINISHED: &str = ".unfinished-";
+/// Others may write, and nothing keeps them from renaming what is not theirs.
+const OTHERS_WRITE: u32 = 0o002;
+const GROUP_WRITES: u32 = 0o020;
+const STICKY: u32 = 0o1000;
+
+/// Who may read the tokens: the mode of their files, and the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Access {
+    mode: u32,
+    group: Option<u32>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access {
+            mode: 0o600,
+            group: None,
+        }
+    }
+}
+
+impl Access {
+    pub(super) fn new(mode: u32, group: Option<u32>) -> Self {
+        Access { mode, group }
+    }
+
+    /// Who may read a file may enter its folder and list it.
+    pub(super) fn folder_mode(self) -> u32 {
+        0o700 | self.mode & 0o044 | (self.mode & 0o044) >> 2
+    }
+
+    /// Gives a file to those who may read it. The group first: no other group may read it in between.
+    pub(super) fn give_file(self, file: &File) -> io::Result<()> {
+        self.give(file, self.mode)
+    }
+
+    /// Gives a folder of ours to those who may read what is in it.
+    pub(super) fn give_folder(self, path: &Path) -> io::Result<()> {
+        let folder = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY))
+            .open(path)?;
+        self.give(&folder, self.folder_mode())
+    }
+
+    fn give(self, file: &File, mode: u32) -> io::Result<()> {
+        let before = file.metadata()?;
+        if let Some(group) = self.group.filter(|group| *group != before.gid()) {
+            fchown(file, None, Some(group))?;
+        }
+        if before.mode() & 0o777 != mode {
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a folder and those above it that are missing; nobody else may enter them.
+pub(super) fn make_folders(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).recursive(true).create(path)
+}
+
+/// Makes a folder that is not there yet; nobody else may enter it.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] when something is there.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Makes a folder inside of one of ours, unless it is there and ours.
+///
+/// # Errors
+/// When something else is there: a link, a file, or a folder that others own or may write to.
+pub(super) fn own_folder(path: &Path) -> io::Result<()> {
+    match make_folder(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        other => return other,
+    }
+    let found = fs::symlink_metadata(path)?;
+    let wrong = if found.is_dir() {
+        weakness(&found, true)
+    } else {
+        Some("is not a folder".to_owned())
+    };
+    wrong.map_or(Ok(()), |wrong| Err(denied(path, &wrong)))
+}
+
+/// Refuses a folder for secrets where somebody else could replace it, or one above it. `ours`: it has to be ours; else
+/// it is one above ours.
+///
+/// # Errors
+/// With the folder, what is wrong with it, and what to do.
+pub(super) fn check_folder(path: &Path, ours: bool) -> Result<(), String> {
+    let told = |error: io::Error| format!("cannot look at {}: {error}", path.display());
+    let real = path.canonicalize().map_err(told)?;
+    // Both ways: a link lies in a folder that somebody else may write to, or leads into one.
+    for place in real.ancestors().chain(path.ancestors()) {
+        let found = fs::symlink_metadata(place).map_err(told)?;
+        let wrong = if found.is_symlink() {
+            foreign_owner(&found, false)
+        } else {
+            weakness(&found, ours && place == real)
+        };
+        if let Some(wrong) = wrong {
+            return Err(unsafe_folder(path, place, &wrong));
+        }
+    }
+    Ok(())
+}
+
+fn unsafe_folder(path: &Path, place: &Path, wrong: &str) -> String {
+    let (path, place) = (path.display(), place.display());
+    format!(
+        "cannot keep secrets in {path}: {place} {wrong}, so somebody else could put other files there. Nothing was written. Choose a folder of your own with --output and --state. If only people and programs that you trust share this one, add --allow-shared-output."
+    )
+}
+
+/// What lets others replace what is in a folder.
+fn weakness(found: &Metadata, ours: bool) -> Option<String> {
+    if let Some(owner) = foreign_owner(found, ours) {
+        return Some(owner);
+    }
+    let mode = found.mode();
+    if mode & STICKY != 0 {
+        return None;
+    }
+    if mode & OTHERS_WRITE != 0 {
+        return Some("may be written to by everybody (chmod o-w)".to_owned());
+    }
+    (mode & GROUP_WRITES != 0 && !is_private_group(found.gid()))
+        .then(|| format!("may be written to by the group {} (chmod g-w)", found.gid()))
+}
+
+/// Many systems give each user a group of the same number that holds nobody else, and let it write.
+fn is_private_group(group: u32) -> bool {
+    let (user, own) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    group == own && group == user
+}
+
+fn foreign_owner(found: &Metadata, ours: bool) -> Option<String> {
+    let user = rustix::process::geteuid().as_raw();
+    let root = !ours && found.uid() == 0;
+    (found.uid() != user && !root).then(|| format!("belongs to another user ({})", found.uid()))
+}
+
+fn denied(path: &Path, wrong: &str) -> io::Error {
+    io::Error::new(
+        ErrorKind::PermissionDenied,
+        format!("{} {wrong}", path.display()),
+    )
+}
+
+/// Replaces a file as a whole, so that a crash leaves the one before or this one.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let next = folder.join(unfinished_name()?);
+    let written =
+        write_new(&next, content, Access::default()).and_then(|()| fs::rename(&next, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&next);
+    }
+    written?;
+    sync_parent(path)
+}
+
+/// Writes a file that is not there yet, and gives it to those who may read it once it is whole.
+pub(super) fn write_new(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(flags(OFlags::NOFOLLOW))
+        .open(path)?;
+    file.write_all(content)?;
+    access.give_file(&file)?;
+    file.sync_all()
+}
+
+fn unfinished_name() -> io::Result<String> {
+    let mut random = [0; 16];
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    Ok(format!("{UNFINISHED}{}", hex(&random)))
+}
+
+/// Removes what a crash left of [`replace_file`] in a folder of ours.
+pub(super) fn clear_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(UNFINISHED))
+        {
+            absent_is_fine(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A file of ours that keeps secrets.
+///
+/// # Errors
+/// When it is a link, no file, or one that somebody else owns or may write to; those of the file system.
+pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut file = open_existing(path)?;
+    check_own(path, &file.metadata()?)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a file of ours to write to, or makes it.
+///
+/// # Errors
+/// As [`read_own`].
+pub(super) fn open_own(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
+        .open(path)
+        .map_err(|error| no_link(path, error))?;
+    check_own(path, &file.metadata()?)?;
+    Ok(file)
+}
+
+/// Opens whatever file is at a place, but no link, and waits for no pipe.
+pub(super) fn open_existing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
+        .open(path)
+        .map_err(|error| no_link(path, error))
+}
+
+fn check_own(path: &Path, found: &Metadata) -> io::Result<()> {
+    let wrong = if found.is_file() {
+        weakness(found, true)
+    } else {
+        Some("is not a file".to_owned())
+    };
+    wrong.map_or(Ok(()), |wrong| Err(denied(path, &wrong)))
+}
+
+fn no_link(path: &Path, error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return denied(path, "is a link; links are not followed here");
+    }
+    error
+}
+
+/// The flags as the standard library takes them.
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes what was renamed or made in a folder outlast a power cut.
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync)
+}
+
+/// Lets those who may read the tokens enter a folder that was just made.
+pub(super) fn open_to_readers(path: &Path, access: Access) -> io::Result<()> {
+    access.give_folder(path)
+}
+
+/// Whether others may not enter a folder that was there before, although they may read the tokens in it.
+pub(super) fn closed_to_readers(path: &Path, access: Access) -> io::Result<bool> {
+    let enter = access.folder_mode() & 0o011;
+    Ok(fs::metadata(path)?.mode() & enter != enter)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,333 @@
+//! Who may read `/metrics`: anybody, or whoever the Kubernetes API says (TokenReview, then SubjectAccessReview).
+//!
+//! Verdicts are kept for a short time. Each client address may cause few reviews, so that nobody floods the API server
+//! through this port or keeps others from being judged.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
+use k8s_openapi::api::authorization::v1::{
+    NonResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::api::{Api, PostParams};
+use ring::{digest, hmac};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::port::client as client_of;
+use crate::clock::Clock;
+
+/// How long it counts that somebody may read the metrics.
+const ALLOWED_FOR: Duration = Duration::from_secs(60);
+/// How long it counts that somebody may not.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// Most verdicts that are kept.
+const MOST_VERDICTS: usize = 256;
+/// Reviews that one client address may cause at once, and the time after which it may cause one more.
+const REVIEWS_AT_ONCE: u32 = 5;
+const ONE_MORE_AFTER: Duration = Duration::from_secs(2);
+/// Most client addresses whose reviews are counted.
+const MOST_CLIENTS: usize = 1024;
+/// Most reviews in flight.
+const MOST_IN_FLIGHT: usize = 4;
+/// How long the Kubernetes API may take for both reviews.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who may read the metrics. Cheap to clone.
+#[derive(Clone)]
+pub enum Readers {
+    /// Whoever can connect.
+    Anyone,
+    /// Whoever may `get` the path `/metrics` by the rules of the cluster.
+    Authorized(Arc<Reviews>),
+}
+
+/// What the Kubernetes API said of tokens, and what asks it.
+pub struct Reviews {
+    client: kube::Client,
+    clock: Clock,
+    /// Tokens are remembered by a keyed hash.
+    key: hmac::Key,
+    known: Mutex<Known>,
+    in_flight: Semaphore,
+}
+
+/// Whether a request for the metrics is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    /// No token, or one that the cluster does not know.
+    Unauthenticated,
+    /// The token's user may not read them.
+    Forbidden,
+    /// The Kubernetes API could not be asked.
+    Unknown,
+}
+
+type Fingerprint = [u8; 32];
+
+#[derive(Default)]
+struct Known {
+    verdicts: HashMap<Fingerprint, (Verdict, Duration)>,
+    /// For each client address: when the reviews that it has caused no longer count.
+    clients: HashMap<IpAddr, Duration>,
+}
+
+impl Readers {
+    /// Whoever may `get` the path `/metrics` by the rules of the cluster that `client` talks to.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn authorized(
+        client: kube::Client,
+        clock: Clock,
+    ) -> Result<Readers, ring::error::Unspecified> {
+        let random = ring::rand::SystemRandom::new();
+        Ok(Readers::Authorized(Arc::new(Reviews {
+            client,
+            clock,
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &random)?,
+            known: Mutex::default(),
+            in_flight: Semaphore::new(MOST_IN_FLIGHT),
+        })))
+    }
+
+    /// Whether a request with these headers is answered.
+    pub(super) async fn judge(&self, headers: &HeaderMap, client: IpAddr) -> Verdict {
+        match self {
+            Readers::Anyone => Verdict::Allowed,
+            Readers::Authorized(reviews) => match bearer(headers) {
+                Some(token) => reviews.judge(token, client).await,
+                None => Verdict::Unauthenticated,
+            },
+        }
+    }
+}
+
+/// The token of an `Authorization` header (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+impl Reviews {
+    async fn judge(&self, token: &str, client: IpAddr) -> Verdict {
+        let fingerprint = self.fingerprint(token);
+        let now = self.clock.elapsed();
+        {
+            let mut known = self.lock();
+            if let Some(verdict) = known.verdict(&fingerprint, now) {
+                return verdict;
+            }
+            if !known.may_cause_a_review(client_of(client), now) {
+                return Verdict::Unknown;
+            }
+        }
+        let reviewed = timeout(PATIENCE, async {
+            let _place = self.in_flight.acquire().await.ok()?;
+            self.review(token).await
+        });
+        let Some(verdict) = reviewed.await.ok().flatten() else {
+            return Verdict::Unknown;
+        };
+        let now = self.clock.elapsed();
+        self.lock().keep(fingerprint, verdict, now);
+        verdict
+    }
+
+    fn fingerprint(&self, token: &str) -> Fingerprint {
+        let mut fingerprint = [0; digest::SHA256_OUTPUT_LEN];
+        fingerprint.copy_from_slice(hmac::sign(&self.key, token.as_bytes()).as_ref());
+        fingerprint
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the Kubernetes API; `None` when it cannot be asked.
+    async fn review(&self, token: &str) -> Option<Verdict> {
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                token: Some(token.to_owned()),
+                ..TokenReviewSpec::default()
+            },
+            ..TokenReview::default()
+        };
+        let api = Api::<TokenReview>::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), &review).await;
+        let status =
+            answer.map_err(|error| cannot_ask("tokenreviews.authentication.k8s.io", &error));
+        let status = status.ok()?.status?;
+        let Some(user) = status.user.filter(|_| status.authenticated == Some(true)) else {
+            return Some(Verdict::Unauthenticated);
+        };
+        let api = Api::<SubjectAccessReview>::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), &access(user)).await;
+        let status =
+            answer.map_err(|error| cannot_ask("subjectaccessreviews.authorization.k8s.io", &error));
+        let allowed = status.ok()?.status?.allowed;
+        Some(if allowed {
+            Verdict::Allowed
+        } else {
+            Verdict::Forbidden
+        })
+    }
+}
+
+/// Says in the log why nobody can be judged. Without the error's text: it may repeat what was sent.
+fn cannot_ask(resource: &str, error: &kube::Error) {
+    let code = match error {
+        kube::Error::Api(status) => status.code,
+        _ => 0,
+    };
+    let what = if code == 403 {
+        "the operator may not ask who may read /metrics; to grant it, run: kubectl apply -k deploy/metrics-auth"
+    } else {
+        "the Kubernetes API did not say who may read /metrics; scrapes are refused until it does"
+    };
+    tracing::warn!(resource, code, "{what}");
+}
+
+fn access(user: UserInfo) -> SubjectAccessReview {
+    SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: user.username,
+            uid: user.uid,
+            groups: user.groups,
+            extra: user.extra,
+            non_resource_attributes: Some(NonResourceAttributes {
+                path: Some("/metrics".to_owned()),
+                verb: Some("get".to_owned()),
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    }
+}
+
+impl Known {
+    fn verdict(&self, fingerprint: &Fingerprint, now: Duration) -> Option<Verdict> {
+        let (verdict, until) = self.verdicts.get(fingerprint)?;
+        (now < *until).then_some(*verdict)
+    }
+
+    fn keep(&mut self, fingerprint: Fingerprint, verdict: Verdict, now: Duration) {
+        let lasts = match verdict {
+            Verdict::Allowed => ALLOWED_FOR,
+            _ => REFUSED_FOR,
+        };
+        if self.verdicts.len() >= MOST_VERDICTS {
+            self.verdicts.retain(|_, (_, until)| now < *until);
+        }
+        // Refusals make room first: tokens that nobody knows are free to invent.
+        while self.verdicts.len() >= MOST_VERDICTS {
+            let rank =
+                |(verdict, until): &(Verdict, Duration)| (*verdict == Verdict::Allowed, *until);
+            let least = self.verdicts.iter().min_by_key(|(_, kept)| rank(kept));
+            let Some(least) = least.map(|(fingerprint, _)| *fingerprint) else {
+                break;
+            };
+            self.verdicts.remove(&least);
+        }
+        self.verdicts.insert(fingerprint, (verdict, now + lasts));
+    }
+
+    /// Counts a review that a client causes, if it may cause one.
+    fn may_cause_a_review(&mut self, client: IpAddr, now: Duration) -> bool {
+        if self.clients.len() >= MOST_CLIENTS {
+            self.clients.retain(|_, until| now < *until);
+        }
+        if self.clients.len() >= MOST_CLIENTS && !self.clients.contains_key(&client) {
+            return false;
+        }
+        let until = self.clients.entry(client).or_insert(now);
+        let after = (*until).max(now) + ONE_MORE_AFTER;
+        let allowed = after <= now + ONE_MORE_AFTER * REVIEWS_AT_ONCE;
+        if allowed {
+            *until = after;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn only_a_bearer_token_counts() {
+        let token = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(token("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token("bearer  abc").as_deref(), Some("abc"));
+        for none in ["Basic abc", "Bearer", "Bearer ", "abc"] {
+            assert_eq!(token(none), None, "{none}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_verdict_counts_for_a_short_time() {
+        let mut known = Known::default();
+        known.keep([1; 32], Verdict::Allowed, seconds(0));
+        known.keep([2; 32], Verdict::Forbidden, seconds(0));
+        assert_eq!(known.verdict(&[1; 32], seconds(59)), Some(Verdict::Allowed));
+        assert_eq!(known.verdict(&[1; 32], seconds(60)), None);
+        assert_eq!(
+            known.verdict(&[2; 32], seconds(9)),
+            Some(Verdict::Forbidden)
+        );
+        assert_eq!(known.verdict(&[2; 32], seconds(10)), None);
+    }
+
+    #[test]
+    fn invented_tokens_do_not_push_out_who_is_allowed() {
+        let mut known = Known::default();
+        known.keep([255; 32], Verdict::Allowed, seconds(0));
+        for number in 0..10_000_u32 {
+            let mut fingerprint = [0; 32];
+            fingerprint[..4].copy_from_slice(&number.to_le_bytes());
+            known.keep(fingerprint, Verdict::Unauthenticated, seconds(1));
+        }
+        assert_eq!(known.verdicts.len(), MOST_VERDICTS);
+        assert_eq!(
+            known.verdict(&[255; 32], seconds(2)),
+            Some(Verdict::Allowed)
+        );
+    }
+
+    #[test]
+    fn one_client_causes_few_reviews_and_does_not_use_up_those_of_others() {
+        let mut known = Known::default();
+        let (one, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let caused = (0..100).filter(|_| known.may_cause_a_review(one, seconds(0)));
+        assert_eq!(caused.count(), REVIEWS_AT_ONCE as usize);
+        assert!(known.may_cause_a_review(other, seconds(0)));
+        assert!(known.may_cause_a_review(one, seconds(2)));
+        assert!(!known.may_cause_a_review(one, seconds(2)));
+    }
+
+    #[test]
+    fn the_clients_that_are_counted_are_bounded() {
+        let mut known = Known::default();
+        for number in 0..5000_u32 {
+            known.may_cause_a_review(IpAddr::from(number.to_be_bytes()), seconds(0));
+        }
+        assert_eq!(known.clients.len(), MOST_CLIENTS);
+        assert!(known.may_cause_a_review([200, 0, 0, 1].into(), seconds(60)));
+    }
+}
