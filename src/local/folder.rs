@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::private::{
-    Access, absent_is_fine, make_folder, make_folders, open_existing, own_folder, sync,
-    sync_parent, write_new,
+    Access, absent_is_fine, make_folder, make_folders, may_be_ours, open_existing, own_folder,
+    sync, sync_parent, write_new,
 };
 use crate::secret::Secret;
 
@@ -52,6 +52,12 @@ impl Folder {
 
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Whether it lies in a folder of somebody else, or behind a link: then nothing is read or written there.
+    pub(super) fn is_elsewhere(&self) -> io::Result<bool> {
+        let namespace = self.0.parent().map_or(Ok(true), may_be_ours);
+        Ok(!namespace?)
     }
 
     /// Whether anything at all stands at its place, a link that leads nowhere included.

@@ -105,6 +105,15 @@ pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     wrong.map_or(Ok(()), |wrong| Err(denied(path, &wrong)))
 }
 
+/// Whether a folder inside of one of ours may be used: it is not there yet, or ours alone.
+pub(super) fn may_be_ours(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(found.is_dir() && weakness(&found, true).is_none()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Refuses a folder for secrets where somebody else could replace it, or one above it. `ours`: it has to be ours; else
 /// it is one above ours.
 ///

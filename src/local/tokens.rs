@@ -261,6 +261,9 @@ impl Tokens {
 
     fn standing(&self, key: &Key, record: Option<&Record>) -> io::Result<Standing> {
         let folder = self.folder(key);
+        if folder.is_elsewhere()? {
+            return Ok(Standing::Foreign);
+        }
         if !folder.exists()? {
             return Ok(Standing::Nothing);
         }

@@ -14,7 +14,8 @@ struct Attacker<'a> {
     token: String,
 }
 
-/// A Secret with the label and the controller that those of the operator have.
+/// A Secret with the label and the controller that those of the operator have. Its controller does not exist: the garbage
+/// collector deletes it soon.
 fn secret(name: &str, kind: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": kind,
@@ -32,6 +33,15 @@ fn owner(kind: &str, version: &str, controller: bool) -> Value {
         "apiVersion": version, "kind": kind, "name": "main", "controller": controller,
         "uid": "5b1a9a30-5a39-4b64-a3f4-3f6a2a0f8a10",
     })
+}
+
+/// The metadata of a Secret of the operator, with a controller that exists: an `OAuthClient` that rests.
+async fn owned(stage: &Stage) -> Value {
+    stage.resource("main", "  suspend: true").await;
+    let resource = stage.object("oauthclient", "main").await.unwrap();
+    let mut metadata = secret("x", "Opaque")["metadata"].clone();
+    metadata["ownerReferences"][0]["uid"] = resource["metadata"]["uid"].clone();
+    metadata
 }
 
 impl Attacker<'_> {
@@ -98,7 +108,9 @@ async fn the_operators_account_cannot_make_itself_a_token_of_another_service_acc
         "x.k8s.io/y",
         "kubernetes.io",
     ] {
-        refused(kind, attacker.create(&secret("made", kind)).await);
+        let mut object = secret("made", kind);
+        object["data"] = json!({"tls.crt": "", "tls.key": ""});
+        refused(kind, attacker.create(&object).await);
     }
     // One that is there cannot be turned into one either: it is foreign.
     stage
@@ -154,7 +166,7 @@ async fn without_the_policies_the_same_rights_are_enough_for_such_a_token() {
 async fn the_operators_account_cannot_write_or_delete_secrets_that_are_not_its_own() {
     let stage = Stage::new(3600.0).await;
     let attacker = Attacker::new(&stage).await;
-    let ours = secret("x", "Opaque")["metadata"].clone();
+    let ours = owned(&stage).await;
     let mut unlabelled = secret("made", "Opaque");
     unlabelled["metadata"]["labels"] = json!({"oauthclient.dev/token": "false"});
     refused("no label", attacker.create(&unlabelled).await);
@@ -180,7 +192,11 @@ async fn the_operators_account_cannot_write_or_delete_secrets_that_are_not_its_o
     // What is there: the credentials of the test, and one that another controller made.
     let mut controlled = secret("controlled", "Opaque");
     controlled["metadata"]["annotations"] = json!({"oauthclient.dev/adopt": "main"});
-    controlled["metadata"]["ownerReferences"] = json!([owner("Deployment", "apps/v1", true)]);
+    let theirs = stage.object("configmap", "provider-ca").await.unwrap();
+    let mut controller = owner("ConfigMap", "v1", true);
+    controller["name"] = json!("provider-ca");
+    controller["uid"] = theirs["metadata"]["uid"].clone();
+    controlled["metadata"]["ownerReferences"] = json!([controller]);
     stage.apply(&controlled.to_string()).await;
     let taken = json!({"metadata": {"labels": ours["labels"], "ownerReferences": ours["ownerReferences"]}, "data": {"a": "YQ=="}});
     for name in ["client", "controlled"] {
@@ -198,7 +214,7 @@ async fn the_operators_account_can_write_what_it_owns_what_is_offered_and_what_a
 {
     let stage = Stage::new(3600.0).await;
     let attacker = Attacker::new(&stage).await;
-    let ours = secret("x", "Opaque")["metadata"].clone();
+    let ours = owned(&stage).await;
     let taken = json!({"metadata": {"labels": ours["labels"], "ownerReferences": ours["ownerReferences"]}, "data": {"a": "YQ=="}});
     let plain = |name: &str, metadata: Value| {
         let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});

@@ -120,6 +120,7 @@ async fn a_link_in_place_of_a_folder_of_the_output_is_not_followed() {
     let (code, text) = rig.once().await;
     assert_eq!(code, 1, "{text}");
     assert!(names(&victim).is_empty());
+    assert_eq!(rig.requests(), 0, "no token for what cannot be written");
     assert!(!text.contains(CANARY));
 }
 
