@@ -293,7 +293,7 @@ pub struct LocalArgs {
     )]
     pub state: Option<PathBuf>,
     /// Who may read the tokens.
-    #[command(flatten, next_help_heading = "Access to the tokens")]
+    #[command(flatten)]
     pub access: AccessArgs,
     /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise.
     /// For scripts and CI.
@@ -343,6 +343,7 @@ pub struct AccessArgs {
         verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_MODE",
+        help_heading = "Access to the tokens",
         value_name = "MODE"
     )]
     pub mode: Option<FileMode>,
@@ -352,12 +353,14 @@ pub struct AccessArgs {
         verbatim_doc_comment,
         long,
         env = "OAUTHCLIENT_GROUP",
+        help_heading = "Access to the tokens",
         value_name = "GROUP"
     )]
     pub group: Option<GroupName>,
     /// Accept folders that belong to another user or that others may write to, as volumes
     /// that the containers of one pod share. Whoever may write there can replace the tokens.
-    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_SHARED_OUTPUT", value_parser = BoolishValueParser::new())]
+    #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_SHARED_OUTPUT",
+        help_heading = "Access to the tokens", value_parser = BoolishValueParser::new())]
     pub allow_shared_output: bool,
 }
 

@@ -13,8 +13,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::store::hex;
-
 /// How the names of files begin that are not in their place yet.
 const UNFINISHED: &str = ".unfinished-";
 /// Others may write, and nothing keeps them from renaming what is not theirs.
@@ -213,7 +211,7 @@ fn unfinished_name() -> io::Result<String> {
     SystemRandom::new()
         .fill(&mut random)
         .map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    Ok(format!("{UNFINISHED}{}", hex(&random)))
+    Ok(format!("{UNFINISHED}{:032x}", u128::from_be_bytes(random)))
 }
 
 /// Removes what a crash left of [`replace_file`] in a folder of ours.
