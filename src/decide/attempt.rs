@@ -40,7 +40,7 @@ pub struct FailedAttempt {
     pub ca: Option<u64>,
     /// The refresh request that was acted upon with it, or before.
     pub handled_request: Option<String>,
-    /// Where Kubernetes did not accept the token Secret: that Secret as it was (`UID/VERSION`, [`NO_SECRET`] where there was
+    /// Where Kubernetes did not accept the token Secret: that Secret as it was (`UID/VERSION`, `none` where there was
     /// none). No token is requested until it, the spec or the credentials change.
     pub rejected_secret: Option<String>,
 }
