@@ -82,6 +82,8 @@ pub struct Published {
     pub learnt_window: Option<Span>,
     /// The server has handed out this very token more than once: it caches.
     pub served_again: bool,
+    /// Its end is assumed, since no response gave one.
+    pub assumed: bool,
 }
 
 /// A successful answer, as far as time goes.
@@ -273,13 +275,14 @@ impl Grant {
             expires,
             left,
             whole,
-            assumed: granted.is_none(),
+            assumed: granted.is_none() && served_before.is_none_or(|token| token.assumed),
         })
     }
 }
 
 /// An assumed life begins with the first answer that brought the token: were it to begin anew with each, a cached token
-/// would be published beyond its end. Only a token that is served at that very end is believed for another life.
+/// would be published beyond its end. Only a token that is served at that very end is believed for another life, and only if
+/// its end was assumed: a known end of the same token stays.
 fn assumed_end(
     policy: &Policy,
     served_before: Option<&Published>,
@@ -287,8 +290,8 @@ fn assumed_end(
     now: Time,
 ) -> Time {
     served_before
+        .filter(|token| !token.assumed || token.expires > now + CACHE_PAUSE)
         .map(|token| token.expires)
-        .filter(|end| *end > now + CACHE_PAUSE)
         .unwrap_or_else(|| answer.sent + policy.assumed_lifetime.max(Span::from_seconds(1)))
 }
 

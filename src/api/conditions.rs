@@ -304,6 +304,12 @@ reasons! {
     InvalidScope Request
         "The provider does not grant the scopes asked for (invalid_scope)."
         "Correct spec.scopes, or ask the provider to grant them to this client."
+    ConsentRequired Request
+        "The provider requires a person to consent, to log in or to choose an account first (consent_required, interaction_required, login_required)."
+        "Log in at the provider and consent for this client once. Then request a refresh: kubectl oauthclient refresh NAME"
+    ProofRequired Request
+        "The provider requires a proof of possession with the request (DPoP, RFC 9449), which is not supported."
+        "Ask the provider to issue bearer tokens to this client."
     InvalidTarget Request
         "The provider does not know the resource or audience asked for (invalid_target)."
         "Correct resource or audience in spec.parameters."
@@ -317,8 +323,8 @@ reasons! {
         "The provider answered 403 without a reason that is known."
         "Ask the provider whether this client has access to what spec.scopes and spec.parameters ask for."
     NotFound Request
-        "The provider answered 404: there is no token endpoint at this address."
-        "Correct spec.provider.tokenURL."
+        "The provider answered 404 or 405: this address is not a token endpoint."
+        "Correct spec.provider.tokenURL. For an issuer, set spec.provider.issuerURL instead."
     DiscoveryFailed Request
         "The discovery document of spec.provider.issuerURL could not be read."
         "Check spec.provider.issuerURL and the way to it; where the provider has no such document, set spec.provider.tokenURL in its place."
@@ -338,7 +344,7 @@ reasons! {
         "The provider failed (server_error, or HTTP 5xx)."
         "Wait: it is tried again. If it goes on, ask the provider."
     TemporarilyUnavailable Request
-        "The provider says that it will be back (temporarily_unavailable, or HTTP 503)."
+        "The provider is unavailable for now (temporarily_unavailable, or HTTP 408, 425, 503 or 504)."
         "Wait: it is tried again."
     RequestRefused Request
         "The provider refused the request, without a reason that is known."

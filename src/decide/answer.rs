@@ -6,7 +6,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Wants;
 use crate::oauth::error::{FailureClass, Reached};
-use crate::oauth::{Client, Scope, Token, TokenError};
+use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
 use crate::schedule;
 use crate::secret::Secret;
 use crate::template;
@@ -128,6 +128,7 @@ pub(super) fn granted_as(
         expires: state.expires,
         learnt_window: state.learnt_window,
         served_again: state.served_again,
+        assumed: state.assumed,
     });
     let answer = schedule::Answer {
         sent: at.sent,
@@ -213,6 +214,24 @@ fn remarks(token: &Token, tiny: bool) -> Option<String> {
 /// What is said of a token whose life is shorter than the pause between two requests.
 const TINY_REMARK: &str = "The provider granted less than 10 s: the token expires before the next request, of which there are at most 6 a minute. Ask the provider for a longer lifetime, or correct spec.response.expiry.";
 
+/// A password that the server answers is sent at most this often in quick succession, whatever the answer.
+const MOST_PASSWORD_TRIES: u32 = 3;
+
+/// The class that the next try is scheduled by. Some servers count each request with a password, also one that they answer with
+/// 500: after a few, the next ones are probes.
+fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) -> FailureClass {
+    let with_password = spec.client.grant == Grant::Password;
+    let answered = !matches!(reached, Reached::Never | Reached::Unknown);
+    if class == FailureClass::Transient
+        && with_password
+        && answered
+        && failures >= MOST_PASSWORD_TRIES
+    {
+        return FailureClass::Permanent;
+    }
+    class
+}
+
 /// When the token is replaced: a refresh token that ends before that is used in time.
 fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
     let chain = seen.record().and_then(Result::ok);
@@ -254,7 +273,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     // The other client secret has its try first: nobody needs to act yet.
     let class = other_at.map_or(failure.class, |_| FailureClass::Transient);
     let next = schedule::retry(
-        class,
+        pace(class, failures, spec, failure.reached),
         failures,
         remaining,
         failure.retry_after,
@@ -326,7 +345,7 @@ impl Failure {
             message: error.explain_to(client),
             retry_after: error.retry_after(),
             timed_out: false,
-            reached: error.reached(),
+            reached: error.reached(client.authentication == ClientAuthentication::None),
         }
     }
 

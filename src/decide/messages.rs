@@ -305,7 +305,7 @@ pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;
     let what = if known {
-        "The provider no longer takes the refresh token (invalid_grant): it has expired, was revoked, or was used elsewhere."
+        "The provider refuses the refresh token: it has expired, was revoked, or was used elsewhere."
     } else {
         "A refresh token was sent, its answer was lost, and sending it once more did not help. It is not sent again, since that may revoke what the provider has granted."
     };
@@ -324,7 +324,7 @@ pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: boo
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;
     let what = if known {
-        "was refused by the provider (invalid_grant)"
+        "was refused by the provider"
     } else {
         "was sent, its answer was lost, and sending it once more did not help"
     };

@@ -4,6 +4,7 @@
 //! credentials. The other secret is tried only when the provider refuses the client, once for each content of the Secret.
 
 use crate::api::validate::Validated;
+use crate::oauth::error::Reached;
 use crate::oauth::{Client, CredentialKeys};
 use crate::time::{Span, Time};
 
@@ -152,8 +153,13 @@ pub(super) fn judge(
     failure: &Failure,
     received: Time,
 ) -> Option<Refusal> {
-    // A 401 counts for the same where its body has no code that is known.
-    let of_client = matches!(failure.reason, "InvalidClient" | "Unauthorized");
+    // What a provider says of a wrong secret differs: any refusal that may mean it counts, since the other secret is tried only
+    // once for each content of the Secret.
+    let of_client = matches!(
+        failure.reason,
+        "InvalidClient" | "Unauthorized" | "UnauthorizedClient" | "Forbidden" | "AccessDenied"
+    ) || (failure.reason == "RequestRefused"
+        && failure.reached == Reached::Refused);
     let mut refused = refused(seen).to_vec();
     seen.next_content?;
     if !of_client {

@@ -33,6 +33,10 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     /// Told to slow down by name (RFC 8628 section 3.5, and field use).
     SlowDown,
+    /// A person must consent, log in or choose an account at the provider first (OpenID Connect Core section 3.1.2.6).
+    ConsentRequired,
+    /// The provider requires a proof of possession (DPoP, RFC 9449), which is not supported.
+    ProofRequired,
     /// Any other code, or none.
     Unknown,
 }
@@ -50,12 +54,25 @@ const SPELLINGS: &[(&str, ErrorCode)] = &[
     ("server_error", ErrorCode::ServerError),
     ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
     ("slow_down", ErrorCode::SlowDown),
+    ("consent_required", ErrorCode::ConsentRequired),
+    ("interaction_required", ErrorCode::ConsentRequired),
+    ("login_required", ErrorCode::ConsentRequired),
+    ("account_selection_required", ErrorCode::ConsentRequired),
+    ("use_dpop_nonce", ErrorCode::ProofRequired),
+    ("invalid_dpop_proof", ErrorCode::ProofRequired),
     // GitHub
     ("incorrect_client_credentials", ErrorCode::InvalidClient),
     // Slack
     ("invalid_client_id", ErrorCode::InvalidClient),
     ("bad_client_secret", ErrorCode::InvalidClient),
     ("ratelimited", ErrorCode::SlowDown),
+    ("invalid_refresh_token", ErrorCode::InvalidGrant),
+    ("token_revoked", ErrorCode::InvalidGrant),
+    ("token_expired", ErrorCode::InvalidGrant),
+    // GitHub
+    ("bad_refresh_token", ErrorCode::InvalidGrant),
+    // HubSpot
+    ("BAD_REFRESH_TOKEN", ErrorCode::InvalidGrant),
 ];
 
 impl ErrorCode {
@@ -87,16 +104,31 @@ pub enum FailureClass {
     NeedsPerson,
 }
 
-/// How far a request that failed came: whether a single-use token may have been used by it.
+/// What a failure says of the credential that was sent: whether a single-use token may have been redeemed by the request, and
+/// whether it may be sent again.
+///
+/// | response | variant | why |
+/// |---|---|---|
+/// | none, connection refused, TLS failed | `Never` | nothing was read |
+/// | 408, 425, 429, 500, 502, 503 and other 5xx | `Answered` | the server did not process the request, or failed while it did; it issued no successor |
+/// | 504; a page of HTML or other junk at 2xx | `Unclear` | an intermediary answered, and says nothing of the token |
+/// | `invalid_client`, `invalid_scope` and their like; 404, 405 and their like | `Answered` | it is about the client, the request or the address |
+/// | `invalid_grant` | `InvalidGrant` | the token itself is refused |
+/// | any other 4xx; a readable response at 2xx without a token | `Refused` | a refusal in other words than the RFC's |
+/// | none after the request was sent | `Unknown` | the token may have been redeemed |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// It was certainly never sent, or not read: no token was used.
+    /// The request was not sent, or not read: no token was redeemed.
     Never,
-    /// The server answered that it failed.
+    /// The server answered, and the answer does not refuse the credential.
     Answered,
-    /// The server does not take the grant any more.
+    /// Something between client and server answered: the outcome is unknown, but the token was not refused.
+    Unclear,
+    /// The server refused, without a code that says what: one more request confirms it.
+    Refused,
+    /// The server refuses the grant itself.
     InvalidGrant,
-    /// Nobody knows: no answer, or one that cannot be read.
+    /// There was no response: the token may have been redeemed.
     Unknown,
 }
 
@@ -121,26 +153,38 @@ pub enum TokenError {
     Unusable {
         /// What is wrong with it, in words that hold nothing of the body.
         problem: &'static str,
+        /// Whether its body is a document that a token endpoint may send, rather than a page of HTML, junk or nothing.
+        readable: bool,
     },
 }
 
+/// Statuses that tell of the request or its address, not of the credential in it.
+const OF_THE_REQUEST: [u16; 10] = [404, 405, 406, 407, 410, 411, 413, 414, 415, 421];
+
 impl TokenError {
-    /// What the failure asks for. The grant decides on `invalid_grant`: for a password, another try can lock the account, for a refresh token it can kill the family.
+    /// What the failure asks for.
+    ///
+    /// Below 500 the code decides, from 500 on the status does, as it does for 408, 425 and 429: some gateways and servers that
+    /// are starting up send `invalid_grant` with a 503. A password is not sent again after any refusal, whatever its words: more
+    /// tries lock the account.
     pub fn class(&self, grant: &Grant) -> FailureClass {
-        let TokenError::Refused { status, code, .. } = self else {
-            return match self {
-                TokenError::Redirected { .. } => FailureClass::Permanent,
-                _ => FailureClass::Transient,
-            };
+        let is_password = *grant == Grant::Password;
+        let (status, code) = match self {
+            TokenError::Redirected { .. } => return FailureClass::Permanent,
+            TokenError::Unusable { readable, .. } if is_password && *readable => {
+                return FailureClass::NeedsPerson;
+            }
+            TokenError::Unusable { .. } => return FailureClass::Transient,
+            TokenError::Refused { status, code, .. } => (*status, *code),
         };
-        // Told to wait is told to wait, whatever code came along: some gateways send `access_denied` with a 429.
-        if matches!(status, 408 | 425 | 429) {
+        if is_not_now(status) {
             return FailureClass::Transient;
         }
+        if is_password && status != 407 {
+            return FailureClass::NeedsPerson;
+        }
         match code {
-            ErrorCode::InvalidGrant if matches!(grant, Grant::Password | Grant::RefreshToken) => {
-                FailureClass::NeedsPerson
-            }
+            ErrorCode::InvalidGrant if *grant == Grant::RefreshToken => FailureClass::NeedsPerson,
             ErrorCode::InvalidGrant
             | ErrorCode::InvalidRequest
             | ErrorCode::InvalidClient
@@ -148,33 +192,41 @@ impl TokenError {
             | ErrorCode::UnsupportedGrantType
             | ErrorCode::InvalidScope
             | ErrorCode::InvalidTarget
+            | ErrorCode::ConsentRequired
+            | ErrorCode::ProofRequired
             | ErrorCode::AccessDenied => FailureClass::Permanent,
             ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown => {
                 FailureClass::Transient
             }
             ErrorCode::Unknown => match status {
-                401 | 403 | 404 | 407 => FailureClass::Permanent,
+                401 | 403 | 404 | 405 | 407 => FailureClass::Permanent,
                 _ => FailureClass::Transient,
             },
         }
     }
 
-    /// How far the request came, as far as single-use tokens are concerned. A gateway that waited in vain for the server
-    /// (504) knows no more than we do; a success that cannot be read may have brought the successor.
-    pub fn reached(&self) -> Reached {
-        match self {
-            TokenError::Refused {
-                status: 408 | 425 | 429,
-                ..
-            } => Reached::Answered,
-            TokenError::Refused {
-                code: ErrorCode::InvalidGrant,
-                ..
-            } => Reached::InvalidGrant,
-            TokenError::Refused { status: 504, .. } | TokenError::Unusable { .. } => {
-                Reached::Unknown
+    /// What the failure says of the credential that was sent. `public`: the client does not authenticate, so a 401 is about the
+    /// grant.
+    pub fn reached(&self, public: bool) -> Reached {
+        let (status, code) = match self {
+            TokenError::Redirected { .. } => return Reached::Answered,
+            TokenError::Unusable { readable: true, .. } => return Reached::Refused,
+            TokenError::Unusable { .. } => return Reached::Unclear,
+            TokenError::Refused { status, code, .. } => (*status, *code),
+        };
+        if status == 504 {
+            return Reached::Unclear;
+        }
+        if is_not_now(status) || OF_THE_REQUEST.contains(&status) {
+            return Reached::Answered;
+        }
+        match code {
+            ErrorCode::InvalidGrant => Reached::InvalidGrant,
+            ErrorCode::Unknown if status == 401 && !public => Reached::Answered,
+            ErrorCode::Unknown | ErrorCode::UnauthorizedClient | ErrorCode::AccessDenied => {
+                Reached::Refused
             }
-            TokenError::Refused { .. } | TokenError::Redirected { .. } => Reached::Answered,
+            _ => Reached::Answered,
         }
     }
 
@@ -183,8 +235,17 @@ impl TokenError {
         match self {
             TokenError::Redirected { .. } => "Redirected",
             TokenError::Unusable { .. } => "UnusableResponse",
-            TokenError::Refused { status, .. } if *status == 429 => "RateLimited",
+            TokenError::Refused { status: 429, .. } => "RateLimited",
+            TokenError::Refused {
+                status: 408 | 425 | 503 | 504,
+                ..
+            } => "TemporarilyUnavailable",
+            TokenError::Refused {
+                status: 500..=599, ..
+            } => "ServerError",
             TokenError::Refused { status, code, .. } => match code {
+                ErrorCode::ConsentRequired => "ConsentRequired",
+                ErrorCode::ProofRequired => "ProofRequired",
                 ErrorCode::InvalidRequest => "InvalidRequest",
                 ErrorCode::InvalidClient => "InvalidClient",
                 ErrorCode::InvalidGrant => "InvalidGrant",
@@ -199,10 +260,8 @@ impl TokenError {
                 ErrorCode::Unknown => match status {
                     401 => "Unauthorized",
                     403 => "Forbidden",
-                    404 => "NotFound",
+                    404 | 405 => "NotFound",
                     407 => "ProxyRefused",
-                    503 => "TemporarilyUnavailable",
-                    500..=599 => "ServerError",
                     _ => "RequestRefused",
                 },
             },
@@ -254,7 +313,7 @@ impl TokenError {
                 "Ask the provider whether the client has access to what it asks for, and whether this network may reach it"
             }
             "NotFound" => {
-                "Check spec.provider.tokenURL: there is no token endpoint at that address"
+                "Check spec.provider.tokenURL: that address is not a token endpoint. If it is an issuer, set spec.provider.issuerURL instead"
             }
             "ProxyRefused" => {
                 "Give the operator a proxy address with user name and password (HTTPS_PROXY)"
@@ -264,6 +323,12 @@ impl TokenError {
             }
             "ServerError" | "TemporarilyUnavailable" => {
                 "The operator tries again by itself; if it goes on, look at the provider's status page"
+            }
+            "ConsentRequired" => {
+                "Log in at the provider once and consent for this client, then request a refresh"
+            }
+            "ProofRequired" => {
+                "The provider requires DPoP (RFC 9449), which is not supported: ask it for bearer tokens for this client"
             }
             "Redirected" => {
                 "Set spec.provider.tokenURL to the address of the token endpoint itself: credentials are never sent on to another one"
@@ -282,6 +347,12 @@ impl TokenError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            TokenError::Refused { status: 408, .. } => {
+                write!(f, "The token endpoint reported a time-out (HTTP 408)")
+            }
+            TokenError::Refused { status, .. } if is_not_now(*status) => {
+                write!(f, "The token endpoint answered with HTTP {status}")
+            }
             TokenError::Refused { status, code, .. } => match code.registered() {
                 Some(code) => write!(
                     f,
@@ -298,11 +369,16 @@ impl fmt::Display for TokenError {
                     "The token endpoint answered with a redirect (HTTP {status}), and redirects are not followed"
                 )
             }
-            TokenError::Unusable { problem } => {
+            TokenError::Unusable { problem, .. } => {
                 write!(f, "The token endpoint answered with success, but {problem}")
             }
         }
     }
+}
+
+/// Statuses that ask for another request later, whatever code comes with them.
+fn is_not_now(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
 impl std::error::Error for TokenError {}

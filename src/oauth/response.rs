@@ -80,7 +80,7 @@ fn granted(
     received: Time,
 ) -> Result<Token, TokenError> {
     let bare = shape.access_token.as_deref() == Some("");
-    let value = read(answer, bare).map_err(unusable)?;
+    let value = read(answer, bare).map_err(unreadable)?;
     let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
     let told = vetted.told();
     if told::is_refusal(shape, &told) {
@@ -110,7 +110,17 @@ pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> 
 }
 
 fn unusable(problem: &'static str) -> TokenError {
-    TokenError::Unusable { problem }
+    TokenError::Unusable {
+        problem,
+        readable: true,
+    }
+}
+
+fn unreadable(problem: &'static str) -> TokenError {
+    TokenError::Unusable {
+        problem,
+        readable: false,
+    }
 }
 
 /// The body as a document: JSON, form, or (with `bare`) one string.
@@ -186,7 +196,10 @@ fn token(
         told.at(pointer.unwrap_or(default))
             .filter(|found| !found.is_null())
     };
-    let token_type = token_type(found(shape.token_type.as_deref(), "/token_type"))?;
+    let token_type = token_type(
+        found(shape.token_type.as_deref(), "/token_type"),
+        &mut remarks,
+    );
     let issued = told.get("issued_token_type");
     match &shape.issued_type {
         IssuedType::Unsaid => {}
@@ -210,11 +223,16 @@ fn token(
         Some(shape) => expiry::configured(shape, told, received, &mut remarks)?,
         None => expiry::usual(told, received, &mut remarks)?,
     };
-    let lifetime = match lifetime {
-        None if shape.jwt_expiry => told::expiry_of_jwt(&access_token)
+    let own_end = match shape.jwt_expiry {
+        true => told::expiry_of_jwt(&access_token)
             .map(|exp| expiry::of_claim(&exp, received, &mut remarks))
             .transpose()?,
-        lifetime => lifetime,
+        false => None,
+    };
+    // The earlier end counts: a cached token ends before the lifetime that comes with it does.
+    let lifetime = match (lifetime, own_end) {
+        (Some(granted), Some(own)) => Some(granted.earlier(own, received)),
+        (granted, own) => granted.or(own),
     };
     let refresh_in = expiry::refresh_in(told.get("refresh_in"), &mut remarks);
     Ok(Token {
@@ -258,16 +276,30 @@ fn access_token(
     Ok(Secret::from(token.as_str()))
 }
 
-fn token_type(found: Option<&Value>) -> Result<TokenType, &'static str> {
-    const NO_WORD: &str = "its token type is not a short word";
-    match found {
-        None => Ok(TokenType::bearer()),
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case(exchange::NOT_APPLICABLE) => {
-            TokenType::parse(exchange::NOT_APPLICABLE).ok_or(NO_WORD)
+/// What people read where the token type is no word for a header.
+const NO_TYPE: &str = "The response has a token_type that cannot be used in a header. It is published as Bearer; to publish another \
+     one, use a template in spec.tokenSecret.data.";
+
+/// The token type. It only describes the token, so one that cannot be used does not spoil it: `Bearer` takes its place.
+fn token_type(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> TokenType {
+    let text = match found {
+        None => return TokenType::bearer(),
+        Some(found) => found.as_str(),
+    };
+    let parsed = text.and_then(|text| {
+        if text.eq_ignore_ascii_case(exchange::NOT_APPLICABLE) {
+            TokenType::parse(exchange::NOT_APPLICABLE)
+        } else if text.eq_ignore_ascii_case("bearertoken") {
+            // Apigee
+            Some(TokenType::bearer())
+        } else {
+            TokenType::parse(text)
         }
-        Some(Value::String(kind)) => TokenType::parse(kind).ok_or(NO_WORD),
-        Some(_) => Err(NO_WORD),
-    }
+    });
+    parsed.unwrap_or_else(|| {
+        remarks.push(NO_TYPE);
+        TokenType::bearer()
+    })
 }
 
 /// The granted scope: a string, or a list of strings (Twitch and others) joined with spaces.

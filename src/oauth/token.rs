@@ -28,6 +28,18 @@ pub struct Token {
     pub remarks: Vec<&'static str>,
 }
 
+impl Lifetime {
+    /// Whichever ends first for a response that was received at `received`.
+    #[must_use]
+    pub fn earlier(self, other: Lifetime, received: Time) -> Lifetime {
+        let end = |lifetime| match lifetime {
+            Lifetime::For(span) => received + span,
+            Lifetime::Until(time) => time,
+        };
+        if end(other) < end(self) { other } else { self }
+    }
+}
+
 /// How an answer told the token's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {

@@ -110,6 +110,12 @@ fn faults() -> Vec<(&'static str, &'static str, Fault)> {
         ("invalid-client", "InvalidClient", error("invalid_client")),
         ("invalid-grant", "InvalidGrant", error("invalid_grant")),
         (
+            "consent-required",
+            "ConsentRequired",
+            error("consent_required"),
+        ),
+        ("use-dpop-nonce", "ProofRequired", error("use_dpop_nonce")),
+        (
             "unauthorized-client",
             "UnauthorizedClient",
             error("unauthorized_client"),

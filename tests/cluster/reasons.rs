@@ -220,6 +220,8 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ("UnsupportedGrantType", "tests/cluster/canary.rs", "faults"),
     ("InvalidScope", "tests/cluster/canary.rs", "faults"),
     ("InvalidTarget", "tests/cluster/canary.rs", "faults"),
+    ("ConsentRequired", "tests/cluster/canary.rs", "faults"),
+    ("ProofRequired", "tests/cluster/canary.rs", "faults"),
     ("AccessDenied", "tests/cluster/canary.rs", "faults"),
     ("Unauthorized", "tests/cluster/canary.rs", "faults"),
     ("Forbidden", "tests/cluster/canary.rs", "faults"),

@@ -114,6 +114,7 @@ impl Item {
             expires: token.expires,
             learnt_window: self.window,
             served_again: self.served_again,
+            assumed: false,
         })
     }
 

@@ -131,9 +131,14 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     let dead = match failure.reached {
         _ if !is_refresh => None,
         Reached::InvalidGrant => Some(refused(tries < MOST_TRIES)),
-        Reached::Unknown | Reached::Answered if tries >= MOST_TRIES => Some(refused(false)),
-        Reached::Unknown => return once_more(failure),
-        Reached::Answered | Reached::Never => None,
+        // A refusal that its confirmation repeats, and a request without a response for the second time.
+        Reached::Refused if tries >= MOST_TRIES => Some(refused(true)),
+        Reached::Unknown if tries >= MOST_TRIES => Some(refused(false)),
+        Reached::Refused => return once_more(failure, CONFIRM),
+        Reached::Unknown => return once_more(failure, MAY_BE_REDEEMED),
+        Reached::Unclear if tries < MOST_TRIES => return once_more(failure, MAY_BE_REDEEMED),
+        // What does not refuse the token does not use up a try.
+        Reached::Unclear | Reached::Answered | Reached::Never => None,
     };
     let claim = spend.record.claim.as_ref();
     let known = claim.map(|claim| Known::of(claim, dead.clone()));
@@ -150,16 +155,18 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     }
 }
 
-/// The claim stays open: it says that the token may have been used.
-fn once_more(failure: Failure) -> Spent {
+/// Why a refresh token is sent once more.
+const CONFIRM: &str =
+    "The refresh token is sent once more to confirm the refusal, and then no more";
+const MAY_BE_REDEEMED: &str = "Whether the refresh token was used by it cannot be known, so it is sent once more and no more than that";
+
+/// The claim stays open: it says that the token may have been redeemed, or that its refusal is to be confirmed.
+fn once_more(failure: Failure, why: &str) -> Spent {
     let pause = failure
         .retry_after
         .unwrap_or(Span::ZERO)
         .max(ONCE_MORE_AFTER);
-    let message = format!(
-        "{}. Whether the refresh token was used by it cannot be known, so it is sent once more and no more than that",
-        failure.message.trim_end_matches('.')
-    );
+    let message = format!("{}. {why}", failure.message.trim_end_matches('.'));
     let failure = Failure {
         class: FailureClass::Transient,
         retry_after: Some(pause),

@@ -36,6 +36,11 @@ fn classes_follow_the_promised_table() {
         (400, Code::SlowDown, Transient),
         (400, Code::Unknown, Transient),
         (200, Code::Unknown, Transient),
+        (400, Code::ConsentRequired, Permanent),
+        (401, Code::ProofRequired, Permanent),
+        (405, Code::Unknown, Permanent),
+        (500, Code::InvalidClient, Transient),
+        (503, Code::InvalidGrant, Transient),
     ];
     for (status, code, class) in table {
         let error = refused(status, code);
@@ -53,10 +58,13 @@ fn classes_follow_the_promised_table() {
     );
     let redirect = TokenError::Redirected { status: 302 };
     assert_eq!(redirect.class(&Grant::Password), Permanent);
-    let html = TokenError::Unusable {
+    let unusable = |readable| TokenError::Unusable {
         problem: "it is not JSON",
+        readable,
     };
-    assert_eq!(html.class(&Grant::Password), Transient);
+    assert_eq!(unusable(false).class(&Grant::Password), Transient);
+    assert_eq!(unusable(true).class(&Grant::Password), NeedsPerson);
+    assert_eq!(unusable(true).class(&Grant::ClientCredentials), Transient);
 }
 
 #[test]
@@ -93,4 +101,70 @@ fn a_refusal_reads_as_a_sentence_with_a_next_step() {
     assert!(text.starts_with(
         "The token endpoint refused the request with invalid_client (HTTP 401). Check client id"
     ));
+}
+
+#[test]
+fn from_500_on_the_status_decides_whatever_code_comes_with_it() {
+    for status in [500, 502, 503, 504] {
+        for code in [ErrorCode::InvalidGrant, ErrorCode::InvalidClient] {
+            let error = refused(status, code);
+            for grant in [
+                Grant::Password,
+                Grant::RefreshToken,
+                Grant::ClientCredentials,
+            ] {
+                assert_eq!(error.class(&grant), FailureClass::Transient, "{status}");
+            }
+            assert!(matches!(
+                error.reached(false),
+                Reached::Answered | Reached::Unclear
+            ));
+            assert!(!error.to_string().contains("invalid_"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_password_is_not_sent_again_whatever_the_words() {
+    for status in [400, 401, 403, 404, 422, 200] {
+        for code in [
+            ErrorCode::Unknown,
+            ErrorCode::ServerError,
+            ErrorCode::InvalidClient,
+            ErrorCode::AccessDenied,
+        ] {
+            let class = refused(status, code).class(&Grant::Password);
+            assert_eq!(class, FailureClass::NeedsPerson, "{status} {code:?}");
+        }
+    }
+    for status in [408, 425, 429, 500, 503] {
+        let class = refused(status, ErrorCode::Unknown).class(&Grant::Password);
+        assert_eq!(class, FailureClass::Transient, "{status}");
+    }
+}
+
+#[test]
+fn a_refusal_of_a_refresh_token_is_told_from_one_of_the_client_and_of_the_request() {
+    use ErrorCode as Code;
+    for (status, code, public, expected) in [
+        (400, Code::InvalidGrant, false, Reached::InvalidGrant),
+        (403, Code::UnauthorizedClient, false, Reached::Refused),
+        (200, Code::Unknown, false, Reached::Refused),
+        (400, Code::Unknown, false, Reached::Refused),
+        (403, Code::Unknown, false, Reached::Refused),
+        (401, Code::Unknown, false, Reached::Answered),
+        (401, Code::Unknown, true, Reached::Refused),
+        (401, Code::InvalidClient, false, Reached::Answered),
+        (400, Code::InvalidScope, false, Reached::Answered),
+        (404, Code::Unknown, false, Reached::Answered),
+        (429, Code::InvalidGrant, false, Reached::Answered),
+        (503, Code::InvalidGrant, false, Reached::Answered),
+        (504, Code::Unknown, false, Reached::Unclear),
+    ] {
+        assert_eq!(
+            refused(status, code).reached(public),
+            expected,
+            "{status} {code:?}"
+        );
+    }
 }

@@ -53,7 +53,10 @@ pub fn decode(answer: &HttpAnswer, received: Time) -> Result<DeviceCode, TokenEr
 }
 
 fn unusable(problem: &'static str) -> TokenError {
-    TokenError::Unusable { problem }
+    TokenError::Unusable {
+        problem,
+        readable: true,
+    }
 }
 
 fn read(answer: &HttpAnswer) -> Result<Value, &'static str> {

@@ -28,6 +28,8 @@ const NO_ZONE: &str = "the token's end in the answer has no time zone and counts
 const MILLIS: &str =
     "the token's end in the answer was read as milliseconds: as seconds it would be millennia away";
 
+const DATE: &str = "expires_in in the response is a time and was read as one";
+
 type Found<T> = Result<Option<T>, &'static str>;
 
 /// Reads `expires_in`, then `expires_on` and `expires_at`.
@@ -38,6 +40,11 @@ pub(super) fn usual(
 ) -> Found<Lifetime> {
     let relative = match value.get("expires_in") {
         None => None,
+        Some(Value::String(text)) if is_date(text) => {
+            remarks.push(DATE);
+            let end = written(text, remarks)?;
+            return until(end, received, remarks).map(Some);
+        }
         Some(found) => number(found)?
             .map(|seconds| relative(seconds, 1000.0, remarks))
             .transpose()?,
@@ -120,6 +127,16 @@ pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>)
             None
         }
     }
+}
+
+/// Whether a text is a date, as providers write one into a field for a lifetime.
+fn is_date(text: &str) -> bool {
+    let digits = |range: std::ops::Range<usize>| {
+        text.trim()
+            .get(range)
+            .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    digits(0..4) && digits(5..7) && text.trim().get(4..5) == Some("-")
 }
 
 /// Whether a value says anything: `null` and an empty string do not.

@@ -82,12 +82,17 @@ fn a_missing_token_type_means_bearer_in_any_case() {
         let token = token(decode_json(&format!(r#"{{"access_token":"t",{member}}}"#)));
         assert_eq!(token.token_type, expected, "{member}");
     }
-    for member in [
-        r#""token_type":7"#,
-        r#""token_type":"a\r\nb""#,
-        r#""token_type":"a b""#,
+    // It only describes the token, so it never spoils it (eBay, Apigee).
+    for (member, remarks) in [
+        (r#""token_type":7"#, 1),
+        (r#""token_type":"a\r\nb""#, 1),
+        (r#""token_type":"a b""#, 1),
+        (r#""token_type":"Application Access Token""#, 1),
+        (r#""token_type":"BearerToken""#, 0),
     ] {
-        error(decode_json(&format!(r#"{{"access_token":"t",{member}}}"#)));
+        let token = token(decode_json(&format!(r#"{{"access_token":"t",{member}}}"#)));
+        assert_eq!(token.token_type, "Bearer", "{member}");
+        assert_eq!(token.remarks.len(), remarks, "{member}");
     }
 }
 

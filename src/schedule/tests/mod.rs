@@ -30,6 +30,7 @@ fn published(issued: i64, expires: i64) -> Published {
         expires: at(expires),
         learnt_window: None,
         served_again: false,
+        assumed: false,
     }
 }
 
@@ -50,6 +51,7 @@ const BEFORE: Published = Published {
     expires: Time::from_seconds(1_700_000_100),
     learnt_window: None,
     served_again: false,
+    assumed: false,
 };
 
 fn later(policy: &Policy, answer: &Answer, u: f64) -> Schedule {
@@ -394,4 +396,35 @@ fn a_clock_that_went_back_is_noticed_by_a_life_longer_than_granted() {
     assert!(!clock_went_back(at(0), at(3600), at(0)));
     assert!(!clock_went_back(at(0), at(3600), at(-60)));
     assert!(clock_went_back(at(0), at(3600), at(-61)));
+}
+
+#[test]
+fn a_known_end_of_the_same_token_is_never_replaced_by_an_assumed_one() {
+    for (left, lifetime) in [
+        (10, None),
+        (5, None),
+        (2, Some(Lifetime::For(Span::ZERO))),
+        (1000, None),
+    ] {
+        let known = published(-20, left);
+        let again = Answer {
+            lifetime,
+            same_token: true,
+            ..answer(0)
+        };
+        let schedule = accept(&policy(), Some(&known), &again, at(0), 0.0).expect("usable");
+        assert_eq!(schedule.expires, at(left), "{left}");
+        assert!(!schedule.assumed, "{left}");
+        assert!(schedule.refresh >= at(2), "{left}");
+    }
+    let over = published(-20, -1);
+    let again = Answer {
+        lifetime: None,
+        same_token: true,
+        ..answer(0)
+    };
+    assert!(matches!(
+        accept(&policy(), Some(&over), &again, at(0), 0.0),
+        Err(UnusableLifetime::AlreadyPast { .. })
+    ));
 }

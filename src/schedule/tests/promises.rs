@@ -65,6 +65,7 @@ fn any_published() -> impl Strategy<Value = Option<Published>> {
                 expires: at(left),
                 learnt_window: window.map(secs),
                 served_again,
+                assumed: served_again && age % 2 == 0,
             }),
     )
 }
@@ -135,6 +136,7 @@ proptest! {
                 let before = Published {
                     issued: end - secs(lifetime), expires: schedule.expires,
                     learnt_window: schedule.learnt_window, served_again: schedule.served_again,
+                    assumed: schedule.assumed,
                 };
                 let answer = Answer {
                     sent: now, received: now, refresh_in: None, same_token: same,

@@ -267,7 +267,19 @@ fn a_jwt_tells_its_end_where_the_answer_does_not_and_only_if_asked_to() {
     assert!(read(&ResponseShape::default(), &end, "").is_ok_and(|found| found.is_none()));
     let given = Some(Lifetime::For(Span::from_seconds(60)));
     assert!(read(&asked, &end, r#","expires_in":60"#).is_ok_and(|found| found == given));
+    // The earlier of the two counts.
+    assert!(read(&asked, &end, r#","expires_in":3600"#).is_ok_and(|found| found == lifetime));
     assert!(read(&asked, "opaque", "").is_ok_and(|found| found.is_none()));
     let over = jwt(r#"{"exp":1600000000}"#);
     assert!(read(&asked, &over, "").is_err(), "it has expired already");
+}
+
+#[test]
+fn a_time_in_the_field_for_a_lifetime_is_read_as_one() {
+    let token = token(decode_json(
+        r#"{"access_token":"t","expires_in":"2027-01-01T00:00:00Z"}"#,
+    ));
+    let end = Time::parse_rfc3339("2027-01-01T00:00:00Z").unwrap();
+    assert_eq!(token.lifetime, Some(Lifetime::Until(end)));
+    assert_eq!(token.remarks.len(), 1);
 }
