@@ -8,7 +8,7 @@ export PROPTEST_RNG_SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help quickstart quickstart-cluster docs test bench
+.PHONY: help quickstart quickstart-cluster docs test bench release release-check publish tool
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -30,7 +30,7 @@ quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go
 	@$(BUILD) --bin quickstart-cluster
 	@$(BUILT)/quickstart-cluster
 
-CHART_TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score
+TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-krew-manifest
 
 docs: ## the documentation as a site with search, in target/site; needs Python 3.11
 	@site/build.py
@@ -39,9 +39,11 @@ test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
 	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings)
 	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
+	$(call step,dependencies: licences and bans and sources,release/dependencies.sh)
+	$(call step,Dockerfile,release/dockerfile.sh)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
-	$(call step,tools of the chart (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(CHART_TOOLS))
+	$(call step,tools of chart and release (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(TOOLS))
 	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
 	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
@@ -49,3 +51,15 @@ test: ## everything that must pass
 bench: ## measure, with ratios from one run (about half an hour)
 	$(CARGO) bench --locked --bench simulation
 	$(CARGO) bench --locked --bench cluster
+
+release: ## build everything that a release consists of into dist/; IMAGE, PROJECT_URL and COSIGN_KEY say for where (release/build.sh)
+	release/build.sh
+
+release-check: ## build the programs twice and compare, then sign, publish and verify on a registry on loopback
+	release/check.sh
+
+publish: ## push what lies in dist/ to the registries that it names (release/publish.sh)
+	release/publish.sh
+
+tool: ## print where the tool NAME lies, and build it the first time: make tool NAME=helm-4
+	@$(CARGO) run --quiet --locked -p testkit --bin tools -- $(NAME)
