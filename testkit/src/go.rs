@@ -4,7 +4,7 @@ use crate::{Context, Error, Result, process};
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// How many lines of the Go tool's own output an error repeats.
@@ -42,11 +42,7 @@ impl Module {
     /// # Errors
     /// When there is no Go, or when the build fails; then with the end of its output.
     pub(crate) fn build(&self, build: &Build<'_>) -> Result<()> {
-        // A copy of the module, so that nothing is ever written to the checkout.
-        let folder = tempfile::tempdir().context(|| "cannot make a folder for the Go module")?;
-        for (name, text) in [("go.mod", self.go_mod), ("go.sum", self.go_sum)] {
-            fs::write(folder.path().join(name), text).context(|| format!("cannot write {name}"))?;
-        }
+        let folder = self.copy()?;
         let mut go = Command::new("go");
         go.current_dir(folder.path())
             .env("GOWORK", "off")
@@ -58,6 +54,40 @@ impl Module {
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         run(go, build)
+    }
+
+    /// The folder in Go's own cache with the files of a module that this one requires; fetched the first time, and checked against
+    /// `go.sum`.
+    ///
+    /// # Errors
+    /// When there is no Go, the module cannot be had, or it is not the one in `go.sum`.
+    pub(crate) fn required(&self, module: &str, version: &str) -> Result<PathBuf> {
+        let folder = self.copy()?;
+        let output = Command::new("go")
+            .current_dir(folder.path())
+            .env("GOWORK", "off")
+            .args(["mod", "download", "-json", &format!("{module}@{version}")])
+            .stdin(Stdio::null())
+            .output()
+            .context(|| format!("cannot start `go` to fetch {module}"))?;
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .context(|| format!("`go mod download` of {module} printed no JSON"))?;
+        let dir = answer.get("Dir").and_then(serde_json::Value::as_str);
+        match dir.filter(|_| output.status.success()) {
+            Some(dir) => Ok(PathBuf::from(dir)),
+            None => Err(Error::new(format!(
+                "cannot fetch {module}@{version}: {answer}"
+            ))),
+        }
+    }
+
+    /// A copy of the module, so that nothing is ever written to the checkout.
+    fn copy(&self) -> Result<tempfile::TempDir> {
+        let folder = tempfile::tempdir().context(|| "cannot make a folder for the Go module")?;
+        for (name, text) in [("go.mod", self.go_mod), ("go.sum", self.go_sum)] {
+            fs::write(folder.path().join(name), text).context(|| format!("cannot write {name}"))?;
+        }
+        Ok(folder)
     }
 }
 

@@ -47,6 +47,11 @@ const KREW: Module = Module {
     go_sum: include_str!("../tools/krew/go.sum"),
 };
 
+const PROMETHEUS_OPERATOR: Module = Module {
+    go_mod: include_str!("../tools/prometheus-operator/go.mod"),
+    go_sum: include_str!("../tools/prometheus-operator/go.sum"),
+};
+
 impl Tool {
     /// All of them.
     pub const ALL: [Tool; 9] = [
@@ -110,17 +115,7 @@ impl Tool {
     /// When the module does not require it.
     pub fn version(self) -> Result<&'static str> {
         let package = self.package();
-        let required = self.module().go_mod.lines().filter_map(|line| {
-            let mut words = line
-                .trim()
-                .trim_start_matches("require ")
-                .split_whitespace();
-            Some((words.next()?, words.next()?))
-        });
-        required
-            .filter(|(module, _)| package.starts_with(&format!("{module}/")))
-            .map(|(_, version)| version)
-            .next()
+        required_version(self.module().go_mod, package)
             .context(|| format!("no go.mod in testkit/tools requires {package}"))
     }
 
@@ -173,6 +168,34 @@ impl Tool {
         };
         Ok(flags)
     }
+}
+
+/// The CustomResourceDefinitions of the Prometheus operator (ServiceMonitor, PodMonitor, PrometheusRule and others), as files.
+///
+/// Blocks.
+///
+/// # Errors
+/// When there is no Go, or the module that they lie in cannot be had.
+pub fn prometheus_operator_crds() -> Result<PathBuf> {
+    let module = "github.com/prometheus-operator/prometheus-operator";
+    let version = required_version(PROMETHEUS_OPERATOR.go_mod, module);
+    let version = version.context(|| format!("no go.mod in testkit/tools requires {module}"))?;
+    let folder = PROMETHEUS_OPERATOR.required(module, version)?;
+    Ok(folder.join("example/prometheus-operator-crd"))
+}
+
+/// The version of a module, or of the module that a package is in, by the text of a `go.mod`.
+fn required_version<'a>(go_mod: &'a str, package: &str) -> Option<&'a str> {
+    let required = go_mod.lines().filter_map(|line| {
+        let mut words = line
+            .trim()
+            .trim_start_matches("require ")
+            .split_whitespace();
+        Some((words.next()?, words.next()?))
+    });
+    let mut fitting =
+        required.filter(|(module, _)| format!("{package}/").starts_with(&format!("{module}/")));
+    fitting.next().map(|(_, version)| version)
 }
 
 /// The version of Kubernetes that the chart tools are made for: 37 of `k8s.io/client-go v0.37.1`.

@@ -66,6 +66,14 @@ fn the_readme_is_what_helm_docs_makes_of_the_values() {
 }
 
 #[test]
+fn alerts_and_dashboard_in_the_chart_are_those_of_deploy() {
+    for name in ["prometheus-rule.yaml", "dashboard.json"] {
+        let source = fs::read_to_string(path("deploy/monitoring").join(name)).unwrap();
+        assert_fresh(&chart("files").join(name), &source);
+    }
+}
+
+#[test]
 fn every_value_has_a_description() {
     let table = fs::read_to_string(chart("README.md")).unwrap();
     let rows: Vec<&str> = table

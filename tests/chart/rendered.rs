@@ -6,8 +6,8 @@ use std::process::Command;
 use clap::Parser;
 use oauthclient_operator::cli::{Cli, RunArgs};
 use serde_json::Value;
-use testkit::control_plane::{self, Assets};
-use testkit::tools::Tool;
+use testkit::control_plane::{self, Assets, ControlPlane};
+use testkit::tools::{Tool, prometheus_operator_crds};
 
 use super::helm::{Helm, NAMESPACE, RELEASE, chart, documents, find, path, values_files};
 
@@ -146,6 +146,16 @@ fn the_addition_for_readers_of_metrics_is_that_of_deploy() {
 }
 
 #[test]
+fn what_is_for_the_prometheus_operator_is_that_of_deploy() {
+    let switches = ["podMonitor", "prometheusRule", "dashboard"]
+        .map(|name| format!("metrics.{name}.enabled=true"));
+    let rendered = Helm::new(Tool::Helm4).objects(&["--set", &switches.join(",")]);
+    let mut expected = deploy("deploy");
+    expected.extend(deploy("deploy/monitoring"));
+    assert_same(rendered, expected);
+}
+
+#[test]
 fn both_helms_render_the_same() {
     let (three, four) = (Helm::new(Tool::Helm3), Helm::new(Tool::Helm4));
     for file in values_files() {
@@ -199,9 +209,22 @@ fn the_program_takes_the_flags_of_every_values_file_and_the_pod_outlives_the_dra
     assert_eq!(run.max_token_requests, 64);
 }
 
-/// The Prometheus operator's kinds are not served here.
-fn is_served(object: &&Value) -> bool {
-    object["apiVersion"] != "monitoring.coreos.com/v1"
+/// Installs the kinds of the Prometheus operator that the chart has objects of.
+async fn serve_kinds_of_the_prometheus_operator(plane: &ControlPlane) {
+    let folder = prometheus_operator_crds().unwrap();
+    for kind in ["servicemonitors", "podmonitors", "prometheusrules"] {
+        let file = folder.join(format!("monitoring.coreos.com_{kind}.yaml"));
+        let apply = ["apply", "--server-side", "-f", file.to_str().unwrap()];
+        plane.run_kubectl(&apply, "").await.unwrap();
+        let name = format!("crd/{kind}.monitoring.coreos.com");
+        let served = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=100s",
+            &name,
+        ];
+        plane.run_kubectl(&served, "").await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -215,11 +238,12 @@ metadata: {name: oauthclient-system, labels: {pod-security.kubernetes.io/enforce
         .run_kubectl(&["apply", "-f", "-"], namespace)
         .await
         .unwrap();
+    serve_kinds_of_the_prometheus_operator(plane).await;
     let helm = Helm::new(Tool::Helm4);
     let dry = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
     for file in values_files() {
         let objects = helm.objects(&["-f", file.to_str().unwrap()]);
-        for object in objects.iter().filter(is_served) {
+        for object in &objects {
             let taken = plane.run_kubectl(&dry, &object.to_string()).await;
             taken.unwrap_or_else(|error| panic!("{}: {error}\n{object:#}", file.display()));
         }
