@@ -28,10 +28,30 @@ fn assert_fresh(file: &Path, fresh: &str) {
     );
 }
 
+/// They are links in the checkout, so that there is one of each; a package has to have them in full.
 #[test]
-fn the_definition_in_the_chart_is_that_of_crds() {
-    let crd = fs::read_to_string(path("crds/oauthclients.yaml")).unwrap();
-    assert_fresh(&chart("files/crd.yaml"), &crd);
+fn a_package_has_the_definition_the_alerts_and_the_dashboard_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let helm = Helm::new(Tool::Helm4);
+    let to = folder.path().to_str().unwrap();
+    helm.run(&["package", chart("").to_str().unwrap(), "--destination", to]);
+    let archive = format!("oauthclient-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
+    let mut tar = Command::new("tar");
+    tar.current_dir(folder.path()).args(["-xzf", &archive]);
+    assert!(tar.status().unwrap().success());
+    for (name, source) in [
+        ("crd.yaml", "crds/oauthclients.yaml"),
+        (
+            "prometheus-rule.yaml",
+            "deploy/monitoring/prometheus-rule.yaml",
+        ),
+        ("dashboard.json", "deploy/monitoring/dashboard.json"),
+    ] {
+        let packaged = folder.path().join("oauthclient-operator/files").join(name);
+        assert!(!packaged.is_symlink(), "{name}");
+        let same = fs::read(packaged).unwrap() == fs::read(path(source)).unwrap();
+        assert!(same, "{name} in the package is not {source}");
+    }
 }
 
 #[test]
