@@ -65,7 +65,7 @@ def _manifest(layout: Layout, architecture: str, layers: list[bytes], labels: di
             "User": f"{USER}:{USER}",
             "Entrypoint": ["/oauthclient-operator"],
             "Cmd": ["run"],
-            "ExposedPorts": {"8080/tcp": {}},
+            "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},
             "WorkingDir": "/",
             "Labels": labels,
         },

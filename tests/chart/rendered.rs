@@ -71,6 +71,13 @@ fn without_labels_of_helm(value: &mut Value) {
             fields.values_mut().for_each(without_labels_of_helm);
         }
         Value::Array(items) => items.iter_mut().for_each(without_labels_of_helm),
+        // The chart's admission policies name the ServiceAccount's namespace; those of deploy/ are for any.
+        Value::String(text) => {
+            *text = text.replace(
+                ":oauthclient-system:oauthclient-operator'",
+                ":oauthclient-operator'",
+            );
+        }
         _ => {}
     }
 }

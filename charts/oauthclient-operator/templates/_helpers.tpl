@@ -88,6 +88,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled: every metric would be scraped twice. Disable one of them." -}}
 {{- end -}}
+{{- if and .Values.namespaced.enabled .Values.metrics.auth -}}
+{{- fail "metrics.auth needs rights in the whole cluster, which namespaced mode does not grant. Disable it, or limit who may connect with networkPolicy.metricsFrom." -}}
+{{- end -}}
 {{- if and .Values.namespaced.namespaces (not .Values.namespaced.enabled) -}}
 {{- fail "namespaced.namespaces names namespaces, but namespaced.enabled is false: every namespace would be served. Set namespaced.enabled=true." -}}
 {{- end -}}
