@@ -359,6 +359,14 @@ impl Operator {
         process::resident_kib(self.pid())
     }
 
+    /// The most kilobytes of memory that it has had in RAM so far.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn peak_resident_kib(&self) -> Result<u64> {
+        process::peak_resident_kib(self.pid())
+    }
+
     /// Processor time that it has used.
     ///
     /// # Errors

@@ -193,14 +193,26 @@ fn spawn_here(mut command: Command) -> io::Result<Child> {
 /// # Errors
 /// When there is no such process, or no `/proc`.
 pub fn resident_kib(pid: u32) -> Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+/// The most kilobytes of memory that a process has had in RAM so far, by `/proc`.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn peak_resident_kib(pid: u32) -> Result<u64> {
+    status_kib(pid, "VmHWM:")
+}
+
+fn status_kib(pid: u32, field: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
     status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(field))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse().ok())
-        .context(|| format!("no VmRSS in {path}"))
+        .context(|| format!("no {field} in {path}"))
 }
 
 /// Processor time that a process has used, user and system together, by `/proc`; 10 ms fine.

@@ -3,14 +3,19 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use serde_json::Value;
 use testkit::control_plane;
+use testkit::operator::Operator;
 use testkit::provider::{Behaviour, Listen, Provider, Script};
 use testkit::tls::Authority;
 
 use super::endpoint::trust;
 use super::fleet::Fleet;
 use super::harness::{
-    CLIENT_ID, CLIENT_SECRET, PATH, Plane, SOON, Stage, Start, credentials, living, resource,
+    CLIENT_ID, CLIENT_SECRET, PATH, Plane, SOON, Stage, Start, credentials, jiff_now, living,
+    resource,
 };
 
 /// Resources whose write is refused; more than there may be token requests in flight.
@@ -21,12 +26,18 @@ const LIFE: f64 = 60.0;
 /// Hosts that take a request and never answer.
 const STALLING: usize = 600;
 /// Resources that are fresh at a restart, and then due all at once.
-const MANY: usize = 1500;
+const MANY: usize = 5000;
+/// Of those, how many are created before the next.
+const BATCH: usize = 1000;
 /// Answers of about 1 MB in flight: hosts, and resources of each.
 const LARGE: (u8, usize) = (25, 8);
 const LARGE_TOKEN: usize = 1_000_000;
 /// What the operator may take, of whatever build.
 const MOST_MEMORY_KIB: u64 = 128 << 10;
+/// Manifests that are sent to the API server at once.
+const AT_ONCE: usize = 16;
+/// How often the metrics are read: to write them costs the operator time.
+const PERIOD: Duration = Duration::from_millis(250);
 
 /// Another namespace on the same control plane, with a provider of its own.
 async fn another(behaviour: Behaviour) -> Stage {
@@ -42,17 +53,31 @@ fn both(other: &Stage, args: &[&str]) -> Start {
     start
 }
 
-impl Stage {
-    async fn apply_all(&self, manifests: impl IntoIterator<Item = String>) {
-        let manifests: Vec<String> = manifests.into_iter().collect();
-        self.apply(&manifests.join("---\n")).await;
-    }
+/// A number that the operator shows; 0 while it does not.
+async fn shown(operator: &Operator, metric: &str, labels: &[(&str, &str)]) -> usize {
+    tokio::time::sleep(PERIOD).await;
+    operator.metric(metric, labels).await.unwrap_or(0.0) as usize
+}
 
-    /// How many token Secrets there are.
-    async fn token_secrets(&self) -> usize {
-        let selector = "oauthclient.dev/token=true";
-        let names = ["get", "secrets", "-l", selector, "-o", "name"];
-        self.kubectl(&names).await.lines().count()
+/// How many resources are in a state.
+async fn resources(operator: &Operator, state: &str) -> usize {
+    shown(operator, "oauthclient_resources", &[("state", state)]).await
+}
+
+impl Stage {
+    /// Creates OAuthClients, faster than `kubectl` lets itself.
+    async fn create_all(&self, manifests: impl IntoIterator<Item = String>) {
+        let kind = GroupVersionKind::gvk("oauthclient.dev", "v1alpha1", "OAuthClient");
+        let kind = ApiResource::from_gvk_with_plural(&kind, "oauthclients");
+        let client = self.plane.client().unwrap();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.namespace, &kind);
+        futures::stream::iter(manifests)
+            .for_each_concurrent(AT_ONCE, |manifest| async {
+                let object: Value = serde_saphyr::from_str(&manifest).unwrap();
+                let object: DynamicObject = serde_json::from_value(object).unwrap();
+                api.create(&PostParams::default(), &object).await.unwrap();
+            })
+            .await;
     }
 }
 
@@ -97,7 +122,7 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
     let operator = refused.operator(both(&healthy, &[])).await;
     let names: Vec<String> = (0..HEALTHY).map(|number| format!("h{number}")).collect();
     healthy
-        .apply_all(names.iter().map(|name| healthy.manifest(name, "")))
+        .create_all(names.iter().map(|name| healthy.manifest(name, "")))
         .await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let fleet = Fleet::of(&healthy);
@@ -113,9 +138,9 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
             _ => manifest,
         }
     });
-    refused.apply_all(manifests).await;
+    refused.create_all(manifests).await;
     let all_valid = || async {
-        let now = super::harness::jiff_now();
+        let now = jiff_now();
         for (name, look) in fleet.look().await {
             let token = look
                 .token()
@@ -130,12 +155,17 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
             refused.requests() >= REFUSED
         })
         .await;
-    // Two lives of the healthy ones.
+    refused
+        .until("each is stalled", || async {
+            all_valid().await;
+            resources(&operator, "stalled").await >= REFUSED
+        })
+        .await;
     let before = healthy.requests();
     healthy
-        .until("each was refreshed twice", || async {
+        .until("each healthy one was refreshed meanwhile", || async {
             all_valid().await;
-            healthy.requests() >= before + 2 * HEALTHY
+            healthy.requests() >= before + HEALTHY
         })
         .await;
     assert_eq!(refused.requests(), REFUSED, "no second token for any");
@@ -144,6 +174,12 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
     // Nor after a restart.
     let before = healthy.requests();
     let operator = refused.operator(both(&healthy, &[])).await;
+    refused
+        .until("each is known to be stalled", || async {
+            all_valid().await;
+            resources(&operator, "stalled").await >= REFUSED
+        })
+        .await;
     healthy
         .until("the healthy ones go on", || async {
             all_valid().await;
@@ -177,12 +213,9 @@ async fn hosts_that_stall_by_the_hundred_delay_no_other_namespace() {
         let url = format!("http://127.0.0.1:{port}/token");
         resource(&format!("s{number}"), &url, "").replace("timeoutSeconds: 5", "timeoutSeconds: 60")
     });
-    stalling.apply_all(manifests).await;
-    let in_flight = || async {
-        let kind = [("kind", "token_requests")];
-        let held = operator.metric("oauthclient_shared_in_use", &kind).await;
-        held.unwrap_or(0.0) as usize
-    };
+    stalling.create_all(manifests).await;
+    let kind = [("kind", "token_requests")];
+    let in_flight = || shown(&operator, "oauthclient_shared_in_use", &kind);
     // A part of the bound of 512 is kept for others, however many hosts there are.
     stalling
         .until("all that it may have are under way", || async {
@@ -200,57 +233,84 @@ async fn hosts_that_stall_by_the_hundred_delay_no_other_namespace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_a_restart_requests_nothing_and_a_new_one_of_another_namespace_goes_before_them() {
+async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_turn() {
     let many = Stage::new(36_000.0).await;
     let other = another(living(3600.0)).await;
-    let operator = many.operator(both(&other, &[])).await;
-    for first in (0..MANY).step_by(500) {
-        let numbers = first..(first + 500).min(MANY);
-        many.apply_all(numbers.map(|number| many.manifest(&format!("m{number}"), "")))
-            .await;
-        many.until("all have a token", || async {
-            many.token_secrets().await >= (first + 500).min(MANY)
-        })
-        .await;
-    }
-    many.exactly(MANY).await;
-    assert!(operator.terminate(SOON).await.unwrap().success());
-
-    let operator = many.operator(both(&other, &[])).await;
-    many.quiet(MANY, 15).await;
-
-    // All are due at once; a new one asks the same host.
     many.provider.update(PATH, |behaviour| {
-        behaviour.latency_ms = 200;
         let mut account = behaviour.accepts.clients[0].clone();
         account.id = "another".to_owned();
         behaviour.accepts.clients.push(account);
     });
-    let ca = many.ca.replace('\n', "\n    ");
+    // Both ask the same host.
+    let authority = many.ca.replace('\n', "\n    ");
     let ca = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: provider-ca}}\ndata:\n  ca.crt: |\n    {ca}\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: provider-ca}}\ndata:\n  ca.crt: |\n    {authority}\n"
     );
     other.apply(&ca).await;
-    many.apply(&credentials("client", "another", CLIENT_SECRET))
+    let url = many.provider.url(PATH);
+    let operator = many.operator(both(&other, &[])).await;
+    for first in (0..MANY).step_by(BATCH) {
+        let numbers = first..first + BATCH;
+        many.create_all(numbers.map(|number| many.manifest(&format!("m{number}"), "")))
+            .await;
+        many.until("all have a token", || async {
+            resources(&operator, "ready").await >= first + BATCH
+        })
         .await;
+    }
+    // Its token ends last.
+    other.apply(&resource("old", &url, "  scopes: [old]")).await;
+    other.wait_for("old", "Ready", "True", "").await;
+    many.exactly(MANY + 1).await;
+    assert!(operator.terminate(SOON).await.unwrap().success());
+
+    let operator = many.operator(both(&other, &[])).await;
+    many.until("all are looked at", || async {
+        resources(&operator, "ready").await > MANY
+            && shown(&operator, "oauthclient_queue_depth", &[("class", "look")]).await == 0
+    })
+    .await;
+    many.quiet(MANY + 1, 12).await;
+
+    // All are due at once, then one of another namespace, and a new one there.
+    many.provider
+        .update(PATH, |behaviour| behaviour.latency_ms = 200);
+    let changed = credentials("client", "another", CLIENT_SECRET);
+    many.apply(&changed).await;
     many.until("they are being asked for", || async {
         many.requests() >= MANY + 40
     })
     .await;
-    let url = many.provider.url(PATH);
-    other.apply(&resource("new", &url, "  scopes: [new]")).await;
-    let seen = many.requests();
-    other.wait_ready("new").await;
-    let requests = many.provider.requests();
-    let of_new = |request: &testkit::provider::RecordedRequest| {
-        request.form_value("scope").as_deref() == Some("new")
-    };
-    let place = requests.iter().position(of_new).unwrap();
-    // One turn, and those that were under way or came while it was applied and read.
-    assert!(
-        place <= seen + 60,
-        "after {seen} requests it came as number {place}"
-    );
+    let due = [("class", "refresh")];
+    many.until("the others wait", || async {
+        shown(&operator, "oauthclient_queue_depth", &due).await >= MANY / 2
+    })
+    .await;
+    for (name, what) in [
+        ("old", changed),
+        ("new", resource("new", &url, "  scopes: [new]")),
+    ] {
+        let of_it = || {
+            let requests = many.provider.requests();
+            let mut places = requests
+                .iter()
+                .enumerate()
+                .skip(MANY + 1)
+                .filter(|(_, request)| request.form_value("scope").as_deref() == Some(name));
+            places.next().map(|(place, _)| place)
+        };
+        other.apply(&what).await;
+        let seen = many.requests();
+        many.until("it is asked for", || async { of_it().is_some() })
+            .await;
+        let place = of_it().unwrap();
+        // One turn, and those that were under way or came while it was applied and read.
+        assert!(
+            place <= seen + 100,
+            "after {seen} requests {name} came as number {place}"
+        );
+        other.wait_for(name, "Ready", "True", "").await;
+    }
     assert!(many.requests() < 2 * MANY, "the others were still due");
     many.nothing_leaked(&operator).await;
 }
@@ -297,26 +357,15 @@ async fn large_answers_by_the_hundred_take_little_memory() {
                 .replace("timeoutSeconds: 5", "timeoutSeconds: 60")
         })
     });
-    stage.apply_all(manifests).await;
+    stage.create_all(manifests).await;
     let total = providers.len() * each;
-    let mut most = 0;
-    let published = async {
-        stage
-            .until("all are published", || async {
-                stage.token_secrets().await >= total
-            })
-            .await;
-    };
-    let measured = async {
-        loop {
-            most = most.max(operator.resident_kib().unwrap());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! {
-        () = published => {}
-        () = measured => {}
-    }
+    stage
+        .until("all are published", || async {
+            resources(&operator, "ready").await >= total
+        })
+        .await;
+    let most = operator.peak_resident_kib().unwrap();
+    println!("at most {most} KiB");
     assert!(most < MOST_MEMORY_KIB, "{most} KiB");
     let requests: usize = providers.iter().map(|provider| provider.count(PATH)).sum();
     assert_eq!(requests, total, "each was requested once");
