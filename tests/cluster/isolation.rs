@@ -26,9 +26,9 @@ const LIFE: f64 = 60.0;
 /// Hosts that take a request and never answer.
 const STALLING: usize = 600;
 /// Resources that are fresh at a restart, and then due all at once.
-const MANY: usize = 5000;
+const MANY: usize = 1500;
 /// Of those, how many are created before the next.
-const BATCH: usize = 1000;
+const BATCH: usize = 500;
 /// Answers of about 1 MB in flight: hosts, and resources of each.
 const LARGE: (u8, usize) = (25, 8);
 const LARGE_TOKEN: usize = 1_000_000;
