@@ -70,9 +70,9 @@ impl Stage {
         let kind = GroupVersionKind::gvk("oauthclient.dev", "v1alpha1", "OAuthClient");
         let kind = ApiResource::from_gvk_with_plural(&kind, "oauthclients");
         let client = self.plane.client().unwrap();
-        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.namespace, &kind);
+        let api: &Api<DynamicObject> = &Api::namespaced_with(client, &self.namespace, &kind);
         futures::stream::iter(manifests)
-            .for_each_concurrent(AT_ONCE, |manifest| async {
+            .for_each_concurrent(AT_ONCE, |manifest| async move {
                 let object: Value = serde_saphyr::from_str(&manifest).unwrap();
                 let object: DynamicObject = serde_json::from_value(object).unwrap();
                 api.create(&PostParams::default(), &object).await.unwrap();
