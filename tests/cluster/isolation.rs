@@ -371,6 +371,7 @@ async fn large_answers_by_the_hundred_take_little_memory() {
     }
     let most = operator.peak_resident_kib().unwrap();
     let requests: usize = providers.iter().map(|provider| provider.count(PATH)).sum();
+    eprintln!("at most {most} KiB, {requests} requests");
     assert!(most < MOST_MEMORY_KIB, "{most} KiB");
     // An answer for which there was no room for a minute is requested again, and nothing else is.
     let outcome = [("outcome", "ConnectFailed")];
