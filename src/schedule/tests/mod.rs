@@ -126,10 +126,14 @@ fn an_assumed_life_does_not_begin_anew_while_the_same_token_is_served() {
         same_token: true,
         ..answer(0)
     };
-    let token = published(-2000, 1300);
+    let assumed = |issued, expires| Published {
+        assumed: true,
+        ..published(issued, expires)
+    };
+    let token = assumed(-2000, 1300);
     let schedule = accept(&policy(), Some(&token), &unsaid, at(0), 0.0).expect("usable");
     assert_eq!((schedule.expires, schedule.refresh), (at(1300), at(650)));
-    let ending = published(-3295, 5);
+    let ending = assumed(-3295, 5);
     let schedule = accept(&policy(), Some(&ending), &unsaid, at(0), 0.0).expect("usable");
     assert_eq!(
         schedule.expires,
