@@ -8,7 +8,7 @@ use crate::harness::{SOON, Stage, Start};
 use crate::oracle::assert_holds_none;
 
 /// What is added to `spec`, by name, with the reason in `Ready`.
-const CASES: [(&str, &str, &str); 10] = [
+const CASES: [(&str, &str, &str); 9] = [
     (
         "scope",
         "  response: {scopePointer: /echo/parameters/password}\n",
@@ -30,18 +30,13 @@ const CASES: [(&str, &str, &str); 10] = [
         "TokenValid",
     ),
     (
-        "refresh",
-        "  response: {refreshTokenPointer: /echo/parameters/password}\n",
-        "TokenValid",
-    ),
-    (
         "error",
         "  response: {errorPointer: /echo/parameters/password}\n",
         "TokenValid",
     ),
     (
         "expiry",
-        "  response: {expiry: {pointer: /echo/parameters/password}}\n",
+        "  response: {expiry: {pointer: /echo/parameters/password, unit: Seconds}}\n",
         "TokenValid",
     ),
     (
