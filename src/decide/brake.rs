@@ -92,12 +92,33 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
         reason: failure.reason,
     };
     match kind {
-        _ if is_of_client(failure.reason) && failure.class == FailureClass::Permanent => {
+        _ if is_of_client(failure.reason) && failure.class != FailureClass::Transient => {
             refused(Kind::ClientSecret)
         }
-        Some(kind) if failure.class == FailureClass::NeedsPerson => refused(kind),
+        Some(kind)
+            if failure.class == FailureClass::NeedsPerson && !is_of_request(failure.reason) =>
+        {
+            refused(kind)
+        }
         _ => Outcome::Open,
     }
+}
+
+/// Whether a failure is about what one resource asks for: it stops that resource, and says nothing of the credential that others
+/// use too.
+fn is_of_request(reason: &str) -> bool {
+    matches!(
+        reason,
+        "InvalidRequest"
+            | "InvalidScope"
+            | "InvalidTarget"
+            | "UnsupportedGrantType"
+            | "UnauthorizedClient"
+            | "NotFound"
+            | "ConsentRequired"
+            | "ProofRequired"
+            | "UnusableResponse"
+    )
 }
 
 /// Whether a failure says that the client's own secret is wrong.

@@ -59,7 +59,19 @@ spec:
 }
 
 fn secret(name: &str, labels: &str, annotations: &str, client_secret: &str) -> String {
-    let [id, _, user, password, key] = SECRETS;
+    secret_of("", name, labels, annotations, client_secret)
+}
+
+/// The same with values of its own, which begin with `prefix`: a credential that one provider refuses is not sent for others.
+fn secret_of(
+    prefix: &str,
+    name: &str,
+    labels: &str,
+    annotations: &str,
+    client_secret: &str,
+) -> String {
+    let [id, _, user, password, key] = SECRETS.map(|value| format!("{prefix}{value}"));
+    let client_secret = format!("{prefix}{client_secret}");
     format!(
         "apiVersion: v1
 kind: Secret
@@ -313,11 +325,20 @@ async fn nothing_secret_shows_anywhere_whatever_goes_wrong() {
     provider.set(&path("too-much"), behaviour(3600.0).with_fault(large));
     for (name, reason, fault) in faults() {
         provider.set(&path(name), behaviour(3600.0).with_fault(fault));
-        let manifest = manifest(name, &provider.url(&path(name)));
+        let own = format!("{{secretName: client-{name}}}");
+        let manifest =
+            manifest(name, &provider.url(&path(name))).replace("{secretName: client}", &own);
+        let credentials = secret_of(
+            name,
+            &format!("client-{name}"),
+            "{oauthclient.dev/credentials: \"true\"}",
+            "{oauthclient.dev/allowed-hosts: 127.0.0.1}",
+            SECRETS[1],
+        );
         cases.push(Case {
             name,
             condition: ("RefreshFailing", "True", reason),
-            manifest,
+            manifest: format!("{credentials}---\n{manifest}"),
         });
     }
     // One that was well and then fails for good.

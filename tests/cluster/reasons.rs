@@ -45,6 +45,11 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ("CredentialsKeyMissing", "tests/cluster/canary.rs", "edits"),
     ("CredentialsKeyInvalid", "tests/cluster/canary.rs", "edits"),
     (
+        "CredentialsKeyNotDisclosed",
+        "tests/cluster/canary/echo.rs",
+        "a_provider_that_repeats_the_request_gives_nothing_away",
+    ),
+    (
         "ClientCertificateInvalid",
         "tests/cluster/certificates.rs",
         "what_is_wrong_with_a_certificate_is_told_and_mended_by_a_new_one",

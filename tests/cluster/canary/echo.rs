@@ -114,6 +114,7 @@ async fn a_provider_that_repeats_the_request_gives_nothing_away() {
         manifests.push(usual.replace(&target, &with));
         wanted.push((name, reason));
     }
+    assert!(wanted.contains(&("renamed", "CredentialsKeyNotDisclosed")));
     for (name, _) in &wanted {
         stage.provider.set(&path(name), echoing.clone());
     }

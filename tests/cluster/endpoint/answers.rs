@@ -44,7 +44,7 @@ fn cases(elsewhere: &str) -> Vec<Case> {
         headers: Vec::new(),
     };
     vec![
-        ("s408", Fault::status(408), "RequestRefused", false),
+        ("s408", Fault::status(408), "TemporarilyUnavailable", false),
         ("s500", Fault::status(500), "ServerError", false),
         ("s502", Fault::status(502), "ServerError", false),
         ("s503", Fault::status(503), "TemporarilyUnavailable", false),
