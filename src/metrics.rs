@@ -235,7 +235,7 @@ impl Metrics {
             ),
             waiting: with.help(
                 "shared_waiting",
-                "How many wait for it, by kind; token requests wait in oauthclient_queue_depth",
+                "How many wait for it, by kind; oauthclient_queue_depth counts the token requests that wait",
             ),
             revocations_waiting: with.help(
                 "revocations_waiting",

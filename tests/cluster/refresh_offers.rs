@@ -1,6 +1,6 @@
 //! Refresh tokens that are given while a chain is alive, and answers whose access token cannot be used.
 
-use testkit::provider::Fault;
+use testkit::provider::{Fault, Place};
 
 use super::harness::{PATH, Stage};
 use super::refresh_tokens::{SPEC, quick, strict, with_token};
@@ -74,9 +74,11 @@ async fn a_refused_new_refresh_token_is_told_of_and_the_one_before_goes_on() {
 async fn a_refresh_token_that_comes_with_an_unusable_access_token_is_stored_all_the_same() {
     let stage = Stage::with(strict(3600.0)).await;
     stage.seed().await;
-    stage.provider.update(PATH, |behaviour| {
-        behaviour.shape.token_type = Some("two words".to_owned());
-    });
+    let unusable = Fault::TokenWith {
+        text: "\r\n".to_owned(),
+        at: Place::Middle,
+    };
+    stage.provider.set_fault(PATH, Some(unusable));
     let operator = stage.operator(quick()).await;
     stage.resource("main", SPEC).await;
     let message = stage
@@ -85,8 +87,8 @@ async fn a_refresh_token_that_comes_with_an_unusable_access_token_is_stored_all_
     assert!(message.contains("was stored and is used next"), "{message}");
     // A process that ends right then finds it.
     operator.kill();
+    stage.provider.set_fault(PATH, None);
     stage.provider.update(PATH, |behaviour| {
-        behaviour.shape.token_type = Some("Bearer".to_owned());
         *behaviour = behaviour.clone().with_faults([Some(Fault::WithoutToken)]);
     });
     let operator = stage.operator(quick()).await;

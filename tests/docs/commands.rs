@@ -89,6 +89,10 @@ impl Reader {
         )
         .replace("allowed-hosts=auth.example.com", "allowed-hosts=127.0.0.1")
         .replace(
+            "allowed-hosts='auth.example.com",
+            "allowed-hosts='127.0.0.1",
+        )
+        .replace(
             "allowed-hosts: auth.example.com",
             "allowed-hosts: 127.0.0.1",
         )
@@ -318,8 +322,16 @@ fn guides(reader: &Reader) {
 /// `docs/use.md`, in its order.
 async fn use_page(reader: &Reader) {
     let page = page("docs/use.md");
-    let [refresh, rotate, suspend, resume, rename, adopt, delete] =
-        page.blocks_in("sh").collect::<Vec<_>>()[..]
+    let [
+        refresh,
+        rotate,
+        allow,
+        suspend,
+        resume,
+        rename,
+        adopt,
+        delete,
+    ] = page.blocks_in("sh").collect::<Vec<_>>()[..]
     else {
         panic!("docs/use.md has other commands now: say here what is to come of them");
     };
@@ -340,6 +352,7 @@ async fn use_page(reader: &Reader) {
     reader.provider.update(PATH, takes_the_new_one);
     reader.follows(rotate);
     reader.until_asked(3).await;
+    reader.follows(allow);
 
     reader.follows(suspend);
     reader
