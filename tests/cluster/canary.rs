@@ -421,12 +421,13 @@ async fn nothing_secret_shows_anywhere_whatever_goes_wrong() {
     // The same once more as a person at a terminal would run it.
     assert!(operator.terminate(SOON).await.unwrap().success());
     let operator = stage.operator(Start::with(&["--log-format=text"])).await;
-    stage.request_refresh("fine").await;
-    stage.request_refresh("invalid-client").await;
     let of = |name: &str| stage.provider.count(&path(name));
+    let before = of("server-error");
+    stage.request_refresh("fine").await;
+    stage.request_refresh("server-error").await;
     stage
         .until("both are asked for again", || async {
-            of("fine") >= 2 && of("invalid-client") >= 2
+            of("fine") >= 2 && of("server-error") > before
         })
         .await;
     stage.wait_for("fine", "Ready", "True", "").await;

@@ -434,6 +434,12 @@ spec: {{policyName: {name}, validationActions: [Deny]}}
         stage.stays_at(requests).await;
         let binding = ["delete", "validatingadmissionpolicybinding", &name];
         stage.kubectl(&binding).await;
+        let probe = [&probe[..], &["--dry-run=server"]].concat();
+        stage
+            .until("it is no longer in force", || async {
+                stage.try_kubectl(&probe).await.is_ok()
+            })
+            .await;
         if requests > 0 {
             // The stored token is published without a request, then the one follows that was asked for.
             stage.request_refresh("main").await;

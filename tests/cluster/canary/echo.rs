@@ -159,6 +159,7 @@ async fn a_provider_that_repeats_the_request_gives_nothing_away() {
     stage
         .kubectl(&["annotate", "secret", "client", annotate])
         .await;
+    stage.provider.set(&path("disclosed"), echoing);
     let disclosed = manifest("disclosed", &stage.provider.url(&path("disclosed"))).replace(
         "{name: disclosed-token}",
         "{name: disclosed-token, data: {a: '{{ credentials.api_key }}'}}",

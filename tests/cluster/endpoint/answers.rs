@@ -130,9 +130,21 @@ async fn a_bad_answer_takes_nothing_away_is_told_apart_and_is_over_when_it_is_ov
         endpoint(&stage.provider, name, living(3600.0));
     }
     let operator = stage.operator(Start::default()).await;
-    stage
-        .apply(&manifests(&stage.provider, names.clone()))
-        .await;
+    // A client secret that one endpoint refuses waits for all that use it: these have one of their own.
+    let mut all = manifests(&stage.provider, names.clone());
+    for name in ["s401", "ok-client"] {
+        let own = format!("client-{name}");
+        stage.apply(&credentials(&own, CLIENT_ID, &own)).await;
+        let documents = all.split("---\n").map(|document| {
+            if document.contains(&format!("{name}-token")) {
+                document.replace("{secretName: client}", &format!("{{secretName: {own}}}"))
+            } else {
+                document.to_owned()
+            }
+        });
+        all = documents.collect::<Vec<_>>().join("---\n");
+    }
+    stage.apply(&all).await;
     let before = fleet.well(&names).await;
     let resident = operator.resident_kib().unwrap();
 
