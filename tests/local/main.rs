@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(1500);
 
 #[tokio::test]
 async fn a_token_is_issued_and_replaced_before_it_expires() {
-    let rig = Rig::new(8.0);
+    let rig = Rig::new(20.0);
     let running = rig.start(&[]);
     let line = running
         .line(&["default/books", "issued", "next refresh at"])
