@@ -265,7 +265,8 @@ impl Sender<'_> {
             failures: attempt.failures,
             next: attempt.next,
         };
-        if attempt.next.is_none() {
+        let of_client = is_of_client(reason.as_str());
+        if attempt.next.is_none() && !of_client {
             let origin = self.spec.refreshing.as_ref().map(|one| one.origin);
             let password = self.spec.client.grant == Grant::Password && origin.is_none()
                 || origin == Some(Origin::Password);
@@ -273,7 +274,7 @@ impl Sender<'_> {
                 let password = self.password();
                 found.extend(password.map(|password| (password, refusal(Kind::Password))));
             }
-        } else if is_of_client(reason.as_str()) && attempt.class == FailureClass::Permanent {
+        } else if of_client && attempt.class != FailureClass::Transient {
             let secrets = [ClientSecret::Current, ClientSecret::Next];
             let mut refused = secrets
                 .into_iter()
@@ -292,10 +293,16 @@ impl Sender<'_> {
 
 /// What stops for a person, and is no refusal of what was sent.
 fn says_something_of_a_password(reason: Reason) -> bool {
-    !matches!(
+    let of_other_things = matches!(
         reason,
-        Reason::ReauthorizationRequired | Reason::InvalidTemplate | Reason::AudienceRefused
-    )
+        Reason::ReauthorizationRequired
+            | Reason::InvalidTemplate
+            | Reason::AudienceRefused
+            | Reason::WriteRefused
+            | Reason::RenderFailed
+            | Reason::SecretTooLarge
+    );
+    !of_other_things && !is_of_request(reason.as_str())
 }
 
 /// What follows where a credential was refused before: nothing is sent, and the resource says so as if its own request had

@@ -218,6 +218,11 @@ async fn a_bad_answer_takes_nothing_away_is_told_apart_and_is_over_when_it_is_ov
         stage.provider.set_fault(&path(name), None);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
+    // A client secret that was refused is sent again when the owner of the Secret says so.
+    let again = "oauthclient.dev/retry-requested-at=when-well";
+    for name in ["client-s401", "client-ok-client"] {
+        stage.kubectl(&["annotate", "secret", name, again]).await;
+    }
     fleet.refresh("when-well").await;
     let after = fleet
         .until("all are well", &names, SOON, |name, look| {
