@@ -135,6 +135,13 @@ async fn a_bad_answer_takes_nothing_away_is_told_apart_and_is_over_when_it_is_ov
     for name in ["s401", "ok-client"] {
         let own = format!("client-{name}");
         stage.apply(&credentials(&own, CLIENT_ID, &own)).await;
+        let mut behaviour = living(3600.0);
+        behaviour.accepts.clients = vec![testkit::provider::Account {
+            id: CLIENT_ID.to_owned(),
+            secret: own.clone(),
+            ..Default::default()
+        }];
+        endpoint(&stage.provider, name, behaviour);
         let documents = all.split("---\n").map(|document| {
             if document.contains(&format!("{name}-token")) {
                 document.replace("{secretName: client}", &format!("{{secretName: {own}}}"))
