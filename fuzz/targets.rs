@@ -14,19 +14,19 @@ use oauthclient_operator::oauth::jwt::{SigningKey, Thumbprint, thumbprint};
 use oauthclient_operator::oauth::login::redirect::{self, Expected, Redirect};
 use oauthclient_operator::oauth::login::{check_id_token, device, device::Poll};
 use oauthclient_operator::oauth::{Document, HttpAnswer, ResponseShape, refresh, response};
+use oauthclient_operator::render::{Templates, Variables};
 use oauthclient_operator::secret::Secret;
-use oauthclient_operator::template::{Templates, Variables};
 use oauthclient_operator::time::{Span, Time};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 /// Whatever stands under `private_key`: it is read or refused, and what is read can sign.
 pub(crate) fn key(content: &[u8]) {
-    let chance = Clock::system().chance();
-    match SigningKey::parse(content, &chance.random) {
+    let nonce = Clock::system().nonce();
+    match SigningKey::parse(content, &nonce.random) {
         Ok(key) => {
             let signed = key
                 .choose(None)
-                .and_then(|algorithm| key.sign(algorithm, b"message", &chance.random));
+                .and_then(|algorithm| key.sign(algorithm, b"message", &nonce.random));
             // A JWK may name an algorithm that does not fit it; everything else can sign.
             assert!(signed.is_ok() || content.windows(3).any(|part| part == b"alg"));
         }
@@ -163,8 +163,8 @@ pub(crate) fn certificate(content: &[u8]) {
         assert!(!problem.to_string().is_empty());
     }
     // One key for all: whose certificate it is comes last.
-    let chance = Clock::system().chance();
-    let key = KEY.get_or_init(|| generated(&chance.random));
+    let nonce = Clock::system().nonce();
+    let key = KEY.get_or_init(|| generated(&nonce.random));
     if let Err(problem) = ClientIdentity::from_pem(
         pem,
         key.as_bytes(),
@@ -172,7 +172,7 @@ pub(crate) fn certificate(content: &[u8]) {
     ) {
         assert!(!problem.to_string().is_empty());
     }
-    if let Ok(key) = SigningKey::parse(key.as_bytes(), &chance.random) {
+    if let Ok(key) = SigningKey::parse(key.as_bytes(), &nonce.random) {
         for which in [Thumbprint::Sha1, Thumbprint::Sha256] {
             if let Err(problem) = thumbprint(pem, &key, which) {
                 assert!(!problem.to_string().is_empty());

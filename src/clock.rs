@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::oauth::Chance;
+use crate::oauth::Nonce;
 use crate::time::{Span, Time};
 
 /// How often a file with an offset is read at most.
@@ -96,11 +96,11 @@ impl Clock {
     }
 
     /// Chance for one attempt at a token.
-    pub fn chance(&self) -> Chance {
+    pub fn nonce(&self) -> Nonce {
         let mut id = [0; 16];
         // Without randomness from the kernel there is no TLS, so nothing would be sent that carries the zeros.
         let _ = self.random.fill(&mut id);
-        Chance {
+        Nonce {
             id,
             random: self.random.clone(),
         }

@@ -20,7 +20,6 @@ use tokio::time::timeout;
 
 use crate::api::validate::Validated;
 use crate::clock::Clock;
-use crate::decide::{Failure, Got, Observed, lane, lane_of};
 use crate::exchange::bundle_of;
 use crate::http::{CaBundle, Route, SendError, Sender};
 use crate::metrics::Metrics;
@@ -28,6 +27,7 @@ use crate::oauth::discovery::{Unusable, decode, freshness};
 use crate::oauth::error::Reached;
 use crate::oauth::response::retry_after;
 use crate::oauth::{FailureClass, Issuer, Metadata};
+use crate::policy::{Failure, Fetched, Observed, host_queue_of, lane};
 use crate::time::{Span, Time};
 
 use failure::{refused, sent, worth};
@@ -187,13 +187,13 @@ impl Discovery {
     ///
     /// # Errors
     /// As [`Discovery::get`].
-    pub async fn need(&self, seen: &Observed, spec: &Validated) -> Result<Got, Failure> {
+    pub async fn need(&self, seen: &Observed, spec: &Validated) -> Result<Fetched, Failure> {
         let Some(located) = &spec.client.issuer else {
             return Err(sent_nowhere());
         };
         self.get(&located.issuer, bundle_of(seen), spec.timeout.to_duration())
             .await
-            .map(Got::Discovery)
+            .map(Fetched::Discovery)
     }
 
     /// A discovered endpoint of this resource has failed.
@@ -271,7 +271,7 @@ impl Discovery {
         match asked {
             Ok((metadata, believed_for, place)) => {
                 let metadata = Arc::new(metadata);
-                *lock(&document.host) = Some(lane_of(&metadata.endpoints.token));
+                *lock(&document.host) = Some(host_queue_of(&metadata.endpoints.token));
                 state.place = place;
                 state.failed = None;
                 state.read = Some(Read {

@@ -2,12 +2,12 @@
 
 use crate::api::Validated;
 use crate::api::conditions::Reason;
-use crate::decide::{CaSeen, Failure, Observed};
 use crate::http::{CaBundle, ClientIdentity, Route, Sender};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::{CaSeen, Failure, Observed};
+use crate::reconcile::{Held, identity};
 use crate::trust::authorize;
-use crate::walk::{Held, identity};
 
 /// Sends a request once: with the resource's authorities, client certificate and deadline.
 pub(crate) async fn exchange(

@@ -11,13 +11,13 @@
 //! | [`engine`] | slim records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token is still what the spec asks for |
 //! | [`references`] | which resource asks with the token of which other one |
-//! | [`template`] | what is written into a token Secret's data |
-//! | [`mod@decide`] | `(observed, now) -> plan`; what follows from an answer; conditions, events and their words |
-//! | [`mod@walk`] | one resource's way through all of these, for whatever `World` a driver brings |
+//! | [`render`] | what is written into a token Secret's data |
+//! | [`mod@policy`] | `(observed, now) -> plan`; what follows from an answer; conditions, events and their words |
+//! | [`mod@reconcile`] | one resource's way through all of these, for whatever `Store` a driver brings |
 //!
 //! | a driver | over |
 //! |---|---|
-//! | [`controller`] | Kubernetes: watches, reads, writes, status, events |
+//! | [`kubernetes`] | Kubernetes: watches, reads, writes, status, events |
 //! | [`local`] | files |
 //!
 //! | for people | does |
@@ -28,7 +28,7 @@
 //! |---|---|
 //! | [`http`] | the sender of token requests, and the addresses that it may dial |
 //! | `exchange` | one request and its answer, the same for every driver |
-//! | [`later`] | tokens that wait to be revoked |
+//! | [`revocation_queue`] | tokens that wait to be revoked |
 //! | [`discovery`] | the documents of issuers, read once for all |
 //! | [`leader`] | the Lease |
 //! | [`clock`] | the one place that asks what time it is |
@@ -43,15 +43,14 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod command;
-pub mod controller;
-pub mod decide;
+pub mod kubernetes;
+
 pub mod discovery;
 pub mod engine;
 mod exchange;
 pub mod fair;
 pub mod http;
 pub mod inputs;
-pub mod later;
 pub mod leader;
 pub mod local;
 pub mod metrics;
@@ -59,13 +58,14 @@ pub mod oauth;
 pub mod plugin;
 pub mod policy;
 pub mod queue;
+pub mod reconcile;
 pub mod references;
+pub mod render;
+pub mod revocation_queue;
 pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod telemetry;
-pub mod template;
 pub mod tenant;
 pub mod time;
 pub mod trust;
-pub mod walk;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use oauthclient_operator::cli::{Cli, Command};
-use oauthclient_operator::{api, controller, local, server, telemetry};
+use oauthclient_operator::{api, kubernetes, local, server, telemetry};
 
 /// A pod's memory is what its requests are made for: an allocator that gives back what a burst or a first list took, on every
 /// kind of system library alike.
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => {
             server::raise_limit();
             match runtime() {
-                Ok(runtime) => ended(runtime.block_on(controller::run(*arguments))),
+                Ok(runtime) => ended(runtime.block_on(kubernetes::run(*arguments))),
                 Err(problem) => failed(&problem),
             }
         }

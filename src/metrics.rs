@@ -75,7 +75,7 @@ struct Inner {
 
 /// The queue of one token endpoint's host, and how busy it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
+pub struct HostQueue {
     /// Host and port.
     pub host: Arc<str>,
     /// Token requests in flight.
@@ -392,7 +392,7 @@ impl Metrics {
     }
 
     /// All host queues; those not named are gone.
-    pub fn lanes(&self, lanes: impl IntoIterator<Item = Lane>) {
+    pub fn lanes(&self, lanes: impl IntoIterator<Item = HostQueue>) {
         let mut known = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sums: HashMap<Arc<str>, (i64, i64)> = HashMap::new();
         for lane in lanes {

@@ -10,7 +10,7 @@
 
 pub(crate) mod dense;
 mod entry;
-mod lanes;
+mod hosts;
 mod order;
 mod spaces;
 #[cfg(test)]
@@ -22,10 +22,10 @@ use std::sync::Arc;
 use crate::time::{Span, Time};
 use dense::Dense;
 use entry::{Entry, Flight};
-use lanes::{Lanes, NO_FLOW, Offer};
+use hosts::{HostQueues, NO_FLOW, Offer};
 use spaces::{Shared, Spaces};
 
-pub use lanes::{LaneReport, Occupancy};
+pub use hosts::{HostReport, Occupancy};
 pub use order::{Class, Order, Request};
 
 /// Names one entry: small numbers, given by the owner of the queue and used again after [`Queue::remove`].
@@ -41,7 +41,7 @@ pub struct Limits {
     /// Work that may not make a request; 32.
     pub looks: usize,
     /// Token requests to one host; 8.
-    pub lane_slots: u32,
+    pub host_slots_of: u32,
 }
 
 impl Default for Limits {
@@ -50,7 +50,7 @@ impl Default for Limits {
             token_requests: 512,
             answers: 512,
             looks: 32,
-            lane_slots: 8,
+            host_slots_of: 8,
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Taken {
 pub struct Queue {
     entries: Dense<Entry>,
     timers: BTreeSet<(Time, Id)>,
-    lanes: Lanes,
+    lanes: HostQueues,
     spaces: Spaces,
     depth: [usize; 4],
     /// The time as it was last told.
@@ -82,7 +82,7 @@ impl Queue {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
         Queue {
-            lanes: Lanes::new(limits.lane_slots),
+            lanes: HostQueues::new(limits.host_slots_of),
             spaces: Spaces::new(limits.token_requests, limits.answers, limits.looks),
             ..Queue::default()
         }
@@ -155,7 +155,7 @@ impl Queue {
     }
 
     /// Whether the lane of an entry gives tokens: one of its requests succeeded within `span`.
-    pub fn lane_moves(&self, id: Id, span: Span) -> bool {
+    pub fn host_moves(&self, id: Id, span: Span) -> bool {
         let flow = self.entries.get(id).map_or(NO_FLOW, |entry| entry.flow);
         self.lanes.moves(flow, span, self.now)
     }
@@ -167,7 +167,7 @@ impl Queue {
 
     /// The token request of an entry is over, though its work is not: its lane and the bound of requests get the slot back. The
     /// answer counts among those that are not yet written.
-    pub fn answered(&mut self, id: Id, report: LaneReport) {
+    pub fn answered(&mut self, id: Id, report: HostReport) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
@@ -181,11 +181,11 @@ impl Queue {
         );
         self.spaces.take(Shared::Answers, space);
         self.spaces.give_back(Shared::Requests, space);
-        self.change_lane(held, |lanes, now| lanes.give_back(held, report, now));
+        self.change_host(held, |lanes, now| lanes.give_back(held, report, now));
     }
 
     /// The work of an entry is over. What it waits for next is what was last planned: call [`Queue::plan`] first.
-    pub fn done(&mut self, id: Id, report: LaneReport) {
+    pub fn done(&mut self, id: Id, report: HostReport) {
         self.answered(id, report);
         let Some(entry) = self.entries.get_mut(id) else {
             return;
@@ -202,7 +202,7 @@ impl Queue {
     /// Forgets an entry.
     pub fn remove(&mut self, id: Id) {
         self.plan(id, None, Time::NEVER);
-        self.done(id, LaneReport::Unused);
+        self.done(id, HostReport::Unused);
         if let Some(entry) = self.entries.get_mut(id) {
             let (flow, space) = (entry.flow, entry.space);
             *entry = Entry::default();
@@ -297,11 +297,11 @@ impl Queue {
         if let Some((request, before, class)) = moved {
             if let Some(before) = before {
                 let rank = request.rank(before, id);
-                self.change_lane(flow, |lanes, _| lanes.stop_waiting(flow, rank));
+                self.change_host(flow, |lanes, _| lanes.stop_waiting(flow, rank));
                 count(&mut self.depth, before, -1);
             }
             let rank = request.rank(class, id);
-            self.change_lane(flow, |lanes, _| lanes.wait(flow, rank));
+            self.change_host(flow, |lanes, _| lanes.wait(flow, rank));
             count(&mut self.depth, class, 1);
         }
     }
@@ -358,7 +358,7 @@ impl Queue {
     }
 
     /// Changes the lane of a flow, and tells the namespaces what it offers then.
-    fn change_lane(&mut self, flow: u32, change: impl FnOnce(&mut Lanes, Time)) {
+    fn change_host(&mut self, flow: u32, change: impl FnOnce(&mut HostQueues, Time)) {
         let Some(lane) = self.lanes.lane(flow) else {
             return;
         };
@@ -406,7 +406,7 @@ impl Queue {
         }
         if let (Some(class), Some(request)) = (entry.waiting.take(), entry.request()) {
             let (flow, rank) = (entry.flow, request.rank(class, id));
-            self.change_lane(flow, |lanes, _| lanes.stop_waiting(flow, rank));
+            self.change_host(flow, |lanes, _| lanes.stop_waiting(flow, rank));
             count(&mut self.depth, class, -1);
         }
     }

@@ -216,7 +216,7 @@ mod tests {
     fn a_crate_whose_name_starts_like_ours_is_not_ours() {
         assert_eq!(ceiling("oauthclient_operator"), LevelFilter::TRACE);
         assert_eq!(
-            ceiling("oauthclient_operator::controller::act"),
+            ceiling("oauthclient_operator::kubernetes::act"),
             LevelFilter::TRACE
         );
         assert_eq!(ceiling("oauthclient_operator_fork"), LevelFilter::WARN);

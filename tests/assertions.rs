@@ -14,7 +14,9 @@ use oauthclient_operator::http::{CaBundle, Route, Sender, SenderOptions};
 use oauthclient_operator::oauth::jwt::{
     Algorithm, Fields, KeyProblem, SigningKey, Thumbprint, compact, thumbprint,
 };
-use oauthclient_operator::oauth::{Credentials, Ingredients, Token, TokenError, request, response};
+use oauthclient_operator::oauth::{
+    Credentials, RequestContext, Token, TokenError, request, response,
+};
 use oauthclient_operator::secret::Secret;
 use oauthclient_operator::trust::{Lenders, authorize};
 use ring::rand::SystemRandom;
@@ -256,12 +258,12 @@ async fn exchange(
     let pairs = credentials
         .iter()
         .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)));
-    let (clock, chance) = (Clock::system(), Clock::system().chance());
-    let ingredients = Ingredients::new(clock.now(), &chance);
+    let (clock, nonce) = (Clock::system(), Clock::system().nonce());
+    let context = RequestContext::new(clock.now(), &nonce);
     let request = request::build(
         &resource.client,
         &Credentials::new(pairs.collect(), Lenders::none()),
-        &ingredients,
+        &context,
     )
     .unwrap_or_else(|problem| panic!("{problem}"));
     let route = Route {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauthclient_operator::clock::Clock;
-use oauthclient_operator::decide::Failure;
 use oauthclient_operator::discovery::Discovery;
 use oauthclient_operator::http::address::AddressRules;
 use oauthclient_operator::http::{Sender, SenderOptions};
 use oauthclient_operator::oauth::{FailureClass, Issuer, Metadata};
+use oauthclient_operator::policy::Failure;
 use testkit::provider::{Behaviour, ConnectionFault, Fault, Provider, Script};
 
 const RFC8414: &str = "/.well-known/oauth-authorization-server/realms/shop";

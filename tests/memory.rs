@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use memory::{Counting, held, peak};
 use oauthclient_operator::engine::{
-    Attempt, Cause, CredentialsFacts, Engine, Key, LaneReport, Limits, Next, Outcome,
-    ResourceFacts, TokenFacts, Wants, attempt_inputs,
+    Attempt, CredentialsFacts, Engine, Event, HostReport, Key, Limits, Next, Outcome, Requeue,
+    ResourceFacts, TokenFacts, attempt_inputs,
 };
 use oauthclient_operator::http::MAX_BODY;
 use oauthclient_operator::oauth::{
     Document, HttpAnswer, Issuer, ResponseShape, TokenError, discovery, response,
 };
+use oauthclient_operator::render::{Templates, Variables};
 use oauthclient_operator::secret::Secret;
-use oauthclient_operator::template::{Templates, Variables};
 use oauthclient_operator::time::{Span, Time};
 
 #[global_allocator]
@@ -87,10 +87,10 @@ fn fleet(hosts: &[Arc<str>], published: bool) -> Engine {
             attempt: None,
         };
         let credentials = CredentialsFacts { version: 8 };
-        engine.changed(&key, Cause::Resource(facts), at(0));
-        engine.changed(&key, Cause::Credentials(Some(credentials)), at(0));
+        engine.changed(&key, Event::Resource(facts), at(0));
+        engine.changed(&key, Event::Credentials(Some(credentials)), at(0));
         if published {
-            engine.changed(&key, Cause::Token(Some(token(id, -2_000_000))), at(0));
+            engine.changed(&key, Event::Token(Some(token(id, -2_000_000))), at(0));
         }
     }
     engine.ready(at(0));
@@ -114,8 +114,8 @@ fn work_off(engine: &mut Engine, now: i64, succeeds: bool) {
         let outcome = Outcome {
             token: if succeeds { Some(new) } else { before },
             attempt: (!succeeds).then_some(failed),
-            lane: LaneReport::Unused,
-            wants: Wants::RequestAt(if succeeds { new.refresh } else { failed.next }),
+            lane: HostReport::Unused,
+            wants: Requeue::RequestAt(if succeeds { new.refresh } else { failed.next }),
         };
         engine.done(&work.key, outcome, at(now));
     }

@@ -14,8 +14,8 @@ use oauthclient_operator::http::address::AddressRules;
 use oauthclient_operator::http::{CaBundle, Route, Sender, SenderOptions};
 use oauthclient_operator::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, Credentials, ErrorCode,
-    ExpiryShape, ExpiryUnit, FailureClass, Format, Grant, Ingredients, Lifetime, Method, Parameter,
-    ParameterValue, ResponseShape, Token, TokenError, request, response,
+    ExpiryShape, ExpiryUnit, FailureClass, Format, Grant, Lifetime, Method, Parameter,
+    ParameterValue, RequestContext, ResponseShape, Token, TokenError, request, response,
 };
 use oauthclient_operator::secret::Secret;
 use oauthclient_operator::time::Span;
@@ -81,10 +81,10 @@ async fn exchange(
     })
     .unwrap();
     let ca = ca.map(|ca| CaBundle::from_pem(ca.pem().as_bytes()).unwrap());
-    let (clock, chance) = (Clock::system(), Clock::system().chance());
-    let ingredients = Ingredients::new(clock.now(), &chance);
-    let request = request::build(client, credentials, &ingredients)
-        .unwrap_or_else(|problem| panic!("{problem}"));
+    let (clock, nonce) = (Clock::system(), Clock::system().nonce());
+    let context = RequestContext::new(clock.now(), &nonce);
+    let request =
+        request::build(client, credentials, &context).unwrap_or_else(|problem| panic!("{problem}"));
     let route = Route {
         ca,
         identity: None,

@@ -23,8 +23,8 @@ use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
     Grant, IssuedType, Method, Parameter, ParameterValue, ResponseShape, SuccessShape,
 };
+use crate::render::Templates;
 use crate::schedule::{Lead, Policy, TokenReuse};
-use crate::template::Templates;
 use crate::time::Span;
 
 pub use revocation::Revocation;

@@ -1,10 +1,10 @@
 //! What people are told when an issuer's document cannot be had.
 
-use crate::decide::Failure;
 use crate::http::SendError;
 use crate::oauth::discovery::Unusable;
 use crate::oauth::error::Reached;
 use crate::oauth::{FailureClass, Issuer};
+use crate::policy::Failure;
 use crate::time::Span;
 
 /// What tells people most goes first: that it is another issuer's, that it is no document, that there is none.

@@ -45,7 +45,7 @@ impl fmt::Display for Key {
 
 /// What a driver saw happen.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cause {
+pub enum Event {
     /// The resource as it is now (from a watch or a list).
     Resource(ResourceFacts),
     /// The resource is gone.

@@ -6,8 +6,8 @@ use crate::time::{Span, Time};
 
 use super::CLOCK_STEP;
 use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
-use super::record::{Nudge, Record, Resource};
-use super::work::Wants;
+use super::record::{Record, Resource, Trigger};
+use super::work::Requeue;
 
 /// A first issue that waits for a slot this long is looked at, so that its status says why.
 pub(super) const WAITING_TOLD: Span = Span::from_seconds(30);
@@ -49,13 +49,13 @@ impl Plan {
 
     /// What an outcome wants. `permit`: its work could have made a request; `waited_since`: when the request was due that it
     /// waited for, so that a look in between loses no place.
-    pub(super) fn of(wants: Wants, permit: bool, waited_since: Option<Time>, now: Time) -> Plan {
+    pub(super) fn of(wants: Requeue, permit: bool, waited_since: Option<Time>, now: Time) -> Plan {
         match wants {
-            Wants::Request if permit => Plan::request(now + AGAIN),
-            Wants::Request => Plan::request(waited_since.map_or(now, |due| due.min(now))),
-            Wants::RequestAt(time) => Plan::request(time),
-            Wants::LookAt(time) => Plan::look(time),
-            Wants::Change => Plan::NOTHING,
+            Requeue::Request if permit => Plan::request(now + AGAIN),
+            Requeue::Request => Plan::request(waited_since.map_or(now, |due| due.min(now))),
+            Requeue::RequestAt(time) => Plan::request(time),
+            Requeue::At(time) => Plan::look(time),
+            Requeue::OnChange => Plan::NOTHING,
         }
     }
 
@@ -68,9 +68,9 @@ impl Plan {
     }
 
     /// This plan after something was seen.
-    pub(super) fn nudged(self, record: &Record, nudge: Nudge, now: Time) -> Plan {
+    pub(super) fn triggered(self, record: &Record, trigger: Trigger, now: Time) -> Plan {
         let mut plan = self;
-        if nudge.has(Nudge::NEW) {
+        if trigger.has(Trigger::NEW) {
             plan = Plan::from_facts(record, now);
             // Where another try does harm, what the credentials hold is read now: a label that is edited later is then known
             // for no change.
@@ -78,7 +78,7 @@ impl Plan {
                 plan = plan.or(Plan::look(now));
             }
         }
-        if nudge.has(Nudge::JUDGE) {
+        if trigger.has(Trigger::JUDGE) {
             let judged = Plan::from_facts(record, now);
             // A status that says nothing yet says nothing wrong either.
             let new = record.resource.is_some_and(|resource| !resource.reported);
@@ -92,17 +92,19 @@ impl Plan {
                 look: told,
             };
         }
-        if nudge.has(Nudge::REFRESH) && record.resource.is_some_and(|resource| may_ask(&resource)) {
+        if trigger.has(Trigger::REFRESH)
+            && record.resource.is_some_and(|resource| may_ask(&resource))
+        {
             plan = plan.or(Plan {
                 request: record.floor(now).max(now),
                 look: now + CHANGE_TOLD,
             });
         }
-        let ended = nudge.has(Nudge::ENDED) && record.noted_end == Time::NEVER;
-        if nudge.has(Nudge::LOOK) || ended {
+        let ended = trigger.has(Trigger::ENDED) && record.noted_end == Time::NEVER;
+        if trigger.has(Trigger::LOOK) || ended {
             plan = plan.or(Plan::look(now));
         }
-        if nudge.has(Nudge::CLOCK) {
+        if trigger.has(Trigger::CLOCK) {
             plan = plan.after_clock_was_set_back(record, now);
         }
         plan

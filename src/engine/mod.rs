@@ -4,8 +4,8 @@
 //! comes [`Engine::next`], do that, and tell it how it went ([`Engine::done`]).
 //!
 //! A driver's duties:
-//! - When a resource first appears, it tells [`Cause::Resource`] and what it knows of its Secrets, in any order; after
-//!   [`Cause::Gone`] all of it anew, for nothing is kept of a resource that is gone.
+//! - When a resource first appears, it tells [`Event::Resource`] and what it knows of its Secrets, in any order; after
+//!   [`Event::Gone`] all of it anew, for nothing is kept of a resource that is gone.
 //! - Once it has told all that the first lists hold, it calls [`Engine::ready`]; nothing is handed out before.
 //! - Every [`Work`] ends in exactly one [`Engine::done`] or [`Engine::abandoned`].
 //! - It sleeps at most 30 s at a time and passes what the wall clock then says, so that a stepped clock is noticed.
@@ -24,15 +24,15 @@ use std::collections::BTreeSet;
 use crate::queue::{Id, Queue, Taken};
 use crate::time::{Span, Time};
 use judge::{Plan, WAITING_TOLD};
-use record::{Nudge, Record};
+use record::{Record, Trigger};
 use table::Table;
 
-pub use crate::queue::{Class, LaneReport, Limits, Occupancy};
+pub use crate::queue::{Class, HostReport, Limits, Occupancy};
 pub use facts::{
-    ANY_INPUTS, Attempt, Cause, CredentialsFacts, Key, ResourceFacts, TokenFacts, attempt_inputs,
+    ANY_INPUTS, Attempt, CredentialsFacts, Event, Key, ResourceFacts, TokenFacts, attempt_inputs,
 };
 pub use view::{Overview, State, View};
-pub use work::{Next, Outcome, Wants, Work};
+pub use work::{Next, Outcome, Requeue, Work};
 
 /// A clock that is set back by less does not matter: every lead has room for it.
 const CLOCK_STEP: Span = Span::from_seconds(60);
@@ -68,7 +68,7 @@ impl Engine {
         self.latest = now;
         for id in self.table.ids() {
             self.settle(id);
-            self.react(id, Nudge::NEW, now);
+            self.react(id, Trigger::NEW, now);
         }
     }
 
@@ -95,11 +95,11 @@ impl Engine {
 
     /// Tells what was seen of a resource. What is already known changes nothing; while its work is under way, the change
     /// counts when that is done.
-    pub fn changed(&mut self, key: &Key, cause: Cause, now: Time) {
+    pub fn changed(&mut self, key: &Key, cause: Event, now: Time) {
         let known = self.table.find(key);
         let id = match (&cause, known) {
             (_, Some(id)) => id,
-            (Cause::Gone | Cause::Look | Cause::Token(None) | Cause::Credentials(None), None) => {
+            (Event::Gone | Event::Look | Event::Token(None) | Event::Credentials(None), None) => {
                 return;
             }
             (_, None) => self.table.insert(key.clone()),
@@ -109,27 +109,27 @@ impl Engine {
         let Some(record) = self.table.get_mut(id) else {
             return;
         };
-        let nudge = match cause {
-            Cause::Resource(facts) => {
+        let trigger = match cause {
+            Event::Resource(facts) => {
                 let seen_before = record.resource.is_some();
-                let nudge = record.resource_came(&facts, self.ready, in_flight);
+                let trigger = record.resource_came(&facts, self.ready, in_flight);
                 if self.queue.enter(id, key.namespace(), &facts.host) && seen_before {
                     record.host_changed();
                 }
-                nudge
+                trigger
             }
-            Cause::Gone => {
+            Event::Gone => {
                 record.gone(in_flight);
                 self.queue.plan(id, None, Time::NEVER);
-                Nudge::default()
+                Trigger::default()
             }
-            Cause::Token(facts) => record.token_came(facts, self.ready, in_flight),
-            Cause::Credentials(facts) => record.credentials_came(facts),
-            Cause::Look => Nudge::LOOK,
+            Event::Token(facts) => record.token_came(facts, self.ready, in_flight),
+            Event::Credentials(facts) => record.credentials_came(facts),
+            Event::Look => Trigger::LOOK,
         };
         self.settle(id);
         if !self.drop_empty(id) {
-            self.react(id, nudge, now);
+            self.react(id, trigger, now);
         }
     }
 
@@ -153,7 +153,7 @@ impl Engine {
             };
             let (request, _) = self.queue.planned(taken.id);
             self.queue.plan(taken.id, request, later);
-            self.queue.done(taken.id, LaneReport::Unused);
+            self.queue.done(taken.id, HostReport::Unused);
         };
         match self.table.get_mut(taken.id) {
             Some(record) => {
@@ -177,13 +177,13 @@ impl Engine {
         let (request, _) = self.queue.planned(taken.id);
         let told = judge::next_told(request?.due, taken.due, now)?;
         self.queue
-            .lane_moves(taken.id, WAITING_TOLD)
+            .host_moves(taken.id, WAITING_TOLD)
             .then_some(told)
     }
 
     /// The token request of some work is over, though the work is not: the lane's slot, and its part of the bound of requests, go
-    /// to the next one while the answer is still being written. Its [`Engine::done`] then reports [`LaneReport::Unused`]. Optional.
-    pub fn answered(&mut self, key: &Key, report: LaneReport, now: Time) {
+    /// to the next one while the answer is still being written. Its [`Engine::done`] then reports [`HostReport::Unused`]. Optional.
+    pub fn answered(&mut self, key: &Key, report: HostReport, now: Time) {
         let Some(id) = self.table.find(key) else {
             return;
         };
@@ -205,7 +205,7 @@ impl Engine {
 
     /// Tells that some work ended without a view of what stands (the API did not answer, a panic): what was known stays
     /// known, and the resource is looked at again at `again`.
-    pub fn abandoned(&mut self, key: &Key, lane: LaneReport, again: Time, now: Time) {
+    pub fn abandoned(&mut self, key: &Key, lane: HostReport, again: Time, now: Time) {
         self.finish(key, lane, now, |record, _| {
             if !record.permit {
                 record.pace.returned();
@@ -217,7 +217,7 @@ impl Engine {
     fn finish(
         &mut self,
         key: &Key,
-        lane: LaneReport,
+        lane: HostReport,
         now: Time,
         plan: impl FnOnce(&mut Record, Option<Time>) -> Plan,
     ) {
@@ -233,25 +233,25 @@ impl Engine {
             return;
         };
         record.asked(lane, now);
-        let (plan, nudge) = if std::mem::take(&mut record.void) {
-            record.nudge = Nudge::default();
-            (Plan::NOTHING, Nudge::NEW)
+        let (plan, trigger) = if std::mem::take(&mut record.void) {
+            record.trigger = Trigger::default();
+            (Plan::NOTHING, Trigger::NEW)
         } else {
             let plan = plan(record, waited_since);
             record.settle_arrived();
-            (plan, std::mem::take(&mut record.nudge))
+            (plan, std::mem::take(&mut record.trigger))
         };
         self.put(id, plan, now);
         self.queue.done(id, lane);
         self.settle(id);
         if !self.drop_empty(id) {
-            self.react(id, nudge, now);
+            self.react(id, trigger, now);
         }
     }
 
     /// Acts on what was seen: now, or when the work under way is done.
-    fn react(&mut self, id: Id, nudge: Nudge, now: Time) {
-        if !self.ready || nudge == Nudge::default() {
+    fn react(&mut self, id: Id, trigger: Trigger, now: Time) {
+        if !self.ready || trigger == Trigger::default() {
             return;
         }
         let in_flight = self.queue.is_in_flight(id);
@@ -260,14 +260,14 @@ impl Engine {
             return;
         };
         if in_flight {
-            record.nudge = record.nudge.and(nudge);
+            record.trigger = record.trigger.and(trigger);
             return;
         }
         let plan = Plan {
             request: request.map_or(Time::NEVER, |request| request.due),
             look,
         };
-        let plan = plan.nudged(record, nudge, now);
+        let plan = plan.triggered(record, trigger, now);
         self.put(id, plan, now);
     }
 
@@ -290,7 +290,7 @@ impl Engine {
                 return;
             }
             self.settle(id);
-            self.react(id, Nudge::ENDED, now);
+            self.react(id, Trigger::ENDED, now);
         }
     }
 
@@ -302,7 +302,7 @@ impl Engine {
                 record.clock_was_set_back(now);
             }
             self.settle(id);
-            self.react(id, Nudge::CLOCK, now);
+            self.react(id, Trigger::CLOCK, now);
         }
     }
 

@@ -4,31 +4,31 @@ use crate::time::{Span, Time};
 
 use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
 use super::view::State;
-use crate::queue::LaneReport;
+use crate::queue::HostReport;
 
 /// What a change asks for: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Nudge(u8);
+pub(super) struct Trigger(u8);
 
-impl Nudge {
+impl Trigger {
     /// A look.
-    pub(super) const LOOK: Nudge = Nudge(1);
+    pub(super) const LOOK: Trigger = Trigger(1);
     /// A new judgement from the facts, and a look.
-    pub(super) const JUDGE: Nudge = Nudge(2);
+    pub(super) const JUDGE: Trigger = Trigger(2);
     /// A new judgement from the facts alone.
-    pub(super) const NEW: Nudge = Nudge(4);
+    pub(super) const NEW: Trigger = Trigger(4);
     /// A request, by the annotation.
-    pub(super) const REFRESH: Nudge = Nudge(8);
+    pub(super) const REFRESH: Trigger = Trigger(8);
     /// A look, for the token ended; not if it was replaced meanwhile.
-    pub(super) const ENDED: Nudge = Nudge(16);
+    pub(super) const ENDED: Trigger = Trigger(16);
     /// A new judgement where times lie in the future of a clock that was set back.
-    pub(super) const CLOCK: Nudge = Nudge(32);
+    pub(super) const CLOCK: Trigger = Trigger(32);
 
-    pub(super) const fn and(self, other: Nudge) -> Nudge {
-        Nudge(self.0 | other.0)
+    pub(super) const fn and(self, other: Trigger) -> Trigger {
+        Trigger(self.0 | other.0)
     }
 
-    pub(super) const fn has(self, other: Nudge) -> bool {
+    pub(super) const fn has(self, other: Trigger) -> bool {
         self.0 & other.0 != 0
     }
 }
@@ -116,7 +116,7 @@ pub(super) struct Record {
     /// The state it is counted in.
     pub(super) noted_state: Option<State>,
     /// What was asked for while work was under way.
-    pub(super) nudge: Nudge,
+    pub(super) trigger: Trigger,
     /// The work under way may make a request.
     pub(super) permit: bool,
     /// The work under way is that of a resource which is gone: how it ends means nothing.
@@ -142,7 +142,7 @@ impl Record {
             last_asked: Time::from_millis(i64::MIN),
             noted_end: Time::NEVER,
             noted_state: None,
-            nudge: Nudge::default(),
+            trigger: Trigger::default(),
             permit: false,
             void: false,
             told: false,
@@ -157,7 +157,7 @@ impl Record {
         facts: &ResourceFacts,
         ready: bool,
         in_flight: bool,
-    ) -> Nudge {
+    ) -> Trigger {
         let now = Resource {
             uid: facts.uid,
             generation: facts.generation,
@@ -176,7 +176,7 @@ impl Record {
             self.told = false;
             self.noted_credentials = NOT_NOTED;
             self.elsewhere = false;
-            self.nudge = Nudge::default();
+            self.trigger = Trigger::default();
             self.pace = Pace::default();
             if before.is_some() {
                 self.last_asked = Time::from_millis(i64::MIN);
@@ -189,25 +189,25 @@ impl Record {
             self.attempt = facts.attempt.map(Box::new);
         }
         let Some(before) = same.filter(|_| ready) else {
-            return Nudge::NEW;
+            return Trigger::NEW;
         };
-        let mut nudge = Nudge::default();
+        let mut trigger = Trigger::default();
         if (before.inputs, before.suspended, before.deleting)
             != (now.inputs, now.suspended, now.deleting)
         {
-            nudge = nudge.and(Nudge::JUDGE);
+            trigger = trigger.and(Trigger::JUDGE);
         }
         if before.refresh_request != now.refresh_request && self.wants_refresh() {
-            nudge = nudge.and(Nudge::REFRESH);
+            trigger = trigger.and(Trigger::REFRESH);
         }
         if before.generation != now.generation {
             // Somebody edited the spec: it is looked at as if it were new.
             self.pace = Pace::default();
         }
         if before.generation != now.generation || (before.reported && !now.reported) {
-            nudge = nudge.and(Nudge::LOOK);
+            trigger = trigger.and(Trigger::LOOK);
         }
-        nudge
+        trigger
     }
 
     /// The lane is another one from now on.
@@ -222,38 +222,38 @@ impl Record {
         facts: Option<TokenFacts>,
         ready: bool,
         in_flight: bool,
-    ) -> Nudge {
+    ) -> Trigger {
         if !ready || self.resource.is_none() || self.void {
             self.token = facts;
-            return Nudge::default();
+            return Trigger::default();
         }
         if in_flight {
             self.arrived = Some(Box::new(facts));
-            return Nudge::default();
+            return Trigger::default();
         }
         if version(&facts) == version(&self.token) {
-            return Nudge::default();
+            return Trigger::default();
         }
         if !self.told && self.token.is_none() {
             // The resource was seen before its Secret: no first issue after all.
             self.token = facts;
-            return Nudge::JUDGE;
+            return Trigger::JUDGE;
         }
-        Nudge::LOOK
+        Trigger::LOOK
     }
 
     /// Takes in the credentials Secret as it is seen now.
-    pub(super) fn credentials_came(&mut self, facts: Option<CredentialsFacts>) -> Nudge {
+    pub(super) fn credentials_came(&mut self, facts: Option<CredentialsFacts>) -> Trigger {
         // 0 stands for none; a hash that comes out so is as good as 1.
         let version = facts.map_or(0, |facts| facts.version.clamp(1, NOT_NOTED - 1));
         let before = std::mem::replace(&mut self.credentials, version);
         if before == version || self.resource.is_none() {
-            return Nudge::default();
+            return Trigger::default();
         }
         match self.own_token() {
-            None => Nudge::JUDGE,
-            Some(_) if self.credentials_are_known() => Nudge::default(),
-            Some(_) => Nudge::LOOK,
+            None => Trigger::JUDGE,
+            Some(_) if self.credentials_are_known() => Trigger::default(),
+            Some(_) => Trigger::LOOK,
         }
     }
 
@@ -280,8 +280,8 @@ impl Record {
     }
 
     /// A token request was over at `now`, if one was made at all.
-    pub(super) fn asked(&mut self, report: LaneReport, now: Time) {
-        if report != LaneReport::Unused {
+    pub(super) fn asked(&mut self, report: HostReport, now: Time) {
+        if report != HostReport::Unused {
             self.last_asked = now;
         }
     }
@@ -298,7 +298,7 @@ impl Record {
         if let Some(arrived) = self.arrived.take()
             && version(&arrived) != version(&self.token)
         {
-            self.nudge = self.nudge.and(Nudge::LOOK);
+            self.trigger = self.trigger.and(Trigger::LOOK);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the engine hands out, and what it is told back.
 
-use crate::queue::LaneReport;
+use crate::queue::HostReport;
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
@@ -20,7 +20,7 @@ pub struct Work {
     /// Which.
     pub key: Key,
     /// Whether a token request may be made: a slot of its lane is held. Without it, a plan that needs a request ends in
-    /// [`Wants::Request`] and comes back with one.
+    /// [`Requeue::Request`] and comes back with one.
     pub may_request: bool,
     /// When it was due: now minus this is the lateness.
     pub due: Time,
@@ -34,20 +34,20 @@ pub struct Outcome {
     /// The failing request, if the last one failed.
     pub attempt: Option<Attempt>,
     /// What the lane learns.
-    pub lane: LaneReport,
+    pub lane: HostReport,
     /// What comes next.
-    pub wants: Wants,
+    pub wants: Requeue,
 }
 
 /// What comes next for a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum Requeue {
     /// A token request is needed now, with a permit.
     Request,
     /// A token request is due at this time.
     RequestAt(Time),
     /// Look again at this time, without a request.
-    LookAt(Time),
+    At(Time),
     /// Nothing, until something changes.
-    Change,
+    OnChange,
 }

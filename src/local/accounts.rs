@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::files::Files;
 use crate::api::{OAuthClient, validate};
-use crate::decide::{AccountSeen, Failure, Got, account_tokens};
 use crate::oauth::ServiceAccountToken;
+use crate::policy::{AccountSeen, Failure, Fetched, account_tokens};
 use crate::secret::Secret;
 
 /// No token is longer than this.
@@ -32,7 +32,7 @@ impl Files {
     }
 
     /// The token of a `ServiceAccount` as its file has it now.
-    pub(super) fn account_token(&self, wanted: &ServiceAccountToken) -> Result<Got, Failure> {
+    pub(super) fn account_token(&self, wanted: &ServiceAccountToken) -> Result<Fetched, Failure> {
         let failed = |why: &str| Failure::account_token(wanted, why);
         let path = self
             .account_files
@@ -50,7 +50,7 @@ impl Files {
             token if token.chars().any(|c| c.is_control() || c.is_whitespace()) => {
                 Err(failed("its file holds more than one line"))
             }
-            token => Ok(Got::ServiceAccountToken(
+            token => Ok(Fetched::ServiceAccountToken(
                 wanted.clone(),
                 Secret::from(token),
             )),

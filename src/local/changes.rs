@@ -8,11 +8,11 @@ use super::catalogue::{BadManifest, Changes, Defined, Loaded};
 use super::files::{Files, locked};
 use super::folder::Removed;
 use super::lines;
-use super::store::{Kept, new_uid};
+use super::state_folder::{Kept, new_uid};
 use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
-use crate::decide::{self, CREDENTIALS_LABEL};
-use crate::engine::{Cause, Key};
+use crate::engine::{Event, Key};
+use crate::policy::{self, CREDENTIALS_LABEL};
 
 impl Files {
     /// Starts from what is kept and what the manifests say. `covers` tells whether a file is among the sources.
@@ -85,24 +85,24 @@ impl Files {
         match self.tokens.see(&secret) {
             Ok(seen) => self.tell(
                 key,
-                Cause::Token(seen.as_ref().and_then(decide::token_facts)),
+                Event::Token(seen.as_ref().and_then(policy::token_facts)),
             ),
             Err(error) => tracing::warn!(%secret, %error, "a token cannot be read"),
         }
-        self.tell(key, Cause::Resource(self.facts(&object)));
+        self.tell(key, Event::Resource(self.facts(&object)));
         self.tell_credentials(key, &object);
     }
 
     pub(super) fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
         let facts = match credentials_of(key, object) {
-            None => Some(decide::nothing_lent()),
+            None => Some(policy::no_references()),
             Some(secret) => self
                 .credentials(&secret)
                 .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
-                .map(|seen| decide::credentials_facts(&seen.uid, &seen.resource_version)),
+                .map(|seen| policy::credentials_facts(&seen.uid, &seen.resource_version)),
         };
         let facts = self.lent(key, object, facts);
-        self.tell(key, Cause::Credentials(facts));
+        self.tell(key, Event::Credentials(facts));
     }
 
     /// Takes in what the manifests say now; whether all of it could be kept.
@@ -186,10 +186,10 @@ impl Files {
         if is_new {
             self.introduce(key);
         } else {
-            self.tell(key, Cause::Resource(self.facts(&object)));
+            self.tell(key, Event::Resource(self.facts(&object)));
             self.tell_credentials(key, &object);
             // Its labels and annotations may have changed what its Secret is to carry.
-            self.tell(key, Cause::Look);
+            self.tell(key, Event::Look);
         }
         Ok(None)
     }
@@ -206,12 +206,12 @@ impl Files {
             known.claims.retain(|_, holder| holder != key);
             known.changed.insert(key.clone());
         }
-        self.tell(key, Cause::Gone);
+        self.tell(key, Event::Gone);
         let uid = kept.object.metadata.uid.unwrap_or_default();
         for (secret, record) in self.tokens.owned_by(key.namespace(), &uid) {
             self.delete_tokens(key, &secret, &record);
         }
-        let state = Key::new(key.namespace(), &decide::state_name(key.name()));
+        let state = Key::new(key.namespace(), &policy::state_name(key.name()));
         if let Err(error) = self.store.forget_refresh_state(&state) {
             tracing::warn!(resource = %key, %error, "the refresh token of a removed resource could not be deleted");
         }
@@ -258,19 +258,19 @@ impl Files {
             let certificate = object.spec.client_certificate_secret();
             let certificate = certificate.map(|name| Key::new(key.namespace(), name));
             if certificate.is_some_and(|secret| changes.secrets.contains(&secret)) {
-                self.tell(&key, Cause::Look);
+                self.tell(&key, Event::Look);
             }
             if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
                 self.tell_credentials(&key, &object);
                 // The hosts that it allows are not among the facts.
-                self.tell(&key, Cause::Look);
+                self.tell(&key, Event::Look);
             }
-            let login = Key::new(key.namespace(), &decide::login_name(key.name()));
+            let login = Key::new(key.namespace(), &policy::login_name(key.name()));
             if object.spec.grant.type_ == "refresh_token" && changes.secrets.contains(&login) {
-                self.tell(&key, Cause::Look);
+                self.tell(&key, Event::Look);
             }
             if bundle.is_some_and(|bundle| changes.config_maps.contains(&bundle)) {
-                self.tell(&key, Cause::Look);
+                self.tell(&key, Event::Look);
             }
         }
     }
@@ -291,7 +291,7 @@ impl Files {
     pub(super) fn look_at_output(&self) {
         for secret in self.tokens.touched() {
             for name in self.tokens.owner_names(&secret) {
-                self.tell(&Key::new(secret.namespace(), &name), Cause::Look);
+                self.tell(&Key::new(secret.namespace(), &name), Event::Look);
             }
         }
     }

@@ -9,21 +9,21 @@ use tokio::sync::Notify;
 
 use super::catalogue::{BadManifest, Catalogue};
 use super::lines;
-use super::store::{Kept, Store};
+use super::state_folder::{Kept, StateFolder};
 use super::tokens::Tokens;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::clock::Clock;
-use crate::decide::{self, Memory, Rules};
 use crate::discovery::Discovery;
-use crate::engine::{Cause, Engine, Key, ResourceFacts};
+use crate::engine::{Engine, Event, Key, ResourceFacts};
 use crate::http::Sender;
-use crate::later::Later;
 use crate::policy::brakes::Brakes;
+use crate::policy::{self, Memory, Rules};
+use crate::revocation_queue::Later;
 
 /// Everything that the walks of one process share.
 pub(super) struct Files {
     pub(super) clock: Clock,
-    pub(super) store: Store,
+    pub(super) store: StateFolder,
     pub(super) tokens: Tokens,
     pub(super) engine: Mutex<Engine>,
     /// What the providers have refused.
@@ -65,7 +65,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Files {
     pub(super) fn new(
         clock: Clock,
-        store: Store,
+        store: StateFolder,
         tokens: Tokens,
         engine: Engine,
         sender: Sender,
@@ -73,12 +73,12 @@ impl Files {
         later: Later,
     ) -> Self {
         // 128 random bits that nothing else knows.
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &clock.chance().id);
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &clock.nonce().id);
         Files {
             brakes: Mutex::new(Brakes::new(key)),
             later,
             discovery: Discovery::new(sender.clone(), clock.clone(), None),
-            process: clock.chance().name(),
+            process: clock.nonce().name(),
             clock,
             store,
             tokens,
@@ -96,14 +96,14 @@ impl Files {
         locked(&self.known)
     }
 
-    pub(super) fn tell(&self, key: &Key, cause: Cause) {
+    pub(super) fn tell(&self, key: &Key, cause: Event) {
         locked(&self.engine).changed(key, cause, self.clock.now());
         self.wake.notify_one();
     }
 
     /// What the engine keeps of a resource.
     pub(super) fn facts(&self, object: &OAuthClient) -> ResourceFacts {
-        decide::resource_facts(object, |spec| self.discovery.lane(spec))
+        policy::resource_facts(object, |spec| self.discovery.lane(spec))
     }
 
     pub(super) fn say(&self, about: &str, word: &str, text: &str) {

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use super::words::local_words;
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{Group, Reason};
-use crate::decide::{Notice, NoticeKind, Report, Resource};
 use crate::engine::Key;
+use crate::policy::{Notice, NoticeKind, Report, Resource};
 use crate::time::Time;
 
 /// Prints a line: when, what about, what happened, and in words.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 
 use super::folder::Folder;
-use super::store::{OwnerReference, Record, Version};
-use crate::decide::{Owner, SecretSeen, SecretWrite};
+use super::state_folder::{OwnerReference, Record, Version};
 use crate::engine::Key;
+use crate::policy::{Owner, SecretSeen, SecretWrite};
+use crate::reconcile::WriteError;
 use crate::secret::Secret;
-use crate::walk::WriteError;
 
 pub(super) fn change(version: &mut Version, write: &SecretWrite) {
     merge(&mut version.labels, &write.labels);

@@ -13,13 +13,12 @@
 //! | `chain` | the state of refresh tokens |
 //! | `changes` | resources that come, change and go |
 //! | `accounts` | tokens of `ServiceAccounts`, given in files |
-//! | `files`, `observe`, `references`, `world` | what the process knows, what a walk sees of it and does to it |
+//! | `files`, `observe`, `references`, `store` | what the process knows, what a walk sees of it and does to it |
 //! | `lines`, `words` | what is printed, and how messages for a cluster are said here |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
 mod accounts;
 mod catalogue;
-mod chain;
 mod changes;
 mod documents;
 mod files;
@@ -30,11 +29,12 @@ mod metadata;
 mod observe;
 mod private;
 mod references;
+mod refresh_state;
 mod sources;
+mod state_folder;
 mod store;
 mod tokens;
 mod words;
-mod world;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,21 +48,21 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::cli::{AccessArgs, LocalArgs};
 use crate::clock::Clock;
-use crate::decide::Rules;
-use crate::engine::{Engine, Key, LaneReport, Limits, Next, State};
+use crate::engine::{Engine, HostReport, Key, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
-use crate::later::Later;
+use crate::policy::Rules;
+use crate::reconcile::{Reconciled, revoke_replaced, walk};
+use crate::revocation_queue::Later;
 use crate::tenant;
 use crate::time::{Span, Time};
-use crate::walk::{Walked, revoke_replaced, walk};
 
 pub use manifests::{Manifests, SecretFound};
 
 use files::{Files, locked};
 use private::Access;
 use sources::Sources;
-use store::Store;
+use state_folder::StateFolder;
 use tokens::Tokens;
 
 /// How often manifests and output are looked at. An edit counts once two looks agree on it, so within about a second.
@@ -136,7 +136,7 @@ struct Driver {
     files: Arc<Files>,
     sources: Sources,
     once: bool,
-    tasks: JoinSet<Walked>,
+    tasks: JoinSet<Reconciled>,
     running: HashMap<Id, Key>,
     last_look: Duration,
 }
@@ -168,7 +168,7 @@ impl Driver {
         };
         let access = access(&args.access)?;
         prepare(&output, &state, access, args.access.allow_shared_output)?;
-        let store = Store::open(&state)?;
+        let store = StateFolder::open(&state)?;
         let tokens = Tokens::open(&output, access, &store).map_err(told)?;
         let options = SenderOptions {
             allow_http: args.guard.allow_http,
@@ -275,9 +275,9 @@ impl Driver {
     }
 
     /// Tells the engine how some work ended.
-    fn ended(&mut self, joined: Result<(Id, Walked), JoinError>) {
-        let (id, walked) = match joined {
-            Ok((id, walked)) => (id, Some(walked)),
+    fn ended(&mut self, joined: Result<(Id, Reconciled), JoinError>) {
+        let (id, reconciled) = match joined {
+            Ok((id, reconciled)) => (id, Some(reconciled)),
             Err(error) => (error.id(), None),
         };
         let Some(key) = self.running.remove(&id) else {
@@ -285,18 +285,18 @@ impl Driver {
         };
         let now = self.files.clock.now();
         let mut engine = locked(&self.files.engine);
-        match walked {
-            Some(Walked::Done(outcome)) => engine.done(&key, outcome, now),
-            Some(Walked::Gone) => {
-                engine.changed(&key, crate::engine::Cause::Gone, now);
-                engine.abandoned(&key, LaneReport::Unused, now, now);
+        match reconciled {
+            Some(Reconciled::Done(outcome)) => engine.done(&key, outcome, now),
+            Some(Reconciled::Gone) => {
+                engine.changed(&key, crate::engine::Event::Gone, now);
+                engine.abandoned(&key, HostReport::Unused, now, now);
             }
-            Some(Walked::Abandoned { again, trouble }) => {
+            Some(Reconciled::Abandoned { again, trouble }) => {
                 tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
-                engine.abandoned(&key, LaneReport::Unused, again, now);
+                engine.abandoned(&key, HostReport::Unused, again, now);
             }
             // The hook has logged where it was.
-            None => engine.abandoned(&key, LaneReport::Failed, now + AFTER_PANIC, now),
+            None => engine.abandoned(&key, HostReport::Failed, now + AFTER_PANIC, now),
         }
     }
 

@@ -3,18 +3,18 @@
 use std::io;
 
 use super::files::{Files, Known};
-use super::store::hex;
+use super::state_folder::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
-use crate::decide::{
-    self, CaSeen, CertificateSeen, ChainSeen, ClientSecret, FailedAttempt, Life, Memory, Observed,
-    REFRESH_REQUESTED, Resource, SecretSeen,
-};
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
 use crate::oauth::TokensInHand;
-use crate::walk::certificate_seen;
+use crate::policy::{
+    self, CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Life, Memory, Observed,
+    REFRESH_REQUESTED, Resource, SecretSeen,
+};
+use crate::reconcile::certificate_seen;
 
 impl Files {
     /// A credentials Secret as its manifest has it. Its version is a keyed hash of its data, so that neither a restart nor
@@ -46,7 +46,7 @@ impl Files {
 
     /// What the tokens that are used were obtained with, where it is not seen yet.
     fn lenders(&self, key: &Key, seen: &mut Observed) -> io::Result<()> {
-        let (secrets, accounts) = decide::lenders_to_see(seen);
+        let (secrets, accounts) = policy::lenders_to_see(seen);
         for name in secrets {
             let secret = Key::new(key.namespace(), &name);
             let found = match self.credentials(&secret) {
@@ -119,10 +119,10 @@ impl Files {
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let secret = Key::new(key.namespace(), &object.spec.token_secret.name);
         let target = self.tokens.see(&secret)?;
-        let mut leftovers = Vec::new();
+        let mut stale_secrets = Vec::new();
         for (other, _) in self.tokens.owned_by(key.namespace(), &uid) {
             if other != secret {
-                leftovers.extend(self.tokens.see(&other)?);
+                stale_secrets.extend(self.tokens.see(&other)?);
             }
         }
         let named = object.spec.credentials.as_ref();
@@ -155,10 +155,10 @@ impl Files {
             Some(_) => None,
         };
         let annotations = object.metadata.annotations.as_ref();
-        let chance = self.clock.chance();
+        let nonce = self.clock.nonce();
         let chain = match &spec {
-            Ok(spec) => self.chain(key, spec, chance.name())?,
-            Err(_) => ChainSeen::default(),
+            Ok(spec) => self.chain(key, spec, nonce.name())?,
+            Err(_) => FamilySeen::default(),
         };
         let mut seen = Observed {
             now: self.clock.now(),
@@ -180,7 +180,7 @@ impl Files {
                 spec: spec.clone(),
             },
             target,
-            leftovers,
+            stale_secrets,
             credentials,
             certificate,
             ca: spec
@@ -196,17 +196,17 @@ impl Files {
             memory,
             may_request,
             rules: self.rules,
-            chance,
+            nonce,
             chain,
         };
         self.lenders(key, &mut seen)?;
         if let (Ok(spec), true) = (&spec, seen.lent().is_some()) {
             let content = |secret: ClientSecret| {
-                let relevant = decide::relevant_content(&seen, spec, secret);
+                let relevant = policy::relevant_content(&seen, spec, secret);
                 let hash = self.store.hash("content", relevant.expose_bytes());
                 u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default())
             };
-            let next = decide::has_next(spec, seen.credentials.as_ref());
+            let next = policy::has_next(spec, seen.credentials.as_ref());
             let (content, next) = (
                 content(ClientSecret::Current),
                 next.then(|| content(ClientSecret::Next)),

@@ -5,8 +5,8 @@ use std::io;
 
 use super::files::Files;
 use crate::api::OAuthClient;
-use crate::decide::{self, CREDENTIALS_LABEL, Found, Reference, short};
-use crate::engine::{Cause, CredentialsFacts, Key};
+use crate::engine::{CredentialsFacts, Event, Key};
+use crate::policy::{self, CREDENTIALS_LABEL, Found, Reference, short};
 use crate::references::{References, named};
 
 impl Files {
@@ -70,7 +70,7 @@ impl Files {
             let lent = secret.has_label(CREDENTIALS_LABEL, "true");
             versions.push(lent.then(|| short(&secret.version()))?);
         }
-        Some(decide::lent_facts(&versions))
+        Some(policy::reference_facts(&versions))
     }
 
     /// These resources, their token Secrets, or whom they refer to have changed: those who ask with their tokens are told,
@@ -89,7 +89,7 @@ impl Files {
                 .map(|kept| kept.object.clone());
             if let Some(object) = object {
                 self.tell_credentials(&user, &object);
-                self.tell(&user, Cause::Look);
+                self.tell(&user, Event::Look);
             }
         }
     }

@@ -8,12 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::folder::{Folder, Removed};
 use super::metadata::{change, foreign, merge, secret_seen, write_error};
 use super::private::Access;
-use super::store::{Record, Store, Version, new_uid};
-use crate::decide::{On, SecretSeen, SecretWrite};
+use super::state_folder::{Record, StateFolder, Version, new_uid};
 use crate::engine::Key;
+use crate::policy::{On, SecretSeen, SecretWrite};
+use crate::reconcile::WriteError;
 use crate::secret::Secret;
 use crate::time::Time;
-use crate::walk::WriteError;
 
 /// The most that a Secret may hold, in bytes, as in Kubernetes.
 const MAX_SECRET: usize = 1 << 20;
@@ -48,7 +48,7 @@ enum Standing {
 
 impl Tokens {
     /// Reads the state, clears away what a crash left, and gives what there is to those who have `access`.
-    pub(super) fn open(output: &Path, access: Access, store: &Store) -> io::Result<Tokens> {
+    pub(super) fn open(output: &Path, access: Access, store: &StateFolder) -> io::Result<Tokens> {
         let tokens = Tokens {
             output: output.to_owned(),
             access,
@@ -143,7 +143,7 @@ impl Tokens {
     /// Writes a Secret, if it still is what the write was made for, and is still `wanted` by then.
     pub(super) fn write(
         &self,
-        store: &Store,
+        store: &StateFolder,
         key: &Key,
         write: &SecretWrite,
         now: Time,
@@ -161,7 +161,7 @@ impl Tokens {
 
     fn write_locked(
         &self,
-        store: &Store,
+        store: &StateFolder,
         known: &mut Known,
         key: &Key,
         write: &SecretWrite,
@@ -242,7 +242,7 @@ impl Tokens {
     /// Deletes a Secret, if it is still that one.
     pub(super) fn delete(
         &self,
-        store: &Store,
+        store: &StateFolder,
         key: &Key,
         uid: &str,
     ) -> io::Result<Option<Removed>> {
@@ -305,7 +305,7 @@ impl Tokens {
     }
 
     /// Clears away all versions but the one that readers see.
-    fn tidy(&self, store: &Store, key: &Key, record: &mut Record) -> io::Result<()> {
+    fn tidy(&self, store: &StateFolder, key: &Key, record: &mut Record) -> io::Result<()> {
         let folder = self.folder(key);
         let Some(current) = folder
             .current()?

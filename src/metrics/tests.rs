@@ -27,7 +27,7 @@ fn everything() -> Metrics {
     metrics.queue_depth("refresh", 3);
     metrics.api_requests_waiting("status", 2);
     metrics.in_use("lookups", 3, 1);
-    metrics.lanes([Lane {
+    metrics.lanes([HostQueue {
         host: "auth.example.org:443".into(),
         in_flight: 1,
         slots: 4,
@@ -184,7 +184,7 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
         metrics.token_request(&format!("host{number}:443"), "success");
     }
     metrics.token_request("host3:443", "success");
-    metrics.lanes((0..60).map(|number| Lane {
+    metrics.lanes((0..60).map(|number| HostQueue {
         host: format!("host{number}:443").into(),
         in_flight: 1,
         slots: 2,
@@ -212,7 +212,7 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
 #[test]
 fn a_lane_that_is_gone_is_no_longer_shown() {
     let metrics = metrics();
-    let lane = |host: &str| Lane {
+    let lane = |host: &str| HostQueue {
         host: host.into(),
         in_flight: 0,
         slots: 4,

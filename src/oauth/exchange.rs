@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::request::CredentialsProblem;
-use super::{Ingredients, TokensInHand};
+use super::{RequestContext, TokensInHand};
 use crate::secret::Secret;
 
 /// The name of the grant (RFC 8693 section 2.1).
@@ -79,12 +79,12 @@ impl TokenInput {
     /// The token itself: from the credentials by `read`, or made or read for this attempt.
     pub(super) fn token(
         &self,
-        ingredients: &Ingredients<'_>,
+        context: &RequestContext<'_>,
         read: impl Fn(&str) -> Result<Secret, CredentialsProblem>,
     ) -> Result<Secret, CredentialsProblem> {
         match &self.source {
             TokenSource::CredentialsKey(key) => read(key),
-            made => ingredients.tokens.get(made).cloned(),
+            made => context.tokens.get(made).cloned(),
         }
     }
 }

@@ -9,8 +9,8 @@ mod id_token;
 pub mod redirect;
 
 use super::{
-    Client, Credentials, CredentialsProblem, Document, Grant, HttpRequest, Ingredients, Parameter,
-    ParameterValue, ResponseShape, refresh, request,
+    Client, Credentials, CredentialsProblem, Document, Grant, HttpRequest, Parameter,
+    ParameterValue, RequestContext, ResponseShape, refresh, request,
 };
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
@@ -33,7 +33,7 @@ pub fn token_request(
     credentials: &Credentials,
     grant: &str,
     own: &[(&str, Secret)],
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     let mut client = client.clone();
     let mut credentials = credentials.clone();
@@ -52,7 +52,7 @@ pub fn token_request(
             value: ParameterValue::CredentialsKey(key),
         });
     }
-    request::build(&client, &credentials, ingredients)
+    request::build(&client, &credentials, context)
 }
 
 /// The refresh token of an answer (RFC 6749 section 5.1); `None` where there is none that could be sent again.

@@ -1,17 +1,17 @@
 //! OAuth 2.0 as data: what is sent, what comes back, what it means (RFC 6749 and its family).
 //!
 //! Pure: no socket, no clock, no Kubernetes. [`request::build`] turns a [`Client`], its [`Credentials`] and the
-//! attempt's [`Ingredients`] into an [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
+//! attempt's [`RequestContext`] into an [`HttpRequest`]; [`response::decode`] turns what came back into a [`Token`] or a typed [`TokenError`].
 
 pub mod assertion;
 mod client;
+pub mod context;
 pub mod disclosure;
 pub mod discovery;
 pub mod document;
 pub mod error;
 pub mod exchange;
 mod grammar;
-pub mod ingredients;
 pub mod jwt;
 pub mod login;
 mod message;
@@ -24,12 +24,12 @@ mod token;
 
 pub use assertion::{ClientAssertion, JwtBearer};
 pub use client::{BasicEncoding, Client, ClientAuthentication, Grant, Located};
+pub use context::{Nonce, RequestContext, TokensInHand};
 pub use disclosure::{SecretKind, SentSecret, SentSecrets};
 pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
 pub use exchange::{Exchange, PublishedToken, ServiceAccountToken, TokenInput, TokenSource};
 pub use grammar::{Scope, TokenType};
-pub use ingredients::{Chance, Ingredients, TokensInHand};
 pub use message::{Format, HttpAnswer, HttpRequest, Method};
 pub use parameter::{CredentialKeys, Credentials, Parameter, ParameterValue};
 pub use request::CredentialsProblem;

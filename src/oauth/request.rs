@@ -28,7 +28,7 @@ use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
 use super::exchange::{TOKEN_EXCHANGE, TokenSource};
 use super::{
     BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
-    Ingredients, ParameterValue,
+    ParameterValue, RequestContext,
 };
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
@@ -51,12 +51,12 @@ type Parameters = Vec<(String, Text)>;
 pub fn build(
     client: &Client,
     credentials: &Credentials,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
     let reader = Reader::new(credentials, &client.keys);
-    let parameters = parameters(client, &reader, ingredients)?;
-    let bearer = assertion::bearer(client, &reader, ingredients)?;
+    let parameters = parameters(client, &reader, context)?;
+    let bearer = assertion::bearer(client, &reader, context)?;
     let headers = headers(client, &reader, bearer)?;
     if !client.is_located() {
         // What was made so far is dropped: it only told that the credentials will do.
@@ -81,18 +81,18 @@ pub fn build(
         url,
         headers,
         body,
-        secrets: reader.secrets(ingredients),
-        lenders: lenders(credentials, ingredients),
+        secrets: reader.secrets(context),
+        lenders: lenders(credentials, context),
     })
 }
 
 /// Everybody whose secrets a request may hold. That a value is not used this time makes no difference: what a request needs
 /// is a matter of the spec, which its lenders have not written.
-fn lenders(credentials: &Credentials, ingredients: &Ingredients<'_>) -> Lenders {
+fn lenders(credentials: &Credentials, context: &RequestContext<'_>) -> Lenders {
     credentials
         .lenders()
         .clone()
-        .union(ingredients.tokens.lenders())
+        .union(context.tokens.lenders())
 }
 
 /// The name under which a grant goes over the wire (RFC 6749 sections 4.3.2 and 4.4.2).
@@ -110,7 +110,7 @@ pub fn grant_type(grant: &Grant) -> &str {
 fn parameters(
     client: &Client,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Parameters, CredentialsProblem> {
     let mut list = Vec::new();
     let jwt = client.grant.jwt_bearer();
@@ -118,9 +118,9 @@ fn parameters(
         let name = grant_type(&client.grant).to_owned();
         list.push(("grant_type".to_owned(), Text::new(name)));
     }
-    identify(client, reader, ingredients, &mut list)?;
+    identify(client, reader, context, &mut list)?;
     if let Grant::TokenExchange(exchange) = &client.grant {
-        list.extend(exchange::parameters(exchange, reader, ingredients)?);
+        list.extend(exchange::parameters(exchange, reader, context)?);
     }
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
     if client.grant == Grant::Password {
@@ -130,10 +130,7 @@ fn parameters(
     if let Some(jwt) = jwt
         && jwt.placement == Placement::Parameter
     {
-        add(
-            "assertion",
-            assertion::grant(client, jwt, reader, ingredients)?,
-        );
+        add("assertion", assertion::grant(client, jwt, reader, context)?);
     }
     if client.grant == Grant::RefreshToken {
         add(
@@ -164,7 +161,7 @@ fn parameters(
 fn identify(
     client: &Client,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
     list: &mut Parameters,
 ) -> Result<(), CredentialsProblem> {
     let mut add = |name: &str, value: Text| list.push((name.to_owned(), value));
@@ -192,7 +189,7 @@ fn identify(
                 "client_assertion_type",
                 Text::new(CLIENT_ASSERTION_TYPE.to_owned()),
             );
-            add("client_assertion", proof(client, own, reader, ingredients)?);
+            add("client_assertion", proof(client, own, reader, context)?);
         }
         // The assertion says who asks.
         ClientAuthentication::None
@@ -210,7 +207,7 @@ fn identify(
                 add("client_id", id);
             }
             let source = TokenSource::ServiceAccount(token.clone());
-            let assertion = ingredients.tokens.get(&source)?.expose();
+            let assertion = context.tokens.get(&source)?.expose();
             let assertion = assertion.ok_or(CredentialsProblem::NoToken)?;
             add(
                 "client_assertion_type",

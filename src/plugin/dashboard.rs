@@ -6,10 +6,10 @@
 
 mod act;
 mod card;
+mod card_cache;
 mod follow;
 mod guard;
 mod server;
-mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use super::status::all;
 use super::{Problem, say};
 use crate::cli::GuardArgs;
 use crate::clock::Clock;
+use card_cache::CardCache;
 use guard::Guard;
-use store::Store;
 
 /// What all connections share.
 struct Dashboard {
     guard: Guard,
-    store: Store,
+    store: CardCache,
     cluster: Cluster,
     everywhere: bool,
     endpoints: GuardArgs,
@@ -65,7 +65,7 @@ pub(super) async fn run(
     let url = Zeroizing::new(format!("http://127.0.0.1:{port}/#{}", token.as_str()));
     let dashboard = Arc::new(Dashboard {
         guard: Guard::new(port, &token),
-        store: Store::default(),
+        store: CardCache::default(),
         cluster: cluster.quietly(),
         everywhere: args.all_namespaces,
         endpoints: args.guard,

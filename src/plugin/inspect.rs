@@ -10,9 +10,9 @@ use super::finding::Finding;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
 use crate::command::Command;
-use crate::decide::CLIENT_SECRET_EXPIRES;
 use crate::oauth::request::build;
-use crate::oauth::{Chance, Credentials, CredentialsProblem, Ingredients};
+use crate::oauth::{Credentials, CredentialsProblem, Nonce, RequestContext};
+use crate::policy::CLIENT_SECRET_EXPIRES;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::{AllowedHosts, Lenders};
@@ -92,7 +92,7 @@ pub(super) fn inspect(
     secret: Option<&SecretFacts>,
     users: &[&OAuthClient],
     now: Time,
-    chance: &Chance,
+    nonce: &Nonce,
 ) -> Vec<Finding> {
     let by: Vec<String> = users.iter().map(|user| user.name_any()).collect();
     let by = by.join(", ");
@@ -116,7 +116,7 @@ pub(super) fn inspect(
     for user in users {
         found.extend(hosts(secret, user));
         if client_secret_of(user, name) {
-            found.extend(keys(secret, user, now, chance));
+            found.extend(keys(secret, user, now, nonce));
         }
     }
     found.extend(placeholders(secret));
@@ -206,15 +206,15 @@ fn hosts(secret: &SecretFacts, user: &OAuthClient) -> Vec<Finding> {
 }
 
 /// Whether a request could be made of it. It is made and dropped.
-fn keys(secret: &SecretFacts, user: &OAuthClient, now: Time, chance: &Chance) -> Option<Finding> {
+fn keys(secret: &SecretFacts, user: &OAuthClient, now: Time, nonce: &Nonce) -> Option<Finding> {
     let data = secret.data.as_ref()?;
     let spec: Validated = validate(user).ok()?;
-    let ingredients = Ingredients::new(now, chance);
+    let context = RequestContext::new(now, nonce);
     let refresh_key = &spec.client.keys.refresh_token;
     let problem = match build(
         &spec.client,
         &Credentials::new(data.clone(), Lenders::default()),
-        &ingredients,
+        &context,
     ) {
         Ok(_) | Err(CredentialsProblem::NotLocated) => return None,
         // It may come from a login.
@@ -320,7 +320,7 @@ mod tests {
             secret,
             &[&client],
             NOW,
-            &Clock::system().chance(),
+            &Clock::system().nonce(),
         )
     }
 

@@ -10,11 +10,11 @@ use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 use crate::api::spec::{Login, OAuthClient};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
 use crate::command::{Command, printable};
-use crate::decide::TOKEN_LABEL;
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
 use crate::oauth::Credentials;
 use crate::oauth::request::single_line;
+use crate::policy::TOKEN_LABEL;
 use crate::secret::Secret;
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
 

@@ -4,7 +4,7 @@
 //! world is another one, which keeps nothing.
 
 mod observe;
-mod world;
+mod store;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,20 +13,20 @@ use crate::api::OAuthClientStatus;
 use crate::api::spec::OAuthClient;
 use crate::cli::GuardArgs;
 use crate::clock::Clock;
-use crate::decide::{Rules, SecretWrite};
 use crate::discovery::Discovery;
 use crate::engine::{Key, Work};
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
+use crate::policy::{Rules, SecretWrite};
+use crate::reconcile::walk;
 use crate::time::Time;
-use crate::walk::walk;
 
 use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
 use super::paint::{Painted, Tone};
 use super::{NOT_READY, Problem, say};
 use observe::Places;
-use world::Trial;
+use store::Trial;
 
 /// More is no manifest.
 const MOST: u64 = 4 << 20;

@@ -1,3 +1,359 @@
-//! Rules that hold for several resources at once. Pure: no clock, no socket, no Kubernetes.
+//! `(observed, now) -> plan`: what is to be done about one resource. Total and pure.
+//!
+//! The order of the questions is the order of the rules: is it ours to act on at all, may the token Secret be written, is a
+//! token wanted, may it be asked for now. Whether the Secret may be written is settled *before* anything is sent.
 
+mod accounts;
+mod answer;
+mod assessment;
+mod attempt;
+mod brake;
 pub mod brakes;
+mod certificate;
+mod disclosed;
+mod events;
+mod expiry;
+mod facts;
+mod gate;
+mod memory;
+mod messages;
+mod observed;
+mod ownership;
+mod permission;
+mod plan;
+mod prerequisite;
+mod provenance;
+mod references;
+mod refresh_reason;
+mod refresh_token;
+mod rejected;
+mod report;
+mod revocation;
+mod rotation;
+mod secret_write;
+mod state;
+#[cfg(test)]
+pub(crate) mod tests;
+mod wanted;
+
+pub use accounts::{AccountSeen, account_tokens};
+pub use answer::{Failure, Moments, Settled, failed, granted};
+pub use assessment::{
+    Assessment, Problem, ProblemKind, TokenView, standing, still_failing_now as still_failing,
+};
+pub use attempt::FailedAttempt;
+pub use brake::{RETRY_REQUESTED, braked, braked_outcome, braked_request, host_of, refused_before};
+pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
+pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
+pub use events::{Notice, NoticeKind};
+pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
+pub use facts::{
+    credentials_facts, host_queue_of, known_facts, lane, no_references, reference_facts,
+    relevant_content, resource_facts, token_facts, uid_fact,
+};
+pub use memory::{Fingerprint, Memory, Noted, Repairs, Written};
+pub use observed::{CaSeen, Life, NO_REFERENCES, Observed, Owner, Resource, Rules, SecretSeen};
+pub use ownership::{Ownership, ownership};
+pub use permission::barred;
+pub(crate) use plan::sooner;
+pub use plan::{Action, Ask, Plan, Publish, StaleSecret};
+pub use prerequisite::{Fetched, Prerequisite};
+pub use provenance::{lenders_to_see, shown_by};
+pub use references::{Found, Reference, published};
+pub use refresh_reason::RefreshReason;
+pub use refresh_token::{
+    FamilyMemory, FamilySeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,
+    kept, kept_of_unusable, login_name, stands, state_name, store, stored, unanswered,
+};
+pub use rejected::rejected;
+pub use report::{Report, StatusDetail, report};
+pub use revocation::{
+    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, TokenWithLenders, another_secret,
+    living_tokens, replaced_token, revoked, revoking,
+};
+pub use rotation::{ClientSecret, asked_with, has_next};
+pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
+pub use state::{
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX,
+    REFRESH_REQUESTED, StateOwner, TOKEN_LABEL, TokenState, request_name, short, token_hash,
+};
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::oauth::error::FailureClass;
+use crate::time::{Span, Time};
+
+use assessment::token_view;
+use wanted::wanted;
+
+/// How often a Secret that is not ours is looked at again: it may have been given away or deleted.
+const LOOK_AT_FOREIGN: Span = Span::from_seconds(60);
+/// How often a wait is looked at again although a watch would tell its end: a net under missed events.
+const LOOK_WHILE_WAITING: Span = Span::from_seconds(300);
+/// How often a missing or broken CA bundle is looked at: ConfigMaps are not watched.
+const LOOK_AT_CA: Span = Span::from_seconds(60);
+/// How often a ServiceAccount that is missing or not lent is looked at: they are not watched.
+const LOOK_AT_ACCOUNT: Span = Span::from_seconds(60);
+/// How soon a view that contradicts our own writing is read again, and how often before it is believed.
+const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
+pub(crate) const MOST_DOUBTS: u32 = 3;
+/// How often an owned Secret that is on its way out is looked at.
+const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
+
+/// The longest pause between two looks at something that no watch tells of, while it stays as it is.
+pub(crate) const LONGEST_PATIENCE: Span = Span::from_seconds(300);
+
+/// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
+pub fn decide(seen: &Observed, now: Time) -> Plan {
+    patient(seen, plan_at(seen, now), now)
+}
+
+/// The one rule of waiting: each wait for something that no watch tells of is as long as the wait so far, up to
+/// [`LONGEST_PATIENCE`]. The status says since when it is so, so that a restart begins no new count. Repairs have a pace of
+/// their own.
+fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
+    let (Requeue::At(at), Some(problem)) = (plan.wants, &plan.assessment.problem) else {
+        return plan;
+    };
+    if problem.reason == Reason::Contested || plan.doubt {
+        return plan;
+    }
+    let since = report::since(&seen.resource.status, problem);
+    let waited = since.map_or(Span::ZERO, |since| now.since(since));
+    let pause = at.since(now).max(waited.min(LONGEST_PATIENCE));
+    // What is due before that is looked at in time.
+    let token = plan.assessment.token.as_ref();
+    let due = token.map(|token| token.refresh.since(now));
+    let due = due.filter(|due| *due > Span::ZERO && *due >= at.since(now));
+    let pause = due.map_or(pause, |due| pause.min(due));
+    Plan {
+        wants: Requeue::At(now + pause),
+        ..plan
+    }
+}
+
+fn plan_at(seen: &Observed, now: Time) -> Plan {
+    let resource = &seen.resource;
+    if resource.deleting && resource.is_held() {
+        let rest = Plan::rest(assessment::untouched(seen, now), Requeue::OnChange);
+        return Plan {
+            action: Action::Part,
+            ..rest
+        };
+    }
+    if resource.deleting {
+        return Plan::rest(assessment::untouched(seen, now), Requeue::OnChange);
+    }
+    let spec = match &resource.spec {
+        Ok(spec) => spec,
+        Err(problems) => {
+            let problem = messages::invalid_spec(problems);
+            return Plan::rest(
+                assessment::with_problem(seen, None, now, problem),
+                Requeue::OnChange,
+            );
+        }
+    };
+    let token = token_view(seen, spec, now);
+    if spec.suspended {
+        return Plan::rest(assessment::suspended(seen, token), Requeue::OnChange);
+    }
+    if stale(seen) {
+        let wants = Requeue::At(now + LOOK_AGAIN_IN_DOUBT);
+        return Plan {
+            doubt: true,
+            ..Plan::rest(assessment::still_failing(seen, token), wants)
+        };
+    }
+    if let Some((problem, wants)) = not_writable(seen, spec, now) {
+        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    }
+    if let Some((problem, wants)) = refresh_token::not_writable(seen, spec, now) {
+        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    }
+    let because = refresh_reason::want(seen, spec, now);
+    if because == Some(RefreshReason::Altered)
+        && let Some(write) = secret_write::restored(seen, spec, now)
+    {
+        return mend(seen, spec, token, write, now);
+    }
+    if let Some(plan) = publish_stored(seen, spec, token.as_ref(), because, now) {
+        return plan;
+    }
+    match because {
+        None => tend(seen, spec, token, now),
+        Some(because) => wanted(seen, spec, token, because, now),
+    }
+}
+
+/// A token that was stored and is not published yet: the process ended between the two, or somebody altered the token Secret.
+fn publish_stored(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<&TokenView>,
+    because: Option<RefreshReason>,
+    now: Time,
+) -> Option<Plan> {
+    if rejected::stands(seen, spec) {
+        return None;
+    }
+    let stored = refresh_token::derivable(seen, spec)?;
+    let because = because.unwrap_or(RefreshReason::Due);
+    let at = stored.at;
+    let settled = answer::granted_as(seen, spec, because, stored.token, at, stored.made);
+    let repair = because.is_repair();
+    match &settled.write {
+        Some(write) if write.state.expires <= now => return None,
+        Some(_) => {}
+        None => {
+            let attempt = settled.attempt.as_ref()?;
+            // Another token would fail alike.
+            let stuck = attempt.class == FailureClass::NeedsPerson;
+            return stuck.then(|| Plan::rest(settled.assessment, Requeue::OnChange));
+        }
+    }
+    if repair && gate::repairs_are_held_back(seen, now) {
+        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        let assessment = assessment::with_problem(seen, token.cloned(), now, problem);
+        return Some(Plan::rest(
+            assessment,
+            Requeue::At(gate::repair_floor(seen, now)),
+        ));
+    }
+    let publish = Publish {
+        settled,
+        at,
+        repair,
+    };
+    Some(Plan {
+        action: Action::Publish(Box::new(publish)),
+        ..Plan::rest(
+            assessment::still_failing(seen, token.cloned()),
+            Requeue::OnChange,
+        )
+    })
+}
+
+/// Whether what was read is to be read again before it is believed. A view that stays so is believed in the end.
+fn stale(seen: &Observed) -> bool {
+    seen.memory.doubts < MOST_DOUBTS && seen.contradicts_what_was_written()
+}
+
+/// Whether the token Secret may be written, and if not, why.
+fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Requeue)> {
+    if let Some(other) = &seen.memory.target_claimed_by {
+        let problem = messages::contested(&spec.token_secret.name, other);
+        return Some((problem, Requeue::At(now + LOOK_AT_VANISHING)));
+    }
+    let target = seen.target.as_ref()?;
+    let later = Requeue::At(now + LOOK_AT_FOREIGN);
+    match ownership(target, &seen.resource, &spec.token_secret.type_) {
+        Ownership::Predecessor => Some((
+            messages::predecessor(target),
+            Requeue::At(now + LOOK_AT_VANISHING),
+        )),
+        Ownership::Sibling(name) => Some((messages::contested(&target.name, &name), later)),
+        Ownership::Foreign(why) => Some((messages::foreign(seen, target, &why), later)),
+        Ownership::Ours | Ownership::Adoptable if target.deleting => Some((
+            messages::vanishing(target),
+            Requeue::At(now + LOOK_AT_VANISHING),
+        )),
+        Ownership::Ours if target.immutable => Some((messages::immutable(seen, target), later)),
+        Ownership::Ours if target.type_ != spec.token_secret.type_ => {
+            Some((messages::wrong_type(seen, spec, target), later))
+        }
+        Ownership::Ours | Ownership::Adoptable => None,
+    }
+}
+
+/// Somebody altered what stands around a token that is still good: it is written as it was, at the pace of repairs.
+fn mend(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<TokenView>,
+    write: SecretWrite,
+    now: Time,
+) -> Plan {
+    if gate::repair_floor(seen, now) > now {
+        let wants = Requeue::At(gate::repair_floor(seen, now));
+        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    }
+    let state = &write.state;
+    let token = seen.target.as_ref().and_then(|target| {
+        let mut mended = target.clone();
+        let written = state.write().into_iter();
+        let written = written.filter_map(|(key, value)| Some((key, value?)));
+        mended.annotations.extend(written);
+        assessment::view(seen, &mended, Some(spec), now)
+    });
+    let wants = Requeue::RequestAt(state.refresh);
+    let assessment = Assessment {
+        repaired: true,
+        ..assessment::well(seen, token)
+    };
+    Plan {
+        action: Action::Write(Box::new(write)),
+        assessment,
+        wants,
+        delete: stale_secrets(seen),
+        doubt: false,
+    }
+}
+
+/// No token is wanted: what else of the Secret is not as it should be.
+fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
+    let write = secret_write::tend(seen, spec);
+    if let Some(write) = write.as_ref().filter(|write| write.repairs) {
+        return mend(seen, spec, token, write.clone(), now);
+    }
+    let action = match write {
+        Some(write) => Action::Write(Box::new(write)),
+        None => Action::Nothing,
+    };
+    let refresh = seen
+        .target
+        .as_ref()
+        .and_then(SecretSeen::state)
+        .map_or(now, |state| state.refresh);
+    let wants = Requeue::RequestAt(refresh);
+    // As it is once the write has noted which key holds the secret now.
+    let first = rotation::first(seen, spec);
+    let token = token.map(|token| TokenView {
+        client_secret_key: first.noted(spec),
+        ..token
+    });
+    let well = assessment::well(seen, token);
+    let (assessment, wants) = match gate::not_ready(seen, spec, now) {
+        // Nothing is asked for now, but the next refresh would fail: better said today.
+        Some((problem, again)) => {
+            let assessment = Assessment {
+                problem: Some(problem),
+                ..well
+            };
+            (assessment, sooner(wants, again))
+        }
+        None => (well, wants),
+    };
+    Plan {
+        action,
+        assessment,
+        wants,
+        delete: stale_secrets(seen),
+        doubt: false,
+    }
+}
+
+/// What earlier names of the token Secret left: deleted once the new one stands.
+fn stale_secrets(seen: &Observed) -> Vec<StaleSecret> {
+    seen.stale_secrets
+        .iter()
+        .filter(|secret| !secret.deleting && secret.is_owned_by(&seen.resource))
+        .filter(|secret| secret.type_ != STATE_TYPE)
+        .map(|secret| StaleSecret {
+            name: secret.name.clone(),
+            uid: secret.uid.clone(),
+        })
+        .collect()
+}

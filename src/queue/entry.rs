@@ -1,6 +1,6 @@
 //! What is kept of one entry.
 
-use super::lanes::NO_FLOW;
+use super::hosts::NO_FLOW;
 use super::order::{Class, Order, Request};
 use super::spaces::NO_SPACE;
 use crate::time::{Span, Time};

@@ -32,7 +32,7 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ),
     (
         "Requesting",
-        "src/decide/tests/reports.rs",
+        "src/policy/tests/reports.rs",
         "a_first_token_is_no_recovery_also_when_it_waited_for_its_turn",
     ),
     (
@@ -112,12 +112,12 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ),
     (
         "ReferenceNotReady",
-        "src/decide/tests/references.rs",
+        "src/policy/tests/references.rs",
         "what_is_missing_is_told_and_the_own_token_stays",
     ),
     (
         "ReferenceKeyMissing",
-        "src/decide/tests/references.rs",
+        "src/policy/tests/references.rs",
         "only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent",
     ),
     (
@@ -132,7 +132,7 @@ const PRODUCED: &[(&str, &str, &str)] = &[
     ),
     (
         "ServiceAccountTokenMissing",
-        "src/decide/tests/accounts.rs",
+        "src/policy/tests/accounts.rs",
         "a_token_is_made_only_once_audience_and_host_are_lent",
     ),
     (

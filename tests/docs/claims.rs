@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use clap::CommandFactory as _;
 use oauthclient_operator::api::{self, manifest};
 use oauthclient_operator::cli::Cli;
-use oauthclient_operator::decide;
 use oauthclient_operator::plugin::args::Plugin;
+use oauthclient_operator::policy;
 use serde_json::Value;
 
 use super::pages::{Page, all, page, root};
@@ -204,16 +204,16 @@ fn every_flag_and_variable_exists() {
 fn every_metric_label_and_annotation_exists() {
     let metrics = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
     let ours = [
-        decide::ADOPT,
-        decide::ALLOWED_HOSTS,
-        decide::ALLOWED_TOKEN_HOSTS,
-        decide::CLIENT_SECRET_EXPIRES,
-        decide::CREDENTIALS_LABEL,
-        decide::REFRESH_REQUESTED,
-        decide::RETRY_REQUESTED,
-        decide::REVOCATION_FINALIZER,
-        decide::STATE_LABEL,
-        decide::TOKEN_LABEL,
+        policy::ADOPT,
+        policy::ALLOWED_HOSTS,
+        policy::ALLOWED_TOKEN_HOSTS,
+        policy::CLIENT_SECRET_EXPIRES,
+        policy::CREDENTIALS_LABEL,
+        policy::REFRESH_REQUESTED,
+        policy::RETRY_REQUESTED,
+        policy::REVOCATION_FINALIZER,
+        policy::STATE_LABEL,
+        policy::TOKEN_LABEL,
         "oauthclient.dev/allowed-audiences",
         "oauthclient.dev/disclosed-keys",
         "oauthclient.dev/issued-at",

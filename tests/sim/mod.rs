@@ -28,7 +28,9 @@ use std::sync::Arc;
 
 use checks::Checks;
 use item::Item;
-use oauthclient_operator::engine::{Cause, Engine, Key, LaneReport, Limits, Next, Outcome, Wants};
+use oauthclient_operator::engine::{
+    Engine, Event, HostReport, Key, Limits, Next, Outcome, Requeue,
+};
 use oauthclient_operator::oauth::Lifetime;
 use oauthclient_operator::oauth::error::FailureClass;
 use oauthclient_operator::schedule::{self, Answer, Schedule};
@@ -52,7 +54,7 @@ pub struct Scale {
 }
 
 /// What happens later.
-enum Event {
+enum SimEvent {
     Answered {
         id: u32,
         sent: Time,
@@ -62,7 +64,7 @@ enum Event {
         id: u32,
         issued: Issued,
         schedule: Schedule,
-        report: LaneReport,
+        report: HostReport,
     },
     Restart,
     /// The operator's clock is so many milliseconds off from now on.
@@ -87,7 +89,7 @@ pub struct Sim {
     serial: u64,
     epoch: u32,
     later: BinaryHeap<Reverse<(i64, u64, u32)>>,
-    events: Vec<Option<(u32, Event)>>,
+    events: Vec<Option<(u32, SimEvent)>>,
     free: Vec<u32>,
     order: u64,
     pub checks: Checks,
@@ -189,7 +191,7 @@ impl Sim {
             .expect("it was made by `key`")
     }
 
-    fn at(&mut self, time: i64, event: Event) {
+    fn at(&mut self, time: i64, event: SimEvent) {
         let entry = Some((self.epoch, event));
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -224,11 +226,11 @@ impl Sim {
                     self.checks.looks += 1;
                 }
                 let wants = if wanted <= wall {
-                    Wants::Request
+                    Requeue::Request
                 } else {
-                    Wants::RequestAt(wanted)
+                    Requeue::RequestAt(wanted)
                 };
-                self.finish(id, LaneReport::Unused, wants);
+                self.finish(id, HostReport::Unused, wants);
                 continue;
             }
             let lateness = wall.since(work.due).millis();
@@ -254,24 +256,24 @@ impl Sim {
             Reply::Error { .. } => arrives + self.draws.between(10, 200),
             Reply::Silence => self.now + TIMEOUT,
         };
-        self.at(answered, Event::Answered { id, sent, reply });
+        self.at(answered, SimEvent::Answered { id, sent, reply });
     }
 
-    fn happen(&mut self, epoch: u32, event: Event) {
+    fn happen(&mut self, epoch: u32, event: SimEvent) {
         let lost = epoch != self.epoch;
         match event {
             // The operator that asked is gone.
-            Event::Answered { .. } | Event::Written { .. } if lost => {}
-            Event::Answered { id, sent, reply } => self.answered(id, sent, reply),
-            Event::Written {
+            SimEvent::Answered { .. } | SimEvent::Written { .. } if lost => {}
+            SimEvent::Answered { id, sent, reply } => self.answered(id, sent, reply),
+            SimEvent::Written {
                 id,
                 issued,
                 schedule,
                 report,
             } => self.written(id, issued, schedule, report),
-            Event::Restart => self.rebuild(),
-            Event::Clock(offset) => self.set_clock(offset),
-            Event::Meddle => self.meddle(),
+            SimEvent::Restart => self.rebuild(),
+            SimEvent::Clock(offset) => self.set_clock(offset),
+            SimEvent::Meddle => self.meddle(),
         }
     }
 
@@ -299,13 +301,13 @@ impl Sim {
                 let u = self.draws.unit();
                 match schedule::accept(&policy, published.as_ref(), &answer, wall, u) {
                     Ok(schedule) => {
-                        let mut report = LaneReport::Succeeded;
+                        let mut report = HostReport::Succeeded;
                         if self.draws.next().is_multiple_of(2) {
                             self.engine.answered(&Self::key(id), report, wall);
-                            report = LaneReport::Unused;
+                            report = HostReport::Unused;
                         }
                         let written = self.now + self.draws.between(20, 500);
-                        let event = Event::Written {
+                        let event = SimEvent::Written {
                             id,
                             issued,
                             schedule,
@@ -313,15 +315,15 @@ impl Sim {
                         };
                         self.at(written, event);
                     }
-                    Err(_) => self.failed(id, sent, LaneReport::Failed, None),
+                    Err(_) => self.failed(id, sent, HostReport::Failed, None),
                 }
             }
-            Reply::Error { retry_after } => self.failed(id, sent, LaneReport::Failed, retry_after),
-            Reply::Silence => self.failed(id, sent, LaneReport::TimedOut, None),
+            Reply::Error { retry_after } => self.failed(id, sent, HostReport::Failed, retry_after),
+            Reply::Silence => self.failed(id, sent, HostReport::TimedOut, None),
         }
     }
 
-    fn failed(&mut self, id: u32, sent: Time, report: LaneReport, retry_after: Option<i64>) {
+    fn failed(&mut self, id: u32, sent: Time, report: HostReport, retry_after: Option<i64>) {
         let wall = self.wall();
         let u = self.draws.unit();
         let item = &mut self.items[id as usize];
@@ -335,14 +337,14 @@ impl Sim {
         let host = &self.hosts[item.host as usize];
         self.checks
             .failed(item, host, self.now, remaining, retry_after);
-        self.finish(id, report, Wants::RequestAt(next));
+        self.finish(id, report, Requeue::RequestAt(next));
         let facts = self.items[id as usize].facts(&self.names);
         self.engine
-            .changed(&Self::key(id), Cause::Resource(facts), wall);
+            .changed(&Self::key(id), Event::Resource(facts), wall);
         self.checks.kept(&self.engine, &self.items[id as usize], id);
     }
 
-    fn written(&mut self, id: u32, issued: Issued, schedule: Schedule, report: LaneReport) {
+    fn written(&mut self, id: u32, issued: Issued, schedule: Schedule, report: HostReport) {
         let wall = self.wall();
         let item = &mut self.items[id as usize];
         let host = &self.hosts[item.host as usize];
@@ -354,25 +356,25 @@ impl Sim {
         let new = item.token;
         let wanted = item.wanted(wall);
         let (wants, early) = (
-            Wants::RequestAt(wanted),
+            Requeue::RequestAt(wanted),
             self.draws.next().is_multiple_of(2),
         );
         let key = Self::key(id);
         if early {
-            self.engine.changed(&key, Cause::Token(new), wall);
+            self.engine.changed(&key, Event::Token(new), wall);
         }
         self.finish(id, report, wants);
-        self.engine.changed(&key, Cause::Token(new), wall);
+        self.engine.changed(&key, Event::Token(new), wall);
         let facts = self.items[id as usize].facts(&self.names);
-        self.engine.changed(&key, Cause::Resource(facts), wall);
+        self.engine.changed(&key, Event::Resource(facts), wall);
         if self.draws.next().is_multiple_of(50) {
             // A watch that lags shows what stood before our write.
-            self.engine.changed(&key, Cause::Token(old), wall);
-            self.engine.changed(&key, Cause::Token(new), wall);
+            self.engine.changed(&key, Event::Token(old), wall);
+            self.engine.changed(&key, Event::Token(new), wall);
         }
     }
 
-    fn finish(&mut self, id: u32, lane: LaneReport, wants: Wants) {
+    fn finish(&mut self, id: u32, lane: HostReport, wants: Requeue) {
         let item = &mut self.items[id as usize];
         item.flying = false;
         let outcome = Outcome {

@@ -1,9 +1,9 @@
 //! What befalls the operator: restarts, clocks that jump, people who edit.
 
-use oauthclient_operator::engine::{Cause, CredentialsFacts, Engine};
+use oauthclient_operator::engine::{CredentialsFacts, Engine, Event};
 use oauthclient_operator::time::Time;
 
-use super::{Event, Sim, memory};
+use super::{Sim, SimEvent, memory};
 
 const HOUR: i64 = 3_600_000;
 
@@ -12,17 +12,17 @@ impl Sim {
         let end = self.scale.hours * HOUR;
         let mut restart = 7 * HOUR;
         while restart < end {
-            self.at(restart, Event::Restart);
+            self.at(restart, SimEvent::Restart);
             restart += self.draws.between(5 * HOUR, 9 * HOUR);
         }
         if self.scale.jump != 0 {
-            self.at(end / 3, Event::Clock(self.scale.jump));
-            self.at(end / 3 + HOUR, Event::Clock(0));
+            self.at(end / 3, SimEvent::Clock(self.scale.jump));
+            self.at(end / 3 + HOUR, SimEvent::Clock(0));
         }
         let meddling = self.scale.resources as i64 / 10;
         for _ in 0..meddling {
             let time = self.draws.between(HOUR, end);
-            self.at(time, Event::Meddle);
+            self.at(time, SimEvent::Meddle);
         }
     }
 
@@ -43,13 +43,13 @@ impl Sim {
                 let item = &self.items[id as usize];
                 let cause = match (pass, tokens_first) {
                     (0, true) | (2, false) => match item.token {
-                        Some(token) => Cause::Token(Some(token)),
+                        Some(token) => Event::Token(Some(token)),
                         None => continue,
                     },
-                    (1, _) => Cause::Credentials(Some(CredentialsFacts {
+                    (1, _) => Event::Credentials(Some(CredentialsFacts {
                         version: item.credentials,
                     })),
-                    _ => Cause::Resource(item.facts(&self.names)),
+                    _ => Event::Resource(item.facts(&self.names)),
                 };
                 self.engine.changed(&Self::key(id), cause, wall);
             }
@@ -98,17 +98,17 @@ impl Sim {
                 item.generation += 1;
                 item.inputs += 1;
                 item.excuse(1);
-                Cause::Resource(item.facts(&self.names))
+                Event::Resource(item.facts(&self.names))
             }
             1 => {
                 item.refresh_request += 1;
                 item.excuse(1);
-                Cause::Resource(item.facts(&self.names))
+                Event::Resource(item.facts(&self.names))
             }
             2 if item.token.is_some() => {
                 item.token = None;
                 item.excuse(1);
-                Cause::Token(None)
+                Event::Token(None)
             }
             3 => {
                 // Only the Secret's metadata changed.
@@ -118,16 +118,16 @@ impl Sim {
                     attempt.inputs =
                         oauthclient_operator::engine::attempt_inputs(failed.0, failed.1);
                 }
-                Cause::Credentials(Some(CredentialsFacts {
+                Event::Credentials(Some(CredentialsFacts {
                     version: item.credentials,
                 }))
             }
             4 => {
                 // An edit that sends nothing else.
                 item.generation += 1;
-                Cause::Resource(item.facts(&self.names))
+                Event::Resource(item.facts(&self.names))
             }
-            _ => Cause::Look,
+            _ => Event::Look,
         };
         self.engine.changed(&key, cause, wall);
     }

@@ -6,7 +6,7 @@ use crate::api::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, is_docker_config, is_key_prefix,
 };
 use crate::api::spec::TokenSecret;
-use crate::template::{MAX_BYTES, Templates};
+use crate::render::{MAX_BYTES, Templates};
 
 use super::SpecProblem;
 

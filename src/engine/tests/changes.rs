@@ -6,10 +6,10 @@ use super::*;
 fn what_is_already_known_asks_for_nothing() {
     let mut bench = Bench::current();
     for cause in [
-        Cause::Resource(resource()),
-        Cause::Token(Some(token())),
-        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
-        Cause::Resource(ResourceFacts {
+        Event::Resource(resource()),
+        Event::Token(Some(token())),
+        Event::Credentials(Some(CredentialsFacts { version: 20 })),
+        Event::Resource(ResourceFacts {
             attempt: Some(attempt(at(1))),
             ..resource()
         }),
@@ -32,15 +32,15 @@ fn our_own_write_asks_for_nothing_whether_it_is_seen_before_or_after_the_work_is
         let mut bench = Bench::current();
         assert!(bench.work(2700));
         if early {
-            bench.tell(Cause::Token(Some(new)), 2701);
+            bench.tell(Event::Token(Some(new)), 2701);
         }
         bench.done(
             Some(new),
-            LaneReport::Succeeded,
-            Wants::RequestAt(at(5400)),
+            HostReport::Succeeded,
+            Requeue::RequestAt(at(5400)),
             2701,
         );
-        bench.tell(Cause::Token(Some(new)), 2702);
+        bench.tell(Event::Token(Some(new)), 2702);
         assert_eq!(bench.next(2702), Next::Sleep(at(5400)));
     }
 }
@@ -58,16 +58,16 @@ fn a_stale_event_after_our_write_costs_one_look_and_no_request() {
     assert!(bench.work(2700));
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(5400)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(5400)),
         2701,
     );
-    bench.tell(Cause::Token(Some(token())), 2702);
+    bench.tell(Event::Token(Some(token())), 2702);
     assert!(!bench.work(2702));
     bench.done(
         Some(new),
-        LaneReport::Unused,
-        Wants::RequestAt(at(5400)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(5400)),
         2702,
     );
     assert_eq!(bench.next(2703), Next::Sleep(at(5400)));
@@ -83,7 +83,7 @@ fn a_token_secret_that_is_gone_or_altered_is_looked_at_at_once() {
         }),
     ] {
         let mut bench = Bench::current();
-        bench.tell(Cause::Token(seen), 10);
+        bench.tell(Event::Token(seen), 10);
         assert!(!bench.work(10));
     }
 }
@@ -92,7 +92,7 @@ fn a_token_secret_that_is_gone_or_altered_is_looked_at_at_once() {
 fn an_alteration_during_the_work_is_looked_at_after_it() {
     let mut bench = Bench::current();
     assert!(bench.work(2700));
-    bench.tell(Cause::Token(None), 2701);
+    bench.tell(Event::Token(None), 2701);
     assert_eq!(
         bench.next(2701),
         Next::Sleep(at(3600)),
@@ -107,8 +107,8 @@ fn an_alteration_during_the_work_is_looked_at_after_it() {
     };
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(5400)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(5400)),
         2702,
     );
     assert!(!bench.work(2702));
@@ -123,7 +123,7 @@ fn a_changed_spec_is_requested_at_once() {
         reported: false,
         ..resource()
     };
-    bench.tell(Cause::Resource(edited), 10);
+    bench.tell(Event::Resource(edited), 10);
     assert!(bench.work(10));
     assert!(matches!(bench.next(10), Next::Sleep(_)));
 }
@@ -136,12 +136,12 @@ fn an_edit_that_sends_nothing_else_is_looked_at_without_a_permit() {
         reported: false,
         ..resource()
     };
-    bench.tell(Cause::Resource(edited), 10);
+    bench.tell(Event::Resource(edited), 10);
     assert!(!bench.work(10));
     bench.done(
         Some(token()),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2700)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2700)),
         10,
     );
     assert_eq!(bench.next(10), Next::Sleep(at(2700)));
@@ -155,7 +155,7 @@ fn a_spec_that_went_there_and_back_unseen_asks_for_nothing_but_a_look() {
         reported: false,
         ..resource()
     };
-    bench.tell(Cause::Resource(reverted), 10);
+    bench.tell(Event::Resource(reverted), 10);
     assert!(!bench.work(10));
 }
 
@@ -168,7 +168,7 @@ fn a_spec_that_changes_during_the_work_is_requested_two_seconds_after_it() {
         inputs: 11,
         ..resource()
     };
-    bench.tell(Cause::Resource(edited), 2700);
+    bench.tell(Event::Resource(edited), 2700);
     let new = TokenFacts {
         version: 101,
         issued: at(2700),
@@ -178,15 +178,15 @@ fn a_spec_that_changes_during_the_work_is_requested_two_seconds_after_it() {
     };
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(5400)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(5400)),
         2701,
     );
     assert!(!bench.work(2701), "its status is due");
     bench.done(
         Some(new),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2703)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2703)),
         2701,
     );
     assert!(bench.is_idle(2702));
@@ -208,8 +208,8 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
                 not_before: at(6300),
                 inputs: attempt_inputs(10, 20),
             }),
-            lane: LaneReport::Failed,
-            wants: Wants::RequestAt(at(6300)),
+            lane: HostReport::Failed,
+            wants: Requeue::RequestAt(at(6300)),
         },
         at(2700),
     );
@@ -218,7 +218,7 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
         inputs: 11,
         ..resource()
     };
-    bench.tell(Cause::Resource(same_host.clone()), 2701);
+    bench.tell(Event::Resource(same_host.clone()), 2701);
     assert_eq!(
         bench.view().request,
         at(6300),
@@ -230,7 +230,7 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
         host: Arc::from("new.example:443"),
         ..resource()
     };
-    bench.tell(Cause::Resource(other_host), 2702);
+    bench.tell(Event::Resource(other_host), 2702);
     assert!(bench.work(2702));
 }
 
@@ -238,11 +238,11 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
 fn new_credentials_are_looked_at_and_requested_only_when_the_work_says_so() {
     let mut bench = Bench::current();
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 21 })),
+        Event::Credentials(Some(CredentialsFacts { version: 21 })),
         10,
     );
     assert!(!bench.work(10));
-    bench.done(Some(token()), LaneReport::Unused, Wants::Request, 10);
+    bench.done(Some(token()), HostReport::Unused, Requeue::Request, 10);
     assert!(bench.work(10));
 }
 
@@ -250,21 +250,21 @@ fn new_credentials_are_looked_at_and_requested_only_when_the_work_says_so() {
 fn new_credentials_with_the_same_content_are_read_once() {
     let mut bench = Bench::current();
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 21 })),
+        Event::Credentials(Some(CredentialsFacts { version: 21 })),
         10,
     );
     assert!(!bench.work(10));
     bench.done(
         Some(token()),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2700)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2700)),
         10,
     );
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 21 })),
+        Event::Credentials(Some(CredentialsFacts { version: 21 })),
         11,
     );
-    bench.tell(Cause::Resource(resource()), 11);
+    bench.tell(Event::Resource(resource()), 11);
     assert_eq!(bench.next(12), Next::Sleep(at(2700)));
 }
 
@@ -273,17 +273,17 @@ fn credentials_that_come_at_last_start_the_first_issue() {
     let mut bench = Bench::new();
     bench.engine.ready(at(0));
     bench.tell(
-        Cause::Resource(ResourceFacts {
+        Event::Resource(ResourceFacts {
             reported: false,
             ..resource()
         }),
         0,
     );
     assert!(!bench.work(0), "nothing to ask with");
-    bench.done(None, LaneReport::Unused, Wants::Change, 0);
+    bench.done(None, HostReport::Unused, Requeue::OnChange, 0);
     assert_eq!(bench.next(100), Next::Sleep(Time::NEVER));
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+        Event::Credentials(Some(CredentialsFacts { version: 20 })),
         100,
     );
     assert!(bench.work(100));
@@ -296,7 +296,7 @@ fn the_annotation_acts_once_for_each_new_value() {
         refresh_request: 7,
         ..resource()
     };
-    bench.tell(Cause::Resource(asked.clone()), 10);
+    bench.tell(Event::Resource(asked.clone()), 10);
     assert!(bench.work(10));
     let new = TokenFacts {
         refresh_request: 7,
@@ -305,16 +305,16 @@ fn the_annotation_acts_once_for_each_new_value() {
     };
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(2700)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(2700)),
         11,
     );
-    bench.tell(Cause::Resource(asked), 12);
+    bench.tell(Event::Resource(asked), 12);
     assert!(bench.is_idle(12));
-    bench.tell(Cause::Resource(resource()), 13);
+    bench.tell(Event::Resource(resource()), 13);
     assert!(bench.is_idle(13), "to remove it asks for nothing");
     bench.tell(
-        Cause::Resource(ResourceFacts {
+        Event::Resource(ResourceFacts {
             refresh_request: 8,
             ..resource()
         }),
@@ -330,12 +330,12 @@ fn suspending_is_looked_at_at_once_and_then_nothing_is_requested() {
         suspended: true,
         ..resource()
     };
-    bench.tell(Cause::Resource(suspended), 10);
+    bench.tell(Event::Resource(suspended), 10);
     assert!(!bench.work(10));
-    bench.done(Some(token()), LaneReport::Unused, Wants::Change, 10);
+    bench.done(Some(token()), HostReport::Unused, Requeue::OnChange, 10);
     assert_eq!(bench.engine.count(State::Suspended), 1);
     assert_eq!(bench.next(2700), Next::Sleep(at(3600)));
-    bench.tell(Cause::Resource(resource()), 2800);
+    bench.tell(Event::Resource(resource()), 2800);
     assert!(
         bench.work(2800),
         "what is due when it is resumed is requested at once"
@@ -346,12 +346,12 @@ fn suspending_is_looked_at_at_once_and_then_nothing_is_requested() {
 fn a_resource_that_is_gone_is_forgotten_and_its_slot_given_back() {
     let mut bench = Bench::current();
     assert!(bench.work(2700));
-    bench.tell(Cause::Gone, 2701);
+    bench.tell(Event::Gone, 2701);
     assert_eq!(bench.engine.in_flight(), (1, 0));
     bench.done(
         Some(token()),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(9)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(9)),
         2702,
     );
     assert!(bench.engine.is_empty());
@@ -366,26 +366,26 @@ fn a_resource_made_anew_during_the_work_does_not_inherit_its_outcome() {
         let mut bench = Bench::current();
         assert!(bench.work(2700));
         if seen_gone {
-            bench.tell(Cause::Gone, 2701);
+            bench.tell(Event::Gone, 2701);
         }
         let reborn = ResourceFacts {
             uid: 2,
             ..resource()
         };
-        bench.tell(Cause::Resource(reborn), 2701);
+        bench.tell(Event::Resource(reborn), 2701);
         bench.tell(
-            Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+            Event::Credentials(Some(CredentialsFacts { version: 20 })),
             2701,
         );
-        bench.tell(Cause::Token(None), 2701);
+        bench.tell(Event::Token(None), 2701);
         assert!(
             matches!(bench.next(2701), Next::Sleep(_)),
             "never twice at a time"
         );
         bench.done(
             Some(token()),
-            LaneReport::Succeeded,
-            Wants::RequestAt(at(9000)),
+            HostReport::Succeeded,
+            Requeue::RequestAt(at(9000)),
             2702,
         );
         assert_eq!(bench.view().token, None);
@@ -397,7 +397,7 @@ fn a_resource_made_anew_during_the_work_does_not_inherit_its_outcome() {
 fn a_lost_status_is_written_again() {
     let mut bench = Bench::current();
     bench.tell(
-        Cause::Resource(ResourceFacts {
+        Event::Resource(ResourceFacts {
             reported: false,
             ..resource()
         }),

@@ -71,10 +71,10 @@ impl Bench {
 
     fn with(facts: ResourceFacts, token: Option<TokenFacts>) -> Self {
         let mut bench = Bench::new();
-        bench.tell(Cause::Token(token), 0);
-        bench.tell(Cause::Resource(facts), 0);
+        bench.tell(Event::Token(token), 0);
+        bench.tell(Event::Resource(facts), 0);
         bench.tell(
-            Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+            Event::Credentials(Some(CredentialsFacts { version: 20 })),
             0,
         );
         bench
@@ -88,7 +88,7 @@ impl Bench {
         bench
     }
 
-    fn tell(&mut self, cause: Cause, now: i64) {
+    fn tell(&mut self, cause: Event, now: i64) {
         self.engine.changed(&key(), cause, at(now));
     }
 
@@ -113,7 +113,7 @@ impl Bench {
         self.engine.record(&key()).expect("there is a record")
     }
 
-    fn done(&mut self, token: Option<TokenFacts>, lane: LaneReport, wants: Wants, now: i64) {
+    fn done(&mut self, token: Option<TokenFacts>, lane: HostReport, wants: Requeue, now: i64) {
         let outcome = Outcome {
             token,
             attempt: None,

@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn a_look_that_needs_a_request_comes_back_with_a_permit() {
     let mut bench = Bench::current();
-    bench.tell(Cause::Token(None), 10);
+    bench.tell(Event::Token(None), 10);
     assert!(!bench.work(10));
-    bench.done(None, LaneReport::Unused, Wants::Request, 10);
+    bench.done(None, HostReport::Unused, Requeue::Request, 10);
     assert!(bench.work(10));
 }
 
@@ -15,17 +15,17 @@ fn a_look_that_needs_a_request_comes_back_with_a_permit() {
 fn work_that_had_a_permit_and_wants_one_again_is_no_hot_loop() {
     let mut bench = Bench::current();
     assert!(bench.work(2700));
-    bench.done(Some(token()), LaneReport::Unused, Wants::Request, 2700);
+    bench.done(Some(token()), HostReport::Unused, Requeue::Request, 2700);
     assert!(bench.is_idle(2701));
     assert!(bench.work(2702));
 }
 
 #[test]
 fn no_request_follows_within_two_seconds_of_another_whatever_is_wanted() {
-    for wants in [Wants::Request, Wants::RequestAt(at(2700))] {
+    for wants in [Requeue::Request, Requeue::RequestAt(at(2700))] {
         let mut bench = Bench::current();
         assert!(bench.work(2700));
-        bench.done(Some(token()), LaneReport::Succeeded, wants, 2700);
+        bench.done(Some(token()), HostReport::Succeeded, wants, 2700);
         assert!(bench.is_idle(2701));
         assert!(bench.work(2702));
     }
@@ -34,15 +34,15 @@ fn no_request_follows_within_two_seconds_of_another_whatever_is_wanted() {
 #[test]
 fn each_want_is_kept() {
     let cases = [
-        (Wants::RequestAt(at(3000)), Some((3000, true))),
-        (Wants::LookAt(at(3000)), Some((3000, false))),
-        (Wants::Change, Some((3600, false))),
-        (Wants::RequestAt(Time::NEVER), Some((3600, false))),
+        (Requeue::RequestAt(at(3000)), Some((3000, true))),
+        (Requeue::At(at(3000)), Some((3000, false))),
+        (Requeue::OnChange, Some((3600, false))),
+        (Requeue::RequestAt(Time::NEVER), Some((3600, false))),
     ];
     for (wants, next) in cases {
         let mut bench = Bench::current();
         assert!(bench.work(2700));
-        bench.done(Some(token()), LaneReport::Failed, wants, 2700);
+        bench.done(Some(token()), HostReport::Failed, wants, 2700);
         let (time, permit) = next.expect("a row says when");
         assert_eq!(bench.next(2700), Next::Sleep(at(time)), "{wants:?}");
         assert_eq!(bench.work(time), permit, "{wants:?}");
@@ -55,8 +55,8 @@ fn a_token_that_ends_is_looked_at_once_in_that_instant() {
     assert!(bench.work(2700));
     bench.done(
         Some(token()),
-        LaneReport::Failed,
-        Wants::RequestAt(at(9000)),
+        HostReport::Failed,
+        Requeue::RequestAt(at(9000)),
         2700,
     );
     assert_eq!(bench.next(3599), Next::Sleep(at(3600)));
@@ -64,8 +64,8 @@ fn a_token_that_ends_is_looked_at_once_in_that_instant() {
     assert_eq!(bench.engine.count(State::Expired), 1);
     bench.done(
         Some(token()),
-        LaneReport::Unused,
-        Wants::RequestAt(at(9000)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(9000)),
         3600,
     );
     assert_eq!(bench.next(3601), Next::Sleep(at(9000)), "only once");
@@ -80,10 +80,10 @@ fn a_token_that_ends_while_its_refresh_waits_for_a_slot_is_looked_at_all_the_sam
     let mut bench = Bench {
         engine: Engine::new(limits),
     };
-    bench.tell(Cause::Resource(resource()), 0);
-    bench.tell(Cause::Token(Some(token())), 0);
+    bench.tell(Event::Resource(resource()), 0);
+    bench.tell(Event::Token(Some(token())), 0);
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+        Event::Credentials(Some(CredentialsFacts { version: 20 })),
         0,
     );
     bench.engine.ready(at(0));
@@ -96,7 +96,7 @@ fn a_token_that_ends_while_its_refresh_waits_for_a_slot_is_looked_at_all_the_sam
         "half of its lead is gone"
     );
     assert!(!bench.work(3600));
-    bench.done(Some(token()), LaneReport::Unused, Wants::Request, 3600);
+    bench.done(Some(token()), HostReport::Unused, Requeue::Request, 3600);
     assert_eq!(bench.view().request, at(2700), "it keeps its place");
 }
 
@@ -114,8 +114,8 @@ fn a_token_that_ends_during_its_own_refresh_is_not_looked_at_when_the_refresh_su
     };
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(6300)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(6300)),
         3601,
     );
     assert_eq!(bench.next(3601), Next::Sleep(at(6300)));
@@ -127,7 +127,7 @@ fn abandoned_work_leaves_what_was_known_and_is_looked_at_again() {
     assert!(bench.work(2700));
     bench
         .engine
-        .abandoned(&key(), LaneReport::Unused, at(2730), at(2701));
+        .abandoned(&key(), HostReport::Unused, at(2730), at(2701));
     assert_eq!(bench.view().token, Some(token()));
     assert_eq!(bench.next(2701), Next::Sleep(at(2730)));
     assert!(!bench.work(2730));
@@ -136,7 +136,7 @@ fn abandoned_work_leaves_what_was_known_and_is_looked_at_again() {
 #[test]
 fn an_outcome_that_nobody_asked_for_changes_nothing() {
     let mut bench = Bench::current();
-    bench.done(None, LaneReport::TimedOut, Wants::Request, 5);
+    bench.done(None, HostReport::TimedOut, Requeue::Request, 5);
     assert_eq!(bench.next(5), Next::Sleep(at(2700)));
     assert_eq!(bench.view().token, Some(token()));
 }
@@ -147,8 +147,8 @@ fn new_resource(bench: &mut Bench, key: &Key, now: i64) {
         ..resource()
     };
     for cause in [
-        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
-        Cause::Resource(facts),
+        Event::Credentials(Some(CredentialsFacts { version: 20 })),
+        Event::Resource(facts),
     ] {
         bench.engine.changed(key, cause, at(now));
     }
@@ -157,7 +157,7 @@ fn new_resource(bench: &mut Bench, key: &Key, now: i64) {
 /// Two new resources of one host that gets one request at a time: the first is at work.
 fn two_of_a_narrow_host() -> (Bench, [Key; 2]) {
     let limits = Limits {
-        lane_slots: 1,
+        host_slots_of: 1,
         ..Limits::default()
     };
     let mut bench = Bench {
@@ -178,7 +178,7 @@ fn an_answer_frees_the_slot_before_the_work_is_done() {
     let (mut bench, keys) = two_of_a_narrow_host();
     bench
         .engine
-        .answered(&keys[0], LaneReport::Succeeded, at(1));
+        .answered(&keys[0], HostReport::Succeeded, at(1));
     assert!(bench.work(1));
     assert_eq!(bench.engine.in_flight(), (1, 0));
     assert_eq!(bench.engine.answers(), 1);
@@ -200,7 +200,7 @@ fn a_long_wait_for_a_slot_is_not_told_while_tokens_come() {
     assert!(bench.is_idle(20));
     bench
         .engine
-        .answered(&keys[0], LaneReport::Succeeded, at(20));
+        .answered(&keys[0], HostReport::Succeeded, at(20));
     assert!(bench.work(20));
     assert!(bench.is_idle(31), "the host gave a token 11 seconds ago");
     assert!(!bench.work(61), "it gave none for 41 seconds");
@@ -219,8 +219,8 @@ fn a_clock_set_back_below_a_token_fetches_it_anew() {
     };
     bench.done(
         Some(new),
-        LaneReport::Succeeded,
-        Wants::RequestAt(at(5400)),
+        HostReport::Succeeded,
+        Requeue::RequestAt(at(5400)),
         2700,
     );
     assert!(bench.is_idle(2650), "a minute does not matter");
@@ -251,8 +251,8 @@ fn a_retry_planned_by_a_clock_that_was_ahead_is_due_at_once() {
                 not_before: at(year),
                 inputs: attempt_inputs(10, 20),
             }),
-            lane: LaneReport::Failed,
-            wants: Wants::RequestAt(at(year + 300)),
+            lane: HostReport::Failed,
+            wants: Requeue::RequestAt(at(year + 300)),
         },
         at(year),
     );
@@ -270,13 +270,13 @@ fn states_are_counted() {
         Outcome {
             token: Some(token()),
             attempt: Some(attempt(at(2800))),
-            lane: LaneReport::Failed,
-            wants: Wants::RequestAt(at(2800)),
+            lane: HostReport::Failed,
+            wants: Requeue::RequestAt(at(2800)),
         },
         at(2700),
     );
     assert_eq!(bench.engine.count(State::Failing), 1);
-    bench.tell(Cause::Gone, 2701);
+    bench.tell(Event::Gone, 2701);
     for state in State::ALL {
         assert_eq!(bench.engine.count(state), 0, "{}", state.name());
     }

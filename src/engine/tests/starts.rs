@@ -24,9 +24,9 @@ fn the_order_of_the_first_lists_does_not_matter() {
         let mut bench = Bench::new();
         for cause in order {
             let cause = match cause {
-                0 => Cause::Resource(resource()),
-                1 => Cause::Token(Some(token())),
-                _ => Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+                0 => Event::Resource(resource()),
+                1 => Event::Token(Some(token())),
+                _ => Event::Credentials(Some(CredentialsFacts { version: 20 })),
             };
             bench.tell(cause, 0);
         }
@@ -39,21 +39,21 @@ fn the_order_of_the_first_lists_does_not_matter() {
 fn a_resource_seen_before_its_secrets_is_judged_again_when_they_come() {
     let mut bench = Bench::new();
     bench.engine.ready(at(0));
-    bench.tell(Cause::Resource(resource()), 0);
+    bench.tell(Event::Resource(resource()), 0);
     assert!(bench.is_idle(0), "reported, and nothing to ask with");
     bench.tell(
-        Cause::Credentials(Some(CredentialsFacts { version: 20 })),
+        Event::Credentials(Some(CredentialsFacts { version: 20 })),
         1,
     );
-    bench.tell(Cause::Token(Some(token())), 1);
+    bench.tell(Event::Token(Some(token())), 1);
     assert!(
         !bench.work(1),
         "a look, and no request: the token is current"
     );
     bench.done(
         Some(token()),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2700)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2700)),
         1,
     );
     assert_eq!(bench.next(1), Next::Sleep(at(2700)));
@@ -213,8 +213,8 @@ fn other_credentials_than_those_of_the_token_are_read_once_without_a_permit() {
     assert!(!bench.work(0));
     bench.done(
         Some(stale),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2700)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2700)),
         0,
     );
     assert_eq!(bench.next(0), Next::Sleep(at(2700)));
@@ -263,7 +263,7 @@ fn a_wrong_password_is_not_tried_again_because_of_a_restart() {
         !bench.work(0),
         "what the credentials hold is read, so that a label edited later is known for none"
     );
-    bench.done(None, LaneReport::Unused, Wants::Change, 0);
+    bench.done(None, HostReport::Unused, Requeue::OnChange, 0);
     assert_eq!(bench.next(1_000_000), Next::Sleep(Time::NEVER));
 }
 
@@ -328,8 +328,8 @@ fn an_attempt_older_than_the_token_only_wants_the_status_mended() {
     assert!(!bench.work(1));
     bench.done(
         Some(token()),
-        LaneReport::Unused,
-        Wants::RequestAt(at(2700)),
+        HostReport::Unused,
+        Requeue::RequestAt(at(2700)),
         1,
     );
     assert_eq!(bench.next(1), Next::Sleep(at(2700)));
@@ -370,8 +370,8 @@ fn a_deleted_resource_is_never_asked_for_again() {
 fn facts_that_come_before_their_resource_leave_no_trace_when_they_go() {
     let mut bench = Bench::new();
     bench.engine.ready(at(0));
-    bench.tell(Cause::Token(Some(token())), 0);
+    bench.tell(Event::Token(Some(token())), 0);
     assert_eq!(bench.engine.len(), 1);
-    bench.tell(Cause::Token(None), 0);
+    bench.tell(Event::Token(None), 0);
     assert!(bench.engine.is_empty());
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
-use crate::oauth::{Chance, Client, Credentials, HttpAnswer, Token, TokenError, request, response};
+use crate::oauth::{Client, Credentials, HttpAnswer, Nonce, Token, TokenError, request, response};
 use crate::time::Time;
 use crate::trust::Lenders;
 
@@ -35,13 +35,13 @@ fn in_hand(tokens: &[(TokenSource, &str)]) -> TokensInHand {
 }
 
 fn body(client: &Client, pairs: &[(&str, &str)], tokens: TokensInHand) -> String {
-    let chance = Chance {
+    let nonce = Nonce {
         id: [7; 16],
         random: ring::rand::SystemRandom::new(),
     };
-    let mut ingredients = Ingredients::new(NOW, &chance);
-    ingredients.tokens = tokens;
-    match request::build(client, &credentials(pairs), &ingredients) {
+    let mut context = RequestContext::new(NOW, &nonce);
+    context.tokens = tokens;
+    match request::build(client, &credentials(pairs), &context) {
         Ok(request) => request.body.expose().unwrap().to_owned(),
         Err(problem) => panic!("{problem}"),
     }

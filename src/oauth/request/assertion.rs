@@ -11,7 +11,7 @@ use crate::oauth::assertion::{Audience, CertificateHeader, ClientAssertion, JwtB
 use crate::oauth::jwt::{
     Algorithm, Fields, KeyKind, KeyProblem, SigningKey, compact, identifier, thumbprint,
 };
-use crate::oauth::{Client, Ingredients, ParameterValue};
+use crate::oauth::{Client, ParameterValue, RequestContext};
 use crate::secret::Secret;
 use crate::time::Span;
 
@@ -20,14 +20,14 @@ pub(super) fn private_key(
     client: &Client,
     assertion: &ClientAssertion,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let name = &client.keys.private_key;
-    let key = signing_key(name, reader, ingredients)?;
+    let key = signing_key(name, reader, context)?;
     if key.kind() == KeyKind::Symmetric {
         return Err(bad(name)(KeyProblem::Symmetric));
     }
-    client_assertion(client, assertion, (name, &key), reader, ingredients)
+    client_assertion(client, assertion, (name, &key), reader, context)
 }
 
 /// The client assertion of `client_secret_jwt`.
@@ -35,12 +35,12 @@ pub(super) fn client_secret(
     client: &Client,
     assertion: &ClientAssertion,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let name = &client.keys.client_secret;
     let secret = reader.text(name)?;
-    let key = SigningKey::symmetric(&secret, &ingredients.chance.random);
-    client_assertion(client, assertion, (name, &key), reader, ingredients)
+    let key = SigningKey::symmetric(&secret, &context.nonce.random);
+    client_assertion(client, assertion, (name, &key), reader, context)
 }
 
 fn client_assertion(
@@ -48,7 +48,7 @@ fn client_assertion(
     assertion: &ClientAssertion,
     (name, key): (&str, &SigningKey),
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let algorithm = key.choose(assertion.algorithm).map_err(bad(name))?;
     let mut header = header(&assertion.type_, assertion.key_id.as_deref(), key);
@@ -66,22 +66,11 @@ fn client_assertion(
     claims.add("iss", id.as_str());
     claims.add("sub", id.as_str());
     claims.add("aud", audience(&assertion.audience, client));
-    let issued = dates(
-        &mut claims,
-        assertion.lifetime,
-        assertion.backdate,
-        ingredients,
-    );
+    let issued = dates(&mut claims, assertion.lifetime, assertion.backdate, context);
     // Entra asks for it, and no server may mind it (RFC 7523 section 3).
     claims.add("nbf", issued);
-    claims.add("jti", identifier(ingredients.chance.id));
-    sign(
-        (name, key),
-        algorithm,
-        (&header, &claims),
-        reader,
-        ingredients,
-    )
+    claims.add("jti", identifier(context.nonce.id));
+    sign((name, key), algorithm, (&header, &claims), reader, context)
 }
 
 /// The authorization grant of the JWT bearer grant.
@@ -89,10 +78,10 @@ pub(super) fn grant(
     client: &Client,
     grant: &JwtBearer,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let name = &client.keys.private_key;
-    let key = signing_key(name, reader, ingredients)?;
+    let key = signing_key(name, reader, context)?;
     let algorithm = key.choose(grant.algorithm).map_err(bad(name))?;
     let header = header(&grant.type_, grant.key_id.as_deref(), &key);
     let mut claims = Fields::default();
@@ -105,33 +94,27 @@ pub(super) fn grant(
     if let Some(whom) = &grant.audience {
         claims.add("aud", audience(whom, client));
     }
-    dates(&mut claims, grant.lifetime, grant.backdate, ingredients);
+    dates(&mut claims, grant.lifetime, grant.backdate, context);
     // Another identifier than that of the client assertion, which the same request may carry.
-    claims.add("jti", identifier(ingredients.chance.id.map(|byte| !byte)));
+    claims.add("jti", identifier(context.nonce.id.map(|byte| !byte)));
     if grant.scope_inside && !client.scopes.is_empty() {
         claims.add("scope", client.scopes.join(&client.scope_separator));
     }
     for claim in &grant.claims {
         claims.add(&claim.name, value(&claim.value, reader)?);
     }
-    sign(
-        (name, &key),
-        algorithm,
-        (&header, &claims),
-        reader,
-        ingredients,
-    )
+    sign((name, &key), algorithm, (&header, &claims), reader, context)
 }
 
 /// The `Authorization` header of a grant that goes there (RFC 6750 section 2.1).
 pub(super) fn bearer(
     client: &Client,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Option<Secret>, CredentialsProblem> {
     match client.grant.jwt_bearer() {
         Some(one) if one.placement == Placement::AuthorizationHeader => {
-            let token = grant(client, one, reader, ingredients)?;
+            let token = grant(client, one, reader, context)?;
             let value = Text::new(format!("Bearer {}", *token));
             Ok(Some(Secret::from(value.as_str())))
         }
@@ -142,10 +125,10 @@ pub(super) fn bearer(
 fn signing_key(
     name: &str,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<SigningKey, CredentialsProblem> {
     let text = reader.text(name)?;
-    SigningKey::parse(text.as_bytes(), &ingredients.chance.random).map_err(bad(name))
+    SigningKey::parse(text.as_bytes(), &context.nonce.random).map_err(bad(name))
 }
 
 fn header(type_: &str, id: Option<&str>, key: &SigningKey) -> Fields {
@@ -156,13 +139,8 @@ fn header(type_: &str, id: Option<&str>, key: &SigningKey) -> Fields {
 }
 
 /// Adds `iat` and `exp`; returns the one.
-fn dates(
-    claims: &mut Fields,
-    lifetime: Span,
-    backdate: Span,
-    ingredients: &Ingredients<'_>,
-) -> i64 {
-    let issued = ingredients.now.seconds().saturating_sub(backdate.seconds());
+fn dates(claims: &mut Fields, lifetime: Span, backdate: Span, context: &RequestContext<'_>) -> i64 {
+    let issued = context.now.seconds().saturating_sub(backdate.seconds());
     claims.add("iat", issued);
     claims.add("exp", issued.saturating_add(lifetime.seconds()));
     issued
@@ -189,10 +167,10 @@ fn sign(
     algorithm: Algorithm,
     (header, claims): (&Fields, &Fields),
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Text, CredentialsProblem> {
     let token =
-        compact(key, algorithm, header, claims, &ingredients.chance.random).map_err(bad(name))?;
+        compact(key, algorithm, header, claims, &context.nonce.random).map_err(bad(name))?;
     reader.made(token.expose().unwrap_or_default());
     Ok(Text::new(token.expose().unwrap_or_default().to_owned()))
 }

@@ -4,7 +4,7 @@
 use super::credentials::Reader;
 use super::{CredentialsProblem, Text, headers, identify, lenders, write};
 use crate::oauth::{
-    Client, Credentials, Format, HttpRequest, Ingredients, Method, SecretKind, SentSecrets,
+    Client, Credentials, Format, HttpRequest, Method, RequestContext, SecretKind, SentSecrets,
 };
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
@@ -19,7 +19,7 @@ pub fn build_call(
     endpoint: &url::Url,
     (parameters, own): (Vec<(String, Secret)>, &Lenders),
     credentials: &Credentials,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<HttpRequest, CredentialsProblem> {
     let reader = Reader::new(credentials, &client.keys);
     let mut form = Client {
@@ -30,7 +30,7 @@ pub fn build_call(
     form.headers
         .retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
     let mut list = Vec::new();
-    identify(&form, &reader, ingredients, &mut list)?;
+    identify(&form, &reader, context, &mut list)?;
     let mut secrets = SentSecrets::default();
     for (name, value) in parameters {
         let text = value.expose().unwrap_or_default();
@@ -38,13 +38,13 @@ pub fn build_call(
         list.push((name, Text::new(text.to_owned())));
     }
     let headers = headers(&form, &reader, None)?;
-    secrets.extend(reader.secrets(ingredients));
+    secrets.extend(reader.secrets(context));
     Ok(HttpRequest {
         method: Method::Post,
         url: endpoint.as_str().into(),
         headers,
         body: Secret::new(write::form(&list)),
         secrets,
-        lenders: lenders(credentials, ingredients).union(own),
+        lenders: lenders(credentials, context).union(own),
     })
 }

@@ -10,7 +10,7 @@ use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::jwt::KeyProblem;
 use crate::oauth::parameter::single_line;
 use crate::oauth::{
-    Client, ClientAuthentication, CredentialKeys, Credentials, Grant, Ingredients, SecretKind,
+    Client, ClientAuthentication, CredentialKeys, Credentials, Grant, RequestContext, SecretKind,
     SentSecrets, TokenSource,
 };
 
@@ -184,9 +184,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The secrets that a request carries: what was read, what was made of it, and the tokens of the attempt.
-    pub(super) fn secrets(self, ingredients: &Ingredients<'_>) -> SentSecrets {
+    pub(super) fn secrets(self, context: &RequestContext<'_>) -> SentSecrets {
         let mut secrets = self.read.into_inner();
-        for token in ingredients.tokens.values() {
+        for token in context.tokens.values() {
             secrets.add(SecretKind::Token, token.expose().unwrap_or_default());
         }
         secrets

@@ -2,7 +2,7 @@
 
 use super::credentials::Reader;
 use super::{CredentialsProblem, Text};
-use crate::oauth::Ingredients;
+use crate::oauth::RequestContext;
 use crate::oauth::exchange::Exchange;
 use crate::secret::Secret;
 
@@ -19,7 +19,7 @@ pub(super) const PARAMETERS: [&str; 5] = [
 pub(super) fn parameters(
     exchange: &Exchange,
     reader: &Reader<'_>,
-    ingredients: &Ingredients<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Vec<(String, Text)>, CredentialsProblem> {
     let read = |key: &str| {
         let text = reader.credential(key)?;
@@ -30,7 +30,7 @@ pub(super) fn parameters(
         list.push(("requested_token_type".to_owned(), Text::new(wanted.clone())));
     }
     for (input, name) in exchange.inputs().zip(["subject_token", "actor_token"]) {
-        let token = input.token(ingredients, read)?;
+        let token = input.token(context, read)?;
         let token = token.expose().ok_or(CredentialsProblem::NoToken)?;
         list.push((name.to_owned(), Text::new(token.to_owned())));
         let kind = Text::new(input.token_type.clone());

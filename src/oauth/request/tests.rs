@@ -2,7 +2,7 @@ mod assertions;
 mod refused;
 
 use super::*;
-use crate::oauth::{Chance, CredentialKeys, Method, Parameter, ResponseShape};
+use crate::oauth::{CredentialKeys, Method, Nonce, Parameter, ResponseShape};
 use crate::time::Time;
 use crate::trust::Lenders;
 
@@ -77,12 +77,12 @@ fn wire(request: &HttpRequest) -> String {
 }
 
 fn attempt(client: &Client, credentials: &Credentials) -> Result<HttpRequest, CredentialsProblem> {
-    let chance = Chance {
+    let nonce = Nonce {
         id: [7; 16],
         random: ring::rand::SystemRandom::new(),
     };
     let now = Time::from_seconds(1_700_000_000);
-    build(client, credentials, &Ingredients::new(now, &chance))
+    build(client, credentials, &RequestContext::new(now, &nonce))
 }
 
 fn built(client: &Client, credentials: &Credentials) -> String {
@@ -336,7 +336,7 @@ fn a_call_of_another_endpoint_authenticates_as_the_token_request_and_is_a_form()
         fixed("Content-Type", "application/vnd.example+json"),
         fixed("X-Tenant", "shop"),
     ];
-    let chance = Chance {
+    let nonce = Nonce {
         id: [7; 16],
         random: ring::rand::SystemRandom::new(),
     };
@@ -346,7 +346,7 @@ fn a_call_of_another_endpoint_authenticates_as_the_token_request_and_is_a_form()
         &url,
         (vec![("scope".into(), "a b".into())], &Lenders::none()),
         &usual(),
-        &Ingredients::new(Time::from_seconds(1_700_000_000), &chance),
+        &RequestContext::new(Time::from_seconds(1_700_000_000), &nonce),
     );
     assert_eq!(
         wire(&request.ok().unwrap()),

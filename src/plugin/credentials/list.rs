@@ -149,13 +149,13 @@ pub(in crate::plugin) async fn inspected(
             }
         };
         let who = users.get(key).cloned().unwrap_or_default();
-        let chance = clock.chance();
+        let nonce = clock.nonce();
         findings.extend(inspect(
             (namespace, name),
             secret.as_ref(),
             &who,
             clock.now(),
-            &chance,
+            &nonce,
         ));
     }
     findings

@@ -10,12 +10,12 @@ use crate::api::CREDENTIALS_LABEL;
 use crate::api::spec::CredentialKeys;
 use crate::clock::Clock;
 use crate::command::Command;
-use crate::decide::CLIENT_SECRET_EXPIRES;
 use crate::plugin::args::{ConnectionArgs, RotateArgs};
 use crate::plugin::cluster::{Cluster, Deed, SECRETS};
 use crate::plugin::inspect::named;
 use crate::plugin::status::all;
 use crate::plugin::{Problem, ask, say};
+use crate::policy::CLIENT_SECRET_EXPIRES;
 use crate::secret::Secret;
 use crate::time::Time;
 

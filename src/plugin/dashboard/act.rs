@@ -8,7 +8,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::Dashboard;
-use super::store::Key;
+use super::card_cache::Key;
 use crate::plugin::cluster::Deed;
 use crate::plugin::paint::one_line;
 use crate::plugin::{Problem, login, refresh};

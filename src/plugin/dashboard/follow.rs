@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt as _};
 
 use super::Dashboard;
 use super::card::Card;
-use super::store::Key;
+use super::card_cache::Key;
 use crate::api::spec::OAuthClient;
 use crate::plugin::Problem;
 

@@ -12,7 +12,7 @@ use crate::oauth::login::device::{Poll, polled};
 use crate::oauth::login::token_request;
 use crate::oauth::request::build_call;
 use crate::oauth::{
-    Client, CredentialsProblem, FailureClass, HttpAnswer, HttpRequest, Ingredients,
+    Client, CredentialsProblem, FailureClass, HttpAnswer, HttpRequest, RequestContext,
 };
 use crate::plugin::Problem;
 use crate::plugin::target::Target;
@@ -92,8 +92,8 @@ impl Provider {
         grant: &str,
         own: &[(&str, Secret)],
     ) -> Result<HttpAnswer, Unanswered> {
-        self.ask(|client, ingredients| {
-            token_request(client, &self.target.credentials, grant, own, ingredients)
+        self.ask(|client, context| {
+            token_request(client, &self.target.credentials, grant, own, context)
         })
         .await
     }
@@ -104,12 +104,12 @@ impl Provider {
         endpoint: &Url,
         parameters: &[(String, Secret)],
     ) -> Result<HttpAnswer, Unanswered> {
-        self.ask(|client, ingredients| {
+        self.ask(|client, context| {
             let parameters = parameters.to_vec();
             let credentials = &self.target.credentials;
             // What a login asks for is nobody's secret.
             let parameters = (parameters, &Lenders::none());
-            build_call(client, endpoint, parameters, credentials, ingredients)
+            build_call(client, endpoint, parameters, credentials, context)
         })
         .await
     }
@@ -118,12 +118,12 @@ impl Provider {
     /// by the first: who asks is settled before what is asked for (RFC 6749 section 4.1.3).
     async fn ask(
         &self,
-        build: impl Fn(&Client, &Ingredients<'_>) -> Result<HttpRequest, CredentialsProblem>,
+        build: impl Fn(&Client, &RequestContext<'_>) -> Result<HttpRequest, CredentialsProblem>,
     ) -> Result<HttpAnswer, Unanswered> {
         let send = async || {
-            let chance = self.clock.chance();
-            let ingredients = Ingredients::new(self.clock.now(), &chance);
-            let request = build(&self.turn.client(&self.client), &ingredients)
+            let nonce = self.clock.nonce();
+            let context = RequestContext::new(self.clock.now(), &nonce);
+            let request = build(&self.turn.client(&self.client), &context)
                 .map_err(|problem| Unanswered::Unasked(self.credentials_problem(&problem)))?;
             self.send(&request).await.map_err(Unanswered::Unsent)
         };

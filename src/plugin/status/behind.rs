@@ -10,9 +10,9 @@ use super::summary::Moment;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
-use crate::decide::login_name;
 use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
+use crate::policy::login_name;
 
 /// Everything of it. Its JSON form is part of what is promised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -7,10 +7,6 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret, ServiceAccount}
 use crate::api::spec::OAuthClient;
 use crate::api::{Validated, validate};
 use crate::clock::Clock;
-use crate::decide::{
-    AccountSeen, CaSeen, CertificateSeen, ChainSeen, Found, Life, Memory, Observed, Owner,
-    Reference, Resource, Rules, SecretSeen, account_tokens, lenders_to_see,
-};
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
@@ -18,9 +14,13 @@ use crate::local::Manifests;
 use crate::oauth::TokensInHand;
 use crate::plugin::Problem;
 use crate::plugin::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
+use crate::policy::{
+    AccountSeen, CaSeen, CertificateSeen, FamilySeen, Found, Life, Memory, Observed, Owner,
+    Reference, Resource, Rules, SecretSeen, account_tokens, lenders_to_see,
+};
+use crate::reconcile::certificate_seen;
 use crate::references;
 use crate::secret::Secret;
-use crate::walk::certificate_seen;
 
 /// Where objects are looked for.
 pub(super) struct Places {
@@ -170,7 +170,7 @@ impl Places {
                 spec,
             },
             target: None,
-            leftovers: Vec::new(),
+            stale_secrets: Vec::new(),
             credentials,
             certificate,
             references: self.references(client).await?,
@@ -183,10 +183,10 @@ impl Places {
             content: lent.then_some(1),
             next_content: None,
             memory: Memory::default(),
-            chain: ChainSeen::default(),
+            chain: FamilySeen::default(),
             may_request: true,
             rules,
-            chance: clock.chance(),
+            nonce: clock.nonce(),
         };
         self.lenders(&mut seen).await?;
         Ok(seen)

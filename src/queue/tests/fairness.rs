@@ -25,7 +25,7 @@ impl Bench {
         id
     }
 
-    fn finish(&mut self, id: Id, report: LaneReport) {
+    fn finish(&mut self, id: Id, report: HostReport) {
         self.queue.plan(id, None, Time::NEVER);
         self.queue.done(id, report);
     }
@@ -67,7 +67,7 @@ fn ten_thousand_due_in_one_namespace_delay_one_in_another_by_one_turn() {
             while !taken.contains(&one) {
                 assert!(turns < 8, "class {class}, {hosts} hosts");
                 turns += 1;
-                bench.finish(taken[0], LaneReport::Succeeded);
+                bench.finish(taken[0], HostReport::Succeeded);
                 taken = bench.take_all();
             }
             assert!(turns <= 1, "class {class}, {hosts} hosts: {turns} turns");
@@ -87,7 +87,7 @@ fn within_a_class_namespaces_take_turns() {
     for _ in 0..8 {
         let id = bench.take().unwrap();
         order.push(id);
-        bench.finish(id, LaneReport::Succeeded);
+        bench.finish(id, HostReport::Succeeded);
     }
     assert_eq!(order, [0, b[0], c, 1, b[1], 2, b[2], 3]);
 }
@@ -126,7 +126,7 @@ fn none_takes_more_than_a_quarter_while_another_one_waits() {
     let mut b = bench.take_all();
     // All answers come, one of each at a time.
     while let Some(id) = a.pop() {
-        bench.finish(id, LaneReport::Succeeded);
+        bench.finish(id, HostReport::Succeeded);
         for id in bench.take_all() {
             if id < 600 {
                 assert!(a.len() < 128, "{} are held by the first one", a.len());
@@ -154,7 +154,7 @@ fn at_a_host_that_they_share_one_namespace_leaves_the_other_a_slot() {
     let b: Vec<Id> = (0..4).map(|_| bench.add("b", 0, Order::Retry)).collect();
     let mut next = Vec::new();
     for id in taken {
-        bench.finish(id, LaneReport::Succeeded);
+        bench.finish(id, HostReport::Succeeded);
         next.extend(bench.take_all());
     }
     assert_eq!(
@@ -172,7 +172,7 @@ fn a_time_out_narrows_the_lane_for_its_own_namespace_alone() {
     }
     let taken = bench.take_all();
     for id in &taken {
-        bench.finish(*id, LaneReport::TimedOut);
+        bench.finish(*id, HostReport::TimedOut);
     }
     assert_eq!(bench.take_all(), [8], "one at a time");
     let slots = |bench: &Bench| bench.queue.lanes().next().map(|lane| lane.slots);
@@ -182,7 +182,7 @@ fn a_time_out_narrows_the_lane_for_its_own_namespace_alone() {
     }
     assert_eq!(bench.take_all().len(), 7);
     assert_eq!(slots(&bench), Some(8));
-    bench.finish(8, LaneReport::Succeeded);
+    bench.finish(8, HostReport::Succeeded);
     assert_eq!(
         bench.take_all(),
         [9],
@@ -227,7 +227,7 @@ fn nothing_is_left_of_what_is_removed() {
             queue.plan(id, request(0, Order::First), at(0));
         }
         for id in taken(&mut queue, 1) {
-            queue.answered(id, LaneReport::TimedOut);
+            queue.answered(id, HostReport::TimedOut);
         }
         for id in 0..50 {
             queue.remove(id);

@@ -36,7 +36,7 @@ fn queue(slots: u32, requests: usize, looks: usize, plans: &[Option<Request>]) -
     let mut queue = Queue::new(Limits {
         token_requests: requests,
         looks,
-        lane_slots: slots,
+        host_slots_of: slots,
         ..Limits::default()
     });
     for (id, plan) in (0..).zip(plans) {
@@ -87,7 +87,7 @@ fn a_refresh_that_waits_until_half_its_lead_is_gone_goes_before_new_resources() 
         (0, 1)
     );
     queue.plan(0, None, Time::NEVER);
-    queue.done(0, LaneReport::Succeeded);
+    queue.done(0, HostReport::Succeeded);
     assert_eq!(taken(&mut queue, 110), [1]);
 }
 
@@ -108,27 +108,27 @@ fn a_lane_has_one_slot_after_a_time_out_until_a_request_succeeds() {
         queue.done(id, report);
         taken(queue, 0)
     };
-    assert_eq!(finish(&mut queue, 0, LaneReport::TimedOut), [0; 0]);
-    assert_eq!(finish(&mut queue, 1, LaneReport::Failed), [0; 0]);
+    assert_eq!(finish(&mut queue, 0, HostReport::TimedOut), [0; 0]);
+    assert_eq!(finish(&mut queue, 1, HostReport::Failed), [0; 0]);
     assert_eq!(
-        finish(&mut queue, 2, LaneReport::Failed),
+        finish(&mut queue, 2, HostReport::Failed),
         [3],
         "one at a time"
     );
-    assert_eq!(finish(&mut queue, 3, LaneReport::Failed), [4]);
-    assert_eq!(finish(&mut queue, 4, LaneReport::Unused), [5]);
-    assert_eq!(finish(&mut queue, 5, LaneReport::Succeeded), [6, 7, 8]);
+    assert_eq!(finish(&mut queue, 3, HostReport::Failed), [4]);
+    assert_eq!(finish(&mut queue, 4, HostReport::Unused), [5]);
+    assert_eq!(finish(&mut queue, 5, HostReport::Succeeded), [6, 7, 8]);
 }
 
 #[test]
 fn the_bound_over_all_lanes_holds_until_the_answer_is_there() {
     let mut queue = queue(8, 4, 0, &[refresh(0, 10); 6]);
     assert_eq!(taken(&mut queue, 0), [0, 1, 2], "one is a reserve");
-    queue.answered(0, LaneReport::Succeeded);
+    queue.answered(0, HostReport::Succeeded);
     assert_eq!((queue.in_flight().0, queue.answers()), (2, 1));
     assert_eq!(taken(&mut queue, 0), [3]);
     queue.plan(0, None, Time::NEVER);
-    queue.done(0, LaneReport::Unused);
+    queue.done(0, HostReport::Unused);
     assert_eq!((queue.in_flight().0, queue.answers()), (3, 0));
 }
 
@@ -146,7 +146,7 @@ fn no_request_is_made_while_too_many_answers_wait_to_be_written() {
     queue.plan(9, refresh(500, 900), Time::NEVER);
     for id in 0..3 {
         assert_eq!(queue.next(at(0)).map(|taken| taken.id), Some(id));
-        queue.answered(id, LaneReport::Succeeded);
+        queue.answered(id, HostReport::Succeeded);
     }
     assert_eq!(taken(&mut queue, 0), [0; 0]);
     assert_eq!(
@@ -155,7 +155,7 @@ fn no_request_is_made_while_too_many_answers_wait_to_be_written() {
         "another namespace has its part"
     );
     queue.plan(0, None, Time::NEVER);
-    queue.done(0, LaneReport::Unused);
+    queue.done(0, HostReport::Unused);
     assert_eq!(queue.next(at(600)).map(|taken| taken.id), Some(3));
 }
 

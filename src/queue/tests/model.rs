@@ -68,9 +68,9 @@ impl Naive {
     }
 
     fn asking(&self, lane: usize, space: Option<usize>) -> usize {
-        let in_lane = |entry: &&NaiveEntry| entry.flight == Some(What::Request(Some(lane)));
+        let at_host = |entry: &&NaiveEntry| entry.flight == Some(What::Request(Some(lane)));
         let of = |entry: &&NaiveEntry| space.is_none_or(|space| entry.space == space);
-        self.entries.iter().filter(in_lane).filter(of).count()
+        self.entries.iter().filter(at_host).filter(of).count()
     }
 
     /// The first entry of a namespace in a lane.
@@ -94,7 +94,7 @@ impl Naive {
 
     /// Who waits in a lane with a free slot, in order.
     fn order(&self, lane: usize, now: Time) -> Vec<(usize, NaiveRank)> {
-        let slots = self.limits.lane_slots as usize;
+        let slots = self.limits.host_slots_of as usize;
         if self.asking(lane, None) >= slots {
             return Vec::new();
         }
@@ -202,16 +202,16 @@ impl Naive {
         })
     }
 
-    fn answered(&mut self, id: usize, report: LaneReport) {
+    fn answered(&mut self, id: usize, report: HostReport) {
         let entry = &mut self.entries[id];
         let Some(What::Request(Some(lane))) = entry.flight else {
             return;
         };
         entry.flight = Some(What::Request(None));
         match report {
-            LaneReport::TimedOut => self.narrowed.insert((lane, entry.space), true),
-            LaneReport::Succeeded => self.narrowed.insert((lane, entry.space), false),
-            LaneReport::Failed | LaneReport::Unused => None,
+            HostReport::TimedOut => self.narrowed.insert((lane, entry.space), true),
+            HostReport::Succeeded => self.narrowed.insert((lane, entry.space), false),
+            HostReport::Failed | HostReport::Unused => None,
         };
     }
 }
@@ -221,8 +221,8 @@ enum Step {
     Plan(usize, Option<Request>, Time),
     Enter(usize, usize),
     Take,
-    Answer(usize, LaneReport),
-    Finish(usize, LaneReport, Option<Request>, Time),
+    Answer(usize, HostReport),
+    Finish(usize, HostReport, Option<Request>, Time),
     Wait(i64),
 }
 
@@ -247,12 +247,12 @@ fn any_plan() -> impl Strategy<Value = (Option<Request>, Time)> {
     (request, look)
 }
 
-fn any_report() -> impl Strategy<Value = LaneReport> {
+fn any_report() -> impl Strategy<Value = HostReport> {
     prop_oneof![
-        2 => Just(LaneReport::Unused),
-        12 => Just(LaneReport::Succeeded),
-        1 => Just(LaneReport::TimedOut),
-        1 => Just(LaneReport::Failed)
+        2 => Just(HostReport::Unused),
+        12 => Just(HostReport::Succeeded),
+        1 => Just(HostReport::TimedOut),
+        1 => Just(HostReport::Failed)
     ]
 }
 
@@ -274,9 +274,9 @@ proptest! {
     #[test]
     fn it_serves_like_a_model_that_looks_at_everything(
         steps in proptest::collection::vec(any_step(), 1..150),
-        lane_slots in 1u32..10, token_requests in 1usize..12, answers in 1usize..12, looks in 1usize..6,
+        host_slots_of in 1u32..10, token_requests in 1usize..12, answers in 1usize..12, looks in 1usize..6,
     ) {
-        let limits = Limits { token_requests, answers, looks, lane_slots };
+        let limits = Limits { token_requests, answers, looks, host_slots_of };
         let mut queue = Queue::new(limits);
         let entry = NaiveEntry { space: 0, lane: 0, request: None, look: Time::NEVER, flight: None };
         let mut naive = Naive {

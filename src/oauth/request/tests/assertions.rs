@@ -269,11 +269,11 @@ fn every_attempt_has_an_identifier_of_its_own() {
     let client = private_key_jwt(client_assertion());
     let clock = crate::clock::Clock::system();
     let identifier = || {
-        let chance = clock.chance();
+        let nonce = clock.nonce();
         let request = build(
             &client,
             &with_key(P256),
-            &Ingredients::new(clock.now(), &chance),
+            &RequestContext::new(clock.now(), &nonce),
         );
         let request = wire(&request.ok().unwrap());
         opened(&value(&request, "client_assertion")).1["jti"].clone()

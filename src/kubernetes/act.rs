@@ -1,0 +1,265 @@
+//! Acting: the only writes there are.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::api::OAuthClientStatus;
+use crate::engine::Key;
+use crate::metrics::WriteKind;
+use crate::policy::{
+    NoticeKind, On, Report, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret,
+};
+use crate::reconcile::{StoreError, WriteError};
+
+use super::api_limiter::For;
+use super::calls::CallError;
+use super::convert::{secret_seen, write_body};
+use super::shared::{Shared, lock};
+use super::stored::Stored;
+
+/// Who writes, in `managedFields`.
+pub(super) const MANAGER: &str = "oauthclient-operator";
+/// How often a status is tried at once, and the pause between: it is worth a moment, and no more while a slot is held.
+const STATUS_TRIES: u32 = 4;
+const STATUS_PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes a token Secret, once.
+pub(super) async fn write(
+    shared: &Shared,
+    key: &Key,
+    write: &SecretWrite,
+) -> Result<SecretSeen, WriteError> {
+    let answer = write_secret(shared, key, write, WriteKind::Secret).await;
+    if answer.is_ok() {
+        let (expires, refresh) = (write.state.expires, write.state.refresh);
+        tracing::info!(secret = write.name, %expires, %refresh, "token Secret written");
+    }
+    answer
+}
+
+/// Writes a Secret of ours, once; what is returned is without its data.
+pub(super) async fn write_secret(
+    shared: &Shared,
+    key: &Key,
+    write: &SecretBody,
+    kind: WriteKind,
+) -> Result<SecretSeen, WriteError> {
+    let api = shared.calls.api::<ApiSecret>(key.namespace());
+    let body = write_body(write);
+    let creating = write.on == On::Create;
+    let answer = if creating {
+        match serde_json::from_value::<ApiSecret>(body) {
+            Ok(secret) => {
+                let params = PostParams {
+                    field_manager: Some(MANAGER.to_owned()),
+                    ..PostParams::default()
+                };
+                shared.calls.call(api.create(&params, &secret)).await
+            }
+            Err(_) => Err(CallError::Garbled),
+        }
+    } else {
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        // Strategic, since it merges the one list there is, the owners', by UID: nobody else's entry loses a field.
+        let patch = Patch::Strategic(body);
+        shared
+            .calls
+            .call(api.patch(&write.name, &params, &patch))
+            .await
+    };
+    shared.metrics.api_write(kind, answer.is_ok());
+    match answer {
+        Ok(secret) => Ok(SecretSeen {
+            data: std::collections::BTreeMap::new(),
+            ..secret_seen(secret)
+        }),
+        Err(error) => Err(error.of_write(creating)),
+    }
+}
+
+/// Deletes a Secret of ours, if it is still that one.
+pub(super) async fn delete(
+    shared: &Shared,
+    key: &Key,
+    stale: &StaleSecret,
+) -> Result<(), StoreError> {
+    let api = shared.calls.api::<ApiSecret>(key.namespace());
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(stale.uid.clone()),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    let answer = shared.calls.call(api.delete(&stale.name, &params)).await;
+    shared.metrics.api_write(WriteKind::Secret, answer.is_ok());
+    match answer {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+    }
+    lock(&shared.index).leftover_gone(key, &stale.name);
+    Ok(())
+}
+
+/// Writes the status where it has changed, then publishes what is to be told. The version of the resource that came of it.
+pub(super) async fn report(
+    shared: &Shared,
+    resource: &Resource,
+    report: &Report,
+) -> Result<Option<String>, StoreError> {
+    let mut version = None;
+    if report.changed {
+        version = write_status(shared, resource, &report.status).await?;
+    }
+    for notice in &report.notices {
+        match notice.kind {
+            NoticeKind::Normal => tracing::info!(reason = %notice.reason, "{}", notice.message),
+            NoticeKind::Warning => tracing::warn!(reason = %notice.reason, "{}", notice.message),
+        }
+        shared.events.publish(resource, notice);
+    }
+    Ok(version)
+}
+
+/// Writes a status for the very object and version that it was made from: never over what a successor of the same name or a
+/// newer spec says.
+async fn write_status(
+    shared: &Shared,
+    resource: &Resource,
+    status: &OAuthClientStatus,
+) -> Result<Option<String>, StoreError> {
+    let api = shared.calls.api::<Stored>(&resource.namespace);
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let mut version = resource.life.resource_version.clone();
+    let mut tries = 1;
+    loop {
+        let patch = Patch::Merge(json!({
+            "metadata": {"uid": resource.uid, "resourceVersion": version},
+            "status": with_nulls(status),
+        }));
+        let answer = shared
+            .calls
+            .call_for(
+                For::Status,
+                api.patch_status(&resource.name, &params, &patch),
+            )
+            .await;
+        shared.metrics.api_write(WriteKind::Status, answer.is_ok());
+        let error = match answer {
+            Ok(stored) => return Ok(stored.object.metadata.resource_version),
+            // It is gone, or another one of its name is there: nobody is left to be told.
+            Err(error) if error.is_not_found() || error.is_other_object() => return Ok(None),
+            Err(error) => error,
+        };
+        if tries >= STATUS_TRIES || !error.may_pass() {
+            return Err(error.into());
+        }
+        if error.is_conflict() {
+            match still_holds(shared, resource).await? {
+                Held::Still(newer) => version = newer,
+                Held::NoMore => return Err(StoreError::Passing(CHANGED.to_owned())),
+                Held::Gone => return Ok(None),
+            }
+        } else {
+            sleep(STATUS_PAUSE * tries).await;
+        }
+        tries += 1;
+    }
+}
+
+/// What is said where a status was overtaken: the resource is looked at again.
+const CHANGED: &str = "the resource has changed since it was looked at";
+
+/// Whether what is said of a resource still holds.
+enum Held {
+    /// Only its metadata changed: its version now.
+    Still(String),
+    /// Its spec or its status is another one.
+    NoMore,
+    /// It is gone.
+    Gone,
+}
+
+/// After a conflict: what was said of the resource holds as long as its spec and its status are those that were seen.
+async fn still_holds(shared: &Shared, resource: &Resource) -> Result<Held, StoreError> {
+    let calls = &shared.calls;
+    let now = calls
+        .get::<Stored>(&resource.namespace, &resource.name)
+        .await?;
+    let Some(now) = now.map(|stored| stored.object) else {
+        return Ok(Held::Gone);
+    };
+    let metadata = now.metadata;
+    if metadata.uid.as_ref() != Some(&resource.uid) {
+        return Ok(Held::Gone);
+    }
+    let same = metadata.generation == Some(resource.generation)
+        && now.status.unwrap_or_default() == resource.status;
+    Ok(match metadata.resource_version.filter(|_| same) {
+        Some(version) => Held::Still(version),
+        None => Held::NoMore,
+    })
+}
+
+/// A merge patch leaves alone what it does not name: what is not there any more is named as `null`.
+fn with_nulls(status: &OAuthClientStatus) -> Value {
+    let mut value = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
+    if let Value::Object(fields) = &mut value {
+        for field in [
+            "token",
+            "refreshToken",
+            "attempt",
+            "repairs",
+            "clientCertificate",
+            "clientSecret",
+            "clientSecretKey",
+            "lastRefreshRequest",
+        ] {
+            fields.entry(field).or_insert(Value::Null);
+        }
+        for (field, parts) in [
+            ("token", &["scope"][..]),
+            ("clientSecret", &["expirationTime"][..]),
+            (
+                "attempt",
+                &[
+                    "nextTime",
+                    "retryAfterTime",
+                    "refusedSecretKeys",
+                    "rejectedSecret",
+                ][..],
+            ),
+        ] {
+            if let Some(Value::Object(inner)) = fields.get_mut(field) {
+                for part in parts {
+                    inner.entry(*part).or_insert(Value::Null);
+                }
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_status_no_longer_says_is_removed() {
+        let value = with_nulls(&OAuthClientStatus::default());
+        for field in ["token", "refreshToken", "attempt", "lastRefreshRequest"] {
+            assert_eq!(value.get(field), Some(&Value::Null), "{field}");
+        }
+    }
+}

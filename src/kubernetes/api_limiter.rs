@@ -1,0 +1,281 @@
+//! The bound of API calls in flight, and who goes first when all of it is taken.
+//!
+//! Two kinds of callers wait: those on the way to a token Secret, and those who only tell how things stand. The second kind
+//! lets the first go ahead, for a while: in a burst the Secrets are there sooner, and each status follows its Secret by
+//! [`PATIENCE`] and its own turn. Within a kind, namespaces take turns. A slot is held for one call, which has a deadline, so
+//! that a turn comes soon and nothing needs to be kept in reserve.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::fair::Line;
+use crate::tenant;
+
+use super::shared::lock;
+
+/// How long a caller of the second kind lets others go ahead; after that it goes first. Writing a status costs the API server
+/// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow
+/// the API server is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many of the second kind may wait; while there are more, they go first: the work that each belongs to is held in memory.
+const MOST_PATIENT: usize = 640;
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// Everything that a token Secret waits for.
+    Work,
+    /// A status, which can wait a little.
+    Status,
+}
+
+/// The slots, shared by all callers.
+#[derive(Clone)]
+pub(super) struct ApiLimiter {
+    clock: Clock,
+    queue: Arc<Mutex<Queue>>,
+}
+
+/// One of them, until it is dropped.
+pub(super) struct Slot(Option<ApiLimiter>);
+
+struct Queue {
+    /// How long a status lets work go ahead.
+    patience: Duration,
+    free: usize,
+    work: Line<oneshot::Sender<Slot>>,
+    /// Since when each waits, by the monotonic clock.
+    statuses: Line<(Duration, oneshot::Sender<Slot>)>,
+}
+
+impl ApiLimiter {
+    /// `most` calls at once.
+    pub(super) fn new(most: usize, clock: Clock) -> Self {
+        ApiLimiter::with(most, clock, PATIENCE)
+    }
+
+    fn with(most: usize, clock: Clock, patience: Duration) -> Self {
+        let queue = Queue {
+            patience,
+            free: most,
+            work: Line::default(),
+            statuses: Line::default(),
+        };
+        ApiLimiter {
+            clock,
+            queue: Arc::new(Mutex::new(queue)),
+        }
+    }
+
+    /// How many wait: for work, and to write a status.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queue = lock(&self.queue);
+        (queue.work.len(), queue.statuses.len())
+    }
+
+    /// Waits for a slot, for the namespace that the present work is done for. Whoever stops waiting takes none.
+    pub(super) async fn take(&self, what: For) -> Slot {
+        let receiver = {
+            let mut queue = lock(&self.queue);
+            if queue.free > 0 {
+                queue.free -= 1;
+                return Slot(Some(self.clone()));
+            }
+            let (sender, receiver) = oneshot::channel();
+            let tenant = tenant::current();
+            match what {
+                For::Work => queue.work.push(&tenant, sender),
+                For::Status => queue.statuses.push(&tenant, (self.clock.elapsed(), sender)),
+            }
+            receiver
+        };
+        match receiver.await {
+            Ok(slot) => slot,
+            // No sender is dropped unused while its queue stands, and we hold the queue.
+            Err(_) => Slot(None),
+        }
+    }
+
+    /// Hands a slot that has become free to whoever is next.
+    fn pass_on(&self) {
+        let now = self.clock.elapsed();
+        loop {
+            let sender = {
+                let mut queue = lock(&self.queue);
+                match queue.next(now) {
+                    Some(sender) => sender,
+                    None => {
+                        queue.free += 1;
+                        return;
+                    }
+                }
+            };
+            match sender.send(Slot(Some(self.clone()))) {
+                Ok(()) => return,
+                // It does not wait any more: the slot is for the next one.
+                Err(mut unwanted) => unwanted.0 = None,
+            }
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(slots) = self.0.take() {
+            slots.pass_on();
+        }
+    }
+}
+
+impl Queue {
+    fn next(&mut self, now: Duration) -> Option<oneshot::Sender<Slot>> {
+        let next = self.statuses.heads().next();
+        let overdue =
+            next.is_some_and(|(_, (since, _))| now.saturating_sub(*since) >= self.patience);
+        let status_first = overdue || self.statuses.len() > MOST_PATIENT || self.work.is_empty();
+        if status_first && let Some((_, (_, sender))) = self.statuses.pop() {
+            return Some(sender);
+        }
+        self.work.pop().map(|(_, sender)| sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::JoinHandle;
+
+    /// Longer than any test.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn slots(most: usize, patience: Duration) -> ApiLimiter {
+        ApiLimiter::with(most, Clock::system(), patience)
+    }
+
+    /// Someone who waits for a slot and says their name when they have it; gives it back at once.
+    async fn waits(
+        slots: &ApiLimiter,
+        what: For,
+        name: usize,
+        order: &Arc<Mutex<Vec<usize>>>,
+    ) -> JoinHandle<()> {
+        let (slots, order) = (slots.clone(), Arc::clone(order));
+        let waiting = tokio::spawn(async move {
+            let _slot = slots.take(what).await;
+            order.lock().unwrap().push(name);
+        });
+        // Until it waits.
+        tokio::task::yield_now().await;
+        waiting
+    }
+
+    async fn all(tasks: Vec<JoinHandle<()>>) {
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn work_goes_before_statuses_that_came_earlier() {
+        let slots = slots(1, LONG);
+        let order = Arc::default();
+        let held = slots.take(For::Work).await;
+        let mut tasks = Vec::new();
+        for (name, what) in [(1, For::Status), (2, For::Work), (3, For::Work)] {
+            tasks.push(waits(&slots, what, name, &order).await);
+        }
+        assert_eq!(slots.waiting(), (2, 1));
+        drop(held);
+        all(tasks).await;
+        assert_eq!(*order.lock().unwrap(), [2, 3, 1]);
+        assert_eq!(slots.waiting(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_status_that_has_waited_long_goes_first() {
+        let slots = slots(1, Duration::ZERO);
+        let order = Arc::default();
+        let held = slots.take(For::Work).await;
+        let mut tasks = Vec::new();
+        for name in [1, 2] {
+            tasks.push(waits(&slots, For::Status, name, &order).await);
+        }
+        for name in [11, 12, 13] {
+            tasks.push(waits(&slots, For::Work, name, &order).await);
+        }
+        drop(held);
+        all(tasks).await;
+        let order = order.lock().unwrap();
+        assert_eq!(*order, [1, 2, 11, 12, 13]);
+    }
+
+    #[tokio::test]
+    async fn no_more_than_so_many_statuses_wait_for_work() {
+        let slots = slots(1, LONG);
+        let order = Arc::default();
+        let held = slots.take(For::Work).await;
+        let mut tasks = Vec::new();
+        for name in 0..MOST_PATIENT + 2 {
+            tasks.push(waits(&slots, For::Status, name, &order).await);
+        }
+        let work = MOST_PATIENT + 10;
+        tasks.push(waits(&slots, For::Work, work, &order).await);
+        drop(held);
+        all(tasks).await;
+        let order = order.lock().unwrap();
+        assert_eq!(order[..3], [0, 1, work], "the two too many go first");
+    }
+
+    #[tokio::test]
+    async fn namespaces_take_turns() {
+        let slots = slots(1, LONG);
+        let order = Arc::default();
+        let held = slots.take(For::Work).await;
+        let mut tasks = Vec::new();
+        for name in 0..100 {
+            let wait = waits(&slots, For::Work, name, &order);
+            tasks.push(wait.await);
+        }
+        // Another one comes last.
+        let (other, told) = (slots.clone(), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let wait = async {
+                let _slot = other.take(For::Work).await;
+                lock(&told).push(1000);
+            };
+            tenant::serve("other", wait).await;
+        }));
+        tokio::task::yield_now().await;
+        drop(held);
+        all(tasks).await;
+        let order: Vec<usize> = order.lock().unwrap().clone();
+        assert_eq!(order[..3], [0, 1000, 1]);
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_costs_no_slot() {
+        let slots = slots(2, LONG);
+        let order = Arc::default();
+        let held = [slots.take(For::Work).await, slots.take(For::Work).await];
+        for what in [For::Work, For::Status] {
+            let gone = waits(&slots, what, 0, &order).await;
+            gone.abort();
+            assert!(gone.await.unwrap_err().is_cancelled());
+        }
+        let task = waits(&slots, For::Work, 1, &order).await;
+        drop(held);
+        task.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), [1]);
+        // Both are free again, and no more than both.
+        let _held = [slots.take(For::Work).await, slots.take(For::Status).await];
+        let third = slots.take(For::Work);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), third)
+                .await
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! What the process remembers of each resource between two walks, and what it is told while one goes on.
+
+use std::collections::HashMap;
+
+use crate::engine::Key;
+use crate::policy::{FailedAttempt, FamilyMemory, Fingerprint, Memory, Noted, Repairs, Written};
+use crate::time::Time;
+
+/// All of it. Each entry belongs to one object, by its UID: it comes and goes with what the watch tells of that object, so
+/// that a resource that is made anew inherits nothing, also from work that is still under way.
+#[derive(Default)]
+pub(super) struct Memories(HashMap<Key, Kept>);
+
+/// What is remembered of one resource. A walk takes a copy and gives it back changed at its end: what watches tell in between
+/// is noted aside, so that the copy does not overwrite it.
+#[derive(Default)]
+struct Kept {
+    /// The object's UID, hashed.
+    uid: u64,
+    memory: Packed,
+    /// Told since the walk began: the token Secret is gone.
+    gone: bool,
+    /// Told since the walk began: the resource names another token Secret.
+    moved: bool,
+}
+
+/// A [`Memory`] with little room for what most resources have nothing of.
+#[derive(Default)]
+struct Packed {
+    fingerprint: Option<Fingerprint>,
+    last_sent: Option<Time>,
+    written: Option<Written>,
+    noted: Option<Noted>,
+    told_gone: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What is remembered of a resource with which something is the matter, or that has a refresh token.
+#[derive(Clone, Default)]
+struct Rare {
+    attempt: Option<Box<FailedAttempt>>,
+    repairs: Repairs,
+    target_claimed_by: Option<String>,
+    partings: u32,
+    doubts: u32,
+    chain: FamilyMemory,
+}
+
+impl Rare {
+    fn is_nothing(&self) -> bool {
+        self.attempt.is_none()
+            && self.repairs.count == 0
+            && self.target_claimed_by.is_none()
+            && (self.partings, self.doubts) == (0, 0)
+            && self.chain.foreign.is_none()
+            && self.chain.known.is_empty()
+    }
+}
+
+impl From<Memory> for Packed {
+    fn from(memory: Memory) -> Self {
+        // Taken apart by name, so that nothing new is forgotten here.
+        let Memory {
+            attempt,
+            fingerprint,
+            repairs,
+            target_claimed_by,
+            last_sent,
+            written,
+            noted,
+            told_gone,
+            partings,
+            doubts,
+            chain,
+        } = memory;
+        let rare = Rare {
+            attempt,
+            repairs,
+            target_claimed_by,
+            partings,
+            doubts,
+            chain,
+        };
+        Packed {
+            fingerprint,
+            last_sent,
+            written,
+            noted,
+            told_gone,
+            rare: (!rare.is_nothing()).then(|| Box::new(rare)),
+        }
+    }
+}
+
+impl Packed {
+    fn unpacked(&self) -> Memory {
+        let rare = self.rare.as_deref().cloned().unwrap_or_default();
+        Memory {
+            attempt: rare.attempt,
+            fingerprint: self.fingerprint,
+            repairs: rare.repairs,
+            target_claimed_by: rare.target_claimed_by,
+            last_sent: self.last_sent,
+            written: self.written,
+            noted: self.noted,
+            told_gone: self.told_gone,
+            partings: rare.partings,
+            doubts: rare.doubts,
+            chain: rare.chain,
+        }
+    }
+
+    fn forget_target(&mut self) {
+        self.written = None;
+        self.noted = None;
+        self.told_gone = false;
+        if let Some(rare) = &mut self.rare {
+            rare.doubts = 0;
+        }
+    }
+}
+
+impl Memories {
+    /// A walk begins: what it reads from now on knows of everything told so far.
+    pub(super) fn walk_begins(&mut self, key: &Key) {
+        if let Some(kept) = self.0.get_mut(key) {
+            (kept.gone, kept.moved) = (false, false);
+        }
+    }
+
+    /// The watch told of this object: what is remembered of another one of its name is forgotten.
+    pub(super) fn appeared(&mut self, key: &Key, uid: u64) {
+        match self.0.get_mut(key) {
+            Some(kept) if kept.uid == uid => {}
+            Some(kept) => {
+                *kept = Kept {
+                    uid,
+                    ..Kept::default()
+                }
+            }
+            None => {
+                let kept = Kept {
+                    uid,
+                    ..Kept::default()
+                };
+                self.0.insert(key.clone(), kept);
+            }
+        }
+    }
+
+    /// A copy of what is remembered of this object.
+    pub(super) fn get(&self, key: &Key, uid: u64) -> Memory {
+        let kept = self.0.get(key).filter(|kept| kept.uid == uid);
+        kept.map(|kept| kept.memory.unpacked()).unwrap_or_default()
+    }
+
+    /// What work on this object leaves, with what was told while it went on. Nothing, where the object is gone by now.
+    pub(super) fn put(&mut self, key: &Key, uid: u64, memory: Memory) {
+        let Some(kept) = self.0.get_mut(key).filter(|kept| kept.uid == uid) else {
+            return;
+        };
+        kept.memory = memory.into();
+        if kept.moved {
+            kept.memory.forget_target();
+        }
+        kept.memory.told_gone |= kept.gone;
+    }
+
+    /// The watch told that the token Secret of this resource is gone; `owner` is whom it belonged to, where that is known.
+    pub(super) fn told_gone(&mut self, key: &Key, owner: Option<u64>) {
+        let own = |kept: &&mut Kept| owner.is_none_or(|owner| owner == kept.uid);
+        let Some(kept) = self.0.get_mut(key).filter(own) else {
+            return;
+        };
+        kept.memory.told_gone = true;
+        kept.gone = true;
+    }
+
+    /// The resource names another token Secret now: what is remembered of the old one says nothing of it.
+    pub(super) fn target_moved(&mut self, key: &Key) {
+        if let Some(kept) = self.0.get_mut(key) {
+            kept.memory.forget_target();
+            (kept.gone, kept.moved) = (false, true);
+        }
+    }
+
+    /// The resource is gone.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.0.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Memory {
+        let written = Written {
+            uid: 1,
+            resource_version: 2,
+        };
+        Memory {
+            written: Some(written),
+            ..Memory::default()
+        }
+    }
+
+    fn known() -> Memories {
+        let mut memories = Memories::default();
+        memories.appeared(&Key::new("n", "a"), 7);
+        memories
+    }
+
+    #[test]
+    fn a_resource_that_is_made_anew_inherits_nothing_also_while_work_goes_on() {
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
+        memories.walk_begins(&key);
+        memories.appeared(&key, 8);
+        assert!(memories.get(&key, 8).written.is_none());
+        // The work on its predecessor ends, and its token Secret goes.
+        memories.put(&key, 7, written());
+        memories.told_gone(&key, Some(7));
+        let memory = memories.get(&key, 8);
+        assert!(memory.written.is_none() && !memory.told_gone);
+        assert!(memories.get(&key, 7).written.is_none());
+        memories.put(&key, 8, written());
+        assert!(memories.get(&key, 8).written.is_some());
+        // One that is gone leaves nothing, whatever is still under way.
+        memories.forget(&key);
+        memories.put(&key, 8, written());
+        memories.told_gone(&key, None);
+        assert!(memories.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_packed_comes_back_as_it_was() {
+        let usual = Packed::from(written());
+        assert!(usual.rare.is_none(), "no room is taken for nothing");
+        assert!(std::mem::size_of::<Kept>() <= 168, "kept for each resource");
+        let memory = Memory {
+            doubts: 3,
+            partings: 2,
+            chain: FamilyMemory {
+                foreign: Some(("other".to_owned(), crate::time::Span::from_seconds(5))),
+                ..FamilyMemory::default()
+            },
+            last_sent: Some(Time::from_millis(7)),
+            ..written()
+        };
+        let back = Packed::from(memory.clone()).unpacked();
+        assert_eq!((back.doubts, back.partings), (3, 2));
+        assert_eq!(back.chain.foreign, memory.chain.foreign);
+        assert_eq!(back.last_sent, memory.last_sent);
+        assert_eq!(back.written, memory.written);
+        assert_eq!(back.attempt.is_none(), memory.attempt.is_none());
+    }
+
+    #[test]
+    fn a_deletion_told_during_a_walk_is_known_after_it() {
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        // The first walk too, of which nothing is remembered yet.
+        for _ in 0..2 {
+            memories.walk_begins(&key);
+            let _read = memories.get(&key, 7);
+            memories.told_gone(&key, Some(7));
+            memories.put(&key, 7, written());
+            assert!(memories.get(&key, 7).told_gone);
+            assert!(memories.get(&key, 7).written.is_some());
+        }
+    }
+
+    #[test]
+    fn what_a_walk_knew_at_its_beginning_is_its_own_to_settle() {
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
+        memories.told_gone(&key, Some(7));
+        memories.walk_begins(&key);
+        assert!(memories.get(&key, 7).told_gone, "it reads so");
+        // It has written the Secret anew.
+        memories.put(&key, 7, written());
+        assert!(!memories.get(&key, 7).told_gone);
+    }
+
+    #[test]
+    fn another_name_told_during_a_walk_is_known_after_it() {
+        let (mut memories, key) = (known(), Key::new("n", "a"));
+        memories.put(&key, 7, written());
+        memories.walk_begins(&key);
+        memories.target_moved(&key);
+        memories.put(&key, 7, written());
+        assert!(memories.get(&key, 7).written.is_none());
+        memories.walk_begins(&key);
+        memories.put(&key, 7, written());
+        assert!(memories.get(&key, 7).written.is_some());
+        memories.forget(&key);
+        assert!(memories.get(&key, 7).written.is_none());
+    }
+}

@@ -1,0 +1,324 @@
+//! Calls of the Kubernetes API: each with a deadline, a slot and a gauge, each failure typed. An error is never 'absent'.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kube::api::GetParams;
+use kube::core::Status;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::reconcile::{StoreError, WriteError};
+
+use super::api_limiter::{ApiLimiter, For};
+
+/// How long one call may take: the client itself has no read time-out.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a call may wait for a slot before that: then the API is hopelessly behind.
+const SLOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The one way to the API for everything but watches.
+#[derive(Clone)]
+pub(super) struct Calls {
+    client: Client,
+    slots: ApiLimiter,
+    metrics: Metrics,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// The server answered so.
+    Refused(Box<Status>),
+    /// No answer in time.
+    TimedOut,
+    /// No connection, or one that broke.
+    Broken,
+    /// An answer that cannot be read.
+    Garbled,
+}
+
+impl Calls {
+    pub(super) fn new(client: Client, most: u32, metrics: Metrics, clock: Clock) -> Self {
+        Calls {
+            client,
+            slots: ApiLimiter::new(most as usize, clock),
+            metrics,
+        }
+    }
+
+    pub(super) fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// For kinds that stand in no namespace.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// One call, within its deadline and the bound of calls in flight.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        self.call_for(For::Work, call).await
+    }
+
+    /// How many calls wait for a slot: what a token Secret waits for, and statuses.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        self.slots.waiting()
+    }
+
+    /// The same, with its place among those who wait.
+    pub(super) async fn call_for<T>(
+        &self,
+        what: For,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        let Ok(_slot) = timeout(SLOT_DEADLINE, self.slots.take(what)).await else {
+            return Err(CallError::TimedOut);
+        };
+        let _counted = self.metrics.api_request();
+        // Boxed: the client's futures are large, and whoever waits for several of them would hold room for each.
+        let ended = match timeout(CALL_DEADLINE, Box::pin(call)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(CallError::from(error)),
+            Err(_) => Err(CallError::TimedOut),
+        };
+        let outcome = ended.as_ref().err().map_or("success", CallError::outcome);
+        self.metrics.api_request_ended(outcome);
+        ended
+    }
+
+    /// One object; `None` when the server says that there is none.
+    pub(super) async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, StoreError>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        self.get_since(namespace, name, 0).await
+    }
+
+    /// The same, not older than this resourceVersion: a cache of the API server may answer. 0 is the newest there is.
+    pub(super) async fn get_since<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<K>, StoreError>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let api = self.api::<K>(namespace);
+        if version != 0 {
+            let params = GetParams::at(&version.to_string());
+            match self.call(api.get_with(name, &params)).await {
+                Ok(object) => return Ok(Some(object)),
+                Err(error) if error.is_not_found() => return Ok(None),
+                // Its cache is not that far yet: the newest is asked for.
+                Err(_) => {}
+            }
+        }
+        match self.call(api.get(name)).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(CallError::Refused(status)) if status.code == 403 => Err(StoreError::Unreadable {
+                right: format!("get {}", K::plural(&K::DynamicType::default())),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => CallError::Refused(status),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => CallError::Garbled,
+            _ => CallError::Broken,
+        }
+    }
+}
+
+impl CallError {
+    /// The word for the metric.
+    fn outcome(&self) -> &'static str {
+        match self {
+            CallError::Refused(status) => match status.code {
+                404 => "not_found",
+                409 => "conflict",
+                401 | 403 => "forbidden",
+                429 => "throttled",
+                400..500 => "refused",
+                _ => "server_error",
+            },
+            CallError::TimedOut => "timeout",
+            CallError::Broken => "unreachable",
+            CallError::Garbled => "unreadable",
+        }
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        // A 404 without a Kubernetes reason comes from something in between, and means nothing.
+        matches!(self, CallError::Refused(status) if status.code == 404 && status.reason == "NotFound")
+    }
+
+    /// The resource (or its UID) is not there to be reported upon any more.
+    pub(super) fn is_other_object(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 422
+            || (status.code == 409 && status.message.contains("UID")))
+    }
+
+    /// The object is another version by now.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 409)
+    }
+
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            CallError::Refused(status) => matches!(status.code, 409 | 429) || status.code >= 500,
+            CallError::TimedOut | CallError::Broken | CallError::Garbled => true,
+        }
+    }
+
+    /// What it means for a write of a token Secret. Nothing of the server's message is passed on: a webhook's may quote the
+    /// object.
+    pub(super) fn of_write(&self, creating: bool) -> WriteError {
+        let CallError::Refused(status) = self else {
+            return WriteError::Passing(self.said());
+        };
+        let terminating = status.details.as_ref().is_some_and(|details| {
+            details
+                .causes
+                .iter()
+                .any(|cause| cause.reason == "NamespaceTerminating")
+        });
+        match status.code {
+            _ if terminating => WriteError::NamespaceTerminating,
+            404 if creating && status.reason == "NotFound" => WriteError::NamespaceTerminating,
+            404 | 409 => WriteError::Raced,
+            422 if self.names_field("metadata.uid") => WriteError::Raced,
+            403 if status.message.contains("exceeded quota") => {
+                WriteError::Refused("a resource quota of the namespace is used up".to_owned())
+            }
+            403 if status.message.contains("cannot ")
+                && status.message.contains(" is forbidden: User ") =>
+            {
+                WriteError::Forbidden("its role does not allow it".to_owned())
+            }
+            401 => WriteError::Forbidden("the API server does not accept its identity".to_owned()),
+            403 => WriteError::Refused(refusal(status)),
+            400 | 413 | 422 => WriteError::Rejected(refusal(status)),
+            _ => WriteError::Passing(self.said()),
+        }
+    }
+
+    fn names_field(&self, field: &str) -> bool {
+        matches!(self, CallError::Refused(status) if status
+            .details
+            .as_ref()
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.field == field)))
+    }
+
+    /// What happened, in words of ours.
+    pub(super) fn said(&self) -> String {
+        match self {
+            CallError::Refused(status) => {
+                format!(
+                    "the API server answered {} {}",
+                    status.code,
+                    word(&status.reason)
+                )
+            }
+            CallError::TimedOut => "the API server did not answer in time".to_owned(),
+            CallError::Broken => "the API server could not be reached".to_owned(),
+            CallError::Garbled => "the API server's answer could not be read".to_owned(),
+        }
+    }
+}
+
+/// A machine-readable reason, if it is one.
+fn word(reason: &str) -> &str {
+    if reason.chars().all(|c| c.is_ascii_alphanumeric()) {
+        reason
+    } else {
+        ""
+    }
+}
+
+/// Who refused a write: a webhook or policy is told by its name alone, since what it says may quote the object.
+fn refusal(status: &Status) -> String {
+    let named = |before: &str, quote: char| {
+        let (_, rest) = status.message.split_once(before)?;
+        let (name, _) = rest.split_once(quote)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        (name.len() < 254 && name.chars().all(plain)).then_some(name)
+    };
+    if let Some(name) = named("admission webhook \"", '"') {
+        format!("the admission webhook {name} refused it")
+    } else if let Some(name) = named("ValidatingAdmissionPolicy '", '\'') {
+        format!("the ValidatingAdmissionPolicy {name} refused it")
+    } else {
+        format!(
+            "the API server refused it with {} {}",
+            status.code,
+            word(&status.reason)
+        )
+    }
+}
+
+impl From<CallError> for StoreError {
+    fn from(error: CallError) -> Self {
+        match &error {
+            CallError::Refused(status) if matches!(status.code, 401 | 403) => {
+                StoreError::Forbidden(error.said())
+            }
+            _ => StoreError::Passing(error.said()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refused_a_write_is_told_by_name_and_no_more() {
+        let refused = |message: &str| {
+            let status = Status {
+                code: 422,
+                reason: "Invalid".to_owned(),
+                message: message.to_owned(),
+                ..Status::default()
+            };
+            refusal(&status)
+        };
+        assert_eq!(
+            refused("admission webhook \"deny.example.com\" denied the request: token abc"),
+            "the admission webhook deny.example.com refused it"
+        );
+        assert_eq!(
+            refused(
+                "x is forbidden: ValidatingAdmissionPolicy 'no-tokens' with binding 'b' denied request: token abc"
+            ),
+            "the ValidatingAdmissionPolicy no-tokens refused it"
+        );
+        let vague = "the API server refused it with 422 Invalid";
+        assert_eq!(refused("token abc"), vague);
+        assert_eq!(refused("admission webhook \"token abc\" said no"), vague);
+    }
+}

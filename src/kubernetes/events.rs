@@ -1,0 +1,181 @@
+//! Events: told on a change of state only, at a bounded rate, and never in the way of the work.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Clock;
+use crate::fair::{Line, Share, Shares};
+use crate::metrics::{Metrics, WriteKind};
+use crate::policy::{Notice, NoticeKind, Resource};
+use crate::tenant;
+
+use super::calls::Calls;
+use super::shared::lock;
+
+/// How many events may wait, shared fairly between namespaces; further ones are dropped, as the conditions say the same.
+const WAITING: usize = 512;
+/// The pause between two events: twenty a second at most.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked whether anybody hands events in any more.
+const IDLE: Duration = Duration::from_secs(5);
+/// `note` takes no more.
+const MOST_CHARACTERS: usize = 1000;
+
+/// Where events are handed in.
+#[derive(Clone)]
+pub(super) struct Events(Arc<Waiting>, Source);
+
+/// Those that wait to be published: namespaces take turns.
+struct Waiting {
+    line: Mutex<Bounded>,
+    came: Notify,
+}
+
+/// A line in which a namespace has no more than its part of the room.
+struct Bounded {
+    line: Line<Event>,
+    shares: Shares,
+}
+
+impl Bounded {
+    fn new() -> Self {
+        Bounded {
+            line: Line::default(),
+            shares: Shares::new(WAITING),
+        }
+    }
+
+    /// Takes an event in, if its namespace has room.
+    fn push(&mut self, namespace: &Arc<str>, event: Event) -> bool {
+        let has_room = self.shares.share(self.line.of(namespace), 1) != Share::Full;
+        if has_room {
+            self.shares.take(1);
+            self.line.push(namespace, event);
+        }
+        has_room
+    }
+
+    fn pop(&mut self) -> Option<(Arc<str>, Event)> {
+        let next = self.line.pop()?;
+        self.shares.give_back(1);
+        Some(next)
+    }
+}
+
+/// Who tells.
+#[derive(Clone)]
+struct Source {
+    instance: String,
+    clock: Clock,
+}
+
+/// Starts the publisher; it ends when the last [`Events`] is gone.
+pub(super) fn start(calls: Calls, metrics: Metrics, clock: Clock, instance: String) -> Events {
+    let waiting = Arc::new(Waiting {
+        line: Mutex::new(Bounded::new()),
+        came: Notify::new(),
+    });
+    let weak = Arc::downgrade(&waiting);
+    tokio::spawn(async move {
+        while let Some(waiting) = weak.upgrade() {
+            let next = lock(&waiting.line).pop();
+            metrics.in_use("events", lock(&waiting.line).line.len(), 0);
+            let Some((namespace, event)) = next else {
+                let _ = timeout(IDLE, waiting.came.notified()).await;
+                continue;
+            };
+            drop(waiting);
+            let api = calls.api::<Event>(&namespace);
+            let params = PostParams::default();
+            let publish = calls.call(api.create(&params, &event));
+            let answer = tenant::serve(&namespace, publish).await;
+            metrics.api_write(WriteKind::Event, answer.is_ok());
+            if let Err(error) = answer {
+                tracing::debug!(error = error.said(), "an event could not be published");
+            }
+            sleep(PAUSE).await;
+        }
+    });
+    // `reportingInstance` takes 128 characters.
+    let instance = instance.chars().take(128).collect();
+    Events(waiting, Source { instance, clock })
+}
+
+impl Events {
+    /// Hands an event in; drops it when too many wait, or too many of its namespace.
+    pub(super) fn publish(&self, resource: &Resource, notice: &Notice) {
+        let namespace: Arc<str> = resource.namespace.as_str().into();
+        let event = self.1.event(resource, notice);
+        if lock(&self.0.line).push(&namespace, event) {
+            self.0.came.notify_one();
+        } else {
+            tracing::debug!("too many events wait: one was dropped");
+        }
+    }
+}
+
+impl Source {
+    fn event(&self, resource: &Resource, notice: &Notice) -> Event {
+        let kind = match notice.kind {
+            NoticeKind::Normal => "Normal",
+            NoticeKind::Warning => "Warning",
+        };
+        let now = self.clock.now();
+        let time = jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default();
+        Event {
+            metadata: ObjectMeta {
+                generate_name: Some(format!("{}-", resource.name)),
+                namespace: Some(resource.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            regarding: Some(ObjectReference {
+                api_version: Some("oauthclient.dev/v1alpha1".to_owned()),
+                kind: Some("OAuthClient".to_owned()),
+                namespace: Some(resource.namespace.clone()),
+                name: Some(resource.name.clone()),
+                uid: Some(resource.uid.clone()),
+                ..ObjectReference::default()
+            }),
+            type_: Some(kind.to_owned()),
+            reason: Some(notice.reason.as_str().to_owned()),
+            note: Some(notice.message.chars().take(MOST_CHARACTERS).collect()),
+            action: Some("Refresh".to_owned()),
+            event_time: Some(MicroTime(time)),
+            reporting_controller: Some("oauthclient.dev/operator".to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            ..Event::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_tells_much_leaves_the_others_their_part() {
+        let mut bounded = Bounded::new();
+        let event = |namespace: &str| Event {
+            metadata: ObjectMeta {
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
+            ..Event::default()
+        };
+        let (many, one): (Arc<str>, Arc<str>) = ("many".into(), "one".into());
+        let taken = (0..5000).filter(|_| bounded.push(&many, event("many")));
+        assert_eq!(taken.count(), 384);
+        assert!(bounded.push(&one, event("one")));
+        let order: Vec<_> = std::iter::from_fn(|| bounded.pop()).collect();
+        assert_eq!(order.len(), 385);
+        assert_eq!(&*order[1].0, "one", "its turn comes next");
+        assert_eq!(bounded.shares.held(), 0);
+    }
+}

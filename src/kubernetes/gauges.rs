@@ -1,0 +1,87 @@
+//! The gauges of the engine, set once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::{HostQueue, ResourceTimes, TokenTimes};
+use crate::queue::Class;
+
+use super::shared::{Shared, lock};
+use super::survey::{Survey, state_of};
+
+/// A pass over so many resources a second takes about a thousandth of a processor.
+const SURVEYED_A_SECOND: usize = 10_000;
+
+/// Sets the gauges for ever, and drops what nobody came for.
+pub(super) async fn show(shared: Arc<Shared>) {
+    let mut survey = Survey::default();
+    let mut pause = 0;
+    loop {
+        sample(&shared);
+        if pause == 0 {
+            let stalled = lock(&shared.stalled).clone();
+            let engine = lock(&shared.engine);
+            survey.show(&shared.metrics, &engine, &stalled, shared.clock.now());
+            pause = engine.len() / SURVEYED_A_SECOND;
+        } else {
+            pause -= 1;
+        }
+        shared.sweep();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Sets those that cost nothing to know.
+pub(super) fn sample(shared: &Shared) {
+    let metrics = &shared.metrics;
+    let engine = lock(&shared.engine);
+    metrics.earliest_expiry(engine.earliest_end());
+    for (class, name) in [
+        (Class::Urgent, "urgent"),
+        (Class::First, "first"),
+        (Class::Refresh, "refresh"),
+        (Class::Retry, "retry"),
+    ] {
+        metrics.queue_depth(name, engine.waiting(class));
+    }
+    metrics.queue_depth("look", engine.looks_due());
+    metrics.in_use("token_requests", engine.in_flight().0, 0);
+    metrics.in_use("answers", engine.answers(), 0);
+    let kinds = ["lookups", "answer_bytes"].into_iter();
+    for (kind, (used, waiting)) in kinds.zip(shared.sender.usage()) {
+        metrics.in_use(kind, used, waiting);
+    }
+    let (work, statuses) = shared.calls.waiting();
+    metrics.api_requests_waiting("work", work);
+    metrics.api_requests_waiting("status", statuses);
+    metrics.lanes(engine.lanes().map(|lane| HostQueue {
+        host: lane.host.into(),
+        in_flight: lane.in_flight,
+        slots: lane.slots,
+    }));
+}
+
+/// Shows state and times of each resource to the metrics, for those who asked for that.
+pub(super) fn expose_each(shared: &Arc<Shared>) {
+    let weak = Arc::downgrade(shared);
+    shared.metrics.expose_each(move || {
+        let Some(shared) = weak.upgrade() else {
+            return Vec::new();
+        };
+        let stalled = lock(&shared.stalled).clone();
+        let engine = lock(&shared.engine);
+        let all = engine.overview().filter_map(|one| {
+            Some(ResourceTimes {
+                namespace: one.key.namespace().to_owned(),
+                name: one.key.name().to_owned(),
+                state: state_of(&one, &stalled)?,
+                token: one.token.map(|token| TokenTimes {
+                    issued: token.issued,
+                    refresh: token.refresh,
+                    expires: token.expires,
+                }),
+            })
+        });
+        all.collect()
+    });
+}

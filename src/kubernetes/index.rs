@@ -1,0 +1,413 @@
+//! Who uses what: from a Secret that changed to the resources that it matters to.
+
+mod lent;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::engine::Key;
+use crate::policy::{login_name, no_references, short};
+
+use super::secret_changes::FEW;
+use lent::Lent;
+
+/// Names of Secrets as hashes of `namespace/name`.
+pub(super) type SecretId = u64;
+
+/// The slim reverse index.
+#[derive(Default)]
+pub(super) struct Index {
+    resources: HashMap<Key, Entry>,
+    users: HashMap<SecretId, Vec<Key>>,
+    /// The resources that look at a Secret when it changes, and ask for nothing by that alone.
+    lookers: HashMap<SecretId, Vec<Key>>,
+    credentials: HashMap<SecretId, CredentialsSeen>,
+    /// Keyed hashes of what Secrets hold that many use, as they were read last.
+    contents: HashMap<SecretId, u64>,
+    /// The resource that a login Secret is for; only of resources that take one.
+    logins: HashMap<SecretId, Key>,
+    stale_secrets: HashMap<Key, BTreeSet<String>>,
+    lent: Lent,
+}
+
+/// No Secret: never the id of one.
+const NONE: SecretId = 0;
+
+struct Entry {
+    /// The Secret with the client certificate where it is another than the credentials Secret, or [`NONE`].
+    certificate: SecretId,
+    /// The credentials Secret, or [`NONE`].
+    credentials: SecretId,
+    /// The name of the token Secret: when another is named, what the old one holds moves.
+    target: Box<str>,
+    /// The newest version that a watch has told of; 0 where versions do not count up.
+    seen: u64,
+}
+
+/// A labelled credentials Secret.
+#[derive(Clone, Copy)]
+struct CredentialsSeen {
+    version: u64,
+    /// As [`Entry::seen`].
+    seen: u64,
+}
+
+/// A resourceVersion as a number, to tell older from newer; 0 where it is none.
+pub(super) fn ordered(resource_version: Option<&str>) -> u64 {
+    resource_version
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The id of a Secret.
+pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
+    short(&format!("{namespace}/{name}"))
+}
+
+fn login_id(key: &Key) -> SecretId {
+    secret_id(key.namespace(), &login_name(key.name()))
+}
+
+impl Index {
+    /// Notes which Secrets a resource names, as a watch has told, and the version that said so. Whether it named another
+    /// token Secret before: that one is a leftover now.
+    pub(super) fn put(
+        &mut self,
+        key: &Key,
+        credentials: Option<&str>,
+        certificate: Option<&str>,
+        target: &str,
+        seen: u64,
+    ) -> bool {
+        let credentials = credentials.map_or(NONE, |name| secret_id(key.namespace(), name));
+        // A name that cannot be read is no other name.
+        let target = match self.resources.get(key) {
+            Some(before) if target.is_empty() => before.target.clone(),
+            _ => target.into(),
+        };
+        let certificate = certificate.map_or(NONE, |name| secret_id(key.namespace(), name));
+        let certificate = if certificate == credentials {
+            NONE
+        } else {
+            certificate
+        };
+        let entry = Entry {
+            certificate,
+            seen,
+            credentials,
+            target: target.clone(),
+        };
+        let before = self.resources.insert(key.clone(), entry);
+        if before
+            .as_ref()
+            .is_none_or(|before| before.credentials != credentials)
+        {
+            if let Some(before) = &before {
+                forget(&mut self.users, before.credentials, key);
+            }
+            if credentials != NONE {
+                // Most have one user: no room for more is taken before there are more.
+                self.users
+                    .entry(credentials)
+                    .or_insert_with(|| Vec::with_capacity(1))
+                    .push(key.clone());
+            }
+        }
+        let looked_at = before.as_ref().map_or(NONE, |before| before.certificate);
+        if looked_at != certificate {
+            forget(&mut self.lookers, looked_at, key);
+            if certificate != NONE {
+                self.lookers
+                    .entry(certificate)
+                    .or_default()
+                    .push(key.clone());
+            }
+        }
+        match before {
+            Some(before) if before.target != target => {
+                self.leftover(key, &before.target);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes whether a resource takes a login Secret.
+    pub(super) fn takes_login(&mut self, key: &Key, takes: bool) {
+        let id = login_id(key);
+        if takes {
+            self.logins.insert(id, key.clone());
+        } else {
+            self.logins.remove(&id);
+        }
+    }
+
+    /// The resource that takes this Secret as its login.
+    pub(super) fn login_of(&self, secret: SecretId) -> Option<Key> {
+        self.logins.get(&secret).cloned()
+    }
+
+    /// Forgets a resource; returns those that ask with its token.
+    pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
+        self.logins.remove(&login_id(key));
+        if let Some(entry) = self.resources.remove(key) {
+            forget(&mut self.users, entry.credentials, key);
+            forget(&mut self.lookers, entry.certificate, key);
+        }
+        self.stale_secrets.remove(key);
+        self.refer_no_more(key)
+    }
+
+    /// Whether the resource is known.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.resources.contains_key(key)
+    }
+
+    /// All resources of a namespace, or of all.
+    pub(super) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
+        self.resources
+            .keys()
+            .filter(|key| namespace.is_none_or(|namespace| key.namespace() == namespace))
+            .cloned()
+            .collect()
+    }
+
+    /// The resources that name this credentials Secret, or ask with the token in it.
+    pub(super) fn users(&self, secret: SecretId) -> Vec<Key> {
+        let named = self.users.get(&secret).into_iter().flatten();
+        named.chain(self.lent.users(secret)).cloned().collect()
+    }
+
+    /// The resources that look at this Secret when it changes: it holds their client certificate, and nothing that a token is
+    /// asked for with.
+    pub(super) fn lookers(&self, secret: SecretId) -> Vec<Key> {
+        self.lookers.get(&secret).cloned().unwrap_or_default()
+    }
+
+    /// Notes the version of a labelled credentials Secret and its place in the order, or that there is none.
+    pub(super) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
+        match told {
+            Some((version, seen)) => {
+                let told = CredentialsSeen { version, seen };
+                self.credentials.insert(secret, told)
+            }
+            None => self.credentials.remove(&secret),
+        };
+    }
+
+    /// The newest resourceVersion that a watch has told of a labelled credentials Secret; `None` where there is none.
+    pub(super) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
+        self.credentials.get(&secret).map(|told| told.seen)
+    }
+
+    /// Whether more than one resource uses it.
+    pub(super) fn is_shared(&self, secret: SecretId) -> bool {
+        self.users.get(&secret).map_or(0, Vec::len) > 1
+    }
+
+    /// Whether so many use it that not all are told of each change at once.
+    pub(super) fn is_used_by_many(&self, secret: SecretId) -> bool {
+        self.users.get(&secret).map_or(0, Vec::len) > FEW
+    }
+
+    /// Everybody who is to be told of a change.
+    pub(super) fn concerned(&self, secret: SecretId) -> Vec<Key> {
+        let mut all = self.users(secret);
+        all.extend(self.lookers(secret));
+        all
+    }
+
+    /// What a Secret held when it was read last, as a keyed hash.
+    pub(super) fn content_of(&self, secret: SecretId) -> Option<u64> {
+        self.contents.get(&secret).copied()
+    }
+
+    /// Notes what a Secret holds, where many use it.
+    pub(super) fn note_content(&mut self, secret: SecretId, content: u64) {
+        if self.is_used_by_many(secret) {
+            self.contents.insert(secret, content);
+        }
+    }
+
+    /// Forgets what Secrets hold that nobody uses any more.
+    pub(super) fn sweep_contents(&mut self) {
+        let users = &self.users;
+        self.contents.retain(|secret, _| users.contains_key(secret));
+    }
+
+    /// Whether a watch has told of a newer version of the resource than this one, which some cache has served.
+    pub(super) fn knows_newer(&self, key: &Key, resource_version: Option<&str>) -> bool {
+        let known = self.resources.get(key).map_or(0, |entry| entry.seen);
+        is_older(resource_version, known)
+    }
+
+    /// The same of a credentials Secret.
+    pub(super) fn knows_newer_credentials(
+        &self,
+        secret: SecretId,
+        resource_version: Option<&str>,
+    ) -> bool {
+        let known = self.credentials.get(&secret).map_or(0, |told| told.seen);
+        is_older(resource_version, known)
+    }
+
+    /// The version of what is lent to a resource: of the credentials Secret that it names, and of the token Secrets that it
+    /// asks with. `None` while one of them is not there, or not labelled.
+    pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
+        let entry = self.resources.get(key)?;
+        let own = match entry.credentials {
+            NONE => no_references().version,
+            named => self.credentials.get(&named)?.version,
+        };
+        self.lent_to(key, own)
+    }
+
+    /// Credentials Secrets that were known and are not among `seen`; of one namespace or of all.
+    pub(super) fn vanished_credentials(
+        &mut self,
+        seen: &HashSet<SecretId>,
+        namespace: Option<&str>,
+    ) -> Vec<SecretId> {
+        let lookers = &self.lookers;
+        let gone: Vec<SecretId> = self
+            .credentials
+            .keys()
+            .filter(|id| !seen.contains(id))
+            .filter(|id| {
+                namespace.is_none_or(|namespace| {
+                    let users = self.users(**id);
+                    let mut concerned = users.iter().chain(lookers.get(id).into_iter().flatten());
+                    concerned.any(|key| key.namespace() == namespace)
+                })
+            })
+            .copied()
+            .collect();
+        for id in &gone {
+            self.credentials.remove(id);
+        }
+        gone
+    }
+
+    /// Whether `name` is the Secret that the resource names now.
+    pub(super) fn is_target(&self, key: &Key, name: &str) -> bool {
+        self.resources
+            .get(key)
+            .is_some_and(|entry| *entry.target == *name)
+    }
+
+    /// Notes a Secret of the resource under another name.
+    pub(super) fn leftover(&mut self, key: &Key, name: &str) {
+        self.stale_secrets
+            .entry(key.clone())
+            .or_default()
+            .insert(name.to_owned());
+    }
+
+    /// Forgets one.
+    pub(super) fn leftover_gone(&mut self, key: &Key, name: &str) {
+        if let Some(names) = self.stale_secrets.get_mut(key) {
+            names.remove(name);
+            if names.is_empty() {
+                self.stale_secrets.remove(key);
+            }
+        }
+    }
+
+    /// Secrets of the resource under other names than the one it names now.
+    pub(super) fn stale_secrets(&self, key: &Key, target: &str) -> Vec<String> {
+        let names = self.stale_secrets.get(key);
+        names
+            .into_iter()
+            .flatten()
+            .filter(|name| *name != target)
+            .cloned()
+            .collect()
+    }
+}
+
+fn forget(users: &mut HashMap<SecretId, Vec<Key>>, secret: SecretId, key: &Key) {
+    if let Some(keys) = users.get_mut(&secret) {
+        keys.retain(|user| user != key);
+        if keys.is_empty() {
+            users.remove(&secret);
+        }
+    }
+}
+
+fn is_older(resource_version: Option<&str>, known: u64) -> bool {
+    let served = ordered(resource_version);
+    served != 0 && served < known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_leads_to_all_who_use_it_and_to_nobody_who_did() {
+        let mut index = Index::default();
+        let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
+        index.put(&a, Some("shared"), None, "a-token", 1);
+        index.put(&b, Some("shared"), None, "b-token", 1);
+        assert_eq!(
+            index.users(secret_id("n", "shared")),
+            [a.clone(), b.clone()]
+        );
+        assert!(index.users(secret_id("other", "shared")).is_empty());
+        index.put(&a, Some("own"), None, "a-token", 1);
+        assert_eq!(
+            index.users(secret_id("n", "shared")),
+            std::slice::from_ref(&b)
+        );
+        index.remove(&b);
+        assert!(index.users(secret_id("n", "shared")).is_empty());
+        assert!(index.is_target(&a, "a-token") && !index.is_target(&a, "b-token"));
+    }
+
+    #[test]
+    fn another_name_makes_the_old_secret_a_leftover() {
+        let mut index = Index::default();
+        let key = Key::new("n", "a");
+        assert!(!index.put(&key, Some("c"), None, "old", 1));
+        assert!(!index.put(&key, Some("other"), None, "old", 2));
+        assert!(index.put(&key, Some("other"), None, "new", 3));
+        assert_eq!(index.stale_secrets(&key, "new"), ["old"]);
+        // Back again before anything was done about it.
+        assert!(index.put(&key, Some("other"), None, "old", 4));
+        assert_eq!(index.stale_secrets(&key, "old"), ["new"]);
+        // A spec that does not decode names none.
+        assert!(!index.put(&key, None, None, "", 5));
+        assert!(index.is_target(&key, "old"));
+        assert!(!index.put(&key, Some("c"), None, "old", 6));
+    }
+
+    #[test]
+    fn what_is_older_than_the_watch_told_is_known_as_such() {
+        let mut index = Index::default();
+        let key = Key::new("n", "a");
+        assert!(!index.knows_newer(&key, Some("1")), "nothing is known");
+        index.put(&key, Some("c"), None, "t", ordered(Some("10")));
+        assert!(index.knows_newer(&key, Some("9")));
+        assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
+        assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
+        // After a backup was restored versions start anew: what the watch tells is right.
+        index.put(&key, Some("c"), None, "t", ordered(Some("3")));
+        assert!(!index.knows_newer(&key, Some("9")));
+        let secret = secret_id("n", "c");
+        index.credentials_seen(secret, Some((7, 10)));
+        assert!(index.knows_newer_credentials(secret, Some("9")));
+        index.credentials_seen(secret, None);
+        assert!(!index.knows_newer_credentials(secret, Some("9")));
+    }
+
+    #[test]
+    fn the_present_target_is_no_leftover() {
+        let mut index = Index::default();
+        let key = Key::new("n", "a");
+        index.put(&key, Some("c"), None, "new", 1);
+        index.leftover(&key, "old");
+        index.leftover(&key, "new");
+        assert_eq!(index.stale_secrets(&key, "new"), ["old"]);
+        index.leftover_gone(&key, "old");
+        assert!(index.stale_secrets(&key, "new").is_empty());
+    }
+}

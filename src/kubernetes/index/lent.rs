@@ -1,0 +1,175 @@
+//! Token Secrets that other resources ask with: from one that changed to those that refer to its resource.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Index, SecretId, secret_id};
+use crate::engine::Key;
+use crate::policy::reference_facts;
+use crate::references::References;
+
+/// What is kept of references; nothing for resources that neither refer nor are referred to.
+#[derive(Default)]
+pub(super) struct Lent {
+    references: References,
+    /// The token Secrets that a resource asks with.
+    sources: HashMap<Key, Vec<SecretId>>,
+    /// The same the other way round.
+    users: HashMap<SecretId, BTreeSet<Key>>,
+}
+
+impl Lent {
+    /// The resources that ask with the token in this Secret.
+    pub(super) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
+        self.users.get(&secret).into_iter().flatten()
+    }
+
+    fn link(&mut self, key: &Key, sources: Vec<SecretId>) {
+        for source in self.sources.remove(key).into_iter().flatten() {
+            if let Some(users) = self.users.get_mut(&source) {
+                users.remove(key);
+                if users.is_empty() {
+                    self.users.remove(&source);
+                }
+            }
+        }
+        for source in &sources {
+            self.users.entry(*source).or_default().insert(key.clone());
+        }
+        if !sources.is_empty() {
+            self.sources.insert(key.clone(), sources);
+        }
+    }
+}
+
+impl Index {
+    /// Notes whom a resource refers to, after [`Index::put`]. Returns the resources that must be told: another one that
+    /// they ask with, or that those ask with, is not what it was. `moved`: the resource is new, or names another token Secret.
+    pub(in crate::kubernetes) fn refer(
+        &mut self,
+        key: &Key,
+        names: &[&str],
+        moved: bool,
+    ) -> Vec<Key> {
+        let mut told = BTreeSet::new();
+        if self.lent.references.put(key, names) {
+            self.link(key);
+            // A circle may have been closed or opened: all of it has to know.
+            told.extend(self.lent.references.dependents(key));
+        }
+        if moved {
+            told.extend(self.link_users(key));
+        }
+        told.into_iter().collect()
+    }
+
+    /// Forgets whom a resource that is gone referred to; returns the resources that must be told.
+    pub(super) fn refer_no_more(&mut self, key: &Key) -> Vec<Key> {
+        let mut told = self.lent.references.dependents(key);
+        self.lent.references.remove(key);
+        self.lent.link(key, Vec::new());
+        told.extend(self.link_users(key));
+        told.remove(key);
+        told.into_iter().collect()
+    }
+
+    fn link_users(&mut self, key: &Key) -> Vec<Key> {
+        let users: Vec<Key> = self.lent.references.users(key).cloned().collect();
+        for user in &users {
+            self.link(user);
+        }
+        users
+    }
+
+    fn link(&mut self, key: &Key) {
+        let others = self.lent.references.of(key).iter();
+        let sources = others.filter_map(|other| self.target_of(other)).collect();
+        self.lent.link(key, sources);
+    }
+
+    fn target_of(&self, key: &Key) -> Option<SecretId> {
+        let entry = self.resources.get(key)?;
+        Some(secret_id(key.namespace(), &entry.target))
+    }
+
+    /// The version of what is lent to a resource, its credentials having `own`; `None` while one is not there.
+    pub(super) fn lent_to(&self, key: &Key, own: u64) -> Option<u64> {
+        let others = self.lent.references.of(key);
+        if others.is_empty() {
+            return Some(own);
+        }
+        let mut versions = vec![own];
+        for other in others {
+            let secret = self.target_of(other)?;
+            versions.push(self.credentials.get(&secret)?.version);
+        }
+        Some(reference_facts(&versions).version)
+    }
+
+    /// The way from a resource by references back to itself, as names.
+    pub(in crate::kubernetes) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
+        self.lent.references.cycle(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use crate::policy::{no_references, reference_facts};
+
+    fn key(name: &str) -> Key {
+        Key::new("n", name)
+    }
+
+    /// `b` asks with the token of `a`, which stands in `a-token`.
+    fn pair() -> Index {
+        let mut index = Index::default();
+        index.put(&key("b"), None, None, "b-token", 1);
+        index.refer(&key("b"), &["a"], true);
+        index.put(&key("a"), Some("c"), None, "a-token", 2);
+        assert_eq!(index.refer(&key("a"), &[], true), [key("b")]);
+        index
+    }
+
+    #[test]
+    fn a_token_secret_leads_to_those_who_ask_with_it() {
+        let mut index = pair();
+        let secret = secret_id("n", "a-token");
+        assert_eq!(index.users(secret), [key("b")]);
+        assert_eq!(index.credentials_of(&key("b")), None, "it is not lent yet");
+        index.credentials_seen(secret, Some((7, 10)));
+        let together = reference_facts(&[no_references().version, 7]).version;
+        assert_eq!(index.credentials_of(&key("b")), Some(together));
+        assert_eq!(
+            index.credentials_of(&key("a")),
+            None,
+            "its own are something else"
+        );
+    }
+
+    #[test]
+    fn another_name_of_the_token_secret_is_followed() {
+        let mut index = pair();
+        assert!(index.put(&key("a"), Some("c"), None, "new", 3));
+        assert_eq!(index.refer(&key("a"), &[], true), [key("b")]);
+        assert!(index.users(secret_id("n", "a-token")).is_empty());
+        assert_eq!(index.users(secret_id("n", "new")), [key("b")]);
+    }
+
+    #[test]
+    fn a_circle_is_told_to_all_of_it_when_it_is_closed_and_when_it_is_opened() {
+        let mut index = pair();
+        assert_eq!(index.refer(&key("a"), &["b"], false), [key("a"), key("b")]);
+        assert_eq!(index.cycle(&key("b")).unwrap(), ["b", "a", "b"]);
+        assert_eq!(index.refer(&key("a"), &["other"], false), [key("b")]);
+        assert_eq!(index.cycle(&key("b")), None);
+    }
+
+    #[test]
+    fn whoever_referred_to_what_is_gone_is_told_and_nothing_is_left() {
+        let mut index = pair();
+        assert_eq!(index.remove(&key("a")), [key("b")]);
+        assert!(index.users(secret_id("n", "a-token")).is_empty());
+        assert!(index.remove(&key("b")).is_empty());
+        assert!(index.lent.sources.is_empty() && index.lent.users.is_empty());
+    }
+}

@@ -1,0 +1,354 @@
+//! The driver of the engine over Kubernetes.
+//!
+//! | file | does |
+//! |---|---|
+//! | `watch` | watch events become slim facts |
+//! | `driver` | asks the engine what comes next, runs it, tells how it ended |
+//! | `store` | Kubernetes as the world that a resource walks through |
+//! | `observe`, `act`, `chain` | the reads, and the only writes |
+//! | `barred` | telling of a right that was taken away |
+//! | `accounts` | tokens of `ServiceAccounts` |
+//! | `calls` | every API call: deadline, slot, typed failure |
+//! | `slots` | who of those calls goes first when there are too many |
+//! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and who is told of a change |
+//! | `memories` | what is remembered of a resource between two walks |
+//! | `index` | from a Secret to the resources that use it |
+//! | `stored` | resources as they are stored, each decoded by itself |
+//! | `events` | what people are told |
+//! | `gauges`, `survey`, `expiries` | what Prometheus is told |
+//!
+//! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
+//! object ends it.
+
+mod accounts;
+mod act;
+mod api_limiter;
+mod cache;
+mod calls;
+mod convert;
+mod driver;
+mod events;
+mod expiries;
+mod finalizer;
+mod gauges;
+mod index;
+mod observe;
+mod permission_denied;
+mod permissions;
+mod refresh_tokens;
+mod secret_changes;
+mod secret_reads;
+mod shared;
+mod start;
+mod store;
+mod stored;
+mod survey;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch as channel};
+use tokio::task::JoinSet;
+
+use crate::api::OAuthClient;
+use crate::cli::{RunArgs, StatusUpdates};
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::leader::{Leader, Leadership, Seat, Settings};
+use crate::metrics::Metrics;
+use crate::policy::{Rules, StatusDetail};
+use crate::queue::Limits;
+use crate::server::{self, Liveness, Pages, Readers};
+use crate::time::Span;
+
+use calls::Calls;
+use permissions::Rights;
+use shared::{Parts, Shared, lock};
+use watch::{Scope, Watching};
+
+pub use start::StartError;
+
+/// How fast the contents of Secrets are checked in the background after a start: 20 a second.
+const CHECK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs the operator until it is told to end, or until another replica leads.
+///
+/// # Errors
+/// When it cannot start (no API configuration, an address in use), or when the lease was lost: the process is to exit, so
+/// that it is started anew.
+pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
+    let clock = arguments
+        .clock_offset_file
+        .as_ref()
+        .map_or_else(Clock::system, Clock::with_offset_file);
+    let pages = Pages::new(&clock, Metrics::new(clock.clone()));
+    // First, so that the kubelet gets an answer whatever the rest of the start waits for.
+    let probes = server::probes(arguments.probe_listen, pages.clone())?;
+    let connected = start::client(&arguments).await?;
+    let readers = if arguments.metrics_auth {
+        Readers::authorized(connected.0.clone(), clock.clone())
+            .map_err(|_| StartError::Randomness)?
+    } else {
+        Readers::Anyone
+    };
+    let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
+    let ended = lead(&arguments, clock, pages, connected).await;
+    let closing = async { tokio::join!(scrapes.close(), probes.close()) };
+    let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+    ended
+}
+
+/// From standing for election to the end.
+async fn lead(
+    arguments: &RunArgs,
+    clock: Clock,
+    pages: Pages,
+    (client, namespace, accounts): start::Connected,
+) -> Result<(), StartError> {
+    let mut signals = start::signals()?;
+    let sender = start::sender(arguments)?;
+    let metrics = pages.metrics.clone();
+    let elect = arguments.election.leader_elect;
+    let settings = elect.then(|| Settings::new(&arguments.election, &namespace, &clock));
+    let lease = settings
+        .as_ref()
+        .map(|settings| (settings.namespace.clone(), settings.name.clone()));
+    let election = settings.map(|settings| {
+        tracing::info!(
+            identity = settings.identity,
+            lease = settings.name,
+            namespace = settings.namespace,
+            "stands for election"
+        );
+        let beat = pages.liveness.register("lease");
+        Leader::start(
+            client.clone(),
+            settings,
+            clock.clone(),
+            metrics.clone(),
+            beat,
+        )
+    });
+    let seat = election
+        .as_ref()
+        .map_or_else(|| Seat::always(clock.clone()), Leader::seat);
+    let instance = election.as_ref().map_or_else(
+        || "oauthclient-operator".to_owned(),
+        |leader| leader.identity().to_owned(),
+    );
+    let calls = Calls::new(
+        client.clone(),
+        arguments.max_api_requests,
+        metrics.clone(),
+        clock.clone(),
+    );
+    let scopes = start::scopes(&arguments.watch_namespaces);
+    let rights_doubted = Arc::new(Notify::new());
+    // Ends with this function.
+    let mut aside = JoinSet::new();
+    let rights = Rights {
+        calls: calls.clone(),
+        scopes: scopes.clone(),
+        lease,
+        metrics: metrics.clone(),
+        readiness: pages.readiness.clone(),
+        doubted: Arc::clone(&rights_doubted),
+    };
+    aside.spawn(rights.look_after(pages.liveness.register("rights")));
+    pages.readiness.standby();
+    let mut told = seat.watch();
+    let leading = async {
+        let _ = told
+            .wait_for(|standing| matches!(standing, Leadership::Leading { .. }))
+            .await;
+    };
+    tokio::select! {
+        () = leading => {}
+        () = signals.wait() => {
+            pages.readiness.stopping();
+            end(election).await;
+            return Ok(());
+        }
+    }
+    metrics.leader(true);
+    pages.readiness.listing();
+    let (drained, drain_over) = channel::channel(false);
+    let shared = Shared::new(Parts {
+        events: events::start(calls.clone(), metrics.clone(), clock.clone(), instance),
+        calls,
+        accounts,
+        sender,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        seat: seat.clone(),
+        rules: Rules {
+            require_allowed_hosts: arguments.require_allowed_hosts,
+            allow_http: arguments.guard.allow_http,
+        },
+        detail: match arguments.status_updates {
+            StatusUpdates::Always => StatusDetail::Always,
+            StatusUpdates::Transitions => StatusDetail::Transitions,
+        },
+        process: refresh_tokens::Process {
+            name: start::process_name(&clock),
+            drain: Span::from_seconds(i64::try_from(arguments.drain_seconds).unwrap_or(i64::MAX)),
+        },
+        content_key: start::content_key()?,
+        engine: Engine::new(Limits {
+            token_requests: arguments.max_token_requests as usize,
+            ..Limits::default()
+        }),
+        drained: drain_over,
+        rights_doubted,
+    });
+    expiries::expose(&shared);
+    if arguments.metrics_per_resource {
+        gauges::expose_each(&shared);
+    }
+    let mut tasks = JoinSet::new();
+    let mut lost = seat.watch();
+    let mut stop = std::pin::pin!(async {
+        let lost = async {
+            if lost
+                .wait_for(|standing| *standing == Leadership::Lost)
+                .await
+                .is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = signals.wait() => {}
+            () = lost => {}
+        }
+    });
+    let work = async {
+        let begun = begin(&shared, &client, &scopes, &pages.liveness, &mut tasks);
+        tokio::select! {
+            () = begun => true,
+            () = &mut stop => false,
+        }
+    };
+    if work.await {
+        pages.readiness.leading();
+        let beat = pages.liveness.register("driver");
+        let drain = Duration::from_secs(arguments.drain_seconds);
+        let stopping = async {
+            stop.await;
+            pages.readiness.stopping();
+        };
+        driver::drive(
+            Arc::clone(&shared),
+            beat,
+            arguments.panic_on.clone(),
+            stopping,
+            drain,
+            drained,
+        )
+        .await;
+    }
+    metrics.leader(false);
+    tasks.shutdown().await;
+    let lost = seat.leadership() == Leadership::Lost;
+    end(election).await;
+    if lost {
+        Err(StartError::LeaseLost)
+    } else {
+        Ok(())
+    }
+}
+
+async fn end(election: Option<Leader>) {
+    if let Some(leader) = election {
+        leader.release().await;
+    }
+    tracing::info!("ended");
+}
+
+/// Starts the watches and waits for their first lists: Secrets after the resources that they belong to.
+async fn begin(
+    shared: &Arc<Shared>,
+    client: &kube::Client,
+    scopes: &[Scope],
+    liveness: &Liveness,
+    tasks: &mut JoinSet<()>,
+) {
+    start::wait_for_crd(shared, client, scopes).await;
+    let watching = |kind: &str, scope: &Scope| {
+        let (synced, told) = channel::channel(false);
+        let watching = Watching {
+            client: client.clone(),
+            scope: scope.clone(),
+            shared: Arc::clone(shared),
+            beat: liveness.register(format!("{kind} {}", name_of(scope))),
+            synced,
+        };
+        (watching, told)
+    };
+    let mut synced = Vec::new();
+    for scope in scopes {
+        let (resources, told) = watching("oauthclients", scope);
+        tasks.spawn(watch::resources(resources));
+        synced.push(told);
+    }
+    all(synced).await;
+    let mut synced = Vec::new();
+    for scope in scopes {
+        let (credentials, told) = watching("credentials", scope);
+        tasks.spawn(watch::credentials(credentials));
+        synced.push(told);
+        let (tokens, told) = watching("tokens", scope);
+        tasks.spawn(watch::tokens(tokens));
+        synced.push(told);
+    }
+    all(synced).await;
+    let now = shared.clock.now();
+    let stopped = {
+        let mut engine = lock(&shared.engine);
+        engine.ready(now);
+        engine.stopped(now)
+    };
+    lock(&shared.brakes).expect(stopped, now);
+    tracing::info!(
+        resources = lock(&shared.engine).len(),
+        "the first lists are complete; work begins"
+    );
+    shared.wake.notify_one();
+    tasks.spawn(secret_changes::serve(Arc::clone(shared)));
+    tasks.spawn(gauges::show(Arc::clone(shared)));
+    tasks.spawn(check(Arc::clone(shared)));
+}
+
+async fn all(synced: Vec<channel::Receiver<bool>>) {
+    for mut one in synced {
+        let _ = one.wait_for(|synced| *synced).await;
+    }
+}
+
+fn name_of(scope: &Scope) -> &str {
+    scope.as_deref().unwrap_or("everywhere")
+}
+
+/// Looks into the Secrets of all that seemed current by metadata alone, slowly: what was altered while nobody watched is
+/// found, and the content of the credentials is remembered.
+async fn check(shared: Arc<Shared>) {
+    let keys = lock(&shared.index).keys(None);
+    for key in keys {
+        let at_rest = lock(&shared.engine)
+            .record(&key)
+            .is_some_and(|record| record.token.is_some() && !record.in_flight);
+        if at_rest {
+            shared.changed(&key, crate::engine::Event::Look);
+            tokio::time::sleep(CHECK_PAUSE).await;
+        }
+    }
+}
+
+/// Where resources of one scope are listed, to find out whether the CRD is there.
+fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
+    match scope {
+        Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
+        None => kube::Api::all(client.clone()),
+    }
+}

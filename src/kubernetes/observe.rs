@@ -1,0 +1,328 @@
+//! Observing: everything that a decision about one resource is made from, read at once.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
+
+use crate::api::Validated;
+use crate::api::validate::{ConfigMapKey, validate};
+use crate::engine::Key;
+use crate::http::CaBundle;
+use crate::inputs;
+use crate::oauth::TokensInHand;
+use crate::policy::{
+    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Life, Observed,
+    REFRESH_REQUESTED, Reference, Resource, SecretSeen, account_tokens, has_next, lenders_to_see,
+    published, relevant_content,
+};
+use crate::reconcile::{StoreError, certificate_seen};
+use crate::time::{Span, Time};
+
+use super::convert::secret_seen;
+use super::permission_denied;
+use super::refresh_tokens::chain;
+use super::secret_reads::lent_secret;
+use super::shared::{Shared, lock};
+use super::stored::Stored;
+
+/// Sees everything about one resource; `None` when there is none.
+pub(super) async fn observe(
+    shared: &Shared,
+    key: &Key,
+    may_request: bool,
+) -> Result<Option<Observed>, StoreError> {
+    let object = match shared.take_recent(key) {
+        Some(object) => Some(object),
+        None => resource_as_it_is(shared, key).await?,
+    };
+    let Some(object) = object else {
+        return Ok(None);
+    };
+    let secret_name = object.object.spec.token_secret.name.clone();
+    let resource = resource(key, object);
+    let mut memory = shared.memory(key, &resource.uid);
+    memory.attempt = newer_attempt(memory.attempt, &resource);
+    let mut seen = Observed {
+        now: shared.clock.now(),
+        target: None,
+        stale_secrets: Vec::new(),
+        credentials: None,
+        certificate: CertificateSeen::NotNamed,
+        references: Vec::new(),
+        cycle: None,
+        lender_secrets: Vec::new(),
+        accounts: BTreeMap::new(),
+        made: TokensInHand::default(),
+        ca: CaSeen::NotNamed,
+        content: None,
+        chain: FamilySeen::default(),
+        next_content: None,
+        memory,
+        may_request,
+        rules: shared.rules,
+        nonce: shared.clock.nonce(),
+        resource,
+    };
+    if seen.resource.deleting {
+        if seen.resource.is_held() {
+            last_look(shared, key, &mut seen).await?;
+        }
+        return Ok(Some(seen));
+    }
+    let read = match seen.resource.spec.clone() {
+        Ok(spec) => secrets(shared, key, &spec, &mut seen).await,
+        Err(_) if secret_name.is_empty() => Ok(()),
+        // What stands can still be told, though nothing is done about it.
+        Err(_) => secret(shared, key, &secret_name)
+            .await
+            .map(|target| seen.target = target),
+    };
+    if let Err(trouble) = read {
+        permission_denied::tell(shared, key, &seen, &trouble).await;
+        return Err(trouble);
+    }
+    seen.now = shared.clock.now();
+    Ok(Some(seen))
+}
+
+/// The resource as the API server has it. One that is older than what a watch has told of comes from some cache: a token
+/// asked for by it would be made from a spec that nobody wants any more.
+async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>, StoreError> {
+    let object = shared
+        .calls
+        .get::<Stored>(key.namespace(), key.name())
+        .await?;
+    let version = object
+        .as_ref()
+        .and_then(|stored| stored.object.metadata.resource_version.as_deref());
+    if lock(&shared.index).knows_newer(key, version) {
+        return Err(outdated("of this resource"));
+    }
+    Ok(object)
+}
+
+/// How long after a deletion trouble with the API is taken for one that passes: after that the resource goes without having
+/// its token revoked.
+const LAST_LOOK: Span = Span::from_seconds(15);
+
+/// What it takes to revoke the token of a resource that is being deleted. It must not be held for want of that.
+async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), StoreError> {
+    let Ok(spec) = seen.resource.spec.clone() else {
+        return Ok(());
+    };
+    let may_request = std::mem::replace(&mut seen.may_request, false);
+    let looked = secrets(shared, key, &spec, seen).await;
+    seen.may_request = may_request;
+    let now = shared.clock.now();
+    let since = seen.resource.life.deleted.map(|deleted| now.since(deleted));
+    let passing = since.is_some_and(|since| since >= Span::ZERO && since < LAST_LOOK);
+    looked.or_else(|trouble| if passing { Err(trouble) } else { Ok(()) })
+}
+
+pub(super) fn outdated(what: &str) -> StoreError {
+    StoreError::Passing(format!(
+        "the API server served an older version {what} than it had told of"
+    ))
+}
+
+async fn secrets(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+    seen: &mut Observed,
+) -> Result<(), StoreError> {
+    let names = lock(&shared.index).stale_secrets(key, &spec.token_secret.name);
+    let attempt = seen.nonce.name();
+    let (target, credentials, ca, chain) = tokio::join!(
+        secret(shared, key, &spec.token_secret.name),
+        credentials(shared, key, spec),
+        ca_bundle(shared, key, spec.ca_bundle.as_ref()),
+        chain(shared, key, spec, attempt),
+    );
+    (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
+    seen.certificate = certificate(shared, key, spec, seen.credentials.as_ref()).await?;
+    seen.chain = chain?;
+    for name in names {
+        match secret(shared, key, &name).await? {
+            Some(leftover) => seen.stale_secrets.push(leftover),
+            None => lock(&shared.index).leftover_gone(key, &name),
+        }
+    }
+    seen.references = references(shared, key, spec).await?;
+    let accounts = account_tokens(spec).into_iter();
+    let accounts = accounts.map(|token| token.account.clone()).collect();
+    seen.accounts = super::accounts::seen(shared, key, accounts).await?;
+    lenders(shared, key, seen).await?;
+    seen.cycle = lock(&shared.index).cycle(key);
+    if seen.lent().is_some() {
+        let content = |secret: ClientSecret| {
+            let content = relevant_content(seen, spec, secret);
+            let tag = ring::hmac::sign(&shared.content_key, content.expose_bytes());
+            let mut first = [0_u8; 8];
+            for (to, from) in first.iter_mut().zip(tag.as_ref()) {
+                *to = *from;
+            }
+            u64::from_le_bytes(first)
+        };
+        let next = has_next(spec, seen.credentials.as_ref());
+        let (content, next) = (
+            content(ClientSecret::Current),
+            next.then(|| content(ClientSecret::Next)),
+        );
+        (seen.content, seen.next_content) = (Some(content), next);
+    }
+    if seen.may_request {
+        seen.memory.target_claimed_by = shared
+            .claim(key, &spec.token_secret.name)
+            .map(|holder| holder.name().to_owned());
+    }
+    Ok(())
+}
+
+/// What the tokens that are used were obtained with, where it is not seen yet.
+async fn lenders(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), StoreError> {
+    let (secrets, accounts) = lenders_to_see(seen);
+    for name in secrets {
+        seen.lender_secrets
+            .extend(lent_secret(shared, key, &name).await?);
+    }
+    let accounts = super::accounts::seen(shared, key, accounts).await?;
+    seen.accounts.extend(accounts);
+    Ok(())
+}
+
+async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretSeen>, StoreError> {
+    let secret = shared.calls.get::<ApiSecret>(key.namespace(), name).await?;
+    Ok(secret.map(secret_seen))
+}
+
+/// The other resources whose tokens are asked with, and those tokens.
+async fn references(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+) -> Result<Vec<Reference>, StoreError> {
+    let mut all: Vec<Reference> = Vec::new();
+    for token in published(spec) {
+        let name = &token.client;
+        if all.iter().any(|one| one.name == *name) {
+            continue;
+        }
+        let other = Key::new(key.namespace(), name);
+        let found = match resource_as_it_is(shared, &other).await? {
+            Some(stored) => Some(found(shared, &other, stored).await?),
+            None => None,
+        };
+        let name = name.clone();
+        all.push(Reference { name, found });
+    }
+    Ok(all)
+}
+
+async fn found(shared: &Shared, key: &Key, stored: Stored) -> Result<Found, StoreError> {
+    let object = stored.object;
+    let secret_name = object.spec.token_secret.name;
+    Ok(Found {
+        uid: object.metadata.uid.unwrap_or_default(),
+        secret: lent_secret(shared, key, &secret_name).await?,
+        secret_name,
+    })
+}
+
+/// The credentials Secret; `None` where there is none, or none is named.
+async fn credentials(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+) -> Result<Option<SecretSeen>, StoreError> {
+    match &spec.credentials_secret {
+        Some(name) => lent_secret(shared, key, name).await,
+        None => Ok(None),
+    }
+}
+
+/// The Secret with the client certificate, which may be the credentials Secret.
+async fn certificate(
+    shared: &Shared,
+    key: &Key,
+    spec: &Validated,
+    credentials: Option<&SecretSeen>,
+) -> Result<CertificateSeen, StoreError> {
+    let Some(named) = &spec.client_certificate else {
+        return Ok(CertificateSeen::NotNamed);
+    };
+    if spec.credentials_secret.as_ref() == Some(&named.secret) {
+        return Ok(certificate_seen(credentials.cloned()));
+    }
+    Ok(certificate_seen(
+        lent_secret(shared, key, &named.secret).await?,
+    ))
+}
+
+/// The CA bundle: read for each walk, since ConfigMaps are not watched.
+async fn ca_bundle(
+    shared: &Shared,
+    key: &Key,
+    named: Option<&ConfigMapKey>,
+) -> Result<CaSeen, StoreError> {
+    let Some(named) = named else {
+        return Ok(CaSeen::NotNamed);
+    };
+    let Some(map) = shared
+        .calls
+        .get::<ConfigMap>(key.namespace(), &named.name)
+        .await?
+    else {
+        return Ok(CaSeen::Missing);
+    };
+    Ok(
+        match map.data.and_then(|mut data| data.remove(&named.key)) {
+            None => CaSeen::KeyMissing,
+            Some(pem) => match CaBundle::from_pem(pem.as_bytes()) {
+                Ok(_) => CaSeen::Pem(pem),
+                Err(problem) => CaSeen::Broken(problem.to_string()),
+            },
+        },
+    )
+}
+
+fn resource(key: &Key, stored: Stored) -> Resource {
+    let object = stored.object;
+    let spec = match stored.problem {
+        Some(problem) => Err(vec![problem]),
+        None => validate(&object),
+    };
+    let inputs = spec.as_ref().map_or_else(
+        |_| String::new(),
+        |spec| inputs::of(spec).whole().to_owned(),
+    );
+    let metadata = object.metadata;
+    Resource {
+        namespace: key.namespace().to_owned(),
+        name: key.name().to_owned(),
+        uid: metadata.uid.unwrap_or_default(),
+        generation: metadata.generation.unwrap_or(0),
+        deleting: metadata.deletion_timestamp.is_some(),
+        life: Life {
+            deleted: metadata
+                .deletion_timestamp
+                .map(|time| Time::from_millis(time.0.as_millisecond())),
+            finalizers: metadata.finalizers.unwrap_or_default(),
+            resource_version: metadata.resource_version.unwrap_or_default(),
+        },
+        refresh_request: metadata
+            .annotations
+            .and_then(|mut annotations| annotations.remove(REFRESH_REQUESTED)),
+        status: object.status.unwrap_or_default(),
+        spec,
+        inputs,
+    }
+}
+
+/// The failing attempt: what the process remembers, or, after a restart, what the status tells.
+fn newer_attempt(
+    remembered: Option<Box<FailedAttempt>>,
+    resource: &Resource,
+) -> Option<Box<FailedAttempt>> {
+    remembered.or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new))
+}

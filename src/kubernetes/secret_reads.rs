@@ -1,0 +1,193 @@
+//! Reads of Secrets that many resources use: one for each version that a watch tells of, shared by all of them.
+//!
+//! A copy is used as long as no watch tells of a newer version, and for at most half a minute, so that a watch that lags does
+//! no harm. The read itself names the version that the watch told of: the API server may answer it from its cache.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+
+use crate::engine::Key;
+use crate::policy::{RETRY_REQUESTED, SecretSeen};
+use crate::reconcile::StoreError;
+use crate::time::{Span, Time};
+
+use super::convert::secret_seen;
+use super::index::{SecretId, ordered, secret_id};
+use super::observe::outdated;
+use super::shared::{Shared, lock};
+
+/// How long a copy is used at most.
+const FRESH: Span = Span::from_seconds(30);
+/// Copies of so many bytes are kept at most; what does not fit is read each time.
+const MOST_BYTES: usize = 8 << 20;
+/// So many of them may be of one namespace.
+const MOST_BYTES_OF_ONE: usize = MOST_BYTES / 4;
+
+/// The copies.
+#[derive(Default)]
+pub(super) struct SecretReads(Mutex<HashMap<SecretId, Arc<Slot>>>);
+
+/// The copy of one Secret, behind a lock that is held while it is read: who comes meanwhile waits for that read.
+struct Slot {
+    namespace: String,
+    copy: tokio::sync::Mutex<Option<Copy>>,
+    /// What the copy takes, and when it was read.
+    held: Mutex<(usize, Time)>,
+}
+
+struct Copy {
+    at: Time,
+    version: u64,
+    content: u64,
+    secret: SecretSeen,
+}
+
+impl SecretReads {
+    fn slot(&self, namespace: &str, id: SecretId, now: Time) -> Arc<Slot> {
+        let mut slots = lock(&self.0);
+        let slot = slots.entry(id).or_insert_with(|| {
+            Arc::new(Slot {
+                namespace: namespace.to_owned(),
+                copy: tokio::sync::Mutex::default(),
+                held: Mutex::new((0, now)),
+            })
+        });
+        Arc::clone(slot)
+    }
+
+    /// Whether a copy of so many bytes may be kept.
+    fn has_room(&self, namespace: &str, bytes: usize) -> bool {
+        let slots = lock(&self.0);
+        let (mut all, mut own) = (bytes, bytes);
+        for slot in slots.values() {
+            let held = lock(&slot.held).0;
+            all += held;
+            if slot.namespace == namespace {
+                own += held;
+            }
+        }
+        all <= MOST_BYTES && own <= MOST_BYTES_OF_ONE
+    }
+
+    /// Drops copies that are not used any more.
+    pub(super) fn sweep(&self, now: Time) {
+        let mut slots = lock(&self.0);
+        slots.retain(|_, slot| {
+            let age = now.since(lock(&slot.held).1);
+            Arc::strong_count(slot) > 1 || (age >= Span::ZERO && age < FRESH)
+        });
+        if slots.is_empty() {
+            *slots = HashMap::new();
+        }
+    }
+}
+
+/// A Secret that is lent to a resource, as new as a watch has told of it.
+pub(super) async fn lent_secret(
+    shared: &Shared,
+    key: &Key,
+    name: &str,
+) -> Result<Option<SecretSeen>, StoreError> {
+    let id = secret_id(key.namespace(), name);
+    let (told, is_shared) = {
+        let index = lock(&shared.index);
+        (index.credentials_told(id), index.is_shared(id))
+    };
+    match told {
+        Some(version) if version != 0 && is_shared => {
+            shared_read(shared, key.namespace(), name, version).await
+        }
+        _ => read(shared, key.namespace(), name, 0).await,
+    }
+}
+
+/// The Secret as it is shared: at least as new as `version`.
+pub(super) async fn shared_read(
+    shared: &Shared,
+    namespace: &str,
+    name: &str,
+    version: u64,
+) -> Result<Option<SecretSeen>, StoreError> {
+    let id = secret_id(namespace, name);
+    let slot = shared.secret_reads.slot(namespace, id, shared.clock.now());
+    let mut copy = slot.copy.lock().await;
+    let now = shared.clock.now();
+    if let Some(copy) = &*copy {
+        let age = now.since(copy.at);
+        if copy.version >= version && age >= Span::ZERO && age < FRESH {
+            lock(&shared.index).note_content(id, copy.content);
+            return Ok(Some(copy.secret.clone()));
+        }
+    }
+    *copy = None;
+    *lock(&slot.held) = (0, now);
+    let secret = read(shared, namespace, name, version).await?;
+    if let Some(secret) = &secret {
+        let bytes = size(secret);
+        let version = ordered(Some(&secret.resource_version));
+        if version != 0 && shared.secret_reads.has_room(namespace, bytes) {
+            *lock(&slot.held) = (bytes, now);
+            *copy = Some(Copy {
+                at: now,
+                version,
+                content: content(shared, secret),
+                secret: secret.clone(),
+            });
+        }
+    }
+    Ok(secret)
+}
+
+/// One read, not older than `version` (0 for the newest) and than what a watch has told of.
+async fn read(
+    shared: &Shared,
+    namespace: &str,
+    name: &str,
+    version: u64,
+) -> Result<Option<SecretSeen>, StoreError> {
+    let secret = shared
+        .calls
+        .get_since::<ApiSecret>(namespace, name, version)
+        .await?
+        .map(secret_seen);
+    let id = secret_id(namespace, name);
+    let served = secret
+        .as_ref()
+        .map(|secret| secret.resource_version.as_str());
+    let mut index = lock(&shared.index);
+    if index.knows_newer_credentials(id, served) {
+        return Err(outdated(&format!("of Secret {name}")));
+    }
+    if let Some(secret) = &secret {
+        index.note_content(id, content(shared, secret));
+    }
+    Ok(secret)
+}
+
+/// A keyed hash of all that a Secret holds, and of what its owner asks for by the annotation for another try.
+fn content(shared: &Shared, secret: &SecretSeen) -> u64 {
+    let mut context = ring::hmac::Context::with_key(&shared.content_key);
+    let mut part = |bytes: &[u8]| {
+        context.update(&(bytes.len() as u64).to_le_bytes());
+        context.update(bytes);
+    };
+    part(secret.uid.as_bytes());
+    for (key, value) in &secret.data {
+        part(key.as_bytes());
+        part(value.expose_bytes());
+    }
+    let retry = secret.annotations.get(RETRY_REQUESTED);
+    part(retry.map_or(&[][..], String::as_bytes));
+    let tag = context.sign();
+    u64::from_le_bytes(tag.as_ref().first_chunk().copied().unwrap_or_default()).max(1)
+}
+
+fn size(secret: &SecretSeen) -> usize {
+    let data = secret.data.iter();
+    let data: usize = data.map(|(key, value)| key.len() + value.len()).sum();
+    let texts = secret.annotations.iter().chain(&secret.labels);
+    let texts: usize = texts.map(|(key, value)| key.len() + value.len()).sum();
+    data + texts + 512
+}

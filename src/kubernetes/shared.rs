@@ -1,0 +1,296 @@
+//! What the controller's tasks share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::watch;
+
+use crate::api::OAuthClientStatus;
+use crate::clock::Clock;
+use crate::discovery::Discovery;
+use crate::engine::{CredentialsFacts, Engine, Event, Key};
+use crate::http::Sender;
+use crate::leader::Seat;
+use crate::metrics::Metrics;
+use crate::policy::brakes::Brakes;
+use crate::policy::{Memory, Rules, StatusDetail, uid_fact};
+use crate::revocation_queue::Later;
+use crate::time::{Span, Time};
+
+use crate::reconcile::revoke_replaced;
+
+use super::accounts::Accounts;
+use super::cache::Memories;
+use super::calls::Calls;
+use super::events::Events;
+use super::expiries::ClientEnds;
+use super::index::Index;
+use super::refresh_tokens::Process;
+use super::secret_changes::SecretChanges;
+use super::secret_reads::SecretReads;
+use super::store::Cluster;
+use super::stored::Stored;
+
+/// Everything that the tasks share. Locks are held for moments, never across an await.
+pub(super) struct Shared {
+    pub(super) calls: Calls,
+    pub(super) accounts: Accounts,
+    pub(super) sender: Sender,
+    pub(super) discovery: Discovery,
+    pub(super) later: Later,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) seat: Seat,
+    pub(super) rules: Rules,
+    pub(super) detail: StatusDetail,
+    pub(super) process: Process,
+    /// For hashing the content of credentials; new in every process, never leaves it.
+    pub(super) content_key: ring::hmac::Key,
+    pub(super) engine: Mutex<Engine>,
+    /// What the providers have refused.
+    pub(super) brakes: Mutex<Brakes>,
+    pub(super) index: Mutex<Index>,
+    /// Tells the driver that something may be due.
+    pub(super) wake: Notify,
+    /// Told when the API server refused a watch: a right may be missing.
+    pub(super) rights_doubted: Arc<Notify>,
+    /// Set once no new work may begin.
+    pub(super) stopping: AtomicBool,
+    /// Turns true when the time to drain is over.
+    pub(super) drained: watch::Receiver<bool>,
+    /// Copies of Secrets that several resources use.
+    pub(super) secret_reads: SecretReads,
+    /// Changes of Secrets that many resources use.
+    pub(super) secret_changes: SecretChanges,
+    memories: Mutex<Memories>,
+    recent: Mutex<Recent>,
+    claims: Mutex<HashMap<String, Key>>,
+    /// When client certificates and secrets end, for the metrics.
+    pub(super) client_ends: ClientEnds,
+    /// Resources for which a person must act, for the gauge.
+    pub(super) stalled: Mutex<HashSet<Key>>,
+}
+
+/// A lock whose holder panicked is taken all the same: what it guards is consistent after each call, and one resource's
+/// panic must harm no other.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a controller is made of.
+pub(super) struct Parts {
+    pub(super) calls: Calls,
+    pub(super) accounts: Accounts,
+    pub(super) sender: Sender,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) seat: Seat,
+    pub(super) rules: Rules,
+    pub(super) detail: StatusDetail,
+    pub(super) engine: Engine,
+    pub(super) process: Process,
+    pub(super) content_key: ring::hmac::Key,
+    pub(super) drained: watch::Receiver<bool>,
+    pub(super) rights_doubted: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        let (later, waits) = Later::new(Some(parts.metrics.clone()));
+        let shared = Arc::new(Shared {
+            later,
+            calls: parts.calls,
+            accounts: parts.accounts,
+            discovery: Discovery::new(
+                parts.sender.clone(),
+                parts.clock.clone(),
+                Some(parts.metrics.clone()),
+            ),
+            sender: parts.sender,
+            events: parts.events,
+            metrics: parts.metrics,
+            clock: parts.clock,
+            seat: parts.seat,
+            rules: parts.rules,
+            detail: parts.detail,
+            process: parts.process,
+            brakes: Mutex::new(Brakes::new(parts.content_key.clone())),
+            content_key: parts.content_key,
+            engine: Mutex::new(parts.engine),
+            index: Mutex::new(Index::default()),
+            wake: Notify::new(),
+            rights_doubted: parts.rights_doubted,
+            stopping: AtomicBool::new(false),
+            drained: parts.drained,
+            secret_reads: SecretReads::default(),
+            secret_changes: SecretChanges::default(),
+            memories: Mutex::default(),
+            recent: Mutex::new(Recent::default()),
+            claims: Mutex::new(HashMap::new()),
+            client_ends: ClientEnds::default(),
+            stalled: Mutex::new(HashSet::new()),
+        });
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(waits.serve(move |key, token| {
+            let shared = weak.upgrade();
+            async move {
+                if let Some(shared) = shared.filter(|shared| shared.may_begin()) {
+                    revoke_replaced(&Cluster(shared), &key, &token).await;
+                }
+            }
+        }));
+        shared
+    }
+
+    /// Tells the engine, and the driver that something may be due.
+    pub(super) fn changed(&self, key: &Key, cause: Event) {
+        lock(&self.engine).changed(key, cause, self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// Whether new work may begin.
+    pub(super) fn may_begin(&self) -> bool {
+        !self.stopping.load(Ordering::Acquire) && self.seat.leads()
+    }
+
+    /// A walk begins.
+    pub(super) fn walk_begins(&self, key: &Key) {
+        lock(&self.memories).walk_begins(key);
+    }
+
+    /// The watch told of the object with this UID.
+    pub(super) fn appeared(&self, key: &Key, uid: &str) {
+        lock(&self.memories).appeared(key, uid_fact(uid));
+    }
+
+    pub(super) fn memory(&self, key: &Key, uid: &str) -> Memory {
+        lock(&self.memories).get(key, uid_fact(uid))
+    }
+
+    pub(super) fn remember(&self, key: &Key, uid: &str, memory: Memory) {
+        lock(&self.memories).put(key, uid_fact(uid), memory);
+    }
+
+    /// The watch told that the token Secret of this resource is gone; `owner` is the UID of its owner, where that is known.
+    pub(super) fn told_gone(&self, key: &Key, owner: Option<&str>) {
+        lock(&self.memories).told_gone(key, owner.map(uid_fact));
+    }
+
+    /// The resource names another token Secret now.
+    pub(super) fn target_moved(&self, key: &Key) {
+        lock(&self.memories).target_moved(key);
+    }
+
+    /// Counts a resource whose status says that a person must act.
+    pub(super) fn note_stalled(&self, key: &Key, status: Option<&OAuthClientStatus>) {
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let stalled = conditions
+            .iter()
+            .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
+        let mut all = lock(&self.stalled);
+        if stalled {
+            all.insert(key.clone());
+        } else {
+            all.remove(key);
+        }
+    }
+
+    /// Forgets a resource that is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        lock(&self.memories).forget(key);
+        lock(&self.stalled).remove(key);
+        self.client_ends.forget(key);
+        lock(&self.recent).objects.remove(key);
+        let users = lock(&self.index).remove(key);
+        self.lent_changed(&users);
+    }
+
+    /// What these resources ask with is not what it was: another one's token, or whether there is a circle.
+    pub(super) fn lent_changed(&self, keys: &[Key]) {
+        for key in keys {
+            let version = lock(&self.index).credentials_of(key);
+            let facts = version.map(|version| CredentialsFacts { version });
+            self.changed(key, Event::Credentials(facts));
+            self.changed(key, Event::Look);
+        }
+    }
+
+    /// Keeps an object that a watch has just brought, for the work that it will lead to; as JSON, which is a fraction of
+    /// its size in memory. One that does not decode is asked for anew.
+    pub(super) fn keep_recent(&self, key: &Key, stored: &Stored) {
+        let whole = stored.problem.is_none();
+        let json = whole.then(|| serde_json::to_vec(&stored.object).ok());
+        let now = self.clock.now();
+        let mut recent = lock(&self.recent);
+        let room = recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key);
+        match json.flatten().filter(|_| room) {
+            Some(json) => recent.objects.insert(key.clone(), (now, json.into())),
+            // What is kept of it is older.
+            None => recent.objects.remove(key),
+        };
+    }
+
+    /// The object as a watch has just brought it; what is older is asked for anew.
+    pub(super) fn take_recent(&self, key: &Key) -> Option<Stored> {
+        let (at, json) = lock(&self.recent).objects.remove(key)?;
+        let fresh = self.clock.now().since(at) < RECENT;
+        let object = fresh
+            .then(|| serde_json::from_slice(&json).ok())
+            .flatten()?;
+        Some(Stored {
+            object,
+            problem: None,
+        })
+    }
+
+    /// Drops an object that is no longer the newest.
+    pub(super) fn drop_recent(&self, key: &Key) {
+        lock(&self.recent).objects.remove(key);
+    }
+
+    /// Drops objects that nobody came for.
+    pub(super) fn sweep(&self) {
+        let now = self.clock.now();
+        self.secret_reads.sweep(now);
+        lock(&self.index).sweep_contents();
+        let mut recent = lock(&self.recent);
+        recent.objects.retain(|_, (at, _)| now.since(*at) < RECENT);
+        if recent.objects.is_empty() {
+            recent.objects = HashMap::new();
+        }
+    }
+
+    /// Claims a token Secret for the work in flight on `key`, so that two new resources that name one Secret do not both
+    /// ask; the one that holds it otherwise.
+    pub(super) fn claim(&self, key: &Key, secret: &str) -> Option<Key> {
+        let mut claims = lock(&self.claims);
+        let name = format!("{}/{secret}", key.namespace());
+        match claims.get(&name) {
+            Some(holder) if holder != key => Some(holder.clone()),
+            Some(_) => None,
+            None => {
+                claims.insert(name, key.clone());
+                None
+            }
+        }
+    }
+
+    /// Ends all claims of the work on `key`.
+    pub(super) fn release_claims(&self, key: &Key) {
+        lock(&self.claims).retain(|_, holder| holder != key);
+    }
+}
+
+/// How many objects are kept for the work that they lead to, and for how long: a burst of new resources is not asked for
+/// twice, and nothing is kept while idle.
+const MOST_RECENT: usize = 8192;
+const RECENT: Span = Span::from_seconds(60);
+
+#[derive(Default)]
+struct Recent {
+    objects: HashMap<Key, (Time, Box<[u8]>)>,
+}

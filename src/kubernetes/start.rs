@@ -1,0 +1,180 @@
+//! What a start needs: the client, the sender, signals, and the CRD.
+
+use std::time::Duration;
+
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{Namespaces, RunArgs};
+use crate::clock::Clock;
+use crate::http::address::AddressRules;
+use crate::http::{ProxySettings, Sender, SenderOptions};
+use crate::server::ListenError;
+
+use super::accounts::Accounts;
+use super::api_of;
+use super::calls::CallError;
+use super::shared::Shared;
+use super::watch::Scope;
+
+/// Why the operator did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address for metrics and probes cannot be taken.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No configuration for the Kubernetes API.
+    #[error(
+        "no configuration for the Kubernetes API ({0}): run in a pod with a ServiceAccount, or give --kubeconfig FILE"
+    )]
+    Configuration(String),
+    /// The environment names a proxy that cannot be used.
+    #[error("{0}")]
+    Proxy(String),
+    /// The system gave no randomness.
+    #[error("the system gives no random numbers")]
+    Randomness,
+    /// The process cannot be told to end.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// Another replica leads now.
+    #[error("lost the lease: another replica leads; this process ends, to be started anew")]
+    LeaseLost,
+}
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is asked whether the CRD is there.
+const CRD_PAUSE: Duration = Duration::from_secs(5);
+
+/// The client, the namespace we are in, and what tokens of `ServiceAccounts` are made with.
+pub(super) type Connected = (Client, String, Accounts);
+
+/// Reads the configuration of the Kubernetes API; connects to nothing yet.
+pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError> {
+    let told = |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
+    let options = KubeConfigOptions {
+        context: arguments.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = match (&arguments.kubeconfig, &arguments.context) {
+        (Some(path), _) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| told(&error))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .map_err(|error| told(&error))?
+        }
+        (None, Some(_)) => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|error| told(&error))?,
+        (None, None) => Config::infer().await.map_err(|error| told(&error))?,
+    };
+    config.connect_timeout = Some(CONNECT_DEADLINE);
+    // A connection over which nothing comes for so long is cut: a watch brings at least a bookmark a minute.
+    let silence = Duration::from_secs(arguments.api_silence_seconds);
+    config.read_timeout = Some(silence);
+    config.write_timeout = Some(silence);
+    // A connection that rested in the pool is not silent: the wait begins with the request.
+    config.reset_reader_on_write = true;
+    // Every call has a deadline and a next try of its own.
+    config.default_retry = false;
+    let namespace = config.default_namespace.clone();
+    let accounts = Accounts::new(&config);
+    let client = Client::try_from(config).map_err(|error| told(&error))?;
+    Ok((client, namespace, accounts))
+}
+
+/// The sender of token requests.
+pub(super) fn sender(arguments: &RunArgs) -> Result<Sender, StartError> {
+    let guard = &arguments.guard;
+    let sender = Sender::new(SenderOptions {
+        allow_http: guard.allow_http,
+        addresses: AddressRules {
+            allow_loopback: guard.allow_loopback,
+            allowed: guard.allow_address.clone(),
+        },
+        proxies: ProxySettings::from_environment(),
+        ..SenderOptions::default()
+    })
+    .map_err(|error| StartError::Proxy(error.to_string()))?;
+    if sender.trusted_certificates() == 0 {
+        tracing::warn!(
+            "the system trusts no certificate authority: only resources with a caBundle can reach an https endpoint"
+        );
+    }
+    Ok(sender)
+}
+
+/// A new key for hashing the content of credentials.
+pub(super) fn content_key() -> Result<ring::hmac::Key, StartError> {
+    ring::hmac::Key::generate(ring::hmac::HMAC_SHA256, &ring::rand::SystemRandom::new())
+        .map_err(|_| StartError::Randomness)
+}
+
+/// A name for this process that no other has: what claims of refresh tokens name it by.
+pub(super) fn process_name(clock: &Clock) -> String {
+    clock.nonce().name()
+}
+
+/// The namespaces to watch; all, when none is named.
+pub(super) fn scopes(namespaces: &Namespaces) -> Vec<Scope> {
+    if namespaces.0.is_empty() {
+        vec![None]
+    } else {
+        namespaces.0.iter().cloned().map(Some).collect()
+    }
+}
+
+/// SIGTERM and SIGINT.
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+pub(super) fn signals() -> Result<Signals, StartError> {
+    Ok(Signals {
+        term: signal(SignalKind::terminate())?,
+        int: signal(SignalKind::interrupt())?,
+    })
+}
+
+impl Signals {
+    /// Waits for one of them.
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+/// Waits until OAuthClients can be listed: without the CRD there is nothing to do, and nothing to crash for.
+pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Scope]) {
+    let mut told = false;
+    for scope in scopes {
+        let api = api_of(client, scope);
+        let params = ListParams::default().limit(1);
+        loop {
+            let why = match shared.calls.call(api.list_metadata(&params)).await {
+                Ok(_) => break,
+                Err(CallError::Refused(status)) if status.code == 404 => {
+                    "the CRD oauthclients.oauthclient.dev is not installed: kubectl apply -f crds/"
+                        .to_owned()
+                }
+                Err(CallError::Refused(status)) if status.code == 403 => {
+                    shared.rights_doubted.notify_one();
+                    "the operator may not list oauthclients.oauthclient.dev: apply the roles in deploy/".to_owned()
+                }
+                Err(error) => error.said(),
+            };
+            if told {
+                tracing::debug!(why, "still waiting for OAuthClients");
+            } else {
+                tracing::warn!(why, "waiting until OAuthClients can be listed");
+            }
+            told = true;
+            tokio::time::sleep(CRD_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Kubernetes as the world that a resource walks through.
+
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use crate::api::Validated;
+use crate::engine::Key;
+use crate::exchange::exchange;
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
+use crate::policy::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, SecretBody, SecretSeen,
+    SecretWrite, StaleSecret, StatusDetail, TokenWithLenders, lane,
+};
+use crate::queue::HostReport;
+use crate::reconcile::{Held, Store, StoreError, WriteError};
+use crate::time::{Span, Time};
+
+use super::accounts;
+use super::finalizer;
+use super::observe::observe;
+use super::shared::{Shared, lock};
+use super::{act, refresh_tokens};
+
+/// The cluster.
+pub(super) struct Cluster(pub(super) Arc<Shared>);
+
+impl Store for Cluster {
+    fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    fn draw(&self) -> f64 {
+        self.0.clock.draw()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.may_begin()
+    }
+
+    fn detail(&self) -> StatusDetail {
+        self.0.detail
+    }
+
+    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
+        let seen = Box::pin(observe(&self.0, key, may_request)).await?;
+        if let Some(seen) = &seen {
+            tracing::Span::current().record("generation", seen.resource.generation);
+        }
+        Ok(seen)
+    }
+
+    async fn get(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        need: &Prerequisite,
+    ) -> Result<Fetched, Failure> {
+        match need {
+            Prerequisite::Discovery => Box::pin(self.0.discovery.need(seen, spec)).await,
+            Prerequisite::ServiceAccountToken(token) => accounts::token(&self.0, seen, token).await,
+        }
+    }
+
+    fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
+        self.0.discovery.doubt_of(seen, spec);
+    }
+
+    async fn call(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let answer = exchange(&self.0.sender, seen, spec, request).await;
+        answer.map(|(answer, _)| answer)
+    }
+
+    async fn hold(&self, seen: &Observed, held: bool) -> Result<Option<String>, StoreError> {
+        finalizer::hold(&self.0, seen, held).await
+    }
+
+    fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {
+        self.0.later.put(key, token, after);
+    }
+
+    fn revoked(&self, outcome: &'static str) {
+        self.0.metrics.revocation(outcome);
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        lock(&self.0.brakes)
+    }
+
+    async fn send(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<(HttpAnswer, Held), Failure> {
+        let begun = self.0.clock.elapsed();
+        let answer = exchange(&self.0.sender, seen, spec, request).await;
+        let took = self.0.clock.elapsed().saturating_sub(begun);
+        let took = Span::from_seconds_f64(took.as_secs_f64());
+        self.0.metrics.token_request_took(&lane(spec), took);
+        answer
+    }
+
+    fn answered(&self, key: &Key, report: HostReport) {
+        lock(&self.0.engine).answered(key, report, self.0.clock.now());
+        self.0.wake.notify_one();
+    }
+
+    fn outcome(&self, spec: &Validated, outcome: &'static str) {
+        self.0.metrics.token_request(&lane(spec), outcome);
+    }
+
+    async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        act::write(&self.0, key, write).await
+    }
+
+    async fn keep(&self, key: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        refresh_tokens::keep(&self.0, key, body).await
+    }
+
+    async fn delete(&self, key: &Key, stale: &StaleSecret) -> Result<(), StoreError> {
+        act::delete(&self.0, key, stale).await
+    }
+
+    async fn report(
+        &self,
+        resource: &Resource,
+        report: &Report,
+    ) -> Result<Option<String>, StoreError> {
+        act::report(&self.0, resource, report).await
+    }
+
+    fn remember(&self, key: &Key, uid: &str, memory: Memory) {
+        self.0.remember(key, uid, memory);
+    }
+
+    async fn pause(&self, span: Span) -> bool {
+        let mut drained = self.0.drained.clone();
+        let pause = span.to_duration().min(Duration::from_secs(30));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => !*self.0.drained.borrow(),
+            _ = drained.wait_for(|over| *over) => false,
+        }
+    }
+}

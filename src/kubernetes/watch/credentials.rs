@@ -1,0 +1,115 @@
+//! Secrets that their owners lend.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+
+use crate::engine::Event;
+use crate::kubernetes::index::{SecretId, ordered, secret_id};
+use crate::kubernetes::shared::{Shared, lock};
+use crate::policy::{CREDENTIALS_LABEL, credentials_facts};
+
+use super::{Listener, Scope, Watching, labelled, run};
+
+/// Watches the metadata of credentials Secrets: those that carry the opt-in label.
+pub(in crate::kubernetes) async fn credentials(watching: Watching) {
+    run(watching, labelled(CREDENTIALS_LABEL), |shared, scope| {
+        Credentials {
+            shared,
+            scope,
+            listed: HashSet::new(),
+        }
+    })
+    .await;
+}
+
+struct Credentials {
+    shared: Arc<Shared>,
+    scope: Scope,
+    listed: HashSet<SecretId>,
+}
+
+impl Credentials {
+    /// A Secret changed. Where many use it, they are not all told at once.
+    fn changed(&self, namespace: &str, name: &str, told: Option<(u64, u64)>) {
+        let id = secret_id(namespace, name);
+        let many = {
+            let mut index = lock(&self.shared.index);
+            index.credentials_seen(id, told);
+            index.is_used_by_many(id)
+        };
+        if many && lock(&self.shared.engine).is_ready() {
+            let now = self.shared.clock.now();
+            let changes = &self.shared.secret_changes;
+            changes.changed(namespace, name, id, now);
+            let login = lock(&self.shared.index).login_of(id);
+            if let Some(key) = login {
+                self.shared.changed(&key, Event::Look);
+            }
+        } else {
+            self.tell(id, told);
+        }
+    }
+
+    /// `told`: its version, and the place of that in the order.
+    fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
+        let (users, lookers, login_of) = {
+            let mut index = lock(&self.shared.index);
+            index.credentials_seen(secret, told);
+            let users = index.users(secret).into_iter();
+            let users: Vec<_> = users
+                .map(|key| (key.clone(), index.credentials_of(&key)))
+                .collect();
+            let login_of = index.login_of(secret);
+            (users, index.lookers(secret), login_of)
+        };
+        if let Some(key) = login_of {
+            self.shared.changed(&key, Event::Look);
+        }
+        for (key, version) in users {
+            let facts = version.map(|version| crate::engine::CredentialsFacts { version });
+            self.shared.changed(&key, Event::Credentials(facts));
+        }
+        for key in lookers {
+            self.shared.changed(&key, Event::Look);
+        }
+    }
+}
+
+impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
+    const KIND: &'static str = "credentials";
+
+    fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        if listed {
+            self.listed.insert(secret_id(&namespace, &name));
+        }
+        let metadata = object.metadata;
+        let facts = credentials_facts(
+            metadata.uid.as_deref().unwrap_or_default(),
+            metadata.resource_version.as_deref().unwrap_or_default(),
+        );
+        let seen = ordered(metadata.resource_version.as_deref());
+        self.changed(&namespace, &name, Some((facts.version, seen)));
+    }
+
+    fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
+        let namespace = object.namespace().unwrap_or_default();
+        self.changed(&namespace, &object.name_any(), None);
+    }
+
+    fn list_begins(&mut self) {
+        self.listed.clear();
+    }
+
+    fn list_ends(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let gone = lock(&self.shared.index).vanished_credentials(&listed, self.scope.as_deref());
+        for id in gone {
+            self.tell(id, None);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The resources themselves.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+
+use crate::api::OAuthClient;
+use crate::engine::{Event, Key, ResourceFacts};
+use crate::kubernetes::index::ordered;
+use crate::kubernetes::shared::{Shared, lock};
+use crate::kubernetes::stored::Stored;
+use crate::policy::{known_facts, resource_facts, uid_fact};
+use crate::references;
+
+use super::{Listener, Scope, Watching, config, run};
+
+/// Watches the resources of one scope.
+pub(in crate::kubernetes) async fn resources(watching: Watching) {
+    run(watching, config(), |shared, scope| Resources {
+        shared,
+        scope,
+        listed: HashSet::new(),
+    })
+    .await;
+}
+
+struct Resources {
+    shared: Arc<Shared>,
+    scope: Scope,
+    listed: HashSet<Key>,
+}
+
+impl Resources {
+    /// Where only the status or metadata changed, the spec is not looked into again. What an issuer tells of its endpoints
+    /// may change without it.
+    fn facts(&self, key: &Key, object: &OAuthClient) -> ResourceFacts {
+        let metadata = &object.metadata;
+        let known = match &object.spec.provider.issuer_url {
+            Some(_) => None,
+            None => lock(&self.shared.engine).spec_known(
+                key,
+                uid_fact(metadata.uid.as_deref().unwrap_or_default()),
+                metadata.generation.unwrap_or(0),
+            ),
+        };
+        match known {
+            Some((inputs, host)) => known_facts(object, inputs, host),
+            None => resource_facts(object, |spec| self.shared.discovery.lane(spec)),
+        }
+    }
+}
+
+impl Listener<Stored> for Resources {
+    const KIND: &'static str = "oauthclients";
+
+    fn there(&mut self, mut stored: Stored, listed: bool) {
+        let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
+        if listed {
+            self.listed.insert(key.clone());
+        }
+        let uid = stored.object.metadata.uid.as_deref().unwrap_or_default();
+        self.shared.appeared(&key, uid);
+        let object = &mut stored.object;
+        let mut facts = self.facts(&key, object);
+        let spec = &object.spec;
+        let (known, moved, told, credentials) = {
+            let mut index = lock(&self.shared.index);
+            let known = index.knows(&key);
+            let seen = ordered(object.metadata.resource_version.as_deref());
+            let moved = index.put(
+                &key,
+                spec.credentials
+                    .as_ref()
+                    .map(|credentials| credentials.secret_name.as_str()),
+                spec.client_certificate_secret(),
+                &spec.token_secret.name,
+                seen,
+            );
+            index.takes_login(&key, spec.grant.type_ == "refresh_token");
+            let names = references::named(spec);
+            let told = index.refer(&key, &names, moved || !known);
+            (known, moved, told, index.credentials_of(&key))
+        };
+        self.shared.client_ends.note(&key, object.status.as_ref());
+        self.shared.note_stalled(&key, object.status.as_ref());
+        if moved {
+            self.shared.target_moved(&key);
+        }
+        object.metadata.managed_fields = None;
+        // It was well under the version that wrote it: that it is not under this one is yet to be told.
+        facts.reported &= stored.tells_of_its_problem();
+        if facts.reported {
+            self.shared.drop_recent(&key);
+        } else {
+            self.shared.keep_recent(&key, &stored);
+        }
+        if !known && let Some(version) = credentials {
+            let facts = crate::engine::CredentialsFacts { version };
+            self.shared.changed(&key, Event::Credentials(Some(facts)));
+        }
+        self.shared.changed(&key, Event::Resource(facts));
+        if known && let Some(version) = credentials {
+            // Another Secret may be named now.
+            let facts = crate::engine::CredentialsFacts { version };
+            self.shared.changed(&key, Event::Credentials(Some(facts)));
+        }
+        self.shared.lent_changed(&told);
+    }
+
+    fn gone(&mut self, stored: Stored) {
+        let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
+        self.shared.forget(&key);
+        self.shared.changed(&key, Event::Gone);
+    }
+
+    fn list_begins(&mut self) {
+        self.listed.clear();
+    }
+
+    fn list_ends(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let keys = lock(&self.shared.index).keys(self.scope.as_deref());
+        for key in keys.into_iter().filter(|key| !listed.contains(key)) {
+            self.shared.forget(&key);
+            self.shared.changed(&key, Event::Gone);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Token Secrets.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+
+use crate::engine::{Event, Key};
+use crate::kubernetes::convert::metadata_seen;
+use crate::kubernetes::index::secret_id;
+use crate::kubernetes::shared::{Shared, lock};
+use crate::policy::{CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, token_facts};
+
+use super::{Listener, Scope, Watching, labelled, run};
+
+/// Watches the metadata of token Secrets: those that carry our own label.
+pub(in crate::kubernetes) async fn tokens(watching: Watching) {
+    run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
+        shared,
+        scope,
+        listed: HashSet::new(),
+    })
+    .await;
+}
+
+struct Tokens {
+    shared: Arc<Shared>,
+    scope: Scope,
+    listed: HashSet<Key>,
+}
+
+impl Tokens {
+    fn owner(namespace: &str, secret: &SecretSeen) -> Option<Key> {
+        let ours = |owner: &&Owner| {
+            owner.controller
+                && owner.kind == "OAuthClient"
+                && owner.api_version.starts_with("oauthclient.dev/")
+        };
+        let owner = secret.owners.iter().find(ours)?;
+        Some(Key::new(namespace, &owner.name))
+    }
+
+    /// Of a token that is not lent no other watch tells those who would ask with it; what they wait for is now that it is lent.
+    fn tell_users(&self, namespace: &str, name: &str) {
+        let users = lock(&self.shared.index).users(secret_id(namespace, name));
+        for user in users {
+            self.shared.changed(&user, Event::Look);
+        }
+    }
+}
+
+impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
+    const KIND: &'static str = "tokens";
+
+    fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
+        let namespace = object.namespace().unwrap_or_default();
+        let secret = metadata_seen(object.metadata);
+        let Some(key) = Tokens::owner(&namespace, &secret) else {
+            return;
+        };
+        let known = {
+            let mut index = lock(&self.shared.index);
+            let target = index.is_target(&key, &secret.name);
+            let known = index.knows(&key);
+            if known && !target {
+                index.leftover(&key, &secret.name);
+            }
+            known.then_some(target)
+        };
+        match known {
+            None => {}
+            Some(false) => self.shared.changed(&key, Event::Look),
+            Some(true) => {
+                if listed {
+                    self.listed.insert(key.clone());
+                }
+                match token_facts(&secret) {
+                    Some(facts) => self.shared.changed(&key, Event::Token(Some(facts))),
+                    None => self.shared.changed(&key, Event::Look),
+                }
+                if !secret.has_label(CREDENTIALS_LABEL, "true") {
+                    self.tell_users(&namespace, &secret.name);
+                }
+            }
+        }
+    }
+
+    fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
+        let namespace = object.namespace().unwrap_or_default();
+        let secret = metadata_seen(object.metadata);
+        let Some(key) = Tokens::owner(&namespace, &secret) else {
+            return;
+        };
+        let target = {
+            let mut index = lock(&self.shared.index);
+            index.leftover_gone(&key, &secret.name);
+            index.is_target(&key, &secret.name)
+        };
+        if target {
+            let owner = secret.owners.iter().find(|owner| owner.controller);
+            self.shared
+                .told_gone(&key, owner.map(|owner| owner.uid.as_str()));
+            self.shared.changed(&key, Event::Token(None));
+        }
+    }
+
+    fn list_begins(&mut self) {
+        self.listed.clear();
+    }
+
+    fn list_ends(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let keys = lock(&self.shared.index).keys(self.scope.as_deref());
+        for key in keys.into_iter().filter(|key| !listed.contains(key)) {
+            let had_one = lock(&self.shared.engine)
+                .record(&key)
+                .is_some_and(|record| record.token.is_some());
+            if had_one {
+                self.shared.told_gone(&key, None);
+                self.shared.changed(&key, Event::Token(None));
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The state of refresh tokens: a file beside the output, never in it, that nobody else may read.
+//!
+//! It takes the place of the state Secret in a cluster, with UID and version, so that the walk treats it alike. A write is
+//! on disk when it returns, before anything is sent or published.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::files::Files;
+use super::metadata::merge;
+use super::state_folder::{OwnerReference, new_uid};
+use crate::api::Validated;
+use crate::engine::Key;
+use crate::policy::{
+    FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, login_name, state_name,
+};
+use crate::reconcile::WriteError;
+use crate::secret::Secret;
+use crate::time::Span;
+
+/// The state of one resource as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kept {
+    uid: String,
+    resource_version: u64,
+    owners: Vec<OwnerReference>,
+    /// In base64.
+    data: BTreeMap<String, String>,
+}
+
+impl Kept {
+    /// Whether a resource with this UID owns it.
+    pub(super) fn is_owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| owner.uid == uid)
+    }
+
+    fn seen(&self, name: String) -> io::Result<SecretSeen> {
+        let mut data = BTreeMap::new();
+        for (key, value) in &self.data {
+            let bytes = STANDARD
+                .decode(value)
+                .map_err(|_| io::Error::other("the state of a refresh token cannot be read"))?;
+            data.insert(key.clone(), Secret::new(bytes));
+        }
+        Ok(SecretSeen {
+            name,
+            uid: self.uid.clone(),
+            resource_version: self.resource_version.to_string(),
+            type_: STATE_TYPE.to_owned(),
+            labels: BTreeMap::from([(STATE_LABEL.to_owned(), "true".to_owned())]),
+            annotations: BTreeMap::new(),
+            data,
+            immutable: false,
+            deleting: false,
+            owners: self.owners.iter().map(Owner::from).collect(),
+        })
+    }
+}
+
+impl Files {
+    /// What a walk sees of a resource that works with refresh tokens.
+    pub(super) fn chain(
+        &self,
+        key: &Key,
+        spec: &Validated,
+        attempt: String,
+    ) -> io::Result<FamilySeen> {
+        if spec.refreshing.is_none() {
+            return Ok(FamilySeen::default());
+        }
+        let name = state_name(key.name());
+        let kept = self
+            .store
+            .refresh_state(&Key::new(key.namespace(), &name))?;
+        let login = Key::new(key.namespace(), &login_name(key.name()));
+        Ok(FamilySeen {
+            state: kept.map(|kept| kept.seen(name)).transpose()?,
+            login: self.credentials(&login),
+            process: self.process.clone(),
+            attempt,
+            elapsed: Span::from_seconds_f64(self.clock.elapsed().as_secs_f64()),
+            drain: Span::ZERO,
+            // The lock on the folder of state says so.
+            alone: true,
+        })
+    }
+
+    /// Writes the state of a refresh token, if it is still what the write was made for.
+    pub(super) fn keep_family(
+        &self,
+        key: &Key,
+        body: &SecretBody,
+    ) -> Result<SecretSeen, WriteError> {
+        // Held throughout: what is deleted after this is deleted with what is written here.
+        let known = self.known();
+        let uid = known
+            .clients
+            .get(key)
+            .and_then(|kept| kept.object.metadata.uid.clone());
+        let uid = uid.ok_or(WriteError::Raced)?;
+        let failed = |error: io::Error| {
+            tracing::warn!(%error, "the state of a refresh token could not be written");
+            match error.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    WriteError::Forbidden(error.to_string())
+                }
+                _ => WriteError::Passing(error.to_string()),
+            }
+        };
+        let place = Key::new(key.namespace(), &body.name);
+        let before = self.store.refresh_state(&place).map_err(failed)?;
+        let mut kept = match (&body.on, before) {
+            (On::Create, None) => Kept {
+                uid: new_uid().map_err(failed)?,
+                resource_version: 0,
+                owners: Vec::new(),
+                data: BTreeMap::new(),
+            },
+            (
+                On::Patch {
+                    uid,
+                    resource_version,
+                },
+                Some(kept),
+            ) if kept.uid == *uid && kept.resource_version.to_string() == *resource_version => kept,
+            _ => return Err(WriteError::Raced),
+        };
+        if let Some(owners) = &body.owners {
+            kept.owners = owners.iter().map(OwnerReference::from).collect();
+        }
+        if !kept.is_owned_by(&uid) {
+            return Err(WriteError::Raced);
+        }
+        let encoded = body.data.iter().map(|(key, value)| {
+            let value = value
+                .as_ref()
+                .map(|value| STANDARD.encode(value.expose_bytes()));
+            (key.clone(), value)
+        });
+        merge(&mut kept.data, &encoded.collect());
+        kept.resource_version += 1;
+        self.store
+            .save_refresh_state(&place, &kept)
+            .map_err(failed)?;
+        drop(known);
+        kept.seen(body.name.clone()).map_err(failed)
+    }
+}

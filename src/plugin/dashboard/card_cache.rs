@@ -1,0 +1,269 @@
+//! What the page knows: every resource as a card, with a version, so that each open page gets what it has not seen yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::card::Card;
+
+/// Namespace and name.
+pub(super) type Key = (String, String);
+
+/// How many deletions are remembered; a page that has missed more gets everything anew.
+const MOST_GONE: usize = 1000;
+/// How many notices are kept.
+const MOST_NOTICES: usize = 20;
+
+/// The cards, and who waits for news.
+pub(super) struct CardCache {
+    inner: Mutex<Inner>,
+    version: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Inner {
+    version: u64,
+    /// Everything before it is forgotten.
+    since: u64,
+    cards: BTreeMap<Key, (u64, Card)>,
+    gone: VecDeque<(u64, Key)>,
+    notices: VecDeque<(u64, Notice)>,
+    trouble: Option<String>,
+    listed: bool,
+}
+
+/// Something that is said once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Notice {
+    pub(super) tone: &'static str,
+    pub(super) text: String,
+}
+
+/// What a page has not seen yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct News {
+    #[serde(skip)]
+    pub(super) version: u64,
+    /// What the page has is to be thrown away.
+    anew: bool,
+    /// The first list is complete.
+    listed: bool,
+    cards: Vec<Card>,
+    gone: Vec<Key>,
+    notices: Vec<Notice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    now: String,
+}
+
+impl Default for CardCache {
+    fn default() -> CardCache {
+        CardCache {
+            inner: Mutex::default(),
+            version: watch::Sender::new(0),
+        }
+    }
+}
+
+impl CardCache {
+    /// A resource is there, as this.
+    pub(super) fn put(&self, key: Key, card: Card) {
+        self.change(|inner, version| {
+            if inner
+                .cards
+                .get(&key)
+                .is_none_or(|(_, before)| *before != card)
+            {
+                inner.cards.insert(key, (version, card));
+            }
+        });
+    }
+
+    /// A resource is gone.
+    pub(super) fn remove(&self, key: &Key) {
+        self.change(|inner, version| inner.remove(key, version));
+    }
+
+    /// These are all.
+    pub(super) fn replace(&self, cards: BTreeMap<Key, Card>) {
+        self.change(|inner, version| {
+            let missing: Vec<Key> = inner
+                .cards
+                .keys()
+                .filter(|key| !cards.contains_key(*key))
+                .cloned()
+                .collect();
+            for key in &missing {
+                inner.remove(key, version);
+            }
+            for (key, card) in cards {
+                inner.cards.insert(key, (version, card));
+            }
+            inner.listed = true;
+        });
+    }
+
+    /// The connection to the API is gone, or is there again.
+    pub(super) fn trouble(&self, trouble: Option<String>) {
+        if self.lock().trouble != trouble {
+            self.change(|inner, _| inner.trouble = trouble);
+        }
+    }
+
+    /// Says something once, on every page that is open.
+    pub(super) fn say(&self, tone: &'static str, text: String) {
+        self.change(|inner, version| {
+            inner.notices.push_back((version, Notice { tone, text }));
+            while inner.notices.len() > MOST_NOTICES {
+                inner.notices.pop_front();
+            }
+        });
+    }
+
+    /// Whether there is such a resource among those that are shown.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.lock().cards.contains_key(key)
+    }
+
+    /// Wakes when something has changed.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The version now.
+    #[cfg(test)]
+    fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// What has changed since a version; everything for `None`.
+    pub(super) fn since(&self, version: Option<u64>, now: String) -> News {
+        let inner = self.lock();
+        let anew = version.is_none_or(|version| version < inner.since);
+        let from = version.filter(|_| !anew).unwrap_or(0);
+        let newer = |at: &u64| anew || *at > from;
+        News {
+            version: inner.version,
+            anew,
+            listed: inner.listed,
+            cards: inner
+                .cards
+                .values()
+                .filter(|(at, _)| newer(at))
+                .map(|(_, card)| card.clone())
+                .collect(),
+            gone: inner
+                .gone
+                .iter()
+                .filter(|(at, _)| !anew && *at > from)
+                .map(|(_, key)| key.clone())
+                .collect(),
+            notices: inner
+                .notices
+                .iter()
+                // A page that is opened hears nothing of what was said before.
+                .filter(|(at, _)| version.is_some_and(|version| *at > version))
+                .map(|(_, notice)| notice.clone())
+                .collect(),
+            trouble: inner.trouble.clone(),
+            now,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner, u64)) {
+        let mut inner = self.lock();
+        inner.version += 1;
+        let version = inner.version;
+        change(&mut inner, version);
+        drop(inner);
+        self.version.send_replace(version);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, key: &Key, version: u64) {
+        if self.cards.remove(key).is_some() {
+            self.gone.push_back((version, key.clone()));
+        }
+        while self.gone.len() > MOST_GONE {
+            if let Some((at, _)) = self.gone.pop_front() {
+                self.since = at;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::time::Time;
+
+    fn key(name: &str) -> Key {
+        ("shop".to_owned(), name.to_owned())
+    }
+
+    fn card(name: &str) -> Card {
+        let client = json!({
+            "apiVersion": "oauthclient.dev/v1alpha1", "kind": "OAuthClient",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"provider": {}, "tokenSecret": {"name": "t"}},
+        });
+        Card::of(
+            &serde_json::from_value(client).unwrap(),
+            Time::from_seconds(0),
+        )
+    }
+
+    fn news(store: &CardCache, version: Option<u64>) -> News {
+        store.since(version, String::new())
+    }
+
+    #[test]
+    fn a_page_gets_everything_once_and_then_what_is_new() {
+        let store = CardCache::default();
+        store.put(key("a"), card("a"));
+        let first = news(&store, None);
+        assert!(first.anew && first.cards.len() == 1);
+        store.put(key("b"), card("b"));
+        store.remove(&key("a"));
+        store.say("good", "done".to_owned());
+        let second = news(&store, Some(first.version));
+        assert_eq!((second.anew, second.cards.len()), (false, 1));
+        assert_eq!(second.gone, [key("a")]);
+        assert_eq!(second.notices.len(), 1);
+        let third = news(&store, Some(second.version));
+        assert!(third.cards.is_empty() && third.gone.is_empty() && third.notices.is_empty());
+    }
+
+    #[test]
+    fn a_page_that_has_missed_too_many_deletions_gets_everything_anew() {
+        let store = CardCache::default();
+        let first = news(&store, None).version;
+        for number in 0..MOST_GONE + 2 {
+            let key = key(&number.to_string());
+            store.put(key.clone(), card("x"));
+            store.remove(&key);
+        }
+        assert!(news(&store, Some(first)).anew);
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_is_gone() {
+        let store = CardCache::default();
+        store.put(key("a"), card("a"));
+        let before = store.version();
+        store.replace(BTreeMap::from([(key("b"), card("b"))]));
+        let news = news(&store, Some(before));
+        assert_eq!(news.gone, [key("a")]);
+        assert_eq!(news.cards.len(), 1);
+        assert!(news.listed);
+    }
+}

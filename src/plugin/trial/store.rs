@@ -1,0 +1,199 @@
+//! A world that sends, and keeps nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ring::hmac;
+
+use super::Outcome;
+use super::observe::{Places, named};
+use crate::api::spec::OAuthClient;
+use crate::api::{OAuthClientStatus, Validated};
+use crate::clock::Clock;
+use crate::discovery::Discovery;
+use crate::engine::Key;
+use crate::exchange::exchange;
+use crate::http::Sender;
+use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
+use crate::policy::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, Rules, SecretBody,
+    SecretSeen, SecretWrite, StaleSecret, StatusDetail, TokenWithLenders,
+};
+use crate::queue::HostReport;
+use crate::reconcile::{Held, Store, StoreError, WriteError};
+use crate::time::{Span, Time};
+
+/// The world of one test.
+pub(super) struct Trial {
+    client: OAuthClient,
+    places: Places,
+    sender: Sender,
+    discovery: Discovery,
+    rules: Rules,
+    clock: Clock,
+    sent: AtomicUsize,
+    brakes: Mutex<Brakes>,
+    seen: Mutex<Kept>,
+}
+
+/// What the end of the operator's way would be.
+#[derive(Default)]
+struct Kept {
+    write: Option<SecretWrite>,
+    status: Option<OAuthClientStatus>,
+    trouble: Option<String>,
+}
+
+impl Trial {
+    pub(super) fn new(
+        client: OAuthClient,
+        places: Places,
+        discovery: Discovery,
+        sender: Sender,
+        rules: Rules,
+        clock: Clock,
+    ) -> Trial {
+        // Nothing is known of earlier requests.
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &clock.nonce().id);
+        Trial {
+            brakes: Mutex::new(Brakes::new(key)),
+            client,
+            places,
+            sender,
+            discovery,
+            rules,
+            clock,
+            sent: AtomicUsize::new(0),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// What came of it.
+    pub(super) fn outcome(&self) -> Outcome {
+        let mut kept = self.kept();
+        Outcome {
+            write: kept.write.take(),
+            status: kept.status.take(),
+            trouble: kept.trouble.take(),
+            sent: self.sent.load(Ordering::Relaxed),
+            secret: self.client.spec.token_secret.name.clone(),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Trial {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn draw(&self) -> f64 {
+        self.clock.draw()
+    }
+
+    fn detail(&self) -> StatusDetail {
+        StatusDetail::Always
+    }
+
+    async fn observe(&self, _: &Key, _: bool) -> Result<Option<Observed>, StoreError> {
+        let seen = self
+            .places
+            .observe(&self.client, self.rules, &self.clock)
+            .await;
+        seen.map(Some).map_err(|problem| {
+            self.kept().trouble = Some(problem.message.clone());
+            StoreError::Passing(problem.message)
+        })
+    }
+
+    async fn get(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        need: &Prerequisite,
+    ) -> Result<Fetched, Failure> {
+        match need {
+            Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
+            // Told before it comes to this.
+            Prerequisite::ServiceAccountToken(_) => Err(Failure {
+                class: FailureClass::NeedsPerson,
+                reason: "ServiceAccountTokenFailed",
+                message: "Only the operator makes tokens of ServiceAccounts.".to_owned(),
+                retry_after: None,
+                timed_out: false,
+                reached: Reached::Never,
+            }),
+        }
+    }
+
+    async fn send(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<(HttpAnswer, Held), Failure> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        exchange(&self.sender, seen, spec, request).await
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        self.brakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answered(&self, _: &Key, _: HostReport) {}
+
+    async fn call(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let answer = exchange(&self.sender, seen, spec, request).await;
+        answer.map(|(answer, _)| answer)
+    }
+
+    fn revoke_later(&self, _: &Key, _: TokenWithLenders, _: Span) {}
+
+    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        let set = |all: &std::collections::BTreeMap<String, Option<String>>| {
+            let all = all
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+            all.collect()
+        };
+        let written = SecretSeen {
+            type_: write.type_.clone(),
+            labels: set(&write.labels),
+            annotations: set(&write.annotations),
+            owners: write.owners.clone().unwrap_or_default(),
+            ..named(&write.name)
+        };
+        self.kept().write = Some(write.clone());
+        Ok(written)
+    }
+
+    async fn keep(&self, _: &Key, _: &SecretBody) -> Result<SecretSeen, WriteError> {
+        Err(WriteError::Refused("a test stores nothing".to_owned()))
+    }
+
+    async fn delete(&self, _: &Key, _: &StaleSecret) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, StoreError> {
+        self.kept().status = Some(report.status.clone());
+        Ok(None)
+    }
+
+    fn remember(&self, _: &Key, _: &str, _: Memory) {}
+
+    async fn pause(&self, span: Span) -> bool {
+        tokio::time::sleep(span.to_duration()).await;
+        true
+    }
+}

@@ -1,0 +1,239 @@
+//! How things stand with one resource: what its status is made of.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::oauth::Scope;
+use crate::schedule;
+use crate::time::{Span, Time};
+
+use super::attempt::FailedAttempt;
+use super::expiry::Expiries;
+use super::memory::Repairs;
+use super::observed::{Observed, SecretSeen};
+use super::refresh_reason::our_target;
+use super::refresh_token;
+use super::state::TokenState;
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// The published token, if there is one.
+    pub token: Option<TokenView>,
+    /// What is wrong, if anything is.
+    pub problem: Option<Problem>,
+    /// The failing request, if the last one failed.
+    pub attempt: Option<FailedAttempt>,
+    /// Whether the resource is suspended.
+    pub suspended: bool,
+    /// The refresh request that was acted upon last.
+    pub handled_request: Option<String>,
+    /// The token Secret had been altered or deleted, and is as it should be again.
+    pub repaired: bool,
+    /// Repairs so far.
+    pub repairs: Repairs,
+    /// The name of the token Secret, for messages.
+    pub secret_name: String,
+    /// What ends besides the token.
+    pub expiries: Expiries,
+    /// When the refresh token ends, where the provider told.
+    pub refresh_token_ends: Option<Time>,
+    /// What is to be said of a refresh token that was given and not taken, while the one before goes on.
+    pub refused_offer: Option<String>,
+}
+
+/// The published token, as far as people need to know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenView {
+    /// When it was asked for.
+    pub issued: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// When it is to be replaced.
+    pub refresh: Time,
+    /// The granted scope, where told.
+    pub scope: Option<Scope>,
+    /// Whether it is valid now.
+    pub valid: bool,
+    /// Its life is shorter than mounted volumes need to follow.
+    pub too_short: bool,
+    /// The server gave no lifetime: the assumed one counts.
+    pub assumed: bool,
+    /// The resource's own lead did not fit and was clamped to this.
+    pub clamped_lead: Option<Span>,
+    /// What was odd about the answer but accepted.
+    pub remarks: Option<String>,
+    /// The key of the client secret that it was asked for with, where that is the second of two.
+    pub client_secret_key: Option<String>,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of trouble it is: which condition tells of it.
+    pub kind: ProblemKind,
+    /// Why, in one word of the documented list.
+    pub reason: Reason,
+    /// What happened and what to do next, without what still works: the report adds that.
+    pub message: String,
+}
+
+/// Which condition tells of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Something is awaited that may still come.
+    Waiting,
+    /// A person must act.
+    Stalled,
+}
+
+impl TokenView {
+    /// The reason it is reported with when nothing is wrong.
+    pub(super) fn reason(&self) -> Reason {
+        if self.too_short {
+            Reason::LifetimeTooShort
+        } else {
+            Reason::TokenValid
+        }
+    }
+}
+
+/// The published token as the token Secret tells it.
+pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {
+    view(seen, our_target(seen, spec)?, Some(spec), now)
+}
+
+/// The token that stands in the Secret as it was seen, whatever was to be written.
+pub fn standing(seen: &Observed, now: Time) -> Option<TokenView> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    token_view(seen, spec, now)
+}
+
+pub(super) fn view(
+    seen: &Observed,
+    target: &SecretSeen,
+    spec: Option<&Validated>,
+    now: Time,
+) -> Option<TokenView> {
+    let state = target.state().filter(|state| state.intact(&target.data))?;
+    let before = seen.resource.status.token.as_ref();
+    let same = before.filter(|token| token.issued_time == state.issued.rfc3339());
+    let scope = same
+        .and_then(|token| Scope::parse(token.scope.as_deref()?))
+        .or_else(|| published_scope(seen, target, &state, spec?));
+    Some(TokenView {
+        issued: state.issued,
+        expires: state.expires,
+        refresh: state.refresh,
+        scope,
+        valid: now < state.expires,
+        too_short: schedule::is_too_short(state.lifetime()),
+        assumed: state.assumed,
+        clamped_lead: spec.and_then(|spec| schedule::clamped_lead(&spec.policy, state.lifetime())),
+        remarks: state.remarks,
+        client_secret_key: state.client_secret_key,
+    })
+}
+
+/// The scope as it stands in the Secret. Only where the default keys stand: with templates a key of this name may hold
+/// anything, the token too, and a status is no place for that.
+fn published_scope(
+    seen: &Observed,
+    target: &SecretSeen,
+    state: &TokenState,
+    spec: &Validated,
+) -> Option<Scope> {
+    let default_keys = spec.token_secret.templates.sources().next().is_none();
+    let ours = state.managed.data.contains("scope") && state.inputs == seen.resource.inputs;
+    let scope = target.data.get("scope").filter(|_| default_keys && ours)?;
+    Scope::parse(scope.expose()?)
+}
+
+/// All is well.
+pub(super) fn well(seen: &Observed, token: Option<TokenView>) -> Assessment {
+    base(seen, token)
+}
+
+/// All is as it was: nothing was looked into.
+pub(super) fn untouched(seen: &Observed, now: Time) -> Assessment {
+    let token = seen
+        .target
+        .as_ref()
+        .and_then(|target| view(seen, target, None, now));
+    Assessment {
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// Nothing is done until the resource is resumed.
+pub(super) fn suspended(seen: &Observed, token: Option<TokenView>) -> Assessment {
+    Assessment {
+        suspended: true,
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// Something stands in the way.
+pub(super) fn with_problem(
+    seen: &Observed,
+    token: Option<TokenView>,
+    now: Time,
+    problem: Problem,
+) -> Assessment {
+    let token = token.or_else(|| {
+        let target = seen.target.as_ref()?;
+        let ours = target.is_owned_by(&seen.resource);
+        ours.then(|| view(seen, target, None, now)).flatten()
+    });
+    Assessment {
+        problem: Some(problem),
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+/// How things stand while something is being done about them.
+pub fn still_failing_now(seen: &Observed, now: Time) -> Assessment {
+    still_failing(seen, standing(seen, now))
+}
+
+/// The last request failed and the next is not due, or is about to be made.
+pub(super) fn still_failing(seen: &Observed, token: Option<TokenView>) -> Assessment {
+    Assessment {
+        attempt: seen.memory.attempt.as_deref().cloned(),
+        ..base(seen, token)
+    }
+}
+
+fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
+    let secret_name = match &seen.resource.spec {
+        Ok(spec) => spec.token_secret.name.clone(),
+        Err(_) => seen
+            .target
+            .as_ref()
+            .map_or_else(String::new, |target| target.name.clone()),
+    };
+    Assessment {
+        token,
+        problem: None,
+        attempt: None,
+        suspended: false,
+        repaired: false,
+        repairs: seen.memory.repairs,
+        handled_request: handled_request(seen),
+        secret_name,
+        expiries: Expiries::of(seen),
+        refresh_token_ends: seen.refresh_token_ends(),
+        refused_offer: refresh_token::refused_offer(seen),
+    }
+}
+
+/// The refresh request that was acted upon last: the present one, once any of those who write it down says so.
+fn handled_request(seen: &Observed) -> Option<String> {
+    let told = seen.resource.status.last_refresh_request.clone();
+    match &seen.resource.refresh_request {
+        Some(asked) if seen.has_handled(asked) => Some(asked.clone()),
+        _ => told,
+    }
+}

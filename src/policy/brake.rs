@@ -1,0 +1,387 @@
+//! Which credentials a request sends, as the brakes know them ([`crate::policy::brakes`]), and what follows where one of them
+//! was refused before.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::inputs;
+use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::refresh::Origin;
+use crate::oauth::request::single_line;
+use crate::oauth::{ClientAuthentication, CredentialKeys, Grant};
+use crate::policy::brakes::{Credential, Kind, Outcome, Refusal, Request};
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+
+use super::answer::{Failure, Moments, Settled, failed};
+use super::attempt::FailedAttempt;
+use super::gate::endpoint;
+use super::observed::Observed;
+use super::refresh_reason::our_target;
+use super::refresh_token::{self, Spend, With};
+use super::rotation::{self, ClientSecret};
+use super::state::short;
+use super::{SecretSeen, messages};
+
+/// Annotation of a credentials Secret: any new value lets what a provider has refused be sent once more. It stands on the
+/// Secret, so that only its owner can ask for that.
+pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
+
+/// The request that is about to be sent, as the brakes need to know it. `host` is where it goes, with its port.
+pub fn braked_request(
+    seen: &Observed,
+    spec: &Validated,
+    spend: Option<&Spend>,
+    host: &str,
+) -> Request {
+    let sender = Sender { seen, spec, host };
+    let with = spend.map(|spend| &spend.with);
+    let mut credentials = Vec::new();
+    match with {
+        Some(With::RefreshToken(token)) => credentials.push(sender.refresh_token(token)),
+        Some(With::Password) => credentials.extend(sender.password()),
+        None if spec.client.grant == Grant::Password => credentials.extend(sender.password()),
+        None => {}
+    }
+    credentials.extend(sender.client_secret(rotation::in_turn(seen, spec)));
+    let sends_refresh_token = matches!(with, Some(With::RefreshToken(_)));
+    Request {
+        namespace: seen.resource.namespace.clone(),
+        proven: holds_a_token_made_with_them(seen, spec, sends_refresh_token),
+        form: short(inputs::of(spec).sent()),
+        timeout: spec.timeout,
+        credentials,
+    }
+}
+
+/// Whether the published token was got with the credentials as they are now.
+fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: bool) -> bool {
+    let Some(state) = our_target(seen, spec).and_then(SecretSeen::state) else {
+        return false;
+    };
+    let same_version = seen.lent().is_some_and(|version| {
+        let known = seen.memory.fingerprint.as_ref();
+        let content = seen.content_with(rotation::first(seen, spec));
+        state.credentials == version
+            || known.is_some_and(|known| {
+                known.version == short(&state.credentials) && Some(known.content) == content
+            })
+    });
+    // A refresh token is another one each time; what it is sent with beside it proves nothing of it.
+    let own_failure = seen
+        .memory
+        .attempt
+        .as_ref()
+        .is_some_and(|attempt| attempt.time > state.issued);
+    same_version && !own_failure && !refreshing
+}
+
+/// What an answer says of the credentials that were sent for it.
+pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure) -> Outcome {
+    if failure.reached == Reached::Never || failure.reached == Reached::Unknown {
+        return Outcome::Open;
+    }
+    let with = spend.map(|spend| &spend.with);
+    let kind = match with {
+        Some(With::RefreshToken(_)) => Some(Kind::RefreshToken),
+        Some(With::Password) => Some(Kind::Password),
+        None => (spec.client.grant == Grant::Password).then_some(Kind::Password),
+    };
+    let refused = |kind| Outcome::Refused {
+        kind,
+        reason: failure.reason,
+    };
+    match kind {
+        _ if is_of_client(failure.reason) && failure.class != FailureClass::Transient => {
+            refused(Kind::ClientSecret)
+        }
+        Some(kind)
+            if failure.class == FailureClass::NeedsPerson && !is_of_request(failure.reason) =>
+        {
+            refused(kind)
+        }
+        _ => Outcome::Open,
+    }
+}
+
+/// Whether a failure is about what one resource asks for: it stops that resource, and says nothing of the credential that others
+/// use too.
+fn is_of_request(reason: &str) -> bool {
+    matches!(
+        reason,
+        "InvalidRequest"
+            | "InvalidScope"
+            | "InvalidTarget"
+            | "UnsupportedGrantType"
+            | "UnauthorizedClient"
+            | "NotFound"
+            | "ConsentRequired"
+            | "ProofRequired"
+            | "UnusableResponse"
+    )
+}
+
+/// Whether a failure says that the client's own secret is wrong.
+fn is_of_client(reason: &str) -> bool {
+    matches!(reason, "InvalidClient" | "Unauthorized")
+}
+
+/// What a resource's status and refresh state say of credentials that were refused: noted before anything is sent.
+pub fn refused_before(seen: &Observed) -> Vec<(Credential, Refusal)> {
+    let Ok(spec) = &seen.resource.spec else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if spec.client.is_located() {
+        let host = host_of(&spec.client.token_url);
+        let sender = Sender {
+            seen,
+            spec,
+            host: &host,
+        };
+        if let Some(attempt) = seen.memory.attempt.as_deref() {
+            sender.refused_by_attempt(attempt, &mut found);
+        }
+    }
+    if let Some(refreshing) = &spec.refreshing {
+        let url = refreshing.url.as_ref().unwrap_or(&spec.client.token_url);
+        let host = host_of(url);
+        let sender = Sender {
+            seen,
+            spec,
+            host: &host,
+        };
+        for token in refresh_token::refused_tokens(seen, spec) {
+            let refusal = Refusal {
+                kind: Kind::RefreshToken,
+                reason: Reason::ReauthorizationRequired.as_str(),
+                time: seen.now,
+                failures: 1,
+                next: None,
+            };
+            found.push((sender.refresh_token(&token), refusal));
+        }
+    }
+    found
+}
+
+/// Where a request goes: the host without a dot at its end, and the port.
+pub fn host_of(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    format!("{host}:{}", url.port_or_known_default().unwrap_or(0))
+}
+
+struct Sender<'a> {
+    seen: &'a Observed,
+    spec: &'a Validated,
+    host: &'a str,
+}
+
+impl Sender<'_> {
+    fn keys(&self) -> &CredentialKeys {
+        &self.spec.client.keys
+    }
+
+    /// A value of the credentials Secret as it is sent.
+    fn value(&self, key: &str) -> Option<&str> {
+        let credentials = self.seen.credentials.as_ref()?;
+        credentials.data.get(key)?.expose().map(single_line)
+    }
+
+    fn client_id(&self) -> String {
+        let login = self.seen.chain.login.as_ref();
+        let of_login = || {
+            login?
+                .data
+                .get(refresh_token::LOGIN_CLIENT_ID)?
+                .expose()
+                .map(single_line)
+        };
+        let fixed = self.spec.client.client_id.as_deref();
+        fixed
+            .or_else(|| self.value(&self.keys().client_id))
+            .or_else(of_login)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn credential(&self, kind: Kind, parts: &[&[u8]]) -> Credential {
+        let retry = self.seen.retry_requested().unwrap_or_default();
+        let mut content = Vec::new();
+        for part in parts.iter().copied().chain([retry.as_bytes()]) {
+            content.extend((part.len() as u64).to_le_bytes());
+            content.extend(part);
+        }
+        Credential {
+            kind,
+            host: self.host.to_owned(),
+            client: self.client_id(),
+            content: Secret::new(content),
+        }
+    }
+
+    fn password(&self) -> Option<Credential> {
+        let user = self.value(&self.keys().username)?;
+        let password = self.value(&self.keys().password)?;
+        let parts = [user.as_bytes(), password.as_bytes()];
+        Some(self.credential(Kind::Password, &parts))
+    }
+
+    /// A refresh token belongs to one client: another client secret may be what was wrong.
+    fn refresh_token(&self, token: &Secret) -> Credential {
+        let secret = self.client_secret(rotation::in_turn(self.seen, self.spec));
+        let secret = secret
+            .as_ref()
+            .map_or(&[][..], |one| one.content.expose_bytes());
+        self.credential(Kind::RefreshToken, &[token.expose_bytes(), secret])
+    }
+
+    fn client_secret(&self, which: ClientSecret) -> Option<Credential> {
+        let key = match &self.spec.client.authentication {
+            ClientAuthentication::PrivateKeyJwt(_) => &self.keys().private_key,
+            authentication if authentication.uses_client_secret() => which.key(self.keys()),
+            _ => return None,
+        };
+        let value = self.value(key)?;
+        Some(self.credential(Kind::ClientSecret, &[value.as_bytes()]))
+    }
+
+    /// What an attempt says that was sent with the credentials as they are now.
+    fn refused_by_attempt(&self, attempt: &FailedAttempt, found: &mut Vec<(Credential, Refusal)>) {
+        let same = self.seen.lent().is_some_and(|version| {
+            attempt.credentials == version
+                || (attempt.content.is_some() && attempt.content == self.seen.whole_content())
+        });
+        let Some(reason) = Reason::parse(&attempt.reason) else {
+            return;
+        };
+        if !same || attempt.endpoint != endpoint(self.spec) {
+            return;
+        }
+        let refusal = |kind| Refusal {
+            kind,
+            reason: reason.as_str(),
+            time: attempt.time,
+            failures: attempt.failures,
+            next: attempt.next,
+        };
+        let of_client = is_of_client(reason.as_str());
+        if attempt.next.is_none() && !of_client {
+            let origin = self.spec.refreshing.as_ref().map(|one| one.origin);
+            let password = self.spec.client.grant == Grant::Password && origin.is_none()
+                || origin == Some(Origin::Password);
+            if password && says_something_of_a_password(reason) {
+                let password = self.password();
+                found.extend(password.map(|password| (password, refusal(Kind::Password))));
+            }
+        } else if of_client && attempt.class != FailureClass::Transient {
+            let secrets = [ClientSecret::Current, ClientSecret::Next];
+            let mut refused = secrets
+                .into_iter()
+                .filter(|secret| attempt.refused.contains(secret.key(self.keys())))
+                .collect::<Vec<_>>();
+            if refused.is_empty() {
+                refused.push(rotation::in_turn(self.seen, self.spec));
+            }
+            let refused = refused
+                .into_iter()
+                .filter_map(|one| self.client_secret(one));
+            found.extend(refused.map(|secret| (secret, refusal(Kind::ClientSecret))));
+        }
+    }
+}
+
+/// What stops for a person, and is no refusal of what was sent.
+fn says_something_of_a_password(reason: Reason) -> bool {
+    let of_other_things = matches!(
+        reason,
+        Reason::ReauthorizationRequired
+            | Reason::InvalidTemplate
+            | Reason::AudienceRefused
+            | Reason::WriteRefused
+            | Reason::RenderFailed
+            | Reason::SecretTooLarge
+    );
+    !of_other_things && !is_of_request(reason.as_str())
+}
+
+/// What follows where a credential was refused before: nothing is sent, and the resource says so as if its own request had
+/// failed.
+pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u: f64) -> Settled {
+    let failure = Failure {
+        class: match refusal.next {
+            None => FailureClass::NeedsPerson,
+            Some(_) => FailureClass::Permanent,
+        },
+        reason: refusal.reason,
+        message: messages::braked(seen, spec, refusal),
+        retry_after: None,
+        timed_out: false,
+        reached: Reached::Never,
+    };
+    let at = Moments {
+        sent: now,
+        received: now,
+        u,
+    };
+    let mut settled = failed(seen, spec, &failure, at);
+    let Some(attempt) = &mut settled.attempt else {
+        return settled;
+    };
+    // Where there are two client secrets, the other one is tried as after a refusal.
+    if attempt.class != failure.class {
+        return settled;
+    }
+    let issued = our_target(seen, spec)
+        .and_then(SecretSeen::state)
+        .map(|state| state.issued)
+        .filter(|issued| *issued <= now);
+    attempt.failures = refusal.failures;
+    // What was sent later says nothing of this credential, but a failure that is older than it does not count.
+    attempt.time = refusal
+        .time
+        .min(now)
+        .max(
+            seen.memory
+                .last_sent
+                .filter(|sent| *sent <= now)
+                .unwrap_or(refusal.time),
+        )
+        .max(issued.unwrap_or(refusal.time));
+    attempt.next = refusal.next.map(|next| next.max(now + SHORTEST));
+    settled.wants = match attempt.next {
+        Some(next) => Requeue::RequestAt(next),
+        None => Requeue::OnChange,
+    };
+    settled.assessment.attempt = Some(attempt.clone());
+    settled
+}
+
+/// What was refused is asked for again no sooner than this.
+const SHORTEST: Span = Span::from_millis(2500);
+
+impl Settled {
+    /// Puts the next try off to the time that all resources with the same client secret wait for.
+    pub fn put_off(&mut self, next: Option<Time>) {
+        let Some(next) = next else { return };
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if attempt.class == FailureClass::Permanent && attempt.next.is_some_and(|own| own < next) {
+            attempt.next = Some(next);
+            self.assessment.attempt = Some(attempt.clone());
+            if matches!(self.wants, Requeue::RequestAt(_)) {
+                self.wants = Requeue::RequestAt(next);
+            }
+        }
+    }
+}
+
+impl Observed {
+    /// That whoever owns the credentials Secret wants what was refused to be tried again.
+    pub(super) fn retry_requested(&self) -> Option<&str> {
+        let credentials = self.credentials.as_ref()?;
+        let asked = credentials.annotations.get(RETRY_REQUESTED)?;
+        Some(asked.as_str())
+    }
+}

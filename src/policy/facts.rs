@@ -1,0 +1,177 @@
+//! From what was observed to what the engine keeps: slim facts, hashes where only equality counts.
+
+use std::sync::Arc;
+
+use crate::api::validate::Validated;
+use crate::api::{OAuthClient, OAuthClientStatus, validate};
+use crate::engine::{Attempt, CredentialsFacts, ResourceFacts, TokenFacts, attempt_inputs};
+use crate::inputs;
+use crate::oauth::{self, TokenSource};
+use crate::secret::Secret;
+use crate::time::Time;
+
+use super::attempt::FailedAttempt;
+use super::observed::{NO_REFERENCES, Observed, SecretSeen};
+use super::references::{lent_together, published};
+use super::rotation::ClientSecret;
+use super::state::{REFRESH_REQUESTED, TokenState, request_name, short};
+
+/// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
+/// where the token endpoint was discovered to be).
+pub fn resource_facts(
+    resource: &OAuthClient,
+    lane: impl FnOnce(&Validated) -> Arc<str>,
+) -> ResourceFacts {
+    let spec = validate(resource).ok();
+    let inputs = spec
+        .as_ref()
+        .map_or(0, |spec| inputs::short(inputs::of(spec).whole()));
+    let host = spec.as_ref().map_or_else(|| Arc::from(""), lane);
+    known_facts(resource, inputs, host)
+}
+
+/// The same where inputs and lane are known of an earlier look at the same spec: most events tell of a status alone.
+pub fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -> ResourceFacts {
+    let none = OAuthClientStatus::default();
+    let status = resource.status.as_ref().unwrap_or(&none);
+    let metadata = &resource.metadata;
+    let generation = metadata.generation.unwrap_or(0);
+    let requested = metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(REFRESH_REQUESTED));
+    ResourceFacts {
+        uid: uid_fact(metadata.uid.as_deref().unwrap_or_default()),
+        generation,
+        inputs,
+        host,
+        refresh_request: requested.map_or(0, |asked| short(&request_name(asked))),
+        suspended: resource.spec.suspend,
+        deleting: metadata.deletion_timestamp.is_some(),
+        reported: status.observed_generation == generation,
+        told_refresh: status
+            .token
+            .as_ref()
+            .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
+        attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
+    }
+}
+
+/// A UID as the engine keeps it.
+pub fn uid_fact(uid: &str) -> u64 {
+    short(uid)
+}
+
+/// The lane of a resource: host and port of the endpoint it is refreshed at, or of its issuer as long as that is not
+/// discovered.
+pub fn lane(spec: &Validated) -> Arc<str> {
+    host_queue_of(spec.endpoint())
+}
+
+/// The lane of an address: its host, with the port where one is written.
+pub fn host_queue_of(url: &url::Url) -> Arc<str> {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}").into(),
+        None => host.into(),
+    }
+}
+
+/// What the engine keeps of a token Secret; `None` when it carries no whole state or has no owner of our kind.
+pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
+    let state = TokenState::read(&secret.annotations)?;
+    let owner = secret
+        .owners
+        .iter()
+        .find(|owner| owner.controller && owner.kind == "OAuthClient")?;
+    Some(TokenFacts {
+        owner: short(&owner.uid),
+        version: short(&secret.version()),
+        issued: state.issued,
+        expires: state.expires,
+        refresh: state.refresh,
+        inputs: inputs::short(&state.inputs),
+        credentials: short(&state.credentials),
+        refresh_request: state.handled_request.as_deref().map_or(0, short),
+    })
+}
+
+/// What the engine keeps of a credentials Secret: its version.
+pub fn credentials_facts(uid: &str, resource_version: &str) -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(&format!("{uid}/{resource_version}")),
+    }
+}
+
+/// What the engine keeps of what is lent to a resource that needs nothing of a Secret.
+pub fn no_references() -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(NO_REFERENCES),
+    }
+}
+
+/// What the engine keeps of what several Secrets lend together (one hash of all their versions).
+pub fn reference_facts(versions: &[u64]) -> CredentialsFacts {
+    CredentialsFacts {
+        version: short(&lent_together(versions)),
+    }
+}
+
+impl FailedAttempt {
+    /// What the engine keeps of it.
+    pub fn fact(&self) -> Attempt {
+        Attempt {
+            failures: self.failures,
+            time: self.time,
+            next: self.next.unwrap_or(Time::NEVER),
+            not_before: self.not_before.unwrap_or(self.time),
+            inputs: attempt_inputs(inputs::short(&self.inputs), short(&self.credentials)),
+        }
+    }
+}
+
+/// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
+pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: ClientSecret) -> Secret {
+    let credentials = seen.credentials.as_ref();
+    let client = &spec.client;
+    let mut keys = oauth::request::required_keys(client);
+    if client.client_id.is_none() {
+        keys.push(client.keys.client_id.clone());
+    }
+    for name in spec.token_secret.templates.credentials() {
+        keys.push(name.to_owned());
+        if name == "username" {
+            keys.push(client.keys.username.clone());
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    let mut content = Vec::new();
+    for key in keys {
+        // By its part in the request: a secret that moves from one key to the other is the same secret.
+        let is_secret =
+            client.authentication.uses_client_secret() && key == client.keys.client_secret;
+        let from = if is_secret {
+            client_secret.key(&client.keys)
+        } else {
+            &key
+        };
+        let value = credentials.and_then(|secret| secret.data.get(from));
+        part(&mut content, &key, value);
+    }
+    let tokens = seen.tokens(spec);
+    for token in published(spec) {
+        let value = tokens.find(&TokenSource::Published(token.clone()));
+        part(&mut content, &token.client, value);
+    }
+    Secret::new(content)
+}
+
+/// A name and what it stands for, so that no two lists of them are the same bytes.
+fn part(content: &mut Vec<u8>, name: &str, value: Option<&Secret>) {
+    let length = value.map_or(u64::MAX, |value| value.len() as u64);
+    content.extend((name.len() as u64).to_le_bytes());
+    content.extend(name.as_bytes());
+    content.extend(length.to_le_bytes());
+    content.extend(value.map_or(&[][..], |value| value.expose_bytes()));
+}

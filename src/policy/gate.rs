@@ -1,0 +1,222 @@
+//! Whether a wanted token may be asked for now: what must be in place first, and what earlier attempts say.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::schedule;
+use crate::time::{Span, Time};
+
+use super::accounts;
+use super::assessment::Problem;
+use super::attempt::FailedAttempt;
+use super::certificate;
+use super::disclosed;
+use super::messages;
+use super::observed::{CaSeen, Observed};
+use super::provenance;
+use super::references;
+use super::refresh_reason::{RefreshReason, our_target};
+use super::refresh_token;
+use super::rejected;
+use super::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
+
+/// Whether a request may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Now.
+    Open,
+    /// Not before this.
+    Until(Time),
+    /// Not before something changes.
+    Closed,
+}
+
+/// Whatever asks at once still keeps this distance from the last attempt.
+const LEAST_DISTANCE: Span = Span::from_seconds(2);
+
+/// What must be there before anything can be sent, and is not.
+pub(super) fn not_ready(
+    seen: &Observed,
+    spec: &Validated,
+    now: Time,
+) -> Option<(Problem, Requeue)> {
+    let waiting = Requeue::At(now + LOOK_WHILE_WAITING);
+    let issuer = (!spec.client.is_located())
+        .then_some((spec.client.provider_field(), &spec.client.token_url));
+    for (field, url) in issuer.into_iter().chain(spec.endpoints()) {
+        if url.scheme() != "https" && !seen.rules.allow_http {
+            return Some((
+                messages::http_not_allowed(spec, field, url),
+                Requeue::OnChange,
+            ));
+        }
+    }
+    if spec.credentials_secret.is_some() {
+        let problem = match &seen.credentials {
+            None => Some(messages::no_credentials(seen, spec)),
+            Some(credentials) => provenance::secret_not_ready(seen, spec, credentials),
+        };
+        if let Some(problem) = problem {
+            return Some((problem, waiting));
+        }
+    }
+    if let Some(problem) = disclosed::not_disclosed(seen, spec) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = rejected::before_request(seen, spec) {
+        return Some((problem, waiting));
+    }
+    if let Some(found) = certificate::not_ready(seen, spec, now) {
+        return Some(found);
+    }
+    if let Some(problem) = references::not_ready(seen, spec, now) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = accounts::not_ready(seen, spec) {
+        return Some((problem, Requeue::At(now + LOOK_AT_ACCOUNT)));
+    }
+    let login = seen
+        .chain
+        .login
+        .as_ref()
+        .filter(|login| refresh_token::is_lent(login));
+    if let Some(problem) = login.and_then(|login| provenance::secret_not_ready(seen, spec, login)) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = provenance::family_not_ready(seen, spec) {
+        return Some((problem, waiting));
+    }
+    match (&seen.ca, &spec.ca_bundle) {
+        (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
+        (CaSeen::KeyMissing, Some(bundle)) => Some(messages::no_ca_key(seen, bundle)),
+        (CaSeen::Broken(why), Some(bundle)) => Some(messages::bad_ca(seen, bundle, why)),
+        _ => None,
+    }
+    .map(|problem| (problem, Requeue::At(now + LOOK_AT_CA)))
+}
+
+/// What earlier attempts and successes say of asking now.
+pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, now: Time) -> Gate {
+    let mut earliest = now;
+    let mut closed = false;
+    if let Some(state) = our_target(seen, spec).and_then(super::SecretSeen::state) {
+        // A time of issue that lies ahead tells of a clock that was set back: it must not hold anything up.
+        if state.issued <= now {
+            earliest = earliest.max(state.issued + LEAST_DISTANCE);
+        }
+    }
+    if let Some(sent) = seen.memory.last_sent.filter(|sent| *sent <= now) {
+        earliest = earliest.max(sent + LEAST_DISTANCE);
+    }
+    if because.is_repair() {
+        earliest = earliest.max(repair_floor(seen, now));
+    }
+    if let Some(attempt) = &seen.memory.attempt {
+        let mut attempt = Attempted::judge(attempt, seen, spec);
+        attempt.counts &= !refresh_token::is_untried_start(seen, spec);
+        earliest = earliest.max(attempt.floor(now));
+        if rejected::secret_changed(attempt.of, seen)
+            && let Some(again) = rejected::again_after(attempt.of)
+            && again.since(now) <= LONGEST_WAIT
+        {
+            earliest = earliest.max(again);
+        }
+        if attempt.counts {
+            match attempt.of.next {
+                Some(next) if next.since(now) <= LONGEST_WAIT => earliest = earliest.max(next),
+                Some(_) => {}
+                None => closed = true,
+            }
+        }
+    }
+    if closed {
+        Gate::Closed
+    } else if earliest > now {
+        Gate::Until(earliest)
+    } else {
+        Gate::Open
+    }
+}
+
+/// No wait is longer than this: one that seems to be comes from a clock that was set back.
+const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
+
+pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
+    let repairs = seen.memory.repairs;
+    if repairs.count == 0 || repairs.last > now {
+        return now;
+    }
+    repairs.last + schedule::repair_delay(repairs.count)
+}
+
+/// Whether repairs are so many in a row that people are told why the next one waits.
+pub(super) fn repairs_are_held_back(seen: &Observed, now: Time) -> bool {
+    seen.memory.repairs.count > 1 && repair_floor(seen, now) > now
+}
+
+/// A failed attempt, judged against what would be sent now.
+pub(super) struct Attempted<'a> {
+    of: &'a FailedAttempt,
+    /// Endpoint and client are the same: a `Retry-After` holds.
+    same_endpoint_and_client: bool,
+    /// Nothing has changed and nobody asks for it to be tried now: its own pause holds.
+    counts: bool,
+}
+
+impl<'a> Attempted<'a> {
+    pub(super) fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
+        let same_credentials = seen.lent().is_some_and(|version| {
+            of.credentials == version
+                || (of.content.is_some() && of.content == seen.whole_content())
+        });
+        let same_endpoint = of.endpoint == endpoint(spec);
+        Attempted {
+            of,
+            same_endpoint_and_client: same_credentials && same_endpoint,
+            counts: same_credentials
+                // Other certificates may be just what was missing.
+                && !(of.reason == Reason::TLSFailed.as_str() && of.ca != seen.ca.hash())
+                && of.inputs == seen.resource.inputs
+                && seen.unhandled_request().is_none()
+                && !rejected::secret_changed(of, seen)
+                // A renewed certificate is worth a try, unless a try does harm whatever is shown.
+                && (of.certificate.as_deref() == seen.certificate.fingerprint()
+                    || of.next.is_none()),
+        }
+    }
+
+    /// Whether nothing has changed since, and nobody asks for another try.
+    pub(super) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    fn floor(&self, now: Time) -> Time {
+        let distance = if self.of.time <= now {
+            self.of.time + LEAST_DISTANCE
+        } else {
+            now
+        };
+        match self.of.not_before {
+            Some(until) if self.same_endpoint_and_client && until.since(now) <= LONGEST_WAIT => {
+                distance.max(until)
+            }
+            _ => distance,
+        }
+    }
+}
+
+/// When to look whether the certificates have changed for want of which a request failed: ConfigMaps are not watched.
+pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: Time) -> Requeue {
+    let named = seen.ca != CaSeen::NotNamed;
+    match attempt {
+        Some(attempt) if named && attempt.reason == Reason::TLSFailed.as_str() => {
+            Requeue::At(now + LOOK_AT_CA)
+        }
+        _ => Requeue::OnChange,
+    }
+}
+
+/// Names the endpoint of a request in a failed attempt.
+pub(super) fn endpoint(spec: &Validated) -> String {
+    format!("{:016x}", super::short(spec.client.provider()))
+}

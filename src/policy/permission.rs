@@ -1,0 +1,32 @@
+//! What is told of a resource where the operator lacks the right to look at what belongs to it.
+
+use crate::engine::TokenFacts;
+use crate::oauth::Scope;
+use crate::schedule;
+use crate::time::Time;
+
+use super::assessment::{self, Assessment, TokenView};
+use super::messages;
+use super::observed::Observed;
+
+/// How things stand where `right`, such as `get secrets`, is missing: nothing is asked for, and what the watch last told of
+/// the published token still counts, since nobody can look.
+pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time) -> Assessment {
+    let scope = seen.resource.status.token.as_ref();
+    let token = token.map(|token| TokenView {
+        issued: token.issued,
+        expires: token.expires,
+        refresh: token.refresh,
+        scope: scope
+            .filter(|told| told.issued_time == token.issued.rfc3339())
+            .and_then(|told| Scope::parse(told.scope.as_deref()?)),
+        valid: now < token.expires,
+        too_short: schedule::is_too_short(token.expires.since(token.issued)),
+        assumed: false,
+        clamped_lead: None,
+        remarks: None,
+        client_secret_key: None,
+    });
+    let problem = messages::barred(&seen.resource.namespace, right);
+    assessment::with_problem(seen, token, now, problem)
+}

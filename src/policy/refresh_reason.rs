@@ -1,0 +1,194 @@
+//! Whether a new token is wanted, and why. Nothing but what stands here asks for one.
+
+use crate::api::validate::Validated;
+use crate::engine::ANY_INPUTS;
+use crate::inputs;
+use crate::time::{Span, Time};
+
+use super::memory::Noted;
+use super::observed::{Observed, SecretSeen};
+use super::ownership::{Ownership, ownership};
+use super::refresh_token;
+use super::state::{TokenState, short};
+
+/// Why a token is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshReason {
+    /// There never was one.
+    FirstIssue,
+    /// The token Secret is gone.
+    Deleted,
+    /// The token Secret's data or state is not what we wrote.
+    Altered,
+    /// What the spec makes us send or render has changed.
+    SpecChanged,
+    /// The content of the credentials has changed.
+    CredentialsChanged,
+    /// A person asked for it by annotation.
+    Requested,
+    /// The clock was set back: what we know of times does not hold.
+    ClockWentBack,
+    /// It is time.
+    Due,
+}
+
+impl RefreshReason {
+    /// One word for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RefreshReason::FirstIssue => "first-issue",
+            RefreshReason::Deleted => "deleted",
+            RefreshReason::Altered => "altered",
+            RefreshReason::SpecChanged => "spec-changed",
+            RefreshReason::CredentialsChanged => "credentials-changed",
+            RefreshReason::Requested => "requested",
+            RefreshReason::ClockWentBack => "clock-went-back",
+            RefreshReason::Due => "due",
+        }
+    }
+
+    /// Whether it repairs what somebody else did: such requests back off, lest two controllers that fight become a token
+    /// loop.
+    pub const fn is_repair(self) -> bool {
+        matches!(self, RefreshReason::Deleted | RefreshReason::Altered)
+    }
+}
+
+/// How far a remaining life may exceed the granted one before the clock must have gone back.
+const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
+
+/// Why a token is wanted, or `None` when the published one will do.
+pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<RefreshReason> {
+    let Some(target) = our_target(seen, spec) else {
+        let renamed = seen
+            .stale_secrets
+            .iter()
+            .any(|leftover| leftover.is_owned_by(&seen.resource));
+        return Some(if had_one(seen) && seen.target.is_none() && !renamed {
+            RefreshReason::Deleted
+        } else {
+            RefreshReason::FirstIssue
+        });
+    };
+    let Some(state) = target.state() else {
+        return Some(RefreshReason::Altered);
+    };
+    let why = why(seen, spec, &state, target, now)?;
+    // A reason that stands in the state alone, and not in what this process knows of it, was written there by somebody else.
+    let told_by_state = matches!(
+        why,
+        RefreshReason::SpecChanged
+            | RefreshReason::CredentialsChanged
+            | RefreshReason::ClockWentBack
+            | RefreshReason::Due
+    );
+    let forged = told_by_state
+        && seen
+            .noted_target(target)
+            .is_some_and(|noted| !noted.is(&state) && seen.still_wants(noted, now));
+    Some(if forged { RefreshReason::Altered } else { why })
+}
+
+impl Observed {
+    /// What this process knows of the token Secret, if it is of this very one.
+    pub(super) fn noted_target(&self, target: &SecretSeen) -> Option<&Noted> {
+        let noted = self.memory.noted.as_ref();
+        noted.filter(|noted| noted.uid == short(&target.uid))
+    }
+
+    /// Whether a token as it was noted is still what is wanted.
+    pub(super) fn still_wants(&self, noted: &Noted, now: Time) -> bool {
+        let credentials = self.lent().is_some_and(|version| {
+            short(&version) == noted.credentials
+                || self.memory.fingerprint.as_ref().is_some_and(|known| {
+                    known.version == noted.credentials
+                        && self.resource.spec.as_ref().is_ok_and(|spec| {
+                            Some(known.content)
+                                == self.content_with(super::rotation::first(self, spec))
+                        })
+                })
+        });
+        let far = noted.expires.since(now) > noted.expires.since(noted.issued) + CLOCK_TOLERANCE;
+        credentials
+            && noted.inputs == inputs::short(&self.resource.inputs)
+            && now < noted.refresh
+            && !far
+    }
+}
+
+fn why(
+    seen: &Observed,
+    spec: &Validated,
+    state: &TokenState,
+    target: &SecretSeen,
+    now: Time,
+) -> Option<RefreshReason> {
+    if !state.intact(&target.data) {
+        return Some(RefreshReason::Altered);
+    }
+    if !same_inputs(&state.inputs, &seen.resource.inputs) {
+        return Some(RefreshReason::SpecChanged);
+    }
+    if credentials_changed(seen, spec, state) || refresh_token::fresh_start(seen, spec) {
+        return Some(RefreshReason::CredentialsChanged);
+    }
+    if seen.unhandled_request().is_some() || request_failed(seen, state) {
+        return Some(RefreshReason::Requested);
+    }
+    if state.expires.since(now) > state.lifetime() + CLOCK_TOLERANCE {
+        return Some(RefreshReason::ClockWentBack);
+    }
+    (now >= state.refresh).then_some(RefreshReason::Due)
+}
+
+/// Whether a refresh on demand was tried and failed: it stays wanted, at the pace of failures, until a token comes or it is
+/// withdrawn.
+fn request_failed(seen: &Observed, state: &TokenState) -> bool {
+    let asked = seen.resource.refresh_request.as_deref();
+    asked.is_some()
+        && asked != state.handled_request.as_deref()
+        && seen.memory.attempt.as_ref().is_some_and(|attempt| {
+            attempt.handled_request.as_deref() == asked
+                && same_inputs(&attempt.inputs, &seen.resource.inputs)
+        })
+}
+
+/// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.
+pub(super) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a SecretSeen> {
+    seen.target.as_ref().filter(|target| {
+        ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours
+    })
+}
+
+/// Whether this resource has published a token before: its status says so.
+fn had_one(seen: &Observed) -> bool {
+    let status = &seen.resource.status;
+    status.token.is_some()
+        // Also while it is not there, and before the status has followed.
+        || seen.memory.repairs.count > 0
+        || seen.memory.written.is_some()
+        || status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Inputs of a format that this version does not know are adopted: an upgrade must not refetch a fleet.
+pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
+    made_from == wanted || inputs::short(made_from) == ANY_INPUTS
+}
+
+/// Whether the content of the credentials differs from what the token was made with. A new version with the same content
+/// (a label, an annotation) does not count, as long as the process remembers the content.
+fn credentials_changed(seen: &Observed, spec: &Validated, state: &TokenState) -> bool {
+    let Some(version) = seen.lent() else {
+        return false;
+    };
+    if state.credentials == version {
+        return false;
+    }
+    !seen.memory.fingerprint.as_ref().is_some_and(|known| {
+        known.version == short(&state.credentials)
+            && Some(known.content) == seen.content_with(super::rotation::first(seen, spec))
+    })
+}

@@ -1,0 +1,145 @@
+//! The claim: who spends a refresh token, and what is known of how it ended.
+//!
+//! It is written by compare-and-swap before anything is sent, so that of two processes one sends. Whoever finds another's
+//! claim leaves it alone until that one's time is over, by its own monotonic clock since it first saw the claim.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Time};
+
+use super::record::{Record, Refused, Tag};
+use super::{FamilyMemory, FamilySeen, Known};
+
+/// A claim that says to take longer than this is not believed: the longest time-out and the longest drain.
+pub(super) const LONGEST: Span = Span::from_seconds(60 + 3600 + 60);
+/// What is added to time-out and drain: the last writes after the drain.
+const LAST_WRITES: Span = Span::from_seconds(6);
+/// A refresh token of which nobody knows whether it was used is sent so often, ever.
+pub(super) const MOST_TRIES: u32 = 2;
+
+/// The claim of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The process that made it: a random name, new at every start.
+    pub process: String,
+    /// The attempt: a random name.
+    pub attempt: String,
+    /// What is spent.
+    pub spent: Tag,
+    /// How often that was sent without anybody knowing how it ended, this time included.
+    pub tries: u32,
+    /// Whether how it ended is not known yet.
+    pub open: bool,
+    /// How long the attempt may take: time-out and drain.
+    pub allowed_millis: i64,
+    /// When it was made, for people.
+    pub time: String,
+}
+
+impl Claim {
+    /// The claim of an attempt.
+    pub(super) fn new(
+        seen: &FamilySeen,
+        spent: Tag,
+        tries: u32,
+        timeout: Span,
+        now: Time,
+    ) -> Claim {
+        Claim {
+            process: seen.process.clone(),
+            attempt: seen.attempt.clone(),
+            spent,
+            tries,
+            open: true,
+            allowed_millis: (timeout + seen.drain + LAST_WRITES).millis(),
+            time: now.rfc3339_millis(),
+        }
+    }
+}
+
+impl Known {
+    /// How the attempt of this claim ended.
+    pub(super) fn of(claim: &Claim, refused: Option<Refused>) -> Known {
+        Known {
+            attempt: claim.attempt.clone(),
+            tries: claim.tries,
+            refused,
+        }
+    }
+
+    fn is_of(&self, claim: &Claim) -> bool {
+        self.attempt == claim.attempt && self.tries == claim.tries
+    }
+}
+
+impl Record {
+    /// The same with what this process knows of the last attempt, though it could not be written.
+    pub(super) fn knowing(mut self, known: &[Known]) -> Record {
+        let open = self.claim.as_ref().filter(|claim| claim.open);
+        let known = open.and_then(|claim| known.iter().find(|known| known.is_of(claim)));
+        if let Some(known) = known {
+            self.end(known.refused.clone());
+        }
+        self
+    }
+
+    /// Ends the claim: what was spent is refused, or it is as if it had never been sent. What was not known before stays
+    /// so.
+    pub(super) fn end(&mut self, refused: Option<Refused>) {
+        let Some(claim) = &mut self.claim else {
+            return;
+        };
+        if let Some(refused) = refused {
+            claim.open = false;
+            self.refuse(refused);
+        } else if claim.tries >= MOST_TRIES {
+            claim.tries -= 1;
+        } else {
+            claim.open = false;
+        }
+    }
+}
+
+/// What an open claim means for whoever wants to spend a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nothing: it may be spent.
+    Free,
+    /// It may be in use by another process for so long.
+    Wait(Span),
+    /// It was sent, and nobody knows how that ended: once more, ever.
+    OnceMore,
+    /// It was sent once more already.
+    Exhausted,
+}
+
+/// What the claim in `record` means for the token that `tag` stands for. `single_use`: sending it again may do harm.
+pub(super) fn hold(
+    record: &Record,
+    seen: &FamilySeen,
+    memory: &FamilyMemory,
+    tag: &Tag,
+    single_use: bool,
+) -> Hold {
+    let Some(claim) = record.claim.as_ref().filter(|claim| claim.open) else {
+        return Hold::Free;
+    };
+    if claim.process != seen.process && !seen.alone {
+        let since = match &memory.foreign {
+            Some((attempt, since)) if *attempt == claim.attempt => *since,
+            _ => seen.elapsed,
+        };
+        let waited = seen.elapsed - since;
+        if waited < claim.allowed() {
+            return Hold::Wait(claim.allowed() - waited);
+        }
+    }
+    if claim.spent != *tag || !single_use {
+        Hold::Free
+    } else if claim.tries >= MOST_TRIES {
+        Hold::Exhausted
+    } else {
+        Hold::OnceMore
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the chain is kept: the state Secret, whose it is, and how it is written.
+
+use std::collections::BTreeMap;
+
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::policy::assessment::Problem;
+use crate::policy::messages;
+use crate::policy::observed::{Observed, SecretSeen};
+use crate::policy::ownership::{Ownership, ownership};
+use crate::policy::secret_write::{On, SecretBody, owners};
+use crate::policy::state::{CREDENTIALS_LABEL, short};
+use crate::policy::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
+use crate::secret::Secret;
+use crate::time::Time;
+
+use super::record::Record;
+
+/// The type of a state Secret: no workload can mistake it for a token.
+pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
+/// The label of a state Secret.
+pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
+/// What the name of a login Secret ends with.
+const LOGIN_SUFFIX: &str = "-login";
+
+/// The key of a login Secret that holds the refresh token.
+pub(super) const LOGIN_KEY: &str = "refresh_token";
+/// The key of a login Secret that may hold the client id it was made as.
+pub(in crate::policy) const LOGIN_CLIENT_ID: &str = "client_id";
+const STATE_SUFFIX: &str = "-refresh-state";
+/// The longest name of a Secret.
+const LONGEST_NAME: usize = 253;
+
+/// The name of the state Secret of a resource. A resource's name that leaves no room for the suffix is cut, with its hash
+/// in place of the rest.
+pub fn state_name(resource: &str) -> String {
+    if resource.len() + STATE_SUFFIX.len() <= LONGEST_NAME {
+        return format!("{resource}{STATE_SUFFIX}");
+    }
+    let room = LONGEST_NAME - STATE_SUFFIX.len() - 17;
+    let cut = resource.get(..room).unwrap_or_default();
+    let cut = cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    format!("{cut}-{:016x}{STATE_SUFFIX}", short(resource))
+}
+
+/// The name of the Secret that a login writes: its refresh token takes precedence over that in the credentials.
+pub fn login_name(resource: &str) -> String {
+    format!("{resource}{LOGIN_SUFFIX}")
+}
+
+/// Whether the owner of a login Secret lends it.
+pub(in crate::policy) fn is_lent(login: &SecretSeen) -> bool {
+    login.has_label(CREDENTIALS_LABEL, "true") && !login.deleting
+}
+
+/// Whether the state Secret may be written, and if not, why. Settled before anything is spent.
+pub(in crate::policy) fn not_writable(
+    seen: &Observed,
+    spec: &Validated,
+    now: Time,
+) -> Option<(Problem, Requeue)> {
+    spec.refreshing.as_ref()?;
+    let name = state_name(&seen.resource.name);
+    let later = Requeue::At(now + LOOK_AT_FOREIGN);
+    if spec.token_secret.name == name || spec.credentials_secret.as_ref() == Some(&name) {
+        return Some((messages::state_name_taken(&name), Requeue::OnChange));
+    }
+    let state = seen.chain.state.as_ref()?;
+    let soon = Requeue::At(now + LOOK_AT_VANISHING);
+    match ownership(state, &seen.resource, STATE_TYPE) {
+        Ownership::Predecessor => Some((messages::predecessor(state), soon)),
+        Ownership::Ours if state.type_ != STATE_TYPE => {
+            Some((messages::foreign_state(seen, state), later))
+        }
+        Ownership::Ours if state.deleting => Some((messages::vanishing(state), soon)),
+        Ownership::Ours if state.immutable => Some((messages::immutable_state(seen, state), later)),
+        Ownership::Ours => match Record::read(&state.data) {
+            Ok(_) => None,
+            Err(_) => Some((messages::unreadable_state(seen, state), later)),
+        },
+        Ownership::Sibling(_) | Ownership::Adoptable | Ownership::Foreign(_) => {
+            Some((messages::foreign_state(seen, state), later))
+        }
+    }
+}
+
+/// The write that makes the state Secret hold `record`: only what differs from what was seen.
+pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
+    let state = seen.chain.state.as_ref();
+    let there = |key: &str| state.and_then(|state| state.data.get(key));
+    let data: BTreeMap<String, Option<Secret>> = record
+        .write()
+        .into_iter()
+        .filter(|(key, value)| there(key) != value.as_ref())
+        .collect();
+    let labelled = state.is_some_and(|state| state.has_label(STATE_LABEL, "true"));
+    let labels = (!labelled).then(|| (STATE_LABEL.to_owned(), Some("true".to_owned())));
+    SecretBody {
+        name: state_name(&seen.resource.name),
+        on: state.map_or(On::Create, |state| On::Patch {
+            uid: state.uid.clone(),
+            resource_version: state.resource_version.clone(),
+        }),
+        type_: STATE_TYPE.to_owned(),
+        data,
+        labels: labels.into_iter().collect(),
+        annotations: BTreeMap::new(),
+        owners: owners(seen, state),
+    }
+}
+
+/// The state Secret as it stands after a write of `record`; what a driver returns may lack the data.
+pub(super) fn written(secret: SecretSeen, record: &Record) -> SecretSeen {
+    let data = record
+        .write()
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
+    SecretSeen { data, ..secret }
+}

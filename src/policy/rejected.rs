@@ -1,0 +1,163 @@
+//! A token Secret that Kubernetes does not accept: what can be known before the write, and what follows from it.
+//!
+//! Another token would be rejected like the first, so none is requested until the spec, the credentials or the token Secret
+//! change.
+
+use std::collections::BTreeMap;
+
+use crate::api::conditions::Reason;
+use crate::api::secret_limits::{
+    DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, MAX_DATA_BYTES, is_docker_config,
+};
+use crate::api::validate::Validated;
+use crate::oauth::error::{FailureClass, Reached};
+use crate::time::Time;
+
+use super::answer::{Failure, Moments, Settled, failed};
+use super::assessment::{Problem, ProblemKind};
+use super::attempt::{FailedAttempt, secret_version};
+use super::gate::Attempted;
+use super::observed::{Observed, SecretSeen};
+use super::secret_write::SecretWrite;
+
+/// What follows where the token Secret was rejected, or is known to be: the token is dropped, and what was published stays.
+pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
+    let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
+    let secret = &spec.token_secret.name;
+    let failure = Failure {
+        class: FailureClass::NeedsPerson,
+        reason: Reason::WriteRefused.as_str(),
+        message: format!(
+            "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
+             spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
+             oauthclient.dev/refresh-requested-at"
+        ),
+        retry_after: None,
+        timed_out: false,
+        reached: Reached::Answered,
+    };
+    let mut settled = failed(seen, spec, &failure, at);
+    let version = secret_version(seen.target.as_ref());
+    let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];
+    for attempt in attempts.into_iter().flatten() {
+        attempt.rejected_secret = Some(version.clone());
+    }
+    settled
+}
+
+/// Why Kubernetes does not accept this write, as far as that can be told.
+pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> Option<String> {
+    let mut data: BTreeMap<&str, usize> = target
+        .into_iter()
+        .flat_map(|target| &target.data)
+        .map(|(key, value)| (key.as_str(), value.len()))
+        .collect();
+    for (key, value) in &write.data {
+        match value {
+            Some(value) => data.insert(key, value.len()),
+            None => data.remove(key.as_str()),
+        };
+    }
+    let bytes: usize = data.values().sum();
+    if bytes > MAX_DATA_BYTES {
+        return Some(format!(
+            "its data would have {bytes} bytes, and a Secret takes {MAX_DATA_BYTES}, keys of others included"
+        ));
+    }
+    if write.type_ == DOCKER_CONFIG {
+        let new = write.data.get(DOCKER_CONFIG_KEY).and_then(Option::as_ref);
+        let there = target.and_then(|target| target.data.get(DOCKER_CONFIG_KEY));
+        if !new
+            .or(there)
+            .is_some_and(|value| is_docker_config(value.expose_bytes()))
+        {
+            return Some(format!(
+                "what the template of {DOCKER_CONFIG_KEY} gives is not a JSON object, which type {DOCKER_CONFIG} demands"
+            ));
+        }
+    }
+    let mut annotations: BTreeMap<&str, usize> = sizes(target);
+    for (key, value) in &write.annotations {
+        match value {
+            Some(value) => annotations.insert(key, value.len()),
+            None => annotations.remove(key.as_str()),
+        };
+    }
+    too_many_annotations(&annotations)
+}
+
+/// What stands in the way of any token, whatever the provider answers: nothing is requested.
+pub(super) fn before_request(seen: &Observed, spec: &Validated) -> Option<Problem> {
+    let target = seen.target.as_ref()?;
+    let mut annotations = sizes(Some(target));
+    for (key, value) in &spec.token_secret.annotations {
+        annotations.insert(key, value.len());
+    }
+    let state = target.state();
+    let ours = |key: &String| {
+        state
+            .as_ref()
+            .is_some_and(|state| state.managed.data.contains(key))
+            || spec.token_secret.templates.keys().contains(&key.as_str())
+    };
+    let foreign = target.data.iter().filter(|(key, _)| !ours(key));
+    let bytes: usize = foreign.map(|(_, value)| value.len()).sum();
+    // A token has at least one byte.
+    let why = if bytes >= MAX_DATA_BYTES {
+        format!("its other keys have {bytes} bytes already, and a Secret takes {MAX_DATA_BYTES}")
+    } else {
+        too_many_annotations(&annotations)?
+    };
+    Some(Problem {
+        kind: ProblemKind::Stalled,
+        reason: Reason::WriteRefused,
+        message: format!(
+            "Secret {} in namespace {} would not be accepted: {why}. No token is requested until there is room: remove what is \
+             not needed.",
+            target.name, seen.resource.namespace
+        ),
+    })
+}
+
+fn sizes(target: Option<&SecretSeen>) -> BTreeMap<&str, usize> {
+    let annotations = target.into_iter().flat_map(|target| &target.annotations);
+    annotations
+        .map(|(key, value)| (key.as_str(), value.len()))
+        .collect()
+}
+
+fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<String> {
+    let bytes: usize = annotations
+        .iter()
+        .map(|(key, value)| key.len() + value)
+        .sum();
+    (bytes > MAX_ANNOTATION_BYTES).then(|| {
+        format!(
+            "its annotations would have {bytes} bytes, and an object takes {MAX_ANNOTATION_BYTES}, those of others included"
+        )
+    })
+}
+
+/// Whether the last write was rejected and nothing has changed since: the same is not tried again.
+pub(super) fn stands(seen: &Observed, spec: &Validated) -> bool {
+    let attempt = seen.memory.attempt.as_deref();
+    attempt.is_some_and(|attempt| {
+        attempt.rejected_secret.is_some() && Attempted::judge(attempt, seen, spec).counts()
+    })
+}
+
+/// Whether the token Secret is another one than the one that was rejected.
+pub(super) fn secret_changed(attempt: &FailedAttempt, seen: &Observed) -> bool {
+    let rejected = attempt.rejected_secret.as_deref();
+    rejected.is_some_and(|version| version != secret_version(seen.target.as_ref()))
+}
+
+/// When a token may be requested again after the token Secret has changed: somebody who keeps changing it must not cause a
+/// request each time.
+pub(super) fn again_after(attempt: &FailedAttempt) -> Option<Time> {
+    let pause = crate::schedule::repair_delay(attempt.failures);
+    attempt
+        .rejected_secret
+        .as_ref()
+        .map(|_| attempt.time + pause)
+}

@@ -1,0 +1,428 @@
+//! From how things stand to what people read: the status with its conditions, and the events of what has changed.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime};
+
+use crate::api::conditions::{ConditionType, Reason};
+use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
+use crate::command::printable;
+use crate::oauth::error::FailureClass;
+use crate::time::Time;
+
+use super::assessment::{Assessment, Problem, ProblemKind, TokenView};
+use super::attempt::FailedAttempt;
+use super::events::{Notice, notices};
+
+/// How much a status tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StatusDetail {
+    /// Everything, the times of the token included: a write for each refresh.
+    #[default]
+    Always,
+    /// Only what does not change with a routine refresh: a write for each transition and each failure.
+    Transitions,
+}
+
+/// The status to write and the events to publish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The whole status.
+    pub status: OAuthClientStatus,
+    /// Whether it differs from the one before.
+    pub changed: bool,
+    /// Events: only of what has changed.
+    pub notices: Vec<Notice>,
+}
+
+/// Reports a situation, given the status before.
+pub fn report(
+    assessment: &Assessment,
+    before: &OAuthClientStatus,
+    generation: i64,
+    detail: StatusDetail,
+    now: Time,
+) -> Report {
+    let told = Told {
+        assessment,
+        detail,
+        now,
+    };
+    // Only `Ready` is always present: clients such as kstatus take an absent abnormal condition as normal.
+    let conditions = [
+        (ConditionType::Ready, Some(told.ready())),
+        (ConditionType::RefreshFailing, told.refresh_failing()),
+        (ConditionType::Reconciling, told.reconciling()),
+        (ConditionType::Stalled, told.stalled()),
+    ]
+    .into_iter()
+    .filter_map(|(kind, said)| Some(said?.condition(kind, before, generation, now)))
+    .collect();
+    let status = OAuthClientStatus {
+        observed_generation: generation,
+        token: told.token(),
+        refresh_token: told.refresh_token(),
+        attempt: assessment.attempt.as_ref().map(attempt_status),
+        repairs: assessment.repairs.status(now),
+        client_certificate: assessment
+            .expiries
+            .certificate
+            .as_ref()
+            .map(|expiry| expiry.status(now)),
+        client_secret: assessment
+            .expiries
+            .client_secret
+            .as_ref()
+            .map(|expiry| expiry.status(now)),
+        client_secret_key: assessment
+            .token
+            .as_ref()
+            .and_then(|token| token.client_secret_key.clone()),
+        last_refresh_request: assessment.handled_request.clone(),
+        conditions,
+    };
+    Report {
+        changed: status != *before,
+        notices: notices(assessment, before, &status, now),
+        status,
+    }
+}
+
+/// What a condition says.
+struct Said {
+    holds: bool,
+    reason: String,
+    message: String,
+}
+
+impl Said {
+    fn condition(
+        self,
+        kind: ConditionType,
+        before: &OAuthClientStatus,
+        generation: i64,
+        now: Time,
+    ) -> Condition {
+        let status = if self.holds { "True" } else { "False" };
+        let before = find(before, kind).filter(|condition| condition.status == status);
+        let since = before.map_or_else(
+            || api_time(now),
+            |condition| condition.last_transition_time.clone(),
+        );
+        Condition {
+            type_: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            // Never a word that is not documented, whatever stood in a status.
+            reason: known(&self.reason).as_str().to_owned(),
+            message: cut(printable(&self.message).into_owned(), LONGEST_MESSAGE),
+            observed_generation: Some(generation),
+            last_transition_time: since,
+        }
+    }
+}
+
+struct Told<'a> {
+    assessment: &'a Assessment,
+    detail: StatusDetail,
+    now: Time,
+}
+
+impl Told<'_> {
+    fn valid(&self) -> Option<&TokenView> {
+        self.assessment.token.as_ref().filter(|token| token.valid)
+    }
+
+    fn ready(&self) -> Said {
+        let secret = &self.assessment.secret_name;
+        if let Some(token) = self.valid() {
+            return Said {
+                holds: true,
+                reason: token.reason().as_str().to_owned(),
+                message: self.ready_message(token),
+            };
+        }
+        let lacking = match &self.assessment.token {
+            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
+            None => format!("Secret {secret} holds no valid token."),
+        };
+        let (reason, message) = if let Some(problem) = &self.assessment.problem {
+            (
+                problem.reason.as_str(),
+                format!("{lacking} {}", problem.message),
+            )
+        } else if self.assessment.suspended {
+            (
+                Reason::Suspended.as_str(),
+                format!("{lacking} spec.suspend is true: no token is asked for until it is false."),
+            )
+        } else if let Some(attempt) = &self.assessment.attempt {
+            (
+                attempt.reason.as_str(),
+                format!("{lacking} {}", attempt.message),
+            )
+        } else if self.assessment.token.is_some() {
+            (
+                Reason::TokenExpired.as_str(),
+                format!("{lacking} A new one is being asked for."),
+            )
+        } else {
+            (
+                Reason::Requesting.as_str(),
+                format!("{lacking} It is being asked for."),
+            )
+        };
+        Said {
+            holds: false,
+            reason: reason.to_owned(),
+            message: self.and_what_ends(message, true),
+        }
+    }
+
+    /// The message, and what is to be said of what ends besides the token: before a command at its end, which is copied.
+    fn and_what_ends(&self, message: String, over: bool) -> String {
+        let remarks = self.assessment.expiries.remarks(self.now, over);
+        if remarks.is_empty() || message.ends_with('.') {
+            format!("{message}{remarks}")
+        } else {
+            format!("{} {message}", remarks.trim_start())
+        }
+    }
+
+    fn ready_message(&self, token: &TokenView) -> String {
+        let secret = &self.assessment.secret_name;
+        let mut message = match self.detail {
+            StatusDetail::Always if self.assessment.suspended => {
+                format!(
+                    "Secret {secret} holds a token that is valid until {}.",
+                    token.expires
+                )
+            }
+            StatusDetail::Always => format!(
+                "Secret {secret} holds a token that is valid until {}; it is replaced at {}.",
+                token.expires, token.refresh
+            ),
+            StatusDetail::Transitions => format!("Secret {secret} holds a valid token."),
+        };
+        if self.assessment.suspended {
+            message.push_str(" spec.suspend is true: it is not replaced until that is false.");
+        }
+        if token.too_short {
+            message.push_str(
+                " It lives so short that a mounted Secret may lag behind (the kubelet takes up to 90 s): let workloads read it through the API, or ask the provider for a longer lifetime.",
+            );
+        }
+        if token.assumed {
+            message.push_str(
+                " The provider tells no lifetime: the end is assumed (spec.refresh.assumedLifetimeSeconds).",
+            );
+        }
+        if let Some(lead) = token.clamped_lead {
+            message.push_str(" The lead asked for in spec.refresh does not fit the lifetime; ");
+            match self.detail {
+                StatusDetail::Always => message.push_str(&format!("{lead} is used.")),
+                // It may differ from token to token.
+                StatusDetail::Transitions => message.push_str("the nearest that does is used."),
+            }
+        }
+        if let Some(remarks) = &token.remarks {
+            message.push(' ');
+            message.push_str(remarks);
+        }
+        if let Some(key) = &token.client_secret_key {
+            message.push(' ');
+            message.push_str(&super::rotation::remark(key));
+        }
+        if let Some(refused) = &self.assessment.refused_offer {
+            message.push(' ');
+            message.push_str(refused);
+        }
+        message.push_str(&self.assessment.expiries.remarks(self.now, false));
+        message
+    }
+
+    fn refresh_failing(&self) -> Option<Said> {
+        let attempt = self.assessment.attempt.as_ref()?;
+        let next = match (&self.assessment.problem, attempt.next) {
+            _ if self.assessment.suspended => {
+                "It is not tried again while spec.suspend is true.".to_owned()
+            }
+            (Some(problem), _) => {
+                let told = match problem.kind {
+                    ProblemKind::Waiting => ConditionType::Reconciling,
+                    ProblemKind::Stalled => ConditionType::Stalled,
+                };
+                format!(
+                    "It is not tried again before what {} tells of is mended.",
+                    told.as_str()
+                )
+            }
+            (None, Some(next)) => format!("Next try at {next}; {}.", times(attempt.failures)),
+            (None, None) => "It is not tried again until spec or credentials change.".to_owned(),
+        };
+        Some(Said {
+            holds: true,
+            reason: attempt.reason.clone(),
+            message: self.and_what_ends(
+                format!("{} {next} {}", attempt.message, self.still_works()),
+                true,
+            ),
+        })
+    }
+
+    fn reconciling(&self) -> Option<Said> {
+        match (&self.assessment.problem, &self.assessment.attempt) {
+            (Some(problem), _) if problem.kind == ProblemKind::Waiting => {
+                Some(self.problem(problem))
+            }
+            (None, Some(attempt))
+                if attempt.class == FailureClass::Transient
+                    && self.valid().is_none()
+                    && !self.assessment.suspended =>
+            {
+                Some(Said {
+                    holds: true,
+                    reason: Reason::Retrying.as_str().to_owned(),
+                    message: "The token request failed in a way that may pass; it is tried again."
+                        .to_owned(),
+                })
+            }
+            (None, None) if self.valid().is_none() && !self.assessment.suspended => Some(Said {
+                holds: true,
+                reason: Reason::Requesting.as_str().to_owned(),
+                message: "A token is being asked for.".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn stalled(&self) -> Option<Said> {
+        match (&self.assessment.problem, &self.assessment.attempt) {
+            (Some(problem), _) if problem.kind == ProblemKind::Stalled => {
+                Some(self.problem(problem))
+            }
+            // What stands in the way comes before what failed earlier.
+            (None, Some(attempt))
+                if attempt.class != FailureClass::Transient && !self.assessment.suspended =>
+            {
+                Some(Said {
+                    holds: true,
+                    reason: attempt.reason.clone(),
+                    message: self
+                        .and_what_ends(format!("{} {}", attempt.message, self.still_works()), true),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn problem(&self, problem: &Problem) -> Said {
+        Said {
+            holds: true,
+            reason: problem.reason.as_str().to_owned(),
+            message: if problem.message.ends_with('.') {
+                format!("{} {}", problem.message, self.still_works())
+            } else {
+                // A command stands last, so that it can be copied.
+                format!("{} {}", self.still_works(), problem.message)
+            },
+        }
+    }
+
+    fn still_works(&self) -> String {
+        let secret = &self.assessment.secret_name;
+        match &self.assessment.token {
+            Some(token) if token.valid => {
+                format!(
+                    "The token in Secret {secret} stays valid until {}.",
+                    token.expires
+                )
+            }
+            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
+            None => format!("Secret {secret} holds no valid token."),
+        }
+    }
+
+    fn refresh_token(&self) -> Option<RefreshTokenStatus> {
+        let ends = self.assessment.refresh_token_ends?;
+        (self.detail == StatusDetail::Always).then(|| RefreshTokenStatus {
+            expiration_time: ends.rfc3339(),
+        })
+    }
+
+    fn token(&self) -> Option<TokenStatus> {
+        let token = self.assessment.token.as_ref()?;
+        (self.detail == StatusDetail::Always).then(|| TokenStatus {
+            issued_time: token.issued.rfc3339(),
+            expiration_time: token.expires.rfc3339(),
+            refresh_time: token.refresh.rfc3339(),
+            scope: token
+                .scope
+                .as_ref()
+                .map(|scope| scope.shortened(LONGEST_SCOPE).as_str().to_owned()),
+        })
+    }
+}
+
+/// What the schema of the status takes, and a message that people still read.
+const LONGEST_SCOPE: usize = 4096;
+const LONGEST_MESSAGE: usize = 8192;
+
+/// The first `most` bytes of a text, with a mark where something was left out.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = (0..=most.saturating_sub(4))
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// A word of the documented list; what is not on it stands for a request that failed somehow.
+pub(super) fn known(word: &str) -> Reason {
+    Reason::parse(word).unwrap_or(Reason::RequestRefused)
+}
+
+fn times(failures: u32) -> String {
+    match failures {
+        1 => "it failed once so far".to_owned(),
+        2 => "it failed twice in a row".to_owned(),
+        more => format!("it failed {more} times in a row"),
+    }
+}
+
+fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
+    AttemptStatus {
+        time: attempt.time.rfc3339_millis(),
+        next_time: attempt.next.map(Time::rfc3339_millis),
+        refused_secret_keys: attempt.refused.clone(),
+        failures: i32::try_from(attempt.failures).unwrap_or(i32::MAX),
+        reason: attempt.reason.clone(),
+        inputs_hash: attempt.hash(),
+        retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
+        rejected_secret: attempt.rejected_secret.clone(),
+    }
+}
+
+/// Since when a status tells of this very problem.
+pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Time> {
+    let kind = match problem.kind {
+        ProblemKind::Waiting => ConditionType::Reconciling,
+        ProblemKind::Stalled => ConditionType::Stalled,
+    };
+    let condition = find(status, kind)?;
+    let told = condition.status == "True" && condition.reason == problem.reason.as_str();
+    let since = condition.last_transition_time.0.as_millisecond();
+    told.then(|| Time::from_millis(since))
+}
+
+pub(super) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}
+
+fn api_time(now: Time) -> ApiTime {
+    ApiTime(jiff::Timestamp::from_second(now.seconds()).unwrap_or_default())
+}

@@ -1,0 +1,217 @@
+//! Revoking a token (RFC 7009): which, where, and whether it may be sent there. Pure.
+
+use crate::oauth::{self, HttpAnswer, HttpRequest};
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+use crate::trust::Lenders;
+
+use super::accounts;
+use super::observed::{Observed, SecretSeen};
+use super::prerequisite::Prerequisite;
+use super::provenance::{self, Part};
+use super::refresh_reason::our_target;
+use super::rotation;
+use super::state::token_hash;
+
+/// The finalizer by which a resource waits for its token to be revoked.
+pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
+
+/// What an access token is called in a revocation (RFC 7009 section 2.1).
+pub const ACCESS_TOKEN: &str = "access_token";
+
+/// A token, and whose secrets it was obtained with; `None` where that is not known.
+#[derive(Clone)]
+pub struct TokenWithLenders {
+    /// The token.
+    pub token: Secret,
+    /// Its lenders.
+    pub lenders: Option<Lenders>,
+}
+
+/// What a refresh token is called in a revocation.
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// What is to be done to revoke a token.
+pub enum Revoking {
+    /// Get this first.
+    First(Prerequisite),
+    /// Send this.
+    Send(Box<HttpRequest>),
+    /// Nothing can be done; why, as the rest of a sentence.
+    Cannot(String),
+}
+
+/// What an answer to a revocation means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token is dead.
+    Done,
+    /// It may go better another time; why, as the rest of a sentence.
+    Later(String),
+    /// It will not go; why, as the rest of a sentence.
+    Refused(String),
+}
+
+impl Observed {
+    /// Whether the resource is to have [`REVOCATION_FINALIZER`], where it has not what it shall: only who asked for revocation on
+    /// deletion waits for it.
+    pub fn finalizer_wanted(&self) -> Option<bool> {
+        if self.resource.deleting {
+            return None;
+        }
+        let spec = self.resource.spec.as_ref().ok()?;
+        let choice = spec.revocation.as_ref();
+        let wanted = choice.is_some_and(|choice| choice.on_deletion);
+        (wanted != self.resource.is_held()).then_some(wanted)
+    }
+}
+
+/// The access token that is published, as it stands in the Secret: the value, or its last word, that the state knows by its
+/// hash.
+fn published_token(seen: &Observed) -> Option<TokenWithLenders> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    let target = our_target(seen, spec)?;
+    let state = target.state()?;
+    let uid = &seen.resource.uid;
+    let ours = state.managed.data.iter();
+    ours.filter_map(|key| target.data.get(key)?.expose())
+        .flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)])
+        .map(Secret::from)
+        .find(|token| token_hash(uid, token) == state.token_hash)
+        .map(|token| TokenWithLenders {
+            token,
+            lenders: state.lenders.clone(),
+        })
+}
+
+/// What a resource that is being deleted leaves alive, and what each is called in a revocation (RFC 7009 section 2.1). The
+/// refresh token comes first: it lives longest, and many servers end the access token with it.
+pub fn living_tokens(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
+    let state = seen.chain.state.as_ref();
+    let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
+    let record = seen.record().filter(|_| ours).and_then(Result::ok);
+    let refresh = record.and_then(|record| {
+        let lent = TokenWithLenders {
+            token: record.refresh_token?,
+            lenders: record.lenders,
+        };
+        Some((lent, REFRESH_TOKEN))
+    });
+    let access = published_token(seen).map(|token| (token, ACCESS_TOKEN));
+    refresh.into_iter().chain(access).collect()
+}
+
+/// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
+pub fn replaced_token(
+    seen: &Observed,
+    new_hash: &str,
+    now: Time,
+) -> Option<(TokenWithLenders, Span)> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    if spec.refreshing.is_some() {
+        // With the access token a provider may revoke the refresh token that it came of (RFC 7009 section 2.1).
+        return None;
+    }
+    let after = spec.revocation.as_ref()?.previous_after?;
+    let state = our_target(seen, spec).and_then(SecretSeen::state)?;
+    if state.token_hash == new_hash || state.expires <= now + after {
+        return None;
+    }
+    Some((published_token(seen)?, after))
+}
+
+/// How to revoke a token; `hint` is what it is called, `again` says that the provider has refused the client
+/// ([`another_secret`]). The same rules hold as for a token request: opt-in, allowed hosts, https.
+pub fn revoking(
+    seen: &Observed,
+    lent: &TokenWithLenders,
+    hint: &str,
+    again: bool,
+    now: Time,
+) -> Revoking {
+    let cannot = |why: &str| Revoking::Cannot(why.to_owned());
+    let Ok(spec) = &seen.resource.spec else {
+        return cannot("the spec is not valid");
+    };
+    let Some(choice) = &spec.revocation else {
+        return cannot("spec.revocation is not set");
+    };
+    if !spec.client.is_located() {
+        return Revoking::First(Prerequisite::Discovery);
+    }
+    if spec.credentials_secret.is_some() && seen.credentials.is_none() {
+        return cannot("the credentials are gone");
+    }
+    if spec.client_certificate.is_some() && seen.certificate.facts().is_none() {
+        return cannot("the client certificate is gone or cannot be used");
+    }
+    let discovered = spec.client.issuer.as_ref();
+    let discovered = discovered.and_then(|located| located.endpoints.as_ref()?.revocation.as_ref());
+    let (field, endpoint) = match (&choice.url, discovered) {
+        (Some(url), _) => ("spec.provider.revocationURL", url),
+        (None, Some(url)) => (spec.client.provider_field(), url),
+        (None, None) => {
+            return cannot("the issuer's discovery document names no revocation endpoint");
+        }
+    };
+    if endpoint.scheme() != "https" && !seen.rules.allow_http {
+        return cannot("the revocation endpoint is http");
+    }
+    let part = match hint {
+        REFRESH_TOKEN => Part::RefreshToken,
+        _ => Part::Returned,
+    };
+    let Some(stored) = &lent.lenders else {
+        return cannot("it is not known whose Secret it was obtained with");
+    };
+    let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
+        Ok(lenders) => lenders,
+        Err(problem) => return cannot(problem.message.trim_end_matches('.')),
+    };
+    // Only now: no token is made of a ServiceAccount for a request that is not sent.
+    if let Some(need) = accounts::needed_for_call(seen, spec) {
+        return Revoking::First(need);
+    }
+    let values = seen.credentials.as_ref();
+    let values = values.map(|secret| secret.data.clone()).unwrap_or_default();
+    let credentials = oauth::Credentials::new(values, lenders.clone());
+    let parameters = vec![
+        ("token".to_owned(), lent.token.clone()),
+        ("token_type_hint".to_owned(), Secret::from(hint)),
+    ];
+    let other = again.then(|| rotation::other_client(seen, spec)).flatten();
+    let mut context = oauth::RequestContext::new(now, &seen.nonce);
+    context.tokens = seen.made.clone();
+    let request = oauth::request::build_call(
+        &other.unwrap_or_else(|| rotation::client(seen, spec)),
+        endpoint,
+        (parameters, &lenders),
+        &credentials,
+        &context,
+    );
+    match request {
+        Ok(request) => Revoking::Send(Box::new(request)),
+        Err(problem) => Revoking::Cannot(format!("of the credentials Secret {problem}")),
+    }
+}
+
+/// Whether an answer refuses the client, and the credentials hold another client secret to try.
+pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
+    let Ok(spec) = &seen.resource.spec else {
+        return false;
+    };
+    let refused = oauth::response::decode(&spec.client.response, answer, now)
+        .is_err_and(|error| matches!(error.reason(), "InvalidClient" | "Unauthorized"));
+    refused && rotation::other_client(seen, spec).is_some()
+}
+
+/// What the status of an answer says (RFC 7009 section 2.2): 200 also for a token that was dead already.
+pub fn revoked(status: u16) -> Revoked {
+    match status {
+        200..=299 => Revoked::Done,
+        408 | 425 | 429 | 500..=599 => {
+            Revoked::Later(format!("the revocation endpoint answered HTTP {status}"))
+        }
+        _ => Revoked::Refused(format!("the revocation endpoint answered HTTP {status}")),
+    }
+}

@@ -1,0 +1,200 @@
+//! Two client secrets in rotation: which one is sent, and when the other gets its one try.
+//!
+//! What worked is remembered by the *key* that held it, never by its value: on the token Secret, with the version of the
+//! credentials. The other secret is tried only when the provider refuses the client, once for each content of the Secret.
+
+use crate::api::validate::Validated;
+use crate::oauth::error::Reached;
+use crate::oauth::{Client, CredentialKeys};
+use crate::time::{Span, Time};
+
+use super::observed::Observed;
+use super::refresh_reason::our_target;
+use super::state::{TokenState, short};
+use super::{Failure, SecretSeen};
+
+/// How long after a refusal the other secret is tried: what follows any failure keeps this distance.
+const PAUSE: Span = Span::from_millis(2500);
+
+/// One of the two client secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// The one under `credentials.keys.clientSecret`.
+    Current,
+    /// The one under `credentials.keys.nextClientSecret`.
+    Next,
+}
+
+impl ClientSecret {
+    /// The key that holds it.
+    pub fn key(self, keys: &CredentialKeys) -> &String {
+        match self {
+            ClientSecret::Current => &keys.client_secret,
+            ClientSecret::Next => &keys.next_client_secret,
+        }
+    }
+
+    fn other(self) -> ClientSecret {
+        match self {
+            ClientSecret::Current => ClientSecret::Next,
+            ClientSecret::Next => ClientSecret::Current,
+        }
+    }
+
+    /// Its key, as it is noted: where it is the second one.
+    pub(super) fn noted(self, spec: &Validated) -> Option<String> {
+        (self == ClientSecret::Next).then(|| self.key(&spec.client.keys).clone())
+    }
+}
+
+/// Whether a credentials Secret holds a second client secret that this client could send.
+pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
+    let keys = &spec.client.keys;
+    spec.client.authentication.uses_client_secret()
+        && keys.next_client_secret != keys.client_secret
+        && credentials.is_some_and(|secret| secret.data.contains_key(&keys.next_client_secret))
+}
+
+/// The secret that a published token was asked for with.
+pub fn asked_with(state: &TokenState) -> ClientSecret {
+    match state.client_secret_key {
+        Some(_) => ClientSecret::Next,
+        None => ClientSecret::Current,
+    }
+}
+
+/// The secret that goes first: the one that worked last, if the Secret still holds it under either key.
+pub(super) fn first(seen: &Observed, spec: &Validated) -> ClientSecret {
+    if seen.next_content.is_none() {
+        return ClientSecret::Current;
+    }
+    let Some(state) = our_target(seen, spec).and_then(SecretSeen::state) else {
+        return ClientSecret::Current;
+    };
+    if seen.lent().as_ref() == Some(&state.credentials) {
+        let next = state.client_secret_key.as_ref() == Some(&spec.client.keys.next_client_secret);
+        return if next {
+            ClientSecret::Next
+        } else {
+            ClientSecret::Current
+        };
+    }
+    let known = seen.memory.fingerprint.as_ref();
+    let known = known.filter(|known| known.version == short(&state.credentials));
+    match known.map(|known| known.content) {
+        Some(content) if seen.content == Some(content) => ClientSecret::Current,
+        Some(content) if seen.next_content == Some(content) => ClientSecret::Next,
+        _ => ClientSecret::Current,
+    }
+}
+
+/// The secret that the next request is sent with.
+pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
+    let first = first(seen, spec);
+    let refused = refused(seen);
+    let keys = &spec.client.keys;
+    let is_refused = |secret: ClientSecret| refused.contains(secret.key(keys));
+    if seen.next_content.is_some() && is_refused(first) && !is_refused(first.other()) {
+        first.other()
+    } else {
+        first
+    }
+}
+
+/// The client as it asks with the secret whose turn it is.
+pub(super) fn client(seen: &Observed, spec: &Validated) -> Client {
+    client_with(spec, in_turn(seen, spec))
+}
+
+/// The client as it asks with the secret whose turn it is not; `None` where there is one secret only.
+pub(super) fn other_client(seen: &Observed, spec: &Validated) -> Option<Client> {
+    has_next(spec, seen.credentials.as_ref())
+        .then(|| client_with(spec, in_turn(seen, spec).other()))
+}
+
+fn client_with(spec: &Validated, secret: ClientSecret) -> Client {
+    let mut client = spec.client.clone();
+    client.keys.client_secret = secret.key(&client.keys).clone();
+    client
+}
+
+/// The key of the secret that is sent with what is seen, where that is the second one.
+pub(super) fn sent_key(seen: &Observed) -> Option<String> {
+    let spec = seen.resource.spec.as_ref().ok()?;
+    in_turn(seen, spec).noted(spec)
+}
+
+/// The keys of the secrets that the provider has refused in the failing attempt, as far as that still counts.
+fn refused(seen: &Observed) -> &[String] {
+    let Some(attempt) = seen.memory.attempt.as_deref() else {
+        return &[];
+    };
+    let same = seen.lent().as_ref() == Some(&attempt.credentials)
+        || (attempt.content.is_some() && attempt.content == seen.whole_content());
+    let counts =
+        same && attempt.inputs == seen.resource.inputs && seen.unhandled_request().is_none();
+    if counts { &attempt.refused } else { &[] }
+}
+
+/// What a refusal of the client leads to where there are two secrets.
+pub(super) struct Refusal {
+    /// The keys that were refused so far.
+    pub(super) refused: Vec<String>,
+    /// When the other is tried; `None` when both were refused, or there is no other.
+    pub(super) other_at: Option<Time>,
+    /// What is said of it.
+    pub(super) remark: String,
+}
+
+/// Judges a failure; `None` where it says nothing of the client, or there is one secret only.
+pub(super) fn judge(
+    seen: &Observed,
+    spec: &Validated,
+    failure: &Failure,
+    received: Time,
+) -> Option<Refusal> {
+    // What a provider says of a wrong secret differs: any refusal that may mean it counts, since the other secret is tried only
+    // once for each content of the Secret.
+    let of_client = matches!(
+        failure.reason,
+        "InvalidClient" | "Unauthorized" | "UnauthorizedClient" | "Forbidden" | "AccessDenied"
+    ) || (failure.reason == "RequestRefused"
+        && failure.reached == Reached::Refused);
+    let mut refused = refused(seen).to_vec();
+    seen.next_content?;
+    if !of_client {
+        // Not a word of the secret: whoever's turn it is keeps it.
+        return (!refused.is_empty()).then_some(Refusal {
+            refused,
+            other_at: None,
+            remark: String::new(),
+        });
+    }
+    let keys = &spec.client.keys;
+    let sent = in_turn(seen, spec);
+    if !refused.contains(sent.key(keys)) {
+        refused.push(sent.key(keys).clone());
+    }
+    let (sent, other) = (sent.key(keys), sent.other().key(keys));
+    let tried = refused.contains(other);
+    let remark = if tried {
+        format!(
+            " Both {} and {} of the credentials Secret were refused; both are tried again when the Secret changes.",
+            keys.client_secret, keys.next_client_secret
+        )
+    } else {
+        format!(" That was key {sent} of the credentials Secret; key {other} is tried next, once.")
+    };
+    Some(Refusal {
+        refused,
+        other_at: (!tried).then(|| received + PAUSE),
+        remark,
+    })
+}
+
+/// What is said where the second secret is the one that works.
+pub(super) fn remark(key: &str) -> String {
+    format!(
+        "The provider takes the client secret under key {key} of the credentials Secret: it is used first from now on. Put it in the place of the old one when that is done with."
+    )
+}

@@ -1,0 +1,211 @@
+//! Commands in messages, with values that do something in a shell where they are not quoted.
+
+use super::*;
+use crate::command::tests::{HOSTILE, run};
+use crate::oauth::ServiceAccountToken;
+
+/// The command that begins with the last `kubectl` of a message, up to `until`, as a shell runs it.
+fn ran(message: &str, until: &str) -> Vec<Vec<String>> {
+    let at = message
+        .find("kubectl ")
+        .unwrap_or_else(|| panic!("no command: {message}"));
+    let command = &message[at..];
+    let command = match until {
+        "" => command,
+        until => {
+            command
+                .rsplit_once(until)
+                .unwrap_or_else(|| panic!("{message}"))
+                .0
+        }
+    };
+    run(command)
+}
+
+fn words(words: &[&str]) -> Vec<Vec<String>> {
+    vec![words.iter().map(|word| (*word).to_owned()).collect()]
+}
+
+/// What is seen of a resource in which everything that has a name is called this.
+fn called(name: &str) -> Observed {
+    let mut seen = fresh(&Spec::default());
+    seen.resource.namespace = name.to_owned();
+    seen.resource.name = name.to_owned();
+    seen
+}
+
+#[test]
+fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() {
+    for bad in HOSTILE {
+        let seen = called(bad);
+        let mut spec = seen.resource.spec.clone().unwrap();
+        let target = SecretSeen {
+            name: bad.to_owned(),
+            ..secret("x", 1)
+        };
+        let opt_in = messages::not_labelled(&seen, bad).message;
+        let label = "oauthclient.dev/credentials=true";
+        assert_eq!(
+            ran(&opt_in, ""),
+            words(&["kubectl", "label", "secret", bad, "-n", bad, label])
+        );
+        let foreign = messages::foreign(&seen, &target, "it is somebody's").message;
+        let adopt = format!("oauthclient.dev/adopt={bad}");
+        assert_eq!(
+            ran(&foreign, ". It is looked at"),
+            words(&[
+                "kubectl",
+                "annotate",
+                "secret",
+                bad,
+                "-n",
+                bad,
+                "--overwrite",
+                &adopt
+            ])
+        );
+        let delete = words(&["kubectl", "delete", "secret", bad, "-n", bad]);
+        for message in [
+            messages::immutable(&seen, &target).message,
+            messages::wrong_type(&seen, &spec, &target).message,
+            messages::unreadable_state(&seen, &target).message,
+        ] {
+            assert_eq!(ran(&message, ""), delete, "{message}");
+        }
+        let show = words(&["kubectl", "get", "secret", bad, "-n", bad, "-o", "yaml"]);
+        assert_eq!(
+            ran(&messages::immutable_state(&seen, &target).message, ""),
+            show
+        );
+        assert_eq!(
+            ran(
+                &messages::foreign_state(&seen, &target).message,
+                ") and delete"
+            ),
+            show
+        );
+        let login = words(&["kubectl", "oauthclient", "login", bad, "-n", bad]);
+        assert_eq!(
+            ran(&messages::reauthorize(&seen, true).message, ", or put one"),
+            login
+        );
+        assert_eq!(
+            ran(&messages::refused_offer(&seen, bad, bad, true), "."),
+            login
+        );
+        spec.credentials_secret = None;
+        assert_eq!(
+            ran(
+                &messages::no_refresh_token(&seen, &spec).message,
+                ". It is picked"
+            ),
+            login
+        );
+        bad.clone_into(&mut spec.token_secret.name);
+        let managers = "jsonpath={.metadata.managedFields[*].manager}";
+        assert_eq!(
+            ran(&messages::fought_over(&spec, 3).message, "."),
+            words(&[
+                "kubectl",
+                "get",
+                "secret",
+                bad,
+                "--show-managed-fields",
+                "-o",
+                managers
+            ])
+        );
+    }
+}
+
+#[test]
+fn a_host_that_somebody_else_has_named_does_nothing_in_a_command() {
+    for host in [
+        "x;id;x.example",
+        "x'$(id).example",
+        "`id`.example",
+        "a&b.example",
+        "example.com.",
+    ] {
+        let url: url::Url = format!("https://{host}/t").parse().unwrap();
+        let mut seen = called("shop");
+        let mut spec = seen.resource.spec.clone().unwrap();
+        spec.client.token_url = url.clone();
+        seen.credentials = Some(credentials(1, "pw"));
+        let lender = seen.credentials.as_mut().unwrap();
+        lender.annotations = texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
+        let lender = seen.credentials.as_ref().unwrap();
+        let problem = crate::policy::provenance::secret_not_ready(&seen, &spec, lender);
+        let message = problem.unwrap().message;
+        let host = url.host_str().unwrap();
+        let hosts = format!("oauthclient.dev/allowed-hosts=other.example,{host}");
+        assert_eq!(
+            ran(&message, ""),
+            words(&[
+                "kubectl",
+                "annotate",
+                "secret",
+                "client",
+                "-n",
+                "shop",
+                "--overwrite",
+                &hosts
+            ])
+        );
+    }
+}
+
+#[test]
+fn an_audience_does_nothing_in_a_command() {
+    for bad in HOSTILE {
+        let audience = bad.replace(char::is_whitespace, "${IFS}");
+        let mut seen = fresh(&Spec::default());
+        let mut spec = seen.resource.spec.clone().unwrap();
+        spec.client.authentication =
+            crate::oauth::ClientAuthentication::ServiceAccountToken(ServiceAccountToken {
+                account: "robot".into(),
+                audience: audience.clone(),
+                expiration_seconds: 600,
+            });
+        seen.resource.spec = Ok(spec);
+        let mut problem = |account: AccountSeen| {
+            seen.accounts = [("robot".to_owned(), account)].into();
+            plan(&mut seen, 0).assessment.problem.unwrap().message
+        };
+        let before = "x'y;id";
+        let list = texts(&[("oauthclient.dev/allowed-audiences", before)]);
+        let wanted = format!("oauthclient.dev/allowed-audiences={before},{audience}");
+        assert_eq!(
+            ran(
+                &problem(AccountSeen::There {
+                    uid: "u-robot".into(),
+                    annotations: list,
+                }),
+                ""
+            ),
+            words(&[
+                "kubectl",
+                "annotate",
+                "serviceaccount",
+                "robot",
+                "-n",
+                "shop",
+                "--overwrite",
+                &wanted
+            ])
+        );
+        assert_eq!(
+            ran(&problem(AccountSeen::NoCluster), " makes one)."),
+            words(&[
+                "kubectl",
+                "create",
+                "token",
+                "robot",
+                "-n",
+                "shop",
+                "--audience",
+                &audience
+            ])
+        );
+    }
+}

@@ -1,0 +1,484 @@
+//! What people read: conditions, events, and what a restart learns of them.
+
+use super::*;
+
+/// Type, reason and whether it holds, of each condition.
+fn conditions(status: &OAuthClientStatus) -> Vec<(&str, &str, bool)> {
+    status
+        .conditions
+        .iter()
+        .map(|condition| {
+            let holds = condition.status == "True";
+            (condition.type_.as_str(), condition.reason.as_str(), holds)
+        })
+        .collect()
+}
+
+fn message<'a>(status: &'a OAuthClientStatus, kind: &str) -> &'a str {
+    let found = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind);
+    &found.unwrap().message
+}
+
+/// What the status says after a look at this time.
+fn looked(seen: &mut Observed, now: i64) -> Report {
+    looked_with(seen, now, StatusDetail::Always)
+}
+
+fn looked_with(seen: &mut Observed, now: i64, detail: StatusDetail) -> Report {
+    let plan = plan(seen, now);
+    let generation = seen.resource.generation;
+    let said = report(
+        &plan.assessment,
+        &seen.resource.status,
+        generation,
+        detail,
+        at(now),
+    );
+    for condition in &said.status.conditions {
+        assert!(
+            Reason::parse(&condition.reason).is_some(),
+            "{}",
+            condition.reason
+        );
+        assert!(condition.message.ends_with('.'), "{}", condition.message);
+        assert!(!condition.message.contains(".."), "{}", condition.message);
+    }
+    seen.resource.status = said.status.clone();
+    said
+}
+
+#[test]
+fn a_valid_token_is_ready_and_nothing_else() {
+    let mut seen = current(&Spec::default());
+    let said = looked(&mut seen, 10);
+    assert_eq!(conditions(&said.status), [("Ready", "TokenValid", true)]);
+    assert_eq!(
+        said.status.conditions.len(),
+        1,
+        "a healthy resource has one condition"
+    );
+    assert_eq!(said.status.observed_generation, 1);
+    let due = refresh_of(&seen);
+    let text = format!(
+        "Secret token holds a token that is valid until {}; it is replaced at {due}.",
+        at(3600)
+    );
+    assert_eq!(message(&said.status, "Ready"), text);
+}
+
+#[test]
+fn a_situation_that_has_not_changed_writes_nothing_and_tells_nothing() {
+    let broken = || {
+        let mut seen = current(&Spec::default());
+        seen.credentials = None;
+        seen
+    };
+    let failing = after_failure(
+        fresh(&Spec::default()),
+        &failure(FailureClass::Permanent, "InvalidClient"),
+        0,
+    );
+    let suspended = current(&Spec::extra("  suspend: true\n"));
+    for detail in [StatusDetail::Always, StatusDetail::Transitions] {
+        for mut seen in [current(&Spec::default()), broken()] {
+            looked_with(&mut seen, 10, detail);
+            let again = looked_with(&mut seen, 11, detail);
+            assert!(!again.changed && again.notices.is_empty());
+        }
+    }
+    for mut seen in [failing, suspended] {
+        looked(&mut seen, 10);
+        let again = looked(&mut seen, 11);
+        assert!(!again.changed && again.notices.is_empty());
+    }
+}
+
+#[test]
+fn a_routine_refresh_changes_no_condition_and_with_transitions_nothing_at_all() {
+    for (detail, changed) in [
+        (StatusDetail::Always, true),
+        (StatusDetail::Transitions, false),
+    ] {
+        let mut seen = current(&Spec::default());
+        let before = looked_with(&mut seen, 10, detail).status;
+        let settled = grant(&seen, token("second", 3600), 2500);
+        let said = report(&settled.assessment, &before, 1, detail, at(2501));
+        assert_eq!(said.changed, changed);
+        assert_eq!(said.status.token.is_some(), changed);
+        assert!(said.notices.is_empty());
+        for (one, other) in before.conditions.iter().zip(&said.status.conditions) {
+            assert_eq!(one.last_transition_time, other.last_transition_time);
+        }
+    }
+}
+
+#[test]
+fn ready_turns_false_when_the_token_ends_and_tells_it_once() {
+    let mut seen = after_failure(
+        current(&Spec::default()),
+        &failure(FailureClass::Transient, "ServerError"),
+        3000,
+    );
+    let said = looked(&mut seen, 3001);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "TokenValid", true),
+            ("RefreshFailing", "ServerError", true)
+        ]
+    );
+    let said = looked(&mut seen, 3600);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "ServerError", false),
+            ("RefreshFailing", "ServerError", true),
+            ("Reconciling", "Retrying", true)
+        ]
+    );
+    let reasons: Vec<Reason> = said.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(reasons, [Reason::TokenExpired]);
+    assert!(looked(&mut seen, 3601).notices.is_empty());
+}
+
+#[test]
+fn a_token_that_ended_before_a_new_one_was_asked_for_says_so() {
+    let mut seen = current(&Spec::default());
+    seen.may_request = false;
+    let said = looked(&mut seen, 3600);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "TokenExpired", false),
+            ("Reconciling", "Requesting", true)
+        ]
+    );
+}
+
+#[test]
+fn each_failure_class_has_its_condition_and_says_what_still_works_and_what_comes_next() {
+    for (class, stalled, next) in [
+        (FailureClass::Transient, false, "Next try at "),
+        (FailureClass::Permanent, true, "Next try at "),
+        (
+            FailureClass::NeedsPerson,
+            true,
+            "It is not tried again until spec or credentials change.",
+        ),
+    ] {
+        let mut seen = after_failure(
+            current(&Spec::default()),
+            &failure(class, "ServerError"),
+            3000,
+        );
+        let said = looked(&mut seen, 3001);
+        let mut expected = vec![
+            ("Ready", "TokenValid", true),
+            ("RefreshFailing", "ServerError", true),
+        ];
+        if stalled {
+            expected.push(("Stalled", "ServerError", true));
+        }
+        assert_eq!(conditions(&said.status), expected);
+        let text = message(&said.status, "RefreshFailing");
+        assert!(
+            text.starts_with("The provider failed. Wait. ") && text.contains(next),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(&format!("stays valid until {}.", at(3600))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_comes_before_what_failed_earlier() {
+    let mut seen = after_failure(
+        current(&Spec::default()),
+        &failure(FailureClass::Permanent, "InvalidClient"),
+        3000,
+    );
+    seen.credentials = None;
+    let said = looked(&mut seen, 3001);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "TokenValid", true),
+            ("RefreshFailing", "InvalidClient", true),
+            ("Reconciling", "CredentialsNotFound", true)
+        ]
+    );
+    assert!(
+        message(&said.status, "RefreshFailing")
+            .contains("before what Reconciling tells of is mended")
+    );
+}
+
+#[test]
+fn a_suspended_resource_is_ready_while_its_token_lives_and_awaits_nothing() {
+    let mut seen = current(&Spec::extra("  suspend: true\n"));
+    assert_eq!(
+        conditions(&looked(&mut seen, 10).status),
+        [("Ready", "TokenValid", true)]
+    );
+    let said = looked(&mut seen, 3600);
+    assert_eq!(conditions(&said.status), [("Ready", "Suspended", false)]);
+    let mut failing = after_failure(
+        fresh(&Spec::extra("  suspend: true\n")),
+        &failure(FailureClass::Transient, "ServerError"),
+        0,
+    );
+    let said = looked(&mut failing, 10);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "Suspended", false),
+            ("RefreshFailing", "ServerError", true)
+        ]
+    );
+}
+
+#[test]
+fn a_stall_and_its_end_are_each_told_once() {
+    let mut seen = fresh(&Spec::default());
+    seen.target = Some(secret("token", 5));
+    let said = looked(&mut seen, 0);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "SecretNotOwned", false),
+            ("Stalled", "SecretNotOwned", true)
+        ]
+    );
+    assert_eq!(said.notices.len(), 1);
+    assert_eq!(
+        (said.notices[0].kind, said.notices[0].reason),
+        (NoticeKind::Warning, Reason::SecretNotOwned)
+    );
+    assert!(message(&said.status, "Stalled").contains("kubectl annotate secret token -n shop"));
+    seen.target = None;
+    let settled = grant(&seen, token("t", 3600), 60);
+    let said = report(
+        &settled.assessment,
+        &seen.resource.status,
+        1,
+        StatusDetail::Always,
+        at(61),
+    );
+    let reasons: Vec<Reason> = said.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(reasons, [Reason::Recovered]);
+}
+
+#[test]
+fn a_first_token_is_no_recovery_also_when_it_waited_for_its_turn() {
+    let mut seen = fresh(&Spec::default());
+    seen.may_request = false;
+    let said = looked(&mut seen, 0);
+    assert_eq!(
+        conditions(&said.status),
+        [
+            ("Ready", "Requesting", false),
+            ("Reconciling", "Requesting", true)
+        ]
+    );
+    assert!(said.notices.is_empty());
+    let settled = grant(&seen, token("t", 3600), 60);
+    let said = report(
+        &settled.assessment,
+        &seen.resource.status,
+        1,
+        StatusDetail::Always,
+        at(61),
+    );
+    assert!(said.notices.is_empty());
+}
+
+#[test]
+fn a_repair_is_told() {
+    let seen = current(&Spec::default());
+    let spec = seen.resource.spec.clone().unwrap();
+    let settled = granted(
+        &seen,
+        &spec,
+        RefreshReason::Altered,
+        token("t", 3600),
+        moments(100),
+    );
+    let said = report(
+        &settled.assessment,
+        &seen.resource.status,
+        1,
+        StatusDetail::Always,
+        at(101),
+    );
+    assert_eq!(said.notices.len(), 1);
+    assert_eq!(said.notices[0].reason, Reason::Restored);
+}
+
+#[test]
+fn a_short_life_an_assumed_one_and_a_clamped_lead_are_told_with_ready() {
+    let cases = [
+        (
+            Spec::default(),
+            token("t", 60),
+            "LifetimeTooShort",
+            "may lag behind",
+        ),
+        (
+            Spec::default(),
+            Token {
+                lifetime: None,
+                ..token("t", 0)
+            },
+            "TokenValid",
+            "assumed",
+        ),
+        (
+            Spec::extra("  refresh: {beforeSeconds: 7000}\n"),
+            token("t", 3600),
+            "TokenValid",
+            "does not fit the lifetime; 40 min is used.",
+        ),
+    ];
+    for (spec, token, reason, words) in cases {
+        let mut seen = fresh(&spec);
+        let settled = grant(&seen, token, 0);
+        let said = report(
+            &settled.assessment,
+            &seen.resource.status,
+            1,
+            StatusDetail::Always,
+            at(1),
+        );
+        assert_eq!(conditions(&said.status), [("Ready", reason, true)]);
+        assert!(
+            message(&said.status, "Ready").contains(words),
+            "{}",
+            message(&said.status, "Ready")
+        );
+        seen.target = Some(applied(&settled.write.unwrap(), None, 5));
+        seen.resource.status = said.status;
+        assert!(!looked(&mut seen, 5).changed, "a look says the same");
+    }
+}
+
+#[test]
+fn the_time_of_a_transition_is_that_of_the_last_change() {
+    let mut seen = current(&Spec::default());
+    let since =
+        |status: &OAuthClientStatus| status.conditions[0].last_transition_time.0.as_second() - T0;
+    assert_eq!(
+        since(&looked(&mut seen, 10).status),
+        1,
+        "told when it was issued"
+    );
+    assert_eq!(since(&looked(&mut seen, 3600).status), 3600);
+    assert_eq!(since(&looked(&mut seen, 3700).status), 3600);
+}
+
+#[test]
+fn what_a_status_tells_of_a_failure_is_what_counts_after_a_restart() {
+    for class in [
+        FailureClass::Transient,
+        FailureClass::Permanent,
+        FailureClass::NeedsPerson,
+    ] {
+        let told_to_wait = Failure {
+            retry_after: Some(span(30)),
+            ..failure(class, "ServerError")
+        };
+        let mut seen = fresh(&Spec::default());
+        seen.resource.refresh_request = Some("now".into());
+        let seen = after_failure(seen, &told_to_wait, 0);
+        let before = seen.memory.attempt.clone().unwrap();
+        let after = FailedAttempt::from_status(&seen.resource.status).unwrap();
+        assert_eq!(
+            FailedAttempt {
+                certificate: None,
+                content: before.content,
+                ca: before.ca,
+                ..after
+            },
+            *before
+        );
+        let mut seen = restarted(seen);
+        let again = looked(&mut seen, 2);
+        assert!(!again.changed, "nothing is written because of a restart");
+    }
+}
+
+#[test]
+fn a_message_does_not_grow_from_restart_to_restart() {
+    let wrong = failure(FailureClass::Permanent, "InvalidClient");
+    let mut seen = after_failure(fresh(&Spec::default()), &wrong, 0);
+    let length = message(&seen.resource.status, "RefreshFailing").len();
+    for _ in 0..5 {
+        seen.credentials = None;
+        looked(&mut seen, 5);
+        seen = restarted(seen);
+        seen.credentials = Some(credentials(1, "pw"));
+        looked(&mut seen, 6);
+    }
+    assert_eq!(
+        message(&seen.resource.status, "RefreshFailing").len(),
+        length
+    );
+}
+
+#[test]
+fn what_is_told_fits_the_schema_whatever_comes() {
+    let mut seen = fresh(&Spec::default());
+    seen.resource.refresh_request = Some("x".repeat(10_000));
+    let long = Token {
+        scope: crate::oauth::Scope::parse(&"read:all ".repeat(900)),
+        ..token("t", 3600)
+    };
+    let settled = grant(&seen, long, 0);
+    let said = report(
+        &settled.assessment,
+        &seen.resource.status,
+        1,
+        StatusDetail::Always,
+        at(1),
+    );
+    assert!(said.status.token.unwrap().scope.unwrap().len() <= 4096);
+    let wordy = Failure {
+        message: "ø".repeat(50_000),
+        reason: "NotOnTheList",
+        ..failure(FailureClass::Permanent, "InvalidClient")
+    };
+    seen.bring_up_to_date();
+    let seen = after_failure(seen, &wordy, 0);
+    let status = &seen.resource.status;
+    assert!(status.attempt.as_ref().unwrap().inputs_hash.len() <= 128);
+    assert!(status.last_refresh_request.as_ref().unwrap().len() <= 256);
+    for condition in &status.conditions {
+        assert!(condition.message.len() <= 32_768);
+        assert!(Reason::parse(&condition.reason).is_some());
+    }
+}
+
+#[test]
+fn a_command_stands_last_so_that_it_can_be_copied() {
+    let mut seen = fresh(&Spec::default());
+    seen.credentials.as_mut().unwrap().labels.clear();
+    let plan = plan(&mut seen, 0);
+    let before = &seen.resource.status;
+    let said = report(&plan.assessment, before, 1, StatusDetail::Always, at(0));
+    for kind in ["Ready", "Reconciling"] {
+        let message = message(&said.status, kind);
+        let command = "kubectl label secret client -n shop oauthclient.dev/credentials=true";
+        assert!(message.ends_with(command), "{message}");
+    }
+}
+
+#[test]
+fn what_the_flags_of_another_process_refused_is_no_failed_attempt() {
+    let refused = failure(FailureClass::Permanent, "AddressRefused");
+    let seen = after_failure(fresh(&Spec::default()), &refused, 0);
+    assert!(FailedAttempt::from_status(&seen.resource.status).is_none());
+}

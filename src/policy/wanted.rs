@@ -1,0 +1,154 @@
+//! A token is wanted: whether it may be asked for now, and with what.
+
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::oauth::{self, CredentialsProblem};
+use crate::time::{Span, Time};
+use crate::trust::Lenders;
+
+use super::assessment::{self, Problem, TokenView};
+use super::gate::{self, Gate};
+use super::observed::Observed;
+use super::plan::{Action, Ask, Plan, sooner};
+use super::refresh_reason::RefreshReason;
+use super::refresh_token::{self, Spend};
+use super::{
+    LOOK_WHILE_WAITING, accounts, disclosed, messages, prerequisite, provenance, rotation,
+    secret_write,
+};
+
+/// A token is wanted: whether it may be asked for now.
+pub(super) fn wanted(
+    seen: &Observed,
+    spec: &Validated,
+    token: Option<TokenView>,
+    because: RefreshReason,
+    now: Time,
+) -> Plan {
+    if let Some((from, write)) = secret_write::moved(seen, spec, &because, now) {
+        let token = assessment::view(seen, from, Some(spec), now);
+        return Plan {
+            action: Action::Write(Box::new(write)),
+            assessment: assessment::well(seen, token),
+            wants: Requeue::At(now),
+            delete: Vec::new(),
+            doubt: false,
+        };
+    }
+    if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
+        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    }
+    let lenders = match provenance::of_request(seen, spec) {
+        Ok(lenders) => lenders,
+        Err(problem) => {
+            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    // `not_ready` has told of a Secret that is named and not there.
+    let (client, credentials, spend) = match spent(seen, spec, &lenders, now) {
+        Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
+        Ok(None) => {
+            let credentials = seen.credentials.as_ref();
+            let values = credentials.map(|secret| secret.data.clone());
+            let client = rotation::client(seen, spec);
+            let credentials = oauth::Credentials::new(values.unwrap_or_default(), lenders.clone());
+            (client, credentials, None)
+        }
+        Err(Held::Until(span)) => {
+            let wants = Requeue::At(now + span);
+            return Plan::rest(assessment::still_failing(seen, token), wants);
+        }
+        Err(Held::By(problem)) => {
+            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    let mut context = oauth::RequestContext::new(now, &seen.nonce);
+    context.tokens = seen.tokens(spec);
+    // A token that is yet to be made is made only for a request that can be built with it, and will be sent.
+    accounts::stand_in(spec, &mut context.tokens);
+    let request = match oauth::request::build(&client, &credentials, &context) {
+        Ok(mut request) => {
+            disclosed::apply(seen, &mut request.secrets);
+            Some(request)
+        }
+        // The credentials will do; where they go is asked for once the time has come.
+        Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
+        Err(problem) => {
+            let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
+            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+        }
+    };
+    match gate::gate(seen, spec, &because, now) {
+        Gate::Closed => Plan::rest(assessment::still_failing(seen, token), Requeue::OnChange),
+        Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
+            let problem = messages::fought_over(spec, seen.memory.repairs.count);
+            Plan::rest(
+                assessment::with_problem(seen, token, now, problem),
+                Requeue::RequestAt(at),
+            )
+        }
+        Gate::Until(at) => {
+            let attempt = seen.memory.attempt.as_deref();
+            let wants = sooner(Requeue::RequestAt(at), gate::look_at_ca(attempt, seen, now));
+            Plan::rest(assessment::still_failing(seen, token), wants)
+        }
+        Gate::Open if !seen.may_request => {
+            Plan::rest(assessment::still_failing(seen, token), Requeue::Request)
+        }
+        Gate::Open => {
+            let action = match (prerequisite::needed(seen, spec), request) {
+                (Some(need), _) => Action::First(need),
+                (None, Some(request)) => Action::Request(Box::new(Ask {
+                    because,
+                    request,
+                    spend,
+                })),
+                (None, None) => Action::Nothing,
+            };
+            Plan {
+                action,
+                assessment: assessment::still_failing(seen, token),
+                wants: Requeue::OnChange,
+                delete: Vec::new(),
+                doubt: false,
+            }
+        }
+    }
+}
+
+/// Why nothing may be spent.
+enum Held {
+    /// Another process may be at it for so long.
+    Until(Span),
+    /// Something is wrong.
+    By(Problem),
+}
+
+type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
+
+/// What is spent by asking, where the resource works with refresh tokens.
+fn spent(
+    seen: &Observed,
+    spec: &Validated,
+    lenders: &Lenders,
+    now: Time,
+) -> Result<Option<Spending>, Held> {
+    let Some(refreshing) = &spec.refreshing else {
+        return Ok(None);
+    };
+    match refresh_token::next(seen, spec, refreshing, lenders, now) {
+        refresh_token::Next::Spend(spend) => {
+            let (client, credentials) = spend.request(seen, spec, refreshing);
+            Ok(Some((client, credentials, spend)))
+        }
+        refresh_token::Next::Wait(span) => Err(Held::Until(span)),
+        refresh_token::Next::NoToken => Err(Held::By(messages::no_refresh_token(seen, spec))),
+        refresh_token::Next::Unusable(problem, secret) => {
+            Err(Held::By(messages::credentials(seen, &secret, &problem)))
+        }
+        refresh_token::Next::Refused { known } => Err(Held::By(messages::reauthorize(seen, known))),
+    }
+}

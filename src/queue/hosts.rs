@@ -1,0 +1,361 @@
+//! Lanes: one for each token host, so that a hung provider holds up nobody else; in each a flow for each namespace, so that no
+//! namespace holds up another one at a host that they share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::dense::Dense;
+use super::order::{Class, Rank};
+use super::set_bytes;
+use crate::fair::Shares;
+use crate::time::{Span, Time};
+
+/// No flow at all.
+pub(super) const NO_FLOW: u32 = u32::MAX;
+
+/// What a token request says of its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostReport {
+    /// No request was made.
+    Unused,
+    /// The host answered with a token.
+    Succeeded,
+    /// The host did not answer in time.
+    TimedOut,
+    /// The host answered something else, or refused the connection.
+    Failed,
+}
+
+/// How full a lane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy<'a> {
+    /// The token host, with its port.
+    pub host: &'a str,
+    /// Works under way that may request a token.
+    pub in_flight: u32,
+    /// How many may be under way: one for a namespace whose request timed out, until one of its requests succeeds.
+    pub slots: u32,
+    /// Entries that wait for a slot.
+    pub waiting: usize,
+}
+
+#[derive(Debug, Default)]
+struct HostQueue {
+    host: Option<Arc<str>>,
+    /// Flows that belong to it, and how many of them are narrowed.
+    flows: u32,
+    narrowed: u32,
+    in_flight: u32,
+    /// When a request last succeeded.
+    moved: Option<Time>,
+    waiting: usize,
+    /// Flows that wait for a slot, first served first.
+    order: BTreeSet<(Place, u32)>,
+}
+
+/// A flow's place in its lane: first those that hold less than a quarter of the slots, then by class, then whose turn it is.
+type Place = (bool, Class, u64);
+
+/// The entries of one namespace in one lane.
+#[derive(Debug, Default)]
+struct Flow {
+    lane: u32,
+    space: u32,
+    /// Entries that belong to it.
+    users: u32,
+    in_flight: u32,
+    /// A request of this namespace timed out here and none succeeded since: one at a time. Others are not narrowed by it, for the
+    /// time-out may be of this namespace's own choice.
+    narrowed: bool,
+    /// When it was last served.
+    turn: u64,
+    waiting: BTreeSet<Rank>,
+    place: Option<Place>,
+}
+
+/// What a lane offers to whoever is first in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// The namespace.
+    pub(super) space: u32,
+    /// Its first entry.
+    pub(super) rank: Rank,
+}
+
+/// All lanes.
+#[derive(Debug, Default)]
+pub(super) struct HostQueues {
+    slots: u32,
+    by_host: HashMap<Arc<str>, u32>,
+    lanes: Dense<HostQueue>,
+    used: u32,
+    free: Vec<u32>,
+    by_host_and_space: HashMap<(u32, u32), u32>,
+    flows: Dense<Flow>,
+    used_flows: u32,
+    free_flows: Vec<u32>,
+    turn: u64,
+    /// Lanes with a free slot in which more than one namespace waits.
+    contested: BTreeSet<u32>,
+}
+
+impl HostQueues {
+    pub(super) fn new(slots: u32) -> Self {
+        HostQueues {
+            slots: slots.max(1),
+            ..HostQueues::default()
+        }
+    }
+
+    /// Whether `flow` is the one of `space` at `host`.
+    pub(super) fn is(&self, flow: u32, space: u32, host: &str) -> bool {
+        self.flow(flow)
+            .is_some_and(|found| found.space == space && found.users > 0)
+            && self.host(flow).as_deref() == Some(host)
+    }
+
+    /// The host of a flow.
+    pub(super) fn host(&self, flow: u32) -> Option<Arc<str>> {
+        self.lanes.get(self.flow(flow)?.lane)?.host.clone()
+    }
+
+    /// The lane of a flow.
+    pub(super) fn lane(&self, flow: u32) -> Option<u32> {
+        Some(self.flow(flow)?.lane)
+    }
+
+    /// The flow of a namespace at `host`, with one more entry.
+    pub(super) fn join(&mut self, host: &Arc<str>, space: u32) -> u32 {
+        let lane = self.host_queue_of(host);
+        if let Some(number) = self.by_host_and_space.get(&(lane, space)).copied() {
+            if let Some(flow) = self.flows.get_mut(number) {
+                flow.users += 1;
+            }
+            return number;
+        }
+        let number = self.free_flows.pop().unwrap_or_else(|| {
+            self.used_flows += 1;
+            self.used_flows - 1
+        });
+        self.by_host_and_space.insert((lane, space), number);
+        self.turn += 1;
+        if let Some(flow) = self.flows.grow(number) {
+            *flow = Flow {
+                lane,
+                space,
+                users: 1,
+                turn: self.turn,
+                ..Flow::default()
+            };
+        }
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.flows += 1;
+        }
+        number
+    }
+
+    fn host_queue_of(&mut self, host: &Arc<str>) -> u32 {
+        if let Some(number) = self.by_host.get(host) {
+            return *number;
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.used += 1;
+            self.used - 1
+        });
+        self.by_host.insert(Arc::clone(host), number);
+        if let Some(lane) = self.lanes.grow(number) {
+            lane.host = Some(Arc::clone(host));
+        }
+        number
+    }
+
+    /// One entry less.
+    pub(super) fn leave(&mut self, flow: u32) {
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.users = flow.users.saturating_sub(1);
+        }
+        self.drop_unused(flow);
+    }
+
+    pub(super) fn wait(&mut self, flow: u32, rank: Rank) {
+        self.change(flow, |flow, lane| {
+            lane.waiting += usize::from(flow.waiting.insert(rank));
+        });
+    }
+
+    pub(super) fn stop_waiting(&mut self, flow: u32, rank: Rank) {
+        self.change(flow, |flow, lane| {
+            lane.waiting -= usize::from(flow.waiting.remove(&rank));
+        });
+    }
+
+    /// What a lane with a free slot offers, and to whom.
+    pub(super) fn offer(&self, lane: u32) -> Option<Offer> {
+        let found = self.lanes.get(lane)?;
+        if found.in_flight >= self.slots {
+            return None;
+        }
+        self.offer_of(found.order.first()?.1)
+    }
+
+    fn offer_of(&self, flow: u32) -> Option<Offer> {
+        let flow = self.flow(flow)?;
+        Some(Offer {
+            space: flow.space,
+            rank: *flow.waiting.first()?,
+        })
+    }
+
+    /// Of the lanes with a free slot: the first one in which somebody waits whom `may` lets through, though another one is first.
+    pub(super) fn offer_behind(&self, may: impl Fn(u32) -> bool) -> Option<(Offer, u32)> {
+        self.contested.iter().find_map(|lane| {
+            let order = &self.lanes.get(*lane)?.order;
+            let mut offers = order.iter().filter_map(|(_, flow)| self.offer_of(*flow));
+            Some((offers.find(|offer| may(offer.space))?, *lane))
+        })
+    }
+
+    /// Takes an entry that a lane offers, and a slot; the flow that holds it from now on.
+    pub(super) fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
+        let number = *self.by_host_and_space.get(&(lane, offer.space))?;
+        self.turn += 1;
+        let turn = self.turn;
+        self.change(number, |flow, lane| {
+            lane.waiting -= usize::from(flow.waiting.remove(&offer.rank));
+            flow.in_flight += 1;
+            flow.turn = turn;
+            lane.in_flight += 1;
+        });
+        Some(number)
+    }
+
+    /// Whether a request to the host of a flow succeeded within `span` before `now`.
+    pub(super) fn moves(&self, flow: u32, span: Span, now: Time) -> bool {
+        let lane = self.flow(flow).and_then(|flow| self.lanes.get(flow.lane));
+        lane.and_then(|lane| lane.moved)
+            .is_some_and(|moved| moved <= now && now.since(moved) < span)
+    }
+
+    /// Gives a slot back.
+    pub(super) fn give_back(&mut self, flow: u32, report: HostReport, now: Time) {
+        self.change(flow, |flow, lane| {
+            flow.in_flight = flow.in_flight.saturating_sub(1);
+            lane.in_flight = lane.in_flight.saturating_sub(1);
+            let before = flow.narrowed;
+            match report {
+                HostReport::TimedOut => flow.narrowed = true,
+                HostReport::Succeeded => {
+                    flow.narrowed = false;
+                    lane.moved = Some(now);
+                }
+                HostReport::Failed | HostReport::Unused => {}
+            }
+            lane.narrowed = lane.narrowed + u32::from(flow.narrowed) - u32::from(before);
+        });
+        self.drop_unused(flow);
+    }
+
+    pub(super) fn occupancy(&self) -> impl Iterator<Item = Occupancy<'_>> {
+        self.by_host.iter().filter_map(|(host, number)| {
+            let lane = self.lanes.get(*number)?;
+            let all_narrowed = lane.narrowed > 0 && lane.narrowed == lane.flows;
+            Some(Occupancy {
+                host,
+                in_flight: lane.in_flight,
+                slots: if all_narrowed {
+                    self.slots.min(lane.narrowed)
+                } else {
+                    self.slots
+                },
+                waiting: lane.waiting,
+            })
+        })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let lanes = self.by_host.values();
+        let waiting: usize = lanes
+            .filter_map(|number| self.lanes.get(*number))
+            .map(|lane| {
+                set_bytes::<Rank>(lane.waiting) + set_bytes::<(Place, u32)>(lane.order.len())
+            })
+            .sum();
+        self.lanes.bytes()
+            + self.flows.bytes()
+            + self.by_host.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
+            + self.by_host_and_space.capacity() * (size_of::<((u32, u32), u32)>() + 1)
+            + waiting
+    }
+
+    fn flow(&self, number: u32) -> Option<&Flow> {
+        self.flows.get(number)
+    }
+
+    /// Changes a flow, and keeps its place in the order of its lane true.
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut Flow, &mut HostQueue)) {
+        let slots = self.slots;
+        let Some(flow) = self.flows.get_mut(number) else {
+            return;
+        };
+        let host_number = flow.lane;
+        let Some(lane) = self.lanes.get_mut(host_number) else {
+            return;
+        };
+        change(flow, lane);
+        let place = flow.place_now(slots);
+        if place != flow.place {
+            if let Some(before) = std::mem::replace(&mut flow.place, place) {
+                lane.order.remove(&(before, number));
+            }
+            if let Some(place) = place {
+                lane.order.insert((place, number));
+            }
+        }
+        if lane.in_flight < slots && lane.order.len() > 1 {
+            self.contested.insert(host_number);
+        } else {
+            self.contested.remove(&host_number);
+        }
+    }
+
+    fn drop_unused(&mut self, number: u32) {
+        let Some(flow) = self.flows.get_mut(number) else {
+            return;
+        };
+        if flow.users > 0 || flow.in_flight > 0 || !flow.waiting.is_empty() {
+            return;
+        }
+        let flow = std::mem::take(flow);
+        if self
+            .by_host_and_space
+            .remove(&(flow.lane, flow.space))
+            .is_none()
+        {
+            return;
+        }
+        self.free_flows.push(number);
+        let Some(lane) = self.lanes.get_mut(flow.lane) else {
+            return;
+        };
+        lane.flows = lane.flows.saturating_sub(1);
+        lane.narrowed -= u32::from(flow.narrowed);
+        if lane.flows == 0
+            && let Some(host) = std::mem::take(lane).host
+        {
+            self.by_host.remove(&host);
+            self.free.push(flow.lane);
+        }
+    }
+}
+
+impl Flow {
+    /// Its place in the order of its lane, if it waits for a slot and may have one.
+    fn place_now(&self, slots: u32) -> Option<Place> {
+        let (class, _, _) = *self.waiting.first()?;
+        if self.narrowed && self.in_flight > 0 {
+            return None;
+        }
+        let quarter = Shares::new(slots as usize).quarter();
+        Some((self.in_flight as usize >= quarter, class, self.turn))
+    }
+}

@@ -1,0 +1,216 @@
+//! Asking for a token: claimed where asking spends something, sent once, stored where the answer is the only copy.
+
+use std::borrow::Cow;
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::oauth::refresh::{self, Next};
+use crate::oauth::{Client, HttpAnswer, Token, response};
+use crate::policy::{
+    Ask, Failure, Moments, Record, Spend, With, failed, granted, kept, kept_of_unusable,
+    state_name, still_failing, unanswered,
+};
+use crate::queue::HostReport;
+use crate::time::{Span, Time};
+
+use super::brake;
+use super::close::Step;
+use super::flight::told;
+use super::redeem::{self, Kept};
+use super::{
+    AFTER_RACE, Held, NO_MORE, Reconciled, Reconciler, Store, StoreError, WriteError, abandoned,
+    publish,
+};
+
+/// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
+const CLAIM_AGAIN: Span = Span::from_seconds(60);
+
+impl<W: Store> Reconciler<'_, W> {
+    /// Asks for a token and publishes it.
+    pub(super) async fn ask(mut self, ask: Ask) -> Step {
+        let Ok(spec) = self.seen.resource.spec.clone() else {
+            return self.no_spec().into();
+        };
+        if !self.store.goes_on() {
+            return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
+        }
+        let (reconciler, pass) = match self.pass_brakes(&spec, &ask).await {
+            Ok(passed) => passed,
+            Err(step) => return step,
+        };
+        self = reconciler;
+        if let Some(spend) = &ask.spend {
+            let store = self.store;
+            self = match self.claim(spend).await {
+                Ok(reconciler) => reconciler,
+                Err(step) => {
+                    brake::unsent(store, pass);
+                    return step;
+                }
+            };
+            if !self.store.goes_on() {
+                brake::unsent(self.store, pass);
+                redeem::unclaim(self.store, self.key, &mut self.seen, spend).await;
+                return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
+            }
+        }
+        let sent = self.store.now();
+        self.seen.memory.last_sent = Some(sent);
+        let (sending, telling) = self.send(&spec, &ask.request).await;
+        let (answer, held) = match sending {
+            Ok((answer, held)) => (Ok(answer), held),
+            Err(failure) => (Err(failure), Held::default()),
+        };
+        let at = Moments {
+            sent,
+            received: self.store.now(),
+            u: self.store.draw(),
+        };
+        let (decoded, brought) = understood(&spec, ask.spend.as_deref(), answer, at.received);
+        let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
+        let next = self.tell_brakes(&spec, &ask, pass, decoded.as_ref().err(), at.received);
+        drop(ask.request);
+        let lane = match &decoded {
+            Ok(_) => HostReport::Succeeded,
+            Err(failure) if failure.timed_out => HostReport::TimedOut,
+            Err(_) => HostReport::Failed,
+        };
+        self.store.answered(self.key, lane);
+        if let Some(status) = told(telling).await {
+            self.seen.resource.status = status;
+        }
+        // Held until the report begins, by when the answer is written or dropped.
+        self.answer = held;
+        let mut settled = match (decoded, &ask.spend) {
+            (Ok((token, answer)), Some(spend)) => {
+                let record = kept(&self.seen, &spec, spend, &token, answer, at);
+                self = match self.keep(spend, &record, at).await {
+                    Ok(reconciler) => reconciler,
+                    Err(step) => return step,
+                };
+                granted(&self.seen, &spec, ask.because, token, at)
+            }
+            (Ok((token, _)), None) => granted(&self.seen, &spec, ask.because, token, at),
+            (Err(failure), Some(spend)) => match brought {
+                Some(brought) => {
+                    let record = kept_of_unusable(spend, brought, at);
+                    self = match self.keep(spend, &record, at).await {
+                        Ok(reconciler) => reconciler,
+                        Err(step) => return step,
+                    };
+                    failed(&self.seen, &spec, &failure.but_renewed(), at)
+                }
+                None => {
+                    let spent = unanswered(&self.seen, &spec, spend, failure);
+                    redeem::failed(self.store, self.key, &mut self.seen, spend, &spent).await;
+                    failed(&self.seen, &spec, &spent.failure, at)
+                }
+            },
+            (Err(failure), None) => failed(&self.seen, &spec, &failure, at),
+        };
+        settled.put_off(next);
+        let failed = settled.attempt.as_ref();
+        let reason = failed.map(|failed| Reason::parse(&failed.reason));
+        let outcome = reason.map_or("success", |reason| {
+            reason.unwrap_or(Reason::RequestRefused).as_str()
+        });
+        self.store.outcome(&spec, outcome);
+        self.settle(settled, &spec, ask.because.is_repair(), at)
+            .await
+    }
+
+    /// Claims what is spent by asking; how the walk ends, where that cannot be done.
+    async fn claim(mut self, spend: &Spend) -> Result<Self, Step> {
+        let claimed = redeem::claim(self.store, self.key, &mut self.seen, spend).await;
+        match claimed {
+            Ok(()) => Ok(self),
+            Err(WriteError::Raced) => {
+                let memory = self.seen.memory.clone();
+                let look = Requeue::At(self.store.now() + AFTER_RACE);
+                Err(self.close(memory, None, look))
+            }
+            Err(error) => {
+                let now = self.store.now();
+                let mut assessment = still_failing(&self.seen, now);
+                let name = std::mem::replace(
+                    &mut assessment.secret_name,
+                    state_name(&self.seen.resource.name),
+                );
+                let (mut assessment, again) =
+                    publish::hindered(&self.seen, assessment, &error, now);
+                assessment.secret_name = name;
+                let memory = self.seen.memory.clone();
+                let again = again.min(CLAIM_AGAIN);
+                Err(self.finish(memory, &assessment, None, Requeue::At(now + again)))
+            }
+        }
+    }
+
+    /// A failure at an endpoint that was discovered may mean that it is another one by now.
+    fn at_issuer(&self, spec: &Validated, mut failure: Failure) -> Failure {
+        if spec.client.issuer.is_some() {
+            failure.message = failure
+                .message
+                .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
+            if failure.doubts_endpoint() {
+                self.store.doubt_endpoints(&self.seen, spec);
+            }
+        }
+        failure
+    }
+
+    /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
+    async fn keep(mut self, spend: &Spend, record: &Record, at: Moments) -> Result<Self, Step> {
+        let assessment = still_failing(&self.seen, at.received);
+        let seen = &mut self.seen;
+        match redeem::keep(self.store, self.key, seen, spend, record, &assessment).await {
+            Kept::Stands => Ok(self),
+            Kept::Superseded => {
+                let memory = self.seen.memory.clone();
+                let look = Requeue::At(self.store.now());
+                Err(self.close(memory, None, look))
+            }
+            Kept::ResourceGone => Err(Reconciled::Gone.into()),
+            Kept::GivenUp(assessment, again) => {
+                let now = self.store.now();
+                let again = again.map_or(Requeue::OnChange, |span| Requeue::At(now + span));
+                let memory = self.seen.memory.clone();
+                Err(self.finish(memory, &assessment, None, again))
+            }
+        }
+    }
+}
+
+/// What an answer means: a token, or why there is none; and the refresh token that came all the same with one that cannot be
+/// used, where something was spent for it.
+fn understood(
+    spec: &Validated,
+    spend: Option<&Spend>,
+    answer: Result<HttpAnswer, Failure>,
+    received: Time,
+) -> (Result<(Token, HttpAnswer), Failure>, Option<Next>) {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return (Err(failure), None),
+    };
+    let shape = &spec.client.response;
+    match response::decode(shape, &answer, received) {
+        Ok(token) => (Ok((token, answer)), None),
+        Err(error) => {
+            let brought = spend.and_then(|_| refresh::brought(shape, &answer));
+            let failure = Failure::answer(&error, &asked_as(spec, spend));
+            (Err(failure), brought)
+        }
+    }
+}
+
+/// What a failing answer is judged by: the client with the grant that was really sent.
+fn asked_as<'a>(spec: &'a Validated, spend: Option<&Spend>) -> Cow<'a, Client> {
+    match (spend.map(|spend| &spend.with), &spec.refreshing) {
+        (Some(With::RefreshToken(_)), Some(refreshing)) => {
+            Cow::Owned(refreshing.client(&spec.client))
+        }
+        _ => Cow::Borrowed(&spec.client),
+    }
+}

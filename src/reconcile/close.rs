@@ -1,0 +1,171 @@
+//! The end of a walk: the status is written, what is known is remembered, and the engine learns when to come back.
+
+use crate::engine::{Key, Outcome, Requeue};
+use crate::policy::{
+    Assessment, Fingerprint, Memory, Noted, Report, Resource, SecretSeen, SecretWrite, asked_with,
+    report, short, sooner, token_facts,
+};
+use crate::queue::HostReport;
+use crate::time::Span;
+
+use super::{Reconciled, Reconciler, Store};
+
+/// Where the steps of a walk came to.
+pub(super) enum Step {
+    /// It is over.
+    Over(Reconciled),
+    /// What is left is to tell how things stand.
+    Tell(Box<Tell>),
+}
+
+impl From<Reconciled> for Step {
+    fn from(reconciled: Reconciled) -> Self {
+        Step::Over(reconciled)
+    }
+}
+
+/// A report that waits to be written, and what follows it. It holds nothing else: in a burst many wait.
+pub(super) struct Tell {
+    resource: Resource,
+    report: Report,
+    memory: Memory,
+    outcome: Outcome,
+}
+
+impl Tell {
+    /// Writes the report, remembers, and tells the engine.
+    pub(super) async fn tell(self, store: &impl Store, key: &Key) -> Reconciled {
+        let Tell {
+            resource,
+            report,
+            memory,
+            mut outcome,
+        } = self;
+        if let Err(trouble) = store.report(&resource, &report).await {
+            tracing::warn!(%trouble, "the status could not be written; it is tried again");
+            let again = Requeue::At(store.now() + REPORT_AGAIN);
+            outcome.wants = sooner(outcome.wants, again);
+        }
+        store.remember(key, &resource.uid, memory);
+        Reconciled::Done(outcome)
+    }
+}
+
+/// How soon a report that could not be written is tried again.
+const REPORT_AGAIN: Span = Span::from_seconds(10);
+
+impl<W: Store> Reconciler<'_, W> {
+    /// Ends with a report.
+    pub(super) fn finish(
+        self,
+        memory: Memory,
+        assessment: &Assessment,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Requeue,
+    ) -> Step {
+        let resource = &self.seen.resource;
+        let report = report(
+            assessment,
+            &resource.status,
+            resource.generation,
+            self.store.detail(),
+            self.store.now(),
+        );
+        // What ends besides the token is told when it is time, whatever else there is to do.
+        let wants = match assessment.expiries.next_change(self.store.now()) {
+            Some(change) => sooner(wants, Requeue::At(change)),
+            None => wants,
+        };
+        let (memory, outcome) = self.outcome(memory, written, wants);
+        Step::Tell(Box::new(Tell {
+            resource: self.seen.resource,
+            report,
+            memory,
+            outcome,
+        }))
+    }
+
+    /// Remembers, and ends.
+    pub(super) fn close(
+        &self,
+        memory: Memory,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Requeue,
+    ) -> Step {
+        let (memory, outcome) = self.outcome(memory, written, wants);
+        self.store
+            .remember(self.key, &self.seen.resource.uid, memory);
+        Step::Over(Reconciled::Done(outcome))
+    }
+
+    /// What is to be remembered, and what the engine learns.
+    fn outcome(
+        &self,
+        mut memory: Memory,
+        written: Option<(SecretSeen, &SecretWrite)>,
+        wants: Requeue,
+    ) -> (Memory, Outcome) {
+        let made_from = match &written {
+            Some((_, write)) => Some(write.state.clone()),
+            None => self.seen.target.as_ref().and_then(SecretSeen::state),
+        };
+        if let (Some(version), Some(state)) = (self.seen.lent(), made_from)
+            && state.credentials == version
+            && let Some(content) = self.seen.content_with(asked_with(&state))
+        {
+            memory.fingerprint = Some(Fingerprint {
+                version: short(&version),
+                content,
+            });
+        }
+        let token = match &written {
+            Some((secret, _)) => {
+                memory.written = secret.written();
+                memory.told_gone = false;
+                token_facts(secret)
+            }
+            None => self.seen.target.as_ref().and_then(token_facts),
+        };
+        memory.noted = self.noted(written.as_ref(), memory.noted);
+        let attempt = memory.attempt.as_deref().map(|attempt| attempt.fact());
+        memory.target_claimed_by = None;
+        let outcome = Outcome {
+            token,
+            attempt,
+            // The lane was told when the answer was there.
+            lane: HostReport::Unused,
+            wants,
+        };
+        (memory, outcome)
+    }
+
+    /// The token Secret as it should be: as it was written just now, or, where nothing is known of it, as it is.
+    fn noted(
+        &self,
+        written: Option<&(SecretSeen, &SecretWrite)>,
+        before: Option<Noted>,
+    ) -> Option<Noted> {
+        let resource = &self.seen.resource;
+        let target = self.seen.target.as_ref();
+        if let Some((secret, write)) = written {
+            let data = write.data_after(target);
+            let noted = Noted::of(&secret.uid, &write.state, &data, resource.generation);
+            return Some(noted);
+        }
+        let target = target.filter(|target| target.is_owned_by(resource))?;
+        if before.is_some_and(|noted| noted.uid == short(&target.uid)) {
+            return before;
+        }
+        let state = target.state().filter(|state| state.intact(&target.data))?;
+        let generation = resource.status.observed_generation;
+        Some(Noted::of(&target.uid, &state, &target.data, generation))
+    }
+
+    /// What is remembered of a walk without a request: a failure that is not told any more is forgotten.
+    pub(super) fn memory(&self, assessment: &Assessment) -> Memory {
+        Memory {
+            attempt: assessment.attempt.clone().map(Box::new),
+            ..self.seen.memory.clone()
+        }
+    }
+}

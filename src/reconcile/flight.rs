@@ -1,0 +1,78 @@
+//! A token request in flight: where there is no valid token and its response takes a while, the status says that one is
+//! requested, so that nobody looks at an empty one.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+
+use crate::api::OAuthClientStatus;
+use crate::api::validate::Validated;
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::{Failure, report, still_failing};
+use crate::time::Span;
+
+use super::{Held, Reconciler, Store};
+
+/// How long a response may take before people are told; they are within a second.
+const QUIET: Span = Span::from_millis(500);
+
+/// A status that is being written, and what it says once it is; `None` where it could not be.
+pub(super) type Telling<'a> = Pin<Box<dyn Future<Output = Option<OAuthClientStatus>> + Send + 'a>>;
+
+/// Waits for the end of a telling, if there is one.
+pub(super) async fn told(telling: Option<Telling<'_>>) -> Option<OAuthClientStatus> {
+    telling?.await
+}
+
+impl<W: Store> Reconciler<'_, W> {
+    /// Sends a token request. The status may still be being written when the response is there: it has to end before another
+    /// one is written, or it could come to stand over that.
+    pub(super) async fn send<'a>(
+        &'a self,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> (Result<(HttpAnswer, Held), Failure>, Option<Telling<'a>>) {
+        let mut answer = pin!(self.store.send(&self.seen, spec, request));
+        if !self.is_news() {
+            return (answer.await, None);
+        }
+        tokio::select! {
+            biased;
+            answer = &mut answer => return (answer, None),
+            goes_on = self.store.pause(QUIET) => {
+                if !goes_on {
+                    return (answer.await, None);
+                }
+            }
+        }
+        let mut telling: Telling<'a> = Box::pin(self.tell_of_flight());
+        tokio::select! {
+            biased;
+            answer = &mut answer => (answer, Some(telling)),
+            told = &mut telling => (answer.await, Some(Box::pin(std::future::ready(told)))),
+        }
+    }
+
+    /// A resource without a valid token of which no failure is told: what failed says more than that it is tried again.
+    fn is_news(&self) -> bool {
+        let assessment = still_failing(&self.seen, self.store.now());
+        let has_valid = assessment.token.as_ref().is_some_and(|token| token.valid);
+        !has_valid && assessment.attempt.is_none() && assessment.problem.is_none()
+    }
+
+    async fn tell_of_flight(&self) -> Option<OAuthClientStatus> {
+        let resource = &self.seen.resource;
+        let now = self.store.now();
+        let assessment = still_failing(&self.seen, now);
+        let detail = self.store.detail();
+        let told = report(
+            &assessment,
+            &resource.status,
+            resource.generation,
+            detail,
+            now,
+        );
+        // Best effort: the token matters more than the news of it.
+        self.store.report(resource, &told).await.ok()?;
+        Some(told.status)
+    }
+}

@@ -1,0 +1,269 @@
+//! Publishing a token that is in hand: tried until it stands, since it cannot be had again without asking.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::command::Command;
+use crate::engine::Key;
+use crate::policy::{
+    Assessment, Observed, Ownership, Problem, ProblemKind, SecretSeen, SecretWrite, ownership,
+    report, rewrite, standing,
+};
+use crate::time::{Span, Time};
+
+use super::{Store, WriteError};
+
+/// How a token in hand ended.
+pub(super) enum Written {
+    /// It is published.
+    Stands(Box<SecretSeen>, SecretWrite),
+    /// A newer one is published already.
+    Superseded,
+    /// The resource is gone, and with it whoever wanted the token.
+    ResourceGone,
+    /// It cannot be published; why, and when to look again.
+    GivenUp(Assessment, Option<Span>),
+    /// The server does not accept it, and would not accept it again; why.
+    Rejected(String),
+}
+
+/// The first and the longest pause between two tries.
+const FIRST_PAUSE: Span = Span::from_millis(250);
+const LONGEST_PAUSE: Span = Span::from_seconds(15);
+/// When a write of metadata that the server rejected is tried again: something outside of the resource may have changed.
+const REJECTED_AGAIN: Span = Span::from_seconds(3600);
+/// After so many tries people are told that a token waits to be written.
+const TELL_AFTER: u32 = 4;
+
+/// Writes the token Secret, again and again, until it stands or nobody needs it any more. Every try carries UID and
+/// resourceVersion of what was seen last, so that it never overwrites what it does not know.
+pub(super) async fn publish(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spec: &Validated,
+    write: SecretWrite,
+    assessment: &Assessment,
+) -> Written {
+    let mut write = write;
+    let mut pause = FIRST_PAUSE;
+    let mut told = None;
+    let mut last_try = false;
+    for tries in 1_u32.. {
+        let error = match attempt(store, key, seen, &write).await {
+            Ok(written) => return Written::Stands(Box::new(written), write),
+            Err(WriteError::Rejected(why)) => return Written::Rejected(why),
+            Err(error) => error,
+        };
+        let now = store.now();
+        let (hindered, later) = hindered(seen, assessment.clone(), &error, now);
+        if error == WriteError::NamespaceTerminating {
+            return Written::GivenUp(hindered, None);
+        }
+        if now >= write.state.expires || last_try {
+            return Written::GivenUp(hindered, Some(later));
+        }
+        // Told once, and again when what stood there ends meanwhile or the trouble is another one.
+        let valid = hindered.token.as_ref().is_some_and(|token| token.valid);
+        let reason = hindered.problem.as_ref().map(|problem| problem.reason);
+        let worth_telling = error.needs_person() || tries >= TELL_AFTER || told.is_some();
+        if worth_telling && told != Some((reason, valid)) {
+            told = Some((reason, valid));
+            tell(store, seen, &hindered, now).await;
+        }
+        // What raced with us is looked at without delay, but not in a hot loop.
+        if error != WriteError::Raced || tries > 1 {
+            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.draw())).await;
+            pause = (pause + pause).min(LONGEST_PAUSE);
+        }
+        match again(store, key, seen, spec, &write, assessment).await {
+            Again::Write(next) => write = *next,
+            Again::End(written) => return *written,
+        }
+    }
+    Written::Superseded
+}
+
+/// One try. What is on its way out takes no token: it would go with it.
+async fn attempt(
+    store: &impl Store,
+    key: &Key,
+    seen: &Observed,
+    write: &SecretWrite,
+) -> Result<SecretSeen, WriteError> {
+    match &seen.target {
+        Some(target) if target.deleting => Err(WriteError::Raced),
+        _ => store.write(key, write).await,
+    }
+}
+
+/// What a look at the world says of a write that failed.
+enum Again {
+    /// Try this.
+    Write(Box<SecretWrite>),
+    /// It is over.
+    End(Box<Written>),
+}
+
+impl Again {
+    fn write(write: SecretWrite) -> Again {
+        Again::Write(Box::new(write))
+    }
+
+    fn end(written: Written) -> Again {
+        Again::End(Box::new(written))
+    }
+}
+
+async fn again(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spec: &Validated,
+    write: &SecretWrite,
+    assessment: &Assessment,
+) -> Again {
+    let fresh = match store.observe(key, true).await {
+        Ok(Some(fresh)) => fresh,
+        Ok(None) => return Again::end(Written::ResourceGone),
+        // Nothing is known that was not known before: the same write again.
+        Err(_) => return Again::write(write.clone()),
+    };
+    let recreated = fresh.resource.uid != seen.resource.uid;
+    if recreated || fresh.resource.deleting {
+        return Again::end(Written::ResourceGone);
+    }
+    let renamed = fresh
+        .resource
+        .spec
+        .as_ref()
+        .is_ok_and(|now| now.token_secret.name != spec.token_secret.name);
+    if renamed {
+        // The new name gets its token by the ordinary way.
+        return Again::end(Written::Superseded);
+    }
+    seen.target = fresh.target;
+    seen.resource.renew(fresh.resource);
+    let Some(target) = &seen.target else {
+        return Again::write(rewrite(seen, spec, write));
+    };
+    match ownership(target, &seen.resource, &spec.token_secret.type_) {
+        Ownership::Ours | Ownership::Adoptable => {}
+        _ => {
+            let mut assessment = assessment.clone();
+            assessment.token = None;
+            let problem = Problem {
+                kind: ProblemKind::Stalled,
+                reason: Reason::SecretNotOwned,
+                message: format!(
+                    "Secret {} was made by someone else while a token was being asked for; it is left alone.",
+                    target.name
+                ),
+            };
+            assessment.problem = Some(problem);
+            return Again::end(Written::GivenUp(assessment, Some(Span::from_seconds(1))));
+        }
+    }
+    match target.state().filter(|state| state.intact(&target.data)) {
+        // Our write was committed though its answer was lost.
+        Some(state) if state == write.state && !target.deleting => {
+            Again::end(Written::Stands(Box::new(target.clone()), write.clone()))
+        }
+        // Another replica published a newer one.
+        Some(state) if state.issued > write.state.issued => Again::end(Written::Superseded),
+        _ => Again::write(rewrite(seen, spec, write)),
+    }
+}
+
+pub(super) async fn tell(
+    store: &impl Store,
+    seen: &mut Observed,
+    assessment: &Assessment,
+    now: Time,
+) {
+    let resource = &seen.resource;
+    let told = report(
+        assessment,
+        &resource.status,
+        resource.generation,
+        store.detail(),
+        now,
+    );
+    // The token matters more than the news: no second try here.
+    if let Ok(version) = store.report(&seen.resource, &told).await {
+        seen.resource.status = told.status;
+        seen.resource.has_version(version);
+    }
+}
+
+/// The situation while a write is hindered, and when to look again. The token that was to be written does not stand, so
+/// what stood before is what is told.
+pub(super) fn hindered(
+    seen: &Observed,
+    assessment: Assessment,
+    error: &WriteError,
+    now: Time,
+) -> (Assessment, Span) {
+    let namespace = &seen.resource.namespace;
+    let name = &assessment.secret_name;
+    let (kind, reason, message, again) = match error {
+        WriteError::Forbidden(why) => (
+            ProblemKind::Stalled,
+            Reason::PermissionMissing,
+            format!(
+                "The operator may not write Secret {name} in namespace {namespace} ({why}). Check its Role: {}.",
+                Command::can_i("patch secrets", namespace)
+            ),
+            Span::from_seconds(30),
+        ),
+        WriteError::Refused(why) => (
+            ProblemKind::Stalled,
+            Reason::WriteRefused,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written: {why}. See {} and the admission webhooks of the cluster.",
+                Command::kubectl(&["describe", "resourcequota"]).namespace(namespace)
+            ),
+            Span::from_seconds(30),
+        ),
+        WriteError::Rejected(why) => (
+            ProblemKind::Stalled,
+            Reason::WriteRefused,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written: {why}. The same write is not repeated soon: change spec.tokenSecret, or what refuses it."
+            ),
+            REJECTED_AGAIN,
+        ),
+        WriteError::NamespaceTerminating => (
+            ProblemKind::Stalled,
+            Reason::NamespaceTerminating,
+            format!("Namespace {namespace} is being deleted: nothing can be written into it."),
+            Span::from_seconds(300),
+        ),
+        WriteError::Raced | WriteError::Passing(_) => (
+            ProblemKind::Waiting,
+            Reason::AwaitingWrite,
+            format!(
+                "Secret {name} in namespace {namespace} could not be written yet: the API server is busy or does not answer. It is tried again by itself."
+            ),
+            Span::from_seconds(10),
+        ),
+    };
+    let assessment = Assessment {
+        token: standing(seen, now),
+        problem: Some(Problem {
+            kind,
+            reason,
+            message,
+        }),
+        ..assessment
+    };
+    (assessment, again)
+}
+
+impl WriteError {
+    pub(super) fn needs_person(&self) -> bool {
+        matches!(
+            self,
+            WriteError::Forbidden(_) | WriteError::Refused(_) | WriteError::Rejected(_)
+        )
+    }
+}

@@ -1,0 +1,195 @@
+//! Spending what works once only: claimed before it is sent, and the answer stored before anything else is done with it.
+
+use crate::engine::Key;
+use crate::policy::{
+    self, Assessment, Known, Observed, Record, SecretBody, SecretSeen, Spend, Spent, Stored,
+    stands, stored,
+};
+use crate::time::Span;
+
+use super::publish::{hindered, tell};
+use super::{Store, WriteError};
+
+/// The first and the longest pause between two tries to store.
+const FIRST_PAUSE: Span = Span::from_millis(250);
+const LONGEST_PAUSE: Span = Span::from_seconds(15);
+/// After so many tries people are told that an answer waits to be stored.
+const TELL_AFTER: u32 = 4;
+/// How often it is tried to write down that an attempt failed: what this process knows it also remembers.
+const TRIES_AFTER_A_FAILURE: u32 = 4;
+
+/// How it ended with an answer in hand.
+pub(super) enum Kept {
+    /// It is stored.
+    Stands,
+    /// Another attempt has taken over.
+    Superseded,
+    /// The resource is gone, and with it whoever wanted the token.
+    ResourceGone,
+    /// It cannot be stored; why, and when to look again.
+    GivenUp(Box<Assessment>, Option<Span>),
+}
+
+/// Claims: proves by a write that the answer can be stored, and that nobody else spends the same.
+pub(super) async fn claim(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spend: &Spend,
+) -> Result<(), WriteError> {
+    let written = store.keep(key, &spend.claim(seen)).await;
+    match written {
+        Ok(secret) => {
+            seen.chain.state = Some(stands(secret, &spend.record));
+            seen.memory.chain.known.clear();
+            Ok(())
+        }
+        Err(error) => {
+            // It may stand all the same; then it is known that nothing was sent.
+            if matches!(error, WriteError::Passing(_)) {
+                seen.memory.chain.note(spend.unsent().1);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Takes a claim back of which nothing was sent.
+pub(super) async fn unclaim(store: &impl Store, key: &Key, seen: &mut Observed, spend: &Spend) {
+    let (record, known) = spend.unsent();
+    note(store, key, seen, spend, &record, known).await;
+}
+
+/// Writes down that an attempt failed, and what that means for what was spent.
+pub(super) async fn failed(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spend: &Spend,
+    spent: &Spent,
+) {
+    if let Some(record) = &spent.record {
+        note(store, key, seen, spend, record, spent.known.clone()).await;
+    }
+}
+
+async fn note(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spend: &Spend,
+    record: &Record,
+    known: Option<Known>,
+) {
+    seen.memory.chain.note(known);
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..TRIES_AFTER_A_FAILURE {
+        match store.keep(key, &policy::store(seen, record)).await {
+            Ok(secret) => {
+                seen.chain.state = Some(stands(secret, record));
+                return;
+            }
+            Err(WriteError::NamespaceTerminating) => return,
+            Err(_) => {}
+        }
+        let goes_on = store.pause(pause).await;
+        pause = pause + pause;
+        match look(store, key, seen, spend, record).await {
+            Look::Again if goes_on => {}
+            _ => return,
+        }
+    }
+}
+
+/// Stores an answer, again and again until it stands: it is the only copy.
+pub(super) async fn keep(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spend: &Spend,
+    record: &Record,
+    assessment: &Assessment,
+) -> Kept {
+    let mut pause = FIRST_PAUSE;
+    let mut told = None;
+    let mut last_try = false;
+    for tries in 1_u32.. {
+        let body: SecretBody = policy::store(seen, record);
+        let error = match store.keep(key, &body).await {
+            Ok(secret) => {
+                seen.chain.state = Some(stands(secret, record));
+                return Kept::Stands;
+            }
+            Err(error) => error,
+        };
+        let now = store.now();
+        let in_the_way = Assessment {
+            secret_name: body.name,
+            ..assessment.clone()
+        };
+        let (in_the_way, later) = hindered(seen, in_the_way, &error, now);
+        let in_the_way = Assessment {
+            secret_name: assessment.secret_name.clone(),
+            ..in_the_way
+        };
+        if error == WriteError::NamespaceTerminating {
+            return Kept::GivenUp(Box::new(in_the_way), None);
+        }
+        if last_try {
+            return Kept::GivenUp(Box::new(in_the_way), Some(later));
+        }
+        let reason = in_the_way.problem.as_ref().map(|problem| problem.reason);
+        if (tries >= TELL_AFTER || error.needs_person()) && told != reason {
+            told = reason;
+            tell(store, seen, &in_the_way, now).await;
+        }
+        if error != WriteError::Raced || tries > 1 {
+            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.draw())).await;
+            pause = (pause + pause).min(LONGEST_PAUSE);
+        }
+        match look(store, key, seen, spend, record).await {
+            Look::Again => {}
+            Look::Stands => return Kept::Stands,
+            Look::Superseded => return Kept::Superseded,
+            Look::ResourceGone => return Kept::ResourceGone,
+        }
+    }
+    Kept::Superseded
+}
+
+/// What a look at the state Secret says of a write that failed.
+enum Look {
+    Again,
+    Stands,
+    Superseded,
+    ResourceGone,
+}
+
+async fn look(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    spend: &Spend,
+    record: &Record,
+) -> Look {
+    let fresh = match store.observe(key, true).await {
+        Ok(Some(fresh)) => fresh,
+        Ok(None) => return Look::ResourceGone,
+        // Nothing is known that was not known before: the same write again.
+        Err(_) => return Look::Again,
+    };
+    if fresh.resource.uid != seen.resource.uid || fresh.resource.deleting {
+        return Look::ResourceGone;
+    }
+    let theirs = |state: &SecretSeen| !state.is_owned_by(&seen.resource);
+    if fresh.chain.state.as_ref().is_some_and(theirs) {
+        return Look::Superseded;
+    }
+    seen.chain.state = fresh.chain.state;
+    seen.resource.renew(fresh.resource);
+    match stored(seen, spend, record) {
+        Stored::Stands => Look::Stands,
+        Stored::NotYet => Look::Again,
+        Stored::Superseded => Look::Superseded,
+    }
+}

@@ -1,0 +1,209 @@
+//! Revoking tokens: the last ones of a resource that is being deleted, and the one before after a replacement.
+//!
+//! A resource never waits long for its end: [`TRIES`] tries of at most [`PATIENCE`] for each exchange, then it goes, whatever
+//! became of its token.
+
+use crate::api::conditions::Reason;
+use crate::api::validate::Validated;
+use crate::command::Command;
+use crate::engine::{Key, Requeue};
+use crate::policy::{
+    ACCESS_TOKEN, Assessment, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked,
+    Revoking, TokenWithLenders, another_secret, living_tokens, revoked, revoking, token_hash,
+};
+use crate::time::Span;
+
+use super::close::Step;
+use super::{NO_MORE, Reconciler, Store, StoreError, abandoned};
+
+/// How often it is tried to revoke the token of a resource that is being deleted.
+pub(crate) const TRIES: u32 = 3;
+/// How long one exchange for it may take; there are two where the issuer's document has to be read.
+pub(crate) const PATIENCE: Span = Span::from_seconds(4);
+/// The pause between two tries.
+const PAUSE: Span = Span::from_seconds(2);
+/// How soon it is tried again to put on a finalizer that may not be put on.
+const AFTER_FORBIDDEN: Span = Span::from_seconds(30);
+/// How many things may be needed first.
+const MOST_NEEDS: u32 = 8;
+
+impl<W: Store> Reconciler<'_, W> {
+    /// The resource is being deleted and waits for us: its token is revoked, or not, and it is let go.
+    pub(super) async fn part(mut self) -> Step {
+        if !self.store.goes_on() {
+            return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
+        }
+        let mut memory = self.seen.memory.clone();
+        memory.partings = memory.partings.saturating_add(1);
+        let tries = memory.partings;
+        match self.revoke_all().await {
+            Revoked::Done => tracing::info!("what the deleted resource left alive was revoked"),
+            Revoked::Later(why) if tries < TRIES => {
+                tracing::info!(why, "the token could not be revoked yet");
+                let again = Requeue::At(self.store.now() + PAUSE);
+                return self.close(memory, None, again);
+            }
+            Revoked::Later(why) | Revoked::Refused(why) => self.tell(&why).await,
+        }
+        match self.store.hold(&self.seen, false).await {
+            Ok(_) => self.close(memory, None, Requeue::OnChange),
+            Err(trouble) => {
+                self.store
+                    .remember(self.key, &self.seen.resource.uid, memory);
+                abandoned(self.store, trouble).into()
+            }
+        }
+    }
+
+    /// Revokes what is still alive. One that may go better later ends the try: the others can wait as well.
+    async fn revoke_all(&mut self) -> Revoked {
+        let nothing =
+            || Revoked::Refused("its Secret holds none that the operator wrote".to_owned());
+        let mut all = None;
+        for (token, hint) in living_tokens(&self.seen) {
+            let told = revoke(self.store, &mut self.seen, &token, hint, Some(PATIENCE)).await;
+            self.store.revoked(outcome(&told));
+            all = match (all, told) {
+                (_, Revoked::Later(why)) => return Revoked::Later(why),
+                (None | Some(Revoked::Done), told) => Some(told),
+                (refused, _) => refused,
+            };
+        }
+        if all.is_none() {
+            self.store.revoked(outcome(&nothing()));
+        }
+        all.unwrap_or_else(nothing)
+    }
+
+    /// The finalizer could not be put on or taken off: told, and tried again; no token is asked for that could not be revoked.
+    pub(super) fn cannot_hold(self, assessment: Assessment, trouble: StoreError) -> Step {
+        let StoreError::Forbidden(why) = trouble else {
+            return abandoned(self.store, trouble).into();
+        };
+        let namespace = &self.seen.resource.namespace;
+        let problem = Problem {
+            kind: ProblemKind::Stalled,
+            reason: Reason::PermissionMissing,
+            message: format!(
+                "The operator may not put the finalizer of spec.revocation.onDeletion on this resource, or take it off ({why}). Check its Role: {}.",
+                Command::can_i("patch oauthclients.oauthclient.dev", namespace)
+            ),
+        };
+        let assessment = Assessment {
+            problem: Some(problem),
+            ..assessment
+        };
+        let memory = self.seen.memory.clone();
+        let again = Requeue::At(self.store.now() + AFTER_FORBIDDEN);
+        self.finish(memory, &assessment, None, again)
+    }
+
+    /// An event, since a status is nobody's news any more.
+    async fn tell(&self, why: &str) {
+        let notice = Notice {
+            kind: NoticeKind::Warning,
+            reason: Reason::RevocationFailed,
+            message: format!(
+                "The resource goes, and its token was not revoked: {why}. The token stays valid until its own end; revoke it at the provider if it must not."
+            ),
+        };
+        let report = Report {
+            status: self.seen.resource.status.clone(),
+            changed: false,
+            notices: vec![notice],
+        };
+        // Best effort, as all events are.
+        let _ = self.store.report(&self.seen.resource, &report).await;
+    }
+}
+
+/// Revokes a token that was replaced; never the one that is published now.
+pub async fn revoke_replaced(store: &impl Store, key: &Key, token: &TokenWithLenders) {
+    let Ok(Some(mut seen)) = store.observe(key, false).await else {
+        return store.revoked("failed");
+    };
+    let published = seen
+        .target
+        .as_ref()
+        .and_then(crate::policy::SecretSeen::state);
+    let hash = token_hash(&seen.resource.uid, &token.token);
+    if published.is_some_and(|state| state.token_hash == hash) || !store.goes_on() {
+        return;
+    }
+    let told = revoke(store, &mut seen, token, ACCESS_TOKEN, None).await;
+    if let Revoked::Later(why) | Revoked::Refused(why) = &told {
+        tracing::warn!(resource = %key, why, "a token that was replaced could not be revoked");
+    }
+    store.revoked(outcome(&told));
+}
+
+fn outcome(told: &Revoked) -> &'static str {
+    match told {
+        Revoked::Done => "success",
+        Revoked::Later(_) => "failed",
+        Revoked::Refused(_) => "refused",
+    }
+}
+
+async fn revoke(
+    store: &impl Store,
+    seen: &mut Observed,
+    token: &TokenWithLenders,
+    hint: &str,
+    patience: Option<Span>,
+) -> Revoked {
+    let mut again = false;
+    for _ in 0..MOST_NEEDS {
+        match revoking(seen, token, hint, again, store.now()) {
+            Revoking::Cannot(why) => return Revoked::Refused(why),
+            Revoking::First(need) => {
+                let Some(spec) = hurried(seen, patience) else {
+                    return Revoked::Refused("the spec is not valid".to_owned());
+                };
+                match store.get(seen, &spec, &need).await {
+                    Ok(got) => seen.take(got),
+                    Err(failure) => return Revoked::Later(lower(&failure.message)),
+                }
+            }
+            Revoking::Send(request) => {
+                let Some(spec) = hurried(seen, patience) else {
+                    return Revoked::Refused("the spec is not valid".to_owned());
+                };
+                return match store.call(seen, &spec, &request).await {
+                    Ok(answer) if !again && another_secret(seen, &answer, store.now()) => {
+                        again = true;
+                        continue;
+                    }
+                    Ok(answer) => revoked(answer.status),
+                    Err(failure) => Revoked::Later(lower(
+                        &failure
+                            .message
+                            .replace("token endpoint", "revocation endpoint"),
+                    )),
+                };
+            }
+        }
+    }
+    Revoked::Refused("what is needed first never came to an end".to_owned())
+}
+
+/// The spec with no more patience than this.
+fn hurried(seen: &Observed, patience: Option<Span>) -> Option<Validated> {
+    let mut spec = seen.resource.spec.clone().ok()?;
+    if let Some(patience) = patience {
+        spec.timeout = spec.timeout.min(patience);
+    }
+    Some(spec)
+}
+
+/// The first sentence, as the rest of another one.
+fn lower(message: &str) -> String {
+    let first = message.split(". ").next().unwrap_or(message);
+    let mut letters = first.chars();
+    let begin: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .collect();
+    format!("{begin}{}", letters.as_str())
+}

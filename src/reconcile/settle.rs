@@ -1,0 +1,102 @@
+//! What follows from an answer: the token is published, what it replaced is revoked and deleted.
+
+use crate::api::validate::Validated;
+use crate::engine::Requeue;
+use crate::policy::{Moments, Publish, Settled, StaleSecret, rejected, replaced_token, sooner};
+use crate::time::Span;
+
+use super::close::Step;
+use super::publish::{self, Written};
+use super::{Reconciled, Reconciler, Store};
+
+/// How soon it is tried again to delete what an earlier name left.
+const DELETE_AGAIN: Span = Span::from_seconds(60);
+
+impl<W: Store> Reconciler<'_, W> {
+    /// Publishes a token that was stored earlier.
+    pub(super) async fn republish(self, publish: Publish) -> Step {
+        let Ok(spec) = self.seen.resource.spec.clone() else {
+            return self.no_spec().into();
+        };
+        let Publish {
+            settled,
+            at,
+            repair,
+        } = publish;
+        self.settle(settled, &spec, repair, at).await
+    }
+
+    /// Publishes what is to be published, then tells.
+    pub(super) async fn settle(
+        mut self,
+        settled: Settled,
+        spec: &Validated,
+        repair: bool,
+        at: Moments,
+    ) -> Step {
+        let Settled {
+            write,
+            mut assessment,
+            attempt,
+            wants,
+            delete,
+        } = settled;
+        let mut memory = self.seen.memory.clone();
+        memory.attempt = attempt.map(Box::new);
+        if repair && write.is_some() {
+            memory.repairs = memory.repairs.another(at.sent);
+            assessment.repairs = memory.repairs;
+        }
+        let Some(write) = write else {
+            return self.finish(memory, &assessment, None, wants);
+        };
+        let replaced = replaced_token(&self.seen, &write.state.token_hash, at.received);
+        match publish::publish(
+            self.store,
+            self.key,
+            &mut self.seen,
+            spec,
+            write,
+            &assessment,
+        )
+        .await
+        {
+            Written::Stands(written, write) => {
+                if let Some((token, after)) = replaced {
+                    self.store.revoke_later(self.key, token, after);
+                }
+                let wants = self.cleanup(&delete, wants).await;
+                self.finish(memory, &assessment, Some((*written, &write)), wants)
+            }
+            Written::Superseded => {
+                let again = Requeue::At(self.store.now());
+                self.close(memory, None, again)
+            }
+            Written::ResourceGone => Reconciled::Gone.into(),
+            Written::GivenUp(assessment, again) => {
+                let again = again.map_or(Requeue::OnChange, |span| {
+                    Requeue::At(self.store.now() + span)
+                });
+                self.finish(memory, &assessment, None, again)
+            }
+            // The token is dropped: what it was made of would be rejected again.
+            Written::Rejected(why) => {
+                let settled = rejected(&self.seen, spec, &why, at);
+                memory.attempt = settled.attempt.map(Box::new);
+                self.finish(memory, &settled.assessment, None, settled.wants)
+            }
+        }
+    }
+
+    /// Deletes what is left of earlier names; what could not be deleted is looked at again soon.
+    pub(super) async fn cleanup(&self, delete: &[StaleSecret], mut wants: Requeue) -> Requeue {
+        for stale in delete {
+            if let Err(trouble) = self.store.delete(self.key, stale).await {
+                tracing::warn!(secret = stale.name, %trouble, "an old token Secret could not be deleted yet");
+                let again = Requeue::At(self.store.now() + DELETE_AGAIN);
+                wants = sooner(wants, again);
+            }
+        }
+        wants
+    }
+}

@@ -1,0 +1,151 @@
+//! What a provider has refused is not sent again, however a resource is annotated, edited, recreated or copied.
+
+use super::*;
+use crate::policy::RETRY_REQUESTED;
+
+const PASSWORD: &str = "  grant: {type: password}\n";
+
+/// A resource whose credentials Secret holds this password, in a process with these brakes.
+fn with_password(spec: &Spec, password: &str, shared: &Scene) -> Scene {
+    let scene = Scene::new(spec);
+    let scene = Scene(scene.0, Arc::clone(&shared.1));
+    {
+        let mut inner = scene.inner();
+        inner.now = shared.inner().now;
+        inner.password = password.to_owned();
+        let credentials = inner.credentials.as_mut().unwrap();
+        for (key, value) in [("username", "alice"), ("password", password)] {
+            credentials.data.insert(key.to_owned(), Secret::from(value));
+        }
+        inner.answers = std::iter::repeat_n(Answer::Refused("invalid_grant"), 100).collect();
+    }
+    scene
+}
+
+fn refused_password() -> Scene {
+    let none = Scene::new(&Spec::default());
+    let scene = with_password(&Spec::extra(PASSWORD), "pw", &none);
+    scene.run(at(10));
+    assert_eq!(scene.inner().requests, 1);
+    assert_eq!(stalled(&scene), (true, "InvalidGrant".to_owned()));
+    scene
+}
+
+fn stalled(scene: &Scene) -> (bool, String) {
+    scene.condition("Stalled").unwrap()
+}
+
+#[test]
+fn a_refused_password_is_sent_once_however_often_it_is_asked_for() {
+    let scene = refused_password();
+    for number in 0..20 {
+        let now = {
+            let mut inner = scene.inner();
+            let resource = inner.resource.as_mut().unwrap();
+            resource.refresh_request = Some(format!("now-{number}"));
+            inner.now
+        };
+        scene.run(now + span(2));
+        assert_eq!(scene.inner().requests, 1);
+    }
+    let inner = scene.inner();
+    let status = &inner.resource.as_ref().unwrap().status;
+    assert_eq!(status.last_refresh_request.as_deref(), Some("now-19"));
+    assert!(inner.status_writes <= 22, "{}", inner.status_writes);
+}
+
+#[test]
+fn a_refused_password_is_not_sent_by_a_resource_that_is_made_anew_or_copied() {
+    let first = refused_password();
+    for number in 0..40 {
+        let scene = with_password(&Spec::extra(PASSWORD), "pw", &first);
+        scene.inner().resource.as_mut().unwrap().uid = format!("another-{number}");
+        let now = scene.inner().now;
+        scene.run(now + span(100));
+        assert_eq!(scene.inner().requests, 0);
+        assert_eq!(stalled(&scene), (true, "InvalidGrant".to_owned()));
+    }
+    // With another spec, but for the same client at the same host.
+    let other = Spec::extra("  grant: {type: password}\n  scopes: [other]\n");
+    let scene = with_password(&other, "pw", &first);
+    let now = scene.inner().now;
+    scene.run(now + span(100));
+    assert_eq!(scene.inner().requests, 0);
+    // Another password is another one.
+    let scene = with_password(&Spec::extra(PASSWORD), "right", &first);
+    scene.inner().answers = VecDeque::new();
+    scene.run(now + span(100));
+    assert_eq!(scene.inner().requests, 1);
+    assert!(scene.condition("Ready").unwrap().0);
+}
+
+#[test]
+fn a_refused_password_stays_so_after_a_restart_for_whoever_else_uses_it() {
+    let first = refused_password();
+    first.restart();
+    // The status is looked at before anything is sent.
+    assert!(first.walk(false).is_some());
+    let scene = with_password(&Spec::extra(PASSWORD), "pw", &first);
+    let now = scene.inner().now;
+    scene.run(now + span(100));
+    assert_eq!(scene.inner().requests, 0);
+    assert_eq!(first.inner().requests, 1);
+}
+
+#[test]
+fn the_owner_of_a_secret_may_have_it_tried_once_more() {
+    let scene = refused_password();
+    for number in 0..3 {
+        let now = {
+            let mut inner = scene.inner();
+            let credentials = inner.credentials.as_mut().unwrap();
+            let asked = (RETRY_REQUESTED.to_owned(), format!("{number}"));
+            credentials.annotations.extend([asked]);
+            credentials.resource_version = format!("{}", 10 + number);
+            inner.now
+        };
+        scene.run(now + span(50));
+        assert_eq!(scene.inner().requests, 2 + number);
+    }
+    let message = {
+        let inner = scene.inner();
+        let status = &inner.resource.as_ref().unwrap().status;
+        let stalled = status.conditions.iter().find(|one| one.type_ == "Stalled");
+        stalled.unwrap().message.clone()
+    };
+    assert!(!message.contains("pw"), "{message}");
+}
+
+#[test]
+fn resources_with_one_wrong_client_secret_back_off_together() {
+    let none = Scene::new(&Spec::default());
+    let scenes: Vec<Scene> = (0..10)
+        .map(|number| {
+            let scene = Scene(Scene::new(&Spec::default()).0, Arc::clone(&none.1));
+            let mut inner = scene.inner();
+            inner.answers = std::iter::repeat_n(Answer::Refused("invalid_client"), 1000).collect();
+            inner.resource.as_mut().unwrap().uid = format!("uid-{number}");
+            drop(inner);
+            scene
+        })
+        .collect();
+    let mut step = 0;
+    while step < 3600 {
+        step += 10;
+        for scene in &scenes {
+            scene.run(at(step));
+        }
+    }
+    let requests: u32 = scenes.iter().map(|scene| scene.inner().requests).sum();
+    // One minute, doubling to one hour: at 0, 1, 3, 7, 15, 31 minutes, whoever comes first.
+    assert!(
+        (5..=9).contains(&requests),
+        "{requests} requests in an hour"
+    );
+    for scene in &scenes {
+        let told = scene.condition("RefreshFailing").unwrap();
+        assert_eq!(told, (true, "InvalidClient".to_owned()));
+        let writes = scene.inner().status_writes;
+        assert!(writes <= 20, "{writes} status writes in an hour");
+    }
+}

@@ -1,0 +1,353 @@
+//! Refresh tokens through crashes: a provider that lets each work once, a state Secret, and processes that end anywhere.
+
+mod histories;
+mod offers;
+mod rotation;
+mod sentences;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::oauth::error::Reached;
+use crate::policy::{FamilySeen, login_name, state_name};
+
+/// What becomes of a token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is answered.
+    Answered,
+    /// It never arrives.
+    Unsent,
+    /// It arrives, and its answer is lost.
+    Lost,
+    /// The process ends before it arrives.
+    CrashBefore,
+    /// The process ends after it arrived.
+    CrashAfter,
+    /// HTTP 503, without having been looked at.
+    Unavailable,
+    /// The client is not accepted.
+    InvalidClient,
+    /// It is answered with success and a refresh token, but with an access token that cannot be used.
+    Unusable,
+}
+
+/// A refresh token as the provider knows it.
+struct Known {
+    family: u32,
+    replaced: Option<Time>,
+}
+
+/// A provider whose refresh tokens rotate.
+#[derive(Default)]
+pub(super) struct Chained {
+    pub(super) process: u32,
+    /// How an old token goes on working; none at all for a strict provider.
+    pub(super) grace: Span,
+    /// An answer brings no new refresh token: the old one goes on working.
+    pub(super) keeps_tokens: bool,
+    /// What an answer says of the refresh token's life.
+    pub(super) life: Option<i64>,
+    /// How long access tokens live.
+    pub(super) access_life: i64,
+    known: BTreeMap<String, Known>,
+    dead: BTreeSet<u32>,
+    /// Which refresh tokens have arrived, in order; a password shows as itself.
+    pub(super) arrived: Vec<String>,
+    /// Refresh tokens that went out, whether they arrived or not.
+    pub(super) sent: Vec<String>,
+    pub(super) requests: VecDeque<Sent>,
+    pub(super) keeps: VecDeque<Fault>,
+    /// How often the outcome of a request was lost.
+    pub(super) lost: u32,
+    looks: u32,
+    issued: u32,
+}
+
+impl Chained {
+    fn issue(&mut self, family: u32) -> String {
+        self.issued += 1;
+        let token = format!("refresh-{}", self.issued);
+        let known = Known {
+            family,
+            replaced: None,
+        };
+        self.known.insert(token.clone(), known);
+        token
+    }
+
+    /// A refresh token as a login gives it.
+    pub(super) fn login(&mut self) -> String {
+        let family = self.issued + 1000;
+        self.issue(family)
+    }
+
+    /// Everything that was granted is revoked.
+    pub(super) fn revoke(&mut self) {
+        self.dead
+            .extend(self.known.values().map(|known| known.family));
+    }
+
+    /// What the provider makes of a refresh token: its successor, if it takes it.
+    fn take(&mut self, token: &str, now: Time) -> Option<Option<String>> {
+        let (grace, keeps) = (self.grace, self.keeps_tokens);
+        let known = self.known.get_mut(token)?;
+        let family = known.family;
+        if self.dead.contains(&family) {
+            return None;
+        }
+        if known
+            .replaced
+            .is_some_and(|replaced| now.since(replaced) > grace || grace == Span::ZERO)
+        {
+            self.dead.insert(family);
+            return None;
+        }
+        if keeps {
+            return Some(None);
+        }
+        known.replaced = Some(known.replaced.unwrap_or(now));
+        Some(Some(self.issue(family)))
+    }
+}
+
+impl Inner {
+    pub(super) fn chain(&mut self) -> FamilySeen {
+        self.chained.looks += 1;
+        FamilySeen {
+            state: self.secrets.get(&state_name("books")).cloned(),
+            login: self.secrets.get(&login_name("books")).cloned(),
+            process: format!("process-{}", self.chained.process),
+            attempt: format!("attempt-{}", self.chained.looks),
+            // Every process counts from its own start, but nothing here lives long enough to tell.
+            elapsed: self.now.since(at(0)),
+            drain: span(10),
+            alone: false,
+        }
+    }
+
+    /// The refresh token that the state Secret holds.
+    fn stored(&self) -> Option<String> {
+        let state = self.secrets.get(&state_name("books"))?;
+        Some(state.data.get("refresh_token")?.expose()?.to_owned())
+    }
+
+    fn answer(&mut self, form: &BTreeMap<String, String>) -> (u16, String) {
+        let token = form.get("refresh_token").cloned();
+        self.chained
+            .arrived
+            .push(token.clone().unwrap_or_else(|| "password".to_owned()));
+        let now = self.now;
+        let next = match &token {
+            Some(token) => match self.chained.take(token, now) {
+                Some(next) => next,
+                None => return (400, r#"{"error":"invalid_grant"}"#.to_owned()),
+            },
+            None if form.get("password").map(String::as_str) != Some("right") => {
+                return (400, r#"{"error":"invalid_grant"}"#.to_owned());
+            }
+            None => Some(self.chained.login()),
+        };
+        let mut answer = serde_json::json!({
+            "access_token": format!("token-{}", self.chained.arrived.len()),
+            "expires_in": self.chained.access_life,
+        });
+        if let Some(next) = next {
+            answer["refresh_token"] = next.into();
+        }
+        if let Some(life) = self.chained.life {
+            answer["refresh_expires_in"] = life.into();
+        }
+        (200, answer.to_string())
+    }
+}
+
+/// The client secret that a request was sent with.
+fn client_secret(request: &HttpRequest) -> Option<String> {
+    use base64::Engine as _;
+    let mut headers = request.headers.iter();
+    let (_, value) = headers.find(|(name, _)| name == "authorization")?;
+    let pair = base64::engine::general_purpose::STANDARD
+        .decode(value.expose()?.strip_prefix("Basic ")?)
+        .ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    Some(pair.split_once(':')?.1.to_owned())
+}
+
+fn unanswered(reached: Reached, reason: &'static str) -> Failure {
+    Failure {
+        class: FailureClass::Transient,
+        reason,
+        message: "No answer came. Wait".into(),
+        retry_after: None,
+        timed_out: false,
+        reached,
+    }
+}
+
+impl Scene {
+    /// A resource that works with refresh tokens, whose credentials hold this one.
+    pub(super) fn chained(extra: &'static str, token: Option<&str>) -> Scene {
+        let scene = Scene::new(&Spec::extra(extra));
+        {
+            let mut inner = scene.inner();
+            inner.chained.access_life = 3600;
+            let seed = inner.chained.login();
+            let given = token.map_or(seed, str::to_owned);
+            drop(inner);
+            scene.offer(Some(&given));
+        }
+        scene
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn calm(&self) {
+        let mut inner = self.inner();
+        inner.chained.requests.clear();
+        inner.chained.keeps.clear();
+        inner.writes.clear();
+        inner.looks.clear();
+    }
+
+    /// Puts a refresh token into the credentials, or takes it out.
+    pub(super) fn offer(&self, token: Option<&str>) {
+        let mut inner = self.inner();
+        let version = inner.version + 1;
+        inner.version = version;
+        if let Some(credentials) = &mut inner.credentials {
+            credentials.resource_version = version.to_string();
+            match token {
+                Some(token) => credentials
+                    .data
+                    .insert("refresh_token".into(), Secret::from(token)),
+                None => credentials.data.remove("refresh_token"),
+            };
+        }
+    }
+
+    /// Puts another client secret into the credentials.
+    pub(super) fn with_client_secret(&self, secret: &str) {
+        let mut inner = self.inner();
+        if let Some(credentials) = &mut inner.credentials {
+            let value = Secret::from(secret);
+            credentials.data.insert("client_secret".into(), value);
+        }
+    }
+
+    /// Makes the login Secret.
+    pub(super) fn log_in(&self, token: &str) {
+        let mut login = credentials(1, "pw");
+        login.name = login_name("books");
+        login.data = crate::policy::tests::data(&[("refresh_token", token)]);
+        self.put(login);
+    }
+
+    pub(super) async fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, Failure> {
+        let form: BTreeMap<String, String> =
+            url::form_urlencoded::parse(request.body.expose_bytes())
+                .into_owned()
+                .collect();
+        let fate = {
+            let mut inner = self.inner();
+            inner.requests += 1;
+            inner.sent_secrets.extend(client_secret(request));
+            inner.now = inner.now + Span::from_millis(100);
+            if let Some(token) = form.get("refresh_token") {
+                inner.chained.sent.push(token.clone());
+                // What is spent is the one that is stored, once any is: a successor that is known is never passed over.
+                let stored = inner.stored();
+                let begins = inner
+                    .chained
+                    .sent
+                    .iter()
+                    .filter(|sent| *sent == token)
+                    .count()
+                    == 1;
+                let never_issued = !inner.chained.known.contains_key(token);
+                let passed_over = stored.is_some() && stored.as_ref() != Some(token);
+                assert!(!passed_over || begins || never_issued);
+            }
+            inner.chained.requests.pop_front().unwrap_or(Sent::Answered)
+        };
+        let (status, body) = match fate {
+            Sent::Answered => self.inner().answer(&form),
+            Sent::Unusable => {
+                let (status, body) = self.inner().answer(&form);
+                (status, body.replace("\"token-", "\"token-\\n"))
+            }
+            Sent::Unsent => return Err(unanswered(Reached::Never, "ConnectFailed")),
+            Sent::Lost => {
+                let mut inner = self.inner();
+                inner.answer(&form);
+                inner.chained.lost += 1;
+                inner.now = inner.now + span(10);
+                return Err(unanswered(Reached::Unknown, "Timeout"));
+            }
+            Sent::CrashBefore | Sent::CrashAfter => {
+                if fate == Sent::CrashAfter {
+                    self.inner().answer(&form);
+                }
+                self.end();
+                return std::future::pending().await;
+            }
+            Sent::Unavailable => (503, String::new()),
+            Sent::InvalidClient => (401, r#"{"error":"invalid_client"}"#.to_owned()),
+        };
+        Ok(HttpAnswer {
+            status,
+            content_type: Some("application/json".into()),
+            retry_after: None,
+            body: Secret::from(body),
+            sent: request.secrets.clone(),
+        })
+    }
+
+    pub(super) async fn keep_state(&self, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        let fault = self
+            .inner()
+            .chained
+            .keeps
+            .pop_front()
+            .unwrap_or(Fault::Fine);
+        let lost = || WriteError::Passing("no answer".into());
+        match fault {
+            Fault::Fine => self.inner().apply(body),
+            Fault::Conflict => Err(WriteError::Raced),
+            Fault::Lost => Err(lost()),
+            Fault::Committed => self.inner().apply(body).and(Err(lost())),
+            Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
+            Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
+            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
+            Fault::Terminating => Err(WriteError::NamespaceTerminating),
+            Fault::CrashBefore | Fault::CrashAfter => {
+                if fault == Fault::CrashAfter {
+                    let _ = self.inner().apply(body);
+                }
+                self.end();
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// The process ends, and with it what only it knew.
+    fn end(&self) {
+        let mut inner = self.inner();
+        inner.chained.lost += 1;
+        inner.crashed = true;
+    }
+
+    /// How often each refresh token arrived at the provider, most often first.
+    pub(super) fn most_often(&self) -> usize {
+        let inner = self.inner();
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for token in inner
+            .chained
+            .arrived
+            .iter()
+            .filter(|token| *token != "password")
+        {
+            *counts.entry(token).or_default() += 1;
+        }
+        counts.values().copied().max().unwrap_or(0)
+    }
+}

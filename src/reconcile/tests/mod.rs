@@ -1,0 +1,591 @@
+//! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
+
+mod braked;
+mod chain;
+mod first;
+mod histories;
+mod rejected;
+mod revocation;
+mod sentences;
+mod steady;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::api::OAuthClientStatus;
+use crate::api::validate::Validated;
+use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
+use crate::oauth::error::FailureClass;
+use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::policy::brakes::Brakes;
+use crate::policy::tests::{Spec, applied, at, content, credentials, resource, span};
+use crate::policy::{
+    CaSeen, FailedAttempt, Failure, Fetched, On, Prerequisite, Report, Resource, Rules, SecretBody,
+    SecretSeen, StatusDetail, TokenWithLenders,
+};
+use crate::queue::HostReport;
+use crate::secret::Secret;
+
+/// How one write of a Secret goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// As it should.
+    Fine,
+    /// 409, though nobody else wrote.
+    Conflict,
+    /// No answer, and nothing written.
+    Lost,
+    /// No answer, though it was written.
+    Committed,
+    /// The role does not allow it.
+    Forbidden,
+    /// A quota refuses it.
+    Refused,
+    /// The server does not accept it.
+    Rejected,
+    /// The namespace is being deleted.
+    Terminating,
+    /// The process ends just before.
+    CrashBefore,
+    /// The process ends just after.
+    CrashAfter,
+}
+
+/// How one look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Fresh,
+    /// The Secret as it was before its last change.
+    Stale,
+    /// No answer.
+    Fails,
+}
+
+/// What a token request comes to.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// A new token of this life, in seconds.
+    New(i64),
+    /// The token before once more.
+    Same(i64),
+    /// One and the same token each time.
+    One(i64),
+    /// HTTP 503.
+    Unavailable,
+    /// HTTP 400 with this code.
+    Refused(&'static str),
+    /// HTTP 404.
+    Missing,
+    /// The process ends before the answer comes.
+    Crash,
+}
+
+pub(super) struct Inner {
+    pub(super) now: Time,
+    pub(super) resource: Option<Resource>,
+    pub(super) secrets: BTreeMap<String, SecretSeen>,
+    before: BTreeMap<String, Option<SecretSeen>>,
+    pub(super) credentials: Option<SecretSeen>,
+    pub(super) ca: CaSeen,
+    pub(super) password: String,
+    pub(super) memory: Memory,
+    version: u64,
+    pub(super) answers: VecDeque<Answer>,
+    pub(super) writes: VecDeque<Fault>,
+    pub(super) looks: VecDeque<Look>,
+    pub(super) reports: VecDeque<bool>,
+    /// Another replica writes this at the next write of ours, before it.
+    pub(super) intruder: Option<SecretSeen>,
+    pub(super) requests: u32,
+    /// Where each went.
+    pub(super) sent_to: Vec<String>,
+    /// With which client secret, where refresh tokens are sent.
+    pub(super) sent_secrets: Vec<String>,
+    /// What was needed first, each time.
+    pub(super) gets: Vec<Prerequisite>,
+    /// What each of these comes to: the token endpoint, or a failure; at first tokens.example.com.
+    pub(super) documents: VecDeque<Result<&'static str, Failure>>,
+    pub(super) doubted: u32,
+    /// Requests that were no token requests: where to, and their bodies; and what they come to, at first 200.
+    pub(super) calls: Vec<(String, String)>,
+    pub(super) call_answers: VecDeque<Result<u16, Failure>>,
+    /// The finalizer, put on and taken off; and why not.
+    pub(super) holds: Vec<bool>,
+    pub(super) hold_trouble: Option<StoreError>,
+    /// Tokens that wait to be revoked, and for how long.
+    pub(super) later: Vec<(String, i64)>,
+    pub(super) secret_writes: u32,
+    pub(super) status_writes: u32,
+    pub(super) told: Vec<&'static str>,
+    pub(super) drained: bool,
+    crashed: bool,
+    pub(super) detail: StatusDetail,
+    /// A provider with refresh tokens, and what befalls the state Secret.
+    chained: chain::Chained,
+}
+
+/// The world, behind a lock as [`Store`] wants it.
+pub(super) struct Scene(Mutex<Inner>, pub(super) Arc<Mutex<Brakes>>);
+
+/// A document that names nothing but this token endpoint.
+pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
+    std::sync::Arc::new(Metadata {
+        issuer_in_answers: false,
+        endpoints: Endpoints {
+            token: url.parse().unwrap(),
+            revocation: None,
+            authorization: None,
+            device_authorization: None,
+        },
+        mtls: Aliases::default(),
+    })
+}
+
+/// Brakes of a process that knows of no refusal.
+pub(super) fn no_brakes() -> Brakes {
+    Brakes::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]))
+}
+
+pub(super) fn key() -> Key {
+    Key::new("shop", "books")
+}
+
+impl Scene {
+    pub(super) fn new(spec: &Spec) -> Self {
+        let inner = Mutex::new(Inner {
+            now: at(0),
+            resource: Some(resource(spec)),
+            secrets: BTreeMap::new(),
+            before: BTreeMap::new(),
+            credentials: Some(credentials(1, "pw")),
+            ca: CaSeen::NotNamed,
+            password: "pw".into(),
+            memory: Memory::default(),
+            version: 100,
+            answers: VecDeque::new(),
+            writes: VecDeque::new(),
+            looks: VecDeque::new(),
+            reports: VecDeque::new(),
+            intruder: None,
+            requests: 0,
+            sent_to: Vec::new(),
+            sent_secrets: Vec::new(),
+            gets: Vec::new(),
+            documents: VecDeque::new(),
+            doubted: 0,
+            calls: Vec::new(),
+            call_answers: VecDeque::new(),
+            holds: Vec::new(),
+            hold_trouble: None,
+            later: Vec::new(),
+            secret_writes: 0,
+            status_writes: 0,
+            told: Vec::new(),
+            drained: false,
+            crashed: false,
+            detail: StatusDetail::Always,
+            chained: chain::Chained::default(),
+        });
+        Scene(inner, Arc::new(Mutex::new(no_brakes())))
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    /// Walks once; `None` when the process ended on the way, and is started anew.
+    pub(super) fn walk(&self, may_request: bool) -> Option<Reconciled> {
+        let work = Work {
+            key: key(),
+            may_request,
+            due: self.inner().now,
+        };
+        let mut reconciling = pin!(walk(self, &work));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10_000 {
+            if let Poll::Ready(reconciled) = reconciling.as_mut().poll(&mut context) {
+                return Some(reconciled);
+            }
+            if self.inner().crashed {
+                self.restart();
+                return None;
+            }
+        }
+        panic!("the walk never ends");
+    }
+
+    /// The process is started anew: nothing but what is written is known.
+    pub(super) fn restart(&self) {
+        *self.1.lock().unwrap() = no_brakes();
+        let mut inner = self.inner();
+        inner.crashed = false;
+        inner.memory = Memory::default();
+        inner.chained.process += 1;
+    }
+
+    /// Walks as the engine would have it: with a permit when a request is wanted, at the times that were wanted, until this
+    /// time is reached or nothing is wanted.
+    pub(super) fn run(&self, until: Time) {
+        let mut permit = true;
+        for _ in 0..5_000 {
+            let reconciled = self.walk(permit);
+            let now = self.inner().now;
+            let (next, with_permit) = match reconciled {
+                None => (now + span(1), false),
+                Some(Reconciled::Gone) => return,
+                Some(Reconciled::Abandoned { again, .. }) => (again, permit),
+                Some(Reconciled::Done(outcome)) => match outcome.wants {
+                    Requeue::Request => (now + Span::from_millis(1), true),
+                    Requeue::RequestAt(time) => (time, true),
+                    Requeue::At(time) => (time, false),
+                    Requeue::OnChange => (Time::NEVER, false),
+                },
+            };
+            if next > until {
+                self.inner().now = until;
+                return;
+            }
+            permit = with_permit;
+            self.inner().now = next.max(now + Span::from_millis(1));
+        }
+        panic!("a hot loop");
+    }
+
+    /// Token requests, and writes of Secrets.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        let inner = self.inner();
+        (inner.requests, inner.secret_writes)
+    }
+
+    pub(super) fn token(&self) -> Option<String> {
+        let inner = self.inner();
+        let secret = inner.secrets.get("token")?;
+        Some(secret.data.get("access_token")?.expose()?.to_owned())
+    }
+
+    pub(super) fn condition(&self, kind: &str) -> Option<(bool, String)> {
+        let inner = self.inner();
+        let status = &inner.resource.as_ref()?.status;
+        let found = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind)?;
+        Some((found.status == "True", found.reason.clone()))
+    }
+
+    pub(super) fn put(&self, secret: SecretSeen) {
+        let mut inner = self.inner();
+        inner.put(secret);
+    }
+}
+
+impl Inner {
+    pub(super) fn put(&mut self, mut secret: SecretSeen) {
+        self.version += 1;
+        secret.resource_version = self.version.to_string();
+        let old = self.secrets.insert(secret.name.clone(), secret.clone());
+        self.before.insert(secret.name, old);
+    }
+
+    fn apply(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
+        if let Some(intruder) = self.intruder.take() {
+            self.put(intruder);
+        }
+        let there = self.secrets.get(&write.name).cloned();
+        match (&write.on, &there) {
+            (On::Create, None) => {}
+            (
+                On::Patch {
+                    uid,
+                    resource_version,
+                },
+                Some(there),
+            ) if *uid == there.uid && *resource_version == there.resource_version => {}
+            _ => return Err(WriteError::Raced),
+        }
+        let mut after = applied(write, there.as_ref(), self.version + 1);
+        if there.is_none() {
+            after.uid = format!("uid-{}", self.version + 1);
+        }
+        self.put(after.clone());
+        Ok(after)
+    }
+
+    fn apply_token(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
+        let written = self.apply(write)?;
+        self.secret_writes += 1;
+        Ok(written)
+    }
+}
+
+impl Store for Scene {
+    fn now(&self) -> Time {
+        self.inner().now
+    }
+
+    fn draw(&self) -> f64 {
+        0.5
+    }
+
+    fn detail(&self) -> StatusDetail {
+        self.inner().detail
+    }
+
+    async fn observe(&self, _: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
+        let mut inner = self.inner();
+        let look = inner.looks.pop_front().unwrap_or(Look::Fresh);
+        if look == Look::Fails {
+            return Err(StoreError::Passing("no answer".into()));
+        }
+        let Some(known) = &inner.resource else {
+            return Ok(None);
+        };
+        let resource = Resource {
+            namespace: known.namespace.clone(),
+            name: known.name.clone(),
+            uid: known.uid.clone(),
+            generation: known.generation,
+            deleting: known.deleting,
+            life: known.life.clone(),
+            spec: known.spec.clone(),
+            inputs: known.inputs.clone(),
+            refresh_request: known.refresh_request.clone(),
+            status: known.status.clone(),
+        };
+        let name = resource
+            .spec
+            .as_ref()
+            .map_or("token", |spec| &spec.token_secret.name)
+            .to_owned();
+        let target = match (look, inner.before.get(&name)) {
+            (Look::Stale, Some(before)) => before.clone(),
+            _ => inner.secrets.get(&name).cloned(),
+        };
+        let stale_secrets = inner
+            .secrets
+            .values()
+            .filter(|secret| secret.name != name && secret.is_owned_by(&resource))
+            .filter(|secret| secret.has_label(crate::policy::TOKEN_LABEL, "true"))
+            .cloned()
+            .collect();
+        let mut memory = inner.memory.clone();
+        memory.attempt = memory
+            .attempt
+            .or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new));
+        Ok(Some(Observed {
+            now: inner.now,
+            target,
+            stale_secrets,
+            credentials: inner.credentials.clone(),
+            certificate: crate::policy::CertificateSeen::NotNamed,
+            references: Vec::new(),
+            cycle: None,
+            lender_secrets: Vec::new(),
+            accounts: std::collections::BTreeMap::new(),
+            made: crate::oauth::TokensInHand::default(),
+            ca: inner.ca.clone(),
+            chain: inner.chain(),
+            next_content: inner
+                .credentials
+                .as_ref()
+                .and_then(|secret| secret.data.get("next_client_secret")?.expose())
+                .map(content),
+            content: inner.credentials.as_ref().map(|_| content(&inner.password)),
+            memory,
+            may_request,
+            rules: Rules::default(),
+            nonce: crate::clock::Clock::system().nonce(),
+            resource,
+        }))
+    }
+
+    async fn get(
+        &self,
+        _: &Observed,
+        _: &Validated,
+        need: &Prerequisite,
+    ) -> Result<Fetched, Failure> {
+        let mut inner = self.inner();
+        inner.now = inner.now + Span::from_millis(50);
+        inner.gets.push(need.clone());
+        match inner.documents.pop_front() {
+            Some(result) => result.map(|url| Fetched::Discovery(discovered(url))),
+            None => Ok(Fetched::Discovery(discovered(
+                "https://tokens.example.com/token",
+            ))),
+        }
+    }
+
+    fn doubt_endpoints(&self, _: &Observed, _: &Validated) {
+        self.inner().doubted += 1;
+    }
+
+    async fn send(
+        &self,
+        _: &Observed,
+        spec: &Validated,
+        request: &HttpRequest,
+    ) -> Result<(HttpAnswer, Held), Failure> {
+        if spec.refreshing.is_some() {
+            let answer = self.exchange(request).await?;
+            return Ok((answer, Held::default()));
+        }
+        let (status, body) = {
+            let mut inner = self.inner();
+            inner
+                .sent_to
+                .push(request.url.expose().unwrap_or_default().to_owned());
+            inner.requests += 1;
+            inner.now = inner.now + Span::from_millis(100);
+            let answer = inner.answers.pop_front().unwrap_or(Answer::New(3600));
+            let token = |number: u32, life: i64| {
+                format!(r#"{{"access_token":"token-{number}","expires_in":{life}}}"#)
+            };
+            match answer {
+                Answer::New(life) => (200, token(inner.requests, life)),
+                Answer::Same(life) => (200, token(inner.requests - 1, life)),
+                Answer::One(life) => (200, token(0, life)),
+                Answer::Unavailable => (503, String::new()),
+                Answer::Missing => (404, String::new()),
+                Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
+                Answer::Crash => {
+                    inner.crashed = true;
+                    (0, String::new())
+                }
+            }
+        };
+        if status == 0 {
+            std::future::pending::<()>().await;
+        }
+        let answer = HttpAnswer {
+            status,
+            content_type: Some("application/json".into()),
+            retry_after: None,
+            body: Secret::from(body),
+            sent: request.secrets.clone(),
+        };
+        Ok((answer, Held::default()))
+    }
+
+    async fn call(
+        &self,
+        _: &Observed,
+        _: &Validated,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let mut inner = self.inner();
+        inner.now = inner.now + Span::from_millis(100);
+        inner.calls.push((
+            request.url.expose().unwrap_or_default().to_owned(),
+            request.body.expose().unwrap_or_default().to_owned(),
+        ));
+        let status = inner.call_answers.pop_front().unwrap_or(Ok(200))?;
+        Ok(HttpAnswer {
+            status,
+            content_type: None,
+            retry_after: None,
+            body: Secret::from(""),
+            sent: request.secrets.clone(),
+        })
+    }
+
+    async fn hold(&self, _: &Observed, held: bool) -> Result<Option<String>, StoreError> {
+        let mut inner = self.inner();
+        inner.holds.push(held);
+        if let Some(trouble) = inner.hold_trouble.clone() {
+            return Err(trouble);
+        }
+        if let Some(resource) = &mut inner.resource {
+            let finalizers = &mut resource.life.finalizers;
+            finalizers.retain(|one| one != crate::policy::REVOCATION_FINALIZER);
+            if held {
+                finalizers.push(crate::policy::REVOCATION_FINALIZER.into());
+            } else if resource.deleting {
+                inner.resource = None;
+            }
+        }
+        Ok(None)
+    }
+
+    fn revoke_later(&self, _: &Key, token: TokenWithLenders, after: Span) {
+        let token = token.token.expose().unwrap_or_default().to_owned();
+        self.inner().later.push((token, after.seconds()));
+    }
+
+    fn brakes(&self) -> MutexGuard<'_, Brakes> {
+        self.1.lock().unwrap()
+    }
+
+    fn answered(&self, _: &Key, _: HostReport) {}
+
+    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        let fault = self.inner().writes.pop_front().unwrap_or(Fault::Fine);
+        let lost = || WriteError::Passing("no answer".into());
+        match fault {
+            Fault::Fine => self.inner().apply_token(write),
+            Fault::Conflict => Err(WriteError::Raced),
+            Fault::Lost => Err(lost()),
+            Fault::Committed => self.inner().apply_token(write).and(Err(lost())),
+            Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
+            Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
+            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
+            Fault::Terminating => Err(WriteError::NamespaceTerminating),
+            Fault::CrashBefore | Fault::CrashAfter => {
+                if fault == Fault::CrashAfter {
+                    let _ = self.inner().apply_token(write);
+                }
+                self.inner().crashed = true;
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn keep(&self, _: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+        self.keep_state(body).await
+    }
+
+    async fn delete(&self, _: &Key, stale: &StaleSecret) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        if inner
+            .secrets
+            .get(&stale.name)
+            .is_some_and(|secret| secret.uid == stale.uid)
+        {
+            inner.secrets.remove(&stale.name);
+        }
+        Ok(())
+    }
+
+    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, StoreError> {
+        let mut inner = self.inner();
+        if !report.changed {
+            let told = report.notices.iter().map(|notice| notice.reason.as_str());
+            inner.told.extend(told);
+            return Ok(None);
+        }
+        if !inner.reports.pop_front().unwrap_or(true) {
+            return Err(StoreError::Passing("no answer".into()));
+        }
+        inner.status_writes += 1;
+        let told = report.notices.iter().map(|notice| notice.reason.as_str());
+        inner.told.extend(told);
+        if let Some(resource) = &mut inner.resource {
+            resource.status = report.status.clone();
+        }
+        Ok(None)
+    }
+
+    fn remember(&self, _: &Key, _: &str, memory: Memory) {
+        self.inner().memory = memory;
+    }
+
+    async fn pause(&self, span: Span) -> bool {
+        let mut inner = self.inner();
+        inner.now = inner.now + span;
+        !inner.drained
+    }
+}
