@@ -30,22 +30,29 @@ quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go
 	@$(BUILD) --bin quickstart-cluster
 	@$(BUILT)/quickstart-cluster
 
-TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-krew-manifest
+TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-krew-manifest kubelet
 
 docs: ## the documentation as a site with search, in target/site; needs Python 3.11
 	@site/build.py
 
+# The test on a real node mostly waits, so it runs beside the others. Its output comes after theirs.
+define TESTS
+log=$$(mktemp); failed=0; $(CARGO) test --workspace --locked --test node >$$log 2>&1 & node=$$!; \
+	$(CARGO) test --workspace --locked --no-fail-fast || failed=1; \
+	wait $$node || failed=1; cat $$log; rm -f $$log; [ $$failed = 0 ]
+endef
+
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
-	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings)
+	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings && $(CARGO) clippy --workspace --test node --locked -- -D warnings)
 	$(call step,rustdoc,RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked)
 	$(call step,dependencies: licences and bans and sources,release/dependencies.sh)
 	$(call step,Dockerfile,release/dockerfile.sh)
-	$(call step,build,$(CARGO) test --workspace --locked --no-run)
+	$(call step,build,$(CARGO) test --workspace --locked --no-run && $(CARGO) test --workspace --locked --no-run --test node)
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
 	$(call step,tools of chart and release (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(TOOLS))
 	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
-	$(call step,tests,$(CARGO) test --workspace --locked --no-fail-fast)
+	$(call step,tests,$(TESTS))
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
 
 bench: ## measure, with ratios from one run (about half an hour)

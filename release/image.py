@@ -35,28 +35,44 @@ class Layout:
         (self.folder / "oci-layout").write_bytes(canonical_json({"imageLayoutVersion": "1.0.0"}))
 
 
-def write(folder: Path, programs: dict[str, bytes], roots: bytes, licence: bytes, labels: dict[str, str], epoch: int) -> str:
-    """Writes the layout for {architecture: program}; returns the digest of the index, by which the image is pulled."""
+def write(
+    folder: Path,
+    programs: dict[str, bytes],
+    roots: bytes,
+    licence: bytes,
+    labels: dict[str, str],
+    epoch: int,
+    more: dict[str, tuple[bytes, int]] | None = None,
+    command: str = "run",
+) -> str:
+    """Writes the layout for {architecture: program}; returns the digest of the index, by which the image is pulled.
+
+    `more` are further files as {path: (content, mode)}: what a program needs that is not static, in the tests. `command` is what
+    the program is started with.
+    """
     layout = Layout(folder)
     base = {
         "etc/passwd": (PASSWD, 0o644),
         "etc/group": (GROUP, 0o644),
         "etc/ssl/certs/ca-certificates.crt": (roots, 0o644),
         "LICENSE": (licence, 0o644),
+        **(more or {}),
     }
     created = datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     labels = {**labels, "org.opencontainers.image.created": created}
     manifests = []
     for architecture in sorted(programs):
         layers = [tar(base, epoch), tar({"oauthclient-operator": (programs[architecture], 0o755)}, epoch)]
-        manifests.append(_manifest(layout, architecture, layers, labels, created))
+        manifests.append(_manifest(layout, architecture, layers, labels, created, command))
     index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests, "annotations": labels}
     described = layout.add(canonical_json(index), INDEX)
     layout.close(described, labels["org.opencontainers.image.version"])
     return described["digest"]
 
 
-def _manifest(layout: Layout, architecture: str, layers: list[bytes], labels: dict[str, str], created: str) -> dict:
+def _manifest(
+    layout: Layout, architecture: str, layers: list[bytes], labels: dict[str, str], created: str, command: str
+) -> dict:
     config = {
         "architecture": architecture,
         "os": "linux",
@@ -64,7 +80,7 @@ def _manifest(layout: Layout, architecture: str, layers: list[bytes], labels: di
         "config": {
             "User": f"{USER}:{USER}",
             "Entrypoint": ["/oauthclient-operator"],
-            "Cmd": ["run"],
+            "Cmd": [command],
             "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},
             "WorkingDir": "/",
             "Labels": labels,

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need from Debian's packages: Chromium with its driver, Prometheus with promtool. Does nothing where
-# all of it is there.
+# Installs what the tests need from Debian's packages: Chromium with its driver, Prometheus with promtool, and for the test on a real
+# node containerd with runc. Does nothing where all of it is there.
 set -eu
 
 missing=
@@ -13,6 +13,13 @@ need /usr/bin/chromium chromium
 need /usr/bin/chromedriver chromium-driver
 need /usr/bin/prometheus prometheus
 need /usr/bin/promtool prometheus
+# Without root no node can run, and its test is skipped.
+if [ "$(id -u)" -eq 0 ]; then
+    need /usr/bin/containerd containerd
+    need /usr/sbin/runc runc
+    need /usr/lib/cni/bridge containernetworking-plugins
+    need /usr/bin/strip binutils
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -14,6 +14,7 @@ pub mod jose;
 pub mod leaks;
 pub mod metrics;
 pub mod net;
+pub mod node;
 pub mod oidc;
 pub mod operator;
 pub mod process;

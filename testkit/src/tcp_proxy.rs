@@ -58,15 +58,19 @@ impl TcpProxy {
     /// # Errors
     /// When no port can be had.
     pub fn start(target: SocketAddr) -> Result<TcpProxy> {
+        TcpProxy::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), target)
+    }
+
+    /// The same at an address of the caller's choice.
+    ///
+    /// # Errors
+    /// When it cannot listen there.
+    pub fn start_at(listen: SocketAddr, target: SocketAddr) -> Result<TcpProxy> {
         let background = Background::start("tcp-proxy")?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .context(|| "cannot listen on 127.0.0.1")?;
-        listener
-            .set_nonblocking(true)
-            .context(|| "cannot listen on 127.0.0.1")?;
-        let address = listener
-            .local_addr()
-            .context(|| "cannot listen on 127.0.0.1")?;
+        let cannot = || format!("cannot listen on {listen}");
+        let listener = std::net::TcpListener::bind(listen).context(cannot)?;
+        listener.set_nonblocking(true).context(cannot)?;
+        let address = listener.local_addr().context(cannot)?;
         let shared = Arc::new(Shared {
             target,
             mode: watch::Sender::new(TcpMode::Pass),

@@ -28,6 +28,8 @@ pub enum Tool {
     Krew,
     /// `validate-krew-manifest`: the check that krew's index runs.
     ValidateKrewManifest,
+    /// `kubelet`, of the version that the API server has: for a node in the tests.
+    Kubelet,
 }
 
 const CHART: Module = Module {
@@ -46,6 +48,10 @@ const KREW: Module = Module {
     go_mod: include_str!("../tools/krew/go.mod"),
     go_sum: include_str!("../tools/krew/go.sum"),
 };
+const KUBELET: Module = Module {
+    go_mod: include_str!("../tools/kubelet/go.mod"),
+    go_sum: include_str!("../tools/kubelet/go.sum"),
+};
 
 const PROMETHEUS_OPERATOR: Module = Module {
     go_mod: include_str!("../tools/prometheus-operator/go.mod"),
@@ -54,7 +60,7 @@ const PROMETHEUS_OPERATOR: Module = Module {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 9] = [
+    pub const ALL: [Tool; 10] = [
         Tool::Helm3,
         Tool::Helm4,
         Tool::HelmUnittest,
@@ -64,6 +70,7 @@ impl Tool {
         Tool::Cosign,
         Tool::Krew,
         Tool::ValidateKrewManifest,
+        Tool::Kubelet,
     ];
 
     /// The name that the program has in the cache.
@@ -78,6 +85,7 @@ impl Tool {
             Tool::Cosign => "cosign",
             Tool::Krew => "krew",
             Tool::ValidateKrewManifest => "validate-krew-manifest",
+            Tool::Kubelet => "kubelet",
         }
     }
 
@@ -92,6 +100,7 @@ impl Tool {
             Tool::KubeScore => KUBE_SCORE,
             Tool::Crane | Tool::Cosign => RELEASE,
             Tool::Krew | Tool::ValidateKrewManifest => KREW,
+            Tool::Kubelet => KUBELET,
         }
     }
 
@@ -106,6 +115,7 @@ impl Tool {
             Tool::Cosign => "github.com/sigstore/cosign/v3/cmd/cosign",
             Tool::Krew => "sigs.k8s.io/krew/cmd/krew",
             Tool::ValidateKrewManifest => "sigs.k8s.io/krew/cmd/validate-krew-manifest",
+            Tool::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
         }
     }
 
@@ -146,8 +156,8 @@ impl Tool {
             linker_flags: &format!("-s -w{}", self.version_flags(version)?),
             output: &into.join(self.name()),
             package: self.package(),
-            // Static, so that the program runs wherever the cache is taken.
-            env: &[("CGO_ENABLED", "0")],
+            // Static, so that the program runs wherever the cache is taken. The kubelet needs C to measure its node.
+            env: &[("CGO_ENABLED", if self == Tool::Kubelet { "1" } else { "0" })],
         })
     }
 
@@ -164,6 +174,9 @@ impl Tool {
                 flags.concat() + &format!(" -X helm.sh/helm/v3/internal/version.version={version}")
             }
             Tool::Helm4 => format!(" -X helm.sh/helm/v4/internal/version.version={version}"),
+            Tool::Kubelet => {
+                format!(" -X k8s.io/component-base/version.gitVersion={version}")
+            }
             _ => String::new(),
         };
         Ok(flags)

@@ -21,6 +21,9 @@ pub struct Options {
     pub etcd_quota_bytes: Option<u64>,
     /// Further arguments of `kube-apiserver`, as `--request-timeout=5s`.
     pub api_server_args: Vec<String>,
+    /// Whether pods get tokens of their ServiceAccounts: the admission plugin `ServiceAccount` is on, and the API server's certificates
+    /// are published for them. The default is no: without a node no pod runs.
+    pub pods: bool,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             users: Vec::new(),
             etcd_quota_bytes: None,
             api_server_args: Vec::new(),
+            pods: false,
         }
     }
 }

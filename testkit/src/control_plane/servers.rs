@@ -123,8 +123,10 @@ pub(super) fn api_server(
             files.signing_key().display(),
         ))
         .arg(flag("token-auth-file", files.tokens().display()))
-        .arg(flag("authorization-mode", "RBAC"))
-        .arg(flag("disable-admission-plugins", "ServiceAccount"));
+        .arg(flag("authorization-mode", "RBAC"));
+    if !options.pods {
+        command.arg(flag("disable-admission-plugins", "ServiceAccount"));
+    }
     if options.audit {
         command
             .arg(flag("audit-policy-file", files.audit_policy().display()))
@@ -143,6 +145,9 @@ pub(super) fn controller_manager(program: &Path, files: &Files, options: &Option
         .arg(flag("controllers", options.controllers.join(",")))
         .arg(flag("leader-elect", false))
         .arg(flag("secure-port", 0));
+    if options.pods {
+        command.arg(flag("root-ca-file", files.ca().display()));
+    }
     command
 }
 
