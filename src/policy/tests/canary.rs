@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::oauth::{HttpAnswer, HttpRequest, response};
+use crate::oauth::{HttpAnswer, HttpRequest, refresh, response};
 
 /// The keys of the credentials Secret, and what stands under them. The numbers are secrets too.
 pub(super) const KEYS: [(&str, &str); 8] = [
@@ -124,6 +124,8 @@ pub(super) struct Outcome {
     pub(super) data: BTreeMap<String, String>,
     /// The access token that was read, if one was.
     pub(super) access_token: Option<String>,
+    /// The refresh token that was read, if one was.
+    pub(super) refresh_token: Option<String>,
 }
 
 /// Decides, lets `answer` answer what is sent, and goes on to the status, the events and the Secret. `None` where nothing is
@@ -149,7 +151,7 @@ pub(super) fn outcome(
     };
     tell(&mut shown, &plan.assessment, seen);
     let mut data = BTreeMap::new();
-    let mut access_token = None;
+    let (mut access_token, mut refresh_token) = (None, None);
     if let (Action::Request(ask), Ok(spec)) = (plan.action, seen.resource.spec.clone()) {
         let (status, body) = answer(&ask.request);
         let answer = HttpAnswer {
@@ -162,6 +164,10 @@ pub(super) fn outcome(
         let settled = match response::decode(&spec.client.response, &answer, at(0)) {
             Ok(token) => {
                 access_token = token.access_token.expose().map(str::to_owned);
+                let next = refresh::next(&spec.client.response, &token.document);
+                refresh_token = next
+                    .token
+                    .and_then(|token| Some(token.expose()?.to_owned()));
                 granted(seen, &spec, ask.because, token, moments(0))
             }
             Err(error) => {
@@ -190,6 +196,7 @@ pub(super) fn outcome(
         shown,
         data,
         access_token,
+        refresh_token,
     }
 }
 

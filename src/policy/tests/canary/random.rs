@@ -197,6 +197,9 @@ fn spec() -> impl Strategy<Value = Value> {
             "response": response,
             "tokenSecret": {"name": "token", "data": data},
         });
+        if spec["response"].get("refreshTokenPointer").is_some() {
+            spec["grant"] = json!({"type": "password", "password": {"useRefreshToken": true}});
+        }
         if let Some(key) = parameter {
             spec["parameters"] = json!([{"name": "p", "credentialsKey": key}]);
         }
@@ -248,6 +251,7 @@ fn check(outcome: &Outcome, disclosed: &[&str]) -> Result<(), TestCaseError> {
         prop_assert!(!shows(&outcome.shown, token), "{}", outcome.shown);
     }
     let read = outcome.access_token.clone().unwrap_or_default();
+    let renewed = outcome.refresh_token.clone().unwrap_or_default();
     for (key, secret) in KEYS
         .iter()
         .skip(2)
@@ -261,6 +265,10 @@ fn check(outcome: &Outcome, disclosed: &[&str]) -> Result<(), TestCaseError> {
             "private_key",
         ];
         let is_proof = proofs.contains(key);
+        prop_assert!(
+            !is_proof || !shows(&renewed, secret),
+            "{key}: the refresh token is {renewed}"
+        );
         prop_assert!(
             !is_proof || !shows(&read, secret),
             "{key}: the access token is {read}"
