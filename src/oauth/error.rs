@@ -132,6 +132,91 @@ pub enum Reached {
     Unknown,
 }
 
+/// What a refusal is about, and so whom it concerns beside the resource whose request was refused.
+///
+/// | about | other resources with the same credentials | the second client secret |
+/// |---|---|---|
+/// | `Request` | send their own requests | is not tried |
+/// | `Permission` | send their own requests | is tried |
+/// | `Client` | do not send this client secret | is tried |
+/// | `Grant` | do not send this password or refresh token | is not tried |
+/// | `Credentials` | do not send this password or refresh token; where the request has none, this client secret | is tried |
+/// | `Unclear` | do not send this password or refresh token | is tried |
+/// | `Server` | do not send this password | is not tried |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// What this resource asks for, or where it asks.
+    Request,
+    /// What the client may do. Some providers say this of a client secret that they do not know.
+    Permission,
+    /// Who the client is: its secret, key or certificate.
+    Client,
+    /// What the token is requested with: a password, a refresh token, an assertion.
+    Grant,
+    /// One of the two above; the response does not tell which.
+    Credentials,
+    /// The response does not tell: it may be any of the above.
+    Unclear,
+    /// The provider's own state. A password that was answered with this may have been counted as a failed login all the same.
+    Server,
+}
+
+/// What each reason of a token endpoint's refusal is about.
+const ABOUT: &[(&str, About)] = &[
+    ("InvalidRequest", About::Request),
+    ("InvalidScope", About::Request),
+    ("InvalidTarget", About::Request),
+    ("UnsupportedGrantType", About::Request),
+    ("ConsentRequired", About::Request),
+    ("ProofRequired", About::Request),
+    ("NotFound", About::Request),
+    ("Redirected", About::Request),
+    ("ProxyRefused", About::Request),
+    ("UnusableResponse", About::Request),
+    ("UnauthorizedClient", About::Permission),
+    ("InvalidClient", About::Client),
+    ("Unauthorized", About::Credentials),
+    ("InvalidGrant", About::Grant),
+    ("Forbidden", About::Unclear),
+    ("AccessDenied", About::Unclear),
+    ("RequestRefused", About::Unclear),
+    ("RateLimited", About::Server),
+    ("ServerError", About::Server),
+    ("TemporarilyUnavailable", About::Server),
+];
+
+impl About {
+    /// What a reason is about, from the request itself or from a status; `None` for one that no token endpoint gave.
+    pub fn of_reason(reason: &str) -> Option<About> {
+        ABOUT
+            .iter()
+            .find(|(known, _)| *known == reason)
+            .map(|(_, about)| *about)
+    }
+
+    /// Whether the client secret or key that was sent may not be sent by any resource for a while.
+    pub fn refuses_client(self) -> bool {
+        matches!(self, About::Client | About::Credentials)
+    }
+
+    /// Whether the password or refresh token that was sent may not be sent by any resource, where sending it again does harm
+    /// ([`FailureClass::NeedsPerson`]).
+    pub fn may_refuse_grant(self) -> bool {
+        matches!(
+            self,
+            About::Grant | About::Credentials | About::Unclear | About::Server
+        )
+    }
+
+    /// Whether another client secret may be what the provider wants.
+    pub fn may_refuse_client(self) -> bool {
+        matches!(
+            self,
+            About::Client | About::Credentials | About::Permission | About::Unclear
+        )
+    }
+}
+
 /// Why a token request gave no token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenError {
@@ -262,6 +347,8 @@ impl TokenError {
                     403 => "Forbidden",
                     404 | 405 => "NotFound",
                     407 => "ProxyRefused",
+                    410 => "NotFound",
+                    status if OF_THE_REQUEST.contains(status) => "InvalidRequest",
                     _ => "RequestRefused",
                 },
             },

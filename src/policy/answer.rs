@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
-use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
 use crate::render;
 use crate::schedule;
@@ -349,6 +349,14 @@ impl Failure {
             timed_out: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
         }
+    }
+
+    /// What the refusal is about; `None` where no token endpoint refused.
+    pub fn about(&self) -> Option<About> {
+        // A refresh token that is refused for good has a reason of its own.
+        let ended = self.reason == Reason::ReauthorizationRequired.as_str();
+        let of_grant = (ended && self.reached != Reached::Never).then_some(About::Grant);
+        of_grant.or_else(|| About::of_reason(self.reason))
     }
 
     /// The same where the answer brought a refresh token, which is stored.

@@ -5,7 +5,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
 use crate::inputs;
-use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
 use crate::oauth::{ClientAuthentication, CredentialKeys, Grant};
@@ -91,39 +91,17 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
         kind,
         reason: failure.reason,
     };
+    let Some(about) = failure.about() else {
+        return Outcome::Open;
+    };
+    let is_final = failure.class == FailureClass::NeedsPerson;
     match kind {
-        _ if is_of_client(failure.reason) && failure.class != FailureClass::Transient => {
+        Some(kind) if is_final && about.may_refuse_grant() => refused(kind),
+        _ if about.refuses_client() && failure.class != FailureClass::Transient => {
             refused(Kind::ClientSecret)
-        }
-        Some(kind)
-            if failure.class == FailureClass::NeedsPerson && !is_of_request(failure.reason) =>
-        {
-            refused(kind)
         }
         _ => Outcome::Open,
     }
-}
-
-/// Whether a failure is about what one resource asks for: it stops that resource, and says nothing of the credential that others
-/// use too.
-fn is_of_request(reason: &str) -> bool {
-    matches!(
-        reason,
-        "InvalidRequest"
-            | "InvalidScope"
-            | "InvalidTarget"
-            | "UnsupportedGrantType"
-            | "UnauthorizedClient"
-            | "NotFound"
-            | "ConsentRequired"
-            | "ProofRequired"
-            | "UnusableResponse"
-    )
-}
-
-/// Whether a failure says that the client's own secret is wrong.
-fn is_of_client(reason: &str) -> bool {
-    matches!(reason, "InvalidClient" | "Unauthorized")
 }
 
 /// What a resource's status and refresh state say of credentials that were refused: noted before anything is sent.
@@ -265,12 +243,15 @@ impl Sender<'_> {
             failures: attempt.failures,
             next: attempt.next,
         };
-        let of_client = is_of_client(reason.as_str());
-        if attempt.next.is_none() && !of_client {
+        let Some(about) = About::of_reason(reason.as_str()) else {
+            return;
+        };
+        let of_client = about.refuses_client();
+        if attempt.next.is_none() && about.may_refuse_grant() {
             let origin = self.spec.refreshing.as_ref().map(|one| one.origin);
             let password = self.spec.client.grant == Grant::Password && origin.is_none()
                 || origin == Some(Origin::Password);
-            if password && says_something_of_a_password(reason) {
+            if password {
                 let password = self.password();
                 found.extend(password.map(|password| (password, refusal(Kind::Password))));
             }
@@ -289,20 +270,6 @@ impl Sender<'_> {
             found.extend(refused.map(|secret| (secret, refusal(Kind::ClientSecret))));
         }
     }
-}
-
-/// What stops for a person, and is no refusal of what was sent.
-fn says_something_of_a_password(reason: Reason) -> bool {
-    let of_other_things = matches!(
-        reason,
-        Reason::ReauthorizationRequired
-            | Reason::InvalidTemplate
-            | Reason::AudienceRefused
-            | Reason::WriteRefused
-            | Reason::RenderFailed
-            | Reason::SecretTooLarge
-    );
-    !of_other_things && !is_of_request(reason.as_str())
 }
 
 /// What follows where a credential was refused before: nothing is sent, and the resource says so as if its own request had

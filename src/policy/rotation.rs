@@ -4,7 +4,7 @@
 //! credentials. The other secret is tried only when the provider refuses the client, once for each content of the Secret.
 
 use crate::api::validate::Validated;
-use crate::oauth::error::Reached;
+use crate::oauth::error::About;
 use crate::oauth::{Client, CredentialKeys};
 use crate::time::{Span, Time};
 
@@ -155,11 +155,7 @@ pub(super) fn judge(
 ) -> Option<Refusal> {
     // What a provider says of a wrong secret differs: any refusal that may mean it counts, since the other secret is tried only
     // once for each content of the Secret.
-    let of_client = matches!(
-        failure.reason,
-        "InvalidClient" | "Unauthorized" | "UnauthorizedClient" | "Forbidden" | "AccessDenied"
-    ) || (failure.reason == "RequestRefused"
-        && failure.reached == Reached::Refused);
+    let of_client = failure.about().is_some_and(About::may_refuse_client);
     let mut refused = refused(seen).to_vec();
     seen.next_content?;
     if !of_client {

@@ -84,6 +84,26 @@ fn every_reason_is_listed_and_says_what_to_do() {
 }
 
 #[test]
+fn every_refusal_is_about_something() {
+    let codes = SPELLINGS
+        .iter()
+        .map(|(_, code)| *code)
+        .chain([ErrorCode::Unknown]);
+    let mut met = std::collections::BTreeSet::from(["Redirected", "UnusableResponse"]);
+    for code in codes {
+        for status in 200..600 {
+            let reason = refused(status, code).reason();
+            assert!(About::of_reason(reason).is_some(), "{reason}");
+            met.insert(reason);
+        }
+    }
+    let listed: std::collections::BTreeSet<&str> =
+        ABOUT.iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(listed, met);
+    assert_eq!(About::of_reason("Timeout"), None);
+}
+
+#[test]
 fn only_known_codes_are_told_apart() {
     assert_eq!(ErrorCode::parse("invalid_client"), ErrorCode::InvalidClient);
     assert_eq!(ErrorCode::parse("hunter2"), ErrorCode::Unknown);

@@ -181,6 +181,21 @@ fn whatever_says_nothing_of_the_client_tries_no_other_secret() {
 }
 
 #[test]
+fn whatever_may_be_about_the_client_tries_the_other_secret() {
+    for reason in [
+        "InvalidClient",
+        "Unauthorized",
+        "UnauthorizedClient",
+        "Forbidden",
+        "AccessDenied",
+        "RequestRefused",
+    ] {
+        let mut seen = after_failure(two(), &failure(FailureClass::Permanent, reason), 0);
+        assert_eq!(sent(&mut seen, 400).as_deref(), Some("new"), "{reason}");
+    }
+}
+
+#[test]
 fn a_wait_that_the_provider_asks_for_holds_for_the_other_secret_too() {
     let refusal = Failure {
         retry_after: Some(span(100)),

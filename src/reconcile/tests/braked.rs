@@ -79,6 +79,75 @@ fn a_refused_password_is_not_sent_by_a_resource_that_is_made_anew_or_copied() {
     assert!(scene.condition("Ready").unwrap().0);
 }
 
+/// Whether a second resource with the same password still sends it after the first one got this response.
+fn others_send_it_after(response: Answer, spec: &'static str, restarts: bool) -> bool {
+    let none = Scene::new(&Spec::default());
+    let first = with_password(&Spec::extra(spec), "pw", &none);
+    first.inner().answers = [response].into();
+    first.run(at(1));
+    assert_eq!(first.inner().requests, 1);
+    if restarts {
+        first.restart();
+        first.walk(false);
+    }
+    let other = with_password(&Spec::extra(spec), "pw", &first);
+    other.inner().resource.as_mut().unwrap().uid = "another".into();
+    let now = first.inner().now;
+    other.run(now + span(30));
+    let requests = other.inner().requests;
+    requests > 0
+}
+
+#[test]
+fn a_password_is_closed_for_others_by_what_may_be_about_it_and_by_nothing_else() {
+    const PUBLIC: &str = "  grant: {type: password}\n  clientAuthentication: {method: none}\n";
+    let closing = [
+        Answer::Refused("invalid_grant"),
+        Answer::Refused("access_denied"),
+        Answer::Refused("server_error"),
+        Answer::Refused("anything_else"),
+        // Neither says whether the client or the user is refused: three logins that fail lock an account.
+        Answer::Status(401),
+        Answer::Status(403),
+    ];
+    let of_one = [
+        Answer::Refused("invalid_request"),
+        Answer::Refused("invalid_scope"),
+        Answer::Refused("invalid_target"),
+        Answer::Refused("unsupported_grant_type"),
+        Answer::Refused("unauthorized_client"),
+        Answer::Refused("consent_required"),
+        Answer::Status(404),
+        Answer::Status(410),
+        Answer::Status(415),
+        Answer::Status(429),
+        Answer::Status(503),
+    ];
+    for spec in [PASSWORD, PUBLIC] {
+        for restarts in [false, true] {
+            for response in &closing {
+                let sends = others_send_it_after(response.clone(), spec, restarts);
+                assert!(!sends, "{response:?} {spec} {restarts}");
+            }
+            for response in &of_one {
+                let sends = others_send_it_after(response.clone(), spec, restarts);
+                assert!(sends, "{response:?} {spec} {restarts}");
+            }
+        }
+    }
+    // A refused client secret says nothing of the password, and is not sent by others either.
+    assert!(!others_send_it_after(
+        Answer::Refused("invalid_client"),
+        PASSWORD,
+        false
+    ));
+    assert!(others_send_it_after(
+        Answer::Refused("invalid_client"),
+        PUBLIC,
+        false
+    ));
+}
+
 #[test]
 fn a_refused_password_stays_so_after_a_restart_for_whoever_else_uses_it() {
     let first = refused_password();

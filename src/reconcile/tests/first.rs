@@ -115,7 +115,7 @@ fn an_endpoint_that_is_not_there_is_doubted_and_one_that_refuses_the_client_is_n
     for (answer, doubted) in [
         (Answer::Refused("invalid_client"), 0),
         (Answer::Unavailable, 0),
-        (Answer::Missing, 1),
+        (Answer::Status(404), 1),
     ] {
         let scene = Scene::new(&ISSUER);
         scene.inner().answers = [answer.clone()].into();
@@ -123,7 +123,7 @@ fn an_endpoint_that_is_not_there_is_doubted_and_one_that_refuses_the_client_is_n
         assert_eq!(scene.inner().doubted, doubted, "{answer:?}");
     }
     let given = Scene::new(&Spec::default());
-    given.inner().answers = [Answer::Missing].into();
+    given.inner().answers = [Answer::Status(404)].into();
     given.walk(true);
     assert_eq!(given.inner().doubted, 0, "it was not discovered");
 }

@@ -78,8 +78,8 @@ pub(super) enum Answer {
     Unavailable,
     /// HTTP 400 with this code.
     Refused(&'static str),
-    /// HTTP 404.
-    Missing,
+    /// This status without a body.
+    Status(u16),
     /// The process ends before the answer comes.
     Crash,
 }
@@ -450,7 +450,7 @@ impl Store for Scene {
                 Answer::Same(life) => (200, token(inner.requests - 1, life)),
                 Answer::One(life) => (200, token(0, life)),
                 Answer::Unavailable => (503, String::new()),
-                Answer::Missing => (404, String::new()),
+                Answer::Status(status) => (status, String::new()),
                 Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
                 Answer::Crash => {
                     inner.crashed = true;

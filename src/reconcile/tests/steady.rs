@@ -317,7 +317,7 @@ fn no_oddity_of_a_spec_or_its_surroundings_becomes_a_hot_loop() {
 
 #[test]
 fn nothing_that_a_provider_answers_becomes_a_hot_loop() {
-    let mut answers = vec![Answer::Unavailable, Answer::Missing];
+    let mut answers = vec![Answer::Unavailable, Answer::Status(404)];
     for life in [-5, 0, 1, 2, 5, 9, 10, 11, 20, 30, 60, 599, 3600] {
         answers.extend([Answer::New(life), Answer::One(life)]);
     }
