@@ -17,7 +17,7 @@ pub use values::{AccountFile, FileMode, GroupName, NamespacedName, Namespaces};
 
 /// Keeps OAuth 2.0 access tokens fresh in Kubernetes Secrets, or in files.
 ///
-/// Every flag can be given as an environment variable too (named beside it); the flag wins.
+/// You can also set each flag with the environment variable shown beside it. The flag takes precedence.
 #[derive(Debug, Parser)]
 #[command(
     name = "oauthclient-operator",
@@ -26,29 +26,29 @@ pub use values::{AccountFile, FileMode, GroupName, NamespacedName, Namespaces};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Logs.
+    /// Flags of the log.
     #[command(flatten, next_help_heading = "Logs")]
     pub log: LogArgs,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the operator against a Kubernetes API: in a pod, or with a kubeconfig.
+    /// Run the operator in a cluster, or outside of it with a kubeconfig.
     Run(Box<RunArgs>),
-    /// Do the same job over files: manifests in, token files out. Needs no cluster.
+    /// Run without a cluster: read manifests from files, write tokens to files.
     Local(LocalArgs),
-    /// Print the CustomResourceDefinition, to be piped into 'kubectl apply -f -'.
+    /// Print the CustomResourceDefinition, for 'kubectl apply -f -'.
     Crd,
 }
 
 /// Flags of the logs.
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// Form of the log on standard error: auto is text on a terminal and JSON otherwise.
+    /// Format of the log on standard error: auto is text on a terminal and JSON otherwise.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -60,10 +60,9 @@ pub struct LogArgs {
         global = true
     )]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace, or directives such as
-    /// 'info,oauthclient_operator::leader=debug'. RUST_LOG is read where this is not given;
-    /// without both it is info. Other parts than ours never log below warn, since what they
-    /// say there may hold secrets.
+    /// Log level: error, warn, info, debug or trace, or directives such as
+    /// 'info,oauthclient_operator::leader=debug'. Defaults to RUST_LOG, else info. Libraries
+    /// never log below warn, because their messages may contain secrets.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -78,8 +77,8 @@ pub struct LogArgs {
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Namespaces to serve, separated by commas; empty means all. Needs only Roles in these
-    /// (deploy/namespaced).
+    /// Namespaces to serve, separated by commas. Empty means all. The operator then needs
+    /// Roles in these namespaces only (deploy/namespaced).
     #[arg(
         verbatim_doc_comment,
         long,
@@ -89,14 +88,14 @@ pub struct RunArgs {
         hide_default_value = true
     )]
     pub watch_namespaces: Namespaces,
-    /// Refuse credentials Secrets that do not name the hosts they may be sent to (annotation
-    /// oauthclient.dev/allowed-hosts).
+    /// Refuse credentials Secrets that do not name the hosts that they may be sent to
+    /// (annotation oauthclient.dev/allowed-hosts).
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",
         help_heading = "Token endpoints", value_parser = BoolishValueParser::new())]
     pub require_allowed_hosts: bool,
-    /// When a resource's status is written: always after a refresh too, or on transitions of
-    /// its conditions alone (then status.token is left out, and the token Secret's
-    /// annotations tell the times).
+    /// When to write the status: always also writes it after each refresh; transitions writes
+    /// it only when a condition changes. status.token is then absent, and the annotations of
+    /// the token Secret hold the times.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -106,16 +105,16 @@ pub struct RunArgs {
         default_value = "always"
     )]
     pub status_updates: StatusUpdates,
-    /// Seconds that token responses in flight get to be written after SIGTERM or a lost
-    /// lease. The pod's terminationGracePeriodSeconds must be longer.
+    /// Seconds to finish writing token responses after SIGTERM or the loss of the Lease. The
+    /// pod's terminationGracePeriodSeconds must be longer.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain_seconds: u64,
-    /// Most requests to the Kubernetes API in flight at a time.
+    /// Maximum number of concurrent requests to the Kubernetes API.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_API_REQUESTS", value_name = "NUMBER", default_value_t = 32,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub max_api_requests: u32,
-    /// Most token requests in flight at a time, over all hosts.
+    /// Maximum number of concurrent token requests, over all hosts.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_token_requests: u32,
@@ -128,8 +127,8 @@ pub struct RunArgs {
         default_value = "0.0.0.0:8080"
     )]
     pub listen: SocketAddr,
-    /// Address of /healthz and /readyz. Its port is separate from that of the metrics, so
-    /// that nobody who may connect to one can make the other fail.
+    /// Address of /healthz and /readyz. The port differs from that of the metrics, so that
+    /// clients of one port cannot make the other fail.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -138,16 +137,16 @@ pub struct RunArgs {
         default_value = "0.0.0.0:8081"
     )]
     pub probe_listen: SocketAddr,
-    /// Answer /metrics only to bearer tokens whose user may get the path /metrics
-    /// (TokenReview, SubjectAccessReview). Needs the rights of deploy/metrics-auth.
+    /// Serve /metrics only to bearer tokens whose user may get the path /metrics (TokenReview,
+    /// SubjectAccessReview). Requires the permissions of deploy/metrics-auth.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_METRICS_AUTH", value_parser = BoolishValueParser::new())]
     pub metrics_auth: bool,
-    /// Expose the expiry of each token by namespace and name. One time series for each
-    /// resource: off by default.
+    /// Expose state and times of each OAuthClient by namespace and name. This adds four time
+    /// series for each of them.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_METRICS_PER_RESOURCE", value_parser = BoolishValueParser::new())]
     pub metrics_per_resource: bool,
-    /// Kubeconfig to use. Without it: KUBECONFIG or ~/.kube/config where there is one, else
-    /// the pod's ServiceAccount.
+    /// Kubeconfig to use. Defaults to KUBECONFIG or ~/.kube/config if it exists, else to the
+    /// pod's ServiceAccount.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -155,7 +154,7 @@ pub struct RunArgs {
         value_name = "FILE"
     )]
     pub kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig, if not its current one.
+    /// Context of the kubeconfig. Defaults to its current context.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -163,12 +162,12 @@ pub struct RunArgs {
         value_name = "NAME"
     )]
     pub context: Option<String>,
-    /// For tests: seconds of silence after which a connection to the Kubernetes API is cut.
+    /// For tests: seconds of silence after which a connection to the Kubernetes API is closed.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_API_SILENCE_SECONDS", value_name = "SECONDS", default_value_t = 90,
           hide = true, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub api_silence_seconds: u64,
-    /// For tests: panic whenever this resource is worked on, to prove that no other is
-    /// harmed.
+    /// For tests: panic whenever this resource is reconciled, to prove that this does not
+    /// affect others.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -187,10 +186,10 @@ pub struct RunArgs {
         hide = true
     )]
     pub clock_offset_file: Option<PathBuf>,
-    /// Which token endpoints may be asked.
+    /// Which token endpoints are allowed.
     #[command(flatten, next_help_heading = "Token endpoints")]
     pub guard: GuardArgs,
-    /// How one of several replicas is chosen to work.
+    /// Leader election between replicas.
     #[command(flatten, next_help_heading = "Leader election")]
     pub election: ElectionArgs,
 }
@@ -198,8 +197,8 @@ pub struct RunArgs {
 /// Flags of the leader election.
 #[derive(Debug, Args)]
 pub struct ElectionArgs {
-    /// Take a Lease before working, so that of several replicas only one works:
-    /// --leader-elect=false turns it off.
+    /// Acquire a Lease before starting to work, so that only one of several replicas works. To
+    /// disable it: --leader-elect=false
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEADER_ELECT", value_name = "BOOL", default_value = "true", default_missing_value = "true",
           num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub leader_elect: bool,
@@ -213,41 +212,41 @@ pub struct ElectionArgs {
         value_parser = dns_label
     )]
     pub lease_name: String,
-    /// Namespace of the Lease. Without it: the pod's namespace, or the kubeconfig's.
+    /// Namespace of the Lease. Defaults to the pod's namespace, or the kubeconfig's.
     #[arg(verbatim_doc_comment, long, env = "POD_NAMESPACE", value_name = "NAMESPACE", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
-    /// First part of the name that the Lease's holder goes by; a random part is added.
-    /// Without it: the host name.
+    /// First part of the holder identity in the Lease; a random part is added. Defaults to the
+    /// host name.
     #[arg(verbatim_doc_comment, long, env = "POD_NAME", value_name = "NAME")]
     pub lease_identity: Option<String>,
-    /// Seconds that others wait after the last sign of life before they take the Lease over.
+    /// Seconds after the last renewal until another replica takes over the Lease.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_DURATION_SECONDS", value_name = "SECONDS", default_value_t = 15,
           value_parser = clap::value_parser!(u32).range(3..=3600))]
     pub lease_duration_seconds: u32,
-    /// Seconds without a successful renewal after which this one stops working. Must be less
-    /// than the lease duration.
+    /// Seconds without a successful renewal until the leader stops working. Must be less than
+    /// the lease duration.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_RENEW_DEADLINE_SECONDS", value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(2..=3600))]
     pub lease_renew_deadline_seconds: u32,
-    /// Seconds between two looks at the Lease or renewals of it. Must be less than the renew
+    /// Seconds between attempts to acquire or renew the Lease. Must be less than the renew
     /// deadline.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_LEASE_RETRY_SECONDS", value_name = "SECONDS", default_value_t = 2,
           value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub lease_retry_seconds: u32,
 }
 
-/// Which token endpoints may be asked; the same for `run` and `local`.
+/// Which token endpoints are allowed; the same for `run` and `local`.
 #[derive(Clone, Debug, Args)]
 pub struct GuardArgs {
-    /// Allow token endpoints with http:. Credentials and tokens then cross the network in the
-    /// open.
+    /// Allow token endpoints with http. Credentials and tokens then cross the network
+    /// unencrypted.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
     /// Allow token endpoints on loopback addresses.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_LOOPBACK", value_parser = BoolishValueParser::new())]
     pub allow_loopback: bool,
-    /// Allow addresses that are refused otherwise (link-local, metadata services), as CIDR or
-    /// a single address. Repeatable, or separated by commas.
+    /// Allow addresses that are refused by default (link-local, metadata services), as a CIDR
+    /// or a single address. Repeatable, or separated by commas.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -262,8 +261,7 @@ pub struct GuardArgs {
 #[derive(Debug, Args)]
 pub struct LocalArgs {
     /// A manifest, or a folder of manifests (*.yaml, *.yml, *.json), with OAuthClients, their
-    /// credentials Secrets and CA ConfigMaps, as one would apply them. Repeatable. Edits are
-    /// picked up.
+    /// credentials Secrets and CA ConfigMaps. Repeatable. Edits take effect while it runs.
     #[arg(
         verbatim_doc_comment,
         short,
@@ -274,7 +272,7 @@ pub struct LocalArgs {
         value_delimiter = ','
     )]
     pub filename: Vec<PathBuf>,
-    /// Folder for the tokens: OUTPUT/NAMESPACE/SECRET/KEY, laid out as a mounted Secret is.
+    /// Folder for the tokens: OUTPUT/NAMESPACE/SECRET/KEY, with the layout of a mounted Secret.
     #[arg(
         verbatim_doc_comment,
         short,
@@ -283,7 +281,7 @@ pub struct LocalArgs {
         value_name = "FOLDER"
     )]
     pub output: PathBuf,
-    /// Folder for what must survive a restart, so that a restart asks for no token. Default:
+    /// Folder for the state, so that a restart requests no token before it is due. Defaults to
     /// OUTPUT/.state.
     #[arg(
         verbatim_doc_comment,
@@ -295,18 +293,18 @@ pub struct LocalArgs {
     /// Who may read the tokens.
     #[command(flatten)]
     pub access: AccessArgs,
-    /// Ask for what is due, then exit: 0 when every resource has a valid token, 1 otherwise.
-    /// For scripts and CI.
+    /// Request the tokens that are due, then exit: with 0 if every OAuthClient has a valid
+    /// token, with 1 otherwise. For scripts and CI.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ONCE", value_parser = BoolishValueParser::new())]
     pub once: bool,
-    /// Refuse credentials Secrets that do not name the hosts they may be sent to (annotation
-    /// oauthclient.dev/allowed-hosts).
+    /// Refuse credentials Secrets that do not name the hosts that they may be sent to
+    /// (annotation oauthclient.dev/allowed-hosts).
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",
         help_heading = "Token endpoints", value_parser = BoolishValueParser::new())]
     pub require_allowed_hosts: bool,
-    /// A file that holds a token of a ServiceAccount, for manifests that ask with one (NAME is
-    /// its name there): 'local' has no cluster to make tokens. Read at each request. Repeatable,
-    /// or separated by commas.
+    /// A file with a token of the ServiceAccount NAME, for manifests that use it, because
+    /// 'local' has no cluster that creates tokens. Read for each request. Repeatable, or
+    /// separated by commas.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -315,7 +313,7 @@ pub struct LocalArgs {
         value_delimiter = ','
     )]
     pub service_account_token_file: Vec<AccountFile>,
-    /// Most token requests in flight at a time, over all hosts.
+    /// Maximum number of concurrent token requests, over all hosts.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_MAX_TOKEN_REQUESTS", value_name = "NUMBER", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_token_requests: u32,
@@ -329,7 +327,7 @@ pub struct LocalArgs {
         hide = true
     )]
     pub clock_offset_file: Option<PathBuf>,
-    /// Which token endpoints may be asked.
+    /// Which token endpoints are allowed.
     #[command(flatten, next_help_heading = "Token endpoints")]
     pub guard: GuardArgs,
 }
@@ -337,8 +335,8 @@ pub struct LocalArgs {
 /// Who may read the tokens that `local` writes.
 #[derive(Clone, Debug, Args)]
 pub struct AccessArgs {
-    /// Mode of the files, in octal digits: 0600, 0640, 0644 or less. Folders are entered by
-    /// whoever may read. Default: 0600, with --group 0640.
+    /// Mode of the files in octal: 0600, 0640, 0644 or less. Whoever may read the files may
+    /// enter the folders. Defaults to 0600, with --group to 0640.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -347,8 +345,8 @@ pub struct AccessArgs {
         value_name = "MODE"
     )]
     pub mode: Option<FileMode>,
-    /// Group that the files belong to, by name or number, so that its programs may read them.
-    /// You must be a member of it, or root.
+    /// Group of the files, by name or number, so that its members can read them. You must be a
+    /// member of it, or root.
     #[arg(
         verbatim_doc_comment,
         long,
@@ -357,14 +355,14 @@ pub struct AccessArgs {
         value_name = "GROUP"
     )]
     pub group: Option<GroupName>,
-    /// Accept folders that belong to another user or that others may write to, as volumes
-    /// that the containers of one pod share. Whoever may write there can replace the tokens.
+    /// Accept folders that belong to another user or that others may write to, such as a
+    /// volume that the containers of a pod share. Whoever may write there can replace tokens.
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_ALLOW_SHARED_OUTPUT",
         help_heading = "Access to the tokens", value_parser = BoolishValueParser::new())]
     pub allow_shared_output: bool,
 }
 
-/// When a resource's status is written.
+/// When the status is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatusUpdates {
     /// After every refresh, with the token's times.
@@ -374,16 +372,16 @@ pub enum StatusUpdates {
 }
 
 impl Cli {
-    /// Reads the process's arguments and environment; prints help, version or what is wrong and exits where that is all
-    /// there is to do.
+    /// Parses the arguments and the environment of the process. Prints help, version or an error and exits, if there is
+    /// nothing else to do.
     pub fn from_process() -> Self {
         Cli::parse().checked().unwrap_or_else(|error| error.exit())
     }
 
-    /// What no single flag can check.
+    /// Checks what involves several flags.
     ///
     /// # Errors
-    /// When the durations of the leader election do not fit together.
+    /// The durations of the leader election contradict each other.
     pub fn checked(self) -> Result<Self, clap::Error> {
         if let Command::Run(run) = &self.command
             && let Err(problem) = run.election.check()
@@ -395,7 +393,7 @@ impl Cli {
 }
 
 impl LogArgs {
-    /// The filter to use, `rust_log` being the environment's `RUST_LOG`.
+    /// The log filter; `rust_log` is the value of `RUST_LOG`.
     pub fn filter(&self, rust_log: Option<String>) -> String {
         self.log_level
             .clone()
@@ -406,7 +404,7 @@ impl LogArgs {
 }
 
 impl GuardArgs {
-    /// Which addresses may be dialled.
+    /// The addresses that may be dialled.
     pub fn addresses(&self) -> AddressRules {
         AddressRules {
             allow_loopback: self.allow_loopback,

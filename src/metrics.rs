@@ -144,15 +144,14 @@ impl Metrics {
         let longest: Family<StateLabels, Gauge<f64, AtomicU64>> = Family::default();
         own.register_with_unit(
             "resources_longest",
-            "How long the resource that has been in this state for the longest time has been in it, by state (stalled, \
-             refresh_failing, pending); 0 when no resource is in it. Measured since the operator started, at most",
+            "The longest time that an OAuthClient has been in this state, by state (stalled, refresh_failing, pending); 0 if none is. Measured from the start of the operator",
             Unit::Seconds,
             longest.clone(),
         );
         let queue_longest_wait = Gauge::<f64, AtomicU64>::default();
         own.register_with_unit(
             "queue_longest_wait",
-            "How long the token request that has been due for the longest time has been waiting to be sent; 0 when none waits",
+            "The longest time that a due token request has been waiting to be sent; 0 if none waits",
             Unit::Seconds,
             queue_longest_wait.clone(),
         );
@@ -162,14 +161,13 @@ impl Metrics {
             sampled,
             resources: with.help(
                 "resources",
-                "OAuthClients by the first state that applies: suspended, stalled (a person must act), refresh_failing, pending (no \
-                 valid token, and none refused), ready",
+                "OAuthClients by the first state that applies: suspended, stalled (a person must act), refresh_failing, pending (no valid token, and no request failed), ready",
             ),
             longest,
             expired: with.help("tokens_expired", "OAuthClients whose published token has expired"),
             expiring: with.help(
                 "tokens_expiring",
-                "OAuthClients whose token is valid and overdue for its refresh by more than half of the time that was planned for it",
+                "OAuthClients with a valid token whose refresh is overdue by more than half of its lead time",
             ),
             token_requests: with.help(
                 "token_requests",
@@ -193,12 +191,11 @@ impl Metrics {
             ),
             api_requests_waiting: with.help(
                 "api_requests_waiting",
-                "Requests to the Kubernetes API that wait to be sent, by kind: work (a token Secret depends on it), status",
+                "Requests to the Kubernetes API that are waiting to be sent, by kind: work (a token Secret depends on it), status",
             ),
             queue_depth: with.help(
                 "queue_depth",
-                "OAuthClients that are due and wait, by class: urgent (less than half of the planned time is left), first (no token \
-                 yet), refresh, retry, look (no token request)",
+                "OAuthClients that are due and waiting, by class: urgent (less than half of the lead time is left), first (no token yet), refresh, retry, look (no token request)",
             ),
             queue_longest_wait,
             host_in_flight: with.help(
@@ -229,17 +226,15 @@ impl Metrics {
             ),
             in_use: with.help(
                 "shared_in_use",
-                "How much is in use of what namespaces share, by kind: token_requests, answers (that are not yet written and \
-                 reported), answer_bytes (32 MiB at most, each counted four times), lookups (of names; 64 at most), events (that \
-                 wait to be published; 512 at most)",
+                "Use of the limits that namespaces share, by kind: token_requests, answers (not yet written and reported), answer_bytes (at most 32 MiB, each counted four times), lookups (DNS; at most 64), events (not yet published; at most 512)",
             ),
             waiting: with.help(
                 "shared_waiting",
-                "How many wait for it, by kind; oauthclient_queue_depth counts the token requests that wait",
+                "How much waits for these limits, by kind; for token requests, see oauthclient_queue_depth",
             ),
             revocations_waiting: with.help(
                 "revocations_waiting",
-                "Replaced tokens that wait to be revoked, at most 1000",
+                "Replaced tokens that are waiting for revocation, at most 1000",
             ),
             permissions_missing: with.help(
                 "permissions_missing",
@@ -247,13 +242,13 @@ impl Metrics {
             ),
             connections: with.help(
                 "connections",
-                "Connections that are open, by port: metrics (at most 64), probes (at most 256)",
+                "Open connections, by port: metrics (at most 64), probes (at most 256)",
             ),
             connections_displaced: with.help(
                 "connections_displaced",
-                "Connections that were closed because newer ones needed their places, by port: metrics, probes",
+                "Connections that were closed to accept newer ones, by port: metrics, probes",
             ),
-            leader: with.help("leader", "1 while this process is the leader, 0 while it is a standby"),
+            leader: with.help("leader", "1 while this process is the leader, 0 otherwise"),
             registry: root,
         }));
         metrics.begin_at_zero();

@@ -1,6 +1,6 @@
-//! The words of the status: every condition, every reason, what each means and what to do.
+//! Conditions and reasons: what each means and what to do.
 //!
-//! One list for conditions, events, metrics and `docs/conditions.md`, which is generated from it.
+//! Conditions, events, metrics and the generated page `docs/conditions.md` use this one list.
 
 use std::fmt::{self, Write};
 
@@ -11,14 +11,14 @@ pub enum ConditionType {
     Ready,
     /// The last token request failed.
     RefreshFailing,
-    /// Something is under way, or awaited that may still come.
+    /// Work is in progress, or waiting for something that may still appear.
     Reconciling,
     /// A person must act.
     Stalled,
 }
 
 impl ConditionType {
-    /// All of them, in the order of the documentation.
+    /// All types, in the order of the documentation.
     pub const ALL: [ConditionType; 4] = [
         ConditionType::Ready,
         ConditionType::RefreshFailing,
@@ -26,7 +26,7 @@ impl ConditionType {
         ConditionType::Stalled,
     ];
 
-    /// The word in the status.
+    /// The name in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             ConditionType::Ready => "Ready",
@@ -36,7 +36,7 @@ impl ConditionType {
         }
     }
 
-    /// What it says when it is True.
+    /// What the condition means, as a sentence.
     pub fn meaning(self) -> &'static str {
         match self {
             ConditionType::Ready => {
@@ -47,21 +47,21 @@ impl ConditionType {
                 "True while the last token request failed. A token that is still valid stays published and Ready stays True."
             }
             ConditionType::Reconciling => {
-                "True while something is under way, or awaited that may still come. A routine refresh does not set it."
+                "True while work is in progress or waiting for something that may still appear. A routine refresh does not set it."
             }
             ConditionType::Stalled => {
-                "True when a person must act: trying again changes nothing. Ready stays True as long as the published token lives."
+                "True while a person must act, because retrying does not help. Ready stays True while the published token is valid."
             }
         }
     }
 }
 
-/// What a reason is about: where it stands in the documentation, and in which conditions it is met.
+/// The section of the documentation that lists a reason, and the conditions that use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     /// The state of the published token (Ready).
     Token,
-    /// Something is awaited or under way (Reconciling).
+    /// Work is in progress or waiting (Reconciling).
     Waiting,
     /// A person must act (Stalled).
     Stalled,
@@ -75,32 +75,31 @@ impl Group {
     fn title(self) -> &'static str {
         match self {
             Group::Token => "The published token (`Ready`)",
-            Group::Waiting => "Under way or awaited (`Reconciling`)",
+            Group::Waiting => "In progress or waiting (`Reconciling`)",
             Group::Stalled => "A person must act (`Stalled`)",
             Group::Request => "The token request failed (`RefreshFailing`)",
         }
     }
 }
 
-/// Writes the enum and its table from one list, so that no reason can lack its words.
+/// Generates the enum and its table from one list, so that every reason has its texts.
 macro_rules! reasons {
     ($($name:ident $group:ident $meaning:literal $todo:literal)*) => {
-        /// Why a condition is as it is, in one word. The same word stands in events and metrics.
+        /// Why a condition has its status, in one word. Events and metrics use the same word.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
             $(#[doc = $meaning] $name,)*
         }
 
         impl Reason {
-            /// All of them, in the order of the documentation.
+            /// All reasons, in the order of the documentation.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
 
-            /// The word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name),)* }
             }
 
-            /// What it is about.
+            /// The section that lists it.
             pub const fn group(self) -> Group {
                 match self { $(Reason::$name => Group::$group,)* }
             }
@@ -123,186 +122,186 @@ reasons! {
         "The published token is valid."
         "Nothing."
     LifetimeTooShort Token
-        "The published token is valid, but lives so short that a mounted Secret may lag behind it: the kubelet takes up to 90 seconds to update a volume."
+        "The published token is valid, but its lifetime is shorter than the time that a mounted Secret needs to update (up to 90 s)."
         "Ask the provider for a longer lifetime, or let the workload read the Secret through the API."
     TokenExpired Token
-        "The published token has expired and no new one could be had."
-        "Look at the condition RefreshFailing or Stalled: its message says why and what to do."
+        "The published token has expired, and no new token could be obtained."
+        "Read the message of the condition RefreshFailing or Stalled: it says why, and what to do."
     Suspended Token
-        "No more tokens are asked for, because spec.suspend is true, and there is no valid one left."
-        "Set spec.suspend to false when tokens are wanted again."
+        "spec.suspend is true, so no tokens are requested, and the last token has expired."
+        "To get tokens again, set spec.suspend to false."
     Recovered Token
-        "An event: what was wrong is over, and the token is valid."
+        "An event: the problem is solved, and the token is valid."
         "Nothing."
     ClientCertificateExpiresSoon Token
-        "An event: the client certificate is in the last fifth of its life, or in its last 30 days."
-        "Renew it in its Secret. If cert-manager makes it: kubectl describe certificate"
+        "An event: the client certificate is in the last fifth of its lifetime, or in its last 30 days."
+        "Renew it in its Secret. If cert-manager issues it: kubectl describe certificate"
     ClientSecretExpiresSoon Token
-        "An event: the client secret ends within 30 days, as the annotation of the credentials Secret says."
+        "An event: according to the annotation of the credentials Secret, the client secret expires within 30 days."
         "Get a new one from the provider, put it into the Secret, and correct its annotation oauthclient.dev/client-secret-expires-at."
     ClientSecretExpired Token
-        "An event: the client secret has ended, as the annotation of the credentials Secret says. Tokens are asked for with it all the same."
+        "An event: according to the annotation of the credentials Secret, the client secret has expired. It is still used to request tokens."
         "Get a new one from the provider, put it into the Secret, and correct its annotation oauthclient.dev/client-secret-expires-at."
     ClientSecretExpiryUnknown Token
-        "An event: the annotation oauthclient.dev/client-secret-expires-at of the credentials Secret holds no time. Tokens are asked for all the same."
-        "Write a date such as 2027-01-31 into it, or a time such as 2027-01-31T12:00:00Z."
+        "An event: the annotation oauthclient.dev/client-secret-expires-at of the credentials Secret is not a time. Tokens are still requested."
+        "Set it to a date such as 2027-01-31, or to a time such as 2027-01-31T12:00:00Z."
     NextClientSecretUsed Token
-        "An event: the provider took the second client secret of the credentials Secret, which is used first from now on."
-        "Put it in the place of the old one when that is done with, and remove the second key."
+        "An event: the provider accepted the second client secret in the credentials Secret. From now on it is used first."
+        "When the old secret is no longer needed, replace it with the new one and remove the second key."
     Restored Token
-        "An event: the token Secret had been altered or deleted by someone else, and was written anew with a new token."
-        "Find out who did it. To end a resource, delete the OAuthClient: its Secret goes with it."
+        "An event: someone else changed or deleted the token Secret. The operator wrote it again with a new token."
+        "Find out who did it. To remove the Secret for good, delete the OAuthClient: its Secret is deleted with it."
 
     RevocationFailed Token
-        "An event: the resource was deleted with spec.revocation.onDeletion, and its token could not be revoked. The resource is gone all the same."
-        "The token stays valid until its own end. If it must not, revoke it at the provider."
+        "An event: the resource was deleted with spec.revocation.onDeletion, but its token could not be revoked."
+        "The token stays valid until it expires. To end it now, revoke it at the provider."
 
     Requesting Waiting
-        "A token is being asked for, and there is no valid one."
+        "A token is being requested, and there is no valid token."
         "Wait a moment."
     Retrying Waiting
-        "The token request failed in a way that may pass, there is no valid token, and it will be tried again."
-        "Look at the condition RefreshFailing: its message says why and when it is tried again."
+        "The token request failed with an error that may be temporary, and there is no valid token. The request will be retried."
+        "Read the message of the condition RefreshFailing: it says why, and when the request is retried."
     CredentialsNotFound Waiting
-        "There is no Secret with the name that spec.credentials.secretName gives."
+        "The Secret that spec.credentials.secretName names does not exist."
         "Create the Secret in this namespace, or correct the name."
     CredentialsNotLabelled Waiting
-        "The credentials Secret does not carry the label by which its owner lends it."
+        "The credentials Secret lacks the label oauthclient.dev/credentials=true."
         "If you own the Secret and want it sent to this provider: kubectl label secret NAME oauthclient.dev/credentials=true"
     CredentialsKeyMissing Waiting
-        "The credentials Secret lacks a key that is needed."
-        "Add the key to the Secret, or name the right one in spec.credentials.keys or credentialsKey."
+        "The credentials Secret lacks a required key."
+        "Add the key to the Secret, or correct its name in spec.credentials.keys or credentialsKey."
     CredentialsKeyInvalid Waiting
-        "A key of the credentials Secret is empty or holds what cannot be sent, such as a line break or bytes that are not text."
-        "Correct the value in the Secret. A line break at the end often comes from echo: use printf or kubectl create secret."
+        "A key of the credentials Secret is empty, or its value cannot be sent: it has a line break, for example, or is not text."
+        "Correct the value in the Secret. If echo added a line break at the end, use printf or kubectl create secret."
     CredentialsKeyNotDisclosed Waiting
-        "A template in spec.tokenSecret.data uses a key of the credentials Secret that its owner does not disclose."
-        "Remove the key from the template. If you own the Secret and the key is no secret: kubectl annotate secret NAME oauthclient.dev/disclosed-keys=KEY"
+        "A template in spec.tokenSecret.data uses a key of the credentials Secret that the Secret's owner does not disclose."
+        "Remove the key from the template. If you own the Secret and the value is not secret: kubectl annotate secret NAME oauthclient.dev/disclosed-keys=KEY"
     ClientCertificateInvalid Waiting
-        "The Secret with the client certificate holds what cannot be shown: no certificate or private key in PEM, a key that belongs to another certificate, or one with a passphrase."
-        "Put certificate and key that belong together into tls.crt and tls.key, the client's own certificate first."
+        "The Secret with the client certificate cannot be used: certificate or private key are missing or not in PEM, do not belong together, or the key has a passphrase."
+        "Put the certificate into tls.crt, the client's own first, and its private key into tls.key."
     ClientCertificateExpired Waiting
-        "The client certificate has expired. With tls_client_auth no token is asked for until there is a new one."
-        "Renew the certificate in its Secret: it is picked up at once. If cert-manager makes it: kubectl describe certificate"
+        "The client certificate has expired. With tls_client_auth, no token is requested until it is renewed."
+        "Renew the certificate in its Secret. It is used at once. If cert-manager issues it: kubectl describe certificate"
     ClientCertificateNotYetValid Waiting
-        "The client certificate becomes valid at a time to come."
+        "The client certificate is not valid yet."
         "Wait, or check the clock of the node."
     HostNotAllowed Waiting
-        "A Secret or ServiceAccount does not allow that its content, or a token that was obtained with it, is sent to an endpoint of spec.provider."
-        "If you own it: add the host to its annotation oauthclient.dev/allowed-hosts, or to oauthclient.dev/allowed-token-hosts for what was obtained with it."
+        "A Secret or ServiceAccount does not allow its content, or a token that was obtained with it, to be sent to an endpoint of spec.provider."
+        "If you own it: add the host to its annotation oauthclient.dev/allowed-hosts, or, for tokens that were obtained with it, to oauthclient.dev/allowed-token-hosts."
     ReferenceNotFound Waiting
-        "The OAuthClient whose token is to be exchanged (oauthClientName) is not there."
+        "The OAuthClient whose token is exchanged (oauthClientName) does not exist."
         "Create it in this namespace, or correct the name."
     ReferenceNotReady Waiting
-        "The OAuthClient whose token is to be exchanged has no valid token."
-        "Wait: it goes on by itself once there is one. Look at that OAuthClient with kubectl describe oauthclients.oauthclient.dev NAME."
+        "The OAuthClient whose token is exchanged has no valid token."
+        "Wait: the token is requested as soon as there is one. To see what it lacks: kubectl describe oauthclients.oauthclient.dev NAME"
     ReferenceNotLent Waiting
-        "The OAuthClient whose token is to be exchanged has not lent it."
-        "If you own it, and its token may be sent: set the label oauthclient.dev/credentials: \"true\" in its spec.tokenSecret.labels."
+        "The token Secret of the OAuthClient whose token is exchanged lacks the label oauthclient.dev/credentials=true."
+        "If you own it and want its token sent to this provider: set oauthclient.dev/credentials: \"true\" in its spec.tokenSecret.labels."
     ReferenceKeyMissing Waiting
-        "The token Secret of the OAuthClient whose token is to be exchanged lacks the key that is named, or holds nothing usable there."
-        "Correct key beside oauthClientName in spec.grant.tokenExchange."
+        "The token Secret of the OAuthClient whose token is exchanged lacks the key, or its value cannot be used."
+        "Correct the field key next to oauthClientName in spec.grant.tokenExchange."
     ServiceAccountNotFound Waiting
-        "The ServiceAccount whose token is to be sent is not there."
+        "The ServiceAccount whose token is sent does not exist."
         "Create it in this namespace, or correct serviceAccountName."
     ServiceAccountNotLent Waiting
-        "The ServiceAccount does not lend itself for the audience that is asked for."
+        "The ServiceAccount does not allow tokens for the requested audience."
         "If you own it: add the audience to its annotation oauthclient.dev/allowed-audiences, and the provider's host to oauthclient.dev/allowed-hosts."
     CANotFound Waiting
-        "The ConfigMap of spec.provider.caBundle, or its key, is not there."
+        "The ConfigMap of spec.provider.caBundle does not exist or lacks the key."
         "Create the ConfigMap in this namespace with the certificates in PEM, or correct its name or key."
     CAInvalid Waiting
-        "The CA bundle holds no certificate that can be read."
+        "The CA bundle holds no readable certificate."
         "Put PEM certificates into the ConfigMap, each from BEGIN CERTIFICATE to END CERTIFICATE."
     AwaitingGarbageCollection Waiting
-        "The token Secret belongs to a deleted OAuthClient of the same name; Kubernetes is about to remove it."
-        "Wait a moment. If it stays, look whether the garbage collector of the cluster runs."
+        "The token Secret belongs to a deleted OAuthClient of the same name; Kubernetes is about to delete it."
+        "Wait a moment. If this lasts, check the garbage collector of the cluster."
     AwaitingWrite Waiting
-        "A token was issued, but it could not be written to the token Secret yet."
-        "Wait: it is tried again. If it stays, look at the message for the answer of the API server."
+        "A token was issued, but it is not written to the token Secret yet."
+        "Wait: the write is retried. If this lasts, the message shows the answer of the API server."
 
     AwaitingLogin Waiting
-        "There is no refresh token yet: neither a login nor the credentials Secret gave one."
-        "Log in: kubectl oauthclient login NAME. Or put a refresh token under refresh_token into the credentials Secret."
+        "There is no refresh token yet, neither from a login nor in the credentials Secret."
+        "Log in: kubectl oauthclient login NAME. Or put a refresh token into the credentials Secret, under the key refresh_token."
 
     InvalidSpec Stalled
-        "The spec holds something that the operator cannot work with."
+        "The spec is invalid."
         "Correct the field that the message names."
     InvalidTemplate Stalled
-        "A template in spec.tokenSecret.data cannot work. No token was asked for."
+        "A template in spec.tokenSecret.data is invalid. No token was requested."
         "Correct the template that the message names."
     RenderFailed Stalled
-        "A template in spec.tokenSecret.data could not be rendered with the answer of the provider. No further token is asked for."
+        "A template in spec.tokenSecret.data could not be rendered with the provider's response. No further token is requested."
         "Correct the template that the message names, for example with the filter default."
     ReferenceCycle Stalled
-        "OAuthClients wait for each other's token in a circle: none of them can ever get one."
-        "Name another source in spec.grant.tokenExchange of one of them; the message tells the circle."
+        "OAuthClients exchange each other's tokens in a cycle, so none of them can get a token."
+        "Change the source in spec.grant.tokenExchange of one of them. The message lists the cycle."
     ServiceAccountTokenMissing Stalled
-        "A token of a ServiceAccount is needed, and `local` has no cluster to make one."
-        "Give one in a file that something else keeps fresh: --service-account-token-file NAME=PATH."
+        "A ServiceAccount token is needed, and `local` has no cluster that can issue one."
+        "Pass a file that something else keeps up to date: --service-account-token-file NAME=PATH"
     SecretNotOwned Stalled
-        "A Secret with the name of the token Secret exists, and the operator did not make it. It is left as it is."
-        "Choose another spec.tokenSecret.name, delete the Secret, or hand it over: kubectl annotate secret NAME oauthclient.dev/adopt=THIS-RESOURCE (it is then deleted together with this resource)."
+        "A Secret with the name of the token Secret exists, and the operator did not create it. It is not changed."
+        "Choose another spec.tokenSecret.name, delete the Secret, or let the operator take it over: kubectl annotate secret NAME oauthclient.dev/adopt=THIS-RESOURCE (it is then deleted together with this resource)."
     SecretContested Stalled
-        "Another OAuthClient writes to the same token Secret."
-        "Give one of the two another spec.tokenSecret.name."
+        "Another OAuthClient writes the same token Secret."
+        "Change spec.tokenSecret.name of one of them."
     SecretImmutable Stalled
         "The token Secret is immutable, so no new token can be written."
-        "Delete the Secret: the operator makes it anew."
+        "Delete the Secret: the operator creates it again."
     SecretTypeMismatch Stalled
-        "The token Secret exists with another type, and the type of a Secret cannot be changed."
+        "The token Secret exists with another type, and the type of a Secret is immutable."
         "Delete the Secret, or choose another spec.tokenSecret.name."
     SecretTooLarge Stalled
-        "What would be written does not fit into a Secret. The one that is there stays as it is."
-        "Use less of the answer in spec.tokenSecret.data."
+        "The data do not fit into a Secret. The existing Secret is not changed."
+        "Use less of the response in spec.tokenSecret.data."
     WriteRefused Stalled
-        "Kubernetes refuses the token Secret: by a quota, a policy or an admission webhook, or because of what is in it (a .dockerconfigjson that is no JSON object, too many bytes). A write that a quota or webhook forbids (403) is tried again; any other is not, and no token is requested until the spec, the credentials or the token Secret change."
-        "Look at the message for who or what refuses it, and change that or the resource. After a change that the operator cannot see: kubectl annotate oauthclient NAME --overwrite oauthclient.dev/refresh-requested-at=NOW."
+        "Kubernetes refused the token Secret: because of a quota, a policy or an admission webhook, or because of its content (a .dockerconfigjson that is not a JSON object, too many bytes). After a 403 from a quota or webhook, the write is retried. After any other refusal, no token is requested until the spec, the credentials or the token Secret change."
+        "The message says who or what refused it: change that or the resource. After a change that the operator cannot see: kubectl annotate oauthclient NAME --overwrite oauthclient.dev/refresh-requested-at=NOW."
     PermissionMissing Stalled
-        "The operator lacks a right that it needs in this namespace."
-        "Whoever runs the operator: kubectl apply -k deploy/ (or grant its ServiceAccount the rights of that Role in this namespace); the message names the one that is missing."
+        "The operator lacks a required permission in this namespace."
+        "Ask the administrator of the operator to run: kubectl apply -k deploy/ (or to grant its ServiceAccount the permissions of that Role in this namespace). The message names the missing permission."
     NamespaceTerminating Stalled
-        "The namespace is being deleted: no Secret can be made in it any more."
-        "Nothing, if the namespace is to go."
+        "The namespace is being deleted, so no Secret can be created in it."
+        "Nothing, if you want the namespace deleted."
     Contested Stalled
-        "Something else keeps changing or deleting the token Secret; repairs are made less and less often."
-        "Find out who writes it (kubectl get secret NAME --show-managed-fields -o yaml) and stop one of the two."
+        "Something else keeps changing or deleting the token Secret. The operator repairs it at growing intervals."
+        "Find out who writes it, and stop that: kubectl get secret NAME --show-managed-fields -o yaml"
     AddressRefused Stalled
-        "The token endpoint is at an address that the operator must not call: loopback, link-local or a cloud's metadata service."
-        "Correct spec.provider.tokenURL. Whoever runs the operator can allow such addresses with a flag."
+        "The token endpoint is at an address that the operator must not call: loopback, link-local or the metadata service of a cloud."
+        "Correct spec.provider.tokenURL. The administrator of the operator can allow such addresses with a flag."
     ReauthorizationRequired Stalled
-        "The refresh token does not work any more, or nobody can know whether it does: it is not sent again."
-        "Log in anew: kubectl oauthclient login NAME. Or put a new refresh token into the credentials Secret."
+        "The refresh token no longer works, or it is unknown whether it does. It is not sent again."
+        "Log in again: kubectl oauthclient login NAME. Or put a new refresh token into the credentials Secret."
     HTTPNotAllowed Stalled
-        "spec.provider.tokenURL is http, which would show the credentials to everyone on the way."
-        "Use https. Whoever runs the operator can allow http with --allow-http."
+        "spec.provider.tokenURL is http, so the credentials could be read on the network."
+        "Use https. The administrator of the operator can allow http with --allow-http."
 
     AudienceRefused Request
-        "A ServiceAccount's token for this audience would be good for the Kubernetes API itself. It is never sent."
-        "Write the audience that the provider wants in serviceAccountToken.audience."
+        "The Kubernetes API itself accepts ServiceAccount tokens for this audience, so such a token is never sent."
+        "Set serviceAccountToken.audience to the audience that the provider requires."
     ServiceAccountTokenFailed Request
-        "The Kubernetes API made no token of the ServiceAccount. No request was sent to the provider."
-        "Wait: it is tried again. If it goes on, look at the message."
+        "The Kubernetes API issued no token for the ServiceAccount. No request was sent to the provider."
+        "Wait: it is retried. If this lasts, the message shows the cause."
     InvalidRequest Request
-        "The provider finds the request malformed (invalid_request)."
+        "The provider refused the request as malformed (invalid_request)."
         "Compare spec.parameters, spec.request and spec.grant with the provider's documentation."
     InvalidClient Request
-        "The provider does not accept the client, or the way it proves who it is (invalid_client)."
-        "Check the client id and spec.clientAuthentication.method; then, by that method. client_secret_basic, client_secret_post, client_secret_jwt: the client secret in the credentials Secret, and whether it has expired at the provider. private_key_jwt: that the provider has the public key of the one in the Secret (keyID), the audience, and the clock. tls_client_auth, self_signed_tls_client_auth: that the certificate is the one that is registered. service_account_token: that the provider trusts this cluster as an issuer, for this ServiceAccount and audience. It is tried again, less and less often, and at once when spec or credentials change."
+        "The provider refused the client or its authentication (invalid_client)."
+        "Check the client id and spec.clientAuthentication.method. Then check, for client_secret_basic, client_secret_post and client_secret_jwt: the client secret, and whether it has expired at the provider; for private_key_jwt: the public key at the provider (keyID), the audience and the clock; for tls_client_auth and self_signed_tls_client_auth: the certificate that is registered at the provider; for service_account_token: that the provider trusts this cluster as an issuer, for this ServiceAccount and audience. The request is retried at growing intervals, and at once when spec or credentials change."
     InvalidGrant Request
-        "The provider does not accept what the token is asked with (invalid_grant): the user name and password, the assertion, or the token to be exchanged."
-        "By spec.grant.type. password: check user name and password in the credentials Secret, and whether the account is locked or expired; nothing is tried again until spec or credentials change, since more tries may lock the account. urn:ietf:params:oauth:grant-type:jwt-bearer: check that the provider has the public key, issuer, subject and audience of the assertion, and the clock. urn:ietf:params:oauth:grant-type:token-exchange: check that the provider trusts the issuer of the subject token, and its audience. Others: compare spec.parameters with the provider's documentation. All but password are tried again, less and less often. (A refused refresh token is ReauthorizationRequired or NewRefreshTokenRefused.)"
+        "The provider refused the grant (invalid_grant): the user name and password, the assertion, or the exchanged token."
+        "Depends on spec.grant.type. password: check user name and password in the credentials Secret, and whether the account is locked or expired. The request is not retried until spec or credentials change, because retries may lock the account. urn:ietf:params:oauth:grant-type:jwt-bearer: check the public key at the provider, issuer, subject and audience of the assertion, and the clock. urn:ietf:params:oauth:grant-type:token-exchange: check that the provider trusts the issuer and the audience of the subject token. Others: compare spec.parameters with the provider's documentation. All except password are retried at growing intervals. (For a refused refresh token, the reason is ReauthorizationRequired or NewRefreshTokenRefused.)"
     NewRefreshTokenRefused Request
-        "The provider does not take the refresh token that was newly put into the login Secret or the credentials Secret. It was tried once; the one before goes on being used."
-        "Put another one there, or log in: kubectl oauthclient login NAME. The refused one is not sent again before it, the spec or the client's credentials change."
+        "The provider refused the new refresh token in the login Secret or the credentials Secret. It was sent once. The previous refresh token is still used."
+        "Log in: kubectl oauthclient login NAME. Or put another refresh token there. The refused one is not sent again until it, the spec or the client's credentials change."
     UnauthorizedClient Request
-        "The client may not use this grant (unauthorized_client)."
+        "The client is not allowed to use this grant (unauthorized_client)."
         "Ask the provider to allow the grant for this client, or change spec.grant.type."
     UnsupportedGrantType Request
         "The provider does not know this grant (unsupported_grant_type)."
         "Change spec.grant.type, or spec.provider.tokenURL if it is not the token endpoint."
     InvalidScope Request
-        "The provider does not grant the scopes asked for (invalid_scope)."
+        "The provider refused the requested scopes (invalid_scope)."
         "Correct spec.scopes, or ask the provider to grant them to this client."
     ConsentRequired Request
         "The provider requires a person to consent, to log in or to choose an account first (consent_required, interaction_required, login_required)."
@@ -311,72 +310,72 @@ reasons! {
         "The provider requires a proof of possession with the request (DPoP, RFC 9449), which is not supported."
         "Ask the provider to issue bearer tokens to this client."
     InvalidTarget Request
-        "The provider does not know the resource or audience asked for (invalid_target)."
+        "The provider does not know the requested resource or audience (invalid_target)."
         "Correct resource or audience in spec.parameters."
     AccessDenied Request
         "The provider denies access (access_denied)."
-        "Ask the provider to grant this client what spec.scopes and spec.parameters ask for."
+        "Ask the provider to grant this client the requested scopes and parameters (spec.scopes, spec.parameters)."
     Unauthorized Request
-        "The provider answered 401 without a reason that is known."
-        "Check what the client proves itself with, as for InvalidClient, and spec.clientAuthentication.method."
+        "The provider answered 401 without a known error code."
+        "Check spec.clientAuthentication.method and the credentials, as for InvalidClient."
     Forbidden Request
-        "The provider answered 403 without a reason that is known."
-        "Ask the provider whether this client has access to what spec.scopes and spec.parameters ask for."
+        "The provider answered 403 without a known error code."
+        "Ask the provider whether this client has access to the requested scopes and parameters (spec.scopes, spec.parameters)."
     NotFound Request
-        "The provider answered 404 or 405: this address is not a token endpoint."
+        "The provider answered 404 or 405: the URL is not a token endpoint."
         "Correct spec.provider.tokenURL. For an issuer, set spec.provider.issuerURL instead."
     DiscoveryFailed Request
         "The discovery document of spec.provider.issuerURL could not be read."
-        "Check spec.provider.issuerURL and the way to it; where the provider has no such document, set spec.provider.tokenURL in its place."
+        "Check spec.provider.issuerURL and the network. If the provider has no such document, set spec.provider.tokenURL instead."
     DiscoveryDocumentInvalid Request
-        "What stands where the discovery document of spec.provider.issuerURL should be is not one, or names no token endpoint."
-        "Check spec.provider.issuerURL; where the provider has no such document, set spec.provider.tokenURL in its place."
+        "The discovery document of spec.provider.issuerURL is invalid or names no token endpoint."
+        "Check spec.provider.issuerURL. If the provider has no such document, set spec.provider.tokenURL instead."
     IssuerMismatch Request
-        "The discovery document is that of another issuer than spec.provider.issuerURL; often the two differ by a slash at the end. Nothing is sent to where it points."
-        "Write spec.provider.issuerURL character by character as the provider does; the message shows both."
+        "The issuer in the discovery document differs from spec.provider.issuerURL, often by a slash at the end. Nothing is sent to its endpoints."
+        "Set spec.provider.issuerURL to exactly the issuer in the document. The message shows both."
     ProxyRefused Request
-        "The proxy on the way wants a login (407)."
-        "Whoever runs the operator: put user name and password of the proxy into its proxy variables."
+        "The proxy requires authentication (407)."
+        "Ask the administrator of the operator to add user name and password to its proxy variables."
     RateLimited Request
-        "The provider asks for fewer requests."
-        "Wait. If it goes on, look for others that use the same client."
+        "The provider limits the rate of requests."
+        "Wait: it is retried. If this lasts, check what else uses the same client."
     ServerError Request
         "The provider failed (server_error, or HTTP 5xx)."
-        "Wait: it is tried again. If it goes on, ask the provider."
+        "Wait: it is retried. If this lasts, ask the provider."
     TemporarilyUnavailable Request
-        "The provider is unavailable for now (temporarily_unavailable, or HTTP 408, 425, 503 or 504)."
-        "Wait: it is tried again."
+        "The provider is temporarily unavailable (temporarily_unavailable, or HTTP 408, 425, 503 or 504)."
+        "Wait: it is retried."
     RequestRefused Request
-        "The provider refused the request, without a reason that is known."
-        "Compare the spec with the provider's documentation; try it with: oauthclient-operator local"
+        "The provider refused the request without a known error code."
+        "Compare the spec with the provider's documentation. To try changes: kubectl oauthclient test NAME"
     Redirected Request
-        "The provider answered with a redirect. Credentials are never sent on to another address."
-        "Set spec.provider.tokenURL to the address of the token endpoint itself."
+        "The provider answered with a redirect. Redirects are not followed, because credentials must not reach another address."
+        "Set spec.provider.tokenURL to the URL of the token endpoint itself."
     UnusableResponse Request
-        "The provider answered with success, but without a token that can be published."
-        "Compare spec.response with the answers in the provider's documentation, and check spec.provider.tokenURL."
+        "The provider reported success, but its response holds no usable token."
+        "Compare spec.response with the responses in the provider's documentation, and check spec.provider.tokenURL."
     ResponseTooLarge Request
-        "The answer is larger than the 1 MiB that is read."
-        "Check spec.provider.tokenURL: this is not the answer of a token endpoint."
+        "The response is larger than 1 MiB."
+        "Check spec.provider.tokenURL: token endpoints send smaller responses."
     Timeout Request
-        "No whole answer came within spec.provider.timeoutSeconds."
-        "Wait: it is tried again. If it goes on, look at the network between cluster and provider."
+        "The response did not arrive within spec.provider.timeoutSeconds."
+        "Wait: it is retried. If this lasts, check the network between cluster and provider."
     DNSFailed Request
-        "The name of the token endpoint could not be looked up."
+        "The host name of the token endpoint could not be resolved."
         "Check the host in spec.provider.tokenURL, and the DNS of the cluster."
     ConnectFailed Request
-        "No connection to the token endpoint could be made, or it broke."
-        "Check host and port in spec.provider.tokenURL, and whether a NetworkPolicy or firewall stands between."
+        "The connection to the token endpoint failed or broke."
+        "Check host and port in spec.provider.tokenURL, and any NetworkPolicy or firewall in between."
     ClientCertificateRefused Request
-        "The token endpoint wants a client certificate and none is named, or it does not accept the one that was shown."
-        "Name the Secret with the certificate in spec.clientAuthentication.tlsClientAuth or spec.provider.clientCertificate. Check that it is the one that is registered with the provider, and that tls.crt holds its chain."
+        "The token endpoint requires a client certificate and the spec has none, or it refused the client certificate."
+        "Name the Secret with the certificate in spec.clientAuthentication.tlsClientAuth or spec.provider.clientCertificate. Check that this certificate is registered at the provider, and that tls.crt holds its chain."
     TLSFailed Request
-        "The certificate of the token endpoint is not trusted, or TLS failed in another way."
-        "For an authority of your own, put its certificate into a ConfigMap and name it in spec.provider.caBundle. Check whether the certificate has expired."
+        "The certificate of the token endpoint is not trusted, or the TLS handshake failed for another reason."
+        "For a private certificate authority, put its certificate into a ConfigMap and name that in spec.provider.caBundle. Check whether the server certificate has expired."
 }
 
 impl Reason {
-    /// Reads a word of the list, as `reason()` of an error or a status gives it.
+    /// The reason with this name, as it appears in a status or an error.
     pub fn parse(word: &str) -> Option<Reason> {
         Reason::ALL
             .iter()
@@ -391,12 +390,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The page `docs/conditions.md`.
+/// Renders the page `docs/conditions.md`.
 pub fn page() -> String {
     let mut page = String::from(
         "<!-- Generated from src/api/conditions.rs: change that, not this file. -->\n\n# Conditions and reasons\n\n\
-         What the operator has to say of an `OAuthClient` stands in its conditions: `kubectl describe oac NAME` shows them, with\n\
-         a message that says what happened, what still works, and the next step. The same reasons are used in events and metrics.\n\n\
+         The conditions of an `OAuthClient` show its state: `kubectl describe oac NAME` lists them. Each has a message that says\n\
+         what happened, what still works and what to do. Events and metrics use the same reasons.\n\n\
          | condition | meaning |\n|---|---|\n",
     );
     for kind in ConditionType::ALL {

@@ -1,4 +1,4 @@
-//! The page `docs/reference.md`: every field of the resource, from the schema that the API server has.
+//! Renders `docs/reference.md`: every field of the resource, from the schema that the API server uses.
 
 use std::fmt::Write;
 
@@ -12,9 +12,9 @@ const HEAD: &str = "<!-- Generated from src/api/: change the types there, not th
 # Reference: OAuthClient
 
 `apiVersion: oauthclient.dev/v1alpha1`, `kind: OAuthClient`, namespaced, short name `oac`. OpenShift has a kind of the same
-name in another group: where both are installed, say `oauthclients.oauthclient.dev`.
+name in another group: where both are installed, write `oauthclients.oauthclient.dev`.
 
-The same texts are in the cluster: `kubectl explain oauthclients.oauthclient.dev.spec`.
+`kubectl explain oauthclients.oauthclient.dev.spec` shows the same texts.
 ";
 
 const METADATA: &str = "
@@ -22,22 +22,22 @@ const METADATA: &str = "
 
 | on | name | meaning |
 |---|---|---|
-| a credentials Secret | label `oauthclient.dev/credentials: \"true\"` | Its owner lends it: without it, it is not read. |
-| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-hosts` | The hosts that it may be sent to: entries `host`, `host:port` or `*.domain`, each with an optional path prefix (`api.example.com/oauth/`), separated by commas or white space. An entry without a port stands for every port. An entry that cannot be parsed allows nothing. At most 2048 bytes. |
-| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-token-hosts` | The hosts that tokens may be sent to that were obtained with it. Without it, `allowed-hosts` counts for them. |
-| a token Secret, by `spec.tokenSecret` | label `oauthclient.dev/credentials: \"true\"` and annotation `oauthclient.dev/allowed-hosts` | Another OAuthClient may send the token to these hosts, as far as everybody lets tokens go there whose Secret or ServiceAccount it was obtained with. |
-| a credentials Secret | annotation `oauthclient.dev/disclosed-keys` | The keys that are no secret, besides `client_id` and `username`: templates may use them. Separated by commas. |
-| a Secret that exists | annotation `oauthclient.dev/adopt: NAME` | Hands it over to the OAuthClient of that name. It is deleted together with it. |
-| an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value asks for one new token; `status.lastRefreshRequest` echoes it. |
-| a credentials Secret | annotation `oauthclient.dev/retry-requested-at` | Any new value lets credentials that the provider refused be sent once more. Only who may change the Secret can set it. |
-| a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` made it, and may replace it. |
-| a Secret `NAME-login` | annotation `oauthclient.dev/logged-in-at` | When that was. |
-| a token Secret | label `oauthclient.dev/token: \"true\"` | The operator made it. |
-| a token Secret | annotations `oauthclient.dev/issued-at`, `expires-at`, `refresh-at` | When its token was issued, expires and is replaced. |
-| a token Secret | annotation `oauthclient.dev/state` | The operator's own: what else it knows of the token, as JSON. |
+| a credentials Secret | label `oauthclient.dev/credentials: \"true\"` | Its owner allows OAuthClients in the namespace to use it. The operator reads no Secret without this label. |
+| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-hosts` | The hosts that it may be sent to. Entries are `host`, `host:port` or `*.domain`, each with an optional path prefix (`api.example.com/oauth/`), separated by commas or white space. An entry without a port allows every port. An invalid entry allows nothing. At most 2048 bytes. |
+| a credentials Secret, a ServiceAccount | annotation `oauthclient.dev/allowed-token-hosts` | The hosts that tokens obtained with it may be sent to. Defaults to `allowed-hosts`. |
+| a token Secret, by `spec.tokenSecret` | label `oauthclient.dev/credentials: \"true\"` and annotation `oauthclient.dev/allowed-hosts` | Another OAuthClient may send the token to these hosts, if every Secret and ServiceAccount that it was obtained with allows that too. |
+| a credentials Secret | annotation `oauthclient.dev/disclosed-keys` | Keys whose values are not secret, in addition to `client_id` and `username`: templates may use them. Separated by commas. |
+| an existing Secret | annotation `oauthclient.dev/adopt: NAME` | The OAuthClient of that name takes over the Secret and deletes it when it is deleted itself. |
+| an OAuthClient | annotation `oauthclient.dev/refresh-requested-at` | Any new value requests one new token; `status.lastRefreshRequest` echoes it. |
+| a credentials Secret | annotation `oauthclient.dev/retry-requested-at` | Any new value allows credentials that the provider refused to be sent once more. Setting it takes the right to change the Secret. |
+| a Secret `NAME-login` | label `oauthclient.dev/login: \"true\"` | `kubectl oauthclient login` created it, and may replace it. |
+| a Secret `NAME-login` | annotation `oauthclient.dev/logged-in-at` | The time of the login. |
+| a token Secret | label `oauthclient.dev/token: \"true\"` | The operator created it. |
+| a token Secret | annotations `oauthclient.dev/issued-at`, `expires-at`, `refresh-at` | When its token was issued, expires and is refreshed. |
+| a token Secret | annotation `oauthclient.dev/state` | Internal state of the operator, as JSON. |
 ";
 
-/// The page.
+/// Renders the page.
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for part in ["spec", "status"] {
@@ -86,7 +86,7 @@ fn text<'a>(schema: &'a Value, name: &str) -> &'a str {
     schema.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The type and its limits, in words.
+/// The type and its limits, as text.
 fn kind(schema: &Value) -> String {
     let number = |name: &str| schema.get(name).and_then(Value::as_i64);
     let up_to = |name: &str, of: &str| {
@@ -127,8 +127,8 @@ fn kind(schema: &Value) -> String {
 
 fn list_rules(page: &mut String) {
     page.push_str(
-        "\n## Rules\n\nThe API server refuses what breaks one of these, with this message; `oauthclient-operator local` does the \
-         same.\n\n| field | message |\n|---|---|\n",
+        "\n## Rules\n\nThe API server refuses a manifest that breaks one of these rules, with this message. `oauthclient-operator \
+         local` does the same.\n\n| field | message |\n|---|---|\n",
     );
     for rule in rules::all() {
         let _ = writeln!(

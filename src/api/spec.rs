@@ -1,8 +1,8 @@
 //! The spec of an `OAuthClient`: what a user writes.
 //!
-//! The comments on the fields are what `kubectl explain` and the reference show, so they say what to write and when.
-//! Choices are plain text here, not enums, with their list in the schema: an object stored by another version of the
-//! operator must not break the decoding of a whole list. [`super::validate()`] turns all of it into typed values.
+//! `kubectl explain` and the reference show the comments on the fields, so they say what to write and when.
+//! Choices are plain text here, not enums; the schema lists them. An object stored by another version of the operator must
+//! not break the decoding of a whole list. [`super::validate()`] converts the text into typed values.
 
 mod assertion;
 mod client;
@@ -31,7 +31,7 @@ pub use request::{Expiry, Header, Parameter, Request, Response, Success};
 pub use revocation::{PreviousToken, Revocation};
 pub use token::{Refresh, TokenSecret};
 
-/// Where a token comes from, how it is asked for, and into which Secret it goes.
+/// Where a token comes from, how it is requested, and which Secret it is written to.
 #[expect(
     clippy::duplicated_attributes,
     reason = "each printer column has a type of its own"
@@ -48,7 +48,7 @@ pub use token::{Refresh, TokenSecret};
     namespaced,
     status = "OAuthClientStatus",
     derive = "PartialEq",
-    doc = "Keeps a valid OAuth 2.0 access token in a Secret: asks the provider for one with the credentials of another Secret, and replaces it before it expires.",
+    doc = "Keeps a valid OAuth 2.0 access token in a Secret: requests tokens from the provider with the credentials in another Secret, and refreshes each token before it expires.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -58,13 +58,13 @@ pub use token::{Refresh, TokenSecret};
     printcolumn(
         name = "Reason",
         type_ = "string",
-        description = "Why it is ready or not, in one word.",
+        description = "Why the resource is ready or not, in one word.",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
     printcolumn(
         name = "Expires",
         type_ = "string",
-        description = "When the published token ends (UTC).",
+        description = "When the published token expires (UTC).",
         json_path = ".status.token.expirationTime"
     ),
     printcolumn(
@@ -89,49 +89,49 @@ pub use token::{Refresh, TokenSecret};
 pub struct OAuthClientSpec {
     /// The server that issues tokens, and how it is reached.
     pub provider: Provider,
-    /// What the token is asked with (the OAuth 2.0 grant).
+    /// The OAuth 2.0 grant.
     #[serde(default)]
     pub grant: Grant,
-    /// How the client proves who it is to the token endpoint.
+    /// How the client authenticates at the token endpoint.
     #[serde(default)]
     pub client_authentication: ClientAuthentication,
-    /// The Secret that holds the credentials. It stands in this namespace and must carry the label
-    /// oauthclient.dev/credentials: "true", set by whoever owns it. Required unless nothing of the request comes from it.
+    /// The Secret that holds the credentials. It is in this namespace and must have the label
+    /// oauthclient.dev/credentials: "true", set by its owner. Required unless no value of the request comes from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// Scopes to ask for, each an item of its own. Leave out to take what the provider grants by default.
+    /// The scopes to request, one item for each. By default, the provider decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Vec<String>,
-    /// Further parameters of the token request, such as audience or resource, in the order given. Only resource and
+    /// Additional parameters of the token request, such as audience or resource, in the given order. Only resource and
     /// audience may appear more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub parameters: Vec<Parameter>,
-    /// How the token request is written, for providers that stray from RFC 6749.
+    /// How the token request is written, for providers that deviate from RFC 6749.
     #[serde(default)]
     pub request: Request,
-    /// Where the answer holds the token and its lifetime, for providers that stray from RFC 6749. Leave out for all others.
+    /// Where the response holds the token and its lifetime, for providers that deviate from RFC 6749.
     #[serde(default, skip_serializing_if = "Response::is_default")]
     pub response: Response,
-    /// When the token is replaced. The defaults suit most: a quarter of its life before it expires, at least 3 minutes.
+    /// When the token is refreshed. By default, when a quarter of its lifetime is left, at least 3 minutes before it expires.
     #[serde(default)]
     pub refresh: Refresh,
-    /// The Secret that the token is written to. The operator makes it, owns it, and deletes it with this resource.
+    /// The Secret that the token is written to. The operator creates it and owns it. It is deleted with this resource.
     pub token_secret: TokenSecret,
-    /// When tokens are revoked at the provider. Leave out to let them end by themselves.
+    /// When tokens are revoked at the provider. By default, they expire by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<Revocation>,
-    /// How a person logs in with kubectl oauthclient login. Leave out where the endpoints of provider are all that it takes.
+    /// Settings for kubectl oauthclient login, if the endpoints of provider are not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
-    /// Set to true to ask for no more tokens. The one that is published stays until it expires.
+    /// Set to true to stop requesting tokens. The published token stays until it expires.
     #[serde(default)]
     pub suspend: bool,
 }
 
 impl OAuthClientSpec {
-    /// The name of the Secret with the client certificate, if one is to be shown.
+    /// The name of the Secret with the client certificate, if the spec uses one.
     pub fn client_certificate_secret(&self) -> Option<&str> {
         let authentication = &self.client_authentication;
         if matches!(

@@ -241,11 +241,11 @@ fn help_fits_a_terminal() {
 #[test]
 fn the_page_on_flags_is_what_help_says() {
     let mut page = String::from(
-        "<!-- Made from the program by a test. To make it anew: UPDATE=1 cargo test the_page_on -->\n\
+        "<!-- Generated from src/cli.rs by a test. To update it: UPDATE=1 cargo test the_page_on -->\n\
          # Flags\n\n\
-         Every flag has an environment variable, named beside it; the flag wins. Other environment variables that count:\n\
-         `RUST_LOG` (where no log level is given), `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (token requests),\n\
-         `KUBECONFIG`.\n",
+         You can also set each flag with the environment variable beside it. The flag takes precedence. These environment\n\
+         variables also apply: `RUST_LOG` (if no log level is set), `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`\n\
+         (token requests), and `KUBECONFIG`.\n",
     );
     for name in ["run", "local", "crd"] {
         page += &format!(

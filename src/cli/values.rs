@@ -1,4 +1,4 @@
-//! Values of flags that need reading.
+//! Parsers for the values of flags.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ pub struct Namespaces(pub Vec<String>);
 /// The name of a resource, written `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespacedName {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name there.
+    /// Name.
     pub name: String,
 }
 
@@ -25,7 +25,7 @@ pub struct AccountFile {
     pub path: PathBuf,
 }
 
-/// The mode of a file that others may read at most.
+/// A file mode that lets the owner read and nobody else write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(pub u32);
 
@@ -40,7 +40,7 @@ impl FromStr for FileMode {
         match u32::from_str_radix(text, 8) {
             Ok(mode) if mode & 0o400 != 0 && mode & !0o644 == 0 => Ok(FileMode(mode)),
             _ => Err(
-                "expected octal digits that let the owner read and nobody else write, such as 0600, 0640 or 0644"
+                "expected an octal mode that lets the owner read and nobody else write, such as 0600, 0640 or 0644"
                     .to_owned(),
             ),
         }
@@ -59,10 +59,10 @@ impl FromStr for GroupName {
 }
 
 impl GroupName {
-    /// Its number.
+    /// The numeric group ID.
     ///
     /// # Errors
-    /// When this machine has no group of that name, in words.
+    /// This machine has no group of that name.
     pub fn number(&self) -> Result<u32, String> {
         if let Ok(number) = self.0.parse() {
             return Ok(number);
@@ -70,7 +70,7 @@ impl GroupName {
         let group = uzers::get_group_by_name(&self.0);
         group.map(|group| group.gid()).ok_or_else(|| {
             format!(
-                "--group {}: there is no such group here; getent group lists all",
+                "--group {}: this machine has no such group. To list all groups: getent group",
                 self.0
             )
         })
@@ -102,7 +102,7 @@ impl FromStr for Namespaces {
             .filter(|name| !name.is_empty())
         {
             let name = dns_label(name)?;
-            // One watch for each: a namespace named twice must not be watched twice.
+            // Each namespace gets one watch, even if it is named twice.
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -129,7 +129,7 @@ impl FromStr for NamespacedName {
     }
 }
 
-/// A name as DNS labels are: what namespaces and most objects go by.
+/// A DNS label (RFC 1123), as the names of namespaces are.
 pub(super) fn dns_label(text: &str) -> Result<String, String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fits = (1..=63).contains(&text.len())
@@ -140,7 +140,7 @@ pub(super) fn dns_label(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "{text:?} is not a name that Kubernetes takes: at most 63 of a-z, 0-9 and '-', not first or last"
+            "{text:?} is not a name that Kubernetes accepts: use at most 63 of a-z, 0-9 and '-', with '-' not first or last"
         ))
     }
 }

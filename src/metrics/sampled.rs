@@ -147,7 +147,7 @@ impl Collector for SampledCollector {
         if earliest != NO_EXPIRY {
             let left = Time::from_millis(earliest).since(self.0.clock.now());
             let help =
-                "Time until the first of all valid tokens expires; absent when there is none.";
+                "Time until the first valid token expires; absent if there is none.";
             let gauge = encoder.encode_descriptor(
                 "token_earliest_expiration",
                 help,
@@ -172,8 +172,7 @@ impl SampledCollector {
         encoder: &mut DescriptorEncoder<'_>,
         all: &[ClientExpiry],
     ) -> Result<(), fmt::Error> {
-        let help = "OAuthClients by kind of what their client proves itself with (certificate; secret, where its expiry is noted) and \
-                    its state: valid, expires_soon, expired, unknown (what is noted is no time).";
+        let help = "OAuthClients by kind of client credential (certificate; secret, if its expiry is recorded) and its state: valid, expires_soon, expired, unknown (the recorded value is not a time).";
         let mut family =
             encoder.encode_descriptor("client_credentials", help, None, MetricType::Gauge)?;
         for kind in ["certificate", "secret"] {
@@ -188,8 +187,7 @@ impl SampledCollector {
             return Ok(());
         }
         let now = self.0.clock.now();
-        let help = "Time until the first of all client certificates, or of all client secrets with a noted expiry, expires; negative \
-                    once it has; absent without one.";
+        let help = "Time until the first of all client certificates, or of all client secrets with a recorded expiry, expires; negative after that; absent if there is none.";
         let mut family = encoder.encode_descriptor(
             "client_credential_earliest_expiration",
             help,
@@ -260,7 +258,7 @@ fn encode_resources(
         ),
         (
             "token_refresh_timestamp",
-            "When the published token of an OAuthClient is due to be replaced, as a Unix time; only with --metrics-per-resource.",
+            "When the published token of an OAuthClient is due for a refresh, as a Unix time; only with --metrics-per-resource.",
             |token| token.refresh,
         ),
         (

@@ -1,4 +1,4 @@
-//! The command line of the plugin. No flag takes a secret: arguments show in the list of processes and in the shell's
+//! The command line of the plugin. No flag takes a secret, because arguments appear in the process list and in the shell
 //! history.
 
 mod change;
@@ -21,10 +21,11 @@ pub use view::{
     Shell, StatusArgs, VersionArgs,
 };
 
-/// Logs in for OAuthClients, creates them and their credentials, shows their status, requests new tokens.
+/// Create OAuthClients and their credentials, log in, show the status, request new tokens.
 ///
-/// It works with your own rights and prints no secret; only `token --show` prints a token. Exit codes: 0 done, 1 not done,
-/// 2 wrong usage, 3 not ready (status, refresh --wait, doctor, credentials check, test), 130 stopped by Ctrl-C.
+/// The plugin works with your own permissions and prints no secret; only `token --show` prints a token. Exit codes: 0
+/// success, 1 failure, 2 wrong usage, 3 not ready (status, refresh --wait, doctor, credentials check, test, create --wait),
+/// 130 after Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-oauthclient",
@@ -34,13 +35,13 @@ pub use view::{
     max_term_width = 100
 )]
 pub struct Plugin {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Which cluster and namespace.
+    /// Flags that select cluster and namespace.
     #[command(flatten, next_help_heading = "Cluster")]
     pub connection: ConnectionArgs,
-    /// When to use colours. NO_COLOR, set to anything, means never.
+    /// When to use colours. If NO_COLOR is set, never.
     #[arg(
         long,
         global = true,
@@ -53,50 +54,50 @@ pub struct Plugin {
     pub color: Color,
 }
 
-/// When colours are used.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal.
     Auto,
-    /// Always, in files and pipes too.
+    /// Always, also in files and pipes.
     Always,
     /// Never.
     Never,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the status of OAuthClients: ready or not, until when, the last failure, what to do.
     Status(StatusArgs),
     /// Open a page in the browser that shows all OAuthClients, live.
     Dashboard(Box<DashboardArgs>),
-    /// Check the installation, the rights, the credentials and the token hosts.
+    /// Check the installation, the permissions, the credentials and the token hosts.
     Doctor(DoctorArgs),
-    /// Explain a reason that stands in a status, an event or a metric.
+    /// Explain a reason that a status, an event or a metric shows.
     Explain(ExplainArgs),
-    /// Create an OAuthClient and its credentials, for a provider of a list or any other.
+    /// Create an OAuthClient and its credentials, from a provider preset or for any provider.
     Create(Box<CreateArgs>),
-    /// Send one real token request for a manifest. Nothing is stored: it says what would be published.
+    /// Send one real token request for a manifest and show what would be published. Nothing is stored.
     Test(Box<TestArgs>),
     /// Log in for an OAuthClient in a browser, or with a code on another device. The refresh token
-    /// goes into Secret NAME-login and is never shown.
+    /// is written to the Secret NAME-login and never shown.
     #[command(verbatim_doc_comment)]
     Login(Box<LoginArgs>),
-    /// Use the token of an OAuthClient: in the environment of a command, in a file, or shown.
+    /// Pass the token of an OAuthClient to a command, write it to a file, or print it.
     Token(TokenArgs),
     /// Request a new token now.
     Refresh(RefreshArgs),
-    /// Request no more tokens. The published token stays until it expires.
+    /// Stop requesting tokens. The published token stays until it expires.
     Suspend(SuspendArgs),
-    /// Request tokens again.
+    /// Resume requesting tokens.
     Resume(SuspendArgs),
-    /// Credentials Secrets that the operator may use.
+    /// Manage credentials Secrets that the operator may use.
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// Write a file for a bug report: versions, status, events, logs. It holds no secret values.
+    /// Write a file for a bug report: versions, status, events, logs. It contains no values of Secrets.
     Report(ReportArgs),
-    /// Print a script that completes commands and names in a shell.
+    /// Print a shell completion script.
     Completion(CompletionArgs),
     /// Write the man pages.
     Man(ManArgs),
@@ -104,10 +105,10 @@ pub enum Command {
     Version(VersionArgs),
 }
 
-/// Which cluster and namespace; the same for all commands.
+/// Flags that select cluster and namespace; the same for all commands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConnectionArgs {
-    /// Namespace. Without it: the namespace of the kubeconfig's context.
+    /// Namespace. Defaults to the namespace of the kubeconfig's context.
     #[arg(
         short,
         long,
@@ -117,7 +118,7 @@ pub struct ConnectionArgs {
         add = ArgValueCandidates::new(completion::namespaces)
     )]
     pub namespace: Option<String>,
-    /// Context of the kubeconfig, if not its current one.
+    /// Context of the kubeconfig. Defaults to its current context.
     #[arg(
         long,
         global = true,
@@ -126,13 +127,13 @@ pub struct ConnectionArgs {
         add = ArgValueCandidates::new(completion::contexts)
     )]
     pub context: Option<String>,
-    /// Kubeconfig to use. Without it: KUBECONFIG, or ~/.kube/config.
+    /// Kubeconfig to use. Defaults to KUBECONFIG, or ~/.kube/config.
     #[arg(long, global = true, value_name = "FILE", display_order = 802)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 impl Plugin {
-    /// Reads the process's arguments; prints help, version or what is wrong and exits where that is all there is to do.
+    /// Parses the arguments of the process. Prints help, version or an error and exits, if there is nothing else to do.
     pub fn from_process() -> Self {
         Plugin::parse()
     }

@@ -294,7 +294,7 @@ fn promtool_takes_the_rules_and_each_alert_has_its_runbook() {
             .collect();
         assert_eq!(
             headings,
-            ["## Symptom", "## Impact", "## Diagnosis", "## Mend"],
+            ["## Symptom", "## Impact", "## Diagnosis", "## Resolution"],
             "{page}"
         );
         let row = format!("| [{name}](runbooks/{page}.md) | {severity} |");

@@ -1,8 +1,8 @@
-//! Whom to ask, with which grant, as whom.
+//! The provider, the grant, the client authentication and the credentials.
 
 #![allow(
     rustdoc::bare_urls,
-    reason = "these comments are the schema's descriptions too, which are plain text"
+    reason = "these comments are also the descriptions in the schema, which are plain text"
 )]
 
 use schemars::JsonSchema;
@@ -16,12 +16,12 @@ use super::exchange::{ServiceAccountToken, TokenExchange};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provider {
-    /// The token endpoint: an https URL such as https://auth.example.com/oauth/token. http is accepted only where the
+    /// The token endpoint: an https URL such as https://auth.example.com/oauth/token. http is accepted only if the
     /// operator runs with --allow-http.
     #[serde(rename = "tokenURL", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub token_url: Option<String>,
-    /// In place of tokenURL: the issuer identifier, such as https://auth.example.com/realms/shop. Its discovery document
+    /// Instead of tokenURL: the issuer identifier, such as https://auth.example.com/realms/shop. Its discovery document
     /// (RFC 8414, else OpenID Connect) names the endpoints. Write it exactly as the provider does, with or without a slash at
     /// the end: the document's issuer is compared with it character by character.
     #[serde(rename = "issuerURL", default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub device_authorization_url: Option<String>,
-    /// The revocation endpoint (RFC 7009), for spec.revocation. Left out, the discovery document of issuerURL names it.
+    /// The revocation endpoint (RFC 7009), for spec.revocation. Defaults to the one in the discovery document of issuerURL.
     #[serde(
         default,
         rename = "revocationURL",
@@ -51,8 +51,8 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub revocation_url: Option<String>,
-    /// The endpoint that refresh tokens are sent to, where it is another one than tokenURL. Only with grant.type
-    /// refresh_token, or password with useRefreshToken.
+    /// The endpoint for refresh tokens, if it differs from tokenURL. Only with grant.type refresh_token, or password with
+    /// useRefreshToken.
     #[serde(
         rename = "refreshURL",
         default,
@@ -60,14 +60,14 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub refresh_url: Option<String>,
-    /// A ConfigMap of this namespace with the certificates of the authorities to trust, besides the system's own.
+    /// A ConfigMap in this namespace with certificate authorities to trust in addition to those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,
-    /// A client certificate to show to the provider besides another client authentication. With tls_client_auth and
-    /// self_signed_tls_client_auth it is named in clientAuthentication.tlsClientAuth instead.
+    /// A client certificate to present in addition to another client authentication. For tls_client_auth and
+    /// self_signed_tls_client_auth, use clientAuthentication.tlsClientAuth instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
-    /// How long a token request may take in seconds, from looking up the name to the last byte of the answer.
+    /// The time-out of a token request in seconds, from the DNS look-up to the last byte of the response.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 60))]
     pub timeout_seconds: i32,
@@ -84,7 +84,7 @@ pub struct CaBundle {
     /// Name of the ConfigMap, in this namespace.
     #[schemars(length(min = 1, max = 253))]
     pub config_map_name: String,
-    /// Its key that holds the certificates, in PEM.
+    /// The key that holds the certificates, in PEM.
     #[serde(default = "ca_crt")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
@@ -99,12 +99,12 @@ fn ca_crt() -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// The grant_type: client_credentials, password, refresh_token, urn:ietf:params:oauth:grant-type:jwt-bearer,
-    /// urn:ietf:params:oauth:grant-type:token-exchange, or the name of an extension grant, which is sent as it is together with
-    /// parameters.
+    /// urn:ietf:params:oauth:grant-type:token-exchange, or the name of an extension grant, which is sent unchanged together
+    /// with parameters.
     #[serde(rename = "type", default = "client_credentials")]
     #[schemars(length(min = 1, max = 128))]
     pub type_: String,
-    /// Only with type urn:ietf:params:oauth:grant-type:jwt-bearer: what the assertion says.
+    /// Only with type urn:ietf:params:oauth:grant-type:jwt-bearer: the content of the assertion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt_bearer: Option<JwtBearer>,
     /// Only with type urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): what is exchanged.
@@ -115,12 +115,12 @@ pub struct Grant {
     pub password: Option<PasswordGrant>,
 }
 
-/// What the password grant needs to know.
+/// Settings of the password grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordGrant {
-    /// Set to true to use the refresh token that the provider returns; user name and password are then sent only for lack of
-    /// one that works.
+    /// Set to true to use the refresh token that the provider returns. User name and password are then sent only if no refresh
+    /// token works.
     #[serde(default)]
     pub use_refresh_token: bool,
 }
@@ -140,33 +140,33 @@ impl Default for Grant {
     }
 }
 
-/// How the client proves who it is.
+/// How the client authenticates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientAuthentication {
     /// client_secret_basic sends client id and secret in the Authorization header, client_secret_post in the body; private_key_jwt
     /// and client_secret_jwt send an assertion signed with the private key or the client secret; service_account_token sends a
-    /// token of a Kubernetes ServiceAccount as client_assertion, so that no secret is stored anywhere; none sends the client id
-    /// alone, where there is one (for credentials in parameters or headers). tls_client_auth and
-    /// self_signed_tls_client_auth send the client id, and prove it by a client certificate (RFC 8705).
+    /// token of a Kubernetes ServiceAccount as client_assertion, so that no secret is stored; tls_client_auth and
+    /// self_signed_tls_client_auth send the client id and authenticate with a client certificate (RFC 8705); none sends only
+    /// the client id, if there is one (for credentials in parameters or headers).
     #[serde(default = "client_secret_basic")]
     #[schemars(extend("enum" = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "service_account_token", "none", "tls_client_auth", "self_signed_tls_client_auth"]))]
     pub method: String,
-    /// The client id, where no Secret holds one. It takes the place of the one in the credentials Secret.
+    /// The client id, if no Secret holds one. It overrides the one in the credentials Secret.
     #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub client_id: Option<String>,
     /// Only with method client_secret_basic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_basic: Option<ClientSecretBasic>,
-    /// Only with method private_key_jwt: how the assertion is written.
+    /// Only with method private_key_jwt: the content of the assertion.
     #[serde(
         default,
         rename = "privateKeyJWT",
         skip_serializing_if = "Option::is_none"
     )]
     pub private_key_jwt: Option<PrivateKeyJwt>,
-    /// Only with method client_secret_jwt: how the assertion is written.
+    /// Only with method client_secret_jwt: the content of the assertion.
     #[serde(
         default,
         rename = "clientSecretJWT",
@@ -199,12 +199,12 @@ impl Default for ClientAuthentication {
     }
 }
 
-/// What HTTP Basic authentication needs to know.
+/// Settings of HTTP Basic authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientSecretBasic {
-    /// FormEncoded encodes client id and secret before base64, as RFC 6749 section 2.3.1 demands. Raw does not: try it when
-    /// a provider refuses credentials with special characters that are right.
+    /// FormEncoded form-encodes client id and secret before base64, as RFC 6749 section 2.3.1 requires. Raw does not: try it if a
+    /// provider refuses correct credentials with special characters.
     #[serde(default = "form_encoded")]
     #[schemars(extend("enum" = ["FormEncoded", "Raw"]))]
     pub encoding: String,
@@ -221,7 +221,7 @@ pub struct Credentials {
     /// Name of the Secret, in this namespace.
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
-    /// Which of its keys hold what, where they are not named as the defaults are.
+    /// The keys of the Secret, if they differ from the defaults.
     #[serde(default)]
     pub keys: CredentialKeys,
 }
@@ -239,7 +239,7 @@ pub struct CredentialKeys {
     #[schemars(length(min = 1, max = 253))]
     pub client_secret: String,
     /// Key that may hold a second client secret, for a rotation without an outage. It is tried once when the provider refuses
-    /// the first, and used first from then on if it is accepted.
+    /// the first one. If it is accepted, it is used first from then on.
     #[serde(default = "next_client_secret")]
     #[schemars(length(min = 1, max = 253))]
     pub next_client_secret: String,
@@ -251,13 +251,13 @@ pub struct CredentialKeys {
     #[serde(default = "password")]
     #[schemars(length(min = 1, max = 253))]
     pub password: String,
-    /// Key that holds the private key that assertions are signed with: PEM (PKCS#8, PKCS#1, SEC1), a JWK, or a Google service
+    /// Key that holds the private key for signing assertions: PEM (PKCS#8, PKCS#1, SEC1), a JWK, or a Google service
     /// account key as downloaded.
     #[serde(default = "private_key")]
     #[schemars(length(min = 1, max = 253))]
     pub private_key: String,
-    /// Key that holds the first refresh token, for grant.type refresh_token. Another one starts afresh; once it was used it
-    /// may be removed.
+    /// Key that holds the initial refresh token, for grant.type refresh_token. A new value here replaces the current refresh
+    /// token. You may remove it once it was used.
     #[serde(default = "refresh_token")]
     #[schemars(length(min = 1, max = 253))]
     pub refresh_token: String,

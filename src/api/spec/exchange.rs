@@ -2,7 +2,7 @@
 
 #![allow(
     rustdoc::bare_urls,
-    reason = "these comments are the schema's descriptions too, which are plain text"
+    reason = "these comments are also the descriptions in the schema, which are plain text"
 )]
 
 use schemars::JsonSchema;
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 use crate::oauth::exchange::{ACCESS_TOKEN, JWT};
 use crate::oauth::{Exchange, PublishedToken, TokenInput, TokenSource};
 
-/// What is exchanged for what.
+/// The tokens of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenExchange {
     /// The token on whose behalf the request is made (subject_token).
     pub subject_token: ExchangedToken,
-    /// The token of the party that acts for the subject (actor_token). Leave out for plain impersonation.
+    /// The token of the party that acts for the subject (actor_token). Omit it for impersonation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_token: Option<ExchangedToken>,
-    /// The type of the token that is wanted, such as urn:ietf:params:oauth:token-type:access_token. Left out, the provider
-    /// chooses. An answer with a token of another type is refused.
+    /// The requested token type, such as urn:ietf:params:oauth:token-type:access_token. By default, the provider chooses. A
+    /// response with another token type is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub requested_token_type: Option<String>,
 }
 
-/// A token that is exchanged: exactly one of credentialsKey, serviceAccountToken and oauthClientName.
+/// A token to exchange: exactly one of credentialsKey, serviceAccountToken and oauthClientName.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangedToken {
@@ -35,39 +35,39 @@ pub struct ExchangedToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub credentials_key: Option<String>,
-    /// A token of a ServiceAccount of this namespace, made anew for each request.
+    /// A token of a ServiceAccount in this namespace, created for each request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<ServiceAccountToken>,
-    /// Another OAuthClient of this namespace, whose published token is taken. It lends that by
-    /// tokenSecret.labels oauthclient.dev/credentials: "true". Each new token of it leads to a new one here.
+    /// Another OAuthClient in this namespace, whose published token is used. It opts in with tokenSecret.labels
+    /// oauthclient.dev/credentials: "true". Whenever it gets a new token, a new token is requested here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub oauth_client_name: Option<String>,
-    /// Only with oauthClientName: the key of its token Secret that holds the token. Left out it is access_token.
+    /// Only with oauthClientName: the key of its token Secret that holds the token. Defaults to access_token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
-    /// The type of the token. Left out it is urn:ietf:params:oauth:token-type:jwt with serviceAccountToken, and
+    /// The token type. Defaults to urn:ietf:params:oauth:token-type:jwt with serviceAccountToken, and to
     /// urn:ietf:params:oauth:token-type:access_token otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub token_type: Option<String>,
 }
 
-/// A token of a Kubernetes ServiceAccount, made for one request. The ServiceAccount lends itself by its own annotations
-/// oauthclient.dev/allowed-audiences and oauthclient.dev/allowed-hosts, and the operator needs a right of its own for it
-/// (deploy/service-account-tokens).
+/// A token of a Kubernetes ServiceAccount, created for one request. The ServiceAccount opts in with its annotations
+/// oauthclient.dev/allowed-audiences and oauthclient.dev/allowed-hosts, and the operator needs an additional
+/// permission (deploy/service-account-tokens).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccountToken {
     /// Name of the ServiceAccount, in this namespace.
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: String,
-    /// Whom the token is for (aud), as the provider wants it, such as api://AzureADTokenExchange. An audience that the
-    /// Kubernetes API itself accepts is always refused.
+    /// The audience (aud) that the provider requires, such as api://AzureADTokenExchange. An audience that the Kubernetes API
+    /// itself accepts is always refused.
     #[schemars(length(min = 1, max = 512))]
     pub audience: String,
-    /// How long the token lives, in seconds. It is used once, so the least is enough.
+    /// The lifetime of the token in seconds. It is used once, so the minimum is enough.
     #[serde(default = "six_hundred")]
     #[schemars(range(min = 600, max = 3600))]
     pub expiration_seconds: i32,
@@ -78,7 +78,7 @@ fn six_hundred() -> i32 {
 }
 
 impl TokenExchange {
-    /// What it means, once checked.
+    /// The typed form of a validated value.
     pub(crate) fn meaning(&self) -> Exchange {
         Exchange {
             subject: self.subject_token.meaning(),
@@ -113,7 +113,7 @@ impl ExchangedToken {
 }
 
 impl ServiceAccountToken {
-    /// What it means, once checked.
+    /// The typed form of a validated value.
     pub(crate) fn meaning(&self) -> crate::oauth::ServiceAccountToken {
         crate::oauth::ServiceAccountToken {
             account: self.service_account_name.clone(),

@@ -1,4 +1,4 @@
-//! How the request is written and the answer read, where a provider strays from the RFC.
+//! How the request is written and the response is read, for providers that deviate from RFC 6749.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameter {
-    /// Name of the parameter. grant_type, scope, client_id and client_secret have fields of their own.
+    /// Name of the parameter. grant_type, scope, client_id and client_secret have their own fields.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// The value, in plain sight. For anything secret use credentialsKey.
+    /// The value in plain text. For a secret value, use credentialsKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub value: Option<String>,
-    /// The value as JSON, in plain sight: with request.format json for numbers, true and false, lists and objects, as in
-    /// '{"contents": "read"}'. With the other formats its text is sent, as RFC 9396 wants of authorization_details.
+    /// The value as JSON in plain text, such as '{"contents": "read"}'. With request.format json it is sent as JSON, with the
+    /// other formats as text, as RFC 9396 requires for authorization_details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub json_value: Option<String>,
@@ -32,7 +32,7 @@ pub struct Header {
     /// Name of the header. Authorization only with clientAuthentication.method none.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// The value, in plain sight. For anything secret use credentialsKey.
+    /// The value in plain text. For a secret value, use credentialsKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub value: Option<String>,
@@ -46,19 +46,19 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    /// Where the parameters go: form is the form-encoded body of RFC 6749, json a JSON object as body, query the URL.
+    /// Where the parameters go: form is the form-encoded body of RFC 6749, json a JSON object in the body, query the URL.
     #[serde(default = "form")]
     #[schemars(extend("enum" = ["form", "json", "query"]))]
     pub format: String,
-    /// The HTTP method. GET only with format query, PUT not with it.
+    /// The HTTP method. GET requires format query; PUT does not allow it.
     #[serde(default = "post")]
     #[schemars(extend("enum" = ["POST", "GET", "PUT"]))]
     pub method: String,
-    /// Further headers, each name once.
+    /// Additional headers, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub headers: Vec<Header>,
-    /// What joins the scopes into one parameter: a space by RFC 6749, a comma at some providers.
+    /// The separator between scopes: a space in RFC 6749, a comma at some providers.
     #[serde(default = "space")]
     #[schemars(length(min = 1, max = 8))]
     pub scope_separator: String,
@@ -85,80 +85,78 @@ impl Default for Request {
     }
 }
 
-/// Where the answer holds what is needed, as JSON pointers (RFC 6901).
+/// Where the response holds its values, as JSON pointers (RFC 6901).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// JSON pointer to the access token, such as /value/token. Left out it is /access_token; "" means that the whole body is
-    /// the token.
+    /// JSON pointer to the access token, such as /value/token. Defaults to /access_token. "" means that the whole body is the
+    /// token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub access_token_pointer: Option<String>,
-    /// JSON pointer to the token type. Left out it is /token_type.
+    /// JSON pointer to the token type. Defaults to /token_type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub token_type_pointer: Option<String>,
-    /// JSON pointer to the granted scope. Left out it is /scope.
+    /// JSON pointer to the granted scope. Defaults to /scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub scope_pointer: Option<String>,
-    /// JSON pointer to the refresh token, such as /data/refreshToken, for a resource that works with refresh tokens. Left out
-    /// it is /refresh_token. How long it lives is read beside it, from refresh_expires_in or refresh_token_expires_in.
+    /// JSON pointer to the refresh token, such as /data/refreshToken, for a resource that uses refresh tokens. Defaults to
+    /// /refresh_token. Its lifetime is read from refresh_expires_in or refresh_token_expires_in beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub refresh_token_pointer: Option<String>,
-    /// Where the lifetime stands and what it counts. Left out, expires_in, expires_on and expires_at are understood.
+    /// Where the lifetime is and what its unit is. Defaults to expires_in, expires_on and expires_at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
-    /// Where the answer gives no lifetime, take the end of the access token from its own claim exp, if it is a JWT. Nothing of
-    /// the token is verified: the claim only says when to ask for the next one. Left out, and for a token that is no JWT,
-    /// refresh.assumedLifetimeSeconds counts.
+    /// If the response has no lifetime, take it from the claim exp of the access token, if that is a JWT. The token is not
+    /// verified: the claim only determines when the next token is requested. If there is no such claim, refresh.assumedLifetimeSeconds is used.
     #[serde(
         rename = "useJWTExpiry",
         default,
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub use_jwt_expiry: bool,
-    /// What a successful answer says of itself, for providers that tell failures with status 200. Left out, an error, or
-    /// ok with the value false, is a failure.
+    /// What identifies a successful response, for providers that report failures with status 200. By default, a response with
+    /// error, or with ok: false, is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Success>,
-    /// JSON pointer to the error code of a failure, such as /error/code. Left out it is /error. Only codes that are known
-    /// (those of RFC 6749 and a few more) are ever shown.
+    /// JSON pointer to the error code of a failure, such as /error/code. Defaults to /error. Only known codes, such as those of
+    /// RFC 6749, are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub error_pointer: Option<String>,
 }
 
-/// What tells a successful answer from a failure: the value at a place.
+/// The value that distinguishes a successful response from a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Success {
     /// JSON pointer to the value, such as /ok.
     #[schemars(length(min = 1, max = 256))]
     pub pointer: String,
-    /// The value of a successful answer, as text: "true" stands for true as well as for "true", "0" for 0. Anything else
-    /// there, or nothing, is a failure.
+    /// The value in a successful response, as text: "true" matches true and "true", "0" matches 0 and "0". Any other value, or
+    /// none, is a failure.
     #[schemars(length(min = 1, max = 256))]
     pub value: String,
 }
 
 impl Response {
-    /// Nothing is said.
     pub(crate) fn is_default(&self) -> bool {
         *self == Response::default()
     }
 }
 
-/// Where an answer tells the token's end.
+/// Where a response holds the lifetime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiry {
     /// JSON pointer to the value, such as /expires_in.
     #[schemars(length(min = 1, max = 256))]
     pub pointer: String,
-    /// What the value is: a lifetime (Seconds, Milliseconds), a point in time since 1970 (EpochSeconds, EpochMilliseconds),
-    /// or a date as text (RFC3339).
+    /// The unit of the value: a lifetime (Seconds, Milliseconds), a time since 1970 (EpochSeconds, EpochMilliseconds), or a
+    /// timestamp as text (RFC3339).
     #[schemars(extend("enum" = ["Seconds", "Milliseconds", "EpochSeconds", "EpochMilliseconds", "RFC3339"]))]
     pub unit: String,
 }

@@ -1,35 +1,35 @@
-//! When the token is replaced, and where it is written.
+//! When the token is refreshed, and where it is written.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// When the token is replaced.
+/// When the token is refreshed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refresh {
-    /// Replace the token this many seconds before it expires, instead of the default rule. Not together with beforePercent.
-    /// At most two thirds of the token's life are used.
+    /// Refresh the token this many seconds before it expires, instead of the default. Not together with beforePercent. The
+    /// value is limited to two thirds of the token's lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 31_536_000))]
     pub before_seconds: Option<i32>,
-    /// Replace the token when this share of its life is left, in percent. Not together with beforeSeconds. At most two thirds
-    /// of the token's life are used.
+    /// Refresh the token when this percentage of its lifetime is left. Not together with beforeSeconds. The value is limited to
+    /// two thirds of the lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 99))]
     pub before_percent: Option<i32>,
-    /// The lifetime in seconds to assume where the provider tells none.
+    /// The lifetime in seconds to assume if the response has none.
     #[serde(default = "assumed")]
     #[schemars(range(min = 10, max = 31_536_000))]
     pub assumed_lifetime_seconds: i32,
-    /// What a new token does to the one before: Independent lets both live until their own end, InvalidatesPrevious says that
-    /// the old one dies at once, so it is replaced as late as is safe.
+    /// How a new token affects the previous one: with Independent both stay valid until they expire; with InvalidatesPrevious
+    /// the previous one becomes invalid at once, so it is refreshed as late as is safe.
     #[serde(default = "independent")]
     #[schemars(extend("enum" = ["Independent", "InvalidatesPrevious"]))]
     pub token_reuse: String,
-    /// For providers that hand out one cached token until this many seconds of its life are left: nothing is asked before.
-    /// Left out, it is learnt.
+    /// For providers that return one cached token until this many seconds of its lifetime are left: no request is sent before.
+    /// By default, the operator learns the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 20, max = 31_536_000))]
     pub cache_window_seconds: Option<i32>,
@@ -58,24 +58,24 @@ impl Default for Refresh {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenSecret {
-    /// Name of the Secret, in this namespace. One that already exists is not touched unless it carries the annotation
+    /// Name of the Secret, in this namespace. A Secret that already exists is not changed unless it has the annotation
     /// oauthclient.dev/adopt with the name of this resource.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Type of the Secret. It cannot be changed later, as that of a Secret cannot. Types of Kubernetes itself are refused,
-    /// except kubernetes.io/dockerconfigjson and kubernetes.io/basic-auth.
+    /// Type of the Secret. Immutable, as in Secrets. Types in the domains kubernetes.io and k8s.io are refused, except
+    /// kubernetes.io/dockerconfigjson and kubernetes.io/basic-auth.
     #[serde(rename = "type", default = "opaque")]
     #[schemars(length(min = 1, max = 253))]
     pub type_: String,
-    /// Labels to put on the Secret.
+    /// Additional labels of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels_schema")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations to put on the Secret.
+    /// Additional annotations of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations_schema")]
     pub annotations: BTreeMap<String, String>,
-    /// Keys of the Secret and templates of what they hold, in place of the keys access_token, token_type, expires_at and scope.
+    /// Keys of the Secret with templates for their values, instead of the keys access_token, token_type, expires_at and scope.
     /// Example: authorization: "{{ token_type }} {{ access_token }}". Variables: access_token, token_type, expires_at, scope,
     /// response (the decoded response), and credentials.KEY for client_id, username and the keys that the annotation
     /// oauthclient.dev/disclosed-keys of the credentials Secret names. Filters: b64encode, tojson, lower, upper, trim, default.

@@ -11,17 +11,17 @@ use crate::plugin::completion;
 /// Flags of `create`.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// Name of the OAuthClient. Its Secrets are NAME-client and NAME-token. Without it: the provider's name.
+    /// Name of the OAuthClient. Its Secrets are NAME-client and NAME-token. Defaults to the provider's name.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// The provider. Without it, and without --token-url and --issuer-url: you are asked.
+    /// The provider preset. If you set neither this nor --token-url nor --issuer-url, you are prompted.
     #[arg(
         long,
         value_name = "PROVIDER",
         add = ArgValueCandidates::new(completion::providers)
     )]
     pub provider: Option<String>,
-    /// List the providers and what each of them needs.
+    /// List the provider presets and what each of them requires.
     #[arg(long, conflicts_with_all = ["name", "provider"])]
     pub list_providers: bool,
     /// Token endpoint of a provider that is not in the list.
@@ -33,23 +33,22 @@ pub struct CreateArgs {
     /// The client identifier that the provider gave you.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// Read the client secret from standard input instead of asking for it.
+    /// Read the client secret from standard input instead of prompting for it.
     #[arg(long)]
     pub secret_from_stdin: bool,
-    /// A key of the credentials with the content of a file, such as private_key=key.pem. Repeatable.
+    /// Key of the credentials with the content of a file, such as private_key=key.pem. Repeatable.
     #[arg(long, value_name = "KEY=FILE")]
     pub key: Vec<String>,
-    /// What stands in the place of a placeholder of the provider's example, such as
-    /// your-org=acme. Repeatable.
+    /// Value for a placeholder in the provider's example, such as your-org=acme. Repeatable.
     #[arg(verbatim_doc_comment, long, value_name = "PLACEHOLDER=VALUE")]
     pub fill: Vec<String>,
-    /// Scopes to request, in the place of those of the example. Repeatable.
+    /// Scope to request, instead of those in the example. Repeatable.
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<String>,
     /// Value of the parameter audience.
     #[arg(long, value_name = "AUDIENCE")]
     pub audience: Option<String>,
-    /// Use this credentials Secret, which is there already.
+    /// Use this existing credentials Secret.
     #[arg(
         long,
         value_name = "SECRET",
@@ -57,7 +56,7 @@ pub struct CreateArgs {
         add = ArgValueCandidates::new(completion::credentials)
     )]
     pub credentials: Option<String>,
-    /// Name of the token Secret. Without it: NAME-token.
+    /// Name of the token Secret. Defaults to NAME-token.
     #[arg(long, value_name = "SECRET")]
     pub token_secret: Option<String>,
     /// Print the manifest of the OAuthClient and write nothing. Credentials are never printed.
@@ -66,10 +65,10 @@ pub struct CreateArgs {
     /// Let the API server check both objects without writing them.
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
-    /// Wait until there is a token, or a reason why not, and show the status.
+    /// Wait until there is a token or a failure, and show the status.
     #[arg(long)]
     pub wait: bool,
-    /// Seconds to wait at most.
+    /// Maximum number of seconds to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout_seconds: u32,
 }
@@ -78,16 +77,16 @@ pub struct CreateArgs {
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// File with the manifest of the OAuthClient, or - for standard input. Secrets and ConfigMaps
-    /// that it names are taken from the file; those that are not there, from the cluster.
+    /// are read from the file or, if it does not contain them, from the cluster.
     #[arg(verbatim_doc_comment, short = 'f', long, value_name = "FILE")]
     pub filename: PathBuf,
-    /// Which OAuthClient, where the file has several.
+    /// Name of the OAuthClient, if the file contains several.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Take everything from the file and ask no cluster.
+    /// Read everything from the file and use no cluster.
     #[arg(long, conflicts_with_all = ["context", "kubeconfig"])]
     pub local: bool,
-    /// Which endpoints may be asked.
+    /// Which endpoints are allowed.
     #[command(flatten, next_help_heading = "Endpoints")]
     pub guard: GuardArgs,
 }
@@ -99,7 +98,7 @@ pub struct TokenArgs {
     /// The OAuthClient.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
     pub name: String,
-    /// Print the token. It then stands in your terminal, and in whatever records it.
+    /// Print the token. Your terminal then shows it, and may record it.
     #[arg(long)]
     pub show: bool,
     /// Write the token into this file, which only you can read.
@@ -111,7 +110,7 @@ pub struct TokenArgs {
     /// Key of the token Secret.
     #[arg(long, value_name = "KEY", default_value = "access_token")]
     pub key: String,
-    /// Use a token that has expired, too.
+    /// Also use a token that has expired.
     #[arg(long)]
     pub expired: bool,
     /// Run this command with the token in its environment.
@@ -125,10 +124,10 @@ pub struct RefreshArgs {
     /// The OAuthClient.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
     pub name: String,
-    /// Wait until the operator has answered, and show the status.
+    /// Wait until the operator has handled the request, and show the status.
     #[arg(long)]
     pub wait: bool,
-    /// Seconds to wait at most.
+    /// Maximum number of seconds to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout_seconds: u32,
 }
@@ -140,7 +139,7 @@ pub struct SuspendArgs {
     /// The OAuthClients.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
     pub names: Vec<String>,
-    /// All OAuthClients of the namespace with these labels, such as team=shop.
+    /// All OAuthClients in the namespace with these labels, such as team=shop.
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "names")]
     pub selector: Option<String>,
 }

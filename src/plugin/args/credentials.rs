@@ -8,19 +8,19 @@ use clap_complete::engine::ArgValueCandidates;
 use super::Format;
 use crate::plugin::completion;
 
-/// What to do with credentials.
+/// The subcommands of `credentials`.
 #[derive(Debug, Subcommand)]
 pub enum CredentialsCommand {
-    /// Make a credentials Secret with its label, restricted to the provider's host. The client secret
-    /// comes from a prompt without echo or from standard input, never from an argument.
+    /// Create a credentials Secret with its label, restricted to the provider's host. The client
+    /// secret is read from a prompt without echo or from standard input, never from an argument.
     #[command(verbatim_doc_comment)]
     Create(Box<NewSecretArgs>),
-    /// List the credentials Secrets: where they may be sent, who uses them, when they end.
+    /// List the credentials Secrets: their hosts, which OAuthClients use them, when they expire.
     List(ListArgs),
     /// Check credentials: label, hosts, keys, and values that cannot be sent. No value is shown.
     Check(CheckArgs),
-    /// Replace a client secret without an outage: store the next one beside the current one, and
-    /// put it in its place with --finish.
+    /// Replace a client secret without an outage: store the next one beside the current one, then
+    /// replace the current one with --finish.
     #[command(verbatim_doc_comment)]
     Rotate(RotateArgs),
 }
@@ -34,39 +34,38 @@ pub struct NewSecretArgs {
     /// The client identifier that the provider gave you.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// Read the client secret from standard input instead of asking for it.
+    /// Read the client secret from standard input instead of prompting for it.
     #[arg(long, conflicts_with = "no_secret")]
     pub secret_from_stdin: bool,
-    /// There is no client secret (a public client).
+    /// Store no client secret (for a public client).
     #[arg(long)]
     pub no_secret: bool,
-    /// User name of the password grant; the password is asked for.
+    /// User name of the password grant. You are prompted for the password.
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,
-    /// Read the password from standard input instead of asking for it.
+    /// Read the password from standard input instead of prompting for it.
     #[arg(long, requires = "username", conflicts_with = "secret_from_stdin")]
     pub password_from_stdin: bool,
-    /// One more key with the content of a file, such as private_key=key.pem. Repeatable.
+    /// Additional key with the content of a file, such as private_key=key.pem. Repeatable.
     #[arg(long, value_name = "KEY=FILE")]
     pub key: Vec<String>,
-    /// A host that the credentials may be sent to. Repeatable.
+    /// Host that the credentials may be sent to. Repeatable.
     #[arg(long, value_name = "HOST")]
     pub host: Vec<String>,
-    /// The credentials may be sent to the hosts of this OAuthClient.
+    /// Allow the hosts of this OAuthClient.
     #[arg(long = "for", value_name = "OAUTHCLIENT")]
     pub for_client: Option<String>,
-    /// The credentials may be sent to the host of this token endpoint.
+    /// Allow the host of this token endpoint.
     #[arg(long, value_name = "URL")]
     pub token_url: Option<String>,
-    /// Change a credentials Secret that is there already: the keys given now are replaced, others kept.
+    /// Change an existing credentials Secret. Keys that you do not set keep their values.
     #[arg(verbatim_doc_comment, long)]
     pub replace: bool,
-    /// Let the API server check it without writing anything. What would be written is not printed,
-    /// since it is secret.
+    /// Let the API server check the Secret without writing it. The Secret is not printed.
     #[arg(verbatim_doc_comment, long)]
     pub dry_run: bool,
-    /// Write the file NAME.yaml, which only you can read, into this folder of manifests instead of a
-    /// cluster.
+    /// Write the file NAME.yaml, which only you can read, into this folder of manifests instead of
+    /// a cluster.
     #[arg(verbatim_doc_comment, long, value_name = "FOLDER", conflicts_with_all = ["context", "kubeconfig", "dry_run"])]
     pub local: Option<PathBuf>,
 }
@@ -77,7 +76,7 @@ pub struct ListArgs {
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// How it is printed.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Format,
 }
@@ -85,13 +84,13 @@ pub struct ListArgs {
 /// Flags of `credentials check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// One Secret. Without it: all that are labelled, or that an OAuthClient names.
+    /// The Secret to check. Defaults to all with the label and all that an OAuthClient names.
     #[arg(value_name = "SECRET", add = ArgValueCandidates::new(completion::credentials))]
     pub name: Option<String>,
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
     pub all_namespaces: bool,
-    /// How it is printed.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Format,
 }
@@ -102,16 +101,16 @@ pub struct RotateArgs {
     /// The credentials Secret.
     #[arg(value_name = "SECRET", add = ArgValueCandidates::new(completion::credentials))]
     pub name: String,
-    /// Read the next client secret from standard input instead of asking for it.
+    /// Read the next client secret from standard input instead of prompting for it.
     #[arg(long, conflicts_with = "finish")]
     pub secret_from_stdin: bool,
-    /// Replace the current client secret at once, for providers that accept one only.
+    /// Replace the current client secret at once, for providers that accept only one.
     #[arg(long, conflicts_with = "finish")]
     pub now: bool,
-    /// The old client secret is done with: put the next one in its place and remove the second key.
+    /// Replace the current client secret with the next one, and remove the second key.
     #[arg(long)]
     pub finish: bool,
-    /// Date or time at which the new client secret ends, such as 2027-01-31; the operator warns 30 days ahead.
+    /// Date or time when the new client secret expires, such as 2027-01-31. The operator warns 30 days ahead.
     #[arg(long, value_name = "TIME", conflicts_with = "finish")]
     pub expires_at: Option<String>,
 }

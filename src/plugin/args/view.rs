@@ -1,4 +1,4 @@
-//! Flags of the commands that only look.
+//! Flags of the commands that only read.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::plugin::completion;
 /// Flags of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// One OAuthClient, in full. Without it: a table of all.
+    /// Show one OAuthClient in full. By default, show a table of all.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
     pub name: Option<String>,
     /// All namespaces.
@@ -20,30 +20,30 @@ pub struct StatusArgs {
     /// Only OAuthClients with these labels, such as team=shop.
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "name")]
     pub selector: Option<String>,
-    /// Go on showing what changes, until Ctrl-C.
+    /// Show changes until you press Ctrl-C.
     #[arg(short, long)]
     pub watch: bool,
-    /// How it is printed.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Output,
 }
 
-/// How a status is printed.
+/// Output format of `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
     Text,
     /// A table with the last failure and the next step.
     Wide,
-    /// For programs: a list of objects; with --watch one object a line.
+    /// For programs: a list of objects; with --watch, one object per line.
     Json,
     /// For programs, in YAML.
     Yaml,
-    /// The names alone, as kubectl takes them.
+    /// Only the names, in the form that kubectl accepts.
     Name,
 }
 
-/// How other things are printed.
+/// Output format of other commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -57,7 +57,7 @@ pub enum Format {
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The reason, such as InvalidClient. Without it: a list of all.
+    /// The reason, such as InvalidClient. By default, list all.
     #[arg(value_name = "REASON", add = ArgValueCandidates::new(completion::reasons))]
     pub reason: Option<String>,
 }
@@ -65,7 +65,7 @@ pub struct ExplainArgs {
 /// Flags of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Look at the OAuthClients of all namespaces.
+    /// Check the OAuthClients in all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Namespace of the operator.
@@ -76,7 +76,7 @@ pub struct DoctorArgs {
         add = ArgValueCandidates::new(completion::namespaces)
     )]
     pub operator_namespace: String,
-    /// How it is printed.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Format,
 }
@@ -84,13 +84,13 @@ pub struct DoctorArgs {
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Report on the OAuthClients of all namespaces.
+    /// Report on the OAuthClients in all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// File to write, or - for standard output. Without it: oauthclient-report-TIME.yaml.
+    /// File to write, or - for standard output. Defaults to oauthclient-report-TIME.yaml.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Replace the names of namespaces, objects and hosts by numbers.
+    /// Replace the names of namespaces, objects and hosts with numbers.
     #[arg(long)]
     pub anonymous: bool,
     /// Namespace of the operator.
@@ -109,7 +109,7 @@ pub struct DashboardArgs {
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Port to listen on, on 127.0.0.1. Without it: a free one.
+    /// Port to listen on at 127.0.0.1. Defaults to any free port.
     #[arg(
         long,
         value_name = "PORT",
@@ -117,10 +117,10 @@ pub struct DashboardArgs {
         hide_default_value = true
     )]
     pub port: u16,
-    /// Open no browser: print the address alone.
+    /// Print the URL and do not open a browser.
     #[arg(long)]
     pub no_browser: bool,
-    /// Which endpoints a login that is begun on the page may use.
+    /// Which endpoints are allowed for logins that start on the page.
     #[command(flatten, next_help_heading = "Endpoints")]
     pub guard: GuardArgs,
 }
@@ -129,12 +129,12 @@ pub struct DashboardArgs {
 #[derive(Debug, Args)]
 pub struct CompletionArgs {
     /// bash, zsh or fish: for 'kubectl-oauthclient'. kubectl: the program
-    /// kubectl_complete-oauthclient, by which kubectl's own completion goes on after 'kubectl oauthclient'.
+    /// kubectl_complete-oauthclient, which kubectl's own completion runs after 'kubectl oauthclient'.
     #[arg(verbatim_doc_comment, value_name = "SHELL", value_enum)]
     pub shell: Shell,
 }
 
-/// What completes.
+/// The shell to complete in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// Bash.
@@ -150,7 +150,7 @@ pub enum Shell {
 /// Flags of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Folder for the pages, one a command. It is made if it is not there.
+    /// Folder for the pages, one per command. It is created if it does not exist.
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
 }
@@ -158,7 +158,7 @@ pub struct ManArgs {
 /// Flags of `version`.
 #[derive(Debug, Args)]
 pub struct VersionArgs {
-    /// The version of the plugin alone; asks no cluster.
+    /// Show only the version of the plugin, without connecting to a cluster.
     #[arg(long)]
     pub client: bool,
     /// Namespace of the operator.
@@ -169,7 +169,7 @@ pub struct VersionArgs {
         add = ArgValueCandidates::new(completion::namespaces)
     )]
     pub operator_namespace: String,
-    /// How it is printed.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Format,
 }
