@@ -1,13 +1,13 @@
-//! The documents of issuers, read once for all who need them and kept as long as they may be believed.
+//! The cache of discovery documents, one for all resources.
 //!
-//! - One document for an issuer and a CA bundle: a thousand resources of one issuer make one request, and those who come
-//!   while it is under way wait for its answer.
-//! - A failure is remembered for a moment too ([`FAILED_FOR`]): all who wait share it.
-//! - When a discovered endpoint fails ([`Discovery::doubt`]) the document is read anew before the next request, at most
+//! - There is one document for each issuer and CA bundle: a thousand resources of one issuer cause one request, and
+//!   concurrent callers wait for its response.
+//! - A failure is cached too ([`FAILED_FOR`]), and all waiting callers share it.
+//! - If a discovered endpoint fails ([`Discovery::doubt`]), the document is read again before the next request, at most
 //!   once in [`AGAIN_AFTER`].
-//! - When a document cannot be had any more, the last one goes on being used for up to [`STALE_FOR`]: an issuer whose
-//!   document is out of reach may well have a token endpoint that works.
-//! - Nothing secret is sent, nothing is written down, and nothing is read before a token is due.
+//! - If a document can no longer be read, the last one stays in use for up to [`STALE_FOR`], because the token endpoint
+//!   of such an issuer may still work.
+//! - Nothing secret is sent, nothing is stored, and nothing is read before a token is due.
 
 mod failure;
 
@@ -32,16 +32,16 @@ use crate::time::{Span, Time};
 
 use failure::{refused, sent, worth};
 
-/// How long a failure is told to others who ask.
+/// How long a failure is cached.
 pub const FAILED_FOR: Span = Span::from_seconds(10);
-/// How soon a document that is doubted is read anew at the earliest.
+/// The minimum age at which a doubted document is read again.
 pub const AGAIN_AFTER: Span = Span::from_seconds(60);
-/// How long after it was read a document is used at most, when it cannot be read anew.
+/// The maximum age of a document that cannot be read again.
 pub const STALE_FOR: Span = Span::from_seconds(24 * 3600);
-/// How many documents are kept; the one that was used longest ago goes first.
+/// The maximum number of documents. The least recently used one is dropped first.
 pub const MOST_DOCUMENTS: usize = 1024;
 
-/// Reads documents and keeps them.
+/// Reads and caches documents.
 pub struct Discovery {
     sender: Sender,
     clock: Clock,
@@ -55,19 +55,19 @@ struct Kept {
     uses: u64,
 }
 
-/// What tells documents apart: an answer that one CA bundle vouched for is not lent to those who name another.
+/// The cache key: a document that was verified with one CA bundle is not used for resources with another one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Name {
     issuer: Issuer,
     bundle: Option<[u8; 32]>,
 }
 
-/// One document: read by one at a time.
+/// One document. Only one caller reads it at a time.
 #[derive(Default)]
 struct Document {
     state: Mutex<State>,
     last_used: StdMutex<u64>,
-    /// The token endpoint's host and port, as last discovered.
+    /// Host and port of the token endpoint, as last discovered.
     host: StdMutex<Option<Arc<str>>>,
 }
 
@@ -76,7 +76,7 @@ struct State {
     read: Option<Read>,
     failed: Option<Failed>,
     doubted: bool,
-    /// Which of the two addresses the document was found at: asked first from then on.
+    /// Which of the two URLs had the document. It is tried first from then on.
     place: usize,
 }
 
@@ -89,14 +89,14 @@ struct Read {
 struct Failed {
     failure: Failure,
     at: Time,
-    /// How long it was waited for: who has more patience tries again.
+    /// How long the caller waited. A caller with a longer time-out tries again.
     patience: Duration,
 }
 
 impl Read {
     fn is_fresh(&self, now: Time, doubted: bool) -> bool {
         let age = now.since(self.at);
-        // A document from the future tells of a clock that was set back.
+        // A document from the future means that the clock was set back.
         age >= Span::ZERO && age < self.believed_for && !(doubted && age >= AGAIN_AFTER)
     }
 
@@ -107,7 +107,7 @@ impl Read {
 }
 
 impl Discovery {
-    /// Nothing is known yet.
+    /// An empty cache.
     pub fn new(sender: Sender, clock: Clock, metrics: Option<Metrics>) -> Self {
         Discovery {
             sender,
@@ -117,10 +117,10 @@ impl Discovery {
         }
     }
 
-    /// The document of an issuer: as it is known, or read now. Takes at most `patience`, waiting for others included.
+    /// The document of an issuer, cached or read now. Takes at most `patience`, including the wait for others.
     ///
     /// # Errors
-    /// Why there is none, as people are told.
+    /// Why there is none, as a failure of the token request.
     pub async fn get(
         &self,
         issuer: &Issuer,
@@ -134,19 +134,19 @@ impl Discovery {
         let document = self.document(name);
         match timeout(patience, self.read(&document, issuer, ca, patience)).await {
             Ok(result) => result,
-            // Somebody else with more patience is still at it.
+            // Another caller with a longer time-out is still reading.
             Err(_) => Err(sent(issuer, &late(patience))),
         }
     }
 
-    /// A discovered endpoint has failed: its document is read anew before it is used again.
+    /// A discovered endpoint has failed: read the document again before it is used.
     pub fn doubt(&self, issuer: &Issuer, ca: Option<&CaBundle>) {
         let name = Name {
             issuer: issuer.clone(),
             bundle: ca.map(CaBundle::digest),
         };
         let document = self.kept().documents.get(&name).cloned();
-        // Whoever holds the lock is reading it just now.
+        // If the lock is taken, another caller is reading it now.
         if let Some(document) = document
             && let Ok(mut state) = document.state.try_lock()
         {
@@ -154,7 +154,7 @@ impl Discovery {
         }
     }
 
-    /// The host and port of the token endpoint that was discovered of an issuer, if one was.
+    /// Host and port of the discovered token endpoint of an issuer, if any.
     pub fn host(&self, issuer: &Issuer) -> Option<Arc<str>> {
         let kept = self.kept();
         let name = Name {
@@ -174,7 +174,7 @@ impl Discovery {
             .find_map(|(_, document)| lock(&document.host).clone())
     }
 
-    /// The lane of a resource: the host of its token endpoint, or of its issuer as long as that is not discovered.
+    /// The host queue of a resource: the host of its token endpoint, or of its issuer until that is discovered.
     pub fn lane(&self, spec: &Validated) -> Arc<str> {
         let discovered = match &spec.client.issuer {
             Some(located) => self.host(&located.issuer),
@@ -183,7 +183,7 @@ impl Discovery {
         discovered.unwrap_or_else(|| lane(spec))
     }
 
-    /// Gets what a resource needs of its issuer.
+    /// Gets the prerequisites of a resource's request from its issuer.
     ///
     /// # Errors
     /// As [`Discovery::get`].
@@ -292,7 +292,7 @@ impl Discovery {
         }
     }
 
-    /// Asks where the document may stand: the other place only where the first gave an answer that is not it.
+    /// Tries the possible URLs of the document: the second one only if the first returned something else.
     async fn ask(
         &self,
         issuer: &Issuer,
@@ -302,7 +302,7 @@ impl Discovery {
     ) -> Result<(Metadata, Span, usize), Failure> {
         let route = Route {
             ca: ca.cloned(),
-            // A public document: who asks is nobody's business.
+            // The document is public, so the client does not identify itself.
             identity: None,
             timeout: patience,
         };
@@ -348,7 +348,7 @@ impl Failed {
 }
 
 impl State {
-    /// The last document, where it is only out of reach for now; else the failure.
+    /// The last document if it is only temporarily unavailable, otherwise the failure.
     fn or_the_last(&self, now: Time, failure: Failure) -> Result<Arc<Metadata>, Failure> {
         match &self.read {
             Some(read) if failure.class == FailureClass::Transient && read.will_do(now) => {
@@ -359,7 +359,7 @@ impl State {
     }
 }
 
-/// No issuer is named, so nothing can be discovered: what was needed is not what was asked for.
+/// No issuer is configured, so there is nothing to discover.
 fn sent_nowhere() -> Failure {
     Failure {
         class: FailureClass::Permanent,

@@ -1,12 +1,12 @@
-//! What is due first: timers, lanes, and the order between them.
+//! The order of due work: timers, host queues, and classes.
 //!
-//! Pure: it knows numbers, hosts, namespaces and times, nothing of tokens or of Kubernetes. Every entry waits for at most two
-//! things: a token request, which needs a slot of its host's lane, and a look, which needs none. Both wait in a timer until they
-//! are due, then in the order of [`Class`]. Each step costs O(log n).
+//! Pure: it knows numbers, hosts, namespaces and times, but no tokens and no Kubernetes. Every entry waits for at most
+//! two things: a token request, which needs a slot of its host queue, and a look (work without a request), which needs
+//! none. Both wait in a timer until they are due, then in the order of [`Class`]. Each step costs O(log n).
 //!
-//! Within a class, namespaces take turns: however many entries of one namespace are due, they delay an entry of another by one
-//! turn. Each bound is shared as [`crate::fair::Shares`] says: the slots of a lane, token requests, answers that are not yet
-//! written, looks. So a namespace whose providers are slow, or many, leaves the others their part.
+//! Within a class, namespaces take turns: however many entries of one namespace are due, they delay an entry of another
+//! by one turn. [`crate::fair::Shares`] shares each limit: the slots of a host queue, token requests, responses that
+//! are not yet written, looks. A namespace with slow or many providers therefore leaves the others their share.
 
 pub(crate) mod dense;
 mod entry;
@@ -28,17 +28,17 @@ use spaces::{Shared, Spaces};
 pub use hosts::{HostReport, Occupancy};
 pub use order::{Class, Order, Request};
 
-/// Names one entry: small numbers, given by the owner of the queue and used again after [`Queue::remove`].
+/// The number of an entry, chosen by the owner of the queue and reused after [`Queue::remove`].
 pub type Id = u32;
 
-/// How much may be under way at once.
+/// Limits of concurrent work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Work that may make a token request, over all lanes, until the answer is there; 512.
+    /// Work that may send a token request, over all hosts, until the response arrives; 512.
     pub token_requests: usize,
-    /// Work with an answer that is yet to be written; 512. When so many wait, no request is made.
+    /// Work with a response that is not yet written; 512. At this limit, no request is sent.
     pub answers: usize,
-    /// Work that may not make a request; 32.
+    /// Work that may not send a request; 32.
     pub looks: usize,
     /// Token requests to one host; 8.
     pub host_slots_of: u32,
@@ -55,18 +55,18 @@ impl Default for Limits {
     }
 }
 
-/// What may be done now.
+/// A unit of work that may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Whose turn it is.
+    /// The entry.
     pub id: Id,
-    /// A slot of its lane is held.
+    /// Whether it holds a slot of its host queue.
     pub may_request: bool,
-    /// Since when it was due.
+    /// Since when it has been due.
     pub due: Time,
 }
 
-/// The queue.
+/// The queue of all entries.
 #[derive(Debug, Default)]
 pub struct Queue {
     entries: Dense<Entry>,
@@ -74,7 +74,7 @@ pub struct Queue {
     lanes: HostQueues,
     spaces: Spaces,
     depth: [usize; 4],
-    /// The time as it was last told.
+    /// The last known time.
     now: Time,
 }
 
@@ -88,7 +88,8 @@ impl Queue {
         }
     }
 
-    /// Puts an entry of a namespace into the lane of `host`, with what it waits for, and says whether it was in another one.
+    /// Puts an entry of a namespace into the queue of `host`, together with what it waits for. Returns whether it was
+    /// in another queue.
     pub fn enter(&mut self, id: Id, namespace: &str, host: &Arc<str>) -> bool {
         let Some((flow, space)) = self.entries.grow(id).map(|entry| (entry.flow, entry.space))
         else {
@@ -109,8 +110,8 @@ impl Queue {
         true
     }
 
-    /// Says what an entry waits for, in place of what it waited for before: a request, and a look at `look`
-    /// ([`Time::NEVER`] for none). While its work is under way, it waits until [`Queue::done`].
+    /// Sets what an entry waits for, replacing the previous plan: a request, and a look at `look` ([`Time::NEVER`] for
+    /// none). While its work is in progress, it waits until [`Queue::done`].
     pub fn plan(&mut self, id: Id, request: Option<Request>, look: Time) {
         self.disarm(id);
         let Some(entry) = self.entries.grow(id) else {
@@ -121,52 +122,52 @@ impl Queue {
         self.arm(id);
     }
 
-    /// The request and the look that an entry waits for; while its work is under way, what it waited for before.
+    /// The request and the look that an entry waits for; while its work is in progress, the previous ones.
     pub fn planned(&self, id: Id) -> (Option<Request>, Time) {
         self.entries
             .get(id)
             .map_or((None, Time::NEVER), |entry| (entry.request(), entry.look))
     }
 
-    /// Whether work of an entry is under way.
+    /// Whether an entry's work is in progress.
     pub fn is_in_flight(&self, id: Id) -> bool {
         self.entries
             .get(id)
             .is_some_and(|entry| entry.flight != Flight::None)
     }
 
-    /// The class in which an entry waits for a slot, if it does.
+    /// The class in which an entry waits for a slot, if any.
     pub fn waiting(&self, id: Id) -> Option<Class> {
         self.entries.get(id)?.waiting
     }
 
-    /// Takes what is first in order, if a bound allows anything. The entry's work is under way until [`Queue::done`].
+    /// Takes the first unit of work that the limits allow. The entry's work is in progress until [`Queue::done`].
     ///
-    /// A request goes before a look: it looks as well, so an entry that waits for both is served by one.
+    /// A request goes before a look and includes one, so an entry that waits for both is served once.
     pub fn next(&mut self, now: Time) -> Option<Taken> {
         self.now = now;
         self.advance(now);
         self.next_request().or_else(|| self.next_look())
     }
 
-    /// The host whose lane an entry is in.
+    /// The host that an entry's queue belongs to.
     pub fn host(&self, id: Id) -> Option<Arc<str>> {
         self.lanes.host(self.entries.get(id)?.flow)
     }
 
-    /// Whether the lane of an entry gives tokens: one of its requests succeeded within `span`.
+    /// Whether the host of an entry issues tokens: a request to it succeeded within `span`.
     pub fn host_moves(&self, id: Id, span: Span) -> bool {
         let flow = self.entries.get(id).map_or(NO_FLOW, |entry| entry.flow);
         self.lanes.moves(flow, span, self.now)
     }
 
-    /// When the next timer ends; [`Time::NEVER`] when there is none.
+    /// When the next timer expires; [`Time::NEVER`] if there is none.
     pub fn wake(&self) -> Time {
         self.timers.first().map_or(Time::NEVER, |(time, _)| *time)
     }
 
-    /// The token request of an entry is over, though its work is not: its lane and the bound of requests get the slot back. The
-    /// answer counts among those that are not yet written.
+    /// The token request of an entry is complete, but its work is not: its host queue and the limit of requests get the
+    /// slot back. The response counts among those that are not yet written.
     pub fn answered(&mut self, id: Id, report: HostReport) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
@@ -184,7 +185,7 @@ impl Queue {
         self.change_host(held, |lanes, now| lanes.give_back(held, report, now));
     }
 
-    /// The work of an entry is over. What it waits for next is what was last planned: call [`Queue::plan`] first.
+    /// The work of an entry is complete. It then waits for what was last planned: call [`Queue::plan`] first.
     pub fn done(&mut self, id: Id, report: HostReport) {
         self.answered(id, report);
         let Some(entry) = self.entries.get_mut(id) else {
@@ -199,7 +200,7 @@ impl Queue {
         self.arm(id);
     }
 
-    /// Forgets an entry.
+    /// Removes an entry.
     pub fn remove(&mut self, id: Id) {
         self.plan(id, None, Time::NEVER);
         self.done(id, HostReport::Unused);
@@ -211,17 +212,17 @@ impl Queue {
         }
     }
 
-    /// How many entries wait for a slot, by class.
+    /// The number of entries that wait for a slot, by class.
     pub fn depth(&self, class: Class) -> usize {
         self.depth.get(class as usize).copied().unwrap_or(0)
     }
 
-    /// How many looks are due and not yet taken.
+    /// The number of looks that are due and not yet taken.
     pub fn looks_due(&self) -> usize {
         self.spaces.looks_due()
     }
 
-    /// Works under way: those that may request a token and have no answer yet, and those that may not.
+    /// Work in progress: that which may request a token and has no response yet, and that which may not.
     pub fn in_flight(&self) -> (usize, usize) {
         (
             self.spaces.held(Shared::Requests),
@@ -229,17 +230,17 @@ impl Queue {
         )
     }
 
-    /// Works whose answer is there and not yet written and reported.
+    /// Work with a response that is not yet written and reported.
     pub fn answers(&self) -> usize {
         self.spaces.held(Shared::Answers)
     }
 
-    /// The lanes in use, in no order.
+    /// The host queues in use, in no order.
     pub fn lanes(&self) -> impl Iterator<Item = Occupancy<'_>> {
         self.lanes.occupancy()
     }
 
-    /// Bytes held, about.
+    /// Memory in use, approximately, in bytes.
     pub fn bytes(&self) -> usize {
         self.entries.bytes()
             + set_bytes::<(Time, Id)>(self.timers.len())
@@ -247,7 +248,7 @@ impl Queue {
             + self.lanes.bytes()
     }
 
-    /// Lets all timers end that are due.
+    /// Handles all expired timers.
     fn advance(&mut self, now: Time) {
         while let Some((time, id)) = self.timers.first().copied() {
             if time > now {
@@ -261,7 +262,7 @@ impl Queue {
         }
     }
 
-    /// Lines an entry up for what is due, and sets its timer for what is not.
+    /// Queues an entry for what is due, and sets its timer for what is not.
     fn fire(&mut self, id: Id, now: Time) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
@@ -312,7 +313,7 @@ impl Queue {
         }
         let (offer, lane) = match self.spaces.next() {
             Some(lane) => (self.lanes.offer(lane)?, lane),
-            // Whoever is first in a lane may have to wait for others of its namespace; those behind it need not.
+            // The first entry in a host queue may have to wait for others of its namespace; those behind it do not.
             None => self
                 .lanes
                 .offer_behind(|space| self.spaces.has_share(space))?,
@@ -349,7 +350,7 @@ impl Queue {
         })
     }
 
-    /// Takes what a lane offers.
+    /// Takes what a host queue offers.
     fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
         let before = self.lanes.offer(lane);
         let flow = self.lanes.take(lane, offer);
@@ -357,7 +358,7 @@ impl Queue {
         flow
     }
 
-    /// Changes the lane of a flow, and tells the namespaces what it offers then.
+    /// Changes the host queue of a flow, and informs the namespaces about its new offers.
     fn change_host(&mut self, flow: u32, change: impl FnOnce(&mut HostQueues, Time)) {
         let Some(lane) = self.lanes.lane(flow) else {
             return;
@@ -380,7 +381,7 @@ impl Queue {
         }
     }
 
-    /// Sets the timer of an entry that waits for something and whose work is not under way.
+    /// Sets the timer of an entry that waits for something and whose work is not in progress.
     fn arm(&mut self, id: Id) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
@@ -392,7 +393,7 @@ impl Queue {
         }
     }
 
-    /// Takes an entry out of timers, lane and looks.
+    /// Removes an entry from timers, host queue and looks.
     fn disarm(&mut self, id: Id) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
@@ -412,7 +413,7 @@ impl Queue {
     }
 }
 
-/// Bytes held by a `BTreeSet`, about: nodes of 11 places are well over half full.
+/// Approximate memory of a `BTreeSet`: nodes of 11 places are more than half full on average.
 pub(crate) const fn set_bytes<T>(len: usize) -> usize {
     len * size_of::<T>() * 9 / 5
 }

@@ -1,9 +1,9 @@
-//! When a token is refreshed: the formulas, and nothing else.
+//! When a token is refreshed: formulas only.
 //!
-//! Pure: the caller passes `now`, the draw `u` in [0,1) and what is known. Every draw only ever makes a refresh earlier.
+//! Pure: the caller passes `now`, the jitter `u` in [0,1) and the known facts. Jitter only makes a refresh earlier.
 //!
-//! A token requested at `t_send` with the lifetime `L` ends at `E = t_send + L`: latency never lengthens a life. Its refresh
-//! is wanted [`usual_lead`] before that.
+//! A token that was requested at `t_send` with the lifetime `L` expires at `E = t_send + L`: latency does not extend a
+//! lifetime. It is refreshed [`usual_lead`] before that.
 
 mod failure;
 #[cfg(test)]
@@ -14,136 +14,138 @@ use crate::time::{Span, Time};
 
 pub use failure::{earliest, repair_delay, repairs_forgotten, retry};
 
-/// What must be left of a token for every reader to see it alive: 90 s for the propagation of a mounted volume (the kubelet
-/// resyncs a pod every 60 s x 1..1.5, plus its cache's delay), [`SKEW`], and 60 s to try again.
+/// The minimum lead time, so that every reader sees a valid token: 90 s until a mounted volume is updated (the kubelet
+/// syncs a pod every 60 s x 1..1.5, plus the delay of its cache), [`SKEW`], and 60 s for a retry.
 pub const MARGIN: Span = Span::from_seconds(180);
-/// How far the clocks of provider, operator and readers may lie apart.
+/// The maximum difference between the clocks of provider, operator and readers.
 pub const SKEW: Span = Span::from_seconds(30);
-/// The lifetime taken where a server gives none, unless the resource says otherwise.
+/// The lifetime that is assumed if the response has none, unless the resource sets another one.
 pub const ASSUMED_LIFETIME: Span = Span::from_seconds(3300);
 
 const DAY: Span = Span::from_seconds(86_400);
-/// Longer lives are nonsense (1e308 has been met), and would leave the range of RFC 3339.
+/// Longer lifetimes make no sense (1e308 occurs in practice) and exceed the range of RFC 3339.
 const LONGEST_LIFE: Span = Span::from_seconds(100 * 365 * 86_400);
-/// The shortest pause before a server that caches is asked for the same token again.
+/// The minimum pause before a server that caches is asked for the same token again.
 const CACHE_PAUSE: Span = Span::from_seconds(10);
-/// Ends that lie no further apart are the same one.
+/// Expiry times that differ by at most this much are the same.
 const SAME_END: Span = Span::from_seconds(1);
-/// Lives shorter than this are not followed: 6 requests a minute at most.
+/// Shorter lifetimes are not followed, so that there are at most 6 requests a minute.
 const TINY: Span = Span::from_seconds(10);
-/// The longest pause between two requests while a server gives the same token with a tiny life each time.
+/// The maximum pause between two requests while a server returns the same token with a tiny lifetime each time.
 const LONGEST_TINY_PAUSE: Span = Span::from_seconds(300);
 const SHORTEST_WINDOW: Span = Span::from_seconds(20);
-/// How long before its end a token is replaced that dies with its replacement.
+/// The lead time for a token that its successor invalidates.
 const INVALIDATING_LEAD: Span = Span::from_seconds(60);
 
-/// What a resource says about its refreshes.
+/// The refresh settings of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// How long before expiry a refresh is wanted.
+    /// The lead time.
     pub lead: Lead,
-    /// The lifetime taken where the server gives none; 3300 s by default.
+    /// The lifetime that is assumed if the response has none; 3300 s by default.
     pub assumed_lifetime: Span,
-    /// What a new token does to the one before.
+    /// How a new token affects the previous one.
     pub token_reuse: TokenReuse,
-    /// How long before a token's end the server starts to hand out a different one, where known.
+    /// How long before the expiry of a token the server starts to return a different one, if known.
     pub cache_window: Option<Span>,
 }
 
-/// How long before expiry a refresh is wanted.
+/// How long before expiry a token is refreshed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lead {
-    /// The rule of this project.
+    /// The default rule.
     Default,
-    /// The resource's own, as a span.
+    /// A duration set by the resource.
     Before(Span),
-    /// The resource's own, in percent of the lifetime (1..=99).
+    /// A percentage of the lifetime set by the resource (1..=99).
     Percent(u8),
 }
 
-/// What a new token does to the one before.
+/// How a new token affects the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TokenReuse {
-    /// Both are valid until their own end.
+    /// Both are valid until they expire.
     #[default]
     Independent,
-    /// The old one dies at once: refreshed as late as is safe.
+    /// The previous one becomes invalid at once, so it is refreshed as late as is safe.
     InvalidatesPrevious,
 }
 
-/// What is published now.
+/// The published token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
-    /// When the request that gave it was sent.
+    /// When its request was sent.
     pub issued: Time,
-    /// When it ends.
+    /// When it expires.
     pub expires: Time,
-    /// The cache window learnt from the server so far.
+    /// The cache window learned from the server so far.
     pub learnt_window: Option<Span>,
-    /// The server has handed out this very token more than once: it caches.
+    /// The server has returned this token more than once, so it caches.
     pub served_again: bool,
-    /// Its end is assumed, since no response gave one.
+    /// Its expiry is assumed, because no response had one.
     pub assumed: bool,
 }
 
-/// A successful answer, as far as time goes.
+/// The times of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
     /// When the request was sent.
     pub sent: Time,
-    /// When the answer was complete.
+    /// When the response was complete.
     pub received: Time,
-    /// The lifetime granted.
+    /// The granted lifetime.
     pub lifetime: Option<Lifetime>,
-    /// When the server asks to be asked again, counted from `sent`.
+    /// When the server wants the next request, counted from `sent`.
     pub refresh_in: Option<Span>,
-    /// Whether the token is the one already published.
+    /// Whether the token is the published one.
     pub same_token: bool,
 }
 
-/// What follows from a successful answer.
+/// The consequences of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// When the token was issued, as it is to be kept with it: for one that was served before that is when it came first,
-    /// unless the clock was set back below that since.
+    /// When the token was issued, as it is stored with it. For a token that was served before, this is its first
+    /// response, unless the clock was set back below that.
     pub issued: Time,
-    /// When the token ends.
+    /// When the token expires.
     pub expires: Time,
     /// When the next request is due.
     pub refresh: Time,
-    /// The cache window known from now on (learnt; not the resource's own).
+    /// The cache window that is known from now on (learned; not the one of the resource).
     pub learnt_window: Option<Span>,
-    /// The server has handed out this very token more than once. Kept with the token: only such a token's end tells the
-    /// cache window.
+    /// The server has returned this token more than once. Stored with the token, because only the expiry of such a
+    /// token reveals the cache window.
     pub served_again: bool,
-    /// No lifetime was given: the assumed one counts.
+    /// The response had no lifetime: the assumed one is used.
     pub assumed: bool,
-    /// The life is shorter than what mounted volumes need (L < 2M).
+    /// The lifetime is shorter than mounted volumes need (L < 2M).
     pub too_short: bool,
-    /// The life that was granted is shorter than the pause between two requests (10 s): the token expires in between.
+    /// The granted lifetime is shorter than the pause between two requests (10 s), so the token expires in between.
     pub tiny: bool,
-    /// The resource's own lead did not fit and was clamped to this.
+    /// The lead time of the resource did not fit and was limited to this.
     pub clamped_lead: Option<Span>,
 }
 
-/// Why an answer's lifetime cannot be published.
+/// Why a response's lifetime makes its token unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableLifetime {
-    /// The server granted less than nothing.
+    /// The lifetime is negative.
     #[error("the provider granted a negative lifetime")]
     Negative,
-    /// The token was over before it could be published.
+    /// The token expired before it could be published.
     #[error("the token had already expired {by} ago when its answer was complete")]
     AlreadyPast {
-        /// How long it has been over.
+        /// How long ago it expired.
         by: Span,
     },
 }
 
-/// What a successful answer means: when the token ends, and when the next request is due.
+/// The consequences of a successful response: when the token expires, and when the next request is due.
 ///
-/// `published` is what stands in the token Secret now, `None` for a first issue; `u` is a draw from [0,1). Errs when the
-/// token is of no use: then nothing is published, and a token that is still valid stays.
+/// `published` is the token in the token Secret, `None` for the first one; `u` is the jitter in [0,1).
+///
+/// # Errors
+/// The token cannot be used. Nothing is published, and a token that is still valid stays.
 pub fn accept(
     policy: &Policy,
     published: Option<&Published>,
@@ -175,7 +177,8 @@ pub fn accept(
     } else {
         plan.fresh()
     };
-    // A token that is served until its end is followed to that end; one whose end moves on is granted anew each time.
+    // A token that is returned until it expires is followed to that time. If its expiry moves, each response grants it
+    // again.
     let extended = served_before.is_some_and(|token| grant.expires > token.expires + SAME_END);
     let tiny = grant.left < TINY && (served_before.is_none() || extended);
     let mut floor = shortest_interval(grant.left);
@@ -183,7 +186,7 @@ pub fn accept(
         floor = floor.max(TINY);
     }
     if tiny && extended {
-        // The longer nothing changes, the less often it is asked: each pause is as long as the token is old.
+        // The longer nothing changes, the longer the pause: each one is as long as the age of the token.
         let age = answer.sent.since(grant.issued);
         floor = floor.max(age.min(LONGEST_TINY_PAUSE));
     }
@@ -200,12 +203,12 @@ pub fn accept(
     })
 }
 
-/// Whether a lifetime is too short for mounted volumes to follow in time (`L < 2M`): the resource is warned.
+/// Whether a lifetime is too short for mounted volumes (`L < 2M`). The resource then reports it.
 pub fn is_too_short(lifetime: Span) -> bool {
     lifetime < MARGIN + MARGIN
 }
 
-/// What the resource's own lead is clamped to for a lifetime, where it does not fit.
+/// The value that the resource's lead time is limited to for a lifetime, if it does not fit.
 pub fn clamped_lead(policy: &Policy, lifetime: Span) -> Option<Span> {
     let counts = lead(policy, lifetime);
     own_lead(policy, lifetime)
@@ -213,7 +216,7 @@ pub fn clamped_lead(policy: &Policy, lifetime: Span) -> Option<Span> {
         .map(|_| counts)
 }
 
-/// How long before its end a token of this lifetime is wanted anew: `min(max(L/4, M), L/2, 24 h)`.
+/// The default lead time for a lifetime: `min(max(L/4, M), L/2, 24 h)`.
 pub fn usual_lead(lifetime: Span) -> Span {
     part(lifetime, 1, 4)
         .max(MARGIN)
@@ -221,33 +224,33 @@ pub fn usual_lead(lifetime: Span) -> Span {
         .min(DAY)
 }
 
-/// The shortest time from a success to the next request: `g = max(2, min(10, L/4))`.
+/// The minimum time from a success to the next request: `g = max(2, min(10, L/4))`.
 pub fn shortest_interval(lifetime: Span) -> Span {
     part(lifetime, 1, 4)
         .min(Span::from_seconds(10))
         .max(Span::from_seconds(2))
 }
 
-/// Whether the clock went back below a token: more of its life would remain than it ever had (and a minute). Then nothing
-/// is known of its end, and it is fetched anew.
+/// Whether the clock was set back so far that the remaining lifetime of a token exceeds its whole lifetime (plus a
+/// minute). Then its expiry is unknown, and a new token is requested.
 pub fn clock_went_back(issued: Time, expires: Time, now: Time) -> bool {
     expires.since(now) > expires.since(issued) + Span::from_seconds(60)
 }
 
-/// A life as this answer grants it.
+/// A lifetime as granted by this response.
 #[derive(Clone, Copy)]
 struct Grant {
     issued: Time,
     expires: Time,
-    /// From the sending of the request to the end.
+    /// From sending the request to the expiry.
     left: Span,
-    /// From the token's own beginning to its end: longer than `left` when the token was served before.
+    /// From the issuance of the token to its expiry: longer than `left` if the token was served before.
     whole: Span,
     assumed: bool,
 }
 
 impl Grant {
-    /// `served_before`: what is published, when the answer brought that very token.
+    /// `served_before` is the published token if the response contains the same one.
     fn of(
         policy: &Policy,
         served_before: Option<&Published>,
@@ -280,9 +283,9 @@ impl Grant {
     }
 }
 
-/// An assumed life begins with the first answer that brought the token: were it to begin anew with each, a cached token
-/// would be published beyond its end. Only a token that is served at that very end is believed for another life, and only if
-/// its end was assumed: a known end of the same token stays.
+/// An assumed lifetime starts with the first response that contained the token. If it started again with each response,
+/// a cached token would be published after its expiry. Only a token that is served at its expiry gets another lifetime,
+/// and only if its expiry was assumed; a known expiry of the same token stays.
 fn assumed_end(
     policy: &Policy,
     served_before: Option<&Published>,
@@ -295,8 +298,8 @@ fn assumed_end(
         .unwrap_or_else(|| answer.sent + policy.assumed_lifetime.max(Span::from_seconds(1)))
 }
 
-/// Only the first different token after the same one was served again tells when the server begins to hand out new ones; a
-/// server that gives a new one each time has no window, and a token that is over tells nothing.
+/// Only the first different token after the same one was served again reveals when the server starts to return new
+/// ones. A server that returns a new token each time has no cache window, and an expired token reveals nothing.
 fn learnt_window(published: Option<&Published>, answer: &Answer, whole: Span) -> Option<Span> {
     let published = published?;
     let left = published.expires.since(answer.sent);
@@ -314,8 +317,8 @@ fn own_lead(policy: &Policy, lifetime: Span) -> Option<Span> {
     }
 }
 
-/// The lead that counts: the resource's own between 1 s and two thirds of the life, so that even with the draw a fifth of
-/// each life is used.
+/// The effective lead time: that of the resource between 1 s and two thirds of the lifetime, so that even with jitter a
+/// fifth of each lifetime is used.
 fn lead(policy: &Policy, lifetime: Span) -> Span {
     if policy.token_reuse == TokenReuse::InvalidatesPrevious {
         return INVALIDATING_LEAD.min(part(lifetime, 1, 2));
@@ -326,12 +329,12 @@ fn lead(policy: &Policy, lifetime: Span) -> Span {
     )
 }
 
-/// `numerator / denominator` of a span; saturates.
+/// `numerator / denominator` of a span, saturating.
 fn part(span: Span, numerator: i64, denominator: i64) -> Span {
     Span::from_millis(span.millis().saturating_mul(numerator) / denominator)
 }
 
-/// Everything that says when the next request is due.
+/// The inputs that determine when the next request is due.
 struct Plan<'a> {
     policy: &'a Policy,
     answer: &'a Answer,
@@ -343,7 +346,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Whether a first interval is drawn short, so that a fleet created together spreads at once.
+    /// Whether the first interval is shortened by jitter, so that a fleet that was created together spreads at once.
     fn is_spread(&self) -> bool {
         self.policy.token_reuse == TokenReuse::Independent
             && self.policy.lead == Lead::Default
@@ -365,7 +368,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The lead before the end, but not before a server that caches would give another token.
+    /// The lead time before the expiry, but not before a caching server would return another token.
     fn first_try(&self) -> Time {
         let expires = self.grant.expires;
         let led = expires - self.lead.scale(1.0 + 0.2 * self.u);
@@ -378,8 +381,8 @@ impl Plan<'_> {
         }
     }
 
-    /// For the same token once more: half of what is left, never after its end, never a hot loop. Where it is known when a
-    /// different one is to be had, that time is awaited.
+    /// For the same token again: after half of the remaining lifetime, never after its expiry, never in a hot loop. If
+    /// it is known when a different token is available, then.
     fn again(&self) -> Time {
         let expires = self.grant.expires;
         let awaited = if self.policy.token_reuse == TokenReuse::InvalidatesPrevious {
@@ -395,9 +398,9 @@ impl Plan<'_> {
     }
 }
 
-/// When the next request is due, where the refresh token that it needs was obtained at `obtained` and ends at `ends`:
-/// `refresh`, what the access token alone asks for, or the usual lead before the refresh token's end, whichever is first;
-/// never sooner than the shortest interval from `now`. `u` is a draw from [0,1) that makes it earlier.
+/// When the next request is due, if the refresh token that it needs was obtained at `obtained` and expires at `ends`:
+/// at `refresh` (the time for the access token), or at the usual lead time before the refresh token expires, whichever
+/// comes first, but not before the shortest interval from `now`. `u` is jitter in [0,1) that makes it earlier.
 pub fn before_refresh_token_ends(
     refresh: Time,
     obtained: Time,

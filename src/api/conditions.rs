@@ -95,6 +95,7 @@ macro_rules! reasons {
             /// All reasons, in the order of the documentation.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
 
+            /// The name, as in a status.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name),)* }
             }

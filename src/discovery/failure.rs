@@ -1,4 +1,4 @@
-//! What people are told when an issuer's document cannot be had.
+//! Failures for people when an issuer's document cannot be used.
 
 use crate::http::SendError;
 use crate::oauth::discovery::Unusable;
@@ -7,7 +7,7 @@ use crate::oauth::{FailureClass, Issuer};
 use crate::policy::Failure;
 use crate::time::Span;
 
-/// What tells people most goes first: that it is another issuer's, that it is no document, that there is none.
+/// The more specific a failure, the higher: another issuer, no document, nothing there.
 pub(super) fn worth(unusable: &Unusable) -> u8 {
     match unusable {
         Unusable::OtherIssuer { .. } => 4,
@@ -17,7 +17,7 @@ pub(super) fn worth(unusable: &Unusable) -> u8 {
     }
 }
 
-/// The failure of a document that came and is not usable.
+/// The failure of a document that cannot be used.
 pub(super) fn refused(
     issuer: &Issuer,
     url: &url::Url,
@@ -91,9 +91,9 @@ fn mismatch(issuer: &str, url: &url::Url, says: Option<&str>) -> String {
     )
 }
 
-/// The failure of a request that got no answer.
+/// The failure of a request without a response.
 pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
-    // These two are the administrator's rules: they have a condition of their own wherever they are met.
+    // These two depend on the administrator's settings and always have their own condition.
     let reason = match error.reason() {
         reason @ ("AddressRefused" | "HTTPNotAllowed" | "CAInvalid") => reason,
         _ => "DiscoveryFailed",

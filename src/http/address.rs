@@ -1,9 +1,9 @@
-//! Which addresses a token endpoint may have: pure rules, checked on the address that is dialled.
+//! The addresses that a token endpoint may have: pure rules, applied to the address that is dialled.
 //!
-//! Whoever may create a resource chooses its token URL, so the operator's place in the network must not be lent to them:
-//! addresses that mean "this machine" or "this link", and the metadata services of clouds, are refused. Private ranges
-//! are allowed, since providers do live there. An address that wraps an IPv4 address (mapped, compatible, NAT64, 6to4,
-//! Teredo, ISATAP) is judged by the wrapped one too. The administrator can allow what is refused here.
+//! Whoever may create a resource chooses its token URL, but must not gain the operator's network position by that.
+//! Therefore loopback, link-local and metadata service addresses are refused. Private ranges are allowed, because some
+//! providers use them. For an address that wraps an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP), the
+//! rules also apply to the wrapped one. The administrator can allow addresses that are refused here.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +17,7 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Whether `address` lies within. An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) counts as IPv4.
+    /// Whether the range contains `address`. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let keep = |bits: u128, width: u32| {
             bits.checked_shr(width.saturating_sub(u32::from(self.prefix)))
@@ -72,15 +72,15 @@ impl fmt::Display for Cidr {
 pub enum AddressKind {
     /// This machine: 127.0.0.0/8, `::1`, and the name `localhost`.
     Loopback,
-    /// No address at all, which systems take for this machine: 0.0.0.0/8, `::`.
+    /// The unspecified address, which systems treat as this machine: 0.0.0.0/8, `::`.
     Unspecified,
-    /// This link: 169.254.0.0/16, fe80::/10.
+    /// Link-local: 169.254.0.0/16, fe80::/10.
     LinkLocal,
-    /// Groups and broadcast: 224.0.0.0/4, 255.255.255.255, ff00::/8.
+    /// Multicast and broadcast: 224.0.0.0/4, 255.255.255.255, ff00::/8.
     Multicast,
-    /// A cloud's metadata service, which hands out the machine's own credentials.
+    /// The metadata service of a cloud, which returns the machine's own credentials.
     Metadata,
-    /// The local-use NAT64 prefix 64:ff9b:1::/48 (RFC 8215), where the wrapped address cannot be told.
+    /// The local-use NAT64 prefix 64:ff9b:1::/48 (RFC 8215), whose wrapped address is unknown.
     LocalNat64,
 }
 
@@ -104,15 +104,15 @@ const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-/// Metadata services by prefix (first three groups): AWS (all of fd00:ec2::/48 is its services), Google, Scaleway.
+/// Metadata services by prefix (first three groups): AWS (all of fd00:ec2::/48), Google, Scaleway.
 const METADATA_V6: [[u16; 3]; 3] = [[0xfd00, 0xec2, 0], [0xfd20, 0xce, 0], [0xfd00, 0x42, 0]];
 
-/// Which addresses may be dialled.
+/// The addresses that may be dialled.
 #[derive(Clone, Debug, Default)]
 pub struct AddressRules {
-    /// Allow [`AddressKind::Loopback`], and the name `localhost`.
+    /// Allow [`AddressKind::Loopback`] and the name `localhost`.
     pub allow_loopback: bool,
-    /// Allow these, whatever kind they are.
+    /// Allow these addresses, whatever their kind.
     pub allowed: Vec<Cidr>,
 }
 
@@ -120,7 +120,7 @@ impl AddressRules {
     /// Checks an address that is about to be dialled.
     ///
     /// # Errors
-    /// The kind for which it is refused.
+    /// The kind of a refused address.
     pub fn check(&self, address: IpAddr) -> Result<(), AddressKind> {
         if self.allows(address) {
             return Ok(());
@@ -132,11 +132,11 @@ impl AddressRules {
         }
     }
 
-    /// Checks the host of a URL before anything is resolved: IP literals, and names that mean this machine
-    /// (RFC 6761 section 6.3). Other names pass; their addresses are checked when they are known.
+    /// Checks the host of a URL before it is resolved: IP literals, and names for this machine (RFC 6761 section 6.3).
+    /// Other names pass; their addresses are checked after the look-up.
     ///
     /// # Errors
-    /// The address, if it is one, and the kind for which it is refused.
+    /// The address, if the host is one, and the kind of a refused address.
     pub fn check_host(&self, host: &url::Host<&str>) -> Result<(), (Option<IpAddr>, AddressKind)> {
         let address = match host {
             url::Host::Ipv4(address) => IpAddr::V4(*address),
@@ -165,7 +165,7 @@ impl AddressRules {
     }
 }
 
-/// Why an address is refused unless allowed; none for an ordinary one. Two where an address leads to two others.
+/// The kinds for which an address is refused by default; none for an ordinary one. Two if it wraps two addresses.
 fn kinds_of(address: IpAddr) -> [Option<AddressKind>; 2] {
     match address {
         IpAddr::V4(address) => [kind_of_v4(address), None],
@@ -179,7 +179,7 @@ fn kinds_of(address: IpAddr) -> [Option<AddressKind>; 2] {
 fn kind_of_v4(address: Ipv4Addr) -> Option<AddressKind> {
     match address.octets() {
         _ if METADATA_V4.contains(&address) => Some(AddressKind::Metadata),
-        // The metadata service of most clouds, named as what it is.
+        // The metadata service of most clouds. It is also link-local, but this kind is more precise.
         [169, 254, 169, 254] => Some(AddressKind::Metadata),
         [127, ..] => Some(AddressKind::Loopback),
         [0, ..] => Some(AddressKind::Unspecified),
@@ -201,7 +201,7 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address may lead to.
+/// The IPv4 addresses that an IPv6 address wraps.
 fn wrapped(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let v4 = |high: u16, low: u16| Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match address.segments() {
@@ -213,7 +213,7 @@ fn wrapped(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => [v4(high, low), None],
         // 6to4 (RFC 3056 section 2)
         [0x2002, high, low, ..] => [v4(high, low), None],
-        // Teredo: the server, and the client with its bits turned over (RFC 4380 section 4)
+        // Teredo: the server, and the client with inverted bits (RFC 4380 section 4)
         [0x2001, 0, server_high, server_low, _, _, high, low] => {
             [v4(server_high, server_low), v4(!high, !low)]
         }

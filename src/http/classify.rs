@@ -1,4 +1,4 @@
-//! Typing the HTTP library's errors by what lies in their chain of causes, never by their text.
+//! Classifies errors of the HTTP library by their chain of causes, never by their text.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use super::error::{ConnectProblem, SendError, TlsProblem};
 use super::resolve::Unresolved;
 
-/// Types an error of the HTTP library by what lies in its chain of causes.
+/// Classifies an error of the HTTP library by its chain of causes.
 pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError {
     let mut io_kind = None;
     let mut parse = false;
@@ -19,7 +19,7 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             let problem = tls_problem(tls);
-            // What breaks after the handshake breaks an exchange that had begun.
+            // A failure after the handshake breaks an exchange that had already started.
             if problem == TlsProblem::Handshake && !error.is_connect() {
                 return SendError::Cut;
             }
@@ -58,7 +58,7 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
             SendError::Connect(ConnectProblem::Reset)
         }
-        // What rustls says when the peer hangs up in the middle of the handshake.
+        // rustls reports this if the peer closes the connection during the handshake.
         Some(io::ErrorKind::UnexpectedEof) => SendError::Tls(TlsProblem::Handshake),
         Some(_) => SendError::Connect(ConnectProblem::Other),
         None if through_proxy => SendError::Proxy,
@@ -66,7 +66,7 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
     }
 }
 
-/// An error and everything under it. `io::Error` hides what it wraps from `source`, so that is unwrapped too.
+/// An error and all its causes. `io::Error` hides the error that it wraps from `source`, so it is unwrapped too.
 fn causes<'e>(error: &'e (dyn StdError + 'static)) -> Vec<&'e (dyn StdError + 'static)> {
     let mut found = Vec::new();
     let mut next = Some(error);
@@ -102,7 +102,7 @@ fn tls_problem(error: &rustls::Error) -> TlsProblem {
         rustls::Error::AlertReceived(Alert::CertificateRequired) => {
             TlsProblem::ClientCertificateWanted
         }
-        // What a server says of a certificate is said of ours (RFC 8446 section 6.2).
+        // An alert about a certificate is about ours (RFC 8446 section 6.2).
         rustls::Error::AlertReceived(
             Alert::BadCertificate
             | Alert::UnsupportedCertificate

@@ -1,5 +1,5 @@
-//! HTTP clients, one for each CA bundle and client certificate: a connection that one resource's bundle vouched for, or on
-//! which it proved who it is, is not lent to others.
+//! HTTP clients, one for each CA bundle and client certificate: a connection that was verified with one resource's
+//! bundle, or authenticated with its certificate, is never used for others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,16 +14,16 @@ use super::proxy::ProxySettings;
 use super::resolve::{Guarded, Lookup};
 use super::tls::{self, CaBundle};
 
-/// How many clients are kept. Each holds a copy of the trusted certificates (about 100 kB) and idle connections; the one
-/// that was used longest ago goes first, its requests in flight go on.
+/// The maximum number of clients. Each holds a copy of the trusted certificates (about 100 kB) and idle connections.
+/// The least recently used one is dropped first; its requests in flight continue.
 const MAX_CLIENTS: usize = 32;
-/// Idle connections kept for a host: as many as a lane has slots.
+/// Idle connections per host: as many as a host queue has slots.
 const IDLE_CONNECTIONS: usize = 8;
-/// How long an idle connection is kept: less than the time after which servers usually close it, since a request sent
-/// into a closing connection is lost.
+/// How long an idle connection is kept: less than the time after which servers usually close it, because a request on a
+/// closing connection is lost.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
-/// What tells clients apart.
+/// What distinguishes clients.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     bundle: Option<[u8; 32]>,
@@ -42,7 +42,7 @@ struct Cache {
     uses: u64,
 }
 
-/// Builds clients when they are first needed, and keeps them.
+/// Builds clients when they are first needed, and caches them.
 pub(super) struct Clients {
     pub(super) rules: Arc<AddressRules>,
     pub(super) lookup: Lookup,
@@ -85,7 +85,7 @@ impl Clients {
         if let Some(client) = self.find(kind) {
             return Ok(client);
         }
-        // Built outside of the lock; if two build at once, the second replaces the first, which does no harm.
+        // Built outside of the lock. If two threads build at once, the second client replaces the first.
         let client = self.build(bundle, identity, through_proxy)?;
         self.keep(kind, client.clone());
         Ok(client)
@@ -128,7 +128,7 @@ impl Clients {
             .user_agent(super::USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            // A token request is sent once: whether to ask again is the schedule's to say.
+            // A token request is sent once. The schedule decides about retries.
             .retry(reqwest::retry::never())
             .http1_only()
             .connect_timeout(self.connect_timeout)
@@ -136,7 +136,7 @@ impl Clients {
             .pool_idle_timeout(IDLE_TIME)
             .no_proxy();
         if through_proxy {
-            // Only the proxy is dialled, and the proxy is the administrator's: no guard.
+            // Only the proxy is dialled, and the administrator chose it: no address check.
             for proxy in self.proxies.proxies().map_err(|_| SendError::Setup)? {
                 builder = builder.proxy(proxy);
             }

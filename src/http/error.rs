@@ -1,5 +1,5 @@
-//! Why no answer came, typed. The text of the HTTP library's errors is never used: it may hold the URL, and a URL may
-//! hold credentials.
+//! Why there was no response, typed. The text of the HTTP library's errors is never used, because it may contain the
+//! URL, and a URL may contain credentials.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,66 +11,66 @@ use super::tls::BadCaBundle;
 use crate::oauth::FailureClass;
 use crate::oauth::error::Reached;
 
-/// Why a request got no answer.
+/// Why a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The token URL cannot be sent to.
+    /// The token URL is invalid.
     BadUrl,
     /// A header's name or value cannot be sent.
     BadHeader {
-        /// Its name.
+        /// The header's name.
         name: String,
     },
-    /// The token URL is `http:`, and that is not allowed.
+    /// The token URL is `http`, which is not allowed.
     HttpNotAllowed,
-    /// The token endpoint's address is one that is not dialled (see [`super::address`]).
+    /// The address of the token endpoint is refused (see [`super::address`]).
     AddressRefused {
-        /// The address, unless the name alone was enough.
+        /// The address, unless the name alone was refused.
         address: Option<IpAddr>,
         /// Why it is refused.
         kind: AddressKind,
     },
     /// The resource's CA bundle cannot be used.
     BadCaBundle(BadCaBundle),
-    /// The name has no address, or nobody could be asked.
+    /// The name has no address, or the look-up failed.
     Dns,
-    /// No connection came about.
+    /// No connection was established.
     Connect(ConnectProblem),
-    /// No connection came about in time.
+    /// No connection was established in time.
     ConnectTimeout,
-    /// The proxy was reached, but did not open the way.
+    /// The proxy was reached, but refused to connect.
     Proxy,
-    /// No trust came about.
+    /// The TLS handshake failed.
     Tls(TlsProblem),
     /// The whole exchange took too long.
     Timeout {
         /// The time-out.
         after: Duration,
-        /// Whether the answer had begun.
+        /// Whether the response had started.
         answering: bool,
     },
-    /// The connection ended before the answer did.
+    /// The connection closed before the response was complete.
     Cut,
-    /// What came back is not HTTP, or its compression is damaged.
+    /// The response is not HTTP, or its compression is damaged.
     Garbled,
-    /// The body is larger than is read.
+    /// The body is larger than the limit.
     BodyTooLarge,
-    /// The answer is large, and other large ones waited to be written for too long: it was not read.
+    /// The response is large, and other large responses waited to be written for too long, so it was not read.
     NoRoom,
-    /// The HTTP client could not be built: a fault of the operator or its surroundings.
+    /// The HTTP client could not be built: a problem of the operator or its environment.
     Setup,
 }
 
 /// How connecting failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectProblem {
-    /// Nobody listens.
+    /// The port is closed.
     Refused,
-    /// There is no way to it.
+    /// There is no route to the host.
     Unreachable,
-    /// It was reset while being set up.
+    /// The connection was reset during the handshake.
     Reset,
-    /// Any other.
+    /// Any other problem.
     Other,
 }
 
@@ -83,24 +83,24 @@ pub enum TlsProblem {
     NotYetValid,
     /// The certificate is for another name.
     WrongName,
-    /// The certificate is signed by nobody we trust.
+    /// The certificate is signed by an unknown authority.
     UnknownIssuer,
-    /// The server shows a CA's certificate as its own.
+    /// The server presents a CA certificate as its own.
     CaAsServer,
-    /// Anything else is wrong with the certificate.
+    /// The certificate is invalid for another reason.
     BadCertificate,
-    /// The server wants a certificate of ours, and there is none.
+    /// The server requires a client certificate, and there is none.
     ClientCertificateWanted,
-    /// The server does not accept the certificate of ours.
+    /// The server refused the client certificate.
     ClientCertificateRefused,
-    /// The two found no version, cipher or protocol in common, or the peer does not speak TLS.
+    /// There is no common version, cipher or protocol, or the peer does not speak TLS.
     Handshake,
 }
 
 impl SendError {
-    /// What the failure asks for. Failed trust counts as transient: a handshake sends no credentials, so trying does no
-    /// harm, and a mended certificate is noticed within minutes. A server that wants another client certificate waits for a
-    /// person; a new one in its Secret is tried at once.
+    /// How the failure is retried. TLS failures are transient: a handshake sends no credentials, so retries do no harm,
+    /// and a corrected certificate is noticed within minutes. A server that requires another client certificate waits
+    /// for a person; a new one in its Secret is tried at once.
     pub fn class(&self) -> FailureClass {
         match self {
             SendError::BadUrl
@@ -115,7 +115,8 @@ impl SendError {
         }
     }
 
-    /// The same error, where a server that complains of our certificate was shown none: some say so instead of asking.
+    /// Corrects the error for servers that complain about a client certificate although none was sent, instead of
+    /// requesting one.
     pub(super) fn of_our_certificate(self, route: &super::Route) -> SendError {
         match self {
             SendError::Tls(TlsProblem::ClientCertificateRefused) if route.identity.is_none() => {
@@ -125,12 +126,12 @@ impl SendError {
         }
     }
 
-    /// Whether time ran out: what makes a lane careful.
+    /// Whether this is a time-out, which narrows the host queue.
     pub fn is_timeout(&self) -> bool {
         matches!(self, SendError::Timeout { .. } | SendError::ConnectTimeout)
     }
 
-    /// How far the request came, as far as single-use tokens are concerned.
+    /// How far the request got, which matters for single-use tokens.
     pub fn reached(&self) -> Reached {
         match self {
             SendError::Timeout { .. }
@@ -141,8 +142,8 @@ impl SendError {
         }
     }
 
-    /// One word for condition, event and metric alike. All of them are in the documented list of reasons, which is
-    /// coarser than this type: what exactly happened is for the message.
+    /// One word for condition, event and metric. The documented list of reasons contains all of them. It is coarser
+    /// than this type; the message has the details.
     pub fn reason(&self) -> &'static str {
         match self {
             SendError::BadUrl | SendError::BadHeader { .. } => "InvalidSpec",
@@ -166,12 +167,12 @@ impl SendError {
         }
     }
 
-    /// What happened and the next step, in sentences for a person; holds no secret.
+    /// What happened and the next step, as sentences for people. Contains no secret.
     pub fn explain(&self) -> String {
         format!("{self}. {}", self.next_step())
     }
 
-    /// The next step alone.
+    /// The next step.
     fn next_step(&self) -> &'static str {
         match self {
             SendError::BadUrl => {

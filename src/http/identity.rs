@@ -1,4 +1,4 @@
-//! The certificate that we show: a client certificate with its private key, as a `kubernetes.io/tls` Secret holds them.
+//! The client certificate with its private key, as in a Secret of type `kubernetes.io/tls`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::Lenders;
 
-/// The key of a Secret that holds the certificate and its chain, in PEM.
+/// The key of the Secret that holds the certificate and its chain, in PEM.
 pub const CERTIFICATE_KEY: &str = "tls.crt";
-/// The key of a Secret that holds the private key, in PEM.
+/// The key of the Secret that holds the private key, in PEM.
 pub const PRIVATE_KEY_KEY: &str = "tls.key";
 
 /// A client certificate (RFC 8705) with its private key. Cheap to clone; the key can be used, not read.
@@ -28,27 +28,27 @@ pub struct ClientIdentity {
     lenders: Lenders,
 }
 
-/// Why a client certificate cannot be shown. Names keys, never what stands in them.
+/// Why a client certificate cannot be used. Names keys, never their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadIdentity {
-    /// The key is not there.
+    /// The key is missing.
     #[error("key \"{key}\" is missing")]
     Missing {
-        /// Which.
+        /// The key.
         key: &'static str,
     },
-    /// The key is there and empty.
+    /// The key is empty.
     #[error("key \"{key}\" is empty")]
     Empty {
-        /// Which.
+        /// The key.
         key: &'static str,
     },
-    /// The certificates are not PEM, or there is none.
+    /// There are no certificates in PEM.
     #[error(
         "key \"tls.crt\" holds no certificate in PEM (blocks from -----BEGIN CERTIFICATE----- to its END)"
     )]
     NoCertificate,
-    /// The first certificate cannot be read.
+    /// The first certificate cannot be parsed.
     #[error("the first certificate in key \"tls.crt\" cannot be read as an X.509 certificate")]
     BadCertificate,
     /// The private key is protected by a passphrase.
@@ -61,12 +61,12 @@ pub enum BadIdentity {
         "key \"tls.key\" holds no private key in PEM (a block that begins with -----BEGIN PRIVATE KEY-----)"
     )]
     NoPrivateKey,
-    /// The private key is of a kind that TLS does not take here.
+    /// The kind of private key is not supported.
     #[error(
         "the private key in key \"tls.key\" cannot be used: it must be RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384, or Ed25519"
     )]
     UnsupportedKey,
-    /// The private key is another certificate's.
+    /// The private key belongs to another certificate.
     #[error(
         "the private key in key \"tls.key\" does not belong to the first certificate in key \"tls.crt\""
     )]
@@ -74,8 +74,9 @@ pub enum BadIdentity {
 }
 
 impl ClientIdentity {
-    /// Reads `tls.crt` (the certificate first, then its chain) and `tls.key` (PKCS #8, PKCS #1 or SEC 1) of a Secret, and
-    /// makes sure that the two belong together. Whether the certificate is valid now is the caller's to judge. `lenders`: who lets it be shown.
+    /// Parses `tls.crt` (the certificate first, then its chain) and `tls.key` (PKCS #8, PKCS #1 or SEC 1) of a Secret,
+    /// and checks that they belong together. The caller checks whether the certificate is valid now. `lenders` are the
+    /// owners that allow its use.
     ///
     /// # Errors
     /// [`BadIdentity`].
@@ -93,7 +94,7 @@ impl ClientIdentity {
         ClientIdentity::from_pem(part(CERTIFICATE_KEY)?, part(PRIVATE_KEY_KEY)?, lenders)
     }
 
-    /// As [`ClientIdentity::from_secret`].
+    /// Like [`ClientIdentity::from_secret`].
     ///
     /// # Errors
     /// [`BadIdentity`].
@@ -143,17 +144,17 @@ impl ClientIdentity {
         })
     }
 
-    /// From when on the certificate is valid.
+    /// The start of the validity of the certificate.
     pub fn not_before(&self) -> Time {
         self.not_before
     }
 
-    /// Until when the certificate is valid.
+    /// The end of the validity of the certificate.
     pub fn not_after(&self) -> Time {
         self.not_after
     }
 
-    /// Names the certificate with its chain: nothing secret, since it is shown to whoever is connected to.
+    /// Identifies the certificate with its chain. Not secret, because every server sees it.
     pub fn fingerprint(&self) -> String {
         self.digest
             .iter()
@@ -162,12 +163,12 @@ impl ClientIdentity {
             .collect()
     }
 
-    /// Who lets it be shown, and where.
+    /// The owners that allow its use, and their hosts.
     pub fn lenders(&self) -> &Lenders {
         &self.lenders
     }
 
-    /// What two identities of the same certificates have in common.
+    /// Equal for identities with the same certificates.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.digest
     }

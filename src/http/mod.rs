@@ -1,18 +1,18 @@
-//! The rim where token requests are sent: one guarded HTTP client, and everything that can go wrong with it, typed.
+//! Sends token requests: one guarded HTTP client, with typed errors.
 //!
-//! What holds for every exchange:
+//! For every exchange:
 //!
-//! - It is `https`, unless the operator was told otherwise, with TLS 1.2 or later, trusting the system's certificates
-//!   and the resource's CA bundle.
-//! - A client certificate is shown by the resource that has one, and by no other: connections are not shared between two
-//!   certificates, nor is a TLS session resumed under another one.
-//! - The address that is dialled has passed [`address`]'s rules, however it was written or resolved.
-//! - A proxy of the environment is the administrator's and exempt. Through a proxy, it is the proxy that resolves the
-//!   endpoint's name: literals and `localhost` are still refused here, names are the proxy's to refuse.
-//! - It is over when its time is: from DNS to the last byte, however slowly bytes drip.
-//! - It follows no redirect, sends no cookie, retries nothing and reads at most [`MAX_BODY`], counted after
-//!   decompression and chunk by chunk.
-//! - No error holds anything of URL, headers or body.
+//! - It uses `https`, unless the administrator allows `http`, with TLS 1.2 or later, and trusts the certificates of the
+//!   system and the resource's CA bundle.
+//! - Only the resource that has a client certificate presents it. Connections are not shared between certificates, and
+//!   no TLS session is resumed with another one.
+//! - The dialled address has passed the rules of [`address`], however it was written or resolved.
+//! - A proxy from the environment is chosen by the administrator and exempt. It resolves the endpoint's name: literals
+//!   and `localhost` are still refused here, other names only by the proxy.
+//! - One deadline covers everything from DNS to the last byte, however slowly the bytes arrive.
+//! - It follows no redirects, sends no cookies, retries nothing, and reads at most [`MAX_BODY`], counted after
+//!   decompression and per chunk.
+//! - No error contains any part of URL, headers or body.
 
 pub mod address;
 mod classify;
@@ -53,39 +53,40 @@ pub use tls::{BadCaBundle, CaBundle};
 
 /// The largest body that is read, in bytes after decompression: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
-/// Room for an answer whose length is not told, in bytes.
+/// Initial buffer for a response of unknown length, in bytes.
 const USUAL_BODY: usize = 16 << 10;
-/// How many bytes of answers are held at once, from reading to writing, counted [`COPIES`] times; a namespace holds no more than
-/// its part ([`crate::fair::Shares`]).
+/// The maximum number of response bytes in memory, from reading to writing, counted [`COPIES`] times. A namespace holds
+/// at most its share ([`crate::fair::Shares`]).
 pub const MAX_ANSWERS: usize = 32 << 20;
-/// How often an answer is there while it is written: as it came, decoded, rendered, and in the request to the API server.
+/// How many copies of a response exist while it is written: received, decoded, rendered, and in the request to the API
+/// server.
 pub const COPIES: usize = 4;
-/// What is left for the rest of a large answer at the least.
+/// The minimum time for the rest of a large response.
 const LEAST_TIME: Duration = Duration::from_millis(100);
-/// How long an answer that is larger than [`USUAL_BODY`] may wait until there is room to read it.
+/// How long a response that is larger than [`USUAL_BODY`] may wait for memory.
 const ROOM_DEADLINE: Duration = Duration::from_secs(60);
-/// How long connecting may take unless set otherwise: DNS, TCP and TLS.
+/// The default time-out for connecting: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What we call ourselves.
+/// The User-Agent header.
 const USER_AGENT: &str = concat!("oauthclient-operator/", env!("CARGO_PKG_VERSION"));
 
-/// What is the same for every request of a process.
+/// Settings for all requests of a process.
 #[derive(Clone)]
 pub struct SenderOptions {
-    /// Send to `http:` endpoints too.
+    /// Allow `http` endpoints.
     pub allow_http: bool,
-    /// Which addresses may be dialled.
+    /// The addresses that may be dialled.
     pub addresses: AddressRules,
-    /// How long connecting may take (DNS, TCP and TLS); [`CONNECT_TIMEOUT`].
+    /// The time-out for connecting (DNS, TCP and TLS); [`CONNECT_TIMEOUT`] by default.
     pub connect_timeout: Duration,
-    /// Which requests go through a proxy; none, unless taken from the environment.
+    /// Which requests use a proxy; by default none.
     pub proxies: ProxySettings,
-    /// How names are resolved; `None` is the system's way.
+    /// How names are resolved; `None` uses the system's resolver.
     pub lookup: Option<Lookup>,
 }
 
 impl Default for SenderOptions {
-    /// The strictest: https only, ordinary addresses only, no proxy.
+    /// The strictest settings: only https, only ordinary addresses, no proxy.
     fn default() -> Self {
         SenderOptions {
             allow_http: false,
@@ -97,14 +98,14 @@ impl Default for SenderOptions {
     }
 }
 
-/// What is one resource's own about the sending.
+/// Settings for the requests of one resource.
 #[derive(Clone)]
 pub struct Route {
-    /// Certificates trusted besides the system's.
+    /// Certificates that are trusted in addition to the system's.
     pub ca: Option<CaBundle>,
-    /// The certificate that is shown when the endpoint asks for one (RFC 8705).
+    /// The client certificate, if the endpoint requests one (RFC 8705).
     pub identity: Option<ClientIdentity>,
-    /// How long the whole exchange may take, from DNS to the last byte.
+    /// The time-out of the whole exchange, from DNS to the last byte.
     pub timeout: Duration,
 }
 
@@ -123,11 +124,11 @@ struct Inner {
 }
 
 impl Sender {
-    /// Sets up. Reads the system's trusted certificates once, from files; it is no error if there are none
-    /// (see [`Sender::trusted_certificates`]).
+    /// Reads the system's trusted certificates once, from files. Finding none is not an error (see
+    /// [`Sender::trusted_certificates`]).
     ///
     /// # Errors
-    /// [`BadProxy`], when the environment names a proxy that cannot be used.
+    /// [`BadProxy`] if the environment names an invalid proxy.
     pub fn new(options: SenderOptions) -> Result<Sender, BadProxy> {
         options.proxies.proxies()?;
         let rules = Arc::new(options.addresses);
@@ -151,17 +152,17 @@ impl Sender {
         })))
     }
 
-    /// How many of the system's certificates are trusted. Worth a warning when 0: then only CA bundles vouch for anyone.
+    /// The number of trusted system certificates. Log a warning if it is 0: then only CA bundles are trusted.
     pub fn trusted_certificates(&self) -> usize {
         self.0.clients.roots.len()
     }
 
-    /// Sends a request, once, and reads the whole answer, whatever its status.
+    /// Sends a request once, and reads the whole response, whatever its status.
     ///
     /// Dropping the future ends the exchange.
     ///
     /// # Errors
-    /// [`SendError`]; nothing of request or answer is in it.
+    /// [`SendError`], without any part of request or response.
     pub async fn send(
         &self,
         request: &AuthorizedRequest<'_>,
@@ -171,8 +172,8 @@ impl Sender {
         Ok(answer)
     }
 
-    /// Reads a public document: a GET without any credential, once. Everything that holds for token requests holds for it,
-    /// besides its headers that say how long it may be kept.
+    /// Reads a public document: one GET without credentials. The guarantees for token requests apply. The result
+    /// includes the caching headers.
     ///
     /// # Errors
     /// [`SendError`], as [`Sender::send`].
@@ -194,7 +195,8 @@ impl Sender {
         Ok((answer, caching))
     }
 
-    /// The same, and the answer's part in the bound of bytes ([`MAX_ANSWERS`]): to be held as long as the answer is.
+    /// Like [`Sender::send`], and also returns the response's share of the byte limit ([`MAX_ANSWERS`]). Keep it as
+    /// long as the response.
     ///
     /// # Errors
     /// [`SendError`], as [`Sender::send`].
@@ -211,8 +213,7 @@ impl Sender {
         Ok((answer, place))
     }
 
-    /// Look-ups of names under way, and those that wait for one; bytes of answers that are held, and answers that wait to be
-    /// read.
+    /// For DNS look-ups and for response bytes: the amount in use, and how many wait.
     pub fn usage(&self) -> [(usize, usize); 2] {
         [self.0.lookups.usage(), self.0.answers.usage()]
     }
@@ -260,7 +261,7 @@ impl Sender {
         if !is_whole {
             let waits = self.0.clock.elapsed();
             place = self.room(&reading, place).await?;
-            // The wait for room is ours, not the provider's.
+            // Waiting for memory does not count against the provider's time-out.
             let left = to.timeout.saturating_sub(waits.saturating_sub(begun));
             timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY))
                 .await
@@ -271,7 +272,7 @@ impl Sender {
         Ok((answer, caching, place))
     }
 
-    /// Waits until there is room for the rest of a large answer; what of it is there already counts meanwhile.
+    /// Waits until there is memory for the rest of a large response. What was already read counts meanwhile.
     async fn room(&self, reading: &Reading, held: Place) -> Result<Place, SendError> {
         let most = reading.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
         let most = most.max(reading.body.len()).saturating_mul(COPIES);
@@ -282,9 +283,9 @@ impl Sender {
             .map_err(|_| SendError::NoRoom)
     }
 
-    /// The URL, if it may be sent to as far as can be told without resolving it.
+    /// The URL, if all checks that need no DNS look-up pass.
     fn checked_url(&self, url: &url::Url) -> Result<url::Url, SendError> {
-        // A user name in the URL would be sent as Basic authentication besides ours.
+        // A user name in the URL would be sent as an additional Basic authentication.
         if !url.username().is_empty() || url.password().is_some() {
             return Err(SendError::BadUrl);
         }
@@ -302,7 +303,7 @@ impl Sender {
     }
 }
 
-/// Turns the request as data into the HTTP library's.
+/// Converts the request into the HTTP library's type.
 fn prepare(request: &HttpRequest, url: url::Url) -> Result<reqwest::Request, SendError> {
     let method = match request.method {
         Method::Post => http::Method::POST,
@@ -320,7 +321,7 @@ fn prepare(request: &HttpRequest, url: url::Url) -> Result<reqwest::Request, Sen
         );
     }
     if request.body.is_empty() && request.method != Method::Get {
-        // Some servers answer 411 to a POST that does not say that it is empty.
+        // Some servers answer 411 to a POST without a length.
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     let mut prepared = reqwest::Request::new(method, url);
@@ -331,7 +332,7 @@ fn prepare(request: &HttpRequest, url: url::Url) -> Result<reqwest::Request, Sen
     Ok(prepared)
 }
 
-/// A body that is wiped when the HTTP library lets go of it.
+/// A body that is wiped when the HTTP library drops it.
 struct Shared(Secret);
 
 impl AsRef<[u8]> for Shared {
@@ -340,10 +341,10 @@ impl AsRef<[u8]> for Shared {
     }
 }
 
-/// An answer that is being read.
+/// A response that is being read.
 struct Reading {
     response: reqwest::Response,
-    /// Its length, where that is told.
+    /// The content length, if known.
     expected: Option<usize>,
     body: Zeroizing<Vec<u8>>,
 }
@@ -361,10 +362,10 @@ impl Reading {
         }
     }
 
-    /// Reads on to the end, or until it has `most` bytes or more; whether it is the end. What is larger than [`MAX_BODY`] is an
-    /// error.
+    /// Reads until the end, or until `most` bytes or more are there; returns whether the end was reached. A response
+    /// larger than [`MAX_BODY`] is an error.
     async fn go_on(&mut self, most: usize) -> Result<bool, SendError> {
-        // A known length that is too much is not begun with.
+        // A response whose known length exceeds the limit is not read.
         if self.expected.is_some_and(|expected| expected > most) && most < MAX_BODY {
             return Ok(false);
         }
@@ -386,8 +387,8 @@ impl Reading {
         Ok(true)
     }
 
-    /// Room for a chunk; for the whole answer at once where its length is known. Growing leaves no pieces of a token in freed
-    /// memory.
+    /// Reserves memory for a chunk, or for the whole response if its length is known. Growing leaves no parts of a
+    /// token in freed memory.
     fn make_room(&mut self, chunk: usize) {
         let needed = self.body.len() + chunk;
         if needed <= self.body.capacity() {
@@ -401,7 +402,7 @@ impl Reading {
         self.body = larger;
     }
 
-    /// What it counts for.
+    /// How many bytes it counts for.
     fn held(&self) -> usize {
         self.body.capacity().max(1).saturating_mul(COPIES)
     }
@@ -429,7 +430,7 @@ impl Reading {
     }
 }
 
-/// `Cache-Control`, which may come in several lines.
+/// `Cache-Control`, which may consist of several headers.
 fn joined(headers: &HeaderMap) -> Option<String> {
     let lines: Vec<&str> = headers
         .get_all(CACHE_CONTROL)

@@ -1,32 +1,32 @@
-//! Proxies: the administrator's choice, taken from the environment, and therefore exempt from the address rules.
+//! Proxies from the environment. The administrator chooses them, so they are exempt from the address rules.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use thiserror::Error;
 
-/// Which requests go through a proxy.
+/// Which requests use a proxy.
 #[derive(Clone, Default)]
 pub struct ProxySettings {
-    /// Proxy of `http:` endpoints: an `http://` or `https://` URL, a user name and password in it where needed.
+    /// Proxy for `http` endpoints: an `http://` or `https://` URL, which may contain user name and password.
     pub http: Option<String>,
-    /// Proxy of `https:` endpoints, reached with CONNECT.
+    /// Proxy for `https` endpoints, used with CONNECT.
     pub https: Option<String>,
-    /// Hosts, domains and address ranges that are reached without: comma-separated, `*` for all.
+    /// Hosts, domains and address ranges that need no proxy, separated by commas; `*` means all.
     pub no_proxy: String,
 }
 
-/// A proxy's address that cannot be used. The address itself is not told: it may hold a password.
+/// The URL of a proxy is invalid. It is not shown, because it may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the proxy in {variable} cannot be used: give a URL such as http://proxy.example:3128 (SOCKS is not supported)"
 )]
 pub struct BadProxy {
-    /// The environment variable it comes from.
+    /// The environment variable with the URL.
     pub variable: &'static str,
 }
 
 impl ProxySettings {
-    /// The usual variables, upper case before lower case: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` for what they leave
-    /// open, and `NO_PROXY`. An empty one counts as not set.
+    /// The usual variables, upper case before lower case: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` for both, and
+    /// `NO_PROXY`. An empty value counts as not set.
     pub fn from_environment() -> Self {
         ProxySettings::from_variables(|name| std::env::var(name).ok())
     }
@@ -46,10 +46,11 @@ impl ProxySettings {
         }
     }
 
-    /// The proxies for a client whose every request goes through one.
+    /// The proxies for a client that sends all requests through one.
     ///
     /// # Errors
-    /// [`BadProxy`], also for SOCKS: a client that passed over a proxy in silence would dial by itself, unguarded.
+    /// [`BadProxy`], also for SOCKS: a client that silently ignored a proxy would dial directly, without the address
+    /// check.
     pub(super) fn proxies(&self) -> Result<Vec<reqwest::Proxy>, BadProxy> {
         let mut proxies = Vec::new();
         if let Some(url) = &self.http {
@@ -67,7 +68,7 @@ impl ProxySettings {
         Ok(proxies)
     }
 
-    /// Says which requests go through a proxy.
+    /// Decides which requests use a proxy.
     pub(super) fn matcher(&self) -> Matcher {
         Matcher::builder()
             .http(self.http.clone().unwrap_or_default())
@@ -77,7 +78,7 @@ impl ProxySettings {
     }
 }
 
-/// The proxy as a URL; without a scheme it is `http`.
+/// The proxy's URL; the default scheme is `http`.
 fn checked(text: &str) -> Option<String> {
     let text = if text.contains("://") {
         text.to_owned()

@@ -1,4 +1,4 @@
-//! The guarded resolver: the addresses that leave it are the ones that are dialled.
+//! The guarded resolver: only addresses that it returns are dialled.
 
 use std::fmt;
 use std::io;
@@ -14,26 +14,26 @@ use super::address::{AddressKind, AddressRules};
 use crate::fair::FairSemaphore;
 use crate::tenant;
 
-/// How a host name becomes addresses. Ports in the result do not matter.
+/// Resolves a host name to addresses. Ports in the result are ignored.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// The system's way: `getaddrinfo`.
+/// The system's resolver: `getaddrinfo`.
 pub(super) fn system() -> Lookup {
     Arc::new(|name: String| {
         Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
     })
 }
 
-/// How many names are looked up at once. The system looks each up in a thread, which takes as long as its name servers let it
-/// and cannot be stopped: without a bound, names that never resolve would take all threads there are.
+/// The maximum number of concurrent look-ups. The system uses a thread for each, which may take long and cannot be
+/// stopped. Without a limit, names that never resolve would use up all threads.
 const LOOKUPS: usize = 64;
-/// How long a look-up may take, the wait for a thread included. Connecting has a shorter deadline of its own.
+/// The deadline of a look-up, including the wait for a thread. Connecting has a shorter deadline.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The same look-up, but no more than [`LOOKUPS`] at once, shared fairly between namespaces.
+/// Limits a look-up to [`LOOKUPS`] at once, shared fairly between namespaces.
 ///
-/// The system's resolver stays, since only it knows search domains, `/etc/hosts` and whatever else the cluster has set up.
+/// The system's resolver is used, because only it knows search domains, `/etc/hosts` and the cluster's configuration.
 pub(super) fn bounded(lookup: Lookup) -> (Lookup, FairSemaphore) {
     let places = FairSemaphore::new(LOOKUPS);
     let shared = places.clone();
@@ -41,7 +41,8 @@ pub(super) fn bounded(lookup: Lookup) -> (Lookup, FairSemaphore) {
         let (lookup, places, tenant) = (Arc::clone(&lookup), places.clone(), tenant::current());
         let found = async move {
             let place = places.take(&tenant, 1).await;
-            // In a task of its own: the thread goes on when nobody waits any more, and counts until it is done.
+            // In a task of its own: the thread continues and counts until it is done, even if nobody waits for the
+            // result.
             let looking = tokio::spawn(async move {
                 let found = lookup(name).await;
                 drop(place);
@@ -57,9 +58,9 @@ pub(super) fn bounded(lookup: Lookup) -> (Lookup, FairSemaphore) {
     (bounded, shared)
 }
 
-/// Looks names up and checks every address of the answer. One that is refused refuses them all: a name that points to a
-/// metadata service as well as to a provider is not to be trusted with credentials, and which address is dialled must
-/// not depend on chance.
+/// Resolves names and checks all addresses. If one address is refused, all are: a name that points to a metadata
+/// service as well as to a provider cannot be trusted with credentials, and the dialled address must not depend on
+/// chance.
 pub(super) struct Guarded {
     pub(super) lookup: Lookup,
     pub(super) rules: Arc<AddressRules>,
@@ -85,16 +86,16 @@ impl Resolve for Guarded {
     }
 }
 
-/// Why a name gave no address; found again in the chain of causes of a failed request.
+/// Why a name gave no address. The chain of causes of a failed request contains it.
 #[derive(Debug)]
 pub(super) enum Unresolved {
-    /// The name has no address, or nobody could be asked.
+    /// The name has no address, or the look-up failed.
     NotFound,
-    /// It has one that may not be dialled.
+    /// One of its addresses may not be dialled.
     Refused {
         /// That address.
         address: IpAddr,
-        /// Why.
+        /// Its kind.
         kind: AddressKind,
     },
 }
@@ -116,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that begin with `slow` are never found.
+    /// Names that start with `slow` are never resolved.
     fn lookup(running: &Arc<AtomicUsize>) -> Lookup {
         let running = Arc::clone(running);
         Arc::new(move |name: String| {
@@ -156,12 +157,12 @@ mod tests {
             found.unwrap().unwrap().is_ok(),
             "another namespace does not wait"
         );
-        // Nobody waits any more, but a thread that is busy stays counted.
+        // The caller no longer waits, but a busy thread stays counted.
         for one in slow {
             one.abort();
         }
         while places.usage().1 > 0 {
-            // Those that stopped waiting are noticed by the next one.
+            // The next caller removes those that stopped waiting.
             let found = ask("other", "auth.example".to_owned()).await;
             assert!(found.unwrap().is_ok());
         }

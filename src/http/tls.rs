@@ -1,4 +1,4 @@
-//! Whom we trust: the system's certificates and, for one resource, its CA bundle.
+//! Trusted certificates: those of the system and of the resource's CA bundle.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use thiserror::Error;
 
 use super::identity::ClientIdentity;
 
-/// How many TLS sessions a client keeps to resume.
+/// How many TLS sessions a client keeps for resumption.
 const RESUMABLE_SESSIONS: usize = 32;
 
-/// A resource's CA bundle: certificates that are trusted besides the system's, for this resource alone.
+/// The CA bundle of a resource: certificates that are trusted in addition to the system's, for this resource only.
 #[derive(Clone)]
 pub struct CaBundle {
     certificates: Arc<[CertificateDer<'static>]>,
@@ -24,7 +24,7 @@ pub struct CaBundle {
 /// Why a CA bundle cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadCaBundle {
-    /// It is not PEM: a block is cut off or its base64 is damaged.
+    /// It is not PEM: a block is incomplete or its base64 is damaged.
     #[error("the CA bundle is not valid PEM: a block is cut off or damaged")]
     NotPem,
     /// It holds no certificate.
@@ -32,21 +32,21 @@ pub enum BadCaBundle {
         "the CA bundle holds no certificate (a block that begins with -----BEGIN CERTIFICATE-----)"
     )]
     NoCertificate,
-    /// One of its certificates cannot be read.
+    /// A certificate cannot be parsed.
     #[error(
         "certificate number {position} of the CA bundle cannot be read as an X.509 certificate"
     )]
     BadCertificate {
-        /// Which, counted from 1.
+        /// Its position, counted from 1.
         position: usize,
     },
 }
 
 impl CaBundle {
-    /// Reads certificates in PEM. Other blocks (keys, lists) and text around the blocks are passed over.
+    /// Parses certificates in PEM. Other blocks (keys, lists) and text around the blocks are ignored.
     ///
     /// # Errors
-    /// [`BadCaBundle`]; a bundle without certificates is one, so that a wrong key is noticed.
+    /// [`BadCaBundle`], also for a bundle without certificates, so that a wrong key is noticed.
     pub fn from_pem(pem: &[u8]) -> Result<CaBundle, BadCaBundle> {
         let mut certificates = Vec::new();
         let mut digest = Context::new(&SHA256);
@@ -71,24 +71,24 @@ impl CaBundle {
         })
     }
 
-    /// What two bundles of the same certificates in the same order have in common.
+    /// Equal for bundles with the same certificates in the same order.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
 }
 
-/// The system's trusted certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded); those that cannot be read are
-/// left out. Reads files, and may find none.
+/// The system's trusted certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` apply). Those that cannot be parsed are
+/// skipped. Reads files, and may find none.
 pub(super) fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-/// TLS 1.2 and 1.3 with `ring`, trusting the system and the bundle, and showing the client certificate to whoever asks.
+/// TLS 1.2 and 1.3 with `ring`. It trusts the system and the bundle, and presents the client certificate on request.
 ///
 /// # Errors
-/// When `ring` offers no TLS version: a fault of the build.
+/// `ring` offers no TLS version: a defect of the build.
 pub(super) fn config(
     system: &Arc<RootCertStore>,
     bundle: Option<&CaBundle>,

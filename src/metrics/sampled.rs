@@ -146,8 +146,7 @@ impl Collector for SampledCollector {
         let earliest = self.0.earliest_expiry.load(Ordering::Relaxed);
         if earliest != NO_EXPIRY {
             let left = Time::from_millis(earliest).since(self.0.clock.now());
-            let help =
-                "Time until the first valid token expires; absent if there is none.";
+            let help = "Time until the first valid token expires; absent if there is none.";
             let gauge = encoder.encode_descriptor(
                 "token_earliest_expiration",
                 help,

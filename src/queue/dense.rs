@@ -1,8 +1,9 @@
-//! A table by small numbers that grows a chunk at a time: no doubling, so no memory held for entries that never come.
+//! A table indexed by small numbers that grows by chunks. It never doubles, so it holds no memory for entries that
+//! never come.
 
 const CHUNK: usize = 256;
 
-/// A table by small numbers; what was never set is the default.
+/// A table indexed by small numbers. Unset values are the default.
 #[derive(Debug)]
 pub(crate) struct Dense<T> {
     chunks: Vec<Box<[T]>>,
@@ -25,7 +26,7 @@ impl<T: Default> Dense<T> {
         self.chunks.get_mut(id / CHUNK)?.get_mut(id % CHUNK)
     }
 
-    /// The place of `id`, made if it is not there; there always is one.
+    /// The value of `id`, created if it does not exist.
     pub(crate) fn grow(&mut self, id: u32) -> Option<&mut T> {
         while self.chunks.len() <= id as usize / CHUNK {
             self.chunks.push((0..CHUNK).map(|_| T::default()).collect());
@@ -33,7 +34,7 @@ impl<T: Default> Dense<T> {
         self.get_mut(id)
     }
 
-    /// Bytes held by the table itself.
+    /// Memory of the table itself, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.chunks.len() * CHUNK * size_of::<T>()
     }

@@ -1,11 +1,11 @@
-//! What is kept of one entry.
+//! The data of one entry.
 
 use super::hosts::NO_FLOW;
 use super::order::{Class, Order, Request};
 use super::spaces::NO_SPACE;
 use crate::time::{Span, Time};
 
-/// Whether an entry's work is under way.
+/// Whether an entry's work is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Flight {
     #[default]
@@ -13,7 +13,7 @@ pub(super) enum Flight {
     Look,
     /// With a slot of the flow `Entry::held`.
     Request,
-    /// A request that has its answer.
+    /// A request with a response.
     Answer,
 }
 
@@ -27,13 +27,12 @@ pub(super) struct Entry {
     /// [`Order::Retry`].
     pub(super) retry: bool,
     pub(super) look: Time,
-    /// Its place in `Queue::timers`; [`Time::NEVER`] for none.
+    /// The time of its timer in `Queue::timers`; [`Time::NEVER`] for none.
     pub(super) timer: Time,
-    /// Its namespace.
     pub(super) space: u32,
-    /// Its namespace in its lane.
+    /// Its namespace at its host.
     pub(super) flow: u32,
-    /// The flow a slot is held of, and the namespace that its work counts for.
+    /// The flow whose slot it holds, and the namespace that its work counts for.
     pub(super) held: u32,
     pub(super) held_space: u32,
     /// The class it waits in.
@@ -62,7 +61,7 @@ impl Default for Entry {
     }
 }
 
-/// A request is kept without its tags: there are many entries.
+/// A request is stored without enum tags to save memory, because there are many entries.
 impl Entry {
     pub(super) fn request(&self) -> Option<Request> {
         let order = match (self.expires, self.retry) {
@@ -82,7 +81,7 @@ impl Entry {
         (self.expires, self.urgent) = (Time::NEVER, Time::NEVER);
         self.retry = false;
         match request.map(|request| request.order) {
-            // One that never ends is as good as one that ends last.
+            // A token that never expires is treated like the one that expires last.
             Some(Order::Refresh { expires, urgent }) => {
                 self.expires = expires.min(Time::NEVER - Span::from_millis(1));
                 self.urgent = urgent;

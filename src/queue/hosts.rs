@@ -1,5 +1,5 @@
-//! Lanes: one for each token host, so that a hung provider holds up nobody else; in each a flow for each namespace, so that no
-//! namespace holds up another one at a host that they share.
+//! Host queues: one for each token host, so that an unresponsive provider delays no other. Each has a flow for each
+//! namespace, so that no namespace delays another one at a shared host.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use super::set_bytes;
 use crate::fair::Shares;
 use crate::time::{Span, Time};
 
-/// No flow at all.
+/// No flow.
 pub(super) const NO_FLOW: u32 = u32::MAX;
 
-/// What a token request says of its lane.
+/// The result of a token request for its host queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostReport {
-    /// No request was made.
+    /// No request was sent.
     Unused,
-    /// The host answered with a token.
+    /// The host issued a token.
     Succeeded,
-    /// The host did not answer in time.
+    /// The request timed out.
     TimedOut,
-    /// The host answered something else, or refused the connection.
+    /// The host returned an error or refused the connection.
     Failed,
 }
 
-/// How full a lane is.
+/// How many slots of a host are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy<'a> {
-    /// The token host, with its port.
+    /// The token host with its port.
     pub host: &'a str,
-    /// Works under way that may request a token.
+    /// Work in progress that may request a token.
     pub in_flight: u32,
-    /// How many may be under way: one for a namespace whose request timed out, until one of its requests succeeds.
+    /// The limit: one for a namespace whose request timed out, until one of its requests succeeds.
     pub slots: u32,
     /// Entries that wait for a slot.
     pub waiting: usize,
@@ -42,30 +42,30 @@ pub struct Occupancy<'a> {
 #[derive(Debug, Default)]
 struct HostQueue {
     host: Option<Arc<str>>,
-    /// Flows that belong to it, and how many of them are narrowed.
+    /// Its flows, and how many of them are narrowed.
     flows: u32,
     narrowed: u32,
     in_flight: u32,
     /// When a request last succeeded.
     moved: Option<Time>,
     waiting: usize,
-    /// Flows that wait for a slot, first served first.
+    /// Flows that wait for a slot, in order.
     order: BTreeSet<(Place, u32)>,
 }
 
-/// A flow's place in its lane: first those that hold less than a quarter of the slots, then by class, then whose turn it is.
+/// The order of flows at a host: first those that hold less than a quarter of the slots, then by class, then by turn.
 type Place = (bool, Class, u64);
 
-/// The entries of one namespace in one lane.
+/// The entries of one namespace at one host.
 #[derive(Debug, Default)]
 struct Flow {
     lane: u32,
     space: u32,
-    /// Entries that belong to it.
+    /// The number of its entries.
     users: u32,
     in_flight: u32,
-    /// A request of this namespace timed out here and none succeeded since: one at a time. Others are not narrowed by it, for the
-    /// time-out may be of this namespace's own choice.
+    /// A request of this namespace timed out here and none has succeeded since: one at a time. Other namespaces are not
+    /// affected, because the time-out may be this namespace's own choice.
     narrowed: bool,
     /// When it was last served.
     turn: u64,
@@ -73,16 +73,15 @@ struct Flow {
     place: Option<Place>,
 }
 
-/// What a lane offers to whoever is first in it.
+/// What a host queue offers to its first entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
-    /// The namespace.
     pub(super) space: u32,
-    /// Its first entry.
+    /// The rank of its first entry.
     pub(super) rank: Rank,
 }
 
-/// All lanes.
+/// All host queues.
 #[derive(Debug, Default)]
 pub(super) struct HostQueues {
     slots: u32,
@@ -95,7 +94,7 @@ pub(super) struct HostQueues {
     used_flows: u32,
     free_flows: Vec<u32>,
     turn: u64,
-    /// Lanes with a free slot in which more than one namespace waits.
+    /// Hosts with a free slot for which more than one namespace waits.
     contested: BTreeSet<u32>,
 }
 
@@ -119,7 +118,7 @@ impl HostQueues {
         self.lanes.get(self.flow(flow)?.lane)?.host.clone()
     }
 
-    /// The lane of a flow.
+    /// The number of a flow's host queue.
     pub(super) fn lane(&self, flow: u32) -> Option<u32> {
         Some(self.flow(flow)?.lane)
     }
@@ -169,7 +168,7 @@ impl HostQueues {
         number
     }
 
-    /// One entry less.
+    /// Removes one entry.
     pub(super) fn leave(&mut self, flow: u32) {
         if let Some(flow) = self.flows.get_mut(flow) {
             flow.users = flow.users.saturating_sub(1);
@@ -189,7 +188,7 @@ impl HostQueues {
         });
     }
 
-    /// What a lane with a free slot offers, and to whom.
+    /// What a host queue with a free slot offers, and to which namespace.
     pub(super) fn offer(&self, lane: u32) -> Option<Offer> {
         let found = self.lanes.get(lane)?;
         if found.in_flight >= self.slots {
@@ -206,7 +205,7 @@ impl HostQueues {
         })
     }
 
-    /// Of the lanes with a free slot: the first one in which somebody waits whom `may` lets through, though another one is first.
+    /// Among hosts with a free slot: the first entry that `may` allows, even if another one is first in its queue.
     pub(super) fn offer_behind(&self, may: impl Fn(u32) -> bool) -> Option<(Offer, u32)> {
         self.contested.iter().find_map(|lane| {
             let order = &self.lanes.get(*lane)?.order;
@@ -215,7 +214,7 @@ impl HostQueues {
         })
     }
 
-    /// Takes an entry that a lane offers, and a slot; the flow that holds it from now on.
+    /// Takes an offered entry and a slot. Returns the flow that now holds it.
     pub(super) fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
         let number = *self.by_host_and_space.get(&(lane, offer.space))?;
         self.turn += 1;
@@ -236,7 +235,7 @@ impl HostQueues {
             .is_some_and(|moved| moved <= now && now.since(moved) < span)
     }
 
-    /// Gives a slot back.
+    /// Returns a slot.
     pub(super) fn give_back(&mut self, flow: u32, report: HostReport, now: Time) {
         self.change(flow, |flow, lane| {
             flow.in_flight = flow.in_flight.saturating_sub(1);
@@ -291,7 +290,7 @@ impl HostQueues {
         self.flows.get(number)
     }
 
-    /// Changes a flow, and keeps its place in the order of its lane true.
+    /// Changes a flow, and updates its place in the order of its host.
     fn change(&mut self, number: u32, change: impl FnOnce(&mut Flow, &mut HostQueue)) {
         let slots = self.slots;
         let Some(flow) = self.flows.get_mut(number) else {
@@ -349,7 +348,7 @@ impl HostQueues {
 }
 
 impl Flow {
-    /// Its place in the order of its lane, if it waits for a slot and may have one.
+    /// Its place in the order of its host, if it waits for a slot and may have one.
     fn place_now(&self, slots: u32) -> Option<Place> {
         let (class, _, _) = *self.waiting.first()?;
         if self.narrowed && self.in_flight > 0 {

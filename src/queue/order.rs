@@ -1,27 +1,27 @@
-//! What goes first.
+//! The order of due work.
 
 use super::Id;
 use crate::time::Time;
 
-/// What is served first when more is due than can be done. Within a class of refreshes the token that ends first goes
-/// first, within the others what has been due for longest.
+/// The order if more is due than can be done. Among refreshes, the token that expires first goes first; in the other
+/// classes, what has been due the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// A refresh with half of its lead left, or less.
+    /// A refresh with at most half of its lead time left.
     Urgent,
-    /// The first attempt of a first issue.
+    /// The first attempt for the first token.
     First,
     /// Any other refresh.
     Refresh,
-    /// A retry where there is no live token to lose.
+    /// A retry without a valid token.
     Retry,
 }
 
 impl Class {
-    /// All of them, first served first.
+    /// All classes, in order.
     pub const ALL: [Class; 4] = [Class::Urgent, Class::First, Class::Refresh, Class::Retry];
 
-    /// Its name in a metric.
+    /// The value of the metric label.
     pub const fn name(self) -> &'static str {
         match self {
             Class::Urgent => "urgent",
@@ -35,13 +35,13 @@ impl Class {
 /// A token request that an entry waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Not before.
+    /// The earliest time.
     pub due: Time,
-    /// Where it stands once it is due.
+    /// Its order once it is due.
     pub order: Order,
 }
 
-/// Where a request stands once it is due.
+/// The order of a request once it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// In [`Class::First`].
@@ -50,9 +50,9 @@ pub enum Order {
     Retry,
     /// In [`Class::Refresh`], from `urgent` on in [`Class::Urgent`].
     Refresh {
-        /// When the token ends.
+        /// When the token expires.
         expires: Time,
-        /// When half of the lead is gone.
+        /// When half of the lead time has passed.
         urgent: Time,
     },
 }
@@ -75,5 +75,5 @@ impl Request {
     }
 }
 
-/// Place in a lane: the smallest goes first.
+/// The rank at a host: the smallest goes first.
 pub(super) type Rank = (Class, Time, Id);

@@ -1,4 +1,4 @@
-//! Namespaces: what each of them holds, and whose turn it is.
+//! Namespaces: what each holds, and their turns.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use super::{Id, set_bytes};
 use crate::fair::{Share, Shares};
 use crate::time::Time;
 
-/// No namespace at all.
+/// No namespace.
 pub(super) const NO_SPACE: u32 = u32::MAX;
 
 /// What one namespace holds and waits for.
 #[derive(Debug, Default)]
 struct Space {
     name: Option<Arc<str>>,
-    /// Entries that belong to it.
+    /// The number of its entries.
     users: u32,
-    /// Works that may make a token request; works whose answer is there and not yet written; looks.
+    /// Work that may send a token request; work with a response that is not yet written; looks.
     held: [usize; 3],
     /// When it was last served, for requests and for looks.
     turn: u64,
     look_turn: u64,
-    /// What it is offered: its first entry in each lane where it is first.
+    /// What host queues offer it: its first entry at each host where it is first.
     offers: BTreeSet<(Rank, u32)>,
     /// Looks that are due.
     looks: BTreeSet<(Time, Id)>,
@@ -32,12 +32,12 @@ struct Space {
     look_place: Option<u64>,
 }
 
-/// What is shared between namespaces.
+/// The limits that namespaces share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shared {
     /// Token requests.
     Requests = 0,
-    /// Answers that are not written yet.
+    /// Responses that are not yet written.
     Answers = 1,
     /// Looks.
     Looks = 2,
@@ -52,9 +52,9 @@ pub(super) struct Spaces {
     used: u32,
     free: Vec<u32>,
     turn: u64,
-    /// Those that are offered something, first served first.
+    /// Those with offers, in order.
     order: BTreeSet<((Class, u64), u32)>,
-    /// Those with looks that are due, first served first.
+    /// Those with due looks, in order.
     look_order: BTreeSet<(u64, u32)>,
     looks_due: usize,
 }
@@ -76,7 +76,7 @@ impl Spaces {
             });
             let name: Arc<str> = name.into();
             self.by_name.insert(Arc::clone(&name), number);
-            // Behind those that are there.
+            // Behind the existing ones.
             self.turn += 1;
             if let Some(space) = self.spaces.grow(number) {
                 *space = Space {
@@ -94,13 +94,13 @@ impl Spaces {
         number
     }
 
-    /// Whether `number` is the namespace of this name.
+    /// Whether `number` is the namespace with this name.
     pub(super) fn is(&self, number: u32, name: &str) -> bool {
         let space = self.spaces.get(number);
         space.is_some_and(|space| space.name.as_deref() == Some(name))
     }
 
-    /// One entry less.
+    /// Removes one entry.
     pub(super) fn leave(&mut self, number: u32) {
         if let Some(space) = self.spaces.get_mut(number) {
             space.users = space.users.saturating_sub(1);
@@ -108,7 +108,7 @@ impl Spaces {
         self.drop_unused(number);
     }
 
-    /// What a lane offers to a namespace has changed.
+    /// The offer of a host queue to a namespace has changed.
     pub(super) fn offer(
         &mut self,
         number: u32,
@@ -139,7 +139,7 @@ impl Spaces {
         }
     }
 
-    /// The lane in which the namespace whose turn it is takes a slot.
+    /// The host queue from which the next namespace takes a slot.
     pub(super) fn next(&self) -> Option<u32> {
         let alone = self.order.len() == 1;
         let number =
@@ -153,7 +153,7 @@ impl Spaces {
         Some(self.spaces.get(number)?.offers.first()?.1)
     }
 
-    /// Whether a namespace may have one more request, whoever waits.
+    /// Whether a namespace may have one more request, even while others wait.
     pub(super) fn has_share(&self, number: u32) -> bool {
         self.request_share(number) == Share::Own
     }
@@ -164,7 +164,7 @@ impl Spaces {
         requests.held() >= requests.total()
     }
 
-    /// A request is under way only where its answer can be kept until it is written.
+    /// A request is sent only if its response can be kept until it is written.
     fn request_share(&self, number: u32) -> Share {
         let (requests, answers) = (
             self.share(Shared::Requests, number),
@@ -183,7 +183,7 @@ impl Spaces {
         shares.unwrap_or_default().share(own, 1)
     }
 
-    /// A namespace is served a request: its next turn comes after everybody else's.
+    /// A namespace was served: its next turn comes after those of all others.
     pub(super) fn served(&mut self, number: u32) {
         self.take(Shared::Requests, number);
         self.turn += 1;
@@ -213,7 +213,7 @@ impl Spaces {
         self.order_looks(number);
     }
 
-    /// The look that goes first, if one may.
+    /// The next look, if one may start.
     pub(super) fn next_look(&mut self) -> Option<(Time, Id)> {
         let alone = self.look_order.len() == 1;
         let number = self.look_order.iter().find_map(|(_, number)| {
@@ -271,7 +271,7 @@ impl Spaces {
         self.drop_unused(number);
     }
 
-    /// How much of a bound is held.
+    /// The amount in use.
     pub(super) fn held(&self, what: Shared) -> usize {
         self.shares.get(what as usize).map_or(0, Shares::held)
     }

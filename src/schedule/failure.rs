@@ -1,20 +1,21 @@
-//! When it is tried again after a failure, and how soon anything may be tried at all.
+//! When a failed request is retried, and how soon any request may be sent.
 
 use crate::oauth::error::FailureClass;
 use crate::time::{Span, Time};
 
-/// `Retry-After` counts up to this long.
+/// The maximum `Retry-After` that is respected.
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
-/// What asks at once still leaves this long since the last attempt.
+/// The minimum pause after the last attempt, even for immediate requests.
 const SHORTEST_PAUSE: Span = Span::from_seconds(2);
 
-/// When a failed request is made again; [`Time::NEVER`] when only a change of spec or credentials helps.
+/// When a failed request is retried; [`Time::NEVER`] if only a change of spec or credentials helps.
 ///
-/// `failures` counts the failures in a row, this one included (so at least 1); `remaining` is what is left of the published
-/// token, `None` when there is none; `retry_after` is the server's, a floor of at most 1 h; `u` is a draw from [0,1).
+/// `failures` is the number of failures in a row, including this one (at least 1); `remaining` is the remaining
+/// lifetime of the published token, `None` without one; `retry_after` is a minimum of at most 1 h set by the server;
+/// `u` is jitter in [0,1).
 ///
-/// Transient: `min(cap, 5*2^k) * U[0.5,1]` with `cap = clamp(remaining/8, 10, 300)`, 300 without a valid token. Permanent: a
-/// probe after 1 min, growing to 1 h, up to a tenth earlier so that a fleet spreads.
+/// Transient: `min(cap, 5*2^k) * U[0.5,1]` with `cap = clamp(remaining/8, 10, 300)`, 300 without a valid token.
+/// Permanent: a probe after 1 min, growing to 1 h, up to a tenth earlier so that a fleet spreads.
 pub fn retry(
     class: FailureClass,
     failures: u32,
@@ -35,7 +36,7 @@ pub fn retry(
     now + pause.max(floor)
 }
 
-/// The longest pause after a transient failure.
+/// The maximum pause after a transient failure.
 fn cap(remaining: Option<Span>) -> Span {
     let longest = Span::from_seconds(300);
     match remaining {
@@ -46,15 +47,15 @@ fn cap(remaining: Option<Span>) -> Span {
     }
 }
 
-/// `first` seconds for the first of `count`, twice as long for each further one, at most `longest`.
+/// `first` seconds for the first of `count`, doubled for each further one, at most `longest`.
 fn doubling(first: i64, count: u32, longest: Span) -> Span {
     let steps = count.saturating_sub(1).min(32);
     Span::from_seconds(first << steps).min(longest)
 }
 
-/// The earliest time for a request that is asked for at once (a change, the annotation, a repair): 2 s after the last
-/// attempt and not before `not_before`, the end of its `Retry-After`; `elsewhere` says that endpoint or client are other
-/// ones now, to whom neither applies.
+/// The earliest time for an immediate request (after a change, by annotation, for a repair): 2 s after the last attempt
+/// and not before `not_before`, the end of its `Retry-After`. `elsewhere` means that endpoint or client changed, so
+/// neither applies.
 pub fn earliest(last_attempt: Time, not_before: Time, elsewhere: bool) -> Time {
     if elsewhere {
         last_attempt
@@ -63,8 +64,8 @@ pub fn earliest(last_attempt: Time, not_before: Time, elsewhere: bool) -> Time {
     }
 }
 
-/// How long the next repair of an altered or deleted token Secret waits after the last one, when `repairs` were made in a
-/// row: 10 s doubling to 1 h. The first is made at once.
+/// How long after the last repair of an altered or deleted token Secret the next one waits, after `repairs` in a row:
+/// 10 s doubling to 1 h. The first one is immediate.
 pub fn repair_delay(repairs: u32) -> Span {
     match repairs {
         0 => Span::ZERO,
@@ -72,7 +73,7 @@ pub fn repair_delay(repairs: u32) -> Span {
     }
 }
 
-/// Whether repairs are no longer in a row: it was quiet since the last one for twice the delay it was under, and 10 min.
+/// Whether repairs are no longer in a row: none was needed for twice the last delay, and for 10 min.
 pub fn repairs_forgotten(repairs: u32, since_last: Span) -> bool {
     let delay = repair_delay(repairs);
     since_last > (delay + delay).max(Span::from_seconds(600))
