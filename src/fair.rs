@@ -1,6 +1,6 @@
-//! How a bound is shared between namespaces: who may take how much, and who goes first among those who wait.
+//! How a limit is shared between namespaces: how much each may take, and in which order waiting ones are served.
 //!
-//! Pure data structures. They know names of tenants (namespaces) and numbers; not what is shared.
+//! Pure data structures. They know names of tenants (namespaces) and numbers, but not what is shared.
 
 mod line;
 mod semaphore;

@@ -1,8 +1,8 @@
-//! Which of several replicas works: a Lease, fenced.
+//! Leader election: a Lease, with fencing.
 //!
-//! [`election`] holds the rules; here they meet the API server. Losing the Lease means: no new work from that moment on.
-//! What was sent or received already is still written, under preconditions on UID and resourceVersion, for up to the drain
-//! time; then the process ends. The Lease is released after the drain, never before.
+//! [`election`] contains the rules; this module connects them to the API server. After the loss of the Lease, no new
+//! work starts. What was sent or received is still written, under preconditions on UID and resourceVersion, for up to
+//! the drain time. Then the process exits. The Lease is released after the drain, never before.
 
 pub mod election;
 mod lease;
@@ -23,40 +23,40 @@ use crate::server::Beat;
 use election::{Election, Standing, Timings};
 use lease::{LeaseClient, LeaseName};
 
-/// How long releasing the Lease may take; without it others wait for the lease duration, no more.
+/// The deadline for releasing the Lease. Without a release, others only wait for the lease duration.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The longest that one call may take.
+/// The maximum time of one call.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Whether this process works.
+/// Whether this process is the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leadership {
-    /// Another one does, or none yet.
+    /// Another process is the leader, or none yet.
     Standby,
-    /// This one does, as holder number `fence`.
+    /// This process is the leader, with the number `fence`.
     Leading {
         /// Grows with every change of the holder.
         fence: u32,
     },
-    /// It did and may no longer: drain and exit.
+    /// It was the leader and must not be anymore: drain and exit.
     Lost,
 }
 
-/// What an election needs to know.
+/// The settings of an election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Namespace of the Lease.
     pub namespace: String,
     /// Name of the Lease.
     pub name: String,
-    /// What the Lease's holder goes by: unlike any other's, also one's own of an earlier run.
+    /// The holder identity. It must differ from all others, including one's own in an earlier run.
     pub identity: String,
-    /// How long things take.
+    /// Durations.
     pub timings: Timings,
 }
 
-/// Tells whether this process may begin new work. Cheap to clone.
+/// Tells whether this process may start new work. Cheap to clone.
 #[derive(Clone)]
 pub struct Seat {
     state: watch::Receiver<Leadership>,
@@ -64,7 +64,7 @@ pub struct Seat {
     clock: Clock,
 }
 
-/// A running election. Dropping it stops renewing without releasing.
+/// A running election. Dropping it stops renewing without releasing the Lease.
 pub struct Leader {
     seat: Seat,
     identity: String,
@@ -73,7 +73,7 @@ pub struct Leader {
 }
 
 impl Settings {
-    /// From the command line; `client_namespace` is the pod's or the kubeconfig's.
+    /// From the command line; `client_namespace` is the namespace of the pod or the kubeconfig.
     pub fn new(arguments: &ElectionArgs, client_namespace: &str, clock: &Clock) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         let base = arguments.lease_identity.clone().or_else(host_name);
@@ -93,8 +93,8 @@ impl Settings {
     }
 }
 
-/// A restarted container keeps its pod's name: without the random part it would take its own old Lease for its own new
-/// one, while the old process may still be writing.
+/// A restarted container keeps the name of its pod. Without the random part, it would mistake its own old Lease for a
+/// new one, while the old process may still be writing.
 fn unlike_any_other(base: &str, clock: &Clock) -> String {
     let part = || clock.draw() * f64::from(u32::MAX);
     format!("{base}_{:08x}{:08x}", whole(part()), whole(part()))
@@ -115,9 +115,9 @@ fn host_name() -> Option<String> {
 }
 
 impl Seat {
-    /// A seat that nobody else wants: without leader election.
+    /// A seat without leader election.
     pub fn always(clock: Clock) -> Self {
-        // Without its sender a receiver keeps the last value, which is all that is asked of it.
+        // Without a sender, the receiver keeps the last value, which is all that is needed.
         let (_, state) = watch::channel(Leadership::Leading { fence: 0 });
         Seat {
             state,
@@ -126,26 +126,27 @@ impl Seat {
         }
     }
 
-    /// Whether new work may begin right now. To be asked before every piece of it: a process that was frozen, or whose
-    /// machine was suspended, finds out here that its time is over, before any message could tell it.
+    /// Whether new work may start now. Check this before every unit of work: a process that was frozen, or whose
+    /// machine was suspended, finds out here that its time has passed, before any message can tell it.
     pub fn leads(&self) -> bool {
         matches!(*self.state.borrow(), Leadership::Leading { .. })
             && millis(self.clock.elapsed_with_sleep()) < self.until.load(Ordering::Acquire)
     }
 
-    /// To be told of every change. Its sender is gone once nothing will change any more.
+    /// Receives every change. The sender is dropped when nothing changes anymore.
     pub fn watch(&self) -> watch::Receiver<Leadership> {
         self.state.clone()
     }
 
-    /// Where we stand.
+    /// The current state.
     pub fn leadership(&self) -> Leadership {
         *self.state.borrow()
     }
 }
 
 impl Leader {
-    /// Stands for election from now on, until [`Leader::release`]. `beat` is given at every look at the Lease.
+    /// Takes part in the election from now on, until [`Leader::release`]. `beat` is signalled at every check of the
+    /// Lease.
     pub fn start(
         client: Client,
         settings: Settings,
@@ -185,18 +186,18 @@ impl Leader {
         }
     }
 
-    /// What tells others whether they may work.
+    /// Tells other parts of the program whether they may work.
     pub fn seat(&self) -> Seat {
         self.seat.clone()
     }
 
-    /// The name in the Lease's `spec.holderIdentity` while this one leads.
+    /// The name in the Lease's `spec.holderIdentity` while this process is the leader.
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
-    /// Ends the election and gives the Lease back if it is ours, so that another need not wait for it to expire. To be
-    /// called after the drain: until then the Lease is renewed. Takes a few seconds at most.
+    /// Ends the election and releases the Lease if this process holds it, so that others do not have to wait for it to
+    /// expire. Call this after the drain; until then, the Lease is renewed. Takes a few seconds at most.
     pub async fn release(mut self) {
         drop(self.stop.take());
         if timeout(2 * RELEASE_DEADLINE, &mut self.task).await.is_err() {
@@ -211,7 +212,7 @@ impl Drop for Leader {
     }
 }
 
-/// The task that stands for election.
+/// The task that takes part in the election.
 struct Candidate {
     election: Election,
     timings: Timings,
@@ -229,18 +230,18 @@ impl Candidate {
         self.campaign(&beat, &mut stopped).await;
         beat.finish();
         if self.publish.borrow().eq(&Leadership::Lost) {
-            // Nothing more to do until the drain is over.
+            // Nothing more to do until the drain is complete.
             let _ = stopped.await;
         }
         self.withdraw().await;
     }
 
-    /// Until stopped or lost.
+    /// Runs until stopped or lost.
     async fn campaign(&mut self, beat: &Beat, stopped: &mut oneshot::Receiver<()>) {
         while *self.election.standing() != Standing::Lost {
             beat.tick();
             let pause = tokio::select! {
-                // A write that is cut off may still come through; releasing reads the Lease first.
+                // A write that is cancelled may still reach the API server. Releasing reads the Lease first.
                 _ = &mut *stopped => return,
                 pause = self.turn() => pause,
             };
@@ -253,7 +254,7 @@ impl Candidate {
         }
     }
 
-    /// One call. Returns the pause before the next.
+    /// Sends one call. Returns the pause before the next.
     async fn turn(&mut self) -> Duration {
         let sent = self.clock.elapsed_with_sleep();
         let identity = self.election.identity().to_owned();
@@ -266,7 +267,7 @@ impl Candidate {
         if at_once {
             return Duration::ZERO;
         }
-        // Candidates that were started together are spread; a leader is in no crowd, and must not be late.
+        // Jitter for candidates that start together; a leader must not be late.
         let retry = match self.election.standing() {
             Standing::Standby => self.timings.retry.mul_f64(1.0 + 0.2 * self.clock.draw()),
             Standing::Leading { .. } | Standing::Lost => self.timings.retry,
@@ -274,7 +275,7 @@ impl Candidate {
         retry.min(self.left(now))
     }
 
-    /// How long until the renew deadline, for a leader.
+    /// For a leader: the time until the renew deadline.
     fn left(&self, now: Duration) -> Duration {
         match self.election.standing() {
             Standing::Leading { until, .. } => until.saturating_sub(now),
@@ -282,7 +283,7 @@ impl Candidate {
         }
     }
 
-    /// Tells everybody where we stand, if that is news.
+    /// Publishes the current state, if it changed.
     fn announce(&mut self) {
         let (leadership, until) = match *self.election.standing() {
             Standing::Standby => (Leadership::Standby, Duration::ZERO),
@@ -314,7 +315,7 @@ impl Candidate {
         }
     }
 
-    /// Gives up the seat and, if it is ours, the Lease.
+    /// Gives up the seat and, if held, the Lease.
     async fn withdraw(mut self) {
         let held = self.publish.borrow().ne(&Leadership::Standby);
         self.until.store(0, Ordering::Release);

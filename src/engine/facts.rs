@@ -1,4 +1,4 @@
-//! What drivers tell the engine, in the words of what it needs to know.
+//! The facts that drivers report to the engine.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::time::Time;
 
 use super::CLOCK_STEP;
 
-/// Names one resource: `namespace/name`.
+/// Identifies a resource: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
 
@@ -17,16 +17,16 @@ impl Key {
         Key(format!("{namespace}/{name}").into())
     }
 
-    /// The namespace; no Kubernetes name holds a slash.
+    /// The namespace. Kubernetes names contain no slash.
     pub fn namespace(&self) -> &str {
         self.0
             .split_once('/')
             .map_or("", |(namespace, _)| namespace)
     }
 
-    /// Bytes held.
+    /// Memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        // Two counters stand before the text.
+        // Two counters precede the text.
         self.0.len() + 2 * size_of::<usize>()
     }
 
@@ -43,99 +43,100 @@ impl fmt::Display for Key {
     }
 }
 
-/// What a driver saw happen.
+/// A change that a driver observed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The resource as it is now (from a watch or a list).
+    /// The current state of the resource (from a watch or a list).
     Resource(ResourceFacts),
-    /// The resource is gone.
+    /// The resource was deleted.
     Gone,
-    /// Its token Secret as it is now; `None` when it is gone (or may be: the driver looks before it believes it).
+    /// The current state of its token Secret; `None` if it was deleted, or may have been: the driver reads it before it
+    /// believes that.
     Token(Option<TokenFacts>),
-    /// Its credentials Secret as it is now, by metadata alone; `None` when there is none with the opt-in label.
+    /// The current metadata of its credentials Secret; `None` if there is none with the opt-in label.
     Credentials(Option<CredentialsFacts>),
-    /// Look at it again (a background check of contents, a lost watch).
+    /// Reconcile it (a background check of contents, a lost watch).
     Look,
 }
 
-/// What the engine needs to know of a resource; hashes stand for what is compared only.
+/// What the engine needs to know about a resource. Values that are only compared are hashed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceFacts {
-    /// The object's UID, hashed.
+    /// Hash of the object's UID.
     pub uid: u64,
     /// `metadata.generation`.
     pub generation: i64,
-    /// Hash of what the spec makes us send and render ([`crate::inputs`]), or 0 where the spec is not valid.
+    /// Hash of the spec's inputs for request and templates ([`crate::inputs`]), or 0 if the spec is invalid.
     pub inputs: u64,
-    /// The lane: the token endpoint's host and port.
+    /// The host queue: host and port of the token endpoint.
     pub host: Arc<str>,
-    /// The refresh-on-demand annotation's value, hashed; 0 for none.
+    /// Hash of the refresh-on-demand annotation; 0 for none.
     pub refresh_request: u64,
     /// `spec.suspend`.
     pub suspended: bool,
-    /// A deletion time stamp is set.
+    /// Whether a deletion time stamp is set.
     pub deleting: bool,
-    /// The status is of this generation and says what holds: nothing to write as long as nothing else changes.
+    /// Whether the status is up to date: of this generation, with nothing to write as long as nothing else changes.
     pub reported: bool,
-    /// When the status says that the token is to be replaced, in whole seconds; `None` where it does not tell. A token
-    /// Secret that says otherwise was written without the status having followed: it is looked at.
+    /// The refresh time in the status, in whole seconds; `None` if it has none. If it differs from the token Secret,
+    /// the status was not written after the Secret, so the resource is reconciled.
     pub told_refresh: Option<Time>,
-    /// The failing request that the status tells of, if any.
+    /// The failed request in the status, if any.
     pub attempt: Option<Attempt>,
 }
 
-/// What the engine needs to know of a published token.
+/// What the engine needs to know about a published token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenFacts {
-    /// UID of the owner named by the Secret, hashed.
+    /// Hash of the UID of the Secret's owner.
     pub owner: u64,
-    /// The Secret's resourceVersion, hashed.
+    /// Hash of the Secret's resourceVersion.
     pub version: u64,
-    /// When the request was sent.
+    /// When its request was sent.
     pub issued: Time,
-    /// When it ends.
+    /// When it expires.
     pub expires: Time,
-    /// When it is due to be replaced.
+    /// When it is due for a refresh.
     pub refresh: Time,
-    /// The inputs it was made from.
+    /// The inputs that it was requested with.
     pub inputs: u64,
-    /// The version of the credentials it was made from.
+    /// The version of the credentials that it was requested with.
     pub credentials: u64,
-    /// The refresh request that was handled last; 0 for none.
+    /// The last handled refresh request; 0 for none.
     pub refresh_request: u64,
 }
 
-/// What the engine needs to know of a credentials Secret.
+/// What the engine needs to know about a credentials Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialsFacts {
-    /// UID and resourceVersion, hashed.
+    /// Hash of UID and resourceVersion.
     pub version: u64,
 }
 
-/// A failing request, and when it may be made again.
+/// A failed request, and when it may be retried.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attempt {
     /// How many requests in a row have failed.
     pub failures: u32,
     /// When the last one was sent.
     pub time: Time,
-    /// When the next may be made; [`Time::NEVER`] when only a change helps.
+    /// When the next one may be sent; [`Time::NEVER`] if only a change helps.
     pub next: Time,
-    /// The end of the `Retry-After` that came with the last failure; the same as `time` where there was none. Not even a
-    /// change of the spec asks before it, unless endpoint or client changed.
+    /// The end of the `Retry-After` of the last failure; equal to `time` if there was none. No request is sent before
+    /// it, not even after a change of the spec, unless endpoint or client changed.
     pub not_before: Time,
     /// The inputs (spec and credentials version) that failed: [`attempt_inputs`].
     pub inputs: u64,
 }
 
 impl Attempt {
-    /// Whether it lies in the future of a clock that was set back since: then none of its times means anything.
+    /// Whether it is in the future, because the clock was set back since. Then none of its times has a meaning.
     pub fn is_in_the_future(&self, now: Time) -> bool {
         self.time > now + CLOCK_STEP
     }
 
-    /// When the next request is due: `next`, but now for an attempt that lies in the future of a clock that was set back.
-    /// One that waits for a person goes on waiting.
+    /// When the next request is due: at `next`, but now for an attempt in the future of a clock that was set back. One
+    /// that waits for a person continues to wait.
     pub fn due(&self, now: Time) -> Time {
         if self.is_in_the_future(now) && self.next < Time::NEVER {
             now
@@ -145,8 +146,8 @@ impl Attempt {
     }
 }
 
-/// The inputs of a failed request as one number: the spec's inputs and the version of the credentials (0 for none). It is
-/// kept in the status, so it must come out the same in every version of this program.
+/// The inputs of a failed request as one number: the spec's inputs and the version of the credentials (0 for none). The
+/// status stores it, so every version of the program must compute the same value.
 pub const fn attempt_inputs(inputs: u64, credentials: u64) -> u64 {
     // SplitMix64's finaliser over both, in order.
     const fn mix(mut z: u64) -> u64 {
@@ -157,5 +158,5 @@ pub const fn attempt_inputs(inputs: u64, credentials: u64) -> u64 {
     mix(mix(inputs).wrapping_add(0x9e37_79b9_7f4a_7c15) ^ credentials)
 }
 
-/// Inputs of a format that this version does not know: taken as matching, since an upgrade must not refetch a fleet.
+/// Inputs in an unknown format. They match everything, because an upgrade must not request tokens for a whole fleet.
 pub const ANY_INPUTS: u64 = u64::MAX;

@@ -1,4 +1,4 @@
-//! What a resource waits for, from its facts and from what its last work wants. Pure.
+//! What a resource waits for, based on its facts and on the outcome of its last work. Pure.
 
 use crate::queue::{Order, Request};
 use crate::schedule::clock_went_back;
@@ -9,21 +9,21 @@ use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
 use super::record::{Record, Resource, Trigger};
 use super::work::Requeue;
 
-/// A first issue that waits for a slot this long is looked at, so that its status says why.
+/// A first attempt that waits for a slot this long is reconciled, so that its status says why.
 pub(super) const WAITING_TOLD: Span = Span::from_seconds(30);
-/// A change that asks for a request and waits for a slot this long is looked at.
+/// A change that needs a request and waits for a slot this long is reconciled.
 const CHANGE_TOLD: Span = Span::from_seconds(2);
-/// A success is followed by a pause of at most this ([`crate::schedule::shortest_interval`]).
+/// The maximum pause after a success ([`crate::schedule::shortest_interval`]).
 const LONGEST_INTERVAL: Span = Span::from_seconds(10);
-/// Work that held a permit and wants one again waits this long: never a hot loop.
+/// Work that held a permit and needs one again waits this long, to avoid a hot loop.
 const AGAIN: Span = Span::from_seconds(2);
 
-/// What a resource waits for; [`Time::NEVER`] for neither.
+/// What a resource waits for; [`Time::NEVER`] for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     /// A token request.
     pub(super) request: Time,
-    /// A look without one.
+    /// A look: a reconcile without a request.
     pub(super) look: Time,
 }
 
@@ -47,8 +47,8 @@ impl Plan {
         }
     }
 
-    /// What an outcome wants. `permit`: its work could have made a request; `waited_since`: when the request was due that it
-    /// waited for, so that a look in between loses no place.
+    /// The plan after an outcome. `permit`: the work could have sent a request; `waited_since`: when the request was
+    /// due that it waited for, so that a look in between does not lose its place.
     pub(super) fn of(wants: Requeue, permit: bool, waited_since: Option<Time>, now: Time) -> Plan {
         match wants {
             Requeue::Request if permit => Plan::request(now + AGAIN),
@@ -59,7 +59,7 @@ impl Plan {
         }
     }
 
-    /// This plan with no request before `time`.
+    /// This plan, with no request before `time`.
     pub(super) fn not_before(self, time: Time) -> Plan {
         Plan {
             request: self.request.max(time),
@@ -67,20 +67,20 @@ impl Plan {
         }
     }
 
-    /// This plan after something was seen.
+    /// This plan after a change was observed.
     pub(super) fn triggered(self, record: &Record, trigger: Trigger, now: Time) -> Plan {
         let mut plan = self;
         if trigger.has(Trigger::NEW) {
             plan = Plan::from_facts(record, now);
-            // Where another try does harm, what the credentials hold is read now: a label that is edited later is then known
-            // for no change.
+            // If another attempt could do harm, the content of the credentials is read now, so that a later edit of a
+            // label is recognized as no change.
             if failing(record, now).is_some_and(|attempt| attempt.next == Time::NEVER) {
                 plan = plan.or(Plan::look(now));
             }
         }
         if trigger.has(Trigger::JUDGE) {
             let judged = Plan::from_facts(record, now);
-            // A status that says nothing yet says nothing wrong either.
+            // An empty status reports no problem either.
             let new = record.resource.is_some_and(|resource| !resource.reported);
             let told = match judged.look {
                 _ if judged.request > now => now,
@@ -110,7 +110,7 @@ impl Plan {
         plan
     }
 
-    /// The earlier of both, for each.
+    /// The earlier time for both.
     fn or(self, other: Plan) -> Plan {
         Plan {
             request: self.request.min(other.request),
@@ -118,7 +118,7 @@ impl Plan {
         }
     }
 
-    /// From facts alone: a current one waits for its refresh and asks for nothing until then.
+    /// The plan based on facts only. A current token waits for its refresh and needs nothing until then.
     pub(super) fn from_facts(record: &Record, now: Time) -> Plan {
         let Some(resource) = record.resource else {
             return Plan::NOTHING;
@@ -133,13 +133,13 @@ impl Plan {
         }
         match (record.own_token(), record.token) {
             (Some(token), _) => of_token(record, &resource, token, now).or(Plan::look(report)),
-            // Someone else's: who, and whether it may be taken over, is seen by looking.
+            // It belongs to something else. A look finds out to what, and whether it may be taken over.
             (None, Some(_)) => Plan::look(now),
             (None, None) => of_first_issue(record, now, report),
         }
     }
 
-    /// Only what lies in the clock's future is judged anew: the rest goes on as it was.
+    /// Plans again only what is in the clock's future; everything else stays.
     fn after_clock_was_set_back(self, record: &Record, now: Time) -> Plan {
         let judged = Plan::from_facts(record, now);
         let look = if self.look < Time::NEVER {
@@ -153,7 +153,7 @@ impl Plan {
         }
     }
 
-    /// The request of this plan, with its place in the order.
+    /// The request of this plan, with its order.
     pub(super) fn request_of(self, record: &Record, now: Time) -> Option<Request> {
         (self.request < Time::NEVER).then(|| Request {
             due: self.request,
@@ -162,11 +162,11 @@ impl Plan {
     }
 }
 
-/// Where a request that is due at `due` stands.
+/// The order of a request that is due at `due`.
 fn order(record: &Record, due: Time, now: Time) -> Order {
     let failing = failing(record, now).is_some();
     match record.own_token() {
-        // It has nothing to lose any more, and may have failed for long: it must not go before a live token.
+        // It has no valid token, and may have failed for long: it must not go before a valid token.
         Some(token) if failing && token.expires <= due.max(now) => Order::Retry,
         Some(token) => {
             let lead = token.expires.since(token.refresh).max(Span::ZERO);
@@ -192,11 +192,11 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
     } else if clock_went_back(token.issued, token.expires, now) {
         now
     } else {
-        // A life of seconds may be over before its next request is allowed.
+        // A lifetime of seconds may end before the next request is allowed.
         token.refresh.min(token.expires + LONGEST_INTERVAL)
     };
     let unseen = !record.credentials_are_known() || (expired && request > now);
-    // An attempt of other inputs, or from before the token: the status has not followed yet.
+    // An attempt with other inputs, or from before the token: the status is not up to date yet.
     let outdated = record.attempt.is_some() && failing(record, now).is_none();
     Plan {
         request,
@@ -207,7 +207,7 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
 fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
     let failing = failing(record, now);
     if record.credentials == 0 {
-        // Nothing to ask with: what is missing is reported, and seen when it comes.
+        // Credentials are missing. That is reported, and noticed when they appear.
         let again = failing.map_or(Time::NEVER, |attempt| attempt.due(now));
         return Plan::look(report.min(again));
     }
@@ -227,10 +227,10 @@ fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
     }
 }
 
-/// The failing attempt, if it was made with what would be sent now and no token came since.
+/// The failed attempt, if it used the current inputs and no token was obtained since.
 pub(super) fn failing(record: &Record, now: Time) -> Option<&Attempt> {
     let inputs = record.resource?.inputs;
-    // A token from the future of a clock that was set back did not come since.
+    // A token from the future of a clock that was set back was not obtained since.
     let since = record
         .own_token()
         .map(|token| token.issued)
@@ -241,7 +241,7 @@ pub(super) fn failing(record: &Record, now: Time) -> Option<&Attempt> {
     })
 }
 
-/// If a look that is due at `look` only tells of the wait for a request that is due at `due`: when to tell instead.
+/// If a look that is due at `look` only reports the wait for a request that is due at `due`: when to report instead.
 pub(super) fn next_told(due: Time, look: Time, now: Time) -> Option<Time> {
     let (waited, every) = (look.since(due).millis(), WAITING_TOLD.millis());
     let tells = waited > 0 && waited % every == 0;
@@ -249,7 +249,7 @@ pub(super) fn next_told(due: Time, look: Time, now: Time) -> Option<Time> {
     tells.then(|| due + Span::from_millis(rounds * every))
 }
 
-/// Whether a request can be wanted at all.
+/// Whether a request is possible at all.
 fn may_ask(resource: &Resource) -> bool {
     !resource.suspended && !resource.deleting && resource.inputs != 0
 }

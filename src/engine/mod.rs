@@ -1,14 +1,14 @@
-//! The heart: slim records of every resource, and what is due first, behind three calls.
+//! Compact records of every resource, and what is due first, behind three functions.
 //!
-//! Sans-I/O: it knows no clock, no Kubernetes, no file and no async. Drivers tell it what [`Engine::changed`], ask it what
-//! comes [`Engine::next`], do that, and tell it how it went ([`Engine::done`]).
+//! Sans-I/O: it knows no clock, no Kubernetes, no files and no async. Drivers report changes ([`Engine::changed`]),
+//! take work ([`Engine::next`]), do it, and report the outcome ([`Engine::done`]).
 //!
-//! A driver's duties:
-//! - When a resource first appears, it tells [`Event::Resource`] and what it knows of its Secrets, in any order; after
-//!   [`Event::Gone`] all of it anew, for nothing is kept of a resource that is gone.
-//! - Once it has told all that the first lists hold, it calls [`Engine::ready`]; nothing is handed out before.
-//! - Every [`Work`] ends in exactly one [`Engine::done`] or [`Engine::abandoned`].
-//! - It sleeps at most 30 s at a time and passes what the wall clock then says, so that a stepped clock is noticed.
+//! Duties of a driver:
+//! - When a resource appears, it reports [`Event::Resource`] and what it knows about its Secrets, in any order. After
+//!   [`Event::Gone`], it reports everything again, because nothing of a deleted resource is kept.
+//! - When it has reported everything in the first lists, it calls [`Engine::ready`]. No work is handed out before.
+//! - Every [`Work`] ends with exactly one [`Engine::done`] or [`Engine::abandoned`].
+//! - It sleeps at most 30 s at a time and passes the time of the wall clock, so that clock steps are noticed.
 
 mod facts;
 mod judge;
@@ -34,24 +34,24 @@ pub use facts::{
 pub use view::{Overview, State, View};
 pub use work::{Next, Outcome, Requeue, Work};
 
-/// A clock that is set back by less does not matter: every lead has room for it.
+/// Smaller steps back of the clock do not matter, because every lead time includes that much.
 const CLOCK_STEP: Span = Span::from_seconds(60);
 
-/// All resources and what is due of them.
+/// All resources and their due work.
 #[derive(Debug, Default)]
 pub struct Engine {
     table: Table,
     queue: Queue,
-    /// The ends of all tokens that are alive: at each, its resource is looked at.
+    /// The expiry times of all valid tokens. At each, its resource is reconciled.
     ends: BTreeSet<(Time, Id)>,
     counts: [usize; State::ALL.len()],
     ready: bool,
-    /// The latest time seen since the clock was last set back.
+    /// The latest time observed since the clock was last set back.
     latest: Time,
 }
 
 impl Engine {
-    /// An engine that knows nothing yet.
+    /// An engine without resources.
     pub fn new(limits: Limits) -> Self {
         Engine {
             queue: Queue::new(limits),
@@ -59,8 +59,8 @@ impl Engine {
         }
     }
 
-    /// The first lists are complete: from now on work is handed out. What is current by its facts waits for its refresh,
-    /// everything else is due at once.
+    /// The first lists are complete: from now on, work is handed out. A resource with a current token waits for its
+    /// refresh; all others are due at once.
     pub fn ready(&mut self, now: Time) {
         if std::mem::replace(&mut self.ready, true) {
             return;
@@ -72,13 +72,13 @@ impl Engine {
         }
     }
 
-    /// The first lists are complete.
+    /// Whether the first lists are complete.
     pub fn is_ready(&self) -> bool {
         self.ready
     }
 
-    /// The resources whose last request failed in a way that only a change helps, as namespace and name. Right after
-    /// [`Engine::ready`] each of them is due to be looked at.
+    /// The resources whose last request failed so that only a change helps, as namespace and name. Directly after
+    /// [`Engine::ready`], each of them is due for a look.
     pub fn stopped(&self, now: Time) -> Vec<(String, String)> {
         let stopped = self.table.iter().filter(|record| {
             judge::failing(record, now).is_some_and(|attempt| attempt.next == Time::NEVER)
@@ -93,8 +93,8 @@ impl Engine {
             .collect()
     }
 
-    /// Tells what was seen of a resource. What is already known changes nothing; while its work is under way, the change
-    /// counts when that is done.
+    /// Reports a change of a resource. Known facts change nothing. While its work is in progress, the change takes
+    /// effect after that.
     pub fn changed(&mut self, key: &Key, cause: Event, now: Time) {
         let known = self.table.find(key);
         let id = match (&cause, known) {
@@ -133,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// What to do now, or until when to sleep. A resource whose work is under way is not handed out again.
+    /// The next unit of work, or until when to sleep. A resource whose work is in progress is not handed out again.
     pub fn next(&mut self, now: Time) -> Next {
         if !self.ready {
             return Next::Sleep(Time::NEVER);
@@ -168,8 +168,8 @@ impl Engine {
         }
     }
 
-    /// A resource is looked at so that it tells that it waits for a slot. While the lane gives tokens, its turn will come, and
-    /// thousands of such looks would only make it later: until when this one waits, if it does.
+    /// The look of a resource only reports that it waits for a slot. While its host issues tokens, its turn will come,
+    /// and thousands of such looks would only delay it. Returns until when this look can wait, if so.
     fn look_can_wait(&self, taken: &Taken, now: Time) -> Option<Time> {
         if taken.may_request {
             return None;
@@ -181,8 +181,9 @@ impl Engine {
             .then_some(told)
     }
 
-    /// The token request of some work is over, though the work is not: the lane's slot, and its part of the bound of requests, go
-    /// to the next one while the answer is still being written. Its [`Engine::done`] then reports [`HostReport::Unused`]. Optional.
+    /// The token request of a unit of work is complete, but its work is not: the host's slot and its part of the limit
+    /// of requests go to the next one while the response is written. Its [`Engine::done`] then reports
+    /// [`HostReport::Unused`]. Optional.
     pub fn answered(&mut self, key: &Key, report: HostReport, now: Time) {
         let Some(id) = self.table.find(key) else {
             return;
@@ -193,8 +194,8 @@ impl Engine {
         }
     }
 
-    /// Tells how some work ended. Whatever it wants, the resource is looked at when its token ends, and no request follows
-    /// within 2 s of one that was made to the same host.
+    /// Reports the outcome of a unit of work. In any case, the resource is reconciled when its token expires, and no
+    /// request follows within 2 s of one that was sent to the same host.
     pub fn done(&mut self, key: &Key, outcome: Outcome, now: Time) {
         self.finish(key, outcome.lane, now, |record, waited_since| {
             let permit = record.permit;
@@ -203,8 +204,8 @@ impl Engine {
         });
     }
 
-    /// Tells that some work ended without a view of what stands (the API did not answer, a panic): what was known stays
-    /// known, and the resource is looked at again at `again`.
+    /// Reports that a unit of work ended without a complete observation (the API did not answer, a panic). The known
+    /// facts stay, and the resource is reconciled again at `again`.
     pub fn abandoned(&mut self, key: &Key, lane: HostReport, again: Time, now: Time) {
         self.finish(key, lane, now, |record, _| {
             if !record.permit {
@@ -249,7 +250,7 @@ impl Engine {
         }
     }
 
-    /// Acts on what was seen: now, or when the work under way is done.
+    /// Handles a change: now, or when the work in progress is done.
     fn react(&mut self, id: Id, trigger: Trigger, now: Time) {
         if !self.ready || trigger == Trigger::default() {
             return;
@@ -283,7 +284,7 @@ impl Engine {
         }
     }
 
-    /// Marks tokens that ended, and has each resource looked at.
+    /// Marks expired tokens, and schedules a look at each resource.
     fn end_tokens(&mut self, now: Time) {
         while let Some((end, id)) = self.ends.first().copied() {
             if end > now {
@@ -294,7 +295,7 @@ impl Engine {
         }
     }
 
-    /// The clock was set back: the timers of what was issued in its future mean nothing any more.
+    /// The clock was set back: timers based on times in its future have no meaning anymore.
     fn clock_was_set_back(&mut self, now: Time) {
         self.latest = now;
         for id in self.table.ids() {
@@ -306,7 +307,7 @@ impl Engine {
         }
     }
 
-    /// Brings the ends and the counts up to what the record says.
+    /// Updates the expiry times and the counts from the record.
     fn settle(&mut self, id: Id) {
         let Some(record) = self.table.get_mut(id) else {
             return;
@@ -328,7 +329,7 @@ impl Engine {
         }
     }
 
-    /// Lets go of a record of which nothing is known any more, and says whether it did.
+    /// Removes a record without facts. Returns whether it did.
     fn drop_empty(&mut self, id: Id) -> bool {
         let empty = self.table.get(id).is_none_or(Record::is_empty);
         if empty && !self.queue.is_in_flight(id) {

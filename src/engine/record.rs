@@ -1,4 +1,4 @@
-//! What is kept of one resource, and what a change of it asks for.
+//! The record of one resource, and what a change of it triggers.
 
 use crate::time::{Span, Time};
 
@@ -6,22 +6,22 @@ use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
 use super::view::State;
 use crate::queue::HostReport;
 
-/// What a change asks for: a set.
+/// A set of actions after a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trigger(u8);
 
 impl Trigger {
     /// A look.
     pub(super) const LOOK: Trigger = Trigger(1);
-    /// A new judgement from the facts, and a look.
+    /// A new plan from the facts, and a look.
     pub(super) const JUDGE: Trigger = Trigger(2);
-    /// A new judgement from the facts alone.
+    /// A new plan from the facts only.
     pub(super) const NEW: Trigger = Trigger(4);
-    /// A request, by the annotation.
+    /// A request, by annotation.
     pub(super) const REFRESH: Trigger = Trigger(8);
-    /// A look, for the token ended; not if it was replaced meanwhile.
+    /// A look because the token expired, unless it was replaced meanwhile.
     pub(super) const ENDED: Trigger = Trigger(16);
-    /// A new judgement where times lie in the future of a clock that was set back.
+    /// A new plan for times in the future of a clock that was set back.
     pub(super) const CLOCK: Trigger = Trigger(32);
 
     pub(super) const fn and(self, other: Trigger) -> Trigger {
@@ -33,10 +33,10 @@ impl Trigger {
     }
 }
 
-/// No version at all was noted.
+/// No version was noted.
 const NOT_NOTED: u64 = u64::MAX;
 
-/// What counts of [`ResourceFacts`].
+/// The relevant part of [`ResourceFacts`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Resource {
     pub(super) uid: u64,
@@ -50,17 +50,18 @@ pub(super) struct Resource {
     told_refresh: u32,
 }
 
-/// How often a resource may be looked at without a request, whatever asks for it: [`BURST`] looks at once, then one each
-/// [`EVERY`], until its spec changes. So nothing that a provider, a Secret or another controller does becomes a hot loop.
+/// How often a resource is reconciled without a request at most, whatever triggers it: [`BURST`] times at once, then
+/// once per [`EVERY`], until its spec changes. This prevents hot loops, whatever a provider, a Secret or another
+/// controller does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     /// When all looks so far would have been due at a steady pace.
     until: Time,
 }
 
-/// One look a minute in the long run.
+/// In the long run, one look a minute.
 pub(super) const EVERY: Span = Span::from_seconds(60);
-/// So many looks may come at once before that.
+/// The number of looks that may come at once.
 pub(super) const BURST: i64 = 20;
 
 impl Default for Pace {
@@ -77,14 +78,14 @@ impl Pace {
         self.until = self.until.max(now) + EVERY;
     }
 
-    /// A look came to nothing, for the API did not answer: that has a pace of its own.
+    /// A look had no effect because the API did not answer. That case has its own backoff.
     pub(super) fn returned(&mut self) {
         if self.until > Pace::default().until {
             self.until = self.until - EVERY;
         }
     }
 
-    /// The earliest time for the next look.
+    /// The earliest time of the next look.
     pub(super) fn floor(self) -> Time {
         if self.until == Pace::default().until {
             return self.until;
@@ -97,35 +98,35 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) key: Key,
-    /// `None` until it appears: its Secrets may be seen first.
+    /// `None` until it appears, because its Secrets may be observed first.
     pub(super) resource: Option<Resource>,
-    /// As the last outcome told it, or else the first lists.
+    /// As reported by the last outcome, or else by the first lists.
     pub(super) token: Option<TokenFacts>,
-    /// As the last outcome told it, or else the status.
+    /// As reported by the last outcome, or else by the status.
     pub(super) attempt: Option<Box<Attempt>>,
-    /// The version of the credentials Secret; 0 when there is none.
+    /// The version of the credentials Secret; 0 if there is none.
     pub(super) credentials: u64,
-    /// The version that was there when work was last handed out: its content is known.
+    /// The version when work was last handed out: its content is known.
     noted_credentials: u64,
-    /// What was seen of the token Secret while work was under way.
+    /// Changes of the token Secret that were observed while work was in progress.
     arrived: Option<Box<Option<TokenFacts>>>,
-    /// When the last token request was over; the beginning of time when none was made.
+    /// When the last token request was complete; the beginning of time if there was none.
     last_asked: Time,
-    /// Its entry among the ends.
+    /// Its entry in the expiry times.
     pub(super) noted_end: Time,
     /// The state it is counted in.
     pub(super) noted_state: Option<State>,
-    /// What was asked for while work was under way.
+    /// Triggers that arrived while work was in progress.
     pub(super) trigger: Trigger,
-    /// The work under way may make a request.
+    /// The work in progress may send a request.
     pub(super) permit: bool,
-    /// The work under way is that of a resource which is gone: how it ends means nothing.
+    /// The work in progress belongs to a deleted resource, so its outcome is ignored.
     pub(super) void: bool,
-    /// An outcome told what stands: events are compared with that, and never take its place.
+    /// An outcome reported the current facts. Events are compared with them and never replace them.
     told: bool,
-    /// The host is another one than the one last asked.
+    /// The host differs from that of the last request.
     elsewhere: bool,
-    /// How often it may be looked at.
+    /// How often it may be reconciled.
     pub(super) pace: Pace,
 }
 
@@ -151,7 +152,7 @@ impl Record {
         }
     }
 
-    /// Takes in the resource as it is now.
+    /// Updates the record with the current state of the resource.
     pub(super) fn resource_came(
         &mut self,
         facts: &ResourceFacts,
@@ -171,7 +172,7 @@ impl Record {
         let before = self.resource.replace(now);
         let same = before.filter(|before| before.uid == facts.uid);
         if same.is_none() {
-            // Another object, also if it has the name of the one before.
+            // Another object, even if it has the same name.
             self.void |= in_flight && before.is_some();
             self.told = false;
             self.noted_credentials = NOT_NOTED;
@@ -201,7 +202,7 @@ impl Record {
             trigger = trigger.and(Trigger::REFRESH);
         }
         if before.generation != now.generation {
-            // Somebody edited the spec: it is looked at as if it were new.
+            // The spec was edited: the resource is treated as new.
             self.pace = Pace::default();
         }
         if before.generation != now.generation || (before.reported && !now.reported) {
@@ -210,13 +211,13 @@ impl Record {
         trigger
     }
 
-    /// The lane is another one from now on.
+    /// The host queue changed.
     pub(super) fn host_changed(&mut self) {
         self.elsewhere = true;
     }
 
-    /// Takes in the token Secret as it is seen now. Once work was done, what its outcome told is better than any event,
-    /// which may be older: a difference is looked at, and no more.
+    /// Updates the record with the observed token Secret. After an outcome, its facts are better than any event, which
+    /// may be older: a difference only triggers a look.
     pub(super) fn token_came(
         &mut self,
         facts: Option<TokenFacts>,
@@ -235,16 +236,16 @@ impl Record {
             return Trigger::default();
         }
         if !self.told && self.token.is_none() {
-            // The resource was seen before its Secret: no first issue after all.
+            // The resource was observed before its Secret, so this is not the first token.
             self.token = facts;
             return Trigger::JUDGE;
         }
         Trigger::LOOK
     }
 
-    /// Takes in the credentials Secret as it is seen now.
+    /// Updates the record with the observed credentials Secret.
     pub(super) fn credentials_came(&mut self, facts: Option<CredentialsFacts>) -> Trigger {
-        // 0 stands for none; a hash that comes out so is as good as 1.
+        // 0 means none, so a hash of 0 is replaced by 1.
         let version = facts.map_or(0, |facts| facts.version.clamp(1, NOT_NOTED - 1));
         let before = std::mem::replace(&mut self.credentials, version);
         if before == version || self.resource.is_none() {
@@ -257,7 +258,7 @@ impl Record {
         }
     }
 
-    /// The resource is gone, and with it all that is known of it.
+    /// The resource was deleted, and everything known about it with it.
     pub(super) fn gone(&mut self, in_flight: bool) {
         let key = self.key.clone();
         let (end, state) = (self.noted_end, self.noted_state);
@@ -279,21 +280,21 @@ impl Record {
         }
     }
 
-    /// A token request was over at `now`, if one was made at all.
+    /// A token request was complete at `now`, if there was one.
     pub(super) fn asked(&mut self, report: HostReport, now: Time) {
         if report != HostReport::Unused {
             self.last_asked = now;
         }
     }
 
-    /// Takes in what an outcome tells.
+    /// Stores the facts of an outcome.
     pub(super) fn learn(&mut self, token: Option<TokenFacts>, attempt: Option<Attempt>) {
         self.told = true;
         self.token = token;
         self.attempt = attempt.map(Box::new);
     }
 
-    /// Compares what was seen of the token Secret during the work with what stands after it.
+    /// Compares what was observed of the token Secret during the work with the facts after it.
     pub(super) fn settle_arrived(&mut self) {
         if let Some(arrived) = self.arrived.take()
             && version(&arrived) != version(&self.token)
@@ -302,19 +303,19 @@ impl Record {
         }
     }
 
-    /// Forgets what lies in the future of a clock that was set back.
+    /// Removes times in the future of a clock that was set back.
     pub(super) fn clock_was_set_back(&mut self, now: Time) {
         self.pace = Pace::default();
         self.last_asked = self.last_asked.min(now);
     }
 
-    /// The published token, if it belongs to this very resource.
+    /// The published token, if it belongs to this resource.
     pub(super) fn own_token(&self) -> Option<&TokenFacts> {
         let uid = self.resource?.uid;
         self.token.as_ref().filter(|token| token.owner == uid)
     }
 
-    /// The status says what holds: it is of this generation, and tells of the token that stands.
+    /// Whether the status is up to date: of this generation, with the times of the current token.
     pub(super) fn is_reported(&self) -> bool {
         self.resource.is_some_and(|resource| {
             let told = resource.told_refresh;
@@ -323,7 +324,7 @@ impl Record {
         })
     }
 
-    /// A refresh is asked for by an annotation that was not handled yet.
+    /// Whether a refresh was requested by an annotation and not handled yet.
     pub(super) fn wants_refresh(&self) -> bool {
         let handled = self.own_token().map_or(0, |token| token.refresh_request);
         self.resource.is_some_and(|resource| {
@@ -331,7 +332,7 @@ impl Record {
         })
     }
 
-    /// What the credentials hold is what the token was made from, or was read since.
+    /// Whether the content of the credentials is that which the token was requested with, or was read since.
     pub(super) fn credentials_are_known(&self) -> bool {
         self.credentials == self.noted_credentials
             || self
@@ -339,12 +340,12 @@ impl Record {
                 .is_some_and(|token| token.credentials == self.credentials)
     }
 
-    /// The earliest time for any request after the last one that was made.
+    /// The earliest time of any request after the last one.
     pub(super) fn pause(&self) -> Time {
         crate::schedule::earliest(self.last_asked, self.last_asked, self.elsewhere)
     }
 
-    /// The earliest time for a request that a change asks for. After a start only what is persisted tells of the last one.
+    /// The earliest time of a request after a change. After a start, only stored facts tell about the last one.
     pub(super) fn floor(&self, now: Time) -> Time {
         let attempt = self.attempt.as_deref();
         let attempt = attempt.filter(|attempt| !attempt.is_in_the_future(now));
@@ -357,7 +358,7 @@ impl Record {
         crate::schedule::earliest(last, not_before, self.elsewhere)
     }
 
-    /// When the token ends, if it is alive and anyone cares.
+    /// When the token expires, if it is valid and relevant.
     pub(super) fn end(&self, now: Time) -> Time {
         if self.resource.is_none_or(|resource| resource.deleting) {
             return Time::NEVER;
@@ -368,7 +369,7 @@ impl Record {
             .unwrap_or(Time::NEVER)
     }
 
-    /// The state it counts in; `None` until the resource appears.
+    /// Its state for the counts; `None` until the resource appears.
     pub(super) fn state(&self) -> Option<State> {
         let resource = self.resource?;
         let failing = self.attempt.is_some();
@@ -383,24 +384,24 @@ impl Record {
         })
     }
 
-    /// Nothing is known of it.
+    /// Whether nothing is known about it.
     pub(super) fn is_empty(&self) -> bool {
         self.resource.is_none() && self.token.is_none() && self.credentials == 0
     }
 
-    /// Bytes held beside the record itself.
+    /// Memory in addition to the record itself, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let attempt = self.attempt.as_ref().map_or(0, |_| size_of::<Attempt>());
         self.key.bytes() + attempt
     }
 }
 
-/// Seconds since the Unix epoch, good until 2106.
+/// Seconds since the Unix epoch, until 2106.
 fn seconds(time: Time) -> u32 {
     u32::try_from(time.seconds()).unwrap_or(u32::MAX)
 }
 
-/// What tells one view of a token Secret from another.
+/// What distinguishes two observations of a token Secret.
 fn version(token: &Option<TokenFacts>) -> Option<u64> {
     token.as_ref().map(|token| token.version)
 }

@@ -1,4 +1,4 @@
-//! The records, found by key and named by small numbers.
+//! The records, found by key and identified by small numbers.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -9,7 +9,7 @@ use super::record::Record;
 use crate::queue::Id;
 use crate::queue::dense::Dense;
 
-/// All records. The index holds numbers alone: keys are kept once, in their records.
+/// All records. The index holds only numbers: keys are stored once, in their records.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     index: HashTable<Id>,
@@ -68,7 +68,7 @@ impl Table {
         self.free.push(id);
     }
 
-    /// The numbers that may be in use.
+    /// The range of numbers in use.
     pub(super) fn ids(&self) -> std::ops::Range<Id> {
         0..self.used
     }
@@ -81,7 +81,7 @@ impl Table {
         self.index.len()
     }
 
-    /// Bytes held by the table itself.
+    /// Memory of the table itself, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.records.bytes()
             + self.index.capacity() * 8 / 7 * (size_of::<Id>() + 1)

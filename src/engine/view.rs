@@ -1,4 +1,4 @@
-//! What can be read of the engine: for metrics, status pages and tests.
+//! Read access to the engine: for metrics, status pages and tests.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::time::Time;
 use super::facts::{Attempt, Key, TokenFacts};
 use super::{Engine, Record};
 
-/// How a resource fares.
+/// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// A first token is yet to come, and nothing failed.
+    /// It waits for its first token, and no request failed.
     Pending,
     /// Its token is valid.
     Valid,
-    /// Its token is valid, and the last request for another one failed.
+    /// Its token is valid, and the last request failed.
     Failing,
-    /// Its token is over.
+    /// Its token has expired.
     Expired,
     /// It never had a token, and the last request failed.
     Failed,
@@ -28,7 +28,7 @@ pub enum State {
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [State; 7] = [
         State::Pending,
         State::Valid,
@@ -39,7 +39,7 @@ impl State {
         State::Deleting,
     ];
 
-    /// Its name in a metric.
+    /// The value of the metric label.
     pub const fn name(self) -> &'static str {
         match self {
             State::Pending => "pending",
@@ -53,42 +53,42 @@ impl State {
     }
 }
 
-/// One resource as the engine knows it.
+/// A resource in the view of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// How it fares; `None` when only Secrets of it were seen.
+    /// Its state; `None` if only its Secrets were observed.
     pub state: Option<State>,
-    /// The token that is published.
+    /// The published token.
     pub token: Option<TokenFacts>,
-    /// The failing request.
+    /// The failed request.
     pub attempt: Option<Attempt>,
-    /// When a token request is due; [`Time::NEVER`] when none is.
+    /// When a token request is due; [`Time::NEVER`] for none.
     pub request: Time,
-    /// When it is looked at without a request, other than at its token's end; [`Time::NEVER`] when it is not.
+    /// When a look is due, apart from the one when its token expires; [`Time::NEVER`] for none.
     pub look: Time,
-    /// The class in which it waits for a slot of its lane.
+    /// The class in which it waits for a slot of its host.
     pub waiting: Option<Class>,
-    /// Work is under way.
+    /// Whether work is in progress.
     pub in_flight: bool,
 }
 
-/// What the gauges need to know of one resource.
+/// The data of one resource for the gauges.
 #[derive(Clone, Copy, Debug)]
 pub struct Overview<'a> {
-    /// Which one.
+    /// Its key.
     pub key: &'a Key,
-    /// How it fares.
+    /// Its state.
     pub state: State,
-    /// The token that is published.
+    /// The published token.
     pub token: Option<&'a TokenFacts>,
-    /// The failing request.
+    /// The failed request.
     pub attempt: Option<&'a Attempt>,
     /// Since when its token request has been due, while it waits to be sent.
     pub waits_since: Option<Time>,
 }
 
 impl Engine {
-    /// All resources, in no order; passes over all records.
+    /// All resources, in no order. Iterates over all records.
     pub fn overview(&self) -> impl Iterator<Item = Overview<'_>> {
         self.table.ids().filter_map(|id| {
             let record = self.table.get(id)?;
@@ -103,12 +103,12 @@ impl Engine {
         })
     }
 
-    /// How many resources are in a state.
+    /// The number of resources in a state.
     pub fn count(&self, state: State) -> usize {
         self.counts.get(state as usize).copied().unwrap_or(0)
     }
 
-    /// The inputs and the lane of a resource, if its spec is known as that of this object and generation.
+    /// Inputs and host of a resource, if its spec is known for this object and generation.
     pub fn spec_known(&self, key: &Key, uid: u64, generation: i64) -> Option<(u64, Arc<str>)> {
         let id = self.table.find(key)?;
         let resource = self.table.get(id)?.resource?;
@@ -117,42 +117,42 @@ impl Engine {
         Some((resource.inputs, host))
     }
 
-    /// How many records there are, also of resources of which only Secrets were seen.
+    /// The number of records, including those of which only Secrets were observed.
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// There is no record at all.
+    /// Whether there is no record.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// When the next token ends, of those alive.
+    /// The first expiry time of all valid tokens.
     pub fn earliest_end(&self) -> Option<Time> {
         self.ends.first().map(|(end, _)| *end)
     }
 
-    /// How many resources wait for a slot of their lane, by class.
+    /// The number of resources that wait for a slot of their host, by class.
     pub fn waiting(&self, class: Class) -> usize {
         self.queue.depth(class)
     }
 
-    /// How many looks are due and not handed out yet.
+    /// The number of looks that are due and not handed out yet.
     pub fn looks_due(&self) -> usize {
         self.queue.looks_due()
     }
 
-    /// Works under way: those that may make a token request and have no answer yet, and those that may not.
+    /// Work in progress: that which may send a token request and has no response yet, and that which may not.
     pub fn in_flight(&self) -> (usize, usize) {
         self.queue.in_flight()
     }
 
-    /// Works whose answer is there and not yet written and reported.
+    /// Work with a response that is not yet written and reported.
     pub fn answers(&self) -> usize {
         self.queue.answers()
     }
 
-    /// Every token host in use, and how full its lane is; in no order.
+    /// Every token host in use, with its occupancy, in no order.
     pub fn lanes(&self) -> impl Iterator<Item = Occupancy<'_>> {
         self.queue.lanes()
     }
@@ -173,7 +173,7 @@ impl Engine {
         })
     }
 
-    /// Bytes held, about; walks over all records.
+    /// Memory in use, approximately, in bytes. Iterates over all records.
     pub fn bytes(&self) -> usize {
         let ends = set_bytes::<(Time, Id)>(self.ends.len());
         let records: usize = self.table.iter().map(Record::bytes).sum();

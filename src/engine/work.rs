@@ -1,39 +1,39 @@
-//! What the engine hands out, and what it is told back.
+//! What the engine hands out, and what it receives back.
 
 use crate::queue::HostReport;
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
 
-/// What the engine says next.
+/// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Do this now.
+    /// Do this work now.
     Work(Work),
-    /// Nothing to do before this time ([`Time::NEVER`]: before something changes or work in flight is done).
+    /// There is nothing to do before this time ([`Time::NEVER`]: before a change, or until work in progress is done).
     Sleep(Time),
 }
 
-/// One resource to walk through observe, decide, act.
+/// One resource to reconcile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
-    /// Which.
+    /// Its key.
     pub key: Key,
-    /// Whether a token request may be made: a slot of its lane is held. Without it, a plan that needs a request ends in
-    /// [`Requeue::Request`] and comes back with one.
+    /// Whether a token request may be sent: the work holds a slot of its host. Without it, a plan that needs a request
+    /// ends with [`Requeue::Request`] and comes back with a slot.
     pub may_request: bool,
-    /// When it was due: now minus this is the lateness.
+    /// When it was due. The difference to now is the lateness.
     pub due: Time,
 }
 
-/// How a piece of work ended.
+/// The outcome of a unit of work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The published token as it is known now; `None` when there is none of ours.
+    /// The published token; `None` if there is none that belongs to the resource.
     pub token: Option<TokenFacts>,
-    /// The failing request, if the last one failed.
+    /// The failed request, if the last one failed.
     pub attempt: Option<Attempt>,
-    /// What the lane learns.
+    /// The report for the host queue.
     pub lane: HostReport,
     /// What comes next.
     pub wants: Requeue,
@@ -46,7 +46,7 @@ pub enum Requeue {
     Request,
     /// A token request is due at this time.
     RequestAt(Time),
-    /// Look again at this time, without a request.
+    /// Reconcile again at this time, without a request.
     At(Time),
     /// Nothing, until something changes.
     OnChange,

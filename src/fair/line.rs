@@ -1,10 +1,10 @@
-//! Who goes first: tenants take turns, and within a tenant whoever came first.
+//! The order: tenants take turns, and each tenant's items are served first in, first out.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Those who wait, by tenant. A tenant that comes stands behind the turns that others already wait for, one for each tenant,
-/// however many of its own they have waiting.
+/// Waiting items by tenant. A new tenant comes after the turns that others already wait for, one for each tenant,
+/// however many items they have waiting.
 #[derive(Debug)]
 pub struct Line<T> {
     tenants: HashMap<Arc<str>, Waiting<T>>,
@@ -32,24 +32,24 @@ impl<T> Default for Line<T> {
 }
 
 impl<T> Line<T> {
-    /// How many wait.
+    /// The number of waiting items.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nobody waits.
+    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many of one tenant wait.
+    /// The number of waiting items of one tenant.
     pub fn of(&self, tenant: &str) -> usize {
         self.tenants
             .get(tenant)
             .map_or(0, |waiting| waiting.items.len())
     }
 
-    /// Takes one in, behind all others of its tenant.
+    /// Adds an item, behind all others of its tenant.
     pub fn push(&mut self, tenant: &Arc<str>, item: T) {
         self.len += 1;
         if let Some(waiting) = self.tenants.get_mut(tenant) {
@@ -64,7 +64,7 @@ impl<T> Line<T> {
             .insert(Arc::clone(tenant), Waiting { turn, items });
     }
 
-    /// Those who would go next, one for each tenant, in the order of their turns.
+    /// The next item of each tenant, in the order of their turns.
     pub fn heads(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
         self.turns.values().filter_map(|tenant| {
             let head = self.tenants.get(tenant)?.items.front()?;
@@ -72,14 +72,14 @@ impl<T> Line<T> {
         })
     }
 
-    /// Takes out the one whose turn it is.
+    /// Removes the next item.
     pub fn pop(&mut self) -> Option<(Arc<str>, T)> {
         let tenant = Arc::clone(self.turns.first_key_value()?.1);
         let item = self.pop_of(&tenant)?;
         Some((tenant, item))
     }
 
-    /// Takes out the first of one tenant, whose next turn comes after everybody else's.
+    /// Removes the first item of one tenant. The tenant's next turn comes after those of all others.
     pub fn pop_of(&mut self, tenant: &Arc<str>) -> Option<T> {
         let waiting = self.tenants.get_mut(tenant)?;
         let item = waiting.items.pop_front()?;

@@ -1,4 +1,4 @@
-//! A bound that tasks wait for, shared as [`Shares`] says, in turns as [`Line`] says.
+//! A limit that tasks wait for, shared by the rule of [`Shares`] in the order of [`Line`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 
 use super::{Line, Share, Shares};
 
-/// A semaphore that tenants share fairly. Cheap to clone; clones share the bound.
+/// A semaphore that tenants share fairly. Cheap to clone; clones share the limit.
 #[derive(Clone)]
 pub struct FairSemaphore(Arc<Mutex<Inner>>);
 
-/// Part of the bound, held until it is dropped.
+/// Part of the limit, held until it is dropped.
 pub struct Place {
     semaphore: FairSemaphore,
     tenant: Arc<str>,
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 struct Inner {
-    /// Nobody takes more than a quarter, also when alone.
+    /// No tenant takes more than a quarter, even if it is alone.
     strict: bool,
     shares: Shares,
     held: HashMap<Arc<str>, usize>,
@@ -27,12 +27,12 @@ struct Inner {
 }
 
 impl FairSemaphore {
-    /// A bound of `total`.
+    /// A limit of `total`.
     pub fn new(total: usize) -> Self {
         FairSemaphore::with(total, false)
     }
 
-    /// A bound of `total`, of which a tenant holds no more than a quarter, also when it is alone.
+    /// A limit of `total`, of which a tenant holds at most a quarter, even if it is alone.
     pub fn strict(total: usize) -> Self {
         FairSemaphore::with(total, true)
     }
@@ -46,7 +46,7 @@ impl FairSemaphore {
         })))
     }
 
-    /// Takes a place if that is possible now and nobody waits who should have it.
+    /// Takes a place if that is possible now and no waiting tenant is entitled to it.
     pub fn try_take(&self, tenant: &Arc<str>, amount: usize) -> Option<Place> {
         let mut inner = self.lock();
         let own = inner.held.get(tenant).copied().unwrap_or(0);
@@ -58,7 +58,7 @@ impl FairSemaphore {
         possible.then(|| self.grant(&mut inner, tenant, amount))
     }
 
-    /// Waits for a place. Whoever stops waiting takes none. More than the whole bound is never granted.
+    /// Waits for a place. Cancelling the wait takes none. More than the whole limit is never granted.
     pub async fn take(&self, tenant: &Arc<str>, amount: usize) -> Place {
         loop {
             if let Some(place) = self.try_take(tenant, amount) {
@@ -66,7 +66,7 @@ impl FairSemaphore {
             }
             let (sender, receiver) = oneshot::channel();
             self.lock().waiting.push(tenant, (amount, sender));
-            // What was given back between the two is not missed.
+            // Covers what was returned between the two steps.
             self.hand_out();
             if let Ok(place) = receiver.await {
                 return place;
@@ -74,7 +74,7 @@ impl FairSemaphore {
         }
     }
 
-    /// Takes a place whatever is held: for what is there already and has to be counted.
+    /// Takes a place regardless of the limit, for something that already exists and must be counted.
     pub fn take_anyway(&self, tenant: &Arc<str>, amount: usize) -> Place {
         self.grant(&mut self.lock(), tenant, amount)
     }
@@ -99,7 +99,7 @@ impl FairSemaphore {
         }
     }
 
-    /// Gives what is free to those who wait.
+    /// Gives free capacity to those who wait.
     fn hand_out(&self) {
         loop {
             let mut inner = self.lock();
@@ -114,7 +114,7 @@ impl FairSemaphore {
             }
             let place = self.grant(&mut inner, &tenant, amount);
             drop(inner);
-            // It stopped waiting just now: what it was given is given back as it is dropped, without going deeper.
+            // The waiter was cancelled just now: dropping the place returns it, without recursion.
             if let Err(unwanted) = sender.send(place) {
                 unwanted.give_back();
             }
@@ -123,7 +123,8 @@ impl FairSemaphore {
 }
 
 impl Inner {
-    /// The tenant whose first one gets a place: the first in turn that has a share of its own, or the only one that waits.
+    /// The tenant whose first waiter gets a place: the first in turn that has a share of its own, or the only one that
+    /// waits.
     fn next(&self) -> Option<Arc<str>> {
         let mut heads = self.waiting.heads();
         let share = |tenant: &Arc<str>, amount: usize| {
@@ -144,12 +145,12 @@ impl Inner {
 }
 
 impl Place {
-    /// How much it is.
+    /// The size of this part.
     pub fn amount(&self) -> usize {
         self.amount
     }
 
-    /// Gives part of it back.
+    /// Returns a part of it.
     pub fn shrink(&mut self, to: usize) {
         let less = self.amount.saturating_sub(to);
         self.amount -= less;

@@ -1,12 +1,13 @@
-//! How much of a bound one tenant may hold.
+//! How much of a limit one tenant may hold.
 
-/// A bound that tenants share.
+/// A limit that tenants share.
 ///
-/// - While another tenant waits, none takes more than a quarter ([`Shares::quarter`]), nor more than is still free. So the
-///   free part shrinks with each tenant that comes, but is used up only by dozens of them, and a tenant that comes finds room.
-/// - A tenant that is alone may take everything but a reserve of a quarter ([`Shares::alone`]). So another one that comes
-///   begins at once, with as much as it could have if both waited; it need not wait until what is held is given back,
-///   which takes as long as the slowest of the first one's providers.
+/// - While another tenant waits, no tenant takes more than a quarter ([`Shares::quarter`]), nor more than is still
+///   free. So the free part shrinks with each new tenant, but only dozens of them use it up, and a new tenant finds
+///   capacity.
+/// - A tenant that is alone may take everything except a reserve of a quarter ([`Shares::alone`]). So another tenant
+///   can start at once, with as much as it would get if both waited. It does not have to wait until something is
+///   returned, which takes as long as the slowest provider of the first one.
 /// - A tenant that holds nothing may always take what is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
@@ -14,39 +15,39 @@ pub struct Shares {
     held: usize,
 }
 
-/// What one tenant may do about a bound.
+/// Whether a tenant may take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// Take more, whoever waits.
+    /// It may take more, even while others wait.
     Own,
-    /// Take more as long as nobody else waits.
+    /// It may take more as long as no other tenant waits.
     Spare,
-    /// Nothing before something is given back.
+    /// It may take nothing until something is returned.
     Full,
 }
 
 impl Shares {
-    /// A bound of `total`, of which nothing is held.
+    /// A limit of `total`, of which nothing is held.
     pub const fn new(total: usize) -> Self {
         Shares { total, held: 0 }
     }
 
-    /// The bound.
+    /// The limit.
     pub const fn total(&self) -> usize {
         self.total
     }
 
-    /// How much of it is held by all together.
+    /// How much all tenants hold together.
     pub const fn held(&self) -> usize {
         self.held
     }
 
-    /// The most that one tenant holds while another waits; at least 1.
+    /// The maximum for one tenant while another waits; at least 1.
     pub const fn quarter(&self) -> usize {
         if self.total < 4 { 1 } else { self.total / 4 }
     }
 
-    /// The most that one tenant holds at all.
+    /// The maximum for one tenant.
     pub const fn alone(&self) -> usize {
         if self.total < 2 {
             self.total
@@ -69,12 +70,12 @@ impl Shares {
         }
     }
 
-    /// Notes that so much more is held.
+    /// Records that `more` is held.
     pub const fn take(&mut self, more: usize) {
         self.held += more;
     }
 
-    /// Notes that so much was given back.
+    /// Records that `less` was returned.
     pub const fn give_back(&mut self, less: usize) {
         self.held = self.held.saturating_sub(less);
     }

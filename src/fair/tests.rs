@@ -1,4 +1,4 @@
-//! A sentence for every rule, and thousands of histories.
+//! A test for every rule, and thousands of random histories.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ fn dozens_of_tenants_that_take_all_they_can_leave_room_for_another_one() {
         if tenant == 0 {
             assert_eq!(own, 128);
         }
-        // It goes on alone, as far as it may.
+        // It continues alone, as far as it may.
         while tenant == 0 && shares.share(own, 1) != Share::Full {
             shares.take(1);
             own += 1;
@@ -79,7 +79,7 @@ proptest! {
             }
             *waiting.entry(tenant).or_default() += count;
         }
-        // How many were served since each tenant came, or was served last.
+        // How many were served since each tenant arrived, or was last served.
         let mut since: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (push, tenant) in steps {
             if push {
@@ -158,7 +158,7 @@ async fn tasks_of_one_tenant_leave_the_others_their_part() {
     assert_eq!(semaphore.usage().0, 8);
     drop((first, third));
     held.truncate(1);
-    // Those of the first one go on, and whoever does not wait any more costs nothing.
+    // Those of the first one continue, and cancelled waiters cost nothing.
     for task in &waiting[..20] {
         task.abort();
     }

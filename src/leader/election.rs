@@ -1,51 +1,51 @@
-//! Who leads: a state machine without a clock, a socket or Kubernetes.
+//! The leader election: a state machine without a clock, sockets or Kubernetes.
 //!
-//! One Lease, and three rules that together let two never lead at once:
-//! - Every write names the version that it replaces, so that of two writers the later one fails.
-//! - A candidate takes over only after it has itself seen one version unchanged for the whole lease duration, by its own
-//!   monotonic clock. Times written by others are never compared with ours.
-//! - A leader stops at its renew deadline, counted from when its last successful renewal was *sent*, and that deadline is
-//!   shorter than the lease duration. What is left between the two covers clocks that run at slightly different speeds.
+//! There is one Lease, and three rules ensure that there are never two leaders:
+//! - Every write names the version that it replaces, so that the later of two writers fails.
+//! - A candidate takes over only after it has observed one version unchanged for the whole lease duration, by its own
+//!   monotonic clock. Times that others wrote are never compared with its own.
+//! - A leader stops at its renew deadline, counted from when its last successful renewal was *sent*. This deadline is
+//!   shorter than the lease duration. The difference covers clocks that run at slightly different speeds.
 //!
-//! All times are spans since the start of one monotonic clock.
+//! All times are durations since the start of one monotonic clock.
 
 use std::time::Duration;
 
-/// The longest lease duration that is believed of others; a nonsense one must not keep everybody waiting for ever.
+/// The maximum lease duration that is accepted from others, so that a wrong value does not block everyone.
 const MAX_DURATION: Duration = Duration::from_secs(3600);
 
-/// How long things take. `renew_deadline` must be less than `duration`, and `retry` less than that.
+/// The durations of an election. `renew_deadline` must be less than `duration`, and `retry` less than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
-    /// How long others wait after the last sign of life.
+    /// How long others wait after the last renewal.
     pub duration: Duration,
-    /// How long this one goes on without a successful renewal.
+    /// How long the leader continues without a successful renewal.
     pub renew_deadline: Duration,
     /// The pause between two calls.
     pub retry: Duration,
 }
 
-/// The Lease as the API server gave it.
+/// The Lease as the API server returned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseView {
     /// `metadata.resourceVersion`.
     pub version: String,
-    /// `spec.holderIdentity`; empty when nobody holds it.
+    /// `spec.holderIdentity`; empty if nobody holds it.
     pub holder: String,
-    /// `spec.leaseDurationSeconds`; `None` when absent or not positive.
+    /// `spec.leaseDurationSeconds`; `None` if absent or not positive.
     pub duration: Option<Duration>,
     /// `spec.leaseTransitions`.
     pub transitions: u32,
 }
 
-/// What to ask of the API server next.
+/// The next call to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Read the Lease.
     Read,
-    /// Create the Lease with us as its holder.
+    /// Create the Lease with this process as its holder.
     Create,
-    /// Write the Lease in the place of this version, with us as its holder.
+    /// Replace this version of the Lease, with this process as its holder.
     Replace {
         /// The version to replace.
         version: String,
@@ -56,36 +56,36 @@ pub enum Call {
     },
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The Lease as it is now: as read, or as we wrote it.
+    /// The current Lease: as read, or as written.
     Lease(LeaseView),
     /// There is no Lease.
     Absent,
-    /// Somebody else was faster.
+    /// Another process was faster.
     Conflict,
-    /// No answer, or one that does not tell whether a write was done.
+    /// No response, or one that does not say whether a write succeeded.
     Unknown,
 }
 
-/// Where we stand.
+/// The state of this process in the election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Somebody else leads, or nobody yet.
+    /// Another process is the leader, or none yet.
     Standby,
-    /// We lead, as holder number `fence`, as long as `until` has not come.
+    /// This process is the leader, with the number `fence`, until `until`.
     Leading {
         /// `spec.leaseTransitions`: grows with every change of the holder.
         fence: u32,
         /// The renew deadline.
         until: Duration,
     },
-    /// We led and do no longer: for good.
+    /// This process was the leader and is not anymore, for good.
     Lost,
 }
 
-/// The state machine: ask [`Election::call`], do that, tell [`Election::answered`], pause, and again.
+/// The state machine: send [`Election::call`], report it to [`Election::answered`], pause, and repeat.
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
@@ -95,7 +95,7 @@ pub struct Election {
     seen: Option<Seen>,
 }
 
-/// A version of the Lease and since when we know it.
+/// A version of the Lease, and since when it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     version: String,
@@ -103,7 +103,7 @@ struct Seen {
 }
 
 impl Election {
-    /// A candidate; `identity` must be its alone, also among its own earlier lives.
+    /// A candidate; `identity` must be unique, also among its own earlier runs.
     pub fn new(identity: String, timings: Timings) -> Self {
         Election {
             identity,
@@ -114,17 +114,17 @@ impl Election {
         }
     }
 
-    /// The name that we go by in the Lease.
+    /// The holder identity of this process.
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
-    /// Where we stand.
+    /// The current state.
     pub fn standing(&self) -> &Standing {
         &self.standing
     }
 
-    /// What to ask next; of no meaning once lost.
+    /// The next call; without meaning once lost.
     pub fn call(&self) -> &Call {
         &self.next
     }
@@ -150,11 +150,11 @@ impl Election {
         }
     }
 
-    /// A standby read the Lease.
+    /// A candidate read the Lease.
     fn read(&mut self, now: Duration, answer: Answer) -> bool {
         self.next = match answer {
             Answer::Lease(lease) if lease.holder == self.identity => {
-                // A write of ours came through after all. When is unknown, so a fresh one has to succeed.
+                // An earlier write succeeded after all. Its time is unknown, so a new one must succeed.
                 replace(lease.version, lease.transitions, false)
             }
             Answer::Lease(lease) if lease.holder.is_empty() || self.expired(&lease, now) => {
@@ -166,7 +166,7 @@ impl Election {
         self.next != Call::Read
     }
 
-    /// Whether this version has been there, unchanged and under our own eyes, for the whole lease duration.
+    /// Whether this process has observed this version unchanged for the whole lease duration.
     fn expired(&mut self, lease: &LeaseView, now: Duration) -> bool {
         let duration = lease.duration.unwrap_or(self.timings.duration).clamp(
             self.timings.duration,
@@ -186,7 +186,7 @@ impl Election {
         }
     }
 
-    /// A standby tried to become the holder.
+    /// A candidate tried to become the holder.
     fn claimed(&mut self, sent: Duration, now: Duration, answer: Answer) -> bool {
         self.next = Call::Read;
         if let Answer::Lease(lease) = answer
@@ -211,7 +211,7 @@ impl Election {
                 self.standing = Standing::Leading { fence, until };
                 false
             }
-            // Somebody wrote: another holder, or we ourselves by a write whose answer never came.
+            // Something else wrote: another holder, or this process by a write whose response was lost.
             Answer::Conflict => {
                 self.next = Call::Read;
                 false
@@ -224,7 +224,7 @@ impl Election {
         }
     }
 
-    /// A leader looked who holds the Lease. Cleared or deleted by a person it is lost too: that is how one moves it.
+    /// A leader checked who holds the Lease. If a person cleared or deleted it, it is lost too: this is how to move it.
     fn reread(&mut self, fence: u32, answer: Answer) -> bool {
         match answer {
             Answer::Lease(lease) if lease.holder == self.identity => {

@@ -14,10 +14,10 @@ use super::election::{Answer, Call, LeaseView};
 use crate::clock::Clock;
 use crate::metrics::{Metrics, WriteKind};
 
-/// Who our writes are by, in `managedFields`.
+/// The field manager of our writes in `managedFields`.
 const FIELD_MANAGER: &str = "oauthclient-operator";
 
-/// Where the Lease is; shown as `namespace/name`.
+/// The location of the Lease; displayed as `namespace/name`.
 pub(super) struct LeaseName {
     pub(super) namespace: String,
     pub(super) name: String,
@@ -36,9 +36,9 @@ pub(super) struct LeaseClient {
     duration: Duration,
     clock: Clock,
     metrics: Metrics,
-    /// As last read or written: what a write carries along (labels, annotations, `acquireTime`).
+    /// As last read or written. A write keeps its labels, annotations and `acquireTime`.
     last: Option<Lease>,
-    /// The failure that was logged last, so that an outage is one line and not one every two seconds.
+    /// The last failure that was logged, so that an outage is one line and not one every two seconds.
     logged: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl LeaseClient {
         &self.name
     }
 
-    /// Makes the call and waits for its answer for `deadline` at most.
+    /// Sends the call and waits for its response for at most `deadline`.
     pub(super) async fn call(&mut self, call: &Call, holder: &str, deadline: Duration) -> Answer {
         let write = match call {
             Call::Read => None,
@@ -144,7 +144,7 @@ impl LeaseClient {
         Answer::Unknown
     }
 
-    /// The Lease as we want it: what it was, with us (or nobody) as its holder.
+    /// The desired Lease: the existing one, with this process (or nobody) as its holder.
     fn lease(
         &self,
         holder: &str,
@@ -163,7 +163,7 @@ impl LeaseClient {
             managed_fields: None,
             ..metadata
         };
-        // For people: nothing ever compares these times.
+        // For people: nothing compares these times.
         let now = Timestamp::from_millisecond(self.clock.now().millis())
             .ok()
             .map(MicroTime);
@@ -183,7 +183,7 @@ impl LeaseClient {
         }
     }
 
-    /// Gives the Lease back if `holder` has it. What goes wrong is logged and costs others the lease duration, no more.
+    /// Releases the Lease if `holder` has it. A failure is logged; others then only wait for the lease duration.
     pub(super) async fn release(&mut self, holder: &str, deadline: Duration) {
         if timeout(deadline, self.try_release(holder, deadline))
             .await
@@ -194,7 +194,7 @@ impl LeaseClient {
     }
 
     async fn try_release(&mut self, holder: &str, deadline: Duration) {
-        // Twice: a renewal that was under way may come through between reading and writing.
+        // Twice: a renewal in flight may arrive between reading and writing.
         for _ in 0..2 {
             let Answer::Lease(lease) = self.call(&Call::Read, holder, deadline).await else {
                 return;

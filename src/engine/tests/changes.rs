@@ -1,4 +1,4 @@
-//! What is seen while running: what asks for work, and what does not.
+//! Changes while running: which of them trigger work.
 
 use super::*;
 

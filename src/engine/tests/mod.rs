@@ -1,4 +1,4 @@
-//! A sentence for every rule of the engine.
+//! A test for every rule of the engine.
 
 mod changes;
 mod outcomes;
@@ -33,7 +33,7 @@ fn resource() -> ResourceFacts {
     }
 }
 
-/// A token issued at 0, due at 2700, over at 3600.
+/// A token issued at 0, due at 2700, expired at 3600.
 fn token() -> TokenFacts {
     TokenFacts {
         owner: 1,
@@ -57,7 +57,7 @@ fn attempt(next: Time) -> Attempt {
     }
 }
 
-/// An engine that was told of one resource, before it is ready.
+/// An engine with one resource, before it is ready.
 struct Bench {
     engine: Engine,
 }
@@ -96,7 +96,7 @@ impl Bench {
         self.engine.next(at(now))
     }
 
-    /// Expects work, and says whether it may request.
+    /// Expects work, and returns whether it may send a request.
     fn work(&mut self, now: i64) -> bool {
         match self.next(now) {
             Next::Work(work) => work.may_request,
@@ -104,7 +104,7 @@ impl Bench {
         }
     }
 
-    /// Expects nothing to do before the token ends or its refresh is due, whatever comes first.
+    /// Expects nothing to do before the token expires or its refresh is due, whichever comes first.
     fn is_idle(&mut self, now: i64) -> bool {
         matches!(self.next(now), Next::Sleep(until) if until > at(now))
     }

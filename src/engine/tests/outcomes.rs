@@ -1,4 +1,4 @@
-//! What follows from how work ended, from the end of a token and from the clock.
+//! The consequences of an outcome, of an expired token and of the clock.
 
 use super::*;
 
@@ -154,7 +154,7 @@ fn new_resource(bench: &mut Bench, key: &Key, now: i64) {
     }
 }
 
-/// Two new resources of one host that gets one request at a time: the first is at work.
+/// Two new resources of one host with one slot: the first is in progress.
 fn two_of_a_narrow_host() -> (Bench, [Key; 2]) {
     let limits = Limits {
         host_slots_of: 1,

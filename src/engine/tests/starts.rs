@@ -1,4 +1,4 @@
-//! From the first lists to the first work: facts alone.
+//! From the first lists to the first work, based on facts only.
 
 use super::*;
 

@@ -25,7 +25,7 @@ fn candidate() -> Election {
     Election::new("me".to_owned(), TIMINGS)
 }
 
-/// Leads since a claim that was sent at 0, with version 1 and fence 4.
+/// The leader since a claim that was sent at 0, with version 1 and fence 4.
 fn leader() -> Election {
     let mut election = candidate();
     election.answered(at(0), at(0), lease("0", "", 3));
