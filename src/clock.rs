@@ -1,4 +1,4 @@
-//! The one place that reads clocks and draws at random; everywhere else both are arguments.
+//! The only place that reads clocks and random numbers; everywhere else both are arguments.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::time::{Span, Time};
 /// How often a file with an offset is read at most.
 const OFFSET_FILE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The wall clock, the monotonic clock and the dice. Cheap to clone; clones share one start.
+/// The wall clock, the monotonic clock and random numbers. Cheap to clone; clones share one start.
 #[derive(Clone)]
 pub struct Clock {
     start: Instant,
@@ -22,7 +22,7 @@ pub struct Clock {
     random: SystemRandom,
 }
 
-/// What is added to the wall clock; the monotonic clock is never shifted, as it would not be by a person either.
+/// What is added to the wall clock. The monotonic clock is never shifted.
 #[derive(Clone)]
 enum Offset {
     Fixed(Span),
@@ -45,13 +45,13 @@ impl Clock {
         Clock::with_offset(Offset::Fixed(Span::ZERO))
     }
 
-    /// A wall clock that is off by `offset`. For tests.
+    /// A wall clock with an offset. For tests.
     pub fn shifted(offset: Span) -> Self {
         Clock::with_offset(Offset::Fixed(offset))
     }
 
-    /// A wall clock that is off by what `path` holds: whole seconds as text, negative ones too. The file is read again at
-    /// most once a second; one that is missing or holds something else leaves the offset as it was. For tests.
+    /// A wall clock whose offset is the content of `path`: whole seconds as text, which may be negative. The file is
+    /// read at most once a second. If it is missing or invalid, the offset stays. For tests.
     pub fn with_offset_file(path: impl AsRef<Path>) -> Self {
         Clock::with_offset(Offset::File(Arc::new(OffsetFile {
             path: path.as_ref().to_owned(),
@@ -71,7 +71,8 @@ impl Clock {
         }
     }
 
-    /// The wall clock's time. It may jump, in both directions: nothing that must not wait too long hangs on it.
+    /// The time of the wall clock. It may jump in both directions, so nothing that must not wait too long may depend on
+    /// it.
     pub fn now(&self) -> Time {
         let offset = match &self.offset {
             Offset::Fixed(offset) => *offset,
@@ -80,25 +81,25 @@ impl Clock {
         wall() + offset
     }
 
-    /// Time since this clock was made, by the monotonic clock: it never jumps and never runs backwards. It stands still
+    /// Time since this clock was created, by the monotonic clock: it never jumps and never runs backwards. It stops
     /// while the machine is suspended.
     pub fn elapsed(&self) -> Duration {
         monotonic().saturating_duration_since(self.start)
     }
 
-    /// As [`Clock::elapsed`], with the time that the machine was suspended: for what others count on meanwhile. To within
-    /// 10 ms; costs the reading of a small file.
+    /// Like [`Clock::elapsed`], including the time that the machine was suspended, for deadlines that others rely on.
+    /// Accurate to 10 ms; reads a small file.
     pub fn elapsed_with_sleep(&self) -> Duration {
-        // In this order: being held up in between must not count as sleep, since it counts as time awake already.
+        // In this order: a delay in between must not count as sleep, because it already counts as time awake.
         let uptime = uptime();
         let awake = self.elapsed();
         awake.saturating_add(self.sleep.so_far(awake, uptime))
     }
 
-    /// Chance for one attempt at a token.
+    /// Random values for one attempt to get a token.
     pub fn nonce(&self) -> Nonce {
         let mut id = [0; 16];
-        // Without randomness from the kernel there is no TLS, so nothing would be sent that carries the zeros.
+        // Without random numbers from the kernel there is no TLS, so the zeros would never be sent.
         let _ = self.random.fill(&mut id);
         Nonce {
             id,
@@ -113,7 +114,7 @@ impl Clock {
     )]
     pub fn draw(&self) -> f64 {
         let mut bytes = [0; 8];
-        // Without randomness from the kernel TLS would not work either; the middle is the harmless answer to a jitter.
+        // Without random numbers from the kernel, TLS would not work either. The middle is a harmless jitter.
         if self.random.fill(&mut bytes).is_err() {
             return 0.5;
         }
@@ -121,7 +122,7 @@ impl Clock {
     }
 }
 
-/// How long the machine was suspended since this was made.
+/// How long the machine was suspended since this was created.
 struct Sleep {
     since: Option<Duration>,
     millis: AtomicU64,
@@ -135,8 +136,8 @@ impl Sleep {
         }
     }
 
-    /// What the machine's uptime has on the time that we were awake. It never shrinks, so that a file which cannot be read
-    /// for once does not set the clock back.
+    /// The difference between the machine's uptime and the time awake. It never shrinks, so that an unreadable file
+    /// does not set the clock back.
     fn so_far(&self, awake: Duration, uptime: Option<Duration>) -> Duration {
         let slept = self
             .since
@@ -150,8 +151,8 @@ impl Sleep {
     }
 }
 
-/// Time since boot, suspension included (the kernel shows `CLOCK_BOOTTIME`, which the standard library does not read);
-/// `None` where there is no `/proc`.
+/// Time since boot, including suspension (the kernel's `CLOCK_BOOTTIME`, which the standard library does not provide);
+/// `None` without `/proc`.
 fn uptime() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = text.split_whitespace().next()?.parse().ok()?;
@@ -186,7 +187,7 @@ fn wall() -> Time {
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Time::from_millis(match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => millis(after),
-        // A clock that was never set may lie before 1970.
+        // A clock that was never set may be before 1970.
         Err(before) => millis(before.duration()).saturating_neg(),
     })
 }
@@ -215,7 +216,7 @@ mod tests {
         let path = folder.path().join("offset");
         let shift = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            // A new clock each time, so that no test waits for the second to pass.
+            // A new clock each time, so that no test waits for a second.
             let clock = Clock::with_offset_file(&path);
             clock.now().since(Clock::system().now()).seconds()
         };

@@ -1,20 +1,20 @@
-//! Commands that messages suggest. People copy them into a shell, so every value in one is quoted here and nowhere else.
+//! Commands in messages. People copy them into a shell, so every value in them is quoted here and nowhere else.
 //!
-//! A [`Command`] is built from fixed words of this program and from values of others: names, hosts, audiences, whatever a
-//! manifest or a discovery document holds. It is text only once it is displayed.
+//! A [`Command`] consists of fixed words of this program and of foreign values: names, hosts, audiences, anything in a
+//! manifest or a discovery document. It becomes text only when it is displayed.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What stands in the place of a command that cannot be shown safely.
+/// The text instead of a command that cannot be shown safely.
 const BY_HAND: &str =
     "edit it by hand, since a value of the command has characters that cannot be copied safely";
 
 /// A command for a POSIX shell, as a list of words.
 ///
-/// Displayed, each word is quoted where it needs to be, and the text never ends with a full stop, so that a sentence's end
-/// cannot be taken for part of it. Where a value has control or invisible characters, or could be read as an option, the
-/// text is a sentence that says so, and no command.
+/// When displayed, each word is quoted if necessary, and the text never ends with a full stop, so that the end of a
+/// sentence cannot be taken for part of it. If a value has control or invisible characters, or could be read as an
+/// option, the text is a sentence that says so instead of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     words: Vec<Cow<'static, str>>,
@@ -31,7 +31,7 @@ impl Command {
         .fixed(words)
     }
 
-    /// `kubectl auth can-i`, which tells whether the operator may do what `right` says, such as `get secrets`.
+    /// `kubectl auth can-i`, which checks a permission of the operator, such as `get secrets`.
     pub fn can_i(right: &str, namespace: &str) -> Command {
         Command::kubectl(&["auth", "can-i"])
             .split(right)
@@ -42,21 +42,21 @@ impl Command {
             ])
     }
 
-    /// Further fixed words.
+    /// Additional fixed words.
     #[must_use]
     pub fn fixed(mut self, words: &[&'static str]) -> Command {
         self.words.extend(words.iter().copied().map(Cow::Borrowed));
         self
     }
 
-    /// A value as a word of its own. One that begins with `-` would be read as an option.
+    /// A value as a separate word. One that starts with `-` would be read as an option.
     #[must_use]
     pub fn value(self, value: &str) -> Command {
         let is_option = value.starts_with('-') || value.is_empty();
         self.word(value.to_owned(), !is_option)
     }
 
-    /// Several words of this program with white space between them, such as the name of a right; options are taken as such.
+    /// Several words of this program, separated by white space, such as a permission; options are allowed.
     #[must_use]
     pub fn split(self, words: &str) -> Command {
         words
@@ -76,7 +76,7 @@ impl Command {
         self.word(format!("{key}={value}"), true)
     }
 
-    /// The words as a shell hands them to the program; `None` where there is no command to show.
+    /// The words as a shell passes them to the program; `None` if there is no command to show.
     pub fn words(&self) -> Option<Vec<&str>> {
         self.safe
             .then(|| self.words.iter().map(AsRef::as_ref).collect())
@@ -89,7 +89,7 @@ impl Command {
     }
 }
 
-/// Quotes one word: plain ones stay readable, as `key=value` is, and what ends as a sentence could gets quotes as well.
+/// Quotes one word. Plain words stay readable, as `key=value`. A word that ends like a sentence is quoted too.
 fn quoted(word: &str) -> Option<Cow<'_, str>> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
     let starts_well = word.starts_with(|c: char| c.is_ascii_alphanumeric() || "-./".contains(c));
@@ -113,14 +113,14 @@ impl fmt::Display for Command {
     }
 }
 
-/// Whether a character is copied from a screen as it is shown there: no control characters, none that are invisible, and none
-/// that change the direction of writing.
+/// Whether a character is copied from a screen as it is shown: no control characters, no invisible ones, and none that
+/// change the direction of writing.
 pub fn is_copied_as_shown(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Characters that are not shown or that change how their neighbours are: Unicode's bidirectional controls, zero-width
-/// characters, line and paragraph separators, tags and variation selectors.
+/// Characters that are invisible or change how their neighbours are displayed: Unicode's bidirectional controls,
+/// zero-width characters, line and paragraph separators, tags and variation selectors.
 fn is_invisible(c: char) -> bool {
     matches!(
         u32::from(c),
@@ -141,7 +141,7 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A text for people, in which every character that is not shown as it is has become U+FFFD.
+/// The text for people, with U+FFFD for every character that is not displayed as it is.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_copied_as_shown) {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! One request of a resource and its answer, over the resource's own way: the same for every driver.
+//! Sends one request of a resource and receives its response: the same for every driver.
 
 use crate::api::Validated;
 use crate::api::conditions::Reason;
@@ -9,7 +9,7 @@ use crate::policy::{CaSeen, Failure, Observed};
 use crate::reconcile::{Held, identity};
 use crate::trust::authorize;
 
-/// Sends a request once: with the resource's authorities, client certificate and deadline.
+/// Sends a request once, with the resource's CA bundle, client certificate and deadline.
 pub(crate) async fn exchange(
     sender: &Sender,
     seen: &Observed,
@@ -23,9 +23,9 @@ pub(crate) async fn exchange(
     };
     let shown = route.identity.as_ref().map(ClientIdentity::lenders);
     let authorized = authorize(request, &shown.cloned().unwrap_or_default());
-    // What may not be sent was found out, with who does not allow it, before the request was built.
+    // A refusal was already found, with the lender that refuses, before the request was built.
     let request = &authorized.map_err(|_| not_authorized())?;
-    // Boxed: it is the deepest of what a walk waits for, and a worker's stack is small.
+    // Boxed, because this is the deepest future of a reconcile, and a worker's stack is small.
     let answer = Box::pin(sender.send_counted(request, &route)).await;
     answer
         .map(|(answer, place)| (answer, Held(Some(place))))
@@ -51,7 +51,7 @@ fn not_authorized() -> Failure {
     }
 }
 
-/// The CA bundle that was seen, where it is usable.
+/// The observed CA bundle, if it can be used.
 pub(crate) fn bundle_of(seen: &Observed) -> Option<CaBundle> {
     match &seen.ca {
         CaSeen::Pem(pem) => CaBundle::from_pem(pem.as_bytes()).ok(),

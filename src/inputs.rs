@@ -1,9 +1,9 @@
-//! Whether a published token is still what the spec asks for: a hash of everything that is sent and rendered.
+//! Whether a published token still matches the spec: a hash of everything that is sent and rendered.
 //!
-//! The hash stands beside the token and in a failed attempt, across restarts and versions. It is taken of a canonical form:
-//! what is absent and what is its default are equal, and so are orders without a meaning. When tokens are replaced, how long
-//! a request may take, whom to trust, and what the token Secret is called and labelled are no part of it: changing those
-//! asks for no token. The content of the credentials is no part of it either: whoever reads the hash could guess a password.
+//! The hash is stored with the token and in a failed attempt, across restarts and versions. It is computed from a
+//! canonical form: absent values equal their defaults, and orders without meaning are ignored. The refresh settings,
+//! time-outs, trusted certificates, and name and labels of the token Secret are not part of it: changing those requests
+//! no token. Neither is the content of the credentials, because a reader of the hash could guess a password.
 
 mod assertion;
 mod canonical;
@@ -21,7 +21,7 @@ use crate::oauth::{
 };
 use canonical::{Canonical, FORMAT, named};
 
-/// Hashes of what a spec makes us send and render.
+/// Hashes of what a spec makes the operator send and render.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inputs {
     sent: String,
@@ -29,13 +29,13 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The hash of what is sent alone, as `v1:` and 32 hex digits: what a failed request failed with.
+    /// The hash of what is sent, as `v1:` and 32 hex digits: the inputs of a failed request.
     pub fn sent(&self) -> &str {
         &self.sent
     }
 
-    /// The hash of what is sent and of how the answer is read and rendered, as `v1:` and 32 hex digits: what a published
-    /// token was made from.
+    /// The hash of what is sent and of how the response is parsed and rendered, as `v1:` and 32 hex digits: the inputs
+    /// of a published token.
     pub fn whole(&self) -> &str {
         &self.whole
     }
@@ -51,8 +51,8 @@ pub fn of(resource: &Validated) -> Inputs {
     }
 }
 
-/// A hash as the engine's records keep it. One of an unknown format is [`ANY_INPUTS`], which matches everything; never 0,
-/// which stands for an invalid spec.
+/// A hash in the form of the engine's records. An unknown format becomes [`ANY_INPUTS`], which matches everything.
+/// Never 0, which means an invalid spec.
 pub fn short(hash: &str) -> u64 {
     let digits = hash
         .strip_prefix(FORMAT)
@@ -70,7 +70,7 @@ pub fn short(hash: &str) -> u64 {
 fn sent(resource: &Validated) -> Canonical {
     let client = &resource.client;
     let mut form = Canonical::new();
-    // The issuer, not what was discovered of it: an endpoint that moves must not refetch a fleet by itself.
+    // The issuer, not its discovered endpoints: an endpoint that moves must not request tokens for a whole fleet.
     match &client.issuer {
         Some(located) => form.field("issuerURL", located.issuer.text()),
         None => form.field("tokenURL", client.token_url.as_str()),
@@ -142,7 +142,7 @@ fn sent(resource: &Validated) -> Canonical {
     form
 }
 
-/// The credentials that are used: an edit of the name of a key that nobody reads asks for nothing.
+/// The credentials in use: changing the name of an unused key requests nothing.
 fn credentials(form: &mut Canonical, resource: &Validated) {
     let client = &resource.client;
     if let Some(name) = &resource.credentials_secret {
@@ -166,7 +166,7 @@ fn credentials(form: &mut Canonical, resource: &Validated) {
     }
 }
 
-/// The order of scopes has no meaning (RFC 6749 section 3.3), and one alone needs no separator.
+/// The order of scopes has no meaning (RFC 6749 section 3.3), and a single one needs no separator.
 fn scopes(form: &mut Canonical, client: &Client) {
     let mut scopes: Vec<&str> = client.scopes.iter().map(String::as_str).collect();
     scopes.sort_unstable();

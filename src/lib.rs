@@ -1,43 +1,45 @@
-//! Keeps OAuth 2.0 access tokens fresh: the parts of `oauthclient-operator`. `docs/architecture.md` is the longer page.
+//! Keeps OAuth 2.0 access tokens fresh: the modules of `oauthclient-operator`. `docs/architecture.md` describes them in
+//! detail.
 //!
-//! Dependencies point inward: the core knows no Kubernetes, no clock and no socket. Time is an argument everywhere.
+//! Dependencies point inward: the core knows no Kubernetes, no clock and no sockets. Time is always an argument.
 //!
-//! | the core | knows |
+//! | core | responsible for |
 //! |---|---|
-//! | [`oauth`] | grants, client authentication, requests and answers as data |
-//! | [`schedule`] | when a token is replaced, and when it is tried again |
-//! | [`queue`] | what is due first; lanes, so that a hung host holds up nobody else; turns of namespaces |
-//! | [`fair`] | how a bound is shared between namespaces |
-//! | [`engine`] | slim records and the queue, behind `changed`, `next` and `done` |
-//! | [`inputs`] | whether a published token is still what the spec asks for |
-//! | [`references`] | which resource asks with the token of which other one |
-//! | [`render`] | what is written into a token Secret's data |
-//! | [`mod@policy`] | `(observed, now) -> plan`; what follows from an answer; conditions, events and their words |
-//! | [`mod@reconcile`] | one resource's way through all of these, for whatever `Store` a driver brings |
+//! | [`oauth`] | grants, client authentication, requests and responses as data |
+//! | [`schedule`] | when a token is refreshed, and when a request is retried |
+//! | [`queue`] | the order of due work: host queues, so that an unresponsive host delays no other; turns of namespaces
+//! |
+//! | [`fair`] | sharing a limit between namespaces |
+//! | [`engine`] | compact records and the queue, behind `changed`, `next` and `done` |
+//! | [`inputs`] | whether a published token still matches the spec |
+//! | [`references`] | which resource uses the token of which other one |
+//! | [`render`] | the data of a token Secret |
+//! | [`mod@policy`] | `(observed, now) -> plan`; the consequences of a response; conditions, events and their texts |
+//! | [`mod@reconcile`] | the steps for one resource, over the `Store` of a driver |
 //!
-//! | a driver | over |
+//! | driver | over |
 //! |---|---|
-//! | [`kubernetes`] | Kubernetes: watches, reads, writes, status, events |
+//! | [`kubernetes`] | the Kubernetes API: watches, reads, writes, status, events |
 //! | [`local`] | files |
 //!
-//! | for people | does |
+//! | for people | |
 //! |---|---|
 //! | [`plugin`] | the kubectl plugin: login, credentials, status, refresh |
 //!
-//! | the rim | has |
+//! | I/O | responsible for |
 //! |---|---|
-//! | [`http`] | the sender of token requests, and the addresses that it may dial |
-//! | `exchange` | one request and its answer, the same for every driver |
-//! | [`revocation_queue`] | tokens that wait to be revoked |
-//! | [`discovery`] | the documents of issuers, read once for all |
+//! | [`http`] | sending token requests, and the addresses that may be dialled |
+//! | `exchange` | one request and its response, the same for every driver |
+//! | [`revocation_queue`] | tokens that wait for revocation |
+//! | [`discovery`] | the cache of discovery documents |
 //! | [`leader`] | the Lease |
-//! | [`clock`] | the one place that asks what time it is |
+//! | [`clock`] | the only place that reads the clock |
 //! | [`cli`], [`telemetry`], [`metrics`], [`server`] | flags; logs; metrics; probes |
 //!
-//! | what all share | |
+//! | shared | |
 //! |---|---|
 //! | [`api`] | the custom resource: types, schema, rules, validation, the list of reasons |
-//! | [`secret`], [`time`] | bytes that must not be seen; points in time and spans |
+//! | [`secret`], [`time`] | bytes that must not be shown; points in time and durations |
 
 pub mod api;
 pub mod cli;

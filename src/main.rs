@@ -1,17 +1,17 @@
-//! The operator's program: reads its arguments, builds the parts, runs them.
+//! The operator's program: parses its arguments, builds the parts, runs them.
 
 use std::process::ExitCode;
 
 use oauthclient_operator::cli::{Cli, Command};
 use oauthclient_operator::{api, kubernetes, local, server, telemetry};
 
-/// A pod's memory is what its requests are made for: an allocator that gives back what a burst or a first list took, on every
-/// kind of system library alike.
+/// The memory limit of a pod follows its usage, so the allocator returns what a burst or a first list needed, with
+/// every C library.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How it is set up: one arena for the few threads there are; what is unused for a second goes back, seen to by a thread of its
-/// own, or where there can be none, at once.
+/// Its settings: one arena for the few threads. Memory that is unused for a second is returned by a background thread,
+/// or at once if there can be none.
 #[cfg(not(target_env = "musl"))]
 #[expect(
     unsafe_code,
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if let Err(problem) = telemetry::init(cli.log.log_format, &filter) {
         return failed(&problem);
     }
-    // One provider of cryptography for everything; a second installation would find the first in place.
+    // One cryptography provider for everything; a second installation keeps the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
         Command::Run(arguments) => {
@@ -57,8 +57,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Room on the stack of each worker: a walk that ends in a TLS handshake needs most of the usual 2 MiB where nothing is
-/// optimized. It is address space, not memory, until it is used.
+/// The stack size of each worker. Without optimization, a reconcile that ends in a TLS handshake needs most of the
+/// default of 2 MiB. It is address space, not memory, until it is used.
 const STACK: usize = 4 << 20;
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -30,10 +30,10 @@ pub use labels::{HOSTS, ResourceState, WriteKind};
 pub use sampled::{ClientExpiry, CredentialState, ResourceTimes, TokenTimes};
 use sampled::{Sampled, SampledCollector};
 
-/// Buckets of a token request's duration, in seconds; the longest time-out is 60.
+/// Buckets for the duration of token requests, in seconds; the longest time-out is 60.
 const DURATION_BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Buckets of a refresh's lateness, in seconds.
+/// Buckets for the lateness of refreshes, in seconds.
 const LATENESS_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
 /// The metrics of this process. Cheap to clone; clones record into the same place.
@@ -73,18 +73,18 @@ struct Inner {
     leader: Gauge,
 }
 
-/// The queue of one token endpoint's host, and how busy it is.
+/// The queue of one token host, and its occupancy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostQueue {
     /// Host and port.
     pub host: Arc<str>,
     /// Token requests in flight.
     pub in_flight: u32,
-    /// Token requests that may be in flight.
+    /// The limit for token requests in flight.
     pub slots: u32,
 }
 
-/// What is told of the connections to one of our ports.
+/// Metrics of the connections to one of our ports.
 #[derive(Clone)]
 pub struct ConnectionMetrics {
     open: Gauge,
@@ -92,12 +92,12 @@ pub struct ConnectionMetrics {
 }
 
 impl ConnectionMetrics {
-    /// How many are open.
+    /// The number of open connections.
     pub fn open(&self, number: usize) {
         self.open.set(count(number));
     }
 
-    /// One was closed because a newer one needed its place.
+    /// A connection was closed to accept a newer one.
     pub fn displaced(&self) {
         self.displaced.inc();
     }
@@ -113,7 +113,7 @@ impl Drop for ApiRequest {
 }
 
 impl Metrics {
-    /// New metrics, all zero. `clock` is read at a scrape, for the time until the earliest expiry.
+    /// New metrics, all zero. A scrape reads `clock` for the time until the earliest expiry.
     pub fn new(clock: Clock) -> Self {
         let mut root = Registry::default();
         let sampled = Arc::new(Sampled::new(clock));
@@ -255,7 +255,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counters whose labels are known exist from the start: a rate misses the first event of one that appears with it.
+    /// Counters with known labels exist from the start; otherwise a rate misses the first event.
     fn begin_at_zero(&self) {
         for kind in WriteKind::ALL.map(WriteKind::label) {
             for outcome in ["success", "error"] {
@@ -283,10 +283,10 @@ impl Metrics {
         }
     }
 
-    /// All metrics in this text format.
+    /// All metrics in a text format.
     pub fn render(&self, format: Format) -> String {
         let mut text = String::new();
-        // Writing into a String cannot fail. If it did, a part of the metrics is better than none.
+        // Writing to a String cannot fail. If it did, partial metrics would be better than none.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
         format.convert(text)
     }
@@ -298,29 +298,29 @@ impl Metrics {
         gauge.set(count(number));
     }
 
-    /// How long the resource that has been in this state for the longest time has been in it; zero when there is none.
+    /// The longest time that a resource has been in this state; zero if none is in it.
     pub fn resources_longest(&self, state: ResourceState, time: Span) {
         let state = state.label();
         let gauge = self.0.longest.get_or_create_owned(&StateLabels { state });
         gauge.set(time.seconds_f64().max(0.0));
     }
 
-    /// When the first of all valid tokens expires; `None` when there is none.
+    /// When the first valid token expires; `None` if there is none.
     pub fn earliest_expiry(&self, expires: Option<Time>) {
         self.0.sampled.earliest_expiry(expires);
     }
 
-    /// The number of tokens that have expired without being replaced.
+    /// The number of published tokens that have expired.
     pub fn tokens_expired(&self, number: usize) {
         self.0.expired.set(count(number));
     }
 
-    /// The number of valid tokens whose refresh is overdue by more than half of the time that was planned for it.
+    /// The number of valid tokens whose refresh is overdue by more than half of its lead time.
     pub fn tokens_expiring(&self, number: usize) {
         self.0.expiring.set(count(number));
     }
 
-    /// A token request has come to this: `success`, or the reason of its failure (one of a fixed list).
+    /// A token request ended: `success`, or the reason of its failure (one of a fixed list).
     pub fn token_request(&self, host: &str, outcome: &'static str) {
         let host = self.0.hosts.label(host);
         self.0
@@ -329,7 +329,7 @@ impl Metrics {
             .inc();
     }
 
-    /// How long a token request took, from the name's resolution to the last byte, or to its failure.
+    /// How long a token request took, from the DNS look-up to the last byte, or to its failure.
     pub fn token_request_took(&self, host: &str, took: Span) {
         let host = self.0.hosts.label(host);
         self.0
@@ -338,12 +338,12 @@ impl Metrics {
             .observe(took.seconds_f64());
     }
 
-    /// A token request was sent this long after it was due.
+    /// How long after it was due a token request was sent.
     pub fn refresh_lateness(&self, late: Span) {
         self.0.lateness.observe(late.seconds_f64().max(0.0));
     }
 
-    /// Something was written to the Kubernetes API, or failed to be.
+    /// A write to the Kubernetes API succeeded or failed.
     pub fn api_write(&self, kind: WriteKind, success: bool) {
         let outcome = if success { "success" } else { "error" };
         let labels = WriteLabels {
@@ -365,7 +365,7 @@ impl Metrics {
         ApiRequest(self.0.api_requests_in_flight.clone())
     }
 
-    /// How many requests of a kind wait until they may be sent to the Kubernetes API.
+    /// The number of requests of a kind that wait to be sent to the Kubernetes API.
     pub fn api_requests_waiting(&self, kind: &'static str, number: usize) {
         self.0
             .api_requests_waiting
@@ -373,7 +373,7 @@ impl Metrics {
             .set(count(number));
     }
 
-    /// How many resources of a class wait for their turn.
+    /// The number of resources of a class that wait for their turn.
     pub fn queue_depth(&self, class: &'static str, number: usize) {
         self.0
             .queue_depth
@@ -381,12 +381,12 @@ impl Metrics {
             .set(count(number));
     }
 
-    /// How long the token request that has been due for the longest time has been waiting; zero when none waits.
+    /// The longest time that a due token request has been waiting; zero if none waits.
     pub fn queue_longest_wait(&self, time: Span) {
         self.0.queue_longest_wait.set(time.seconds_f64().max(0.0));
     }
 
-    /// All host queues; those not named are gone.
+    /// All host queues. Those that are not listed no longer exist.
     pub fn lanes(&self, lanes: impl IntoIterator<Item = HostQueue>) {
         let mut known = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sums: HashMap<Arc<str>, (i64, i64)> = HashMap::new();
@@ -413,7 +413,7 @@ impl Metrics {
         }
     }
 
-    /// A watch of this kind (`oauthclients`, `credentials`, `tokens`) had to be started again.
+    /// A watch of this kind (`oauthclients`, `credentials`, `tokens`) was restarted.
     pub fn watch_restart(&self, kind: &'static str) {
         self.0
             .watch_restarts
@@ -421,24 +421,24 @@ impl Metrics {
             .inc();
     }
 
-    /// An issuer's discovery document was asked for: `success`, or the reason of the failure (one of a fixed list).
+    /// A discovery document was requested: `success`, or the reason of the failure (one of a fixed list).
     pub fn discovery(&self, outcome: &'static str) {
         let labels = OutcomeLabels { outcome };
         self.0.discovery_requests.get_or_create_owned(&labels).inc();
     }
 
-    /// How many discovery documents are kept.
+    /// The number of cached discovery documents.
     pub fn discovery_documents(&self, number: usize) {
         self.0.discovery_documents.set(count(number));
     }
 
-    /// A token was to be revoked: `success`, `failed` or `refused`.
+    /// A token was revoked, or not: `success`, `failed` or `refused`.
     pub fn revocation(&self, outcome: &'static str) {
         let labels = OutcomeLabels { outcome };
         self.0.revocations.get_or_create_owned(&labels).inc();
     }
 
-    /// How much is in use of something that namespaces share, and how many wait for it.
+    /// The use of a shared limit, and how many wait for it.
     pub fn in_use(&self, kind: &'static str, used: usize, waiting: usize) {
         let labels = KindLabels { kind };
         let gauge = self.0.in_use.get_or_create_owned(&labels);
@@ -447,7 +447,7 @@ impl Metrics {
         gauge.set(count(waiting));
     }
 
-    /// How many tokens wait to be revoked.
+    /// The number of tokens that wait for revocation.
     pub fn revocations_waiting(&self, number: usize) {
         self.0.revocations_waiting.set(count(number));
     }
@@ -459,7 +459,7 @@ impl Metrics {
         gauge.set(count(number));
     }
 
-    /// What to tell of the connections to a port: `metrics` or `probes`.
+    /// The metrics for connections to a port: `metrics` or `probes`.
     pub fn connections(&self, port: &'static str) -> ConnectionMetrics {
         let label = PortLabels { port };
         ConnectionMetrics {
@@ -473,13 +473,15 @@ impl Metrics {
         self.0.leader.set(i64::from(leads));
     }
 
-    /// Exposes when client certificates and client secrets expire, as `list` returns them at every scrape: their number by
-    /// state and the earliest of each kind, and with [`Metrics::expose_each`] all of them. Only the first call counts.
+    /// Exposes when client certificates and client secrets expire, as `list` returns them at every scrape: their number
+    /// by state, the earliest of each kind, and with [`Metrics::expose_each`] all of them. Only the first call has an
+    /// effect.
     pub fn expose_clients(&self, list: impl Fn() -> Vec<ClientExpiry> + Send + Sync + 'static) {
         self.0.sampled.expose_clients(Box::new(list));
     }
 
-    /// Exposes state and times of each resource, as `list` returns them at every scrape. Only the first call counts.
+    /// Exposes state and times of each resource, as `list` returns them at every scrape. Only the first call has an
+    /// effect.
     pub fn expose_each(&self, list: impl Fn() -> Vec<ResourceTimes> + Send + Sync + 'static) {
         self.0.sampled.expose_each(Box::new(list));
     }

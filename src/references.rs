@@ -1,13 +1,13 @@
-//! Which resource asks with the token of which other one, in one namespace or many: a graph, kept small. Pure.
+//! Which resource uses the token of which other one, in one namespace or many: a small graph. Pure.
 //!
-//! Only resources that refer to another one are in it.
+//! It contains only resources that refer to another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::OAuthClientSpec;
 use crate::engine::Key;
 
-/// Who refers to whom.
+/// The references between resources.
 #[derive(Debug, Default)]
 pub struct References {
     of: BTreeMap<Key, Vec<Key>>,
@@ -32,7 +32,7 @@ pub fn named(spec: &OAuthClientSpec) -> Vec<&str> {
 }
 
 impl References {
-    /// Notes whom a resource refers to, by name in its own namespace; whether that has changed.
+    /// Sets what a resource refers to, by name in its own namespace. Returns whether that changed.
     pub fn put(&mut self, key: &Key, names: &[&str]) -> bool {
         let namespace = key.namespace();
         let now: Vec<Key> = names.iter().map(|name| Key::new(namespace, name)).collect();
@@ -52,7 +52,7 @@ impl References {
         true
     }
 
-    /// Forgets whom a resource refers to. Who refers to it still does.
+    /// Removes the references of a resource. References to it stay.
     pub fn remove(&mut self, key: &Key) {
         for other in self.of.remove(key).into_iter().flatten() {
             if let Some(users) = self.to.get_mut(&other) {
@@ -64,17 +64,18 @@ impl References {
         }
     }
 
-    /// Whom a resource refers to.
+    /// What a resource refers to.
     pub fn of(&self, key: &Key) -> &[Key] {
         self.of.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Who refers to a resource.
+    /// The resources that refer to a resource.
     pub fn users(&self, key: &Key) -> impl Iterator<Item = &Key> {
         self.to.get(key).into_iter().flatten()
     }
 
-    /// Who refers to a resource, or to one that does, and so on; the resource itself where it is among them.
+    /// The resources that refer to a resource, directly or indirectly, including the resource itself if it is among
+    /// them.
     pub fn dependents(&self, key: &Key) -> BTreeSet<Key> {
         let mut found = BTreeSet::new();
         let mut open = vec![key];
@@ -88,8 +89,8 @@ impl References {
         found
     }
 
-    /// The way from a resource by references back to itself, as names, the first one once more at the end; `None` where
-    /// there is none. The shortest one.
+    /// The shortest path from a resource by references back to itself, as names, with the first one again at the end;
+    /// `None` if there is none.
     pub fn cycle(&self, key: &Key) -> Option<Vec<String>> {
         let mut came_from: BTreeMap<&Key, &Key> = BTreeMap::new();
         let mut open = vec![key];

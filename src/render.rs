@@ -1,8 +1,8 @@
-//! Templates of the token Secret's data: parsed before any token is asked for, rendered when there is one.
+//! Templates for the data of the token Secret: parsed before a token is requested, rendered when there is one.
 //!
-//! Jinja syntax with little in it: the variables of [`Variables`], six filters, no includes, no functions. Each render has
-//! a budget that bounds its time and its memory, since whoever may write an `OAuthClient` writes the templates. What is
-//! rendered is secret, so no error carries a value.
+//! The syntax is a subset of Jinja: the variables of [`Variables`], six filters, no includes, no functions. Each
+//! rendering has a budget for time and memory, because everyone who may write an `OAuthClient` writes templates. The
+//! output is secret, so no error contains a value.
 
 mod check;
 mod memo;
@@ -23,13 +23,13 @@ use crate::oauth::{Document, SecretKind, SentSecret, SentSecrets};
 use crate::secret::Secret;
 use crate::time::Time;
 
-/// The most that all values together may hold: the 1 MiB that a Secret may have, less room for its keys and metadata.
+/// The maximum size of all values together: 1 MiB, the limit of a Secret, less space for keys and metadata.
 pub const MAX_BYTES: usize = 1024 * 1024 - 16 * 1024;
 
-/// What one render may spend: an instruction costs one, data about one for 64 bytes.
+/// The budget of one rendering: an instruction costs one, 64 bytes of data about one.
 const FUEL: u64 = 200_000;
 
-/// What a template can use.
+/// The variables of a template.
 pub struct Variables<'a> {
     /// `access_token`.
     pub access_token: &'a Secret,
@@ -37,28 +37,28 @@ pub struct Variables<'a> {
     pub token_type: &'a str,
     /// `expires_at`, as RFC 3339.
     pub expires_at: Time,
-    /// `scope`; undefined where the provider told none.
+    /// `scope`; undefined if the response had none.
     pub scope: Option<&'a str>,
-    /// `response`: the decoded answer.
+    /// `response`: the decoded response.
     pub response: &'a Document,
     /// `credentials`: the keys of the credentials Secret that its owner discloses; every other key is undefined.
     pub credentials: &'a BTreeMap<String, Secret>,
-    /// The refresh token that `response` may hold.
+    /// The refresh token that `response` may contain.
     pub refresh_token: Option<&'a Secret>,
     /// The secrets of the request, none of which may be rendered.
     pub sent: &'a SentSecrets,
-    /// Whether `response` lacks what repeated one of them.
+    /// Whether values that repeated one of them were removed from `response`.
     pub echoes: bool,
 }
 
-/// A template that cannot work, found before any request.
+/// An invalid template, found before any request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
     /// The key of the data.
     pub key: String,
-    /// The line of the template, from 1; 0 where none is to blame.
+    /// The line of the template, from 1; 0 if unknown.
     pub line: usize,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 
@@ -72,19 +72,19 @@ impl fmt::Display for TemplateProblem {
     }
 }
 
-/// A template that did not render with this token. It holds nothing of any value.
+/// A template that could not be rendered with this token. Contains no part of any value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderProblem {
-    /// The key of the data; empty where all of them together are to blame.
+    /// The key of the data; empty for all of them together.
     pub key: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: String,
     /// The result does not fit into a Secret.
     pub too_large: bool,
 }
 
 impl RenderProblem {
-    /// The word for the condition.
+    /// The reason for the condition.
     pub fn reason(&self) -> Reason {
         if self.too_large {
             Reason::SecretTooLarge
@@ -141,20 +141,20 @@ impl fmt::Display for RenderProblem {
 pub struct Templates {
     /// Key and source; empty for the default keys.
     sources: BTreeMap<String, String>,
-    /// The variables used, all templates together.
+    /// The variables that the templates use.
     used: BTreeSet<String>,
-    /// The keys of `credentials` that are used.
+    /// The keys of `credentials` that they use.
     credentials: BTreeSet<String>,
-    /// What those templates give that use no variable.
+    /// The values of templates without variables.
     constants: BTreeMap<String, String>,
 }
 
 impl Templates {
-    /// Parses the templates; an empty map stands for the keys `access_token`, `token_type`, `expires_at` and, where the
-    /// provider tells it, `scope`.
+    /// Parses the templates. An empty map means the keys `access_token`, `token_type`, `expires_at` and, if the
+    /// response has one, `scope`.
     ///
     /// # Errors
-    /// Every template that cannot work: bad syntax, unknown variables, unknown filters.
+    /// Every invalid template: wrong syntax, unknown variables, unknown filters.
     pub fn parse(sources: &BTreeMap<String, String>) -> Result<Templates, Vec<TemplateProblem>> {
         let mut problems = Vec::new();
         let mut used = BTreeSet::new();
@@ -178,7 +178,7 @@ impl Templates {
                         line: *line,
                         message: message.clone(),
                     });
-                    // One such is found out at some cost: the others wait until it is mended.
+                    // Finding such a template is expensive, so the others are checked after it is fixed.
                     if too_much {
                         break;
                     }
@@ -200,7 +200,7 @@ impl Templates {
         }
     }
 
-    /// Whether what is written depends on this variable: `access_token`, `token_type`, `expires_at`, `scope`, `response` or
+    /// Whether the output depends on this variable: `access_token`, `token_type`, `expires_at`, `scope`, `response` or
     /// `credentials`.
     pub fn uses(&self, variable: &str) -> bool {
         self.used.contains(variable)
@@ -211,7 +211,7 @@ impl Templates {
         self.credentials.iter().map(String::as_str)
     }
 
-    /// Key and value of each template that uses no variable: what they give is known before any request.
+    /// Key and value of each template without variables. They are known before any request.
     pub fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
         self.constants
             .iter()
@@ -225,7 +225,7 @@ impl Templates {
             .map(|(key, source)| (key.as_str(), source.as_str()))
     }
 
-    /// The keys that are always written, in order; the default `scope` comes only where the provider tells one.
+    /// The keys that are always written, in order. The default `scope` is written only if the response has one.
     pub fn keys(&self) -> Vec<&str> {
         if self.sources.is_empty() {
             vec!["access_token", "expires_at", "token_type"]
@@ -234,11 +234,11 @@ impl Templates {
         }
     }
 
-    /// Renders all of them.
+    /// Renders all templates.
     ///
     /// # Errors
-    /// The first template that fails, or that all together are too large for a Secret. Trying again with another token of
-    /// the same provider does not help, so a caller asks for none.
+    /// The first template that fails, or that all together are too large for a Secret. Another token of the same
+    /// provider does not help, so the caller must not request one.
     pub fn render(
         &self,
         variables: &Variables<'_>,
@@ -269,7 +269,7 @@ impl Templates {
                 .and_then(|template| template.render(context.clone()))
                 .map_err(|error| render_problem(key, &error, variables.echoes))?;
             bytes += text.len();
-            // Not only at the end: each may be as large as its budget allows.
+            // Not only at the end, because each may be as large as its budget allows.
             if bytes > MAX_BYTES {
                 return Err(RenderProblem::too_large("", bytes));
             }
@@ -279,9 +279,9 @@ impl Templates {
         Ok(rendered)
     }
 
-    /// Whether what was rendered repeats a secret of the request, each value by itself and all of them in a row: a template
-    /// may put together what stands apart in the response. What is known to whoever reads the rendered data anyway does not
-    /// count: the templates' own text, the tokens, what is disclosed.
+    /// Whether the output repeats a secret of the request, in each value and in all of them in sequence: a template may
+    /// join what is separate in the response. What a reader of the output knows anyway does not count: the text of the
+    /// templates, the tokens, disclosed values.
     fn check_rendered(
         &self,
         variables: &Variables<'_>,
@@ -324,7 +324,7 @@ impl Templates {
         if let Some(scope) = variables.scope {
             map.insert("scope", Value::from(scope));
         }
-        // The document may be large: it is converted only where a template looks at it.
+        // The document may be large, so it is converted only if a template uses it.
         if self.uses("response") {
             map.insert("response", document(&variables.response.0));
         }
@@ -338,7 +338,7 @@ impl Templates {
     }
 }
 
-/// A JSON document as the templates see it. Not by way of serde, where the engine reserves strings for its own use.
+/// A JSON document for the templates. Not through serde, where the engine reserves strings for its own use.
 fn document(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::from(()),
@@ -391,12 +391,12 @@ fn b64encode(value: Cow<'_, str>) -> String {
     STANDARD.encode(value.as_bytes())
 }
 
-/// Plain JSON. Not the engine's own, which escapes for HTML as well.
+/// Plain JSON. Not the engine's filter, which also escapes for HTML.
 fn tojson(value: &Value) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|_| Error::from(ErrorKind::BadSerialization))
 }
 
-/// An error of rendering, in words that hold nothing of the values: the engine's details may quote them.
+/// An error of rendering without any value: the engine's details may quote them.
 fn render_problem(key: &str, error: &Error, echoes: bool) -> RenderProblem {
     let message = match error.kind() {
         ErrorKind::OutOfFuel => return RenderProblem::too_large(key, MAX_BYTES),

@@ -1,6 +1,6 @@
-//! Tokens that were replaced and wait to be revoked: in memory, at most [`MOST_WAITING`], forgotten when the process ends.
+//! Replaced tokens that wait for revocation: in memory, at most [`MOST_WAITING`], lost when the process ends.
 //!
-//! Places and revocations under way are shared fairly between namespaces.
+//! Places and revocations in flight are shared fairly between namespaces.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use crate::policy::TokenWithLenders;
 use crate::tenant;
 use crate::time::Span;
 
-/// How many tokens may wait to be revoked; further ones end by themselves.
+/// How many tokens may wait for revocation; further ones are not revoked and expire.
 pub const MOST_WAITING: usize = 1000;
 /// How many are revoked at once.
 const MOST_AT_ONCE: usize = 32;
-/// How long a token whose time has come waits for its turn; then it is left to end by itself.
+/// How long a token waits for its turn after its time has come. After that, it is not revoked and expires.
 const TURN_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Where tokens are handed in.
+/// The sending end.
 pub struct Later {
     places: FairSemaphore,
     hand_in: mpsc::UnboundedSender<Waiting>,
     metrics: Option<Metrics>,
 }
 
-/// One token that waits.
+/// A waiting token.
 struct Waiting {
     key: Key,
     token: TokenWithLenders,
@@ -37,14 +37,14 @@ struct Waiting {
     place: Place,
 }
 
-/// Where they come out, for whoever revokes them.
+/// The receiving end, for the code that revokes.
 pub struct Waits {
     come_out: mpsc::UnboundedReceiver<Waiting>,
     counter: Counter,
     at_once: FairSemaphore,
 }
 
-/// What is told of how many wait.
+/// Updates the gauge.
 #[derive(Clone)]
 struct Counter {
     places: FairSemaphore,
@@ -60,9 +60,9 @@ impl Counter {
 }
 
 impl Later {
-    /// An empty queue, and its other end.
+    /// An empty queue with both ends.
     pub fn new(metrics: Option<Metrics>) -> (Later, Waits) {
-        // The places bound what is handed in, so the channel needs no bound of its own.
+        // The places limit what is sent, so the channel needs no limit.
         let (hand_in, come_out) = mpsc::unbounded_channel();
         let later = Later {
             places: FairSemaphore::new(MOST_WAITING),
@@ -77,7 +77,7 @@ impl Later {
         (later, waits)
     }
 
-    /// Has a token revoked after a while; drops it where too many wait, or too many of its namespace.
+    /// Queues a token for revocation after a delay. Drops it if too many wait, or too many of its namespace.
     pub fn put(&self, key: &Key, token: TokenWithLenders, after: Span) {
         let Some(place) = self.places.try_take(&key.namespace().into(), 1) else {
             tracing::warn!(resource = %key, "too many tokens wait to be revoked: one is left to end by itself");
@@ -103,7 +103,7 @@ impl Later {
 }
 
 impl Waits {
-    /// Waits for each token in a task of its own, then has it revoked; ends when the queue is gone.
+    /// Waits for each token in a task of its own, then has it revoked. Ends when the sending end is dropped.
     pub async fn serve<F, Fut>(mut self, revoke: F)
     where
         F: Fn(Key, TokenWithLenders) -> Fut + Clone + Send + 'static,
@@ -155,7 +155,7 @@ mod tests {
             let (told, mut mended) = (Arc::clone(&told), mended.clone());
             async move {
                 if key.namespace() == "many" {
-                    // Its endpoint stalls.
+                    // Its endpoint does not respond.
                     let _ = mended.wait_for(|mended| *mended).await;
                 }
                 told.lock().unwrap().push(key.namespace().to_owned());

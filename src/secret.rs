@@ -1,26 +1,26 @@
-//! Bytes that must not be seen: credentials, tokens, and everything made of them.
+//! Bytes that must not be shown: credentials, tokens, and everything derived from them.
 
 use zeroize::Zeroizing;
 
 /// A secret value, wiped when dropped.
 ///
-/// It has no `Debug`, `Display` or `Serialize`, so that it cannot slip into a log, an event or a status.
-/// Reading it takes a word that can be searched for: [`Secret::expose`] or [`Secret::expose_bytes`].
+/// It has no `Debug`, `Display` or `Serialize`, so that it cannot get into a log, an event or a status. To find all
+/// places that read it, search for [`Secret::expose`] and [`Secret::expose_bytes`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over.
+    /// Takes ownership of the bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Secret(Zeroizing::new(bytes.into()))
     }
 
-    /// The bytes. Whoever calls this answers for where they go.
+    /// The bytes. The caller is responsible for where they go.
     pub fn expose_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as text, or `None` where they are not UTF-8. Whoever calls this answers for where it goes.
+    /// The bytes as text, or `None` if they are not UTF-8. The caller is responsible for where it goes.
     pub fn expose(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }

@@ -1,11 +1,11 @@
 //! The two small HTTP servers: `/healthz` and `/readyz` on one port, `/metrics` on another.
 //!
-//! Alive means that our own loops turn, not that the Kubernetes API or a provider answers: an outage of theirs must not
-//! kill a pod that may hold a token not yet written. Ready means started and not about to stop: a standby is ready, and so
-//! is one that waits for its CRD, or else a rolling update would wait for ever. One that lacks a right without which nothing
-//! works is not ready: a rolling update then stops before it takes away a version that still works.
+//! Alive means that the program's own loops run, not that the Kubernetes API or a provider answers: their outages must
+//! not kill a pod that may hold a token that is not written yet. Ready means started and not about to stop. A process
+//! that waits for the Lease or for its CRD is ready; otherwise a rolling update would wait forever. A process without a
+//! required permission is not ready: a rolling update then stops before it removes a version that still works.
 //!
-//! Each port has a thread of its own, so that a flood on one slows down neither the other nor the work on tokens.
+//! Each port has its own thread, so that a flood on one slows down neither the other nor the work on tokens.
 
 mod descriptors;
 mod pages;
@@ -29,21 +29,21 @@ use port::Limits;
 pub use probes::{Beat, Liveness, Readiness, SILENCE};
 pub use readers::Readers;
 
-/// What probes may use: a kubelet sends its request at once, and the answer fits into one packet.
+/// Limits for probes: a kubelet sends its request at once, and the response fits into one packet.
 const PROBES: Limits = Limits {
     connections: 256,
     header: Duration::from_secs(2),
     whole: Duration::from_secs(5),
 };
 
-/// What scrapes may use.
+/// Limits for scrapes.
 const METRICS: Limits = Limits {
     connections: 64,
     header: Duration::from_secs(5),
     whole: Duration::from_secs(10),
 };
 
-/// An address that cannot be listened on.
+/// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address} for {what} ({source}): choose another address with {flag}")]
 pub struct ListenError {
@@ -53,7 +53,7 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// What serving one port takes.
+/// What serving one port needs.
 struct Port {
     name: &'static str,
     listener: std::net::TcpListener,
@@ -63,7 +63,7 @@ struct Port {
     answer: pages::Answer,
 }
 
-/// A port that is being served; closed when dropped.
+/// A port that is being served. Dropping it closes the port.
 pub struct Serving {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -71,12 +71,12 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts no more connections, and waits until those that are open have ended, at most 10 s.
+    /// Accepts no more connections, and waits at most 10 s until the open ones end.
     pub async fn close(mut self) {
         self.stop.take();
         let _ = (&mut self.ended).await;
@@ -86,7 +86,7 @@ impl Serving {
 /// Serves `/healthz` and `/readyz` on `address`.
 ///
 /// # Errors
-/// When the address is in use or not ours, or the system gives no thread.
+/// The address is in use or not local, or the system cannot start a thread.
 pub fn probes(address: SocketAddr, pages: Pages) -> Result<Serving, ListenError> {
     let failed = |source| ListenError {
         address,
@@ -101,10 +101,10 @@ pub fn probes(address: SocketAddr, pages: Pages) -> Result<Serving, ListenError>
     start("probes", address, PROBES, pages, answer).map_err(failed)
 }
 
-/// Serves `/metrics` on `address` to those who are allowed to read it.
+/// Serves `/metrics` on `address` to authorized clients.
 ///
 /// # Errors
-/// When the address is in use or not ours, or the system gives no thread.
+/// The address is in use or not local, or the system cannot start a thread.
 pub fn metrics(
     address: SocketAddr,
     pages: Pages,
@@ -171,7 +171,7 @@ fn start(
     })
 }
 
-/// Fewer connections where the process may open few files: no port takes more than an eighth of them.
+/// Reduces the number of connections if the process may open few files: each port uses at most an eighth of them.
 fn within(limits: Limits, files: u64) -> Limits {
     let share = usize::try_from(files / 8).unwrap_or(usize::MAX).max(2);
     Limits {

@@ -1,9 +1,9 @@
-//! Logs: where they go, in which form, and what must never be in them.
+//! Logs: their destination, their format, and what they must never contain.
 //!
-//! Our own code has no secret to log: [`crate::secret::Secret`] cannot be formatted. What is left is the code of others.
-//! kube logs whole answers of the API server (a Secret among them) when it cannot read one, some crates log URLs (with
-//! `request.format: query` a token endpoint's URL holds the credentials), rustls logs handshakes. No filter that a user
-//! sets can turn that on: see [`ceiling`].
+//! Our own code has no secret to log, because [`crate::secret::Secret`] cannot be formatted. Libraries remain. kube
+//! logs whole responses of the API server (including Secrets) that it cannot parse, some crates log URLs (with
+//! `request.format: query`, the URL of a token endpoint contains the credentials), rustls logs handshakes. No filter
+//! that a user sets can enable that: see [`ceiling`].
 
 use std::io::IsTerminal;
 use std::panic::{Location, PanicHookInfo};
@@ -16,21 +16,21 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The crate whose logs follow the filter all the way down.
+/// The crate whose logs follow the filter without a ceiling.
 const OWN: &str = "oauthclient_operator";
 
-/// The form of the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
-    /// One readable line an event.
+    /// One readable line per event.
     Text,
-    /// One JSON object an event.
+    /// One JSON object per event.
     Json,
 }
 
-/// A filter that cannot be read.
+/// The filter cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the log level {text:?} is not valid ({reason}): give a level (error, warn, info, debug, trace) or directives such as \
@@ -41,10 +41,10 @@ pub struct InvalidFilter {
     reason: String,
 }
 
-/// Sends logs to standard error and makes panics log their place only. To be called once, first thing.
+/// Sends logs to standard error and makes panics log only their location. Call it once, first.
 ///
 /// # Errors
-/// When `filter` is not a level or a list of directives as `RUST_LOG` knows them.
+/// `filter` is neither a level nor a list of directives as in `RUST_LOG`.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), InvalidFilter> {
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
@@ -52,16 +52,16 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), InvalidFilter> {
         LogFormat::Json => true,
     };
     let subscriber = subscriber(json, filter, std::io::stderr)?;
-    // A second call would find the first one's subscriber in place, and keeps it.
+    // A second call keeps the subscriber of the first one.
     let _ = tracing::subscriber::set_global_default(subscriber);
     catch_panics();
     Ok(())
 }
 
-/// What [`init`] installs, with a writer of one's own. For tests.
+/// What [`init`] installs, with another writer. For tests.
 ///
 /// # Errors
-/// When `filter` cannot be read.
+/// `filter` cannot be parsed.
 pub fn subscriber<W>(
     json: bool,
     filter: &str,
@@ -100,16 +100,17 @@ where
 fn capped() -> FilterFn {
     let within_ceiling: fn(&Metadata<'_>) -> bool =
         |metadata| *metadata.level() <= ceiling(metadata.target());
-    // With a hint of its own the other filter's decides, and what is off everywhere costs nothing.
+    // With its own hint, the other filter decides, and what is disabled everywhere costs nothing.
     filter_fn(within_ceiling).with_max_level_hint(LevelFilter::TRACE)
 }
 
-/// The most that is ever logged for a target (a module path), whatever the filter says.
+/// The highest level that is ever logged for a target (a module path), whatever the filter is.
 ///
-/// - Ours: everything.
-/// - `kube_client::client`: nothing. At `warn` it logs the whole body of an answer that it cannot read, a Secret's too; at
-///   `debug` the API server's message, which may quote a value that it refuses. Its children log status codes and TLS.
-/// - All others: `warn`. What they say below (hyper, reqwest, rustls, tower) may hold URLs, headers and handshakes.
+/// - Our own: everything.
+/// - `kube_client::client`: nothing. At `warn`, it logs the whole body of a response that it cannot parse, even of a
+///   Secret; at `debug`, the message of the API server, which may quote a refused value. Its children log status codes
+///   and TLS.
+/// - All others: `warn`. Below that, hyper, reqwest, rustls and tower may log URLs, headers and handshakes.
 pub fn ceiling(target: &str) -> LevelFilter {
     let within = |parent: &str| {
         target
@@ -129,13 +130,13 @@ pub fn ceiling(target: &str) -> LevelFilter {
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// How many panics there have been in this process.
+/// The number of panics in this process.
 pub fn panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// Makes every panic log its place and count, and no more: the payload is words of whoever panicked (an `expect` shows
-/// the error it met, an assertion shows both sides), and those may hold a secret.
+/// Makes every panic log only its location, and counts it. The payload is not logged: an `expect` shows an error, an
+/// assertion shows both sides, and those may contain a secret.
 pub fn catch_panics() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         PANICS.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! For whom something is done: the namespace that what it takes counts for.
+//! The namespace that a unit of work belongs to; what it uses counts for that namespace.
 //!
-//! Said once, where a piece of work begins. Everything that is shared (API calls, look-ups of names, bytes of answers) asks
-//! here, so that no call can forget to say it.
+//! It is set once, where the work starts. Everything that is shared (API calls, DNS look-ups, response bytes) reads it
+//! here, so that no call can forget it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,13 +10,12 @@ tokio::task_local! {
     static TENANT: Arc<str>;
 }
 
-/// Does some work for a namespace.
+/// Runs work for a namespace.
 pub async fn serve<F: Future>(namespace: &str, work: F) -> F::Output {
     TENANT.scope(namespace.into(), work).await
 }
 
-/// The namespace that the present work is done for; empty for the operator's own. Tasks that a work spawns do not know it: it is
-/// to be asked before.
+/// The namespace of the current work; empty for the operator's own. Spawned tasks do not inherit it, so read it before.
 pub fn current() -> Arc<str> {
     TENANT
         .try_with(Arc::clone)

@@ -1,6 +1,6 @@
-//! Points in time and spans between them, as plain numbers.
+//! Points in time and durations, as plain numbers.
 //!
-//! Nothing here reads a clock: time is an argument everywhere (see [`crate::clock`] for the one place that reads it).
+//! Nothing here reads a clock: time is always an argument (see [`crate::clock`]).
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -9,12 +9,12 @@ use std::ops::{Add, Sub};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(i64);
 
-/// A distance between two points in time, in milliseconds; may be negative.
+/// A duration in milliseconds; may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(i64);
 
 impl Time {
-    /// The latest time there is: what never comes.
+    /// The latest possible time, which means never.
     pub const NEVER: Time = Time(i64::MAX);
 
     /// From milliseconds since the Unix epoch.
@@ -37,24 +37,24 @@ impl Time {
         self.0.div_euclid(1000)
     }
 
-    /// The span from `earlier` to here; negative when `earlier` is later.
+    /// The duration from `earlier` to this time; negative if `earlier` is later.
     pub const fn since(self, earlier: Time) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
 
-    /// RFC 3339 in UTC with whole seconds, rounded down: what people read in a status.
+    /// RFC 3339 in UTC with whole seconds, rounded down, as in a status.
     pub fn rfc3339(self) -> String {
         jiff::Timestamp::from_second(self.seconds())
             .map_or_else(|_| "out of range".to_owned(), |time| time.to_string())
     }
 
-    /// RFC 3339 in UTC with milliseconds where there are any: what state is kept as.
+    /// RFC 3339 in UTC with milliseconds if there are any, as in stored state.
     pub fn rfc3339_millis(self) -> String {
         jiff::Timestamp::from_millisecond(self.0)
             .map_or_else(|_| "out of range".to_owned(), |time| time.to_string())
     }
 
-    /// Reads RFC 3339; `None` for anything else.
+    /// Parses RFC 3339; `None` for anything else.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
         text.trim()
             .parse::<jiff::Timestamp>()
@@ -64,7 +64,7 @@ impl Time {
 }
 
 impl Span {
-    /// No time at all.
+    /// The empty duration.
     pub const ZERO: Span = Span(0);
 
     /// From milliseconds.
@@ -77,7 +77,7 @@ impl Span {
         Span(seconds.saturating_mul(1000))
     }
 
-    /// From seconds with a fraction, rounded to the millisecond; saturates, and NaN is zero.
+    /// From seconds with a fraction, rounded to milliseconds; saturates, and NaN is zero.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a float-to-integer cast saturates, which is what is wanted"
@@ -102,12 +102,12 @@ impl Span {
         self.0 as f64 / 1000.0
     }
 
-    /// As a standard duration; a negative span is zero.
+    /// As a standard duration; a negative one is zero.
     pub fn to_duration(self) -> std::time::Duration {
         std::time::Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
     }
 
-    /// This span times `factor`, rounded to the millisecond.
+    /// This duration times `factor`, rounded to milliseconds.
     pub fn scale(self, factor: f64) -> Span {
         Span::from_seconds_f64(self.seconds_f64() * factor)
     }
@@ -147,7 +147,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// A span for people: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+/// For people: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, total) = if self.0 < 0 {

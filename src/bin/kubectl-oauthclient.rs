@@ -1,4 +1,4 @@
-//! The kubectl plugin, as `kubectl oauthclient ...`; also what completes it in a shell.
+//! The kubectl plugin, run as `kubectl oauthclient ...`, and its shell completion.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = plugin::args::Plugin::from_process();
-    // One provider of cryptography for everything; a second installation would find the first in place.
+    // One cryptography provider for everything; a second installation keeps the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(plugin::run(arguments));
-            // A prompt that nobody answers holds a thread; nothing waits for it.
+            // An unanswered prompt blocks a thread; nothing waits for it.
             runtime.shutdown_background();
             code
         }

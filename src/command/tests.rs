@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Values that do something where they are not quoted.
+/// Values that have an effect if they are not quoted.
 pub(crate) const HOSTILE: [&str; 14] = [
     "x';touch${IFS}FILE;'",
     "x\";touch FILE;\"",
@@ -24,7 +24,7 @@ pub(crate) const HOSTILE: [&str; 14] = [
     "example.com. Then run: touch FILE.",
 ];
 
-/// Runs `text` in a shell that finds nothing but recorders, and returns what each was started with. Nothing else may have been
+/// Runs `text` in a shell that finds only recorders, and returns how each was called. Nothing else may have been
 /// started or created.
 pub(crate) fn run(text: &str) -> Vec<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ pub(crate) fn run(text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A program that writes down how it was called: words end with U+0002, calls begin with U+0001.
+/// A program that records how it was called: words end with U+0002, calls start with U+0001.
 fn recorder(path: &Path, name: &str, log: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     let script = format!(

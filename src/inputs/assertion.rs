@@ -1,11 +1,11 @@
-//! What of the assertions that we sign is part of the inputs: everything in them but what is new at every attempt.
+//! The inputs of signed assertions: everything in them except what is new in every attempt.
 
 use super::canonical::{Canonical, named};
 use crate::oauth::assertion::{Audience, ClientAssertion, JwtBearer, Placement};
 use crate::oauth::jwt::Algorithm;
 use crate::oauth::{Client, ClientAuthentication, Parameter};
 
-/// Nothing for a client that signs nothing.
+/// Nothing for a client without assertions.
 pub(super) fn all(form: &mut Canonical, client: &Client) {
     match &client.authentication {
         ClientAuthentication::PrivateKeyJwt(own) => {

@@ -6,11 +6,11 @@ use ring::digest::{Context, SHA256};
 
 use crate::oauth::{Parameter, ParameterValue};
 
-/// The format of the canonical form. A hash of another format is adopted without a request, so a change of the form needs
-/// a new name here, or every token of a fleet is asked for again on upgrade.
+/// The format of the canonical form. Hashes of other formats are adopted without a request, so a change of the form
+/// needs a new name here. Otherwise an upgrade requests every token again.
 pub(super) const FORMAT: &str = "v1";
 
-/// Fields in a form that no two different lists of fields share: each with its length before it.
+/// Fields in an unambiguous form: each is preceded by its length.
 #[derive(Clone)]
 pub(super) struct Canonical(Context);
 
@@ -41,7 +41,7 @@ impl Canonical {
     }
 }
 
-/// Parameters and headers by name; the order of those with the same name is kept, since a server may look at it.
+/// Parameters and headers by name. Those with the same name keep their order, because a server may depend on it.
 pub(super) fn named(
     form: &mut Canonical,
     what: &str,

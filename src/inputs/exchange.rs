@@ -1,5 +1,5 @@
-//! What of the inputs belongs to tokens that go into a request. How long a `ServiceAccount`'s token lives is no part of it:
-//! that changes nothing of what the provider gives.
+//! The inputs of tokens in a request. The lifetime of a `ServiceAccount` token is not part of it, because it does not
+//! change the provider's response.
 
 use super::canonical::Canonical;
 use crate::oauth::{Client, ClientAuthentication, Grant, ServiceAccountToken, TokenSource};

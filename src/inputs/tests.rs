@@ -21,7 +21,7 @@ fn inputs(spec: &Value) -> Inputs {
     of(&validate(&resource).unwrap_or_else(|problems| panic!("{manifest}: {}", problems[0])))
 }
 
-/// Puts a value at a path, making the maps on the way.
+/// Sets the value at a path, and creates the maps on the way.
 fn with(mut spec: Value, path: &str, value: Value) -> Value {
     let mut here = &mut spec;
     for step in path.split('.') {
@@ -177,7 +177,7 @@ fn of_an_assertion_everything_counts_that_the_provider_sees_but_not_how_a_defaul
 
 #[test]
 fn the_form_of_this_version_does_not_change_unnoticed() {
-    // A new value here means that an upgrade asks for every token again: give FORMAT a new name instead.
+    // A new value here means that an upgrade requests every token again: give FORMAT a new name instead.
     assert_eq!(
         inputs(&smallest()).whole(),
         "v1:552ab43f3eec66fe2e47a221c5312c6c"
@@ -196,7 +196,7 @@ fn an_unknown_format_matches_everything() {
     assert_ne!(short("v1:ffffffffffffffffffffffffffffffff"), ANY_INPUTS);
 }
 
-/// One change of what is sent, as a path and its value.
+/// A change of what is sent, as a path and its value.
 fn change() -> impl Strategy<Value = (&'static str, Value)> {
     let word = "[a-z][a-z0-9]{0,8}";
     prop_oneof![

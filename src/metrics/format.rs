@@ -3,14 +3,14 @@
 /// A text format of `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// OpenMetrics 1.0: what Prometheus asks for.
+    /// OpenMetrics 1.0, which Prometheus requests.
     OpenMetrics,
-    /// The older text format of Prometheus, for everybody else: agents, curl, `promtool check metrics`.
+    /// The older text format of Prometheus, for all other clients: agents, curl, `promtool check metrics`.
     Text,
 }
 
 impl Format {
-    /// The format for a request with this `Accept` header. OpenMetrics is for those who ask for it by name.
+    /// The format for a request with this `Accept` header. OpenMetrics only if the client names it.
     pub fn of_accept(accept: Option<&str>) -> Format {
         let wanted = accept.is_some_and(|accept| {
             accept.split(',').any(|range| {
@@ -38,8 +38,8 @@ impl Format {
         }
     }
 
-    /// Converts from OpenMetrics. In the older format a family has the name of its samples, `info` and `unknown` do not
-    /// exist, and neither do `UNIT` and `EOF`.
+    /// Converts from OpenMetrics. In the older format, a family has the name of its samples, and `info`, `unknown`,
+    /// `UNIT` and `EOF` do not exist.
     pub(super) fn convert(self, open_metrics: String) -> String {
         if self == Format::OpenMetrics {
             return open_metrics;

@@ -1,4 +1,4 @@
-//! The labels of the metrics: few values each, whatever the number of resources.
+//! The labels of the metrics: each has few values, whatever the number of resources.
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// How many hosts get a label value of their own; all later ones share `other`.
+/// How many hosts get their own label value; all later ones share `other`.
 pub const HOSTS: usize = 50;
 
-/// The one state that a resource is counted in: the first of these that applies.
+/// The state that a resource is counted in: the first of these that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResourceState {
     /// Suspended by `spec.suspend`.
@@ -29,7 +29,7 @@ pub enum ResourceState {
 pub enum WriteKind {
     /// A token Secret.
     Secret,
-    /// A Secret that keeps a refresh token.
+    /// A Secret with a refresh token.
     RefreshState,
     /// A resource's status.
     Status,
@@ -90,7 +90,7 @@ pub(super) struct OutcomeLabels {
 }
 
 impl ResourceState {
-    /// All states, in the order in which they are tried.
+    /// All states, in the order in which they are checked.
     pub const ALL: [ResourceState; 5] = [
         ResourceState::Suspended,
         ResourceState::Stalled,
@@ -99,7 +99,7 @@ impl ResourceState {
         ResourceState::Ready,
     ];
 
-    /// Its name in labels.
+    /// The label value.
     pub const fn label(self) -> &'static str {
         match self {
             ResourceState::Suspended => "suspended",
@@ -133,10 +133,11 @@ impl WriteKind {
     }
 }
 
-/// The label of what is no host name: whoever writes a resource or a discovery document writes the host.
+/// The label value for invalid host names, which authors of resources and discovery documents can choose.
 const NO_NAME: &str = "invalid";
 
-/// Whether a host is a name of letters, digits and hyphens (RFC 5890 section 2.3.1) or an IP address, with a port or without.
+/// Whether a host is a name of letters, digits and hyphens (RFC 5890 section 2.3.1) or an IP address, with or without a
+/// port.
 fn is_host_name(host: &str) -> bool {
     let host = match host.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => host,
@@ -158,8 +159,8 @@ fn is_host_name(host: &str) -> bool {
         || in_brackets.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
-/// The hosts that have a label value of their own. They are never forgotten: a label that comes and goes with the
-/// traffic would break every rate.
+/// The hosts with their own label value. They are never removed, because a label that comes and goes would break every
+/// rate.
 #[derive(Default)]
 pub(super) struct HostLabels(Mutex<HashSet<Arc<str>>>);
 

@@ -1,4 +1,4 @@
-//! The usual `process_*` metrics, read from `/proc` at every scrape. Where there is no `/proc` they are absent.
+//! The standard `process_*` metrics, read from `/proc` at every scrape. Without `/proc`, they are absent.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Ticks a second in what the Linux kernel tells user space: 100 on every platform that Rust runs on (`USER_HZ`).
+/// Ticks per second in the Linux kernel's user-space interface: 100 on every platform that Rust supports (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Reads this process's numbers.
@@ -20,7 +20,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Notes when the process started, which does not change.
+    /// Records when the process started.
     pub(super) fn start() -> Self {
         let booted = read("/proc/stat").and_then(|stat| field_after(&stat, "btime"));
         let started = read("/proc/self/stat").and_then(|stat| stat_field(&stat, 22));
@@ -97,8 +97,8 @@ fn field_after(text: &str, name: &str) -> Option<f64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// A field of `/proc/self/stat`, numbered from 1 as in proc(5). The second is the program's name in parentheses, which
-/// may hold blanks and parentheses itself.
+/// A field of `/proc/self/stat`, numbered from 1 as in proc(5). The second one is the program's name in parentheses,
+/// which may contain blanks and parentheses.
 fn stat_field(stat: &str, number: usize) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let index = number.checked_sub(3)?;

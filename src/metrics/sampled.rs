@@ -1,4 +1,4 @@
-//! What is computed at a scrape: time left, panics, and where it is asked for the state and the times of each resource.
+//! Metrics that are computed at a scrape: time left, panics, and optionally state and times of each resource.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,7 +36,7 @@ pub struct ResourceTimes {
 pub struct TokenTimes {
     /// When the request that returned it was sent.
     pub issued: Time,
-    /// When it is due to be replaced.
+    /// When it is due for a refresh.
     pub refresh: Time,
     /// When it expires.
     pub expires: Time,
@@ -51,9 +51,9 @@ pub struct ClientExpiry {
     pub name: String,
     /// `certificate` or `secret`.
     pub kind: &'static str,
-    /// What the status says of it.
+    /// Its state, as in the status.
     pub state: CredentialState,
-    /// When it expires; `None` where the annotation holds no time.
+    /// When it expires; `None` if the annotation is not a time.
     pub expires: Option<Time>,
 }
 
@@ -66,7 +66,7 @@ pub enum CredentialState {
     ExpiresSoon,
     /// It has expired.
     Expired,
-    /// Its annotation holds no time.
+    /// Its annotation is not a time.
     Unknown,
 }
 
@@ -95,7 +95,7 @@ pub(super) type ListResources = Box<dyn Fn() -> Vec<ResourceTimes> + Send + Sync
 
 const NO_EXPIRY: i64 = i64::MAX;
 
-/// What is computed at a scrape.
+/// The inputs of the computed metrics.
 pub(super) struct Sampled {
     clock: Clock,
     earliest_expiry: AtomicI64,
@@ -127,7 +127,7 @@ impl Sampled {
     }
 }
 
-/// Shows them to a registry.
+/// Provides them to a registry.
 pub(super) struct SampledCollector(pub(super) Arc<Sampled>);
 
 impl fmt::Debug for SampledCollector {

@@ -250,7 +250,7 @@ struct Described {
     labels: Vec<String>,
 }
 
-/// What the rendered text says of each metric: the name to query, its type, labels and help.
+/// The rendered text by metric: the name to query, its type, labels and help.
 fn described(text: &str) -> BTreeMap<String, Described> {
     let mut all = BTreeMap::new();
     let mut help = String::new();

@@ -1,4 +1,4 @@
-//! What cannot work in a template, found before any token is asked for.
+//! Finds invalid templates before a token is requested.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -15,23 +15,22 @@ const VARIABLES: [&str; 6] = [
     "response",
     "credentials",
 ];
-/// What is said of a template that uses up its budget with values of one letter.
+/// The message for a template that uses up its budget with values of one letter.
 pub(super) const TOO_MUCH: &str =
     "does more than a template may, whatever the answer holds: leave out what repeats or lengthens";
 const FILTERS: &str = "b64encode, tojson, lower, upper, trim, default";
 
-/// What a template uses, or the line and the message of what cannot work in it.
+/// What a template uses, or the line and the message of an error.
 pub(super) type Checked = Result<Used, (usize, String)>;
 
 /// What a template uses.
 pub(super) struct Used {
-    /// Its variables.
     pub(super) variables: Vec<String>,
     /// The keys of `credentials`.
     pub(super) credentials: BTreeSet<String>,
 }
 
-/// Finds what cannot work in a template, or what it uses.
+/// Checks a template, and finds what it uses.
 pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked {
     let template = environment
         .template_from_str(source)
@@ -42,7 +41,7 @@ pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked
         return Err((0, message));
     }
     let asked = Arc::new(Credentials::default());
-    // A trial with made-up values shows unknown filters and functions, on the way that it takes through the template.
+    // A trial with made-up values finds unknown filters and functions on its path through the template.
     if let Err(error) = template.render(trial_context(&asked))
         && let Some(message) = static_message(&error)
     {
@@ -64,10 +63,10 @@ pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked
     })
 }
 
-/// What is said of a template that takes `credentials` for anything but a map of keys.
+/// The message for a template that uses `credentials` other than as a map of keys.
 const WHOLE: &str = "uses credentials without a key: write credentials.KEY or credentials['KEY']";
 
-/// Whether a text could be the name of a Secret's key.
+/// Whether a text could be a key of a Secret.
 fn is_key(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     text.len() <= 253 && !text.is_empty() && text.bytes().all(fits)
@@ -91,12 +90,12 @@ fn unknown_variable(top: &HashSet<String>) -> Option<String> {
 }
 
 fn syntax_message(error: &Error) -> String {
-    // The details of a syntax error tell of the template's own text, which stands in the manifest for all to read.
+    // The details of a syntax error describe the template's own text, which the manifest shows to everyone.
     let detail = error.detail().unwrap_or("it cannot be read");
     format!("is not a valid template: {detail}")
 }
 
-/// The message of an error that no values can mend.
+/// The message of an error that does not depend on values.
 pub(super) fn static_message(error: &Error) -> Option<String> {
     match error.kind() {
         ErrorKind::UnknownFilter => Some(format!("uses an unknown filter: there are {FILTERS}")),
@@ -119,7 +118,7 @@ pub(super) fn static_message(error: &Error) -> Option<String> {
     }
 }
 
-/// Stands for a document of which nothing is known: every path leads to it again, and as text it is `x`.
+/// A document with unknown content: every path leads to it again, and as text it is `x`.
 #[derive(Debug)]
 struct Anything;
 
@@ -137,14 +136,14 @@ impl Object for Anything {
     }
 }
 
-/// Stands for `credentials`: every key is there, and those that are asked for are noted.
+/// A stand-in for `credentials` that has every key and records which are used.
 #[derive(Debug, Default)]
 struct Credentials(Mutex<Asked>);
 
 #[derive(Debug, Default)]
 struct Asked {
     keys: BTreeSet<String>,
-    /// It was listed or written as a whole.
+    /// It was iterated or printed as a whole.
     listed: bool,
 }
 

@@ -1,5 +1,4 @@
-//! What checking a template has found, kept: a trial costs what a render costs, and a template is looked at whenever its
-//! resource is.
+//! Caches the results of checking templates: a check costs as much as a rendering, and happens with each reconcile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -8,16 +7,16 @@ use ring::digest;
 
 use super::check::{Checked, check};
 
-/// So many templates are known at a time. A fleet has few different ones; whoever writes more has each checked again.
+/// The maximum number of cached results. A fleet has few different templates.
 const MOST: usize = 4096;
-/// Longer findings than this are not kept, in bytes of the template.
+/// Larger templates are not cached, in bytes.
 const LONGEST: usize = 64 << 10;
 
 type Memo = HashMap<[u8; 32], Arc<Checked>>;
 
 static KNOWN: LazyLock<Mutex<Memo>> = LazyLock::new(Mutex::default);
 
-/// Checks a template, once for all who have the same.
+/// Checks a template, once for all resources with the same one.
 pub(super) fn checked(source: &str) -> Arc<Checked> {
     let mut key = [0_u8; 32];
     let digest = digest::digest(&digest::SHA256, source.as_bytes());

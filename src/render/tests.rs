@@ -167,7 +167,7 @@ fn a_template_cannot_use_up_memory_or_time() {
         let said = problem(template);
         assert!(said.contains("does more than a template may"), "{said}");
     }
-    // What only an answer makes large is found when it comes.
+    // Output that is large only because of the response is detected when it arrives.
     let document = json!({"list": vec![0; 10_000], "large": "x".repeat(10_000)});
     let template = "{% for a in response.list %}{{ response.large }}{% endfor %}";
     let problem = render_with(template, document, None).unwrap_err();

@@ -1,17 +1,18 @@
-//! File descriptors: as many as the system allows, and a few kept aside so that a probe is answered when all are in use.
+//! File descriptors: uses as many as the system allows, and reserves some so that probes are answered when all are in
+//! use.
 
 use std::fs::File;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors kept aside by each port.
+/// Descriptors that each port reserves.
 const KEPT: usize = 4;
 
-/// The most that the soft limit is raised to: far above what the operator ever opens.
+/// The maximum for the soft limit: far more than the operator ever opens.
 const MOST: u64 = 65_536;
 
-/// Raises the soft limit of open files to the hard one, at most to 65,536. Many systems begin with 1,024, which a few
-/// hundred token requests and the connections of strangers could use up.
+/// Raises the soft limit of open files to the hard limit, at most to 65,536. On many systems it is 1,024, which some
+/// hundred token requests and foreign connections could use up.
 pub fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
@@ -24,12 +25,12 @@ pub fn raise_limit() {
     }
 }
 
-/// How many files may be open.
+/// The limit of open files.
 pub(super) fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(MOST)
 }
 
-/// Descriptors that stand for nothing, to be given up when an accept finds none free.
+/// Unused descriptors that are closed when an accept finds none free.
 pub(super) struct Reserve(Vec<File>);
 
 impl Reserve {
@@ -39,7 +40,7 @@ impl Reserve {
         reserve
     }
 
-    /// Takes descriptors until there are as many as before, as far as there are any.
+    /// Opens descriptors until the reserve is full again, if possible.
     pub(super) fn fill(&mut self) {
         while self.0.len() < KEPT {
             match File::open("/dev/null") {
@@ -49,7 +50,7 @@ impl Reserve {
         }
     }
 
-    /// Frees one descriptor; `false` when none is left.
+    /// Frees one descriptor; `false` if none is left.
     pub(super) fn give(&mut self) -> bool {
         self.0.pop().is_some()
     }

@@ -1,4 +1,4 @@
-//! What the two ports answer, and how one connection is served.
+//! The responses of the two ports, and how one connection is served.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,16 +22,16 @@ use super::readers::{Readers, Verdict};
 use crate::clock::Clock;
 use crate::metrics::{Format, Metrics};
 
-/// The most that the head of a request may take.
+/// The maximum size of the head of a request.
 const MOST_HEAD: usize = 16 << 10;
 
-/// A page of metrics is served again for this many times as long as it took to write, so that scrapes take at most a
-/// tenth of one processor, however many there are.
+/// A page of metrics is reused for this many times as long as it took to render, so that scrapes use at most a tenth of
+/// one processor.
 const REST: u32 = 9;
-/// And never longer than this.
+/// The maximum time for which a page is reused.
 const OLDEST: Duration = Duration::from_secs(1);
 
-/// What the servers answer from. Cheap to clone.
+/// The sources of the responses. Cheap to clone.
 #[derive(Clone)]
 pub struct Pages {
     /// Behind `/healthz`.
@@ -44,24 +44,24 @@ pub struct Pages {
     written: Arc<Mutex<HashMap<Format, Written>>>,
 }
 
-/// The page of metrics that was written last, in one format.
+/// The last rendered page of metrics, in one format.
 struct Written {
     page: Bytes,
     until: Duration,
 }
 
-/// How a port answers a request of a client.
+/// How a port responds to a request of a client.
 pub(super) type Answer = Arc<
     dyn Fn(Pages, Request<Incoming>, IpAddr) -> Pin<Box<dyn Future<Output = Page> + Send>>
         + Send
         + Sync,
 >;
 
-/// An answer.
+/// A response.
 pub(super) type Page = Response<Full<Bytes>>;
 
 impl Pages {
-    /// Pages of a process that has just started.
+    /// The sources in a process that has just started.
     pub fn new(clock: &Clock, metrics: Metrics) -> Self {
         Pages {
             liveness: Liveness::new(clock.clone()),
@@ -72,7 +72,7 @@ impl Pages {
         }
     }
 
-    /// All metrics: as they are now, or as they were a moment ago where writing them takes long.
+    /// All metrics: current, or from a moment ago if rendering takes long.
     fn metrics_page(&self, format: Format) -> Bytes {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = self.clock.elapsed();
@@ -103,7 +103,7 @@ pub(super) async fn connection(
         let answer = answer(pages.clone(), request, client);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    // A client that breaks off only harms itself.
+    // A client that disconnects only harms itself.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header)
@@ -113,7 +113,7 @@ pub(super) async fn connection(
         .await;
 }
 
-/// What the port of the probes answers.
+/// The responses of the port for probes.
 pub(super) fn probe<B>(pages: &Pages, request: &Request<B>) -> Page {
     if let Some(refused) = only_get(request) {
         return refused;
@@ -128,7 +128,7 @@ pub(super) fn probe<B>(pages: &Pages, request: &Request<B>) -> Page {
     }
 }
 
-/// What the port of the metrics answers.
+/// The responses of the port for metrics.
 pub(super) async fn scrape<B>(
     pages: &Pages,
     readers: &Readers,

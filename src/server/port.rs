@@ -1,9 +1,9 @@
-//! One listening port that strangers cannot use up.
+//! A listening port that foreign connections cannot exhaust.
 //!
-//! Anybody who reaches the pod may connect, so a limit alone would let an attacker hold all places. Accepting never waits
-//! for a place: when all are taken, a new connection displaces the oldest one of the client address that holds the most.
-//! A client that sends its request at once is answered before it can be displaced, because one connection is accepted at
-//! a time and those with data run before the next one.
+//! Everyone who reaches the pod may connect, so a limit alone would let an attacker hold all connections. Therefore
+//! accepting never waits: at the limit, a new connection displaces the oldest one of the client address with the most
+//! connections. A client that sends its request at once is served before it can be displaced, because connections are
+//! accepted one at a time and those with data run before the next accept.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,42 +18,42 @@ use tokio::time::{sleep, timeout};
 use super::descriptors::Reserve;
 use crate::metrics::ConnectionMetrics;
 
-/// Connections that the kernel keeps until they are accepted; it takes the smaller of this and `net.core.somaxconn`.
+/// Connections that the kernel queues until they are accepted; `net.core.somaxconn` may limit it further.
 const BACKLOG: u32 = 4096;
 
-/// How long to wait after an accept that failed although nothing could be freed.
+/// The pause after a failed accept if no descriptor could be freed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A failing accept is logged the first time and then every so many times.
+/// A failing accept is logged the first time, and then once in this many times.
 const LOG_EVERY: u64 = 600;
 
-/// What connections to a port may use.
+/// Limits for the connections of a port.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Most connections at a time.
+    /// The maximum number of connections.
     pub(super) connections: usize,
-    /// How long a client may take to send the head of its request.
+    /// The time-out for the head of a request.
     pub(super) header: Duration,
-    /// How long a connection may last. It carries one request.
+    /// The maximum duration of a connection. It carries one request.
     pub(super) whole: Duration,
 }
 
 /// A socket that listens on `address`, to be served by [`serve`].
 ///
 /// # Errors
-/// When the address is in use or not ours.
+/// The address is in use or not local.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart must not wait for connections of the process before it.
+    // A restart must not wait for connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves each connection with `connection` until `shutdown` is done, then lets those that are open end.
+/// Serves each connection with `connection` until `shutdown` completes, then lets the open ones end.
 pub(super) async fn serve<C, F>(
     listener: TcpListener,
     limits: Limits,
@@ -80,10 +80,10 @@ pub(super) async fn serve<C, F>(
                 Ok((stream, peer)) => {
                     let served = connection(stream, peer.ip());
                     open.add(peer.ip(), async move {
-                        // A client that is too slow or goes away only harms itself.
+                        // A client that is too slow or disconnects only harms itself.
                         let _ = timeout(limits.whole, served).await;
                     });
-                    // Polls the sockets: connections that have sent a request go on before the next one is accepted.
+                    // Polls the sockets: connections with a request continue before the next one is accepted.
                     tokio::task::yield_now().await;
                 }
                 Err(error) => {
@@ -107,7 +107,7 @@ pub(super) async fn serve<C, F>(
     .await;
 }
 
-/// The connections that are open, oldest first.
+/// The open connections, oldest first.
 struct Open {
     most: usize,
     metrics: ConnectionMetrics,
@@ -142,7 +142,7 @@ impl Open {
         self.metrics.open(self.places.len());
     }
 
-    /// Waits for a connection to end; `None` when none is open.
+    /// Waits for a connection to end; `None` if none is open.
     async fn ended(&mut self) -> Option<Id> {
         match self.tasks.join_next_with_id().await? {
             Ok((id, ())) => Some(id),
@@ -155,7 +155,7 @@ impl Open {
         self.metrics.open(self.places.len());
     }
 
-    /// Closes the oldest connection of the client that holds the most; `false` when there is none.
+    /// Closes the oldest connection of the client with the most connections; `false` if there is none.
     fn displace(&mut self) -> bool {
         let clients = self.places.iter().map(|place| place.client);
         let Some(victim) = oldest_of_the_busiest(clients) else {
@@ -167,7 +167,7 @@ impl Open {
     }
 }
 
-/// Where in a list, oldest first, the oldest entry of the most frequent client stands.
+/// The position of the oldest entry of the most frequent client in a list, oldest first.
 fn oldest_of_the_busiest(clients: impl Iterator<Item = IpAddr>) -> Option<usize> {
     let mut held: HashMap<IpAddr, (usize, usize)> = HashMap::new();
     for (place, client) in clients.enumerate() {
@@ -178,7 +178,8 @@ fn oldest_of_the_busiest(clients: impl Iterator<Item = IpAddr>) -> Option<usize>
         .map(|(_, oldest)| oldest)
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since a single machine has all of it.
+/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, because a single machine can use all of
+/// it.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,4 +1,4 @@
-//! What the probes ask: do our own loops turn, and have we started.
+//! The state behind the probes: whether the program's loops run, and whether it has started.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// How long a loop may be silent before the process counts as dead. Every wait has a deadline below it, the longest being
-/// a minute, so that a loop which only waits for an API that is away still gives signs of life.
+/// How long a loop may be silent before the process counts as dead. Every wait has a shorter deadline (at most a
+/// minute), so that a loop that only waits for an unavailable API still reports.
 pub const SILENCE: Duration = Duration::from_secs(300);
 
-/// Watches over our own loops. Cheap to clone.
+/// Monitors the program's loops. Cheap to clone.
 #[derive(Clone)]
 pub struct Liveness(Arc<Loops>);
 
@@ -26,20 +26,20 @@ struct Loop {
     last: AtomicU64,
 }
 
-/// The sign of life of one loop. One that is dropped without [`Beat::finish`] (its task panicked) falls silent, and the
-/// process is restarted for it.
+/// The heartbeat of one loop. If it is dropped without [`Beat::finish`] (because its task panicked), it falls silent,
+/// and the process is restarted.
 pub struct Beat {
     own: Arc<Loop>,
     loops: Arc<Loops>,
 }
 
 impl Liveness {
-    /// Watches with the usual patience ([`SILENCE`]).
+    /// Uses the default time-out ([`SILENCE`]).
     pub fn new(clock: Clock) -> Self {
         Liveness::with_silence(clock, SILENCE)
     }
 
-    /// Watches with another patience. For tests.
+    /// Uses another time-out. For tests.
     pub fn with_silence(clock: Clock, silence: Duration) -> Self {
         Liveness(Arc::new(Loops {
             clock,
@@ -48,7 +48,7 @@ impl Liveness {
         }))
     }
 
-    /// A new loop to watch over, from now on. `name` is what `/healthz` calls it.
+    /// Adds a loop to monitor. `/healthz` shows its `name`.
     pub fn register(&self, name: impl Into<String>) -> Beat {
         let own = Arc::new(Loop {
             name: name.into(),
@@ -63,10 +63,10 @@ impl Liveness {
         beat
     }
 
-    /// `Ok` when every loop gave a sign of life lately, else which did not. In words.
+    /// `Ok` if every loop reported recently.
     ///
     /// # Errors
-    /// With the names of the silent loops.
+    /// The names of the silent loops, as text.
     pub fn check(&self) -> Result<String, String> {
         let now = self.0.clock.elapsed();
         let mut silent = String::new();
@@ -98,13 +98,13 @@ impl Loops {
 }
 
 impl Beat {
-    /// A sign of life: to be given at every turn of the loop, and at least every few minutes.
+    /// Reports that the loop runs: once per iteration, and at least every few minutes.
     pub fn tick(&self) {
         let now = u64::try_from(self.loops.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.own.last.store(now, Ordering::Relaxed);
     }
 
-    /// The loop has ended as it should, and is no longer watched over.
+    /// The loop has ended as intended and is no longer monitored.
     pub fn finish(self) {
         self.loops
             .lock()
@@ -119,7 +119,7 @@ pub struct Readiness(Arc<Mutex<Standing>>);
 #[derive(Default)]
 struct Standing {
     stage: Stage,
-    /// What the operator cannot do without and does not have, in words.
+    /// The missing required permissions, as text.
     lacks: Option<String>,
 }
 
@@ -149,20 +149,20 @@ impl Readiness {
         self.set(Stage::Stopping);
     }
 
-    /// Leading, and on the way to the first complete lists: ready.
+    /// Leading, and waiting for the first complete lists: ready.
     pub fn listing(&self) {
         self.set(Stage::Listing);
     }
 
-    /// Something is missing that nothing works without, in words; `None` once it is there. Not ready as long as it is.
+    /// Something required is missing, described as text; `None` once it is there. Until then, not ready.
     pub fn lacks(&self, what: Option<String>) {
         self.standing().lacks = what;
     }
 
-    /// `Ok` when ready, and in which role, else why not. In words.
+    /// `Ok` with the role if ready.
     ///
     /// # Errors
-    /// With the stage that is not a ready one, or with what is missing.
+    /// The stage or the missing permission, as text.
     pub fn check(&self) -> Result<String, String> {
         let standing = self.standing();
         let role = match standing.stage {

@@ -1,7 +1,8 @@
-//! Who may read `/metrics`: anybody, or whoever the Kubernetes API says (TokenReview, then SubjectAccessReview).
+//! Who may read `/metrics`: everyone, or those that the Kubernetes API authorizes (TokenReview, then
+//! SubjectAccessReview).
 //!
-//! Verdicts are kept for a short time. Each client address may cause few reviews, so that nobody floods the API server
-//! through this port or keeps others from being judged.
+//! Verdicts are cached for a short time. Each client address may cause few reviews, so that nobody can flood the API
+//! server through this port or block others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,48 +23,48 @@ use tokio::time::timeout;
 use super::port::client as client_of;
 use crate::clock::Clock;
 
-/// How long it counts that somebody may read the metrics.
+/// How long a permission is cached.
 const ALLOWED_FOR: Duration = Duration::from_secs(60);
-/// How long it counts that somebody may not.
+/// How long a refusal is cached.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-/// Most verdicts that are kept.
+/// The maximum number of cached verdicts.
 const MOST_VERDICTS: usize = 256;
-/// Reviews that one client address may cause at once, and the time after which it may cause one more.
+/// How many reviews one client address may cause at once, and the time after which it may cause one more.
 const REVIEWS_AT_ONCE: u32 = 5;
 const ONE_MORE_AFTER: Duration = Duration::from_secs(2);
-/// Most client addresses whose reviews are counted.
+/// The maximum number of client addresses whose reviews are counted.
 const MOST_CLIENTS: usize = 1024;
-/// Most reviews in flight.
+/// The maximum number of reviews in flight.
 const MOST_IN_FLIGHT: usize = 4;
-/// How long the Kubernetes API may take for both reviews.
+/// The time-out for both reviews together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may read the metrics. Cheap to clone.
 #[derive(Clone)]
 pub enum Readers {
-    /// Whoever can connect.
+    /// Everyone who can connect.
     Anyone,
-    /// Whoever may `get` the path `/metrics` by the rules of the cluster.
+    /// Users that may `get` the path `/metrics` in the cluster.
     Authorized(Arc<Reviews>),
 }
 
-/// What the Kubernetes API said of tokens, and what asks it.
+/// Cached verdicts about tokens, and the client for reviews.
 pub struct Reviews {
     client: kube::Client,
     clock: Clock,
-    /// Tokens are remembered by a keyed hash.
+    /// Tokens are stored as keyed hashes.
     key: hmac::Key,
     known: Mutex<Known>,
     in_flight: Semaphore,
 }
 
-/// Whether a request for the metrics is answered.
+/// Whether a request for the metrics is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allowed,
     /// No token, or one that the cluster does not know.
     Unauthenticated,
-    /// The token's user may not read them.
+    /// The token's user may not read the metrics.
     Forbidden,
     /// The Kubernetes API could not be asked.
     Unknown,
@@ -74,15 +75,15 @@ type Fingerprint = [u8; 32];
 #[derive(Default)]
 struct Known {
     verdicts: HashMap<Fingerprint, (Verdict, Duration)>,
-    /// For each client address: when the reviews that it has caused no longer count.
+    /// For each client address: when its reviews no longer count.
     clients: HashMap<IpAddr, Duration>,
 }
 
 impl Readers {
-    /// Whoever may `get` the path `/metrics` by the rules of the cluster that `client` talks to.
+    /// Users that may `get` the path `/metrics` in the cluster of `client`.
     ///
     /// # Errors
-    /// When the system gives no random numbers.
+    /// The system provides no random numbers.
     pub fn authorized(
         client: kube::Client,
         clock: Clock,
@@ -97,7 +98,7 @@ impl Readers {
         })))
     }
 
-    /// Whether a request with these headers is answered.
+    /// Whether a request with these headers is served.
     pub(super) async fn judge(&self, headers: &HeaderMap, client: IpAddr) -> Verdict {
         match self {
             Readers::Anyone => Verdict::Allowed,
@@ -109,7 +110,7 @@ impl Readers {
     }
 }
 
-/// The token of an `Authorization` header (RFC 6750, section 2.1).
+/// The token in an `Authorization` header (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
@@ -151,7 +152,7 @@ impl Reviews {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the Kubernetes API; `None` when it cannot be asked.
+    /// Asks the Kubernetes API; `None` if that fails.
     async fn review(&self, token: &str) -> Option<Verdict> {
         let review = TokenReview {
             spec: TokenReviewSpec {
@@ -181,7 +182,7 @@ impl Reviews {
     }
 }
 
-/// Says in the log why nobody can be judged. Without the error's text: it may repeat what was sent.
+/// Logs why reviews fail, without the error's text, which may repeat what was sent.
 fn cannot_ask(resource: &str, error: &kube::Error) {
     let code = match error {
         kube::Error::Api(status) => status.code,
@@ -226,7 +227,7 @@ impl Known {
         if self.verdicts.len() >= MOST_VERDICTS {
             self.verdicts.retain(|_, (_, until)| now < *until);
         }
-        // Refusals make room first: tokens that nobody knows are free to invent.
+        // Refusals are removed first, because unknown tokens can be invented freely.
         while self.verdicts.len() >= MOST_VERDICTS {
             let rank =
                 |(verdict, until): &(Verdict, Duration)| (*verdict == Verdict::Allowed, *until);

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Generous: only a test that fails waits so long.
+/// Generous: only a failing test waits this long.
 const SOON: Duration = Duration::from_secs(100);
 
 struct Running {
@@ -29,7 +29,7 @@ fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// One raw request; the whole answer.
+/// Sends a raw request and returns the whole response.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -132,7 +132,7 @@ async fn each_port_answers_its_own_paths_alone() {
     }
 }
 
-/// Unfinished requests, as many as a port has places and as many again.
+/// Unfinished requests: twice as many as the port's limit.
 async fn unfinished(serving: &Serving, places: usize) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..2 * places {
