@@ -1,19 +1,19 @@
-//! The kubectl plugin: what a person does by hand, with the person's own rights.
+//! The kubectl plugin. It works with the permissions of the person who runs it.
 //!
-//! | module | holds |
+//! | module | content |
 //! |---|---|
 //! | [`args`] | the command line |
-//! | `cluster`, `installation` | the Kubernetes API as the person may use it, and what to say when it refuses; what is installed |
-//! | `say`, `paint` | what is printed: colours, tables, progress, and nothing that a terminal would obey |
-//! | `target`, `folder` | the resource that is worked on, in a cluster or in a folder of manifests |
-//! | `status`, `explain`, `version` | what a person wants to know at a glance |
-//! | `doctor`, `inspect`, `finding`, `report` | what is wrong, each with its mend; a file for a bug report |
+//! | `cluster`, `installation` | the Kubernetes API and messages about its refusals; what is installed |
+//! | `say`, `paint` | output: colours, tables, progress, without control characters |
+//! | `target`, `folder` | the resource to work on, in a cluster or in a folder of manifests |
+//! | `status`, `explain`, `version` | information at a glance |
+//! | `doctor`, `inspect`, `finding`, `report` | what is wrong, and how to fix it; a file for a bug report |
 //! | `create`, `trial` | an OAuthClient from an example; one request without storing anything |
-//! | `dashboard`, `mend` | the same as a page, live; the command that comes next |
-//! | `refresh`, `suspend`, `token` | a token at once, no more tokens, the token in use |
-//! | `login` | a first consent, by browser or by device |
-//! | `lend`, `credentials`, `ask` | Secrets that the operator may use: made, replaced, never shown |
-//! | [`completion`], `man` | for shells and for `man` |
+//! | `dashboard`, `mend` | the status as a live page; the next command |
+//! | `refresh`, `suspend`, `token` | request a token, stop requesting tokens, use the token |
+//! | `login` | a first consent, with a browser or a device code |
+//! | `lend`, `credentials`, `ask` | Secrets that the operator may use: created, replaced, never shown |
+//! | [`completion`], `man` | shell completion and man pages |
 
 pub mod args;
 mod ask;
@@ -47,7 +47,7 @@ use std::process::ExitCode;
 
 use args::{Command, CredentialsCommand, Plugin};
 
-/// Why a command was not done, in sentences for a person; holds no secret.
+/// Why a command failed, as sentences for people. Contains no secret.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What happened and what to do.
@@ -57,7 +57,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A failure of the usual kind: exit code 1.
+    /// An ordinary failure: exit code 1.
     pub fn new(message: impl Into<String>) -> Problem {
         Problem {
             message: message.into(),
@@ -66,14 +66,14 @@ impl Problem {
     }
 }
 
-/// It was not done.
+/// The command failed.
 pub const FAILED: u8 = 1;
-/// `status`: something is not ready. `refresh --wait`: the new token did not come.
+/// `status`: something is not ready. `refresh --wait`: there is no new token.
 pub const NOT_READY: u8 = 3;
-/// Ended by Ctrl-C, as shells count it.
+/// Ended by Ctrl-C, as in shells.
 pub const INTERRUPTED: u8 = 130;
 
-/// Runs a command until it is done or somebody presses Ctrl-C.
+/// Runs a command until it is done or the user presses Ctrl-C.
 pub async fn run(arguments: Plugin) -> ExitCode {
     let storing = say::Storing::default();
     let work = dispatch(arguments, storing.clone());

@@ -1,4 +1,4 @@
-//! Secrets from a person: from the terminal without echo, or from standard input.
+//! Reads secrets from the terminal without echo, or from standard input.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -10,10 +10,10 @@ use super::Problem;
 use crate::oauth::request::single_line;
 use crate::secret::Secret;
 
-/// More is no credential.
+/// The maximum size of a credential.
 const MOST: u64 = 64 << 10;
 
-/// Asks at the terminal; what is typed is not shown.
+/// Prompts at the terminal without echo.
 pub(super) async fn hidden(question: &str, instead: &str) -> Result<Secret, Problem> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal.map_err(|_| {
@@ -22,7 +22,7 @@ pub(super) async fn hidden(question: &str, instead: &str) -> Result<Secret, Prob
         ))
     })?;
     let failed = |error: io::Error| Problem::new(format!("the terminal cannot be used: {error}"));
-    // Put back when this is dropped, by Ctrl-C too.
+    // Restored when this is dropped, also after Ctrl-C.
     let _quiet = Quiet::on(&terminal).map_err(failed)?;
     write!(terminal, "{question}: ").map_err(failed)?;
     let input = terminal.try_clone().map_err(failed)?;
@@ -34,7 +34,7 @@ pub(super) async fn hidden(question: &str, instead: &str) -> Result<Secret, Prob
     usable(&line, question)
 }
 
-/// Whether there is a terminal to ask at.
+/// Whether there is a terminal for prompts.
 pub(super) fn can_ask() -> bool {
     OpenOptions::new()
         .read(true)
@@ -43,7 +43,7 @@ pub(super) fn can_ask() -> bool {
         .is_ok()
 }
 
-/// Asks at the terminal for something that is not secret.
+/// Prompts at the terminal for something that is not secret.
 pub(super) async fn shown(question: &str, instead: &str) -> Result<String, Problem> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal
@@ -63,7 +63,7 @@ pub(super) async fn shown(question: &str, instead: &str) -> Result<String, Probl
     }
 }
 
-/// Reads standard input to its end; a line break at the end is dropped.
+/// Reads standard input to its end and removes a line break at the end.
 pub(super) async fn piped(what: &str) -> Result<Secret, Problem> {
     let text = tokio::task::spawn_blocking(|| {
         let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
@@ -98,7 +98,7 @@ fn usable(text: &str, what: &str) -> Result<Secret, Problem> {
     }
 }
 
-/// A terminal that shows nothing of what is typed, for as long as this lives.
+/// Disables the echo of the terminal until it is dropped.
 struct Quiet {
     terminal: File,
     before: Termios,

@@ -1,4 +1,4 @@
-//! The Kubernetes API with the person's own rights, and what to say when it refuses.
+//! The Kubernetes API with the user's permissions, and messages about its refusals.
 
 use crate::command::Command;
 use std::future::Future;
@@ -14,28 +14,28 @@ use tokio::time::timeout;
 use super::args::ConnectionArgs;
 use super::{Problem, say};
 
-/// How long one call may take.
+/// The time-out of one call.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The API, and the namespace that is meant.
+/// The API and the selected namespace.
 #[derive(Clone)]
 pub(super) struct Cluster {
     client: Client,
-    /// Its address, for messages.
+    /// The URL of the API, for messages.
     address: String,
     pub(super) namespace: String,
-    /// Nothing is said of calls that take long: they are made in the background.
+    /// Calls in the background report no progress.
     quiet: bool,
 }
 
-/// What is about to be done, for messages.
+/// An operation on the API, for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Deed<'a> {
     pub(super) verb: &'static str,
     /// The resource with its group, as RBAC and kubectl name it.
     pub(super) resource: &'static str,
-    /// The object; empty for all.
+    /// The name of the object; empty for all.
     pub(super) name: &'a str,
 }
 
@@ -45,11 +45,11 @@ pub(super) const CONFIG_MAPS: &str = "configmaps";
 
 /// Why a call failed.
 pub(super) enum Failure {
-    /// There is no such object.
+    /// The object does not exist.
     NotThere,
-    /// It was made or changed by somebody else meanwhile.
+    /// The object was created or changed by someone else meanwhile.
     Conflict,
-    /// Anything else, in words.
+    /// Any other failure, as text.
     Other(Problem),
 }
 
@@ -91,7 +91,7 @@ impl Cluster {
         })
     }
 
-    /// The same for another namespace.
+    /// A copy for another namespace.
     pub(super) fn within(&self, namespace: &str) -> Cluster {
         Cluster {
             namespace: namespace.to_owned(),
@@ -99,7 +99,7 @@ impl Cluster {
         }
     }
 
-    /// The same for work in the background.
+    /// A copy for calls in the background.
     pub(super) fn quietly(&self) -> Cluster {
         Cluster {
             quiet: true,
@@ -107,17 +107,17 @@ impl Cluster {
         }
     }
 
-    /// The client itself, for what has no place here.
+    /// The client itself.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The address of the API, for people.
+    /// The URL of the API, for people.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Objects of the namespace.
+    /// Objects in the namespace.
     pub(super) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
@@ -126,7 +126,7 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Objects of all namespaces.
+    /// Objects in all namespaces.
     pub(super) fn everywhere<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
@@ -146,7 +146,7 @@ impl Cluster {
         Ok(found.git_version)
     }
 
-    /// One object; `None` when there is none.
+    /// One object; `None` if it does not exist.
     pub(super) async fn get<K>(
         &self,
         resource: &'static str,
@@ -168,7 +168,7 @@ impl Cluster {
         }
     }
 
-    /// One call with a deadline, its failure in words.
+    /// Sends one call with a deadline, and describes its failure.
     pub(super) async fn call<T>(
         &self,
         deed: Deed<'_>,
@@ -235,7 +235,7 @@ impl Cluster {
                     .namespace(place)
                     .pair("--role", &format!("oauthclient-{verb}"))
                     .pair("--user", "YOU"),
-                // For reads it repeats names alone; of a write a webhook could repeat the content.
+                // For reads, the text only repeats names. For writes, a webhook could repeat the content.
                 if verb == "get" || verb == "list" { status.reason.as_str() } else { "Forbidden (no such right, a quota, or an admission rule)" },
             ),
             422 => format!(

@@ -1,7 +1,8 @@
-//! `completion`: what a shell asks when somebody presses Tab, with the names of what the cluster has.
+//! `completion`: shell completion with the names of objects in the cluster.
 //!
-//! Two ways lead here: the scripts of bash, zsh and fish for `kubectl-oauthclient`, and kubectl's own completion, which runs
-//! `kubectl_complete-oauthclient` for `kubectl oauthclient`. Whatever goes wrong, nothing is completed and nothing is said.
+//! Both the scripts of bash, zsh and fish for `kubectl-oauthclient` and kubectl's own completion, which runs
+//! `kubectl_complete-oauthclient` for `kubectl oauthclient`, use it. On any error, it completes nothing and prints
+//! nothing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,28 +23,28 @@ use crate::api::CREDENTIALS_LABEL;
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
 
-/// The program under its own name, as scripts call it.
+/// The name of the program in scripts.
 const PROGRAM: &str = "kubectl-oauthclient";
-/// The name by which kubectl calls it for completion.
+/// The name that kubectl runs for completion.
 pub const COMPLETER: &str = "kubectl_complete-oauthclient";
 /// Set by the scripts.
 const VARIABLE: &str = "KUBECTL_OAUTHCLIENT_COMPLETE";
-/// Longer nobody waits for Tab.
+/// The time-out of a completion.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// As many names as are worth showing.
+/// The maximum number of names.
 const MOST: u32 = 500;
 /// Cobra's directive: complete no file names.
 const NO_FILES: &str = ":4";
 /// Cobra's directive: complete as the shell does.
 const FILES: &str = ":0";
 
-/// The script that kubectl runs: `kubectl oauthclient` stands in its PATH.
+/// The script that kubectl runs. `kubectl oauthclient` is in its PATH.
 const FOR_KUBECTL: &str = r#"#!/bin/sh
 # Completes "kubectl oauthclient". Save it as kubectl_complete-oauthclient in a folder of your PATH, and make it executable.
 # A symbolic link of that name to kubectl-oauthclient does the same.
 exec kubectl-oauthclient __complete "$@""#;
 
-/// Answers a shell and says that it did; `false` where the program was started for something else.
+/// Answers a shell; `false` if the program was started for something else.
 pub fn answer() -> bool {
     let all: Vec<OsString> = std::env::args_os().collect();
     let name = all.first().map(PathBuf::from);
@@ -68,7 +69,7 @@ fn command() -> clap::Command {
     Plugin::command().name(PROGRAM).bin_name(PROGRAM)
 }
 
-/// What cobra's shells read: a candidate a line, with its description after a tab, then a directive.
+/// Output in cobra's format: a candidate per line, with its description after a tab, then a directive.
 fn for_kubectl(words: &[OsString]) {
     let all: Vec<OsString> = std::iter::once(PROGRAM.into())
         .chain(words.iter().cloned())
@@ -81,7 +82,7 @@ fn for_kubectl(words: &[OsString]) {
     let mut text = String::new();
     for one in &found {
         let value = one.get_value().to_string_lossy().into_owned();
-        // Flags stand in the way of names until somebody begins to type one.
+        // Flags are offered only after the user has typed `-`.
         if value.starts_with('-') && !is_flag {
             continue;
         }
@@ -180,7 +181,7 @@ pub(super) fn providers() -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Names of the cluster, within the time that somebody waits; nothing where they cannot be had.
+/// Names from the cluster, within the time-out; nothing on an error.
 fn names(list: impl AsyncFnOnce(&Cluster) -> Option<Vec<ObjectMeta>>) -> Vec<CompletionCandidate> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -204,7 +205,7 @@ fn names(list: impl AsyncFnOnce(&Cluster) -> Option<Vec<ObjectMeta>>) -> Vec<Com
         .collect()
 }
 
-/// The flags of the cluster, as far as they were typed already.
+/// The cluster flags that were already typed.
 fn connection() -> ConnectionArgs {
     let words: Vec<String> = std::env::args_os()
         .filter_map(|word| word.into_string().ok())

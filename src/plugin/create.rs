@@ -1,7 +1,7 @@
-//! `create`: an OAuthClient and its credentials, from an example of the provider.
+//! `create`: creates an OAuthClient and its credentials from the provider's example.
 //!
-//! In this order: the manifest is complete and valid, the API server would take both objects, then secrets are asked for, then
-//! both are written.
+//! In this order: complete and validate the manifest, let the API server check both objects, prompt for secrets, write
+//! both.
 
 mod presets;
 mod secrets;
@@ -30,12 +30,12 @@ use presets::{Draft, Preset, field};
 
 pub(super) use presets::presets;
 
-/// Who we are in `managedFields`.
+/// The field manager in `managedFields`.
 const MANAGER: &str = "kubectl-oauthclient";
-/// How often it is looked whether there is a token.
+/// How often to check whether there is a token.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Creates.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: CreateArgs) -> Result<u8, Problem> {
     if args.list_providers {
         say::painted(&list().draw(say::width()));
@@ -145,7 +145,7 @@ fn apply(draft: &mut Draft, args: &CreateArgs) -> Result<(), Problem> {
         }
         *field(provider, "issuerURL") = json!(url);
     }
-    // Where the resource names the client itself.
+    // If the resource contains the client id.
     if let (Some(id), Some(client)) = (
         &args.client_id,
         spec.pointer_mut("/clientAuthentication/clientID"),
@@ -167,7 +167,7 @@ fn apply(draft: &mut Draft, args: &CreateArgs) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Fills the placeholders in: from the flags, and then by asking.
+/// Fills the placeholders from the flags, then with prompts.
 async fn fill(draft: &mut Draft, flags: &[String]) -> Result<(), Problem> {
     for flag in flags {
         let (placeholder, value) = flag
@@ -209,14 +209,14 @@ fn told(open: &[String]) -> String {
     }
 }
 
-/// As the API server would check it, before anything is asked for.
+/// Validates it as the API server does, before any prompt.
 fn checked(draft: &Draft) -> Result<OAuthClient, Problem> {
     let words = |problems: Vec<crate::api::SpecProblem>| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
     };
     let mut client = parse_manifest(&draft.client.to_string()).map_err(words)?;
-    // It needs a UID to be validated as one that exists.
+    // Validation requires a UID.
     let uid = client.metadata.uid.clone();
     validate(&client).map_err(words)?;
     client.metadata.uid = uid;
@@ -260,7 +260,7 @@ fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> Lent {
     }
 }
 
-/// Rights, quota and admission are found out before anybody types a secret.
+/// Checks permissions, quota and admission before the user types a secret.
 async fn try_both(
     cluster: &Cluster,
     lent: Option<&Lent>,
@@ -306,7 +306,7 @@ async fn write(cluster: &Cluster, client: &OAuthClient, dry_run: bool) -> Result
     }
 }
 
-/// ServiceAccounts that are not there yet; one that is there is its owner's, who says for what it may be used.
+/// Creates missing ServiceAccounts. Existing ones belong to their owners, who decide about their use.
 async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(), Problem> {
     for account in &draft.accounts {
         let account: ServiceAccount = serde_json::from_value(account.clone())

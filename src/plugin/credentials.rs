@@ -1,5 +1,5 @@
-//! `credentials`: Secrets that the operator may use, made without the secret ever standing in an argument; listed, checked,
-//! rotated.
+//! `credentials`: Secrets that the operator may use. Creates them without a secret in an argument, lists, checks and
+//! rotates them.
 
 mod list;
 mod rotate;
@@ -22,16 +22,16 @@ use crate::secret::Secret;
 pub(super) use list::{check, inspected, list, users};
 pub(super) use rotate::run as rotate;
 
-/// The largest file that is taken as a key.
+/// The maximum size of a key file.
 const MOST: u64 = 256 << 10;
 
-/// Where it goes.
+/// Where to write.
 enum Place {
     Cluster(Cluster),
     Folder(Manifests),
 }
 
-/// Makes credentials.
+/// Creates credentials.
 pub(super) async fn create(
     connection: &ConnectionArgs,
     args: NewSecretArgs,
@@ -60,7 +60,7 @@ pub(super) async fn create(
             Over::Nothing
         },
     };
-    // Before anybody types a secret.
+    // Before the user types a secret.
     match &place {
         Place::Cluster(cluster) => put(cluster, &lent, true).await.map(|_| ())?,
         Place::Folder(manifests) => folder::file_for(manifests, &lent).map(|_| ())?,
@@ -125,7 +125,7 @@ async fn for_client(
     }
 }
 
-/// The hosts of the annotation: at least one.
+/// The hosts for the annotation: at least one.
 fn hosts(args: &NewSecretArgs, client: Option<&OAuthClient>) -> Result<String, Problem> {
     let mut hosts: Vec<String> = Vec::new();
     let mut add = |host: String| {
@@ -183,7 +183,7 @@ pub(super) fn hosts_of(client: &OAuthClient) -> Vec<String> {
     hosts
 }
 
-/// Under which keys the resource expects what.
+/// The keys that the resource expects.
 fn keys(client: Option<&OAuthClient>) -> CredentialKeys {
     client
         .and_then(|client| client.spec.credentials.as_ref())

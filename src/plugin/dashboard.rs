@@ -1,8 +1,8 @@
-//! `dashboard`: a page on loopback that shows all OAuthClients that the person may see, live.
+//! `dashboard`: a page on loopback that shows all OAuthClients that the user may read, live.
 //!
-//! It works with the person's own rights and holds nothing secret. The address carries a token in its fragment, which browsers
-//! never send: the page hands it back in a header, without which nothing is told and nothing is done. Host and Origin are
-//! checked, so that no other page can ask, whatever name it was pointed here by.
+//! It works with the user's permissions and contains nothing secret. The URL has a token in its fragment, which
+//! browsers never send. The page returns it in a header, without which all requests are refused. Host and Origin are
+//! checked, so that no other page can send requests, whatever name it uses for this machine.
 
 mod act;
 mod card;
@@ -29,14 +29,14 @@ use crate::clock::Clock;
 use card_cache::CardCache;
 use guard::Guard;
 
-/// What all connections share.
+/// The shared state of all connections.
 struct Dashboard {
     guard: Guard,
     store: CardCache,
     cluster: Cluster,
     everywhere: bool,
     endpoints: GuardArgs,
-    /// Ctrl-C waits while a login is being stored.
+    /// Ctrl-C waits while a login is stored.
     storing: Storing,
     clock: Clock,
 }
@@ -48,7 +48,7 @@ pub(super) async fn run(
     storing: &Storing,
 ) -> Result<u8, Problem> {
     let cluster = Cluster::connect(connection).await?;
-    // What is wrong from the beginning is told in the terminal.
+    // Problems at the start are reported in the terminal.
     drop(all(&cluster, args.all_namespaces, None).await?);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -61,7 +61,7 @@ pub(super) async fn run(
         .map_err(|error| Problem::new(error.to_string()))?
         .port();
     let token = token()?;
-    // In the fragment: it stands in no request, no log and no Referer.
+    // In the fragment, so that no request, log or Referer contains it.
     let url = Zeroizing::new(format!("http://127.0.0.1:{port}/#{}", token.as_str()));
     let dashboard = Arc::new(Dashboard {
         guard: Guard::new(port, &token),

@@ -1,6 +1,7 @@
-//! `doctor`: everything that has to be right before tokens come, each with what to do where it is not.
+//! `doctor`: checks everything that tokens depend on, and says how to fix it.
 //!
-//! `gather` looks, `checks` judges what was seen. What the person may not see is said to be unknown; it fails nothing.
+//! `gather` collects facts, `checks` evaluates them. What the user may not read is reported as unknown, not as a
+//! failure.
 
 mod checks;
 mod gather;
@@ -12,7 +13,7 @@ use super::finding::{self, Finding};
 use super::{Problem, say};
 use crate::clock::Clock;
 
-/// Checks.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &DoctorArgs) -> Result<u8, Problem> {
     let cluster = Cluster::connect(connection).await?;
     let findings = look(&cluster, &args.operator_namespace, args.all_namespaces);
@@ -20,7 +21,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &DoctorArgs) -> Resul
     finding::print(&findings, args.output)
 }
 
-/// All findings; nothing of it is printed.
+/// All findings, without printing them.
 pub(super) async fn look(
     cluster: &Cluster,
     operator_namespace: &str,

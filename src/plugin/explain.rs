@@ -1,11 +1,11 @@
-//! `explain`: what a reason means, and what to do. The same list as docs/conditions.md.
+//! `explain`: the meaning of a reason, and what to do. The same list as docs/conditions.md.
 
 use super::args::ExplainArgs;
 use super::paint::{Cell, Grid, Painted, Tone};
 use super::{Problem, say};
 use crate::api::conditions::{Group, Reason};
 
-/// Explains one, or lists all.
+/// Explains one reason, or lists all.
 pub(super) fn run(args: &ExplainArgs) -> Result<u8, Problem> {
     match &args.reason {
         Some(word) => say::painted(&explained(find(word)?)),
@@ -36,7 +36,7 @@ fn find(word: &str) -> Result<Reason, Problem> {
     Err(Problem::new(format!("there is no reason {word}: {hint}")))
 }
 
-/// Where a reason stands, in words.
+/// Where a reason is used, as text.
 pub(super) fn place(group: Group) -> &'static str {
     match group {
         Group::Token => "Ready, or an event about the published token",

@@ -1,4 +1,4 @@
-//! What a check finds: one line each, with the mend, and the exit code that follows.
+//! The findings of a check: one line each, with the fix, and the resulting exit code.
 
 use serde::Serialize;
 
@@ -8,27 +8,27 @@ use super::status::{json, yaml};
 use super::{NOT_READY, Problem, say};
 use crate::command::Command;
 
-/// How bad it is.
+/// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// It is as it should be.
     Ok,
-    /// It works, or could not be looked at; somebody should know.
+    /// It works or could not be checked, but the user should know.
     Warn,
     /// It does not work.
     Fail,
 }
 
-/// One line of a check.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
-    /// What was looked at, in a word or two.
+    /// The area, in one or two words.
     pub(super) area: &'static str,
-    /// What is so.
+    /// The finding itself.
     pub(super) text: String,
-    /// What to do; often a command.
+    /// How to fix it, often with a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mend: Option<String>,
 }
@@ -55,12 +55,12 @@ impl Finding {
         Finding::new(Level::Fail, area, text)
     }
 
-    /// With a command.
+    /// Adds a command.
     pub(super) fn command(self, command: &Command) -> Finding {
         self.mend(command.to_string())
     }
 
-    /// With what to do.
+    /// Adds how to fix it.
     pub(super) fn mend(mut self, mend: impl Into<String>) -> Finding {
         self.mend = Some(mend.into());
         self
@@ -88,7 +88,7 @@ impl Finding {
     }
 }
 
-/// Prints all of them and how many there are of each kind; the exit code.
+/// Prints all findings and their numbers by level. Returns the exit code.
 pub(super) fn print(findings: &[Finding], format: Format) -> Result<u8, Problem> {
     match format {
         Format::Json => say::raw(&json(findings)?),

@@ -1,4 +1,4 @@
-//! A folder of manifests in place of a cluster: what `oauthclient-operator local` reads.
+//! A folder of manifests instead of a cluster, as `oauthclient-operator local` reads it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::Problem;
 use super::lend::Lent;
 use crate::local::Manifests;
 
-/// The file that a Secret goes into, if nothing else stands there and it stands nowhere else.
+/// The file for a Secret, if it contains nothing else and no other file contains the Secret.
 pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Problem> {
     let file = manifests.folder().join(format!("{}.yaml", lent.name));
     let (namespace, name) = (&lent.namespace, &lent.name);
@@ -31,7 +31,7 @@ pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Pr
     Ok(file)
 }
 
-/// Writes it: a file that only its owner can read.
+/// Writes the file, which only its owner can read.
 pub(super) fn put(manifests: &Manifests, file: &Path, lent: &Lent) -> Result<(), Problem> {
     manifests
         .write(file, &lent.manifest())

@@ -1,4 +1,4 @@
-//! Credentials looked at beside the resources that use them: opt-in, hosts, keys, what they hold. Pure; no value is shown.
+//! Checks credentials and the resources that use them: opt-in, hosts, keys, content. Pure; no value is shown.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::{AllowedHosts, Lenders};
 
-/// The client secret's end is told this long ahead, as the operator does.
+/// How far ahead the expiry of a client secret is reported, as in the operator.
 const SOON: Span = Span::from_seconds(30 * 24 * 3600);
-/// What the examples write where a reader's own value belongs.
+/// The placeholders in the examples.
 const PLACEHOLDERS: [&str; 5] = [
     "your-",
     "the private key",
@@ -28,14 +28,14 @@ const PLACEHOLDERS: [&str; 5] = [
     "the-secret-of-",
 ];
 
-/// A Secret as far as it was read. It has no `Debug`.
+/// A Secret, with or without its data. It has no `Debug`.
 pub(super) struct SecretFacts {
     pub(super) namespace: String,
     pub(super) name: String,
     labelled: bool,
     pub(super) hosts: Option<String>,
     pub(super) ends: Option<String>,
-    /// `None` where only its metadata was read.
+    /// `None` if only its metadata was read.
     data: Option<BTreeMap<String, Secret>>,
 }
 
@@ -53,7 +53,7 @@ impl SecretFacts {
         }
     }
 
-    /// Its metadata alone.
+    /// With its metadata only.
     pub(super) fn metadata(secret: &impl kube::ResourceExt) -> SecretFacts {
         let annotation = |name: &str| secret.annotations().get(name).cloned();
         SecretFacts {
@@ -86,7 +86,7 @@ pub(super) fn named(client: &OAuthClient) -> Vec<String> {
     names
 }
 
-/// What is to be said of one Secret and the resources that name it.
+/// The findings about one Secret and the resources that use it.
 pub(super) fn inspect(
     (namespace, name): (&str, &str),
     secret: Option<&SecretFacts>,
@@ -205,7 +205,7 @@ fn hosts(secret: &SecretFacts, user: &OAuthClient) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether a request could be made of it. It is made and dropped.
+/// Whether a request can be built with it. The request is dropped.
 fn keys(secret: &SecretFacts, user: &OAuthClient, now: Time, nonce: &Nonce) -> Option<Finding> {
     let data = secret.data.as_ref()?;
     let spec: Validated = validate(user).ok()?;
@@ -217,11 +217,11 @@ fn keys(secret: &SecretFacts, user: &OAuthClient, now: Time, nonce: &Nonce) -> O
         &context,
     ) {
         Ok(_) | Err(CredentialsProblem::NotLocated) => return None,
-        // It may come from a login.
+        // A login may provide it.
         Err(CredentialsProblem::Missing { key }) if key == *refresh_key => return None,
         Err(problem) => problem,
     };
-    // What no Secret holds is not this check's.
+    // Problems that are not about a Secret are checked elsewhere.
     problem.key()?;
     let text = format!(
         "Secret {}/{} cannot be used by OAuthClient {}: {problem}",

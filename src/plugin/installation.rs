@@ -1,5 +1,4 @@
-//! What is installed: the resource definition, the operator's Deployment, its pods and its Lease, as far as the person may see
-//! them.
+//! What is installed: the CRD, the operator's Deployment, its pods and its Lease, as far as the user may read them.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -13,20 +12,20 @@ use super::cluster::{CLIENTS, Cluster, Deed, Failure};
 use crate::api::crd;
 use crate::time::Time;
 
-/// How `deploy/` labels what belongs to the operator.
+/// The label of the operator's objects in `deploy/`.
 pub(super) const SELECTOR: &str = "app.kubernetes.io/name=oauthclient-operator";
-/// The Lease, unless --lease-name says otherwise.
+/// The default name of the Lease.
 const LEASE: &str = "oauthclient-operator";
 
-/// Something that was looked at, or why it could not be.
+/// The result of a look-up, or why it failed.
 pub(super) type Known<T> = Result<T, String>;
 
-/// The resource definition that the cluster serves, compared with that of this version.
+/// The CRD in the cluster, compared with this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Definition {
-    /// It is served.
+    /// Whether it is served.
     pub(super) established: bool,
-    /// Fields of this version that it lacks, as paths.
+    /// Paths of fields that it lacks.
     pub(super) lacks: Vec<String>,
     /// Fields that this version does not know.
     pub(super) has_more: Vec<String>,
@@ -50,7 +49,7 @@ pub(super) struct OperatorPod {
     pub(super) name: String,
     pub(super) ready: bool,
     pub(super) restarts: i32,
-    /// Why it waits, such as `ImagePullBackOff`.
+    /// Why it is waiting, such as `ImagePullBackOff`.
     pub(super) waiting: Option<String>,
 }
 
@@ -66,14 +65,14 @@ pub(super) struct LeaseSeen {
 }
 
 impl Operator {
-    /// The version that the image's tag names.
+    /// The version in the image's tag.
     pub(super) fn version(&self) -> Option<&str> {
         let image = self.image.split('@').next()?;
         let (_, tag) = image.rsplit_once(':')?;
         (!tag.contains('/') && !tag.is_empty()).then_some(tag)
     }
 
-    /// Whether it serves a namespace, as its flags tell.
+    /// Whether it serves a namespace, according to its flags.
     pub(super) fn serves(&self, namespace: &str) -> bool {
         let mut flags = self.arguments.iter();
         let named = flags.find_map(|flag| flag.strip_prefix("--watch-namespaces="));
@@ -83,7 +82,7 @@ impl Operator {
     }
 }
 
-/// The resource definition; `None` where there is none.
+/// The CRD; `None` if there is none.
 pub(super) async fn definition(cluster: &Cluster) -> Known<Option<Definition>> {
     let api = Api::<CustomResourceDefinition>::all(cluster.client());
     let deed = Deed {
@@ -156,7 +155,7 @@ fn collect(schema: &Value, above: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The Deployments of the operator: in all namespaces where the person may see them, else in the usual one.
+/// The Deployments of the operator: in all namespaces if the user may read them, else in the default one.
 pub(super) async fn operators(cluster: &Cluster, namespace: &str) -> Known<Vec<Operator>> {
     let params = ListParams::default().labels(SELECTOR);
     let deed = Deed {
@@ -202,7 +201,7 @@ fn operator(deployment: &Deployment) -> Operator {
     }
 }
 
-/// Its flags, however they are given: each has an environment variable of its own.
+/// Its flags, from arguments and environment variables.
 fn arguments(container: &Container) -> Vec<String> {
     let mut all = container.args.clone().unwrap_or_default();
     for variable in container.env.iter().flatten() {
@@ -249,7 +248,7 @@ fn pod(pod: &Pod) -> OperatorPod {
     }
 }
 
-/// The operator's Lease; `None` where there is none.
+/// The operator's Lease; `None` if there is none.
 pub(super) async fn lease(cluster: &Cluster, namespace: &str) -> Known<Option<LeaseSeen>> {
     let there = cluster.within(namespace);
     let api: Api<Lease> = there.api();

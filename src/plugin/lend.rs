@@ -1,4 +1,4 @@
-//! Secrets that are lent to the operator: made or replaced by one write, never printed.
+//! Writes Secrets that the operator may use: each with one write, never printed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::api::CREDENTIALS_LABEL;
 use crate::command::Command;
 use crate::secret::Secret;
 
-/// The label on Secrets that a login made; its value is `true`. Only such a Secret is replaced by a login.
+/// The label of Secrets that a login created; its value is `true`. A login replaces only such a Secret.
 pub(super) const LOGIN_LABEL: &str = "oauthclient.dev/login";
-/// Who we are in `managedFields`.
+/// The field manager in `managedFields`.
 const MANAGER: &str = "kubectl-oauthclient";
-/// What kubectl copies data into.
+/// The annotation that kubectl copies data into.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// How often, and with which pauses, an answer that is nowhere else is tried to be written.
+/// The pauses between attempts to write a response that exists nowhere else.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -32,7 +32,7 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(20),
 ];
 
-/// What is to be written. It has no `Debug`.
+/// The Secret to write. It has no `Debug`.
 pub(super) struct Lent {
     pub(super) namespace: String,
     pub(super) name: String,
@@ -48,19 +48,19 @@ fn label(secret: &str, namespace: &str) -> Command {
         .namespace(namespace)
 }
 
-/// Which Secret of the same name may be changed.
+/// Which existing Secret of the same name may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
     /// None.
     Nothing,
-    /// One with the credentials label; keys that are not given are kept.
+    /// One with the credentials label. Other keys are kept.
     Credentials,
-    /// One that a login made; it is replaced as a whole.
+    /// One that a login created. It is replaced as a whole.
     Login,
 }
 
 impl Lent {
-    /// Whether it may take the place of a Secret with these labels.
+    /// Whether it may replace a Secret with these labels.
     pub(super) fn may_replace(
         &self,
         labels: Option<&BTreeMap<String, String>>,
@@ -137,20 +137,20 @@ impl Lent {
     }
 }
 
-/// What was done.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Created,
     Replaced,
 }
 
-/// Writes it, or with `dry_run` lets the API server say whether it could be written: rights, quota and admission are
-/// found out before anybody is sent to a provider.
+/// Writes the Secret, or with `dry_run` lets the API server check permissions, quota and admission before the user is
+/// sent to a provider.
 pub(super) async fn put(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Problem> {
     once(cluster, lent, dry_run).await.map_err(Problem::from)
 }
 
-/// Writes what is nowhere else: tries again through conflicts and outages, for about a minute.
+/// Writes what exists nowhere else: retries after conflicts and outages for about a minute.
 pub(super) async fn put_for_sure(cluster: &Cluster, lent: &Lent) -> Result<Done, Problem> {
     for pause in PAUSES {
         match once(cluster, lent, false).await {
@@ -194,7 +194,7 @@ async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Fai
                     lent.namespace
                 ))));
             }
-            // It names the version that was seen: what somebody wrote meanwhile is not lost.
+            // Names the observed version, so that no concurrent change is lost.
             let object = lent.object(Some(before));
             cluster
                 .call(deed("update"), api.replace(name, &params, &object))

@@ -1,7 +1,7 @@
-//! `login`: a person's consent becomes a refresh token in a Secret that the operator reads.
+//! `login`: stores the refresh token from a person's consent in a Secret that the operator reads.
 //!
-//! In this order: everything that could go wrong afterwards is tried first (endpoints, hosts, the right to write), then the
-//! person is asked, then the answer is stored. The answer is nowhere else, so storing it is not given up lightly.
+//! It first checks everything that could fail later (endpoints, hosts, the permission to write), then asks the person,
+//! then stores the response. The response exists nowhere else, so storing it is retried.
 
 mod browser;
 mod code;
@@ -35,12 +35,12 @@ use url::Url;
 pub(super) use browser::open as open_browser;
 pub(super) use store::LOGGED_IN;
 
-/// What a consent brought.
+/// The result of a consent.
 struct Consent {
     refresh_token: Secret,
 }
 
-/// Logs in.
+/// Runs the command.
 pub(super) async fn run(
     connection: &ConnectionArgs,
     args: LoginArgs,
@@ -82,7 +82,7 @@ pub(super) async fn run(
     Ok(0)
 }
 
-/// A login by browser that somebody else sends the person off for.
+/// Starts a login by browser; the caller opens the URL.
 pub(super) async fn begin(
     cluster: Cluster,
     name: &str,
@@ -114,10 +114,10 @@ pub(super) async fn begin(
     Ok((pending.started.url.clone(), pending))
 }
 
-/// Seconds that a login waits for its answer, unless said otherwise.
+/// The default number of seconds to wait for the login.
 const USUAL_PATIENCE: u32 = 300;
 
-/// A login that waits for its answer, and where that goes.
+/// A login that waits for its response, and where to store it.
 pub(super) struct Pending {
     provider: Provider,
     place: Place,
@@ -126,7 +126,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Waits for the answer and stores it; where it is then.
+    /// Waits for the response and stores it. Returns where.
     pub(super) async fn end(self, storing: &Storing) -> Result<String, Problem> {
         let done = self.conclude(storing).await;
         storing.end();
@@ -141,7 +141,7 @@ impl Pending {
             patience,
         } = self;
         let (asked, answered) = code::finish(&provider, started, patience, storing).await;
-        // The browser is told how it ended, whatever that is.
+        // The browser shows the result in any case.
         let ended = match answered {
             Ok(consent) => place.keep(&provider, consent).await,
             Err(problem) => Err(problem),
@@ -174,7 +174,7 @@ fn tell(target: &Target, done: &store::Kept) {
     }
 }
 
-/// The refresh token of an answer, or what to do where there is none.
+/// The refresh token in a response, or what to do if there is none.
 fn consent(provider: &Provider, answer: &Document) -> Result<Consent, Problem> {
     let shape = &provider.client.response;
     let refresh_token = refresh_token(shape, answer).ok_or_else(|| {
@@ -191,10 +191,10 @@ fn consent(provider: &Provider, answer: &Document) -> Result<Consent, Problem> {
     Ok(Consent { refresh_token })
 }
 
-/// The name of the Secret that a login for a resource goes into.
+/// The name of the Secret for a resource's login.
 fn secret_name(name: &str) -> String {
     format!("{name}-login")
 }
 
-/// Where it may be replaced.
+/// Which existing Secret it may replace.
 const OVER: lend::Over = lend::Over::Login;

@@ -1,18 +1,18 @@
-//! `man`: the man pages, one a command.
+//! `man`: writes the man pages, one per command.
 
 use clap::CommandFactory as _;
 
 use super::args::{ManArgs, Plugin};
 use super::{Problem, say};
 
-/// Writes them.
+/// Runs the command.
 pub(super) fn run(args: &ManArgs) -> Result<u8, Problem> {
     let folder = &args.folder;
     let failed = |error: std::io::Error| {
         Problem::new(format!("{} cannot be written: {error}", folder.display()))
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
-    // Pages are named by the program: kubectl-oauthclient-status.1.
+    // Pages are named after the program: kubectl-oauthclient-status.1.
     let command = Plugin::command().bin_name("kubectl-oauthclient");
     clap_mangen::generate_to(command, folder).map_err(failed)?;
     let count = std::fs::read_dir(folder).map_err(failed)?.count();

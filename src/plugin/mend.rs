@@ -1,4 +1,4 @@
-//! The command that comes next for a reason. Made of the reason and of names, never of a message.
+//! The next command for a reason. It is built from the reason and from names, never from a message.
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::command::Command;
 
-/// The command to run about a resource that shows this reason; `None` where there is nothing to do.
+/// The command to run for a resource with this reason; `None` if there is nothing to do.
 pub(super) fn command(client: &OAuthClient, reason: &str) -> Option<Command> {
     let found = Reason::parse(reason)?;
     let names = Names::of(client);

@@ -1,7 +1,7 @@
-//! Text for a terminal: colours, tables, and nothing that a terminal would obey.
+//! Text for a terminal: colours and tables, without control characters.
 //!
-//! Names and messages come from a cluster and may hold anything. [`clean`] takes control and direction characters out of them;
-//! a [`Painted`] is made of clean text alone, and `say` prints nothing else.
+//! Names and messages from a cluster may contain anything. [`clean`] removes control and direction characters. A
+//! [`Painted`] consists of clean text only, and `say` prints nothing else.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,25 +14,25 @@ use comfy_table::{
 
 use super::args::Color;
 
-/// What a piece of text means; the colour follows.
+/// The meaning of a piece of text, which determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     /// It is as it should be.
     Good,
-    /// Somebody should look at it.
+    /// The user should look at it.
     Warn,
     /// It does not work.
     Bad,
     /// Of less interest.
     Quiet,
-    /// What the rest is about.
+    /// A heading or name.
     Strong,
-    /// Nothing in particular.
+    /// Ordinary text.
     Plain,
 }
 
 impl Tone {
-    /// The sequence that begins it (ECMA-48 section 8.3.117).
+    /// The start sequence (ECMA-48 section 8.3.117).
     fn begin(self) -> &'static str {
         match self {
             Tone::Good => "\x1b[32m",
@@ -45,7 +45,7 @@ impl Tone {
     }
 }
 
-/// Clean text with colours. They are taken out again where the output does not show them.
+/// Clean text with colours. They are removed if the output does not support them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Painted(String);
 
@@ -80,18 +80,18 @@ impl Painted {
         &self.0
     }
 
-    /// What clears the screen and begins at its top.
+    /// Clears the screen and moves to its top.
     pub(super) fn screen() -> Painted {
         Painted("\x1b[H\x1b[2J\x1b[3J".to_owned())
     }
 
-    /// Its first lines.
+    /// The first lines.
     pub(super) fn first_lines(&self, count: usize) -> Painted {
         let lines: Vec<&str> = self.0.lines().take(count).collect();
         Painted(lines.join("\n"))
     }
 
-    /// Its lines from this one on.
+    /// The lines from this one on.
     pub(super) fn lines_from(&self, first: usize) -> Painted {
         let lines: Vec<&str> = self.0.lines().skip(first).collect();
         Painted(lines.join("\n"))
@@ -116,7 +116,7 @@ impl fmt::Display for Painted {
     }
 }
 
-/// The text without characters that a terminal obeys or that reverse the direction of others. Line breaks and tabs stay.
+/// The text without control characters and characters that change the direction of writing. Line breaks and tabs stay.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let bad = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
@@ -130,12 +130,12 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same in one line.
+/// Like [`clean`], in one line.
 pub(super) fn one_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
-/// What the flag and the environment say of colours (<https://no-color.org>).
+/// Applies the flag and the environment to colours (<https://no-color.org>).
 pub(super) fn choose(color: Color) {
     let choice = match color {
         Color::Auto => ColorChoice::Auto,
@@ -167,24 +167,24 @@ impl Cell {
     }
 }
 
-/// A table with a head. The last column is broken into lines where the width asks for it; others are left out, those of
-/// `optional` in their order, while the table is wider than that.
+/// A table with a header. The last column is wrapped if necessary. While the table is too wide, columns in `optional`
+/// are omitted in their order.
 pub(super) struct Grid {
     pub(super) head: Vec<&'static str>,
     pub(super) rows: Vec<Vec<Cell>>,
-    /// Columns that can be done without, by their heads; the first goes first.
+    /// The headers of optional columns, in the order in which they are omitted.
     pub(super) optional: Vec<&'static str>,
-    /// Whether the last column holds sentences.
+    /// Whether the last column contains sentences.
     pub(super) wraps: bool,
 }
 
-/// The pause between two columns.
+/// The gap between two columns.
 const GAP: u16 = 3;
-/// What a column of sentences gets at least.
+/// The minimum width of a column with sentences.
 const LEAST: usize = 24;
 
 impl Grid {
-    /// Draws it; `width` is the terminal's, `None` where there is none: then every row is one line.
+    /// Renders it; `width` is that of the terminal, `None` without one: then every row is one line.
     pub(super) fn draw(mut self, width: Option<u16>) -> Painted {
         while let Some(width) = width
             && self.least_width() > usize::from(width)
@@ -224,7 +224,7 @@ impl Grid {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        // Every cell is clean; the rest is the table's own.
+        // Every cell is clean; the rest comes from the table itself.
         let lines: Vec<String> = table.lines().map(|line| without_blanks(&line)).collect();
         Painted(lines.join("\n"))
     }
@@ -258,7 +258,7 @@ impl Grid {
     }
 }
 
-/// Without the blanks at the end of a line, those before the sequence that ends its colour included.
+/// Removes blanks at the end of a line, including those before the sequence that ends its colour.
 fn without_blanks(line: &str) -> String {
     let line = line.trim_end();
     match line.strip_suffix("\x1b[0m") {
@@ -283,7 +283,7 @@ fn drawn(cell: &Cell) -> TableCell {
 pub(super) mod testing {
     use super::Painted;
 
-    /// What is left where the output shows no colours.
+    /// The text without colours.
     pub(in crate::plugin) fn stripped(painted: &Painted) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
         std::io::Write::write_all(&mut out, painted.as_str().as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! `refresh`: a new token now, by the annotation that the operator acts on once.
+//! `refresh`: requests a new token with the annotation that the operator handles once.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::time::Time;
 
-/// How often it is looked at.
+/// How often to check.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Asks, and waits where that is wanted.
+/// Sets the annotation, and waits if requested.
 pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
@@ -45,7 +45,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     Ok(if ended { 0 } else { NOT_READY })
 }
 
-/// Looks until the request was answered: the resource then, and whether it got a token.
+/// Waits until the request was handled. Returns the resource, and whether it got a token.
 async fn answer(
     cluster: &Cluster,
     args: &RefreshArgs,
@@ -73,7 +73,7 @@ async fn answer(
     }
 }
 
-/// Requests a new token: the value that the operator echoes, and when.
+/// Requests a new token. Returns the value that the operator echoes, and the time.
 pub(super) async fn request(
     cluster: &Cluster,
     name: &str,
@@ -107,7 +107,7 @@ pub(super) async fn request(
     Ok((asked, asked_at))
 }
 
-/// Whether it was answered: `true` by a new token, `false` by a failure or by something that stands in the way.
+/// Whether the request was handled: `true` with a new token, `false` with a failure or an obstacle.
 fn ended(resource: &OAuthClient, asked: &str, asked_at: Time) -> Option<bool> {
     let status = resource.status.as_ref()?;
     let condition = |kind: &str| {
@@ -120,7 +120,7 @@ fn ended(resource: &OAuthClient, asked: &str, asked_at: Time) -> Option<bool> {
         .attempt
         .as_ref()
         .and_then(|attempt| Time::parse_rfc3339(&attempt.time))
-        // Written to the second.
+        // The status has whole seconds.
         .is_some_and(|time| time.seconds() >= asked_at.seconds());
     if condition("RefreshFailing") && failed_since {
         return Some(false);

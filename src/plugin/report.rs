@@ -1,4 +1,5 @@
-//! `report`: a file for a bug report. What is not known to be harmless is left out of it; a person reads it before it is sent.
+//! `report`: a file for a bug report. It contains only what is known to be harmless, and its user reads it before
+//! sending it.
 
 mod redact;
 
@@ -26,12 +27,12 @@ use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::clock::Clock;
 use redact::{Names, spec};
 
-/// As many lines of the operator's log.
+/// The maximum number of lines of the operator's log.
 const LOG_LINES: i64 = 500;
-/// As many resources; those that are not ready come first.
+/// The maximum number of resources; those that are not ready come first.
 const MOST: usize = 200;
 
-/// Writes it.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &ReportArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
@@ -113,7 +114,7 @@ async fn gather(
         "operator": operator,
         "oauthClients": {"count": total, "shown": resources},
     });
-    // A log holds names that nobody has listed.
+    // A log contains names that are not in the list.
     if !args.anonymous
         && let Some(fields) = report.as_object_mut()
     {
@@ -123,7 +124,7 @@ async fn gather(
     Ok((report, names))
 }
 
-/// Not ready before ready.
+/// Sorts resources that are not ready first.
 fn is_ready(client: &OAuthClient) -> bool {
     let mut all = client.status.iter().flat_map(|status| &status.conditions);
     all.any(|one| one.type_ == "Ready" && one.status == "True")
@@ -175,7 +176,7 @@ async fn resource(cluster: &Cluster, client: &OAuthClient) -> Value {
     })
 }
 
-/// The names of a Secret's keys, and how it has opted in.
+/// The names of a Secret's keys, and its opt-in.
 async fn credentials(cluster: &Cluster, name: &str) -> Value {
     let found: Result<Option<ApiSecret>, Problem> = cluster.get(SECRETS, name).await;
     let secret = match found {
@@ -225,7 +226,7 @@ fn deed<'a>(verb: &'static str, name: &'a str) -> Deed<'a> {
     }
 }
 
-/// The last lines of each pod of the operator. Its log never holds a secret.
+/// The last lines of each pod of the operator. Its log never contains a secret.
 async fn logs(cluster: &Cluster, namespace: &str) -> Value {
     let there = cluster.within(namespace);
     let api: Api<Pod> = there.api();

@@ -1,5 +1,4 @@
-//! What is printed: what is done on standard output, what went wrong on standard error. Never a secret: nothing here takes
-//! one.
+//! Output: results on standard output, problems on standard error. Never a secret: no function here accepts one.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
@@ -15,24 +14,24 @@ use tokio::time::timeout;
 use super::Problem;
 use super::paint::{Painted, Tone, clean};
 
-/// After this long people are told what is waited for.
+/// The time after which progress is shown.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_secs(1);
 
-/// Prints a line. A reader that has gone away is no failure.
+/// Prints a line. A closed output is no failure.
 pub fn line(text: &str) {
     painted(&Painted::from(text));
 }
 
-/// Prints a line with colours, where the output shows them.
+/// Prints a line, with colours if the output supports them.
 pub(super) fn painted(text: &Painted) {
     let mut out = anstream::stdout().lock();
     let _ = writeln!(out, "{text}");
-    // Somebody may wait for it at the other end of a pipe, such as for the address to open.
+    // A program may wait for it at the other end of a pipe, for example for the URL to open.
     let _ = out.flush();
 }
 
-/// Prints text for programs as it is: JSON, YAML, scripts.
+/// Prints text for programs unchanged: JSON, YAML, scripts.
 pub(super) fn raw(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", text.trim_end());
@@ -44,7 +43,7 @@ pub fn warn(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", clean(text));
 }
 
-/// Says what went wrong; the exit code.
+/// Prints a problem. Returns the exit code.
 pub fn failed(problem: &Problem) -> ExitCode {
     if !problem.message.is_empty() {
         let text = Painted::default()
@@ -56,7 +55,7 @@ pub fn failed(problem: &Problem) -> ExitCode {
     ExitCode::from(problem.code)
 }
 
-/// How many columns and lines the terminal has that standard output goes to.
+/// The size of the terminal of standard output, in columns and lines.
 pub(super) fn size() -> Option<(u16, u16)> {
     let out = std::io::stdout();
     if !out.is_terminal() {
@@ -66,13 +65,13 @@ pub(super) fn size() -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// How wide the terminal is that standard output goes to.
+/// The width of the terminal of standard output.
 pub(super) fn width() -> Option<u16> {
     size().map(|(columns, _)| columns)
 }
 
-/// Waits for something; if that takes longer than two seconds, says what is waited for: on a terminal in one line that counts
-/// the seconds and goes away, elsewhere once.
+/// Waits for something. After two seconds, it shows what it waits for: on a terminal in one line that counts the
+/// seconds and disappears, elsewhere once.
 pub(super) async fn progress<T>(what: &str, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     if let Ok(done) = timeout(PATIENCE, &mut work).await {
@@ -93,7 +92,7 @@ pub(super) async fn progress<T>(what: &str, work: impl Future<Output = T>) -> T 
     }
 }
 
-/// The line of what is waited for: gone when this is dropped, by Ctrl-C too.
+/// The progress line, which disappears when this is dropped, also after Ctrl-C.
 struct Line;
 
 impl Drop for Line {
@@ -102,22 +101,22 @@ impl Drop for Line {
     }
 }
 
-/// Whether an answer is being stored that is nowhere else: Ctrl-C waits then.
+/// Whether a response that exists nowhere else is being stored: Ctrl-C waits then.
 #[derive(Clone, Default)]
 pub struct Storing(Arc<AtomicBool>);
 
 impl Storing {
-    /// From now on it is.
+    /// Storing starts.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// It was stored, or could not be.
+    /// Storing has succeeded or failed.
     pub fn end(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Whether it is.
+    /// Whether storing is in progress.
     pub fn is_on(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! `status`: what a person wants to know at a glance, and never the token.
+//! `status`: the state at a glance, never the token.
 
 mod behind;
 mod summary;
@@ -17,10 +17,10 @@ use crate::clock::Clock;
 
 pub(super) use summary::Summary;
 
-/// Most resources of one list call; more come in pages.
+/// The page size of list calls.
 const PAGE: u32 = 500;
 
-/// Shows.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
@@ -59,7 +59,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Resul
     Ok(if ready { 0 } else { NOT_READY })
 }
 
-/// As `kubectl get -o name` has it.
+/// As in `kubectl get -o name`.
 const CLIENT: &str = "oauthclient.oauthclient.dev";
 
 /// As JSON.
@@ -87,7 +87,7 @@ fn nothing(cluster: &Cluster, args: &StatusArgs) -> String {
     }
 }
 
-/// All resources, in the order of their names.
+/// All resources, sorted by name.
 pub(super) async fn all(
     cluster: &Cluster,
     everywhere: bool,

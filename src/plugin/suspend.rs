@@ -13,7 +13,7 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;
 
-/// Sets it.
+/// Sets `spec.suspend`.
 pub(super) async fn run(
     connection: &ConnectionArgs,
     args: &SuspendArgs,

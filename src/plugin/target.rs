@@ -1,4 +1,4 @@
-//! The resource that a login is for: its spec, its credentials, its CA; from a cluster or from a folder of manifests.
+//! The resource of a login: its spec, its credentials, its CA; from a cluster or from a folder of manifests.
 
 use std::collections::BTreeMap;
 
@@ -18,21 +18,21 @@ use crate::policy::TOKEN_LABEL;
 use crate::secret::Secret;
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
 
-/// What a login needs to know.
+/// The inputs of a login.
 pub(super) struct Target {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) resource: OAuthClient,
     pub(super) spec: Validated,
     pub(super) credentials: Credentials,
-    /// Everybody whose secrets are in the requests of a login.
+    /// The lenders of the requests of a login.
     lenders: Lenders,
     pub(super) ca: Option<CaBundle>,
-    /// The client certificate to show (RFC 8705).
+    /// The client certificate (RFC 8705).
     pub(super) identity: Option<ClientIdentity>,
 }
 
-/// A Secret that is lent, wherever it stands.
+/// A Secret that opted in, from a cluster or a folder.
 #[derive(Default)]
 struct Secrets {
     uid: String,
@@ -45,7 +45,7 @@ struct Secrets {
 struct Named {
     credentials: Option<Secrets>,
     certificate: Option<Secrets>,
-    /// What the CA bundle's key holds; nothing where it is not there.
+    /// The value of the CA bundle's key, if it exists.
     pem: Option<Vec<u8>>,
 }
 
@@ -142,7 +142,7 @@ impl Target {
                 );
                 lent(named.credentials, secret, &how)?
             }
-            // Nothing of the request comes from a Secret: a client without a secret, named in the resource.
+            // The request needs no Secret: a public client whose id is in the resource.
             None => (BTreeMap::new(), Lenders::none()),
         };
         let identity = match &spec.client_certificate {
@@ -171,12 +171,12 @@ impl Target {
         })
     }
 
-    /// What the resource says of its login.
+    /// The login settings of the resource.
     pub(super) fn login(&self) -> Login {
         self.resource.spec.login.clone().unwrap_or_default()
     }
 
-    /// The client identifier, which every login needs.
+    /// The client id, which every login requires.
     pub(super) fn client_id(&self) -> Result<String, Problem> {
         if let Some(id) = &self.spec.client.client_id {
             return Ok(id.clone());
@@ -218,7 +218,7 @@ impl Target {
     }
 }
 
-/// A Secret of the cluster.
+/// A Secret in the cluster.
 async fn lender(cluster: &Cluster, name: Option<&String>) -> Result<Option<Secrets>, Problem> {
     let Some(name) = name else {
         return Ok(None);
@@ -244,7 +244,7 @@ fn content(map: &ConfigMap, key: &str) -> Option<Vec<u8>> {
         .or_else(|| bytes.map(|bytes| bytes.0.clone()))
 }
 
-/// The resource of that name.
+/// The resource with that name.
 pub(super) async fn resource(cluster: &Cluster, name: &str) -> Result<OAuthClient, Problem> {
     let found = cluster.get::<OAuthClient>(CLIENTS, name).await?;
     found.ok_or_else(|| {
@@ -256,12 +256,12 @@ pub(super) async fn resource(cluster: &Cluster, name: &str) -> Result<OAuthClien
     })
 }
 
-/// The host of a URL as the annotation of allowed hosts names it.
+/// The host of a URL in the form of the annotation for allowed hosts.
 pub(super) fn host_of(url: &Url) -> String {
     destination(url)
 }
 
-/// A Secret, if it is there and lent.
+/// A Secret, if it exists and has opted in.
 fn opted_in(
     lender: Option<Secrets>,
     secret: &str,

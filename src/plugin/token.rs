@@ -1,5 +1,5 @@
-//! `token`: uses the published token without showing it: in the environment of a command, or in a file that only its owner
-//! can read. It is printed only where that is asked for.
+//! `token`: uses the published token without showing it: in the environment of a command, or in a file that only its
+//! owner can read. It is printed only on request.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,13 +19,13 @@ use crate::command::Command;
 use crate::secret::Secret;
 use crate::time::Time;
 
-/// When the token ends, as the operator notes it on the Secret.
+/// The annotation of the Secret that says when the token expires.
 const EXPIRES: &str = "oauthclient.dev/expires-at";
-/// The exit codes of a shell for a command that cannot be run.
+/// The exit codes of shells for a command that cannot be run.
 const CANNOT_RUN: u8 = 126;
 const NO_COMMAND: u8 = 127;
 
-/// Uses it.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &TokenArgs) -> Result<u8, Problem> {
     if !args.command.is_empty() {
         variable(&args.env)?;
@@ -52,7 +52,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &TokenArgs) -> Result
     Err(run_with(args, &token))
 }
 
-/// The token, if the Secret is this resource's own and the token is valid.
+/// The token, if the Secret belongs to this resource and the token is valid.
 fn published(
     client: &OAuthClient,
     secret: Option<ApiSecret>,
@@ -108,11 +108,11 @@ fn published(
     Ok(Secret::new(value.0))
 }
 
-/// The one place where a token is printed.
+/// The only place that prints a token.
 fn show(token: &Secret) -> Result<u8, Problem> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(token.expose_bytes()).and_then(|()| {
-        // A program that reads it gets the token alone.
+        // A program that reads it gets only the token.
         if out.is_terminal() {
             out.write_all(b"\n")
         } else {
@@ -127,8 +127,8 @@ fn show(token: &Secret) -> Result<u8, Problem> {
     }
 }
 
-/// Writes it into a new file beside, and puts that in its place: nobody else could open it in between, and a reader sees the
-/// old token or the new one.
+/// Writes it to a new file, and renames that: nobody else can open it in between, and readers see either the old token
+/// or the new one.
 fn write(file: &Path, token: &Secret) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
         Problem::new(format!("{} cannot be written: {error}", file.display()))
@@ -169,7 +169,7 @@ fn variable(name: &str) -> Result<(), Problem> {
     )))
 }
 
-/// Becomes the program, without a shell in between: signals and its exit code are its own.
+/// Replaces the process by the program, without a shell: signals and exit code are its own.
 fn run_with(args: &TokenArgs, token: &Secret) -> Problem {
     let Some((program, rest)) = args.command.split_first() else {
         return Problem::new("there is no command to run");

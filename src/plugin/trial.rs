@@ -1,7 +1,7 @@
-//! `test -f FILE`: one real token request for a manifest. Nothing is stored.
+//! `test -f FILE`: sends one real token request for a manifest. Nothing is stored.
 //!
-//! It goes the operator's own way, from the decision whether a request may be sent at all to what would be written: only the
-//! world is another one, which keeps nothing.
+//! It runs the operator's reconcile, from the decision whether a request may be sent to what would be written, over a
+//! store that keeps nothing.
 
 mod observe;
 mod store;
@@ -28,10 +28,10 @@ use super::{NOT_READY, Problem, say};
 use observe::Places;
 use store::Trial;
 
-/// More is no manifest.
+/// The maximum size of a manifest.
 const MOST: u64 = 4 << 20;
 
-/// Tests.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let manifests = read(&args.filename)?;
@@ -73,15 +73,15 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
     })
 }
 
-/// What came of it.
+/// The result of a test.
 pub(super) struct Outcome {
-    /// What would be written.
+    /// The write that would be made.
     write: Option<SecretWrite>,
-    /// What the status would say.
+    /// The status that would be written.
     status: Option<OAuthClientStatus>,
-    /// How many requests were sent to the provider.
+    /// The number of requests that were sent to the provider.
     sent: usize,
-    /// What kept the operator's way from its end.
+    /// What prevented the reconcile from completing.
     trouble: Option<String>,
     secret: String,
 }
@@ -126,7 +126,7 @@ fn chosen<'a>(
     }
 }
 
-/// The resource as it can be tested: a refresh token may work once only, so none is spent on a test.
+/// The resource in a form that can be tested. A refresh token may work only once, so no test uses one.
 fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     let mut client = client.clone();
     if client.spec.grant.type_ == "refresh_token" {
@@ -139,7 +139,7 @@ fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     }
     client.spec.suspend = false;
     client.status = None;
-    // One that exists: what is checked of a manifest needs it.
+    // Validation requires an existing resource.
     client.metadata.uid = Some("test".to_owned());
     client.metadata.generation = Some(1);
     client.metadata.finalizers = None;

@@ -1,4 +1,4 @@
-//! `version`: of the plugin, the resource definition and the operator.
+//! `version`: the versions of the plugin, the CRD and the operator.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::{Problem, say};
 /// The version of this program.
 pub(super) const OURS: &str = env!("CARGO_PKG_VERSION");
 
-/// What is printed.
+/// The output.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Versions {
@@ -25,7 +25,7 @@ struct Versions {
     kubernetes: Option<String>,
 }
 
-/// Prints them.
+/// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &VersionArgs) -> Result<u8, Problem> {
     let mut versions = Versions {
         plugin: OURS.to_owned(),

@@ -1,4 +1,4 @@
-//! The providers that `create` knows: the project's own examples, with their placeholders.
+//! The provider presets of `create`: the project's examples with their placeholders.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::api::manifest::documents;
 use crate::plugin::Problem;
 
-/// A provider of the list.
+/// A provider preset.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::plugin) struct Preset {
-    /// By what it is chosen.
+    /// The name to select it by.
     pub(in crate::plugin) name: &'static str,
-    /// What it is, in a sentence.
+    /// Its description, in one sentence.
     pub(in crate::plugin) about: &'static str,
     /// The example.
     text: &'static str,
@@ -52,23 +52,23 @@ presets! {
     "salesforce" "Salesforce"
 }
 
-/// What becomes of a preset: objects that are not written yet.
+/// A preset in progress: objects that are not written yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
     /// The OAuthClient.
     pub(super) client: Value,
-    /// ServiceAccounts that it needs.
+    /// The ServiceAccounts that it needs.
     pub(super) accounts: Vec<Value>,
-    /// The keys of the credentials Secret, and how each is asked for; `None` where there is no Secret.
+    /// The keys of the credentials Secret, and how to prompt for each; `None` if there is no Secret.
     pub(super) keys: Option<BTreeMap<String, Asked>>,
-    /// What the example calls that Secret.
+    /// The name of that Secret in the example.
     secret: String,
 }
 
-/// How a value of the credentials is asked for.
+/// How to prompt for a value of the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// It is not secret, such as a client identifier.
+    /// Not secret, such as a client id.
     Shown,
     /// A secret of one line.
     Hidden,
@@ -77,7 +77,7 @@ pub(super) enum Asked {
 }
 
 impl Preset {
-    /// The preset of that name.
+    /// The preset with that name.
     pub(super) fn find(name: &str) -> Result<Preset, Problem> {
         let found = presets().into_iter().find(|preset| preset.name == name);
         found.ok_or_else(|| {
@@ -138,7 +138,7 @@ fn keys(secret: &Value) -> BTreeMap<String, Asked> {
 }
 
 impl Draft {
-    /// Gives the resource and its Secrets their names.
+    /// Sets the names of the resource and its Secrets.
     pub(super) fn rename(&mut self, name: &str, secret: &str, token_secret: &str) {
         let before = std::mem::replace(&mut self.secret, secret.to_owned());
         if !before.is_empty() {
@@ -154,12 +154,12 @@ impl Draft {
         field(&mut self.client, "spec")
     }
 
-    /// What the credentials Secret is called.
+    /// The name of the credentials Secret.
     pub(super) fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// The placeholders that are still in it, with the fields that they stand in.
+    /// The remaining placeholders, with their fields.
     pub(super) fn placeholders(&self) -> BTreeMap<String, Vec<String>> {
         let mut found = BTreeMap::new();
         if let Some(spec) = self.client.get("spec") {
@@ -173,7 +173,7 @@ impl Draft {
         found
     }
 
-    /// Puts a value in the place of a placeholder, wherever it stands.
+    /// Replaces a placeholder by a value everywhere.
     pub(super) fn fill(&mut self, placeholder: &str, value: &str) {
         replace(self.spec(), placeholder, value);
         for account in &mut self.accounts {
@@ -182,7 +182,7 @@ impl Draft {
     }
 }
 
-/// A field of an object; made where it is not there.
+/// A field of an object, created if it does not exist.
 pub(super) fn field<'a>(value: &'a mut Value, name: &str) -> &'a mut Value {
     if !value.is_object() {
         *value = Value::Object(serde_json::Map::new());
@@ -193,7 +193,7 @@ pub(super) fn field<'a>(value: &'a mut Value, name: &str) -> &'a mut Value {
     }
 }
 
-/// The name of the Secret, in every field that names it.
+/// Sets the name of the Secret in every field that names it.
 fn name_secret(value: &mut Value, before: &str, after: &str) {
     match value {
         Value::Object(fields) => {
@@ -244,7 +244,7 @@ fn replace(value: &mut Value, placeholder: &str, by: &str) {
     }
 }
 
-/// What the examples write where a reader's own value belongs: `your-...`, hosts of example.com, and UUIDs of one digit.
+/// Placeholders in the examples: `your-...`, hosts of example.com, and UUIDs of one digit.
 fn in_text(text: &str) -> Vec<String> {
     if text.starts_with("your:") {
         return vec![text.to_owned()];

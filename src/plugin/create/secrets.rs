@@ -1,4 +1,4 @@
-//! The values of the credentials: from flags, from standard input, or asked for.
+//! The values of the credentials: from flags, from standard input, or from prompts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::plugin::credentials::file_content;
 use crate::plugin::{Problem, ask};
 use crate::secret::Secret;
 
-/// Asks for everything that is not given.
+/// Prompts for all missing values.
 pub(super) async fn ask_for(
     args: &CreateArgs,
     keys: &BTreeMap<String, Asked>,
@@ -67,7 +67,7 @@ pub(super) async fn ask_for(
     Ok(data)
 }
 
-/// By which flag a value is given.
+/// The flag for a value.
 fn flag(key: &str, asked: Asked) -> String {
     match (key, asked) {
         ("client_id", _) => "--client-id ID".to_owned(),

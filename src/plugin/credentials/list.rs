@@ -1,4 +1,4 @@
-//! `credentials list` and `credentials check`: what is there, who uses it, and whether it will do.
+//! `credentials list` and `credentials check`: the existing credentials, who uses them, and whether they work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ struct Listed {
     client_secret_expires_at: Option<String>,
 }
 
-/// Lists.
+/// Runs `credentials list`.
 pub(in crate::plugin) async fn list(
     connection: &ConnectionArgs,
     args: &ListArgs,
@@ -94,7 +94,7 @@ fn table(found: &[Listed], with_namespace: bool) -> Grid {
     }
 }
 
-/// Checks.
+/// Runs `credentials check`.
 pub(in crate::plugin) async fn check(
     connection: &ConnectionArgs,
     args: &CheckArgs,
@@ -119,7 +119,7 @@ pub(in crate::plugin) async fn check(
     finding::print(&findings, args.output)
 }
 
-/// What is to be said of these Secrets.
+/// The findings about these Secrets.
 pub(in crate::plugin) async fn inspected(
     cluster: &Cluster,
     keys: &BTreeSet<Key>,
@@ -173,7 +173,7 @@ pub(in crate::plugin) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OA
     users
 }
 
-/// The Secrets that have opted in; their metadata alone is read.
+/// The Secrets that have opted in; only their metadata is read.
 async fn labelled(cluster: &Cluster, everywhere: bool) -> Result<Vec<SecretFacts>, Problem> {
     let api: Api<ApiSecret> = if everywhere {
         cluster.everywhere()

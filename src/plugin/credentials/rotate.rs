@@ -1,4 +1,4 @@
-//! `credentials rotate`: the next client secret beside the current one, then in its place.
+//! `credentials rotate`: stores the next client secret beside the current one, then replaces it.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -19,10 +19,10 @@ use crate::policy::CLIENT_SECRET_EXPIRES;
 use crate::secret::Secret;
 use crate::time::Time;
 
-/// Who we are in `managedFields`.
+/// The field manager in `managedFields`.
 const MANAGER: &str = "kubectl-oauthclient";
 
-/// Rotates.
+/// Runs the command.
 pub(in crate::plugin) async fn run(
     connection: &ConnectionArgs,
     args: &RotateArgs,
@@ -35,7 +35,7 @@ pub(in crate::plugin) async fn run(
     let cluster = Cluster::connect(connection).await?;
     let name = &args.name;
     let keys = keys(&cluster, name).await?;
-    // Before anybody types a secret.
+    // Before the user types a secret.
     let before = read(&cluster, name).await?;
     if args.finish {
         let after = finished(before, &keys, &cluster.namespace)?;
@@ -88,7 +88,7 @@ fn again_check(name: &str, namespace: &str) -> Command {
         .namespace(namespace)
 }
 
-/// Under which keys the resources that use it expect what. They have to agree.
+/// The keys that the resources that use it expect. They must agree.
 async fn keys(cluster: &Cluster, name: &str) -> Result<CredentialKeys, Problem> {
     let clients = all(cluster, false, None).await?;
     let mut keys = clients
@@ -173,11 +173,11 @@ fn finished(
     Ok(secret)
 }
 
-/// It names the version that was seen: what somebody wrote meanwhile is not lost.
+/// Names the observed version, so that no concurrent change is lost.
 async fn write(cluster: &Cluster, name: &str, mut secret: ApiSecret) -> Result<(), Problem> {
     secret.metadata.managed_fields = None;
     let annotations = secret.metadata.annotations.get_or_insert_default();
-    // What kubectl copies data into.
+    // The annotation that kubectl copies data into.
     annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     let params = PostParams {
         dry_run: false,
@@ -195,7 +195,7 @@ async fn write(cluster: &Cluster, name: &str, mut secret: ApiSecret) -> Result<(
     Ok(())
 }
 
-/// A date or a time that lies ahead, as it was written.
+/// A date or a time in the future, unchanged.
 fn date(text: &str, now: Time) -> Result<String, Problem> {
     let time =
         Time::parse_rfc3339(text).or_else(|| Time::parse_rfc3339(&format!("{text}T00:00:00Z")));

@@ -1,4 +1,4 @@
-//! What the buttons do, with the person's own rights.
+//! The actions of the buttons, with the user's permissions.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::plugin::cluster::Deed;
 use crate::plugin::paint::one_line;
 use crate::plugin::{Problem, login, refresh};
 
-/// How many events are shown of a resource.
+/// The maximum number of events for a resource.
 const MOST_EVENTS: usize = 20;
 
 /// Requests a new token.
@@ -24,7 +24,7 @@ pub(super) async fn refresh(dashboard: &Dashboard, key: &Key) -> Result<Value, P
     Ok(json!({"text": format!("A new token was requested for {namespace}/{name}.")}))
 }
 
-/// Begins a login: the page opens the address, and the answer comes back to this machine.
+/// Starts a login: the page opens the URL, and the redirect returns to this machine.
 pub(super) async fn login(dashboard: &Arc<Dashboard>, key: &Key) -> Result<Value, Problem> {
     let (namespace, name) = key.clone();
     let cluster = dashboard.cluster.within(&namespace);
@@ -45,7 +45,7 @@ pub(super) async fn login(dashboard: &Arc<Dashboard>, key: &Key) -> Result<Value
     Ok(json!({"url": url.as_str()}))
 }
 
-/// What happened to a resource, the last first.
+/// The events of a resource, the latest first.
 pub(super) async fn events(dashboard: &Dashboard, key: &Key) -> Result<Value, Problem> {
     let (namespace, name) = key;
     let cluster = dashboard.cluster.within(namespace);

@@ -1,4 +1,4 @@
-//! What the page shows of one resource: its status, the next command, and what its buttons may do. Pure.
+//! The data of one resource on the page: its status, the next command, and what its buttons may do. Pure.
 
 use serde::Serialize;
 
@@ -17,18 +17,18 @@ pub(super) struct Card {
     summary: Summary,
     /// `good`, `warn` or `bad`.
     tone: &'static str,
-    /// The reason and the message that say most.
+    /// The most important reason and message.
     shown: String,
     says: String,
-    /// What that reason means.
+    /// The meaning of that reason.
     meaning: &'static str,
-    /// The command that comes next, quoted for a shell.
+    /// The next command, quoted for a shell.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
-    /// Where tokens come from.
+    /// The provider.
     provider: String,
     grant: String,
-    /// A person logs in for it.
+    /// Whether a person logs in for it.
     takes_login: bool,
     conditions: Vec<Said>,
 }

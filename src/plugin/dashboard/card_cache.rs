@@ -1,4 +1,4 @@
-//! What the page knows: every resource as a card, with a version, so that each open page gets what it has not seen yet.
+//! The data of the page: every resource as a card, with a version, so that each open page receives only what is new.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,12 +11,12 @@ use super::card::Card;
 /// Namespace and name.
 pub(super) type Key = (String, String);
 
-/// How many deletions are remembered; a page that has missed more gets everything anew.
+/// How many deletions are kept. A page that missed more gets everything again.
 const MOST_GONE: usize = 1000;
-/// How many notices are kept.
+/// The maximum number of notices.
 const MOST_NOTICES: usize = 20;
 
-/// The cards, and who waits for news.
+/// The cards, and the pages that wait for changes.
 pub(super) struct CardCache {
     inner: Mutex<Inner>,
     version: watch::Sender<u64>,
@@ -25,7 +25,7 @@ pub(super) struct CardCache {
 #[derive(Default)]
 struct Inner {
     version: u64,
-    /// Everything before it is forgotten.
+    /// Changes before this version are no longer known.
     since: u64,
     cards: BTreeMap<Key, (u64, Card)>,
     gone: VecDeque<(u64, Key)>,
@@ -34,21 +34,21 @@ struct Inner {
     listed: bool,
 }
 
-/// Something that is said once.
+/// A message that is shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Notice {
     pub(super) tone: &'static str,
     pub(super) text: String,
 }
 
-/// What a page has not seen yet.
+/// Changes that a page has not received yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct News {
     #[serde(skip)]
     pub(super) version: u64,
-    /// What the page has is to be thrown away.
+    /// Whether the page must discard what it has.
     anew: bool,
-    /// The first list is complete.
+    /// Whether the first list is complete.
     listed: bool,
     cards: Vec<Card>,
     gone: Vec<Key>,
@@ -68,7 +68,7 @@ impl Default for CardCache {
 }
 
 impl CardCache {
-    /// A resource is there, as this.
+    /// Adds or changes a resource.
     pub(super) fn put(&self, key: Key, card: Card) {
         self.change(|inner, version| {
             if inner
@@ -81,12 +81,12 @@ impl CardCache {
         });
     }
 
-    /// A resource is gone.
+    /// Removes a resource.
     pub(super) fn remove(&self, key: &Key) {
         self.change(|inner, version| inner.remove(key, version));
     }
 
-    /// These are all.
+    /// Replaces all resources.
     pub(super) fn replace(&self, cards: BTreeMap<Key, Card>) {
         self.change(|inner, version| {
             let missing: Vec<Key> = inner
@@ -105,14 +105,14 @@ impl CardCache {
         });
     }
 
-    /// The connection to the API is gone, or is there again.
+    /// The connection to the API was lost or is back.
     pub(super) fn trouble(&self, trouble: Option<String>) {
         if self.lock().trouble != trouble {
             self.change(|inner, _| inner.trouble = trouble);
         }
     }
 
-    /// Says something once, on every page that is open.
+    /// Shows a message once, on every open page.
     pub(super) fn say(&self, tone: &'static str, text: String) {
         self.change(|inner, version| {
             inner.notices.push_back((version, Notice { tone, text }));
@@ -122,23 +122,23 @@ impl CardCache {
         });
     }
 
-    /// Whether there is such a resource among those that are shown.
+    /// Whether a shown resource has this key.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.lock().cards.contains_key(key)
     }
 
-    /// Wakes when something has changed.
+    /// Notifies about changes.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    /// The version now.
+    /// The current version.
     #[cfg(test)]
     fn version(&self) -> u64 {
         self.lock().version
     }
 
-    /// What has changed since a version; everything for `None`.
+    /// The changes since a version; everything for `None`.
     pub(super) fn since(&self, version: Option<u64>, now: String) -> News {
         let inner = self.lock();
         let anew = version.is_none_or(|version| version < inner.since);
@@ -163,7 +163,7 @@ impl CardCache {
             notices: inner
                 .notices
                 .iter()
-                // A page that is opened hears nothing of what was said before.
+                // A new page does not receive earlier messages.
                 .filter(|(at, _)| version.is_some_and(|version| *at > version))
                 .map(|(_, notice)| notice.clone())
                 .collect(),

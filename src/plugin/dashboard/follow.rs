@@ -1,4 +1,4 @@
-//! Follows the resources and keeps the store up to date.
+//! Follows the resources and updates the cards.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -18,7 +18,7 @@ fn key(client: &OAuthClient) -> Key {
     (client.namespace().unwrap_or_default(), client.name_any())
 }
 
-/// Until it cannot go on.
+/// Runs until it cannot continue.
 pub(super) async fn follow(dashboard: &Dashboard) -> Problem {
     let api: Api<OAuthClient> = if dashboard.everywhere {
         dashboard.cluster.everywhere()

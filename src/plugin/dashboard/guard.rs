@@ -1,28 +1,28 @@
-//! Who may ask: only the page that the person opened.
+//! Access control: only the page that the user opened.
 
 use http::header::{HOST, HeaderMap, ORIGIN};
 use http::{Method, Request, StatusCode};
 use ring::digest::{Digest, SHA256, digest};
 
-/// The header that carries the token. One of our own: a page of elsewhere cannot send it without asking first (CORS), and
-/// that is never answered.
+/// The header with the token. It is a custom header: another page cannot send it without a preflight request (CORS),
+/// which is never allowed.
 pub(super) const TOKEN_HEADER: &str = "x-dashboard-token";
-/// What browsers say of where a request comes from (Fetch Metadata).
+/// The origin of a request according to the browser (Fetch Metadata).
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// The rules of one dashboard.
 pub(super) struct Guard {
     port: u16,
-    /// A digest, so that comparing tells nothing of the token.
+    /// A digest, so that comparing reveals nothing about the token.
     token: Digest,
 }
 
-/// What is asked for.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The page itself and its parts: the same for everybody, with nothing of a cluster.
+    /// The page itself and its files: the same for everyone, without data from a cluster.
     Page,
-    /// What the cluster has, or something to do.
+    /// Data from the cluster, or an action.
     Data,
 }
 
@@ -34,7 +34,7 @@ impl Guard {
         }
     }
 
-    /// Whether a request is answered; the status of the refusal otherwise.
+    /// Whether a request is allowed; otherwise the status of the refusal.
     pub(super) fn check<B>(&self, request: &Request<B>, kind: Kind) -> Result<(), StatusCode> {
         let headers = request.headers();
         let host = only(headers, HOST.as_str());
@@ -67,7 +67,7 @@ impl Guard {
         }
     }
 
-    /// A name that was pointed here (DNS rebinding) is not ours.
+    /// Rejects foreign names that point to this machine (DNS rebinding).
     fn is_ours(&self, host: &str) -> bool {
         ["127.0.0.1", "localhost"]
             .iter()
@@ -75,7 +75,7 @@ impl Guard {
     }
 }
 
-/// The value of a header that comes once.
+/// The value of a header that occurs once.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?.to_str().ok()?;

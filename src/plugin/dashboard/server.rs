@@ -1,4 +1,4 @@
-//! The HTTP side: three files, one stream of news, and what the buttons do.
+//! The HTTP server: three files, one stream of changes, and the actions of the buttons.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,19 +27,19 @@ use super::guard::Kind;
 use super::{Dashboard, act};
 use crate::plugin::version::OURS;
 
-/// Pages, and the few connections that each of them has open.
+/// The maximum number of connections: pages, each with a few connections.
 const CONNECTIONS: usize = 64;
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long the body of a request may take, and how large it may be.
+/// The deadline and the maximum size for the body of a request.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const MOST_BODY: usize = 4096;
-/// Changes within this time are told together.
+/// Changes within this time are sent together.
 const SETTLE: Duration = Duration::from_millis(150);
-/// A sign of life, by which the page knows that it is not looking at something old.
+/// A heartbeat, so that the page notices a lost connection.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Only our own files, nothing inline, nothing of elsewhere, and no markup made of text.
+/// Only our own files, nothing inline, nothing from elsewhere, and no markup made from text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -49,7 +49,7 @@ const SCRIPT: &str = include_str!("page/app.js");
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Answers until it is dropped.
+/// Serves requests until it is dropped.
 pub(super) async fn serve(listener: TcpListener, dashboard: Arc<Dashboard>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -74,7 +74,7 @@ async fn connection(stream: TcpStream, dashboard: Arc<Dashboard>) {
         let dashboard = Arc::clone(&dashboard);
         async move { Ok::<_, Infallible>(answer(request, &dashboard).await) }
     });
-    // Whatever goes wrong on a connection is the browser's to see.
+    // Problems with a connection are visible in the browser.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
@@ -113,7 +113,7 @@ async fn answer(request: Request<Incoming>, dashboard: &Arc<Dashboard>) -> Respo
     }
 }
 
-/// What a button does.
+/// The action of a button.
 #[derive(Clone, Copy)]
 enum Act {
     Refresh,
@@ -121,7 +121,7 @@ enum Act {
     Events,
 }
 
-/// The resource that a button is about.
+/// The resource of an action.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct About {
@@ -141,7 +141,7 @@ async fn act_on(
         return refusal(StatusCode::BAD_REQUEST, "The request names no resource.");
     };
     let key = (namespace, name);
-    // Nothing is done about what is not on the page.
+    // Only resources on the page can be changed.
     if !dashboard.store.has(&key) {
         return refusal(
             StatusCode::NOT_FOUND,
@@ -163,7 +163,7 @@ async fn act_on(
     }
 }
 
-/// Where a page's stream stands.
+/// The position of a page's stream.
 struct Place {
     dashboard: Arc<Dashboard>,
     changed: watch::Receiver<u64>,
@@ -171,7 +171,7 @@ struct Place {
     greeted: bool,
 }
 
-/// A line of JSON for each change, for as long as the page is open.
+/// A line of JSON for each change, while the page is open.
 fn news(dashboard: &Arc<Dashboard>) -> Response<Body> {
     let place = Place {
         dashboard: Arc::clone(dashboard),

@@ -1,4 +1,4 @@
-//! What follows from what was seen. Pure.
+//! Evaluates the collected facts. Pure.
 
 mod clients;
 
@@ -11,13 +11,13 @@ use crate::plugin::version::OURS;
 use crate::time::{Span, Time};
 use clients::{dns, hosts, resources};
 
-/// Signed assertions are often refused beyond this.
+/// Providers often refuse signed assertions beyond this.
 const CLOCK_WARN: Span = Span::from_seconds(10);
 const CLOCK_FAIL: Span = Span::from_seconds(60);
-/// As many fields of a definition are named.
+/// The maximum number of fields to name.
 const MOST_NAMED: usize = 5;
 
-/// All findings, but those on credentials.
+/// All findings except those on credentials.
 pub(super) fn judge(facts: &Facts, now: Time) -> Vec<Finding> {
     let mut all = vec![api(facts)];
     all.extend(definition(facts));
@@ -221,7 +221,7 @@ fn lease(facts: &Facts, now: Time) -> Finding {
         received,
         seconds,
     } = seen;
-    // By the API server's clock where it is known: the operator's own may be wrong.
+    // By the API server's clock if known, because the operator's may be wrong.
     let Some(last) = received.or(*renewed) else {
         return Finding::warn(AREA, "The Lease does not say when it was renewed");
     };

@@ -1,4 +1,4 @@
-//! What the doctor looks at.
+//! Collects the facts for the doctor.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ use crate::plugin::installation::{
 use crate::plugin::status::all;
 use crate::time::{Span, Time};
 
-/// A right, as `kubectl auth can-i` takes it: verb, group, resource, subresource.
+/// A permission, as `kubectl auth can-i` takes it: verb, group, resource, subresource.
 pub(super) type Right = (&'static str, &'static str, &'static str, &'static str);
 
-/// What the operator cannot do without in a namespace that it serves.
+/// The permissions that the operator requires in a namespace that it serves.
 pub(super) const OPERATOR_RIGHTS: [Right; 9] = [
     ("get", "oauthclient.dev", "oauthclients", ""),
     ("list", "oauthclient.dev", "oauthclients", ""),
@@ -42,7 +42,7 @@ pub(super) const OPERATOR_RIGHTS: [Right; 9] = [
     ("patch", "", "secrets", ""),
 ];
 
-/// What the person needs for the usual commands of this plugin.
+/// The permissions that the user needs for the usual commands of this plugin.
 const OWN_RIGHTS: [Right; 4] = [
     ("list", "oauthclient.dev", "oauthclients", ""),
     ("create", "oauthclient.dev", "oauthclients", ""),
@@ -50,10 +50,10 @@ const OWN_RIGHTS: [Right; 4] = [
     ("create", "", "secrets", ""),
 ];
 
-/// How long one question may take.
+/// The time-out of one call.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Everything that was seen.
+/// The collected facts.
 pub(super) struct Facts {
     pub(super) address: String,
     pub(super) namespace: String,
@@ -65,20 +65,20 @@ pub(super) struct Facts {
     pub(super) operators: Known<Vec<Operator>>,
     pub(super) pods: Known<Vec<OperatorPod>>,
     pub(super) lease: Known<Option<LeaseSeen>>,
-    /// Rights that the operator lacks in the namespace.
+    /// Permissions that the operator lacks in the namespace.
     pub(super) operator_lacks: Known<Vec<Right>>,
-    /// Rights that the person lacks in the namespace.
+    /// Permissions that the user lacks in the namespace.
     pub(super) own_lacks: Known<Vec<Right>>,
-    /// How many admission policies and bindings of the operator there are.
+    /// The numbers of the operator's admission policies and bindings.
     pub(super) policies: Known<(usize, usize)>,
-    /// Whether the cluster's DNS has an endpoint that is ready; `None` where it is not where it usually is.
+    /// Whether the cluster's DNS has a ready endpoint; `None` if it is not in its usual place.
     pub(super) dns: Known<Option<bool>>,
     pub(super) clients: Vec<OAuthClient>,
-    /// Why there are none, where they could not be listed.
+    /// Why they could not be listed.
     pub(super) clients_unknown: Option<String>,
 }
 
-/// Looks.
+/// Collects the facts.
 pub(super) async fn gather(
     cluster: &Cluster,
     operator_namespace: &str,

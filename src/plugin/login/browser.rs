@@ -1,4 +1,4 @@
-//! Opening the person's browser. The address holds no secret: what makes the answer worth something stays here.
+//! Opens the user's browser. The URL contains no secret: what makes the redirect valuable stays here.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long an opener may take to say that it failed; many stay for as long as the browser runs.
+/// How long an opener may take to fail; many run as long as the browser does.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Tries to open an address; whether something was started that did not fail at once.
+/// Tries to open a URL. Returns whether a program was started that did not fail at once.
 pub(in crate::plugin) async fn open(url: &str) -> bool {
     for program in openers() {
         if starts(&program, url).await {
@@ -19,7 +19,7 @@ pub(in crate::plugin) async fn open(url: &str) -> bool {
     false
 }
 
-/// `BROWSER` first, as `xdg-open` has it, then what the system brings.
+/// `BROWSER` first, as in `xdg-open`, then the system's programs.
 fn openers() -> Vec<String> {
     let own = std::env::var("BROWSER").unwrap_or_default();
     let mut openers: Vec<String> = own

@@ -26,17 +26,17 @@ use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::time::Span;
 
-/// A login that waits for its answer.
+/// A login that waits for its redirect.
 pub(super) struct Started {
-    /// What the person opens.
+    /// The URL to open.
     pub(super) url: Url,
     listener: Loopback,
     proof: Arc<Proof>,
-    /// The answer brings an id token.
+    /// Whether the response must contain an ID token.
     wants_id_token: bool,
 }
 
-/// Begins to listen, and makes the address to open.
+/// Starts to listen, and builds the URL to open.
 pub(super) async fn start(provider: &Provider, args: &LoginArgs) -> Result<Started, Problem> {
     let endpoint = provider.authorization_endpoint()?.clone();
     let login = provider.target.login();
@@ -64,7 +64,7 @@ pub(super) async fn start(provider: &Provider, args: &LoginArgs) -> Result<Start
     })
 }
 
-/// Waits for the answer. The listener comes back with it, to show how it all ended.
+/// Waits for the redirect. Returns the listener, to show the result.
 pub(super) async fn finish(
     provider: &Provider,
     started: Started,
@@ -120,7 +120,7 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Probl
     Problem::new(why)
 }
 
-/// Says what to do, and opens the browser where that is wanted.
+/// Prints what to do, and opens the browser if requested.
 pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) {
     let (url, uri) = (started.url.as_str(), &started.listener.uri);
     say::line("Open this address in a browser and log in:");
@@ -139,7 +139,7 @@ pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) 
     ));
 }
 
-/// Waits for the one answer; what is not for this login is told, and waited on.
+/// Waits for the redirect of this login; others are reported and ignored.
 async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem> {
     let answer = async {
         let mut told = false;
@@ -177,7 +177,7 @@ async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem
     }
 }
 
-/// Exchanges the code (RFC 6749 section 4.1.3, RFC 7636 section 4.5): once, since it is worth a token once.
+/// Exchanges the code (RFC 6749 section 4.1.3, RFC 7636 section 4.5), once, because it is valid once.
 async fn exchange(
     provider: &Provider,
     code: Secret,
@@ -210,7 +210,7 @@ async fn exchange(
     consent(provider, &token.document)
 }
 
-/// The page of a login that worked.
+/// The page after a successful login.
 pub(super) fn done(target: &Target, kept: &Kept) -> Page {
     let name = &target.name;
     let stored = format!(
@@ -231,7 +231,7 @@ pub(super) fn done(target: &Target, kept: &Kept) -> Page {
     Page::new(Kind::Done, "You are logged in", &[&stored, &next])
 }
 
-/// The page of a login that did not.
+/// The page after a failed login.
 pub(super) fn failed(problem: &Problem) -> Page {
     let mut what = problem.message.clone();
     if let Some(first) = what.get_mut(..1) {

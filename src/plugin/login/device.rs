@@ -1,4 +1,4 @@
-//! Device authorization (RFC 8628): a code to type on another device, and polling until somebody has.
+//! Device authorization (RFC 8628): a code to enter on another device, and polling until that happens.
 
 use tokio::time::sleep;
 
@@ -13,7 +13,7 @@ use crate::plugin::say::{self, Storing};
 use crate::secret::Secret;
 use crate::time::Span;
 
-/// Asks for a code, shows it, polls.
+/// Requests a code, shows it, polls.
 pub(super) async fn run(
     provider: &Provider,
     patience: Span,
@@ -55,7 +55,7 @@ fn show(code: &DeviceCode, patience: Span) {
     if let Some(complete) = &code.verification_uri_complete {
         say::line(&format!("Or open both in one: {complete}\n"));
     }
-    // For eyes alone: in a pipe or a file nobody could read it off.
+    // Only on a terminal, because nobody could scan it from a pipe or a file.
     let address = code.verification_uri_complete.as_ref();
     let address = address.unwrap_or(&code.verification_uri);
     if let Some(drawn) = say::width().and_then(|width| qr::of(address.as_str(), width)) {
@@ -71,7 +71,7 @@ async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<
     let mut pace = Pace::new(code.interval);
     let begun = provider.clock.elapsed();
     loop {
-        // Between polls alone: one that is under way may bring the token.
+        // Only between polls: one in flight may return the token.
         let pause = pace.pause().to_duration();
         let waited = provider.clock.elapsed().saturating_sub(begun);
         if waited + pause > patience.to_duration() {

@@ -1,4 +1,4 @@
-//! Where a login goes: the endpoints of the resource, or those of its issuer's document.
+//! The endpoints of a login: those of the resource, or those in its issuer's document.
 
 use url::Url;
 
@@ -13,14 +13,14 @@ use crate::plugin::target::Target;
 pub(super) struct Endpoints {
     pub(super) authorization: Option<Url>,
     pub(super) device: Option<Url>,
-    /// The issuer, where the resource names it.
+    /// The issuer, if the resource names it.
     pub(super) issuer: Option<String>,
-    /// It says that its answers always name it.
+    /// It declares that its responses always contain the issuer.
     pub(super) issuer_promised: bool,
 }
 
-/// Finds them; `client` is told its token endpoint where that has to be discovered. What the resource names itself counts
-/// more than what is discovered.
+/// Finds them. Sets the token endpoint of `client` if it must be discovered. What the resource names takes precedence
+/// over what is discovered.
 pub(super) async fn find(
     target: &Target,
     client: &mut Client,

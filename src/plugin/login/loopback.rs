@@ -1,4 +1,4 @@
-//! The listener that the browser comes back to. It answers one login, and everything else with a plain page.
+//! The listener for the redirect of the browser. It accepts one login, and answers everything else with a plain page.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,25 +27,25 @@ use super::page::{Kind, POLICY, Page};
 use super::redirect::RedirectUri;
 use crate::oauth::login::redirect::Redirect;
 
-/// A browser opens a few at a time.
+/// A browser opens several connections at a time.
 const CONNECTIONS: usize = 32;
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// How long the last page may take to be delivered.
+/// The deadline for delivering the last page.
 const LAST_PAGE: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Reads the query of an answer.
+/// Parses the query of a redirect.
 pub(super) type Judge = Box<dyn Fn(&str) -> Redirect + Send + Sync>;
 
-/// What came.
+/// A received request.
 pub(super) enum Heard {
-    /// An answer to this login; the one and only.
+    /// The redirect of this login.
     Answer(Redirect),
-    /// Something at the right path that is not for this login.
+    /// A request with the right path that does not belong to this login.
     Foreign,
 }
 
-/// Listens until it is told the last page.
+/// Listens until the last page is set.
 pub(super) struct Loopback {
     /// The redirect URI to send.
     pub(super) uri: String,
@@ -59,14 +59,14 @@ struct Shared {
     redirect: RedirectUri,
     port: u16,
     judge: Judge,
-    /// Taken by the answer: a second one finds it gone.
+    /// Taken by the redirect, so that a second one finds nothing.
     open: Mutex<bool>,
     heard: mpsc::Sender<Heard>,
     last: watch::Receiver<Option<Page>>,
 }
 
 impl Loopback {
-    /// Takes the address.
+    /// Binds the address.
     pub(super) async fn listen(redirect: RedirectUri, judge: Judge) -> io::Result<Loopback> {
         let listener = TcpListener::bind(redirect.address()).await?;
         let port = listener.local_addr()?.port();
@@ -91,12 +91,12 @@ impl Loopback {
         })
     }
 
-    /// The next thing that comes.
+    /// The next request.
     pub(super) async fn hear(&mut self) -> Option<Heard> {
         self.heard.recv().await
     }
 
-    /// Shows the browser how it ended, waits a moment until it has the page, and stops listening.
+    /// Shows the result in the browser, waits a moment until it has the page, and stops listening.
     pub(super) async fn end(mut self, page: Page) {
         self.last.send_replace(Some(page));
         if let Some(stop) = self.stop.take() {
@@ -140,7 +140,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Rec
     while connections.join_next().await.is_some() {}
 }
 
-/// One connection; those that browsers open ahead and never use are closed when it ends.
+/// One connection. Unused connections of browsers are closed when it ends.
 async fn connection(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
@@ -193,7 +193,7 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
     if shared.heard.send(Heard::Answer(redirect)).await.is_err() {
         return html(StatusCode::GONE, &again());
     }
-    // The page tells how it ended, so it waits for the end: each step to it has a deadline.
+    // The page shows the result, so it waits for it: each step has a deadline.
     let mut last = shared.last.clone();
     let page = last.wait_for(Option::is_some).await;
     match page.ok().and_then(|page| page.clone()) {

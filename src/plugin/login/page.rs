@@ -1,4 +1,4 @@
-//! The page that the browser ends on: plain HTML, readable by everybody and in the dark, with nothing from elsewhere.
+//! The last page in the browser: plain HTML, accessible, with a dark scheme, without external resources.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
-/// The one style sheet; the policy allows exactly it.
+/// The style sheet; the policy allows only this one.
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
 body{margin:0;font:1.125rem/1.6 system-ui,sans-serif;background:Canvas;color:CanvasText}\
@@ -18,7 +18,7 @@ code{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}\
 .done h1{color:#116329}.failed h1{color:#a40e26}\
 @media (prefers-color-scheme:dark){.done h1{color:#7ee787}.failed h1{color:#ff9492}}";
 
-/// Nothing may be loaded, run, framed or submitted; the style sheet counts by its hash.
+/// Nothing may be loaded, run, framed or submitted. The hash allows the style sheet.
 pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!(
@@ -26,22 +26,22 @@ pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What a page says.
+/// The content of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) kind: Kind,
-    /// What happened, in a few words.
+    /// The result, in a few words.
     pub(super) title: String,
-    /// In sentences: more of it, and what to do next. What stands between backquotes is a command or a name.
+    /// Sentences: details, and what to do next. Text between backquotes is a command or a name.
     pub(super) paragraphs: Vec<String>,
 }
 
-/// How it ended.
+/// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Done,
     Failed,
-    /// Neither: this page is not where it happens.
+    /// Neither: this page belongs to no login.
     Aside,
 }
 
@@ -77,7 +77,7 @@ impl Page {
     }
 }
 
-/// Text with what stands between backquotes as code.
+/// Renders text between backquotes as code.
 fn with_code(text: &str) -> String {
     let mut out = String::new();
     for (index, part) in text.split('`').enumerate() {

@@ -1,4 +1,4 @@
-//! The provider as one login sees it: where it is, and what is asked for.
+//! The provider of a login: its endpoints and the parameters to send.
 
 use url::Url;
 
@@ -11,15 +11,15 @@ use crate::plugin::Problem;
 use crate::plugin::args::LoginArgs;
 use crate::plugin::target::{Target, host_of};
 
-/// A provider, ready to be asked.
+/// A provider with its endpoints.
 pub(super) struct Provider {
     pub(super) target: Target,
     pub(super) client: Client,
     pub(super) client_id: String,
     pub(super) endpoints: Endpoints,
-    /// Scopes that the flags ask for.
+    /// Scopes from the flags.
     scopes: Vec<String>,
-    /// Parameters that the flags ask for.
+    /// Parameters from the flags.
     parameters: Vec<(String, String)>,
     /// Which of two client secrets is sent.
     pub(super) turn: Turn,
@@ -27,7 +27,7 @@ pub(super) struct Provider {
     pub(super) clock: Clock,
 }
 
-/// What a parameter of the authorization request may not be called: the login sets it.
+/// Parameters of the authorization request that the login sets itself.
 const RESERVED: [&str; 11] = [
     "response_type",
     "response_mode",
@@ -43,7 +43,7 @@ const RESERVED: [&str; 11] = [
 ];
 
 impl Provider {
-    /// Finds the endpoints and whether the credentials may be sent there.
+    /// Finds the endpoints, and checks whether the credentials may be sent there.
     pub(super) async fn find(
         target: Target,
         args: &LoginArgs,
@@ -85,21 +85,21 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Where the refresh token is sent, by this login or by the operator.
+    /// The endpoints that get the refresh token, from this login or from the operator.
     fn refresh_token_urls(&self) -> impl Iterator<Item = &Url> {
         let refreshing = self.target.spec.refreshing.as_ref();
         let elsewhere = refreshing.and_then(|refreshing| refreshing.url.as_ref());
         [&self.client.token_url].into_iter().chain(elsewhere)
     }
 
-    /// The hosts that the refresh token may be sent to, as the annotation of allowed hosts lists them.
+    /// The hosts that the refresh token may be sent to, in the form of the annotation for allowed hosts.
     pub(super) fn allowed_hosts(&self) -> String {
         let mut hosts: Vec<String> = self.refresh_token_urls().map(host_of).collect();
         hosts.dedup();
         hosts.join(",")
     }
 
-    /// The endpoint that the browser is sent to.
+    /// The authorization endpoint.
     pub(super) fn authorization_endpoint(&self) -> Result<&Url, Problem> {
         self.endpoints.authorization.as_ref().ok_or_else(|| {
             Problem::new(
@@ -108,7 +108,7 @@ impl Provider {
         })
     }
 
-    /// The endpoint that hands out device codes.
+    /// The device authorization endpoint.
     pub(super) fn device_endpoint(&self) -> Result<&Url, Problem> {
         let endpoint = self.endpoints.device.as_ref().ok_or_else(|| {
             Problem::new(
@@ -119,7 +119,7 @@ impl Provider {
         Ok(endpoint)
     }
 
-    /// The scopes to ask for, joined as the provider wants them.
+    /// The scopes to request, with the provider's separator.
     pub(super) fn scope(&self) -> String {
         let login = self.target.login();
         let mut scopes: Vec<&str> = Vec::new();
@@ -137,8 +137,8 @@ impl Provider {
         scopes.join(&self.client.scope_separator)
     }
 
-    /// Further parameters of the authorization request: `resource` and `audience` of the token request (RFC 8707 section
-    /// 2.1), those of the resource's login, and those of the flags, which take the place of others of their name.
+    /// Additional parameters of the authorization request: `resource` and `audience` of the token request (RFC 8707
+    /// section 2.1), those of the resource's login, and those from flags, which override others of the same name.
     pub(super) fn parameters(&self) -> Vec<(String, String)> {
         let login = self.target.login();
         let of_login = login

@@ -1,12 +1,12 @@
-//! The address of a device login as a QR code, for a phone.
+//! The URL of a device login as a QR code, for a phone.
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// The code in half blocks; `None` where the terminal is too narrow, or the address too long to be read off a screen.
+/// The code in half blocks; `None` if the terminal is too narrow, or the URL too long for a screen.
 pub(super) fn of(address: &str, width: u16) -> Option<String> {
     let code = QrCode::with_error_correction_level(address, EcLevel::L).ok()?;
-    // Light on dark, as most terminals are; phones read both. The quiet zone is part of it (ISO/IEC 18004 section 5.3.8).
+    // Light on dark, as in most terminals; phones read both. It includes the quiet zone (ISO/IEC 18004 section 5.3.8).
     let text = code
         .render::<Dense1x2>()
         .dark_color(Dense1x2::Light)

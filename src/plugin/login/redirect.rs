@@ -1,4 +1,4 @@
-//! Where the answer is to come: the redirect URI on the loopback of this machine (RFC 8252 section 7.3).
+//! The redirect URI on the loopback interface of this machine (RFC 8252 section 7.3).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,17 +8,17 @@ use crate::plugin::args::LoginArgs;
 /// A redirect URI, with or without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RedirectUri {
-    /// As it is written: `127.0.0.1`, `[::1]` or `localhost`.
+    /// Unchanged: `127.0.0.1`, `[::1]` or `localhost`.
     host: String,
     port: Option<u16>,
-    /// As it is written; the empty path and `/` are the same to a browser, but not to a provider that compares text.
+    /// Unchanged: the empty path and `/` are the same to a browser, but not to a provider that compares text.
     path: String,
 }
 
 const USUAL_PATH: &str = "/callback";
 
 impl RedirectUri {
-    /// From the flags, and what the resource says.
+    /// From the flags and the resource.
     pub(super) fn choose(args: &LoginArgs, of_resource: Option<&str>) -> Result<Self, Problem> {
         let mut chosen = match of_resource {
             Some(uri) => RedirectUri::parse(uri).ok_or_else(|| {
@@ -65,7 +65,7 @@ impl RedirectUri {
         })
     }
 
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free one.
     pub(super) fn address(&self) -> SocketAddr {
         let host = match self.host.as_str() {
             "[::1]" => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -74,12 +74,12 @@ impl RedirectUri {
         SocketAddr::new(host, self.port.unwrap_or(0))
     }
 
-    /// The URI to send, once the port is known.
+    /// The URI to send, when the port is known.
     pub(super) fn uri(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host, self.path)
     }
 
-    /// The path as a browser asks for it.
+    /// The path that a browser requests.
     pub(super) fn path(&self) -> &str {
         match self.path.as_str() {
             "" => "/",
@@ -87,14 +87,14 @@ impl RedirectUri {
         }
     }
 
-    /// Whether a `Host` header is ours: a page of elsewhere whose name was pointed here (DNS rebinding) sends its own.
+    /// Whether a `Host` header is ours. Another page whose name points here (DNS rebinding) sends its own.
     pub(super) fn is_host(&self, header: &str, port: u16) -> bool {
         header.eq_ignore_ascii_case(&format!("{}:{port}", self.host))
             || (port == 80 && header.eq_ignore_ascii_case(&self.host))
     }
 }
 
-/// Host and port, where the host is this machine's loopback.
+/// Host and port, if the host is this machine's loopback interface.
 fn authority(text: &str) -> Option<(&str, Option<u16>)> {
     let host = ["127.0.0.1", "localhost", "[::1]"]
         .into_iter()

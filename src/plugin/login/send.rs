@@ -1,5 +1,5 @@
-//! Requests of a login: authenticated as the client's token requests are, sent once each, with the second of two client secrets
-//! where the provider does not take the first.
+//! Sends the requests of a login, once each, with the client authentication of token requests. If the provider refuses
+//! the first of two client secrets, it uses the second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,15 +19,15 @@ use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::trust::{Lenders, authorize};
 
-/// Which client secret is sent, where the credentials hold two.
+/// Which client secret is sent, if the credentials contain two.
 pub(super) struct Turn {
     there_are_two: bool,
-    /// The one under `credentials.keys.nextClientSecret`.
+    /// Whether it is the one under `credentials.keys.nextClientSecret`.
     is_next: AtomicBool,
 }
 
 impl Turn {
-    /// The one that the operator last found to work goes first.
+    /// The one that last worked for the operator goes first.
     pub(super) fn first(target: &Target, client: &Client) -> Turn {
         let keys = &client.keys;
         let there_are_two = client.authentication.uses_client_secret()
@@ -49,7 +49,7 @@ impl Turn {
         client
     }
 
-    /// The other secret from now on; `false` where there is none.
+    /// Switches to the other secret; `false` if there is none.
     fn over(&self) -> bool {
         self.there_are_two && {
             self.is_next.fetch_xor(true, Ordering::Relaxed);
@@ -58,22 +58,22 @@ impl Turn {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub(super) enum Unanswered {
-    /// It could not be asked.
+    /// The request could not be sent.
     Unasked(Problem),
-    /// It was asked, and no answer came.
+    /// The request was sent, and no response arrived.
     Unsent(SendError),
 }
 
 impl Unanswered {
-    /// Whether it may pass by itself.
+    /// Whether the failure may be temporary.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Unanswered::Unsent(error) if error.class() == FailureClass::Transient)
     }
 }
 
-/// In the words of a login: its flags are this program's, not the operator's.
+/// The message of a login: its flags are those of this program, not the operator's.
 impl From<Unanswered> for Problem {
     fn from(unanswered: Unanswered) -> Problem {
         match unanswered {
@@ -86,7 +86,7 @@ impl From<Unanswered> for Problem {
 }
 
 impl Provider {
-    /// Asks the token endpoint with the grant of a login.
+    /// Sends the grant of a login to the token endpoint.
     pub(super) async fn ask_token(
         &self,
         grant: &str,
@@ -98,7 +98,7 @@ impl Provider {
         .await
     }
 
-    /// Asks another endpoint.
+    /// Sends a request to another endpoint.
     pub(super) async fn ask_at(
         &self,
         endpoint: &Url,
@@ -107,15 +107,15 @@ impl Provider {
         self.ask(|client, context| {
             let parameters = parameters.to_vec();
             let credentials = &self.target.credentials;
-            // What a login asks for is nobody's secret.
+            // The parameters of a login are not secret.
             let parameters = (parameters, &Lenders::none());
             build_call(client, endpoint, parameters, credentials, context)
         })
         .await
     }
 
-    /// Asks once; where the client is refused and there is a second client secret, once more with that. A code is not used up
-    /// by the first: who asks is settled before what is asked for (RFC 6749 section 4.1.3).
+    /// Sends a request. If the client is refused and there is a second client secret, sends it once more with that.
+    /// This does not use up a code, because the client is checked before the code (RFC 6749 section 4.1.3).
     async fn ask(
         &self,
         build: impl Fn(&Client, &RequestContext<'_>) -> Result<HttpRequest, CredentialsProblem>,
@@ -133,17 +133,17 @@ impl Provider {
         }
         let second = send().await?;
         if self.is_refused(&second) {
-            // Neither: the next request begins as this one did.
+            // Both were refused: the next request starts like this one.
             self.turn.over();
         }
         Ok(second)
     }
 
-    /// Whether an answer refuses the client, whatever it asked for.
+    /// Whether a response refuses the client, whatever it requested.
     fn is_refused(&self, answer: &HttpAnswer) -> bool {
         match polled(&self.client.response, answer, self.clock.now()) {
             Poll::Failed(error) => matches!(error.reason(), "InvalidClient" | "Unauthorized"),
-            // What a poll is told otherwise at 401 says nothing of the client.
+            // Other errors of a poll with status 401 are not about the client.
             _ => false,
         }
     }
@@ -155,7 +155,7 @@ impl Provider {
             timeout: self.target.spec.timeout.to_duration(),
         };
         let shown = route.identity.as_ref().map(ClientIdentity::lenders);
-        // Who does not allow it was named before: see `Target::may_send_to`.
+        // The lender that does not allow it was reported before: see `Target::may_send_to`.
         let request = authorize(request, &shown.cloned().unwrap_or_default())
             .map_err(|_| SendError::BadUrl)?;
         self.sender.send(&request, &route).await
@@ -169,7 +169,7 @@ impl Provider {
     }
 }
 
-/// A refusal of the token endpoint, in the words of a login.
+/// The message of a login for a refusal by the token endpoint.
 pub(super) fn refused(error: &TokenError, client: &Client) -> Problem {
     let message = error.explain_to(client);
     Problem::new(match error.reason() {

@@ -1,7 +1,7 @@
-//! Where the refresh token goes: Secret `NAME-login`, or its manifest in a folder.
+//! Stores the refresh token: in the Secret `NAME-login`, or as a manifest in a folder.
 //!
-//! It has no owner: a person's consent outlives a resource that is deleted and made anew, as tools for deployment do it, and
-//! is deleted by a person.
+//! The Secret has no owner. The consent of a person survives a resource that deployment tools delete and recreate; a
+//! person deletes it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::plugin::lend::{self, LOGIN_LABEL, Lent};
 use crate::plugin::{Problem, folder};
 use crate::secret::Secret;
 
-/// When a login was made, for people.
+/// When the login took place, for people.
 pub(in crate::plugin) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
 
 /// A cluster or a folder.
@@ -25,13 +25,13 @@ pub(super) enum Place {
 
 /// What was stored, and where.
 pub(super) struct Kept {
-    /// In words.
+    /// The place, as text.
     pub(super) place: String,
     pub(super) in_folder: bool,
 }
 
 impl Place {
-    /// Finds out whether it could be written, before anybody is asked for anything.
+    /// Checks whether it can be written, before the user is asked for anything.
     pub(super) async fn prove(&self, provider: &Provider) -> Result<(), Problem> {
         let lent = lent(provider, "tried".into());
         match self {

@@ -1,11 +1,11 @@
-//! What of a spec may stand in a report: what is known to be harmless; everything else is told by its length. Pure.
+//! What a report may contain of a spec: what is known to be harmless; for everything else, its length. Pure.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
-/// Fields whose text is a word of a registry, the name of an object, or a place in an answer.
+/// Fields whose text is a registered name, the name of an object, or a pointer.
 const HARMLESS: [&str; 26] = [
     "type",
     "method",
@@ -34,7 +34,7 @@ const HARMLESS: [&str; 26] = [
     "subjectTokenType",
     "tokenType",
 ];
-/// Whose `name` and `key` are names of objects, parameters and keys.
+/// The parents whose `name` and `key` are names of objects, parameters and keys.
 const NAMES: [&str; 2] = ["name", "key"];
 
 /// A spec without what may be secret.
@@ -63,7 +63,7 @@ fn text_of(text: &str, field: &str, above: &str) -> Value {
     if field.ends_with("URL") || field.ends_with("URI") {
         return json!(without_query(text));
     }
-    // Under `keys` stand the names of keys; the same fields elsewhere may hold values.
+    // Under `keys` are the names of keys; the same fields elsewhere may hold values.
     let is_value = above != "keys"
         && matches!(
             field,
@@ -108,7 +108,7 @@ fn without_query(text: &str) -> String {
     }
 }
 
-/// Names that are replaced by numbers, the same everywhere.
+/// Names that are replaced by the same numbers everywhere.
 #[derive(Default)]
 pub(super) struct Names {
     by_name: BTreeMap<String, String>,
@@ -116,7 +116,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Notes a name of a kind.
+    /// Adds a name of a kind.
     pub(super) fn add(&mut self, kind: &'static str, name: &str) {
         if name.is_empty() || self.by_name.contains_key(name) {
             return;
@@ -127,7 +127,7 @@ impl Names {
             .insert(name.to_owned(), format!("{kind}-{count}"));
     }
 
-    /// Replaces them in every text and every field name, wherever they stand as a word.
+    /// Replaces them in all texts and field names, if they occur as a word.
     pub(super) fn hide(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.in_text(text),
@@ -167,7 +167,7 @@ impl Names {
 mod tests {
     use super::*;
 
-    /// Every text of a spec replaced by a canary that says where it stood.
+    /// Replaces every text of a spec by a canary that names its path.
     fn canaries(value: &Value, path: &str) -> Value {
         match value {
             Value::String(_) => json!(format!("canary-{path}")),
