@@ -1,4 +1,4 @@
-//! What the manifests say, all files taken together, and what has changed of it.
+//! The content of all manifests together, and its changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,7 +8,7 @@ use super::documents::{BadDocument, Document, Manifest, SecretManifest};
 use crate::api::OAuthClient;
 use crate::engine::Key;
 
-/// Everything that was read at one look.
+/// Everything that was read in one pass.
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) clients: BTreeMap<Key, Defined<OAuthClient>>,
@@ -24,11 +24,11 @@ pub(super) struct Defined<T> {
     pub(super) source: PathBuf,
 }
 
-/// A document that is refused, as the API server would refuse it: what it named stays as it was.
+/// A document that is refused, as the API server would refuse it. Its objects stay as they were.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BadManifest {
     file: PathBuf,
-    /// From 1; 0 when the file as a whole is meant.
+    /// From 1; 0 for the whole file.
     document: usize,
     line: Option<u64>,
     field: String,
@@ -66,7 +66,7 @@ impl BadManifest {
 }
 
 impl Loaded {
-    /// Takes in what one file holds.
+    /// Adds the content of one file.
     pub(super) fn add(&mut self, file: &Path, documents: Vec<Document>, bad: Vec<BadDocument>) {
         let source = file.to_owned();
         self.problems.extend(bad.into_iter().map(|bad| BadManifest {
@@ -109,7 +109,7 @@ impl Loaded {
             .push(BadManifest::refused(file, "", message.to_owned()));
     }
 
-    /// Files of which something was refused: what they defined before and do not define now stays as it was.
+    /// Files with a refused document. What they defined before and do not define now stays.
     fn bad_files(&self) -> BTreeSet<PathBuf> {
         self.problems
             .iter()
@@ -131,29 +131,29 @@ fn define<T>(
     Ok(())
 }
 
-/// What the manifests said last.
+/// The content that was read last.
 #[derive(Default)]
 pub(super) struct Catalogue {
     pub(super) secrets: BTreeMap<Key, Defined<SecretManifest>>,
     pub(super) config_maps: BTreeMap<Key, Defined<BTreeMap<String, Vec<u8>>>>,
 }
 
-/// What differs from what was said before.
+/// The differences from the previous content.
 pub(super) struct Changes {
-    /// Every resource that is defined.
+    /// Every defined resource.
     pub(super) clients: BTreeMap<Key, Defined<OAuthClient>>,
-    /// Files of which something was refused.
+    /// Files with a refused document.
     pub(super) bad_files: BTreeSet<PathBuf>,
-    /// Credentials that came, went or changed.
+    /// Credentials that were added, removed or changed.
     pub(super) secrets: BTreeSet<Key>,
-    /// ConfigMaps that came, went or changed.
+    /// ConfigMaps that were added, removed or changed.
     pub(super) config_maps: BTreeSet<Key>,
-    /// What was refused.
+    /// The refused documents.
     pub(super) problems: Vec<BadManifest>,
 }
 
 impl Catalogue {
-    /// Takes in what was read.
+    /// Applies what was read.
     pub(super) fn take(&mut self, loaded: Loaded) -> Changes {
         let bad_files = loaded.bad_files();
         Changes {
@@ -166,7 +166,7 @@ impl Catalogue {
     }
 }
 
-/// Puts `now` in the place of `all`, and says what has changed. What a bad file defined before is kept.
+/// Replaces `all` by `now`, and returns what changed. What a bad file defined before is kept.
 fn replace<T: PartialEq>(
     all: &mut BTreeMap<Key, Defined<T>>,
     mut now: BTreeMap<Key, Defined<T>>,

@@ -1,4 +1,4 @@
-//! From what the manifests say to what is worked on: resources come, change and go.
+//! Turns changes of manifests into work: resources are added, changed and removed.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,16 +15,16 @@ use crate::engine::{Event, Key};
 use crate::policy::{self, CREDENTIALS_LABEL};
 
 impl Files {
-    /// Starts from what is kept and what the manifests say. `covers` tells whether a file is among the sources.
+    /// Starts from the stored state and the manifests. `covers` tells whether a file is among the sources.
     ///
     /// # Errors
-    /// When the state cannot be read or written.
+    /// The state cannot be read or written.
     pub(super) fn begin(&self, loaded: Loaded, covers: impl Fn(&Path) -> bool) -> io::Result<()> {
         let kept = self.store.clients()?;
         let mut elsewhere = BTreeSet::new();
         for (key, mut kept) in kept {
             forget_own_refusal(&mut kept);
-            // The same resource from another file than before is the same resource.
+            // A resource that moved to another file is the same resource.
             if covers(&kept.source) || loaded.clients.contains_key(&key) {
                 self.known().clients.insert(key, kept);
             } else {
@@ -57,7 +57,7 @@ impl Files {
                 self.store.forget_refresh_state(&key)?;
             }
         }
-        // What did not change was not told by `apply`.
+        // `apply` does not report unchanged resources.
         for key in self.clients() {
             self.introduce(&key);
         }
@@ -71,7 +71,7 @@ impl Files {
         Ok(())
     }
 
-    /// Tells the engine all that is known of a resource.
+    /// Reports everything that is known about a resource to the engine.
     fn introduce(&self, key: &Key) {
         let Some(object) = self
             .known()
@@ -105,7 +105,7 @@ impl Files {
         self.tell(key, Event::Credentials(facts));
     }
 
-    /// Takes in what the manifests say now; whether all of it could be kept.
+    /// Applies the current manifests. Returns whether all of it could be stored.
     pub(super) fn apply(&self, loaded: Loaded) -> bool {
         let mut whole = true;
         let mut changes = self.known().catalogue.take(loaded);
@@ -142,7 +142,7 @@ impl Files {
         whole
     }
 
-    /// Takes in a resource as its manifest has it now; what the API server would refuse of the change is returned.
+    /// Applies the current manifest of a resource. Returns what the API server would refuse of the change.
     fn define(&self, key: &Key, defined: Defined<OAuthClient>) -> io::Result<Option<BadManifest>> {
         let Defined {
             value: mut object,
@@ -188,13 +188,13 @@ impl Files {
         } else {
             self.tell(key, Event::Resource(self.facts(&object)));
             self.tell_credentials(key, &object);
-            // Its labels and annotations may have changed what its Secret is to carry.
+            // Its labels and annotations may change what its Secret contains.
             self.tell(key, Event::Look);
         }
         Ok(None)
     }
 
-    /// A resource's manifest is gone: so are its tokens.
+    /// The manifest of a resource was removed, so its tokens are too.
     fn remove(&self, key: &Key) {
         let Some(kept) = self.known().clients.get(key).cloned() else {
             return;
@@ -243,7 +243,7 @@ impl Files {
         }
     }
 
-    /// Tells those who use what has changed.
+    /// Notifies the users of what changed.
     fn tell_changes(&self, changes: &Changes) {
         let clients: Vec<(Key, OAuthClient)> = self
             .known()
@@ -262,7 +262,7 @@ impl Files {
             }
             if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
                 self.tell_credentials(&key, &object);
-                // The hosts that it allows are not among the facts.
+                // Its allowed hosts are not among the facts.
                 self.tell(&key, Event::Look);
             }
             let login = Key::new(key.namespace(), &policy::login_name(key.name()));
@@ -287,7 +287,7 @@ impl Files {
         known.problems = problems;
     }
 
-    /// Looks whether somebody touched the output.
+    /// Checks whether someone changed the output.
     pub(super) fn look_at_output(&self) {
         for secret in self.tokens.touched() {
             for name in self.tokens.owner_names(&secret) {
@@ -303,7 +303,7 @@ fn credentials_of(key: &Key, object: &OAuthClient) -> Option<Key> {
     Some(Key::new(key.namespace(), &credentials.secret_name))
 }
 
-/// Forgets a failed attempt that this program itself refused by its flags: nothing was sent, and the flags may be others now.
+/// Removes a failed attempt that this program's own flags refused: nothing was sent, and the flags may differ now.
 fn forget_own_refusal(kept: &mut Kept) {
     if let Some(status) = &mut kept.object.status {
         let refused = [Reason::AddressRefused, Reason::HTTPNotAllowed].map(Reason::as_str);

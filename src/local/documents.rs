@@ -1,4 +1,4 @@
-//! Manifests as one would apply them: one file of YAML or JSON documents, taken apart and read.
+//! Parses one file of YAML or JSON documents.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::api::manifest::parse_manifest;
 use crate::engine::Key;
 use crate::secret::Secret;
 
-/// The namespace of a manifest that names none, as `kubectl` has it.
+/// The namespace of a manifest without one, as in `kubectl`.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What a document holds that matters here.
+/// The content of a relevant document.
 pub(super) enum Manifest {
-    /// A resource; its namespace is filled in.
+    /// A resource, with its namespace.
     Client(Box<OAuthClient>),
     /// Credentials.
     Secret(SecretManifest),
@@ -25,7 +25,7 @@ pub(super) enum Manifest {
     ConfigMap(BTreeMap<String, Vec<u8>>),
 }
 
-/// A Secret as its manifest has it.
+/// A Secret as in its manifest.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SecretManifest {
     pub(super) type_: String,
@@ -34,29 +34,29 @@ pub(super) struct SecretManifest {
     pub(super) data: BTreeMap<String, Secret>,
 }
 
-/// A document that was read.
+/// A parsed document.
 pub(super) struct Document {
-    /// Its place in the file, from 1.
+    /// Its position in the file, from 1.
     pub(super) number: usize,
     /// Its namespace and name.
     pub(super) key: Key,
     pub(super) manifest: Manifest,
 }
 
-/// What is wrong with a document; values are never quoted, since they may be secret.
+/// An error in a document. It never quotes values, because they may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadDocument {
-    /// Its place in the file, from 1.
+    /// Its position in the file, from 1.
     pub(super) number: usize,
-    /// The line of the file, from 1, where it is known.
+    /// The line in the file, from 1, if known.
     pub(super) line: Option<u64>,
-    /// The field; empty for the document as a whole.
+    /// The field; empty for the whole document.
     pub(super) field: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub(super) message: String,
 }
 
-/// Reads a file's documents. Kinds that have no meaning here are passed over.
+/// Parses the documents of a file. Irrelevant kinds are ignored.
 pub(super) fn read(text: &str) -> (Vec<Document>, Vec<BadDocument>) {
     let mut reader = Reader::default();
     for (number, (first_line, part)) in split(text).into_iter().enumerate() {
@@ -67,8 +67,8 @@ pub(super) fn read(text: &str) -> (Vec<Document>, Vec<BadDocument>) {
     (reader.documents, reader.bad)
 }
 
-/// The documents of a file, each with the line on which it begins (from 1). A marker at the start of a line ends a document
-/// whatever stands around it (YAML 1.2.2 section 9.1.2), so that lines are enough to find it.
+/// The documents of a file, each with its first line (from 1). A marker at the start of a line always ends a document
+/// (YAML 1.2.2 section 9.1.2), so splitting by lines is sufficient.
 fn split(text: &str) -> Vec<(u64, Zeroizing<String>)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parts = Vec::new();
@@ -83,7 +83,7 @@ fn split(text: &str) -> Vec<(u64, Zeroizing<String>)> {
             parts.push((first_line, std::mem::take(&mut part)));
             first_line = number + 1;
             if let Some(rest) = after_marker.filter(|rest| !rest.trim().is_empty()) {
-                // A document may begin on its marker's line.
+                // A document may start on the line of its marker.
                 first_line = number;
                 part.push_str(rest.trim_start());
                 part.push('\n');
@@ -123,7 +123,7 @@ impl Reader {
         wipe(&mut value);
     }
 
-    /// Reads a document; `text` is its source, for lines, unless it comes out of a list.
+    /// Parses a document; `text` is its source, for line numbers, unless it is an item of a list.
     fn value(&mut self, value: &Value, text: Option<&str>) {
         let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (word("apiVersion"), word("kind"));
@@ -202,7 +202,7 @@ impl Reader {
                 ),
             }
         }
-        // As the API server does it: what stands in both is taken from here.
+        // As in the API server: for keys in both, this one takes precedence.
         for (name, text) in self.texts(map, "stringData", "") {
             data.insert(name, Secret::from(text.as_str()));
         }
@@ -252,7 +252,7 @@ impl Reader {
         }
     }
 
-    /// The map of a manifest; fields that it cannot have are refused, as a misspelt one would be lost in silence.
+    /// The map of a manifest. Unknown fields are refused, because a misspelt one would be lost silently.
     fn object<'a>(&mut self, value: &'a Value, known: &[&str]) -> &'a Map<String, Value> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         let map = value.as_object().unwrap_or(&EMPTY);
@@ -286,7 +286,7 @@ impl Reader {
         Some((Key::new(namespace, name), metadata))
     }
 
-    /// A map of texts.
+    /// A map with text values.
     fn texts(
         &mut self,
         map: &Map<String, Value>,
@@ -341,7 +341,7 @@ fn plain(texts: Vec<(String, Zeroizing<String>)>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A name as Kubernetes takes it; it becomes the name of a folder too, so that nothing else may pass.
+/// A valid name in Kubernetes. It also becomes the name of a folder, so nothing else is accepted.
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();

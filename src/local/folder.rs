@@ -1,14 +1,14 @@
-//! A folder laid out as the kubelet lays out a mounted Secret.
+//! A folder with the layout of a mounted Secret.
 //!
 //! ```text
 //! bokbasen-token/
-//!   ..2026_11_22_18_24_57.482910377/access_token   the data, in a folder of its own for each write
-//!   ..data -> ..2026_11_22_18_24_57.482910377      swapped by one rename: what readers see changes as a whole
-//!   access_token -> ..data/access_token            what workloads open
+//!   ..2026_11_22_18_24_57.482910377/access_token   the data, in a new folder for each write
+//!   ..data -> ..2026_11_22_18_24_57.482910377      replaced by one rename: readers see all changes at once
+//!   access_token -> ..data/access_token            the path that workloads open
 //! ```
 //!
-//! A program that reads a mounted Secret reads this folder by the same code, and one that watches `..data` for changes
-//! is told by the same event.
+//! A program that reads a mounted Secret reads this folder with the same code, and one that watches `..data` gets the
+//! same event.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,16 +25,16 @@ use super::private::{
 };
 use crate::secret::Secret;
 
-/// The link that is swapped.
+/// The link that is replaced.
 const DATA: &str = "..data";
-/// What becomes [`DATA`] by a rename; the kubelet's own name for it.
+/// Renamed to [`DATA`]; the kubelet uses the same name.
 const NEXT_DATA: &str = "..data_tmp";
-/// What becomes a key's link by a rename.
+/// Renamed to a key's link.
 const NEXT_LINK: &str = "..link_tmp";
-/// A file at a key's place that is larger is not read: a Secret is 1 MiB at most.
+/// A larger file at a key's place is not read: a Secret has at most 1 MiB.
 const MAX_FILE: u64 = 1 << 20;
 
-/// One Secret's folder.
+/// The folder of one Secret.
 #[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf, Access);
 
@@ -45,7 +45,7 @@ impl Folder {
         Folder(path, Access::default())
     }
 
-    /// A folder for those who have `access`.
+    /// A folder that those with `access` may read.
     pub(super) fn with(path: PathBuf, access: Access) -> Self {
         Folder(path, access)
     }
@@ -54,18 +54,18 @@ impl Folder {
         &self.0
     }
 
-    /// Whether it lies in a folder of somebody else, or behind a link: then nothing is read or written there.
+    /// Whether it is in a folder of another user, or behind a link. Then nothing is read or written there.
     pub(super) fn is_elsewhere(&self) -> io::Result<bool> {
         let namespace = self.0.parent().map_or(Ok(true), may_be_ours);
         Ok(!namespace?)
     }
 
-    /// Whether anything at all stands at its place, a link that leads nowhere included.
+    /// Whether anything is at its place, including a dangling link.
     pub(super) fn exists(&self) -> io::Result<bool> {
         Ok(look(&self.0)?.is_some())
     }
 
-    /// Which version readers see: what `..data` names. `None` when there is no such link.
+    /// The version that readers see: the target of `..data`. `None` if there is no such link.
     pub(super) fn current(&self) -> io::Result<Option<String>> {
         let is_folder = look(&self.0)?.is_some_and(|found| found.is_dir());
         if !is_folder {
@@ -74,14 +74,13 @@ impl Folder {
         match fs::read_link(self.0.join(DATA)) {
             Ok(target) => Ok(target.to_str().map(str::to_owned)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            // Not a link: somebody put something else there.
+            // Not a link: someone else put something there.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// What readers see of these keys of a version. A key whose link was taken away gets it back; one that was replaced
-    /// by a file shows what that file holds.
+    /// What readers see of these keys in a version. A missing link is restored; a file that replaced a link is read.
     pub(super) fn read<'a>(
         &self,
         version: &str,
@@ -105,11 +104,11 @@ impl Folder {
         Ok(data)
     }
 
-    /// Makes the folder itself.
+    /// Creates the folder itself.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] when something stands there already; [`ErrorKind::PermissionDenied`] when the folder of
-    /// its namespace is not ours.
+    /// [`ErrorKind::AlreadyExists`] if something is there already; [`ErrorKind::PermissionDenied`] if the folder of its
+    /// namespace is not ours.
     pub(super) fn make(&self) -> io::Result<()> {
         if let Some(namespace) = self.0.parent() {
             if let Some(output) = namespace.parent() {
@@ -123,7 +122,7 @@ impl Folder {
         sync_parent(&self.0)
     }
 
-    /// Gives what is there to those who have access by now.
+    /// Applies the current access to the existing files.
     pub(super) fn give<'a>(
         &self,
         version: &str,
@@ -146,8 +145,8 @@ impl Folder {
         self.1.give_folder(&self.0)
     }
 
-    /// Writes a version, and swaps it in: readers see all of the one before, or all of this one. Then what is left of
-    /// others is cleared away.
+    /// Writes a version and activates it: readers see either all of the previous one or all of this one. Then it
+    /// removes remains of others.
     pub(super) fn publish(&self, version: &str, data: &BTreeMap<String, Secret>) -> io::Result<()> {
         for key in data.keys() {
             if self.at_key(key)? == AtKey::Other {
@@ -175,7 +174,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a version that readers no longer see, and the links of keys that are no longer there.
+    /// Removes a version that readers no longer see, and the links of removed keys.
     pub(super) fn retire<'a>(
         &self,
         version: &str,
@@ -189,7 +188,7 @@ impl Folder {
         absent_is_fine(fs::remove_dir_all(self.0.join(version)))
     }
 
-    /// Removes everything that was made here. What somebody else put into the folder stays, and the folder with it.
+    /// Removes everything that was created here. Files of others stay, and the folder with them.
     pub(super) fn remove<'a>(
         &self,
         versions: impl IntoIterator<Item = &'a String>,
@@ -219,7 +218,7 @@ impl Folder {
         }
     }
 
-    /// A number that changes when somebody touches the folder: places, sizes and times, no content.
+    /// A number that changes if someone touches the folder: paths, sizes and times, no content.
     pub(super) fn stamp<'a>(
         &self,
         version: &str,
@@ -266,26 +265,26 @@ impl Folder {
         sync(&self.0)
     }
 
-    /// Makes a link at `name` that leads to `target`, in one step for whoever looks.
+    /// Creates a link from `name` to `target` atomically.
     fn swap(&self, name: &str, by_way_of: &str, target: &Path) -> io::Result<()> {
         let next = self.0.join(by_way_of);
-        // Left over from a crash.
+        // Left by a crash.
         absent_is_fine(fs::remove_file(&next))?;
         symlink(target, &next)?;
         fs::rename(&next, self.0.join(name))
     }
 }
 
-/// How a folder was removed.
+/// The result of removing a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removed {
-    /// It is gone.
+    /// It was removed.
     Wholly,
-    /// Something in it was not ours: that stays.
+    /// It contains files of others, which stay.
     ButForeign,
 }
 
-/// What stands at a key's place.
+/// What is at a key's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AtKey {
     Nothing,
@@ -307,7 +306,7 @@ fn look(path: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-/// A file's content; `None` when there is none, when it is no Secret's, or when a link leads elsewhere.
+/// The content of a file; `None` if there is none, if it cannot be a Secret's, or if a link leads elsewhere.
 fn read_file(path: &Path) -> io::Result<Option<Secret>> {
     if look(path)?.is_some_and(|found| !found.is_file()) {
         return Ok(None);

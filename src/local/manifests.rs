@@ -1,4 +1,4 @@
-//! A folder of manifests as the plugin sees it: read once, and one file added to it.
+//! A folder of manifests for the plugin: read once, with one file added to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::api::OAuthClient;
 use crate::engine::Key;
 use crate::secret::Secret;
 
-/// What the manifests of a folder say.
+/// The content of the manifests in a folder.
 pub struct Manifests {
     folder: PathBuf,
     loaded: Loaded,
@@ -19,7 +19,7 @@ pub struct Manifests {
 
 /// A Secret's manifest.
 pub struct SecretFound<'a> {
-    /// The file that it stands in.
+    /// The file that contains it.
     pub file: &'a Path,
     /// Its labels.
     pub labels: &'a BTreeMap<String, String>,
@@ -33,7 +33,7 @@ impl Manifests {
     /// Reads the folder.
     ///
     /// # Errors
-    /// When it is no folder, or cannot be read.
+    /// It is not a folder, or cannot be read.
     pub fn read(folder: &Path) -> Result<Manifests, String> {
         if !folder.is_dir() {
             return Err(format!(
@@ -50,7 +50,7 @@ impl Manifests {
     /// Reads one file.
     ///
     /// # Errors
-    /// When it is not there, or cannot be read.
+    /// It does not exist, or cannot be read.
     pub fn of_file(file: &Path) -> Result<Manifests, String> {
         Ok(Manifests {
             folder: file.parent().unwrap_or(Path::new(".")).to_owned(),
@@ -58,7 +58,7 @@ impl Manifests {
         })
     }
 
-    /// Reads a text; `source` is what problems name.
+    /// Parses a text; problems name `source`.
     pub fn of_text(source: &Path, text: &str) -> Manifests {
         let (documents, bad) = read(text);
         let mut loaded = Loaded::default();
@@ -69,7 +69,7 @@ impl Manifests {
         }
     }
 
-    /// The resources that are defined.
+    /// The defined resources.
     pub fn keys(&self) -> Vec<Key> {
         self.loaded.clients.keys().cloned().collect()
     }
@@ -79,16 +79,16 @@ impl Manifests {
         &self.folder
     }
 
-    /// What was refused of the manifests.
+    /// The refused documents.
     pub fn problems(&self) -> Vec<String> {
         let problems = self.loaded.problems.iter();
         problems.map(ToString::to_string).collect()
     }
 
-    /// The resource of that name; in every namespace where none is given.
+    /// The resource with that name; in all namespaces if none is given.
     ///
     /// # Errors
-    /// When there is none, or more than one.
+    /// There is none, or more than one.
     pub fn client(
         &self,
         namespace: Option<&str>,
@@ -134,7 +134,7 @@ impl Manifests {
         })
     }
 
-    /// What stands under a key of a ConfigMap.
+    /// The value of a key in a ConfigMap.
     pub fn config_map(&self, namespace: &str, name: &str, key: &str) -> Option<&[u8]> {
         let defined = self.loaded.config_maps.get(&Key::new(namespace, name))?;
         defined.value.get(key).map(Vec::as_slice)

@@ -1,8 +1,8 @@
-//! Files and folders that nobody else can read, replace or steer elsewhere.
+//! Files and folders that nobody else can read, replace or redirect.
 //!
-//! A folder is only used where nobody but us and root could put something else in its place. Files are made new, under a
-//! name that cannot be guessed, readable by us alone from the first byte, and reach their place by one rename. No link is
-//! followed at a place that we write or read.
+//! A folder is used only if nobody except us and root could replace its content. Files are created under a name that
+//! cannot be guessed, readable only by us from the start, and moved to their place by one rename. Links are never
+//! followed at a place that is written or read.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,9 +13,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-/// How the names of files begin that are not in their place yet.
+/// The prefix of files that are not in their place yet.
 const UNFINISHED: &str = ".unfinished-";
-/// Others may write, and nothing keeps them from renaming what is not theirs.
+/// Others may write, and nothing prevents them from renaming foreign files.
 const OTHERS_WRITE: u32 = 0o002;
 const GROUP_WRITES: u32 = 0o020;
 const STICKY: u32 = 0o1000;
@@ -41,17 +41,17 @@ impl Access {
         Access { mode, group }
     }
 
-    /// Who may read a file may enter its folder and list it.
+    /// Whoever may read a file may enter and list its folder.
     pub(super) fn folder_mode(self) -> u32 {
         0o700 | self.mode & 0o044 | (self.mode & 0o044) >> 2
     }
 
-    /// Gives a file to those who may read it. The group first: no other group may read it in between.
+    /// Applies the access to a file. The group first, so that no other group can read it in between.
     pub(super) fn give_file(self, file: &File) -> io::Result<()> {
         self.give(file, self.mode)
     }
 
-    /// Gives a folder of ours to those who may read what is in it.
+    /// Applies the access to one of our folders.
     pub(super) fn give_folder(self, path: &Path) -> io::Result<()> {
         let folder = OpenOptions::new()
             .read(true)
@@ -72,23 +72,23 @@ impl Access {
     }
 }
 
-/// Makes a folder and those above it that are missing; nobody else may enter them.
+/// Creates a folder and its missing parents; nobody else may enter them.
 pub(super) fn make_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
 
-/// Makes a folder that is not there yet; nobody else may enter it.
+/// Creates a folder that does not exist yet; nobody else may enter it.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] when something is there.
+/// [`ErrorKind::AlreadyExists`] if something is there.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Makes a folder inside of one of ours, unless it is there and ours.
+/// Creates a folder in one of ours, unless it exists and is ours.
 ///
 /// # Errors
-/// When something else is there: a link, a file, or a folder that others own or may write to.
+/// Something else is there: a link, a file, or a folder that others own or may write to.
 pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     match make_folder(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -103,7 +103,7 @@ pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     wrong.map_or(Ok(()), |wrong| Err(denied(path, &wrong)))
 }
 
-/// Whether a folder inside of one of ours may be used: it is not there yet, or ours alone.
+/// Whether a folder in one of ours may be used: it does not exist yet, or only we can change it.
 pub(super) fn may_be_ours(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(found.is_dir() && weakness(&found, true).is_none()),
@@ -112,15 +112,15 @@ pub(super) fn may_be_ours(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Refuses a folder for secrets where somebody else could replace it, or one above it. `ours`: it has to be ours; else
-/// it is one above ours.
+/// Refuses a folder for secrets if another user could replace it or one of its parents. `ours`: it must be ours;
+/// otherwise it is a parent of ours.
 ///
 /// # Errors
-/// With the folder, what is wrong with it, and what to do.
+/// The folder, what is wrong with it, and what to do.
 pub(super) fn check_folder(path: &Path, ours: bool) -> Result<(), String> {
     let told = |error: io::Error| format!("cannot look at {}: {error}", path.display());
     let real = path.canonicalize().map_err(told)?;
-    // Both ways: a link lies in a folder that somebody else may write to, or leads into one.
+    // Checks both: a link may be in a folder that another user may write to, or lead into one.
     for place in real.ancestors().chain(path.ancestors()) {
         let found = fs::symlink_metadata(place).map_err(told)?;
         let wrong = if found.is_symlink() {
@@ -142,7 +142,7 @@ fn unsafe_folder(path: &Path, place: &Path, wrong: &str) -> String {
     )
 }
 
-/// What lets others replace what is in a folder.
+/// What lets others replace the content of a folder.
 fn weakness(found: &Metadata, ours: bool) -> Option<String> {
     if let Some(owner) = foreign_owner(found, ours) {
         return Some(owner);
@@ -158,7 +158,7 @@ fn weakness(found: &Metadata, ours: bool) -> Option<String> {
         .then(|| format!("may be written to by the group {} (chmod g-w)", found.gid()))
 }
 
-/// Many systems give each user a group of the same number that holds nobody else, and let it write.
+/// Many systems give each user a private group of the same number, and let it write.
 fn is_private_group(group: u32) -> bool {
     let (user, own) = (
         rustix::process::geteuid().as_raw(),
@@ -180,7 +180,7 @@ fn denied(path: &Path, wrong: &str) -> io::Error {
     )
 }
 
-/// Replaces a file as a whole, so that a crash leaves the one before or this one.
+/// Replaces a file atomically, so that a crash leaves the previous one or this one.
 pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let next = folder.join(unfinished_name()?);
@@ -193,7 +193,7 @@ pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Writes a file that is not there yet, and gives it to those who may read it once it is whole.
+/// Writes a new file, and applies the access when it is complete.
 pub(super) fn write_new(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -214,7 +214,7 @@ fn unfinished_name() -> io::Result<String> {
     Ok(format!("{UNFINISHED}{:032x}", u128::from_be_bytes(random)))
 }
 
-/// Removes what a crash left of [`replace_file`] in a folder of ours.
+/// Removes what a crash left of [`replace_file`] in one of our folders.
 pub(super) fn clear_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -229,10 +229,10 @@ pub(super) fn clear_unfinished(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A file of ours that keeps secrets.
+/// Reads one of our files with secrets.
 ///
 /// # Errors
-/// When it is a link, no file, or one that somebody else owns or may write to; those of the file system.
+/// It is a link, not a file, or another user owns it or may write to it; those of the file system.
 pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut file = open_existing(path)?;
     check_own(path, &file.metadata()?)?;
@@ -241,7 +241,7 @@ pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Opens a file of ours to write to, or makes it.
+/// Opens one of our files for writing, or creates it.
 ///
 /// # Errors
 /// As [`read_own`].
@@ -258,7 +258,7 @@ pub(super) fn open_own(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens whatever file is at a place, but no link, and waits for no pipe.
+/// Opens an existing file, but no link, and does not wait for a pipe.
 pub(super) fn open_existing(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -283,7 +283,7 @@ fn no_link(path: &Path, error: io::Error) -> io::Error {
     error
 }
 
-/// The flags as the standard library takes them.
+/// The flags in the form of the standard library.
 fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
@@ -295,7 +295,7 @@ pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Makes what was renamed or made in a folder outlast a power cut.
+/// Makes renames and new files in a folder survive a power failure.
 pub(super) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -304,12 +304,12 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync)
 }
 
-/// Lets those who may read the tokens enter a folder that was just made.
+/// Lets readers of the tokens enter a new folder.
 pub(super) fn open_to_readers(path: &Path, access: Access) -> io::Result<()> {
     access.give_folder(path)
 }
 
-/// Whether others may not enter a folder that was there before, although they may read the tokens in it.
+/// Whether readers of the tokens cannot enter an existing folder.
 pub(super) fn closed_to_readers(path: &Path, access: Access) -> io::Result<bool> {
     let enter = access.folder_mode() & 0o011;
     Ok(fs::metadata(path)?.mode() & enter != enter)

@@ -1,7 +1,7 @@
-//! The files that manifests stand in, looked at about once a second.
+//! The files with manifests, checked about once a second.
 //!
-//! No notification service of the system is used: they miss files on network and container mounts, and a `stat` of a few
-//! files is cheap.
+//! No notification service of the system is used, because they miss files on network and container mounts, and checking
+//! a few files is cheap.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,17 +15,16 @@ use zeroize::Zeroizing;
 use super::catalogue::Loaded;
 use super::documents;
 
-/// A file that is larger is no manifest.
+/// A larger file is not a manifest.
 const MAX_FILE: u64 = 4 << 20;
-/// Endings of the files that are read in a folder.
+/// The extensions of files that are read in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// All files named on the command line, and those in the folders named there.
+/// All files on the command line, and those in folders on the command line.
 pub(super) struct Sources {
     roots: Vec<PathBuf>,
     files: BTreeMap<PathBuf, Known>,
-    /// What was seen at the last look and differs from what was read: read once it holds still, so that a file which is
-    /// just being written is not read half.
+    /// Changes at the last check. They are read when they no longer change, so that no incomplete file is read.
     unsettled: BTreeMap<PathBuf, Option<Sign>>,
     lost: BTreeSet<PathBuf>,
 }
@@ -33,11 +32,11 @@ pub(super) struct Sources {
 struct Known {
     sign: Sign,
     content: [u8; 32],
-    /// It may have been written again within the clock tick of its modification time.
+    /// It may have been written again within the resolution of its modification time.
     fresh: bool,
 }
 
-/// What tells one state of a file from another without reading it.
+/// Distinguishes states of a file without reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Sign {
     inode: u64,
@@ -66,7 +65,7 @@ impl Sources {
     /// Reads everything for the first time.
     ///
     /// # Errors
-    /// When a path that was named cannot be read.
+    /// A path on the command line cannot be read.
     pub(super) fn load(&mut self) -> Result<Loaded, String> {
         for root in self.roots.clone() {
             listed(&root).map_err(|error| format!("cannot read {}: {error}", root.display()))?;
@@ -75,8 +74,8 @@ impl Sources {
         Ok(self.read(found.into_keys()))
     }
 
-    /// Looks for changes; everything anew when there are any that hold still. `now` is in seconds since 1970, to be
-    /// compared with modification times.
+    /// Checks for changes. Returns everything if there are settled ones. `now` is in seconds since 1970, for comparison
+    /// with modification times.
     pub(super) fn look(&mut self, now: i64) -> Option<Loaded> {
         let found = self.find();
         let mut unsettled = BTreeMap::new();
@@ -97,7 +96,7 @@ impl Sources {
             unsettled.insert(path.clone(), None);
         }
         for (path, known) in &mut self.files {
-            // Two seconds: the coarsest clock of a file system in use.
+            // Two seconds: the coarsest resolution of file systems in use.
             known.fresh &= !unsettled.contains_key(path) && now - known.sign.seconds < 3;
         }
         let settled = unsettled == self.unsettled;
@@ -109,14 +108,14 @@ impl Sources {
         Some(self.read(found.into_keys()))
     }
 
-    /// What was read did not get through: it is read again at one of the next looks, as if it had changed.
+    /// What was read could not be applied. It is read again at one of the next checks, as if it had changed.
     pub(super) fn read_again(&mut self) {
         for known in self.files.values_mut() {
             known.sign.inode = 0;
         }
     }
 
-    /// Every file there is. Those of a folder that cannot be listed just now (a mount that is gone) count as unchanged: a
+    /// All files. Those of a folder that cannot be listed now (such as a lost mount) count as unchanged, because a
     /// missing folder must not delete tokens.
     fn find(&mut self) -> BTreeMap<PathBuf, Sign> {
         let mut found = BTreeMap::new();
@@ -169,7 +168,7 @@ impl Sources {
                     }
                 }
                 Err(error) => {
-                    // Kept as known, so that it is read again when it changes, and what it said still holds.
+                    // Kept, so that it is read again when it changes, and its previous content stays valid.
                     if let Some(known) = self.files.remove(&path) {
                         files.insert(path.clone(), known);
                     }
@@ -203,7 +202,7 @@ fn content(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, [u8; 32])> {
     Ok((text, hash))
 }
 
-/// The manifests at a path: the file itself, or those of the folder (not of folders in it).
+/// The manifests at a path: the file itself, or those in the folder (not in subfolders).
 fn listed(root: &Path) -> io::Result<BTreeMap<PathBuf, Sign>> {
     let found = fs::metadata(root)?;
     if !found.is_dir() {
@@ -228,7 +227,7 @@ fn listed(root: &Path) -> io::Result<BTreeMap<PathBuf, Sign>> {
                 files.insert(path, Sign::of(&found));
             }
             Ok(_) => {}
-            // Gone since the folder was listed, or a link that leads nowhere.
+            // Removed since the folder was listed, or a dangling link.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

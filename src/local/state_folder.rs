@@ -1,16 +1,17 @@
-//! What must survive a restart: the resources as an API server would keep them, and the metadata of the token Secrets.
+//! The state that survives a restart: the resources as an API server would store them, and the metadata of the token
+//! Secrets.
 //!
 //! ```text
 //! OUTPUT/.state/
-//!   lock                            held while a process works on this output
-//!   key                             random: what hashes of credentials are keyed with
-//!   oauthclients/NAMESPACE/NAME     the object with UID, generation and status, and the file it comes from
-//!   secrets/NAMESPACE/NAME          the token Secret's metadata, by version of its folder
-//!   refresh/NAMESPACE/NAME          the refresh token that is used next, and the answer it came with
+//!   lock                            held while a process uses this output
+//!   key                             random: the key for hashes of credentials
+//!   oauthclients/NAMESPACE/NAME     the object with UID, generation and status, and its file
+//!   secrets/NAMESPACE/NAME          the metadata of the token Secret, by version of its folder
+//!   refresh/NAMESPACE/NAME          the next refresh token, and the response that contained it
 //! ```
 //!
-//! A token Secret is its metadata here and its data in the output. Both change at one instant: the metadata of the next
-//! version is written first, beside that of the present one, and which of the two counts is what `..data` names.
+//! A token Secret consists of its metadata here and its data in the output. Both change atomically: the metadata of the
+//! next version is written first, beside the current one, and `..data` determines which of them is valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
@@ -29,31 +30,31 @@ use super::refresh_state;
 use crate::api::OAuthClient;
 use crate::engine::Key;
 
-/// A resource as it is kept.
+/// A stored resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kept {
-    /// The manifest's file.
+    /// The file of the manifest.
     pub(super) source: PathBuf,
     /// The object, with UID, generation and status.
     pub(super) object: OAuthClient,
 }
 
-/// A token Secret's metadata.
+/// The metadata of a token Secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
     pub(super) uid: String,
     #[serde(rename = "type")]
     pub(super) type_: String,
-    /// By name of the folder in which the data stands: the present version, and while it is being written the next.
+    /// By the name of the folder with the data: the current version, and during a write the next one.
     pub(super) versions: BTreeMap<String, Version>,
 }
 
-/// What can change of a token Secret.
+/// The mutable part of a token Secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Version {
-    /// Counts up with each write.
+    /// Increases with each write.
     pub(super) resource_version: u64,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
@@ -73,11 +74,11 @@ pub(super) struct OwnerReference {
     pub(super) controller: bool,
 }
 
-/// The folder of state.
+/// The state folder.
 pub(super) struct StateFolder {
     root: PathBuf,
     hashing: hmac::Key,
-    /// Open for as long as the process works here.
+    /// Open as long as the process uses the folder.
     _lock: File,
 }
 
@@ -86,10 +87,10 @@ const SECRETS: &str = "secrets";
 const REFRESH: &str = "refresh";
 
 impl StateFolder {
-    /// Opens the state, and makes it where there is none.
+    /// Opens the state, and creates it if there is none.
     ///
     /// # Errors
-    /// In words for a person: it cannot be made or read, or another process works on it.
+    /// For people: it cannot be created or read, or another process uses it.
     pub(super) fn open(root: &Path) -> Result<StateFolder, String> {
         let told = |what: &str, error: &dyn std::fmt::Display| {
             format!("{what} {}: {error}", root.display())
@@ -106,7 +107,7 @@ impl StateFolder {
         })
     }
 
-    /// A keyed hash: the same for the same bytes as long as the state lives, and no help in guessing them without it.
+    /// A keyed hash: equal for equal bytes as long as the state exists, and useless for guessing them without it.
     pub(super) fn hash(&self, what: &str, bytes: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.hashing);
         context.update(&(what.len() as u64).to_le_bytes());
@@ -117,7 +118,7 @@ impl StateFolder {
         hash
     }
 
-    /// All resources that are kept.
+    /// All stored resources.
     pub(super) fn clients(&self) -> io::Result<BTreeMap<Key, Kept>> {
         self.all(CLIENTS)
     }
@@ -143,7 +144,7 @@ impl StateFolder {
         absent_is_fine(fs::remove_file(self.path(SECRETS, key)))
     }
 
-    /// The state of one resource's refresh token.
+    /// The state of the refresh token of one resource.
     pub(super) fn refresh_state(&self, key: &Key) -> io::Result<Option<refresh_state::Kept>> {
         let path = self.path(REFRESH, key);
         match read_own(&path) {
@@ -155,7 +156,7 @@ impl StateFolder {
         }
     }
 
-    /// All of it, by the name that the state Secret would have.
+    /// All states of refresh tokens, by the name of the state Secret.
     pub(super) fn refresh_states(&self) -> io::Result<BTreeMap<Key, refresh_state::Kept>> {
         self.all(REFRESH)
     }
@@ -205,7 +206,7 @@ impl StateFolder {
     }
 }
 
-/// Makes the folders of the kinds, and clears away what a crash left in them.
+/// Creates the folders of the kinds, and removes what a crash left in them.
 fn tidy(root: &Path) -> io::Result<()> {
     clear_unfinished(root)?;
     for kind in [CLIENTS, SECRETS, REFRESH] {
@@ -292,7 +293,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 impl Record {
-    /// The version that counts: the one that readers see, or else the latest.
+    /// The valid version: the one that readers see, or else the latest.
     pub(super) fn latest(&self) -> Option<(&String, &Version)> {
         self.versions
             .iter()

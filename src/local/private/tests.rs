@@ -20,7 +20,7 @@ fn a_prepared_file_or_link_is_never_written_to() {
     let victim = root.path().join("victim");
     fs::write(&victim, "theirs").unwrap();
     let place = root.path().join("state.json");
-    // Where earlier versions wrote first, and at the place itself.
+    // The paths that earlier versions wrote first, and the file itself.
     for prepared in ["state.json.tmp", "state.json"] {
         symlink(&victim, root.path().join(prepared)).unwrap();
     }
@@ -100,7 +100,7 @@ fn a_folder_that_others_may_write_to_is_refused_unless_it_is_sticky() {
 #[test]
 fn a_folder_of_another_user_is_refused_as_is_one_beneath_it() {
     if !is_root() {
-        // Only root can give a folder away; foreign folders are there for everybody else.
+        // Only root can give a folder away; others find foreign folders elsewhere.
         assert!(
             check_folder(Path::new("/"), true)
                 .unwrap_err()

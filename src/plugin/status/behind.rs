@@ -1,5 +1,5 @@
-//! What the next token depends on besides the provider: the refresh token and the login that it came from, the client
-//! certificate, the client secret. Of Secrets only metadata is read.
+//! The other inputs of the next token: the refresh token and its login, the client certificate, the client secret. Only
+//! the metadata of Secrets is read.
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
@@ -14,7 +14,7 @@ use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
 use crate::policy::login_name;
 
-/// Everything of it. Its JSON form is part of what is promised.
+/// All of them. The JSON form is stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::plugin) struct Behind {
@@ -30,12 +30,12 @@ pub(in crate::plugin) struct Behind {
     names: Names,
 }
 
-/// The refresh token that a resource works with.
+/// The refresh token of a resource.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RefreshToken {
     state: Standing,
-    /// Where it comes from; left out where that was not looked at, or may not be.
+    /// Its source; absent if that was not checked, or may not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Source>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ enum Source {
     Password,
 }
 
-/// The login Secret, as far as its metadata tells.
+/// The login Secret, according to its metadata.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Login {
@@ -67,11 +67,11 @@ struct Login {
     logged_in_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_hosts: Option<String>,
-    /// It has the label without which it is not used.
+    /// Whether it has the label without which it is not used.
     lent: bool,
 }
 
-/// What commands and sentences name.
+/// Names for commands and sentences.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Names {
     namespace: String,
@@ -83,7 +83,7 @@ struct Names {
 }
 
 impl Behind {
-    /// As the resource tells it.
+    /// As the resource reports them.
     pub(super) fn of(resource: &OAuthClient, status: &OAuthClientStatus) -> Behind {
         let spec = &resource.spec;
         let is_password = match (spec.grant.type_.as_str(), &spec.grant.password) {
@@ -129,7 +129,7 @@ impl Behind {
         }
     }
 
-    /// Looks whether there is a login Secret. Where that may not be seen nothing is said of it.
+    /// Checks whether there is a login Secret. If that may not be read, nothing is reported.
     pub(super) async fn look_at_login(&mut self, cluster: &Cluster) {
         let Some(refresh_token) = &mut self.refresh_token else {
             return;
@@ -153,7 +153,7 @@ impl Behind {
         });
     }
 
-    /// For a person: name and text of each line.
+    /// For people: name and text of each line.
     pub(super) fn lines(&self, moment: Moment) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         if let Some(refresh_token) = &self.refresh_token {

@@ -1,4 +1,4 @@
-//! One resource at a glance, as its status tells it. Pure, but for a look at the metadata of its token Secret.
+//! A summary of one resource from its status. Pure, except for reading the metadata of its token Secret.
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
@@ -14,19 +14,19 @@ use crate::time::Time;
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
 
-/// One resource at a glance. Its JSON form is part of what is promised.
+/// A summary of one resource. The JSON form is stable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::plugin) struct Summary {
     pub(in crate::plugin) namespace: String,
     pub(in crate::plugin) name: String,
     pub(in crate::plugin) ready: bool,
-    /// One word.
+    /// The reason.
     pub(in crate::plugin) reason: String,
-    /// What is so, and the next step.
+    /// What happened, and the next step.
     pub(in crate::plugin) message: String,
     pub(in crate::plugin) stalled: bool,
-    /// Something is under way or awaited.
+    /// Work is in progress or waiting.
     pub(in crate::plugin) reconciling: bool,
     pub(in crate::plugin) suspended: bool,
     pub(in crate::plugin) token_secret: String,
@@ -44,7 +44,7 @@ pub(in crate::plugin) struct Summary {
     now: Time,
 }
 
-/// Times as people read them: from now, and as they are written.
+/// The current time, for relative and absolute times.
 #[derive(Clone, Copy)]
 pub(in crate::plugin) struct Moment(pub(in crate::plugin) Time);
 
@@ -58,7 +58,7 @@ impl Moment {
     }
 }
 
-/// The last request, as long as it failed.
+/// The last request, if it failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::plugin) struct Failure {
@@ -71,7 +71,7 @@ pub(in crate::plugin) struct Failure {
 }
 
 impl Summary {
-    /// Of a resource as it is now.
+    /// The summary of a resource.
     pub(in crate::plugin) fn of(resource: &OAuthClient, now: Time) -> Summary {
         let status = resource.status.clone().unwrap_or_default();
         let condition = |kind: &str| {
@@ -127,7 +127,7 @@ impl Summary {
         }
     }
 
-    /// Where the status tells no times, the token Secret's annotations do. Its data is not asked for.
+    /// If the status has no times, the annotations of the token Secret have them. Its data is not read.
     pub(super) async fn look_at_secret(&mut self, cluster: &Cluster, now: Time) {
         if self.expiration_time.is_some() || !self.ready {
             return;
@@ -148,7 +148,7 @@ impl Summary {
         }
     }
 
-    /// How bad it is.
+    /// The severity.
     pub(in crate::plugin) fn tone(&self) -> Tone {
         match (self.ready, self.stalled || self.failure.is_some()) {
             (true, false) => Tone::Good,
@@ -158,8 +158,8 @@ impl Summary {
         }
     }
 
-    /// The reason and the message that say most: what failed says more than that the token is still valid, or that it is tried
-    /// again.
+    /// The most informative reason and message: a failure says more than that the token is still valid, or that the
+    /// request is retried.
     pub(in crate::plugin) fn shown(&self) -> (&str, &str) {
         match &self.failure {
             Some(failure) if self.ready || self.reason == "Retrying" => {
@@ -170,7 +170,7 @@ impl Summary {
         }
     }
 
-    /// For a person, in lines.
+    /// For people, in lines.
     pub(in crate::plugin) fn in_full(&self) -> Painted {
         let ready = match (self.ready, self.suspended) {
             (true, false) => "ready",
@@ -235,7 +235,7 @@ impl Summary {
         lines
     }
 
-    /// A time as seen from now.
+    /// A time relative to now.
     pub(super) fn span(&self, text: Option<&String>) -> String {
         let time = text.and_then(|text| Time::parse_rfc3339(text));
         match time {

@@ -1,4 +1,4 @@
-//! The table of several resources, and how many there are of each reason.
+//! The table of several resources, and their number by reason.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn row(one: &Summary, wide: bool, with_namespace: bool) -> Vec<Cell> {
     row
 }
 
-/// How many there are, how many are ready, and what the others lack.
+/// The numbers of all resources, of ready ones, and of the others by reason.
 pub(super) fn tally(summaries: &[Summary]) -> Painted {
     let ready = summaries.iter().filter(|one| one.ready).count();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();

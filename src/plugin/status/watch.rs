@@ -1,4 +1,4 @@
-//! `status --watch`: drawn anew on a terminal, one line for each change elsewhere.
+//! `status --watch`: redraws the screen on a terminal, prints one line per change elsewhere.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -20,30 +20,30 @@ use crate::plugin::paint::{Painted, Tone};
 use crate::plugin::target::resource;
 use crate::plugin::{Problem, say};
 
-/// How soon a change shows; more of them meanwhile show together.
+/// How soon a change is shown; changes within this time are shown together.
 const SETTLE: Duration = Duration::from_millis(150);
-/// How often times are counted on.
+/// How often relative times are updated.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Namespace and name.
 type Key = (String, String);
 
-/// What is seen so far.
+/// The resources so far.
 struct Seen {
     known: BTreeMap<Key, OAuthClient>,
-    /// Filled by a list that has not ended.
+    /// Filled by a list that is not complete.
     coming: Option<BTreeMap<Key, OAuthClient>>,
-    /// Why the connection is gone, while it is.
+    /// Why the connection is lost, while it is.
     trouble: Option<String>,
 }
 
-/// Watches until Ctrl-C.
+/// Runs until Ctrl-C.
 pub(super) async fn run(
     cluster: &Cluster,
     args: &StatusArgs,
     clock: &Clock,
 ) -> Result<u8, Problem> {
-    // What is wrong from the beginning is told as without --watch.
+    // Problems at the start are reported as without --watch.
     match &args.name {
         Some(name) => drop(resource(cluster, name).await?),
         None => drop(all(cluster, args.all_namespaces, args.selector.as_deref()).await?),
@@ -92,7 +92,7 @@ pub(super) async fn run(
 }
 
 impl Seen {
-    /// Takes an event in; what has changed by it.
+    /// Applies an event. Returns what changed.
     fn take(&mut self, event: Result<Event<OAuthClient>, watcher::Error>) -> Vec<Key> {
         let event = match event {
             Ok(event) => event,
@@ -138,7 +138,7 @@ impl Seen {
     }
 }
 
-/// In a few words: the errors of the client hold addresses and bodies.
+/// In a few words, because the errors of the client contain URLs and bodies.
 fn reason_of(error: &watcher::Error) -> String {
     match error {
         watcher::Error::WatchError(status) => format!("HTTP {}", status.code),
@@ -149,7 +149,7 @@ fn reason_of(error: &watcher::Error) -> String {
     }
 }
 
-/// Draws the screen anew.
+/// Redraws the screen.
 fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
     let now = clock.now();
     let all: Vec<Summary> = seen
@@ -177,7 +177,7 @@ fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
     say::painted(&page);
 }
 
-/// As many lines as fit, with room for what stands below.
+/// As many lines as fit above the footer.
 fn cut(drawn: &Painted, rows: Option<u16>) -> Painted {
     let room = usize::from(rows.unwrap_or(u16::MAX))
         .saturating_sub(5)
@@ -192,7 +192,7 @@ fn cut(drawn: &Painted, rows: Option<u16>) -> Painted {
         .text(&format!("\n... and {more} more"))
 }
 
-/// What is printed where there is no screen.
+/// The output without a screen.
 #[derive(Default)]
 struct Lines {
     has_head: bool,

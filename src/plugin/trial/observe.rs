@@ -1,4 +1,5 @@
-//! What a test sees of a resource: objects of the file first, then those of the cluster, read with the person's rights.
+//! Observes a resource for a test: objects in the file first, then those in the cluster, read with the user's
+//! permissions.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::reconcile::certificate_seen;
 use crate::references;
 use crate::secret::Secret;
 
-/// Where objects are looked for.
+/// Where to look for objects.
 pub(super) struct Places {
     manifests: Manifests,
     cluster: Option<Cluster>,
@@ -37,7 +38,7 @@ impl Places {
         namespace: Option<&str>,
         key: &Key,
     ) -> Places {
-        // A manifest without a namespace goes where kubectl would put it.
+        // A manifest without a namespace belongs to the namespace that kubectl would use.
         let named = key.namespace() != "default" && namespace.is_none();
         Places {
             cluster: cluster.map(|cluster| match named {
@@ -124,7 +125,7 @@ impl Places {
         Ok(all)
     }
 
-    /// Everything about a resource, as if it had just been made.
+    /// Observes everything about a resource, as if it were new.
     pub(super) async fn observe(
         &self,
         client: &OAuthClient,
@@ -179,7 +180,7 @@ impl Places {
             accounts: BTreeMap::new(),
             made: TokensInHand::default(),
             ca,
-            // Nothing is remembered that it could be compared with.
+            // There is no earlier state to compare with.
             content: lent.then_some(1),
             next_content: None,
             memory: Memory::default(),
@@ -192,7 +193,7 @@ impl Places {
         Ok(seen)
     }
 
-    /// What the tokens of other resources were obtained with: their owners say where those tokens may go.
+    /// The lenders of the tokens of other resources: their owners decide where those tokens may be sent.
     async fn lenders(&self, seen: &mut Observed) -> Result<(), Problem> {
         let (secrets, accounts) = lenders_to_see(seen);
         for name in secrets {
@@ -225,7 +226,7 @@ fn pem(bytes: &[u8]) -> CaSeen {
     }
 }
 
-/// A Secret of that name with nothing in it.
+/// An empty Secret of that name.
 pub(super) fn named(name: &str) -> SecretSeen {
     SecretSeen {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! A world that sends, and keeps nothing.
+//! A store that sends requests, and keeps nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
-/// The world of one test.
+/// The store of one test.
 pub(super) struct Trial {
     client: OAuthClient,
     places: Places,
@@ -38,7 +38,7 @@ pub(super) struct Trial {
     seen: Mutex<Kept>,
 }
 
-/// What the end of the operator's way would be.
+/// The results of the reconcile.
 #[derive(Default)]
 struct Kept {
     write: Option<SecretWrite>,
@@ -55,7 +55,7 @@ impl Trial {
         rules: Rules,
         clock: Clock,
     ) -> Trial {
-        // Nothing is known of earlier requests.
+        // Earlier requests are unknown.
         let key = hmac::Key::new(hmac::HMAC_SHA256, &clock.nonce().id);
         Trial {
             brakes: Mutex::new(Brakes::new(key)),
@@ -70,7 +70,7 @@ impl Trial {
         }
     }
 
-    /// What came of it.
+    /// The result.
     pub(super) fn outcome(&self) -> Outcome {
         let mut kept = self.kept();
         Outcome {
@@ -119,7 +119,7 @@ impl Store for Trial {
     ) -> Result<Fetched, Failure> {
         match need {
             Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
-            // Told before it comes to this.
+            // Reported before this is reached.
             Prerequisite::ServiceAccountToken(_) => Err(Failure {
                 class: FailureClass::NeedsPerson,
                 reason: "ServiceAccountTokenFailed",
