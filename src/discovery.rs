@@ -23,11 +23,12 @@ use crate::clock::Clock;
 use crate::exchange::bundle_of;
 use crate::http::{CaBundle, Route, SendError, Sender};
 use crate::metrics::Metrics;
+use crate::model::{Failure, Fetched, Observed};
 use crate::oauth::discovery::{Unusable, decode, freshness};
 use crate::oauth::error::Reached;
 use crate::oauth::response::retry_after;
 use crate::oauth::{FailureClass, Issuer, Metadata};
-use crate::policy::{Failure, Fetched, Observed, host_queue_of, lane};
+use crate::policy::{host_queue_of, lane};
 use crate::time::{Span, Time};
 
 use failure::{refused, sent, worth};

@@ -3,9 +3,9 @@
 use crate::api::Validated;
 use crate::api::conditions::Reason;
 use crate::http::{CaBundle, ClientIdentity, Route, Sender};
+use crate::model::{CaSeen, Failure, Observed};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
-use crate::policy::{CaSeen, Failure, Observed};
 use crate::reconcile::{Held, identity};
 use crate::trust::authorize;
 

@@ -56,6 +56,7 @@ pub mod inputs;
 pub mod leader;
 pub mod local;
 pub mod metrics;
+pub mod model;
 pub mod oauth;
 pub mod plugin;
 pub mod policy;

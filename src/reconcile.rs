@@ -18,7 +18,8 @@ mod store;
 mod tests;
 
 use crate::engine::{Key, Outcome, Requeue, Work};
-use crate::policy::{Action, Assessment, Memory, Observed, Plan, SecretWrite, StaleSecret, sooner};
+use crate::model::{Action, Assessment, Memory, Observed, Plan, SecretWrite, StaleSecret};
+use crate::policy::sooner;
 use crate::time::{Span, Time};
 
 use close::Step;

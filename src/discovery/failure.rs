@@ -1,10 +1,10 @@
 //! Failures for people when an issuer's document cannot be used.
 
 use crate::http::SendError;
+use crate::model::Failure;
 use crate::oauth::discovery::Unusable;
 use crate::oauth::error::Reached;
 use crate::oauth::{FailureClass, Issuer};
-use crate::policy::Failure;
 use crate::time::Span;
 
 /// The more specific a failure, the higher: another issuer, no document, nothing there.

@@ -16,8 +16,8 @@ use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
 use crate::engine::Key;
+use crate::model::{AccountSeen, Failure, Fetched, Observed};
 use crate::oauth::ServiceAccountToken;
-use crate::policy::{AccountSeen, Failure, Fetched, Observed};
 use crate::reconcile::StoreError;
 use crate::secret::Secret;
 

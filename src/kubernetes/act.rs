@@ -10,9 +10,8 @@ use tokio::time::sleep;
 use crate::api::OAuthClientStatus;
 use crate::engine::Key;
 use crate::metrics::WriteKind;
-use crate::policy::{
-    NoticeKind, On, Report, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret,
-};
+use crate::model::{On, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret};
+use crate::policy::{NoticeKind, Report};
 use crate::reconcile::{StoreError, WriteError};
 
 use super::api_limiter::For;

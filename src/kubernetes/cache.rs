@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::Key;
-use crate::policy::{FailedAttempt, FamilyMemory, Fingerprint, Memory, Noted, Repairs, Written};
+use crate::model::{FailedAttempt, FamilyMemory, Fingerprint, Memory, Noted, Repairs, Written};
 use crate::time::Time;
 
 /// All of it. Each entry belongs to one object, by its UID: it comes and goes with what the watch tells of that object, so

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use crate::policy::{On, Owner, SecretBody, SecretSeen};
+use crate::model::{On, Owner, SecretBody, SecretSeen};
 use crate::secret::Secret;
 
 /// A Secret as the core sees it.

@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 use crate::clock::Clock;
 use crate::fair::{Line, Share, Shares};
 use crate::metrics::{Metrics, WriteKind};
-use crate::policy::{Notice, NoticeKind, Resource};
+use crate::model::Resource;
+use crate::policy::{Notice, NoticeKind};
 use crate::tenant;
 
 use super::calls::Calls;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::api::OAuthClient;
 use crate::metrics::WriteKind;
-use crate::policy::{Observed, REVOCATION_FINALIZER};
+use crate::model::{Observed, REVOCATION_FINALIZER};
 use crate::reconcile::StoreError;
 
 use super::act::MANAGER;

@@ -9,11 +9,13 @@ use crate::api::validate::{ConfigMapKey, validate};
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
+use crate::model::{
+    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Life, Observed,
+    Reference, Resource, SecretSeen,
+};
 use crate::oauth::TokensInHand;
 use crate::policy::{
-    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Life, Observed,
-    REFRESH_REQUESTED, Reference, Resource, SecretSeen, account_tokens, has_next, lenders_to_see,
-    published, relevant_content,
+    REFRESH_REQUESTED, account_tokens, has_next, lenders_to_see, published, relevant_content,
 };
 use crate::reconcile::{StoreError, certificate_seen};
 use crate::time::{Span, Time};

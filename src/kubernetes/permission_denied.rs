@@ -1,7 +1,8 @@
 //! Telling people of a right that was taken away: a status can still be written where a Secret can no longer be read.
 
 use crate::engine::Key;
-use crate::policy::{Observed, barred, report};
+use crate::model::Observed;
+use crate::policy::{barred, report};
 use crate::reconcile::StoreError;
 
 use super::act;

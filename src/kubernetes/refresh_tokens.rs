@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use crate::api::Validated;
 use crate::engine::Key;
 use crate::metrics::WriteKind;
+use crate::model::{FamilySeen, SecretBody, SecretSeen};
 use crate::oauth::refresh::Origin;
-use crate::policy::{FamilySeen, SecretBody, SecretSeen, login_name, state_name};
+use crate::policy::{login_name, state_name};
 use crate::reconcile::{StoreError, WriteError};
 use crate::time::Span;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
 use crate::engine::Key;
-use crate::policy::{RETRY_REQUESTED, SecretSeen};
+use crate::model::{RETRY_REQUESTED, SecretSeen};
 use crate::reconcile::StoreError;
 use crate::time::{Span, Time};
 

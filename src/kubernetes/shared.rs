@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::api::OAuthClientStatus;
 use crate::clock::Clock;
@@ -14,12 +13,12 @@ use crate::engine::{CredentialsFacts, Engine, Event, Key};
 use crate::http::Sender;
 use crate::leader::Seat;
 use crate::metrics::Metrics;
+use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
-use crate::policy::{Memory, Rules, StatusDetail, uid_fact};
+use crate::policy::{StatusDetail, uid_fact};
+use crate::reconcile::revoke_replaced;
 use crate::revocation_queue::Later;
 use crate::time::{Span, Time};
-
-use crate::reconcile::revoke_replaced;
 
 use super::accounts::Accounts;
 use super::cache::Memories;

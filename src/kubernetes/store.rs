@@ -6,21 +6,20 @@ use std::time::Duration;
 use crate::api::Validated;
 use crate::engine::Key;
 use crate::exchange::exchange;
+use crate::model::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
+    SecretWrite, StaleSecret,
+};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret, StatusDetail, TokenWithLenders, lane,
-};
+use crate::policy::{Report, StatusDetail, TokenWithLenders, lane};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
-use super::accounts;
-use super::finalizer;
 use super::observe::observe;
 use super::shared::{Shared, lock};
-use super::{act, refresh_tokens};
+use super::{accounts, act, finalizer, refresh_tokens};
 
 /// The cluster.
 pub(super) struct Cluster(pub(super) Arc<Shared>);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::files::Files;
 use crate::api::{OAuthClient, validate};
+use crate::model::{AccountSeen, Failure, Fetched};
 use crate::oauth::ServiceAccountToken;
-use crate::policy::{AccountSeen, Failure, Fetched, account_tokens};
+use crate::policy::account_tokens;
 use crate::secret::Secret;
+
+use super::files::Files;
 
 /// No token is longer than this.
 const LONGEST: u64 = 64 * 1024;

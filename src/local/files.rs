@@ -7,18 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::catalogue::{BadManifest, Catalogue};
-use super::lines;
-use super::state_folder::{Kept, StateFolder};
-use super::tokens::Tokens;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{Engine, Event, Key, ResourceFacts};
 use crate::http::Sender;
+use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
-use crate::policy::{self, Memory, Rules};
+use crate::policy::{self};
 use crate::revocation_queue::Later;
+
+use super::catalogue::{BadManifest, Catalogue};
+use super::lines;
+use super::state_folder::{Kept, StateFolder};
+use super::tokens::Tokens;
 
 /// Everything that the walks of one process share.
 pub(super) struct Files {

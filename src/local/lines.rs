@@ -2,12 +2,14 @@
 
 use std::io::Write as _;
 
-use super::words::local_words;
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{Group, Reason};
 use crate::engine::Key;
-use crate::policy::{Notice, NoticeKind, Report, Resource};
+use crate::model::Resource;
+use crate::policy::{Notice, NoticeKind, Report};
 use crate::time::Time;
+
+use super::words::local_words;
 
 /// Prints a line: when, what about, what happened, and in words.
 pub(super) fn say(now: Time, about: &str, word: &str, text: &str) {

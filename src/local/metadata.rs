@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 
-use super::folder::Folder;
-use super::state_folder::{OwnerReference, Record, Version};
 use crate::engine::Key;
-use crate::policy::{Owner, SecretSeen, SecretWrite};
+use crate::model::{Owner, SecretSeen, SecretWrite};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
+
+use super::folder::Folder;
+use super::state_folder::{OwnerReference, Record, Version};
 
 pub(super) fn change(version: &mut Version, write: &SecretWrite) {
     merge(&mut version.labels, &write.labels);

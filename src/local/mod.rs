@@ -51,19 +51,19 @@ use crate::clock::Clock;
 use crate::engine::{Engine, HostReport, Key, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
-use crate::policy::Rules;
+use crate::model::Rules;
 use crate::reconcile::{Reconciled, revoke_replaced, walk};
 use crate::revocation_queue::Later;
 use crate::tenant;
 use crate::time::{Span, Time};
-
-pub use manifests::{Manifests, SecretFound};
 
 use files::{Files, locked};
 use private::Access;
 use sources::Sources;
 use state_folder::StateFolder;
 use tokens::Tokens;
+
+pub use manifests::{Manifests, SecretFound};
 
 /// How often manifests and output are looked at. An edit counts once two looks agree on it, so within about a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);

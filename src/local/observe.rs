@@ -2,19 +2,21 @@
 
 use std::io;
 
-use super::files::{Files, Known};
-use super::state_folder::hex;
 use crate::api::validate;
 use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
-use crate::oauth::TokensInHand;
-use crate::policy::{
-    self, CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Life, Memory, Observed,
-    REFRESH_REQUESTED, Resource, SecretSeen,
+use crate::model::{
+    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Life, Memory, Observed,
+    Resource, SecretSeen,
 };
+use crate::oauth::TokensInHand;
+use crate::policy::{self, REFRESH_REQUESTED};
 use crate::reconcile::certificate_seen;
+
+use super::files::{Files, Known};
+use super::state_folder::hex;
 
 impl Files {
     /// A credentials Secret as its manifest has it. Its version is a keyed hash of its data, so that neither a restart nor

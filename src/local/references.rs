@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::files::Files;
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
-use crate::policy::{self, CREDENTIALS_LABEL, Found, Reference, short};
+use crate::model::{Found, Reference};
+use crate::policy::{self, CREDENTIALS_LABEL, short};
 use crate::references::{References, named};
+
+use super::files::Files;
 
 impl Files {
     /// The other resources whose tokens are asked with, and those tokens.

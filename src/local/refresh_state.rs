@@ -10,17 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::files::Files;
-use super::metadata::merge;
-use super::state_folder::{OwnerReference, new_uid};
 use crate::api::Validated;
 use crate::engine::Key;
-use crate::policy::{
-    FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, login_name, state_name,
-};
+use crate::model::{FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
+use crate::policy::{login_name, state_name};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
 use crate::time::Span;
+
+use super::files::Files;
+use super::metadata::merge;
+use super::state_folder::{OwnerReference, new_uid};
 
 /// The state of one resource as it is kept.
 #[derive(Clone, Serialize, Deserialize)]

@@ -5,21 +5,23 @@ use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
-use super::files::{Files, locked};
-use super::lines;
-use super::state_folder::Kept;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::engine::{Event, HostReport, Key};
 use crate::exchange::exchange;
+use crate::model::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
+    SecretWrite, StaleSecret,
+};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret, StatusDetail, TokenWithLenders,
-};
+use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
+
+use super::files::{Files, locked};
+use super::lines;
+use super::state_folder::Kept;
 
 impl Files {
     /// Keeps a status with its resource, if it is still that one.

@@ -5,15 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::engine::Key;
+use crate::model::{On, SecretSeen, SecretWrite};
+use crate::reconcile::WriteError;
+use crate::secret::Secret;
+use crate::time::Time;
+
 use super::folder::{Folder, Removed};
 use super::metadata::{change, foreign, merge, secret_seen, write_error};
 use super::private::Access;
 use super::state_folder::{Record, StateFolder, Version, new_uid};
-use crate::engine::Key;
-use crate::policy::{On, SecretSeen, SecretWrite};
-use crate::reconcile::WriteError;
-use crate::secret::Secret;
-use crate::time::Time;
 
 /// The most that a Secret may hold, in bytes, as in Kubernetes.
 const MAX_SECRET: usize = 1 << 20;

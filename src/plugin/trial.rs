@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::engine::{Key, Work};
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
-use crate::policy::{Rules, SecretWrite};
+use crate::model::{Rules, SecretWrite};
 use crate::reconcile::walk;
 use crate::time::Time;
 

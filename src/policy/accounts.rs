@@ -1,66 +1,15 @@
 //! Tokens of `ServiceAccounts` that are asked with: whether they may be made, and whether they were.
 
-use std::collections::BTreeMap;
-
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
+use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, ProblemKind};
 use crate::oauth::error::FailureClass;
-use crate::oauth::{ClientAuthentication, Grant, ServiceAccountToken, TokenSource, TokensInHand};
+use crate::oauth::{ClientAuthentication, ServiceAccountToken, TokenSource, TokensInHand};
+use crate::policy::token_sources::account_tokens;
 use crate::secret::Secret;
 use crate::trust::Lenders;
-
-use super::answer::Failure;
-use super::assessment::{Problem, ProblemKind};
-use super::observed::Observed;
-use super::prerequisite::Prerequisite;
-use super::provenance;
-
-/// A `ServiceAccount` as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountSeen {
-    /// There is none of that name.
-    Missing,
-    /// The operator may not look.
-    Forbidden,
-    /// There is no cluster, and nobody gave a token in its place.
-    NoCluster,
-    /// Whoever runs the program has given its token in a file: no one else need lend it.
-    Given,
-    /// It is there.
-    There {
-        /// Its UID.
-        uid: String,
-        /// Its annotations.
-        annotations: BTreeMap<String, String>,
-    },
-}
-
-/// The tokens of `ServiceAccounts` that a spec asks with, each once.
-pub fn account_tokens(spec: &Validated) -> Vec<&ServiceAccountToken> {
-    let mut found: Vec<&ServiceAccountToken> = Vec::new();
-    if let ClientAuthentication::ServiceAccountToken(token) = &spec.client.authentication {
-        found.push(token);
-    }
-    if let Grant::TokenExchange(exchange) = &spec.client.grant {
-        for input in exchange.inputs() {
-            if let TokenSource::ServiceAccount(token) = &input.source
-                && !found.contains(&token)
-            {
-                found.push(token);
-            }
-        }
-    }
-    found
-}
-
-/// What stands in the way of making the tokens. Nothing is made before this finds nothing.
-pub(super) fn not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
-    account_tokens(spec).into_iter().find_map(|token| {
-        not_opted_in(seen, token).or_else(|| provenance::account_not_ready(seen, spec, token))
-    })
-}
 
 /// Why a `ServiceAccount` may not be used for this audience: its owner does not allow it, or it cannot be looked at.
 pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Option<Problem> {

@@ -5,70 +5,23 @@ use std::collections::BTreeMap;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::model::{
+    FailedAttempt, Failure, Made, Managed, Moments, Observed, Problem, ProblemKind, RefreshReason,
+    SecretSeen, Settled, TokenState, TokenView, secret_version, token_hash,
+};
 use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
-use crate::render;
-use crate::schedule;
+use crate::policy::ownership::our_target;
+use crate::policy::plan::stale_secrets;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
-use crate::trust::Lenders;
+use crate::{render, schedule};
 
-use super::assessment::{self, Assessment, Problem, ProblemKind, TokenView, token_view};
-use super::attempt::FailedAttempt;
-use super::disclosed;
+use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
-use super::observed::{Observed, SecretSeen};
-use super::provenance;
-use super::refresh_reason::{RefreshReason, our_target};
-use super::refresh_token;
-use super::rejected;
-use super::rotation;
-use super::secret_write::{SecretWrite, publish};
-use super::state::{Managed, TokenState, token_hash};
-use super::{StaleSecret, sooner, stale_secrets};
-
-/// What is to be done after an answer.
-pub struct Settled {
-    /// The token Secret to write, if the answer brought a token that can be published.
-    pub write: Option<SecretWrite>,
-    /// How things stand once that is written.
-    pub assessment: Assessment,
-    /// The failing request to remember; `None` after a success.
-    pub attempt: Option<FailedAttempt>,
-    /// When to come back.
-    pub wants: Requeue,
-    /// Secrets to delete once the new one stands.
-    pub delete: Vec<StaleSecret>,
-}
-
-/// A failure of a token request, whoever told of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// What it asks of the schedule.
-    pub class: FailureClass,
-    /// Why, in one word of the documented list.
-    pub reason: &'static str,
-    /// Why, and what to do next, in sentences.
-    pub message: String,
-    /// `Retry-After`, where the answer gave one.
-    pub retry_after: Option<Span>,
-    /// The host did not answer in time: its lane is narrowed.
-    pub timed_out: bool,
-    /// How far the request came: whether a refresh token may have been used by it.
-    pub reached: Reached,
-}
-
-/// What a token was made from, as it is noted with it.
-pub(super) struct Made {
-    /// The version of the credentials Secret.
-    pub(super) credentials: String,
-    /// The key of the client secret that was sent, where that is the second of two.
-    pub(super) client_secret_key: Option<String>,
-    /// The refresh request that was handled with it.
-    pub(super) handled_request: Option<String>,
-    /// Everybody whose secrets were in the request; `None` where that is not known.
-    pub(super) lenders: Option<Lenders>,
-}
+use super::rejected::unacceptable;
+use super::secret_write::publish;
+use super::{disclosed, provenance, refresh_token, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -79,17 +32,6 @@ impl Made {
             lenders: provenance::of_request(seen, spec).ok(),
         }
     }
-}
-
-/// When a request was made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moments {
-    /// When it was sent.
-    pub sent: Time,
-    /// When its answer was complete.
-    pub received: Time,
-    /// A draw from [0,1).
-    pub u: f64,
 }
 
 /// What follows from a token. Where it came with a refresh token, that is stored by now and part of what is seen.
@@ -194,8 +136,8 @@ pub(super) fn granted_as(
     assessment.repaired = because.is_repair();
     let refresh = state.refresh;
     let write = publish(seen, spec, data, state);
-    if let Some(why) = rejected::unacceptable(&write, seen.target.as_ref()) {
-        return rejected::rejected(seen, spec, &why, at);
+    if let Some(why) = unacceptable(&write, seen.target.as_ref()) {
+        return rejected(seen, spec, &why, at);
     }
     Settled {
         wants: Requeue::RequestAt(refresh),
@@ -434,4 +376,29 @@ fn render(
         sent: &token.sent,
         echoes: token.echoes,
     })
+}
+
+/// What follows where the token Secret was rejected, or is known to be: the token is dropped, and what was published stays.
+pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
+    let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
+    let secret = &spec.token_secret.name;
+    let failure = Failure {
+        class: FailureClass::NeedsPerson,
+        reason: Reason::WriteRefused.as_str(),
+        message: format!(
+            "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
+             spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
+             oauthclient.dev/refresh-requested-at"
+        ),
+        retry_after: None,
+        timed_out: false,
+        reached: Reached::Answered,
+    };
+    let mut settled = failed(seen, spec, &failure, at);
+    let version = secret_version(seen.target.as_ref());
+    let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];
+    for attempt in attempts.into_iter().flatten() {
+        attempt.rejected_secret = Some(version.clone());
+    }
+    settled
 }

@@ -1,101 +1,13 @@
 //! How things stand with one resource: what its status is made of.
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::model::{Assessment, Expiries, Observed, Problem, SecretSeen, TokenState, TokenView};
 use crate::oauth::Scope;
+use crate::policy::ownership::our_target;
 use crate::schedule;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
-use super::attempt::FailedAttempt;
-use super::expiry::Expiries;
-use super::memory::Repairs;
-use super::observed::{Observed, SecretSeen};
-use super::refresh_reason::our_target;
 use super::refresh_token;
-use super::state::TokenState;
-
-/// How things stand.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Assessment {
-    /// The published token, if there is one.
-    pub token: Option<TokenView>,
-    /// What is wrong, if anything is.
-    pub problem: Option<Problem>,
-    /// The failing request, if the last one failed.
-    pub attempt: Option<FailedAttempt>,
-    /// Whether the resource is suspended.
-    pub suspended: bool,
-    /// The refresh request that was acted upon last.
-    pub handled_request: Option<String>,
-    /// The token Secret had been altered or deleted, and is as it should be again.
-    pub repaired: bool,
-    /// Repairs so far.
-    pub repairs: Repairs,
-    /// The name of the token Secret, for messages.
-    pub secret_name: String,
-    /// What ends besides the token.
-    pub expiries: Expiries,
-    /// When the refresh token ends, where the provider told.
-    pub refresh_token_ends: Option<Time>,
-    /// What is to be said of a refresh token that was given and not taken, while the one before goes on.
-    pub refused_offer: Option<String>,
-}
-
-/// The published token, as far as people need to know it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenView {
-    /// When it was asked for.
-    pub issued: Time,
-    /// When it ends.
-    pub expires: Time,
-    /// When it is to be replaced.
-    pub refresh: Time,
-    /// The granted scope, where told.
-    pub scope: Option<Scope>,
-    /// Whether it is valid now.
-    pub valid: bool,
-    /// Its life is shorter than mounted volumes need to follow.
-    pub too_short: bool,
-    /// The server gave no lifetime: the assumed one counts.
-    pub assumed: bool,
-    /// The resource's own lead did not fit and was clamped to this.
-    pub clamped_lead: Option<Span>,
-    /// What was odd about the answer but accepted.
-    pub remarks: Option<String>,
-    /// The key of the client secret that it was asked for with, where that is the second of two.
-    pub client_secret_key: Option<String>,
-}
-
-/// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What kind of trouble it is: which condition tells of it.
-    pub kind: ProblemKind,
-    /// Why, in one word of the documented list.
-    pub reason: Reason,
-    /// What happened and what to do next, without what still works: the report adds that.
-    pub message: String,
-}
-
-/// Which condition tells of a problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// Something is awaited that may still come.
-    Waiting,
-    /// A person must act.
-    Stalled,
-}
-
-impl TokenView {
-    /// The reason it is reported with when nothing is wrong.
-    pub(super) fn reason(&self) -> Reason {
-        if self.too_short {
-            Reason::LifetimeTooShort
-        } else {
-            Reason::TokenValid
-        }
-    }
-}
 
 /// The published token as the token Secret tells it.
 pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {

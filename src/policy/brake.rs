@@ -5,27 +5,24 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
 use crate::inputs;
+use crate::model::{
+    ClientSecret, FailedAttempt, Failure, Moments, Observed, RETRY_REQUESTED, SecretSeen, Settled,
+    Spend, With, short,
+};
 use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
 use crate::oauth::{ClientAuthentication, CredentialKeys, Grant};
 use crate::policy::brakes::{Credential, Kind, Outcome, Refusal, Request};
+use crate::policy::ownership::our_target;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
-use super::answer::{Failure, Moments, Settled, failed};
-use super::attempt::FailedAttempt;
+use super::answer::failed;
 use super::gate::endpoint;
-use super::observed::Observed;
-use super::refresh_reason::our_target;
-use super::refresh_token::{self, Spend, With};
-use super::rotation::{self, ClientSecret};
-use super::state::short;
-use super::{SecretSeen, messages};
-
-/// Annotation of a credentials Secret: any new value lets what a provider has refused be sent once more. It stands on the
-/// Secret, so that only its owner can ask for that.
-pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
+use super::messages;
+use super::refresh_token::{self};
+use super::rotation::{self};
 
 /// The request that is about to be sent, as the brakes need to know it. `host` is where it goes, with its port.
 pub fn braked_request(
@@ -346,7 +343,7 @@ impl Settled {
 
 impl Observed {
     /// That whoever owns the credentials Secret wants what was refused to be tried again.
-    pub(super) fn retry_requested(&self) -> Option<&str> {
+    pub(crate) fn retry_requested(&self) -> Option<&str> {
         let credentials = self.credentials.as_ref()?;
         let asked = credentials.annotations.get(RETRY_REQUESTED)?;
         Some(asked.as_str())

@@ -8,14 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
+use crate::model::{Observed, Problem, ProblemKind, SecretSeen, TOKEN_LABEL};
 use crate::oauth::SentSecrets;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::request::single_line;
 use crate::secret::Secret;
-
-use super::assessment::{Problem, ProblemKind};
-use super::observed::{Observed, SecretSeen};
-use super::state::TOKEN_LABEL;
 
 /// Annotation of a credentials Secret: the keys that templates may use besides `client_id` and `username`, separated by commas
 /// or white space.

@@ -1,13 +1,14 @@
 //! What has changed, told once: events, or lines of `local`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{ConditionType, Reason};
 use crate::command::printable;
+use crate::model::Assessment;
 use crate::time::Time;
 
-use super::assessment::Assessment;
 use super::expiry::Which;
-use super::report::{find, known};
 
 /// Something that people are told once, as an event or a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,4 +116,16 @@ pub(super) fn notices(
         tell(NoticeKind::Normal, Reason::Restored.as_str(), &message);
     }
     notices
+}
+
+/// A word of the documented list; what is not on it stands for a request that failed somehow.
+pub(crate) fn known(word: &str) -> Reason {
+    Reason::parse(word).unwrap_or(Reason::RequestRefused)
+}
+
+pub(crate) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
 }

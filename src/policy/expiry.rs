@@ -3,45 +3,16 @@
 use crate::api::ExpiryStatus;
 use crate::api::conditions::Reason;
 use crate::command::Command;
+use crate::model::{CertificateFacts, Ends, Expiries, Expiry, Observed, SecretSeen};
 use crate::time::{Span, Time};
 
-use super::certificate::{CertificateFacts, describe_certificate};
-use super::observed::{Observed, SecretSeen};
+use super::certificate::describe_certificate;
 
 /// Annotation of a credentials Secret: when its client secret ends at the provider, as a date or a time.
 pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
 
 /// The longest time ahead that an end is warned of.
 const LONGEST_WARNING: Span = Span::from_seconds(30 * 24 * 3600);
-
-/// Something that ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// The Secret that it stands in.
-    pub secret: String,
-    /// When it ends; `None` where what is noted is no time.
-    pub ends: Option<Ends>,
-}
-
-/// When something ends, and from when on it is warned of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
-    /// When it ends.
-    pub at: Time,
-    /// From when on it is warned of.
-    pub warned: Time,
-}
-
-/// Everything that ends besides the token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expiries {
-    /// The namespace, for commands.
-    pub namespace: String,
-    /// The client certificate.
-    pub certificate: Option<Expiry>,
-    /// The client secret.
-    pub client_secret: Option<Expiry>,
-}
 
 /// How something that ends stands at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

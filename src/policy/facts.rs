@@ -6,15 +6,14 @@ use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus, validate};
 use crate::engine::{Attempt, CredentialsFacts, ResourceFacts, TokenFacts, attempt_inputs};
 use crate::inputs;
+use crate::model::{
+    ClientSecret, FailedAttempt, NO_REFERENCES, Observed, REFRESH_REQUESTED, SecretSeen,
+    TokenState, lent_together, request_name, short,
+};
 use crate::oauth::{self, TokenSource};
+use crate::policy::token_sources::published;
 use crate::secret::Secret;
 use crate::time::Time;
-
-use super::attempt::FailedAttempt;
-use super::observed::{NO_REFERENCES, Observed, SecretSeen};
-use super::references::{lent_together, published};
-use super::rotation::ClientSecret;
-use super::state::{REFRESH_REQUESTED, TokenState, request_name, short};
 
 /// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
 /// where the token endpoint was discovered to be).

@@ -3,22 +3,15 @@
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::model::{CaSeen, FailedAttempt, Observed, Problem, RefreshReason};
+use crate::policy::accounts::not_opted_in;
+use crate::policy::ownership::our_target;
+use crate::policy::token_sources::account_tokens;
+use crate::policy::waits::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
 use crate::schedule;
 use crate::time::{Span, Time};
 
-use super::accounts;
-use super::assessment::Problem;
-use super::attempt::FailedAttempt;
-use super::certificate;
-use super::disclosed;
-use super::messages;
-use super::observed::{CaSeen, Observed};
-use super::provenance;
-use super::references;
-use super::refresh_reason::{RefreshReason, our_target};
-use super::refresh_token;
-use super::rejected;
-use super::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
+use super::{certificate, disclosed, messages, provenance, references, refresh_token, rejected};
 
 /// Whether a request may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +65,7 @@ pub(super) fn not_ready(
     if let Some(problem) = references::not_ready(seen, spec, now) {
         return Some((problem, waiting));
     }
-    if let Some(problem) = accounts::not_ready(seen, spec) {
+    if let Some(problem) = account_tokens_not_ready(seen, spec) {
         return Some((problem, Requeue::At(now + LOOK_AT_ACCOUNT)));
     }
     let login = seen
@@ -219,4 +212,19 @@ pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: 
 /// Names the endpoint of a request in a failed attempt.
 pub(super) fn endpoint(spec: &Validated) -> String {
     format!("{:016x}", super::short(spec.client.provider()))
+}
+
+/// Whether the last write was rejected and nothing has changed since: the same is not tried again.
+pub(crate) fn stands(seen: &Observed, spec: &Validated) -> bool {
+    let attempt = seen.memory.attempt.as_deref();
+    attempt.is_some_and(|attempt| {
+        attempt.rejected_secret.is_some() && Attempted::judge(attempt, seen, spec).counts()
+    })
+}
+
+/// What stands in the way of making the tokens. Nothing is made before this finds nothing.
+pub(crate) fn account_tokens_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
+    account_tokens(spec).into_iter().find_map(|token| {
+        not_opted_in(seen, token).or_else(|| provenance::account_not_ready(seen, spec, token))
+    })
 }

@@ -6,12 +6,9 @@ use crate::api::SpecProblem;
 use crate::api::conditions::Reason;
 use crate::api::validate::{ConfigMapKey, Validated};
 use crate::command::Command;
+use crate::model::{ADOPT, Observed, Problem, ProblemKind, SecretSeen};
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
-
-use super::assessment::{Problem, ProblemKind};
-use super::observed::{Observed, SecretSeen};
-use super::state::ADOPT;
 
 /// The command by which the owner of a Secret opts in.
 pub(super) fn opt_in(secret: &str, namespace: &str) -> Command {

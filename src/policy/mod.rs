@@ -6,7 +6,6 @@
 mod accounts;
 mod answer;
 mod assessment;
-mod attempt;
 mod brake;
 pub mod brakes;
 mod certificate;
@@ -17,7 +16,6 @@ mod facts;
 mod gate;
 mod memory;
 mod messages;
-mod observed;
 mod ownership;
 mod permission;
 mod plan;
@@ -31,52 +29,11 @@ mod report;
 mod revocation;
 mod rotation;
 mod secret_write;
-mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+mod token_sources;
+mod waits;
 mod wanted;
-
-pub use accounts::{AccountSeen, account_tokens};
-pub use answer::{Failure, Moments, Settled, failed, granted};
-pub use assessment::{
-    Assessment, Problem, ProblemKind, TokenView, standing, still_failing_now as still_failing,
-};
-pub use attempt::FailedAttempt;
-pub use brake::{RETRY_REQUESTED, braked, braked_outcome, braked_request, host_of, refused_before};
-pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
-pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
-pub use events::{Notice, NoticeKind};
-pub use expiry::{CLIENT_SECRET_EXPIRES, Ends, Expiries, Expiry};
-pub use facts::{
-    credentials_facts, host_queue_of, known_facts, lane, no_references, reference_facts,
-    relevant_content, resource_facts, token_facts, uid_fact,
-};
-pub use memory::{Fingerprint, Memory, Noted, Repairs, Written};
-pub use observed::{CaSeen, Life, NO_REFERENCES, Observed, Owner, Resource, Rules, SecretSeen};
-pub use ownership::{Ownership, ownership};
-pub use permission::barred;
-pub(crate) use plan::sooner;
-pub use plan::{Action, Ask, Plan, Publish, StaleSecret};
-pub use prerequisite::{Fetched, Prerequisite};
-pub use provenance::{lenders_to_see, shown_by};
-pub use references::{Found, Reference, published};
-pub use refresh_reason::RefreshReason;
-pub use refresh_token::{
-    FamilyMemory, FamilySeen, Known, Record, STATE_LABEL, STATE_TYPE, Spend, Spent, Stored, With,
-    kept, kept_of_unusable, login_name, stands, state_name, store, stored, unanswered,
-};
-pub use rejected::rejected;
-pub use report::{Report, StatusDetail, report};
-pub use revocation::{
-    ACCESS_TOKEN, REVOCATION_FINALIZER, Revoked, Revoking, TokenWithLenders, another_secret,
-    living_tokens, replaced_token, revoked, revoking,
-};
-pub use rotation::{ClientSecret, asked_with, has_next};
-pub use secret_write::{On, SecretBody, SecretWrite, rewrite};
-pub use state::{
-    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX,
-    REFRESH_REQUESTED, StateOwner, TOKEN_LABEL, TokenState, request_name, short, token_hash,
-};
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -85,24 +42,48 @@ use crate::oauth::error::FailureClass;
 use crate::time::{Span, Time};
 
 use assessment::token_view;
+use plan::stale_secrets;
+pub(crate) use waits::MOST_DOUBTS;
+use waits::{LONGEST_PATIENCE, LOOK_AGAIN_IN_DOUBT, LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
 use wanted::wanted;
 
-/// How often a Secret that is not ours is looked at again: it may have been given away or deleted.
-const LOOK_AT_FOREIGN: Span = Span::from_seconds(60);
-/// How often a wait is looked at again although a watch would tell its end: a net under missed events.
-const LOOK_WHILE_WAITING: Span = Span::from_seconds(300);
-/// How often a missing or broken CA bundle is looked at: ConfigMaps are not watched.
-const LOOK_AT_CA: Span = Span::from_seconds(60);
-/// How often a ServiceAccount that is missing or not lent is looked at: they are not watched.
-const LOOK_AT_ACCOUNT: Span = Span::from_seconds(60);
-/// How soon a view that contradicts our own writing is read again, and how often before it is believed.
-const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
-pub(crate) const MOST_DOUBTS: u32 = 3;
-/// How often an owned Secret that is on its way out is looked at.
-const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
-
-/// The longest pause between two looks at something that no watch tells of, while it stays as it is.
-pub(crate) const LONGEST_PATIENCE: Span = Span::from_seconds(300);
+pub use crate::model::{
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Action, Ask, Assessment,
+    CREDENTIALS_LABEL, CaSeen, CertificateFacts, CertificateProblem, CertificateSeen,
+    CertificateThere, ClientSecret, Ends, Expiries, Expiry, FailedAttempt, Failure, FamilyMemory,
+    FamilySeen, Fetched, Fingerprint, Found, Known, Life, Managed, Memory, Moments, NO_REFERENCES,
+    Noted, Observed, On, Owner, PREFIX, Plan, Prerequisite, Problem, ProblemKind, Publish,
+    REFRESH_REQUESTED, RETRY_REQUESTED, REVOCATION_FINALIZER, Record, Reference, RefreshReason,
+    Repairs, Resource, Rules, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite,
+    Settled, Spend, StaleSecret, StateOwner, TOKEN_LABEL, TokenState, TokenView, With, Written,
+    request_name, short, token_hash,
+};
+pub use answer::{failed, granted, rejected};
+pub use assessment::{standing, still_failing_now as still_failing};
+pub use brake::{braked, braked_outcome, braked_request, host_of, refused_before};
+pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
+pub use events::{Notice, NoticeKind};
+pub use expiry::CLIENT_SECRET_EXPIRES;
+pub use facts::{
+    credentials_facts, host_queue_of, known_facts, lane, no_references, reference_facts,
+    relevant_content, resource_facts, token_facts, uid_fact,
+};
+pub use ownership::{Ownership, ownership};
+pub use permission::barred;
+pub(crate) use plan::sooner;
+pub use provenance::{lenders_to_see, shown_by};
+pub use refresh_token::{
+    Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
+    unanswered,
+};
+pub use report::{Report, StatusDetail, report};
+pub use revocation::{
+    ACCESS_TOKEN, Revoked, Revoking, TokenWithLenders, another_secret, living_tokens,
+    replaced_token, revoked, revoking,
+};
+pub use rotation::{asked_with, has_next};
+pub use secret_write::rewrite;
+pub use token_sources::{account_tokens, published};
 
 /// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
@@ -195,7 +176,7 @@ fn publish_stored(
     because: Option<RefreshReason>,
     now: Time,
 ) -> Option<Plan> {
-    if rejected::stands(seen, spec) {
+    if crate::policy::gate::stands(seen, spec) {
         return None;
     }
     let stored = refresh_token::derivable(seen, spec)?;
@@ -343,17 +324,4 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         delete: stale_secrets(seen),
         doubt: false,
     }
-}
-
-/// What earlier names of the token Secret left: deleted once the new one stands.
-fn stale_secrets(seen: &Observed) -> Vec<StaleSecret> {
-    seen.stale_secrets
-        .iter()
-        .filter(|secret| !secret.deleting && secret.is_owned_by(&seen.resource))
-        .filter(|secret| secret.type_ != STATE_TYPE)
-        .map(|secret| StaleSecret {
-            name: secret.name.clone(),
-            uid: secret.uid.clone(),
-        })
-        .collect()
 }

@@ -1,7 +1,9 @@
 //! Whose a Secret is.
 
-use super::observed::{Owner, Resource, SecretSeen};
-use super::state;
+use crate::api::validate::Validated;
+use crate::engine::ANY_INPUTS;
+use crate::inputs;
+use crate::model::{ADOPT, Observed, Resource, SecretSeen};
 
 /// Whose a Secret is, seen from one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
         }
         None => {}
     }
-    match secret.annotations.get(state::ADOPT) {
+    match secret.annotations.get(ADOPT) {
         Some(name) if *name != resource.name => Ownership::Foreign(
             "its annotation oauthclient.dev/adopt names another resource".to_owned(),
         ),
@@ -52,12 +54,14 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
     }
 }
 
-const KIND: &str = "OAuthClient";
-const GROUP_SLASH: &str = "oauthclient.dev/";
+/// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.
+pub(crate) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a SecretSeen> {
+    seen.target.as_ref().filter(|target| {
+        ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours
+    })
+}
 
-impl Owner {
-    /// Whether it is an `OAuthClient` of ours; OpenShift has a kind of the same name.
-    pub(super) fn is_of_our_kind(&self) -> bool {
-        self.kind == KIND && self.api_version.starts_with(GROUP_SLASH)
-    }
+/// Inputs of a format that this version does not know are adopted: an upgrade must not refetch a fleet.
+pub(crate) fn same_inputs(made_from: &str, wanted: &str) -> bool {
+    made_from == wanted || inputs::short(made_from) == ANY_INPUTS
 }

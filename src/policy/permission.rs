@@ -1,13 +1,13 @@
 //! What is told of a resource where the operator lacks the right to look at what belongs to it.
 
 use crate::engine::TokenFacts;
+use crate::model::{Assessment, Observed, TokenView};
 use crate::oauth::Scope;
 use crate::schedule;
 use crate::time::Time;
 
-use super::assessment::{self, Assessment, TokenView};
+use super::assessment::{self};
 use super::messages;
-use super::observed::Observed;
 
 /// How things stand where `right`, such as `get secrets`, is missing: nothing is asked for, and what the watch last told of
 /// the published token still counts, since nobody can look.

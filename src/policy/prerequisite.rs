@@ -3,34 +3,12 @@
 //! [`super::decide`] names one need at a time; [`mod@crate::reconcile`] gets it through its world, has it taken in
 //! ([`Observed::take`]) and asks again. A need that cannot be got counts as a failed request: the schedule of failures holds.
 
-use std::sync::Arc;
-
 use crate::api::validate::Validated;
-use crate::oauth::{Metadata, ServiceAccountToken, TokenSource};
-use crate::secret::Secret;
+use crate::model::{Fetched, Observed, Prerequisite};
+use crate::oauth::TokenSource;
 use crate::trust::Lenders;
 
-use super::accounts;
-use super::observed::Observed;
-use super::provenance;
-
-/// What is needed first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Prerequisite {
-    /// The document of the issuer that the resource names (RFC 8414): it tells where the token endpoint is.
-    Discovery,
-    /// A token of a `ServiceAccount`, for this attempt alone.
-    ServiceAccountToken(ServiceAccountToken),
-}
-
-/// What was got for a [`Prerequisite`].
-#[derive(Clone)]
-pub enum Fetched {
-    /// The issuer's document.
-    Discovery(Arc<Metadata>),
-    /// The token.
-    ServiceAccountToken(ServiceAccountToken, Secret),
-}
+use super::{accounts, provenance};
 
 /// What is needed before a request can be built, one thing at a time; `None` when nothing is.
 pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> {

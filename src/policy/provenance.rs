@@ -4,6 +4,7 @@
 //! sent, and no token of a `ServiceAccount` is made, before this finds nothing in the way.
 
 mod messages;
+mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,33 +12,20 @@ use url::Url;
 
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::validate::Validated;
+use crate::model::{
+    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, CREDENTIALS_LABEL, CertificateSeen, Observed,
+    Problem, Rules, SecretSeen, TOKEN_LABEL,
+};
 use crate::oauth::refresh::Origin;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken};
+use crate::policy::token_sources::{account_tokens, published};
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
-use super::accounts::{self, AccountSeen, account_tokens, listed};
-use super::assessment::Problem;
-use super::certificate::CertificateSeen;
-use super::observed::{Observed, Rules, SecretSeen};
-use super::references::published;
+use super::accounts::{self, listed};
 use super::refresh_token;
-use super::state::{ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, TOKEN_LABEL};
+use part::MOST_LENDERS;
 
-/// So many lenders may have a part in one token: they are stored with it.
-const MOST_LENDERS: usize = 16;
-
-/// What is sent of a lender's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
-    /// Its own content.
-    Content,
-    /// The access token in this Secret, which was obtained with it.
-    Token(&'a str),
-    /// An access token that goes back to its provider, to be revoked.
-    Returned,
-    /// The refresh token, which was obtained with it.
-    RefreshToken,
-}
+pub(super) use part::Part;
 
 /// Where the parts of a request may go: the lenders of each.
 #[derive(Default)]

@@ -3,66 +3,14 @@
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
-use crate::oauth::{Grant, PublishedToken, TokenSource, TokensInHand};
+use crate::model::{
+    CREDENTIALS_LABEL, Observed, Problem, ProblemKind, Reference, SecretSeen, short,
+};
+use crate::oauth::{PublishedToken, TokenSource, TokensInHand};
+use crate::policy::token_sources::published;
 use crate::time::Time;
 
-use super::assessment::{Problem, ProblemKind};
-use super::observed::{Observed, SecretSeen};
 use super::provenance;
-use super::state::{CREDENTIALS_LABEL, short};
-
-/// Another resource of the namespace, as it was seen.
-#[derive(Clone)]
-pub struct Reference {
-    /// Its name.
-    pub name: String,
-    /// What there is of it; `None` where there is no such resource.
-    pub found: Option<Found>,
-}
-
-/// What there is of a resource that is referred to.
-#[derive(Clone)]
-pub struct Found {
-    /// Its UID.
-    pub uid: String,
-    /// The name of its token Secret.
-    pub secret_name: String,
-    /// That Secret, where there is one.
-    pub secret: Option<SecretSeen>,
-}
-
-impl Found {
-    /// The token Secret, if it is the resource's own.
-    fn own(&self) -> Option<&SecretSeen> {
-        let owned = |secret: &&SecretSeen| {
-            let mut owners = secret.owners.iter();
-            owners.any(|owner| owner.is_of_our_kind() && owner.uid == self.uid)
-        };
-        self.secret.as_ref().filter(owned)
-    }
-}
-
-/// Several versions as one: of the credentials Secret (or [`super::NO_REFERENCES`]), then of each token Secret referred to,
-/// each as [`short`] makes it.
-pub(super) fn lent_together(versions: &[u64]) -> String {
-    let texts: Vec<String> = versions.iter().map(|one| format!("{one:016x}")).collect();
-    format!("lent:{:016x}", short(&texts.join(",")))
-}
-
-/// The tokens of other resources that a spec asks with, each source once.
-pub fn published(spec: &Validated) -> Vec<&PublishedToken> {
-    let mut found: Vec<&PublishedToken> = Vec::new();
-    if let Grant::TokenExchange(exchange) = &spec.client.grant {
-        for input in exchange.inputs() {
-            if let TokenSource::Published(token) = &input.source
-                && !found.contains(&token)
-            {
-                found.push(token);
-            }
-        }
-    }
-    found
-}
 
 /// What stands in the way of asking with the tokens of other resources.
 pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<Problem> {
@@ -203,7 +151,7 @@ impl Observed {
     }
 
     /// The versions of the token Secrets that are referred to; `None` while one is not there.
-    pub(super) fn referenced_versions(&self) -> Option<Vec<u64>> {
+    pub(crate) fn referenced_versions(&self) -> Option<Vec<u64>> {
         let version = |one: &Reference| {
             let secret = one.found.as_ref()?.secret.as_ref()?;
             Some(short(&secret.version()))

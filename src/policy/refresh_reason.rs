@@ -1,58 +1,12 @@
 //! Whether a new token is wanted, and why. Nothing but what stands here asks for one.
 
 use crate::api::validate::Validated;
-use crate::engine::ANY_INPUTS;
 use crate::inputs;
+use crate::model::{Noted, Observed, RefreshReason, SecretSeen, TokenState, short};
+use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::{Span, Time};
 
-use super::memory::Noted;
-use super::observed::{Observed, SecretSeen};
-use super::ownership::{Ownership, ownership};
 use super::refresh_token;
-use super::state::{TokenState, short};
-
-/// Why a token is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefreshReason {
-    /// There never was one.
-    FirstIssue,
-    /// The token Secret is gone.
-    Deleted,
-    /// The token Secret's data or state is not what we wrote.
-    Altered,
-    /// What the spec makes us send or render has changed.
-    SpecChanged,
-    /// The content of the credentials has changed.
-    CredentialsChanged,
-    /// A person asked for it by annotation.
-    Requested,
-    /// The clock was set back: what we know of times does not hold.
-    ClockWentBack,
-    /// It is time.
-    Due,
-}
-
-impl RefreshReason {
-    /// One word for logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RefreshReason::FirstIssue => "first-issue",
-            RefreshReason::Deleted => "deleted",
-            RefreshReason::Altered => "altered",
-            RefreshReason::SpecChanged => "spec-changed",
-            RefreshReason::CredentialsChanged => "credentials-changed",
-            RefreshReason::Requested => "requested",
-            RefreshReason::ClockWentBack => "clock-went-back",
-            RefreshReason::Due => "due",
-        }
-    }
-
-    /// Whether it repairs what somebody else did: such requests back off, lest two controllers that fight become a token
-    /// loop.
-    pub const fn is_repair(self) -> bool {
-        matches!(self, RefreshReason::Deleted | RefreshReason::Altered)
-    }
-}
 
 /// How far a remaining life may exceed the granted one before the clock must have gone back.
 const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
@@ -153,13 +107,6 @@ fn request_failed(seen: &Observed, state: &TokenState) -> bool {
         })
 }
 
-/// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.
-pub(super) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a SecretSeen> {
-    seen.target.as_ref().filter(|target| {
-        ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours
-    })
-}
-
 /// Whether this resource has published a token before: its status says so.
 fn had_one(seen: &Observed) -> bool {
     let status = &seen.resource.status;
@@ -171,11 +118,6 @@ fn had_one(seen: &Observed) -> bool {
             .conditions
             .iter()
             .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// Inputs of a format that this version does not know are adopted: an upgrade must not refetch a fleet.
-pub(super) fn same_inputs(made_from: &str, wanted: &str) -> bool {
-    made_from == wanted || inputs::short(made_from) == ANY_INPUTS
 }
 
 /// Whether the content of the credentials differs from what the token was made with. A new version with the same content

@@ -10,40 +10,10 @@ use crate::api::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, MAX_DATA_BYTES, is_docker_config,
 };
 use crate::api::validate::Validated;
-use crate::oauth::error::{FailureClass, Reached};
+use crate::model::{
+    FailedAttempt, Observed, Problem, ProblemKind, SecretSeen, SecretWrite, secret_version,
+};
 use crate::time::Time;
-
-use super::answer::{Failure, Moments, Settled, failed};
-use super::assessment::{Problem, ProblemKind};
-use super::attempt::{FailedAttempt, secret_version};
-use super::gate::Attempted;
-use super::observed::{Observed, SecretSeen};
-use super::secret_write::SecretWrite;
-
-/// What follows where the token Secret was rejected, or is known to be: the token is dropped, and what was published stays.
-pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
-    let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
-    let secret = &spec.token_secret.name;
-    let failure = Failure {
-        class: FailureClass::NeedsPerson,
-        reason: Reason::WriteRefused.as_str(),
-        message: format!(
-            "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
-             spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
-             oauthclient.dev/refresh-requested-at"
-        ),
-        retry_after: None,
-        timed_out: false,
-        reached: Reached::Answered,
-    };
-    let mut settled = failed(seen, spec, &failure, at);
-    let version = secret_version(seen.target.as_ref());
-    let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];
-    for attempt in attempts.into_iter().flatten() {
-        attempt.rejected_secret = Some(version.clone());
-    }
-    settled
-}
 
 /// Why Kubernetes does not accept this write, as far as that can be told.
 pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> Option<String> {
@@ -135,14 +105,6 @@ fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<String> {
         format!(
             "its annotations would have {bytes} bytes, and an object takes {MAX_ANNOTATION_BYTES}, those of others included"
         )
-    })
-}
-
-/// Whether the last write was rejected and nothing has changed since: the same is not tried again.
-pub(super) fn stands(seen: &Observed, spec: &Validated) -> bool {
-    let attempt = seen.memory.attempt.as_deref();
-    attempt.is_some_and(|attempt| {
-        attempt.rejected_secret.is_some() && Attempted::judge(attempt, seen, spec).counts()
     })
 }
 

@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime}
 use crate::api::conditions::{ConditionType, Reason};
 use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
 use crate::command::printable;
+use crate::model::{Assessment, FailedAttempt, Problem, ProblemKind, TokenView};
 use crate::oauth::error::FailureClass;
+use crate::policy::events::{find, known};
 use crate::time::Time;
 
-use super::assessment::{Assessment, Problem, ProblemKind, TokenView};
-use super::attempt::FailedAttempt;
 use super::events::{Notice, notices};
 
 /// How much a status tells.
@@ -378,11 +378,6 @@ fn cut(mut text: String, most: usize) -> String {
     text
 }
 
-/// A word of the documented list; what is not on it stands for a request that failed somehow.
-pub(super) fn known(word: &str) -> Reason {
-    Reason::parse(word).unwrap_or(Reason::RequestRefused)
-}
-
 fn times(failures: u32) -> String {
     match failures {
         1 => "it failed once so far".to_owned(),
@@ -414,13 +409,6 @@ pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Tim
     let told = condition.status == "True" && condition.reason == problem.reason.as_str();
     let since = condition.last_transition_time.0.as_millisecond();
     told.then(|| Time::from_millis(since))
-}
-
-pub(super) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind.as_str())
 }
 
 fn api_time(now: Time) -> ApiTime {

@@ -1,20 +1,14 @@
 //! Revoking a token (RFC 7009): which, where, and whether it may be sent there. Pure.
 
+use crate::model::{Observed, Prerequisite, SecretSeen, token_hash};
 use crate::oauth::{self, HttpAnswer, HttpRequest};
+use crate::policy::ownership::our_target;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-use super::accounts;
-use super::observed::{Observed, SecretSeen};
-use super::prerequisite::Prerequisite;
 use super::provenance::{self, Part};
-use super::refresh_reason::our_target;
-use super::rotation;
-use super::state::token_hash;
-
-/// The finalizer by which a resource waits for its token to be revoked.
-pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
+use super::{accounts, rotation};
 
 /// What an access token is called in a revocation (RFC 7009 section 2.1).
 pub const ACCESS_TOKEN: &str = "access_token";

@@ -4,48 +4,14 @@
 //! credentials. The other secret is tried only when the provider refuses the client, once for each content of the Secret.
 
 use crate::api::validate::Validated;
+use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, short};
+use crate::oauth::Client;
 use crate::oauth::error::About;
-use crate::oauth::{Client, CredentialKeys};
+use crate::policy::ownership::our_target;
 use crate::time::{Span, Time};
-
-use super::observed::Observed;
-use super::refresh_reason::our_target;
-use super::state::{TokenState, short};
-use super::{Failure, SecretSeen};
 
 /// How long after a refusal the other secret is tried: what follows any failure keeps this distance.
 const PAUSE: Span = Span::from_millis(2500);
-
-/// One of the two client secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientSecret {
-    /// The one under `credentials.keys.clientSecret`.
-    Current,
-    /// The one under `credentials.keys.nextClientSecret`.
-    Next,
-}
-
-impl ClientSecret {
-    /// The key that holds it.
-    pub fn key(self, keys: &CredentialKeys) -> &String {
-        match self {
-            ClientSecret::Current => &keys.client_secret,
-            ClientSecret::Next => &keys.next_client_secret,
-        }
-    }
-
-    fn other(self) -> ClientSecret {
-        match self {
-            ClientSecret::Current => ClientSecret::Next,
-            ClientSecret::Next => ClientSecret::Current,
-        }
-    }
-
-    /// Its key, as it is noted: where it is the second one.
-    pub(super) fn noted(self, spec: &Validated) -> Option<String> {
-        (self == ClientSecret::Next).then(|| self.key(&spec.client.keys).clone())
-    }
-}
 
 /// Whether a credentials Secret holds a second client secret that this client could send.
 pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {

@@ -4,84 +4,19 @@
 //! removed, what is not ours is never named.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 
 use crate::api::validate::Validated;
+use crate::model::{
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, Observed, On, Owner,
+    PREFIX, RefreshReason, SecretBody, SecretSeen, SecretWrite, StateOwner, TOKEN_LABEL,
+    TokenState, data_hash, token_hash,
+};
+use crate::policy::ownership::{our_target, same_inputs};
 use crate::secret::Secret;
 use crate::time::Time;
 
-use super::observed::{Observed, Owner, SecretSeen};
 use super::ownership::{Ownership, ownership};
 use super::provenance;
-use super::refresh_reason::{RefreshReason, our_target, same_inputs};
-use super::state::{self, StateOwner};
-use super::state::{
-    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, PREFIX, TOKEN_LABEL,
-    TokenState,
-};
-
-/// A write of a Secret of ours: only what is to change of it.
-#[derive(Clone)]
-pub struct SecretBody {
-    /// The Secret's name.
-    pub name: String,
-    /// Whether it is made or changed.
-    pub on: On,
-    /// Its type; counts when it is made.
-    pub type_: String,
-    /// Data to set, or (`None`) to remove.
-    pub data: BTreeMap<String, Option<Secret>>,
-    /// Labels to set, or (`None`) to remove.
-    pub labels: BTreeMap<String, Option<String>>,
-    /// Annotations to set, or (`None`) to remove.
-    pub annotations: BTreeMap<String, Option<String>>,
-    /// The owners it shall have, when they are not as they should be: the foreign ones and ours.
-    pub owners: Option<Vec<Owner>>,
-}
-
-/// A write of a token Secret: its body, and the state that it carries.
-#[derive(Clone)]
-pub struct SecretWrite {
-    body: SecretBody,
-    /// The state that it carries afterwards.
-    pub state: TokenState,
-    /// All the data of ours, changed or not; empty where the token is left alone.
-    rendered: BTreeMap<String, Secret>,
-    /// It mends what somebody else altered, and asks for no token.
-    pub repairs: bool,
-}
-
-impl SecretWrite {
-    /// All data of ours once it stands.
-    pub fn data_after(&self, target: Option<&SecretSeen>) -> BTreeMap<String, Secret> {
-        if self.rendered.is_empty() {
-            return target.map_or_else(BTreeMap::new, |target| target.data.clone());
-        }
-        self.rendered.clone()
-    }
-}
-
-impl Deref for SecretWrite {
-    type Target = SecretBody;
-
-    fn deref(&self) -> &SecretBody {
-        &self.body
-    }
-}
-
-/// Whether a Secret is made or changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum On {
-    /// It does not exist: made, and only if it still does not.
-    Create,
-    /// It exists: changed, if it is still this one.
-    Patch {
-        /// Its UID.
-        uid: String,
-        /// Its resourceVersion.
-        resource_version: String,
-    },
-}
 
 /// The write that publishes `data` with `state`.
 pub(super) fn publish(
@@ -161,7 +96,7 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
         return None;
     }
     let read = target.state();
-    let ours = |keys: &BTreeSet<String>| state::data_hash(keys, &target.data) == noted.data;
+    let ours = |keys: &BTreeSet<String>| data_hash(keys, &target.data) == noted.data;
     let of_state = read.as_ref().map(|state| state.managed.data.clone());
     let keys = of_state
         .into_iter()
@@ -185,9 +120,7 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
         credentials: seen.lent()?,
         client_secret_key,
         data_hash: String::new(),
-        token_hash: token.map_or_else(String::new, |token| {
-            state::token_hash(&seen.resource.uid, token)
-        }),
+        token_hash: token.map_or_else(String::new, |token| token_hash(&seen.resource.uid, token)),
         learnt_window: None,
         served_again: false,
         handled_request: status.last_refresh_request.clone(),

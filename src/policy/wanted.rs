@@ -2,20 +2,17 @@
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::model::{Action, Ask, Observed, Plan, Problem, RefreshReason, Spend, TokenView};
 use crate::oauth::{self, CredentialsProblem};
+use crate::policy::waits::LOOK_WHILE_WAITING;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-use super::assessment::{self, Problem, TokenView};
+use super::assessment::{self};
 use super::gate::{self, Gate};
-use super::observed::Observed;
-use super::plan::{Action, Ask, Plan, sooner};
-use super::refresh_reason::RefreshReason;
-use super::refresh_token::{self, Spend};
-use super::{
-    LOOK_WHILE_WAITING, accounts, disclosed, messages, prerequisite, provenance, rotation,
-    secret_write,
-};
+use super::plan::sooner;
+use super::refresh_token::{self};
+use super::{accounts, disclosed, messages, prerequisite, provenance, rotation, secret_write};
 
 /// A token is wanted: whether it may be asked for now.
 pub(super) fn wanted(

@@ -5,22 +5,21 @@ use std::borrow::Cow;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::model::{Ask, Failure, Moments, Record, Spend, With};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::policy::{
-    Ask, Failure, Moments, Record, Spend, With, failed, granted, kept, kept_of_unusable,
-    state_name, still_failing, unanswered,
+    failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
 };
 use crate::queue::HostReport;
 use crate::time::{Span, Time};
 
-use super::brake;
 use super::close::Step;
 use super::flight::told;
 use super::redeem::{self, Kept};
 use super::{
     AFTER_RACE, Held, NO_MORE, Reconciled, Reconciler, Store, StoreError, WriteError, abandoned,
-    publish,
+    brake, publish,
 };
 
 /// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.

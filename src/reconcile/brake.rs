@@ -2,11 +2,10 @@
 
 use crate::api::validate::Validated;
 use crate::engine::{Key, Requeue};
+use crate::model::{Ask, Failure, Observed};
 use crate::oauth::HttpRequest;
 use crate::policy::brakes::{Answer, Outcome, Pass};
-use crate::policy::{
-    Ask, Failure, Observed, braked, braked_outcome, braked_request, host_of, refused_before,
-};
+use crate::policy::{braked, braked_outcome, braked_request, host_of, refused_before};
 use crate::time::Time;
 
 use super::close::Step;

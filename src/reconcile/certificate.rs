@@ -1,10 +1,10 @@
 //! The client certificate, between the Secret that holds it and the connection that shows it: the same for every driver.
 
 use crate::http::{BadIdentity, ClientIdentity};
-use crate::policy::{
+use crate::model::{
     CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere, Observed, SecretSeen,
-    shown_by,
 };
+use crate::policy::shown_by;
 use crate::trust::Lenders;
 
 /// The Secret that a resource names for its client certificate, read.

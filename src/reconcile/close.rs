@@ -1,10 +1,8 @@
 //! The end of a walk: the status is written, what is known is remembered, and the engine learns when to come back.
 
 use crate::engine::{Key, Outcome, Requeue};
-use crate::policy::{
-    Assessment, Fingerprint, Memory, Noted, Report, Resource, SecretSeen, SecretWrite, asked_with,
-    report, short, sooner, token_facts,
-};
+use crate::model::{Assessment, Fingerprint, Memory, Noted, Resource, SecretSeen, SecretWrite};
+use crate::policy::{Report, asked_with, report, short, sooner, token_facts};
 use crate::queue::HostReport;
 use crate::time::Span;
 

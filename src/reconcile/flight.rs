@@ -6,8 +6,9 @@ use std::pin::{Pin, pin};
 
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
+use crate::model::Failure;
 use crate::oauth::{HttpAnswer, HttpRequest};
-use crate::policy::{Failure, report, still_failing};
+use crate::policy::{report, still_failing};
 use crate::time::Span;
 
 use super::{Held, Reconciler, Store};

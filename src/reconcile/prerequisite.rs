@@ -3,7 +3,8 @@
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::HostReport;
-use crate::policy::{Action, Failure, Moments, Plan, Prerequisite, decide, failed};
+use crate::model::{Action, Failure, Moments, Plan, Prerequisite};
+use crate::policy::{decide, failed};
 
 use super::close::Step;
 use super::{Reconciler, Store, StoreError, abandoned};

@@ -4,10 +4,8 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
 use crate::engine::Key;
-use crate::policy::{
-    Assessment, Observed, Ownership, Problem, ProblemKind, SecretSeen, SecretWrite, ownership,
-    report, rewrite, standing,
-};
+use crate::model::{Assessment, Observed, Problem, ProblemKind, SecretSeen, SecretWrite};
+use crate::policy::{Ownership, ownership, report, rewrite, standing};
 use crate::time::{Span, Time};
 
 use super::{Store, WriteError};

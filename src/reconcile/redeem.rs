@@ -1,10 +1,8 @@
 //! Spending what works once only: claimed before it is sent, and the answer stored before anything else is done with it.
 
 use crate::engine::Key;
-use crate::policy::{
-    self, Assessment, Known, Observed, Record, SecretBody, SecretSeen, Spend, Spent, Stored,
-    stands, stored,
-};
+use crate::model::{Assessment, Known, Observed, Record, SecretBody, SecretSeen, Spend};
+use crate::policy::{self, Spent, Stored, stands, stored};
 use crate::time::Span;
 
 use super::publish::{hindered, tell};

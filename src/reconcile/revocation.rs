@@ -7,9 +7,10 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
 use crate::engine::{Key, Requeue};
+use crate::model::{Assessment, Observed, Problem, ProblemKind};
 use crate::policy::{
-    ACCESS_TOKEN, Assessment, Notice, NoticeKind, Observed, Problem, ProblemKind, Report, Revoked,
-    Revoking, TokenWithLenders, another_secret, living_tokens, revoked, revoking, token_hash,
+    ACCESS_TOKEN, Notice, NoticeKind, Report, Revoked, Revoking, TokenWithLenders, another_secret,
+    living_tokens, revoked, revoking, token_hash,
 };
 use crate::time::Span;
 

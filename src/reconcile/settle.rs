@@ -2,7 +2,8 @@
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
-use crate::policy::{Moments, Publish, Settled, StaleSecret, rejected, replaced_token, sooner};
+use crate::model::{Moments, Publish, Settled, StaleSecret};
+use crate::policy::{rejected, replaced_token, sooner};
 use crate::time::Span;
 
 use super::close::Step;

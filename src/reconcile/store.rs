@@ -6,12 +6,13 @@ use std::sync::MutexGuard;
 use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::fair::Place;
+use crate::model::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
+    SecretWrite, StaleSecret,
+};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret, StatusDetail, TokenWithLenders,
-};
+use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::time::{Span, Time};
 

@@ -11,7 +11,8 @@ use crate::engine::{Event, Key};
 use crate::kubernetes::convert::metadata_seen;
 use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::{Shared, lock};
-use crate::policy::{CREDENTIALS_LABEL, Owner, SecretSeen, TOKEN_LABEL, token_facts};
+use crate::model::{Owner, SecretSeen};
+use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, token_facts};
 
 use super::{Listener, Scope, Watching, labelled, run};
 

@@ -10,18 +10,18 @@ use crate::api::{Validated, validate};
 use crate::clock::Clock;
 use crate::engine::Key;
 use crate::http::CaBundle;
-use crate::inputs;
 use crate::local::Manifests;
+use crate::model::{
+    AccountSeen, CaSeen, CertificateSeen, FamilySeen, Found, Life, Memory, Observed, Owner,
+    Reference, Resource, Rules, SecretSeen,
+};
 use crate::oauth::TokensInHand;
 use crate::plugin::Problem;
 use crate::plugin::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
-use crate::policy::{
-    AccountSeen, CaSeen, CertificateSeen, FamilySeen, Found, Life, Memory, Observed, Owner,
-    Reference, Resource, Rules, SecretSeen, account_tokens, lenders_to_see,
-};
+use crate::policy::{account_tokens, lenders_to_see};
 use crate::reconcile::certificate_seen;
-use crate::references;
 use crate::secret::Secret;
+use crate::{inputs, references};
 
 /// Where to look for objects.
 pub(super) struct Places {

@@ -5,8 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ring::hmac;
 
-use super::Outcome;
-use super::observe::{Places, named};
 use crate::api::spec::OAuthClient;
 use crate::api::{OAuthClientStatus, Validated};
 use crate::clock::Clock;
@@ -14,16 +12,20 @@ use crate::discovery::Discovery;
 use crate::engine::Key;
 use crate::exchange::exchange;
 use crate::http::Sender;
+use crate::model::{
+    Failure, Fetched, Memory, Observed, Prerequisite, Resource, Rules, SecretBody, SecretSeen,
+    SecretWrite, StaleSecret,
+};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Report, Resource, Rules, SecretBody,
-    SecretSeen, SecretWrite, StaleSecret, StatusDetail, TokenWithLenders,
-};
+use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
+
+use super::Outcome;
+use super::observe::{Places, named};
 
 /// The store of one test.
 pub(super) struct Trial {

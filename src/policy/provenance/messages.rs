@@ -3,12 +3,11 @@
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::command::Command;
-use crate::policy::assessment::{Problem, ProblemKind};
-use crate::policy::observed::{Observed, SecretSeen};
-use crate::policy::state::{ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS};
+use crate::model::{
+    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, Observed, Problem, ProblemKind, SecretSeen,
+};
+use crate::policy::provenance::part::Part;
 use crate::trust::{Lender, LenderKind, Refusal};
-
-use super::Part;
 
 /// The longest list that a message quotes, in characters.
 const LONGEST_LIST: usize = 100;
@@ -229,7 +228,7 @@ pub(super) fn too_many() -> Problem {
         reason: Reason::ReferenceCycle,
         message: format!(
             "More than {} Secrets and ServiceAccounts have a part in this token, through a row of token exchanges. Exchange fewer tokens for each other.",
-            super::MOST_LENDERS
+            crate::policy::provenance::part::MOST_LENDERS
         ),
     }
 }

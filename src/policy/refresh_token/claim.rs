@@ -3,39 +3,13 @@
 //! It is written by compare-and-swap before anything is sent, so that of two processes one sends. Whoever finds another's
 //! claim leaves it alone until that one's time is over, by its own monotonic clock since it first saw the claim.
 
-use serde::{Deserialize, Serialize};
-
+use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Tag};
 use crate::time::{Span, Time};
 
-use super::record::{Record, Refused, Tag};
-use super::{FamilyMemory, FamilySeen, Known};
-
-/// A claim that says to take longer than this is not believed: the longest time-out and the longest drain.
-pub(super) const LONGEST: Span = Span::from_seconds(60 + 3600 + 60);
 /// What is added to time-out and drain: the last writes after the drain.
 const LAST_WRITES: Span = Span::from_seconds(6);
 /// A refresh token of which nobody knows whether it was used is sent so often, ever.
 pub(super) const MOST_TRIES: u32 = 2;
-
-/// The claim of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Claim {
-    /// The process that made it: a random name, new at every start.
-    pub process: String,
-    /// The attempt: a random name.
-    pub attempt: String,
-    /// What is spent.
-    pub spent: Tag,
-    /// How often that was sent without anybody knowing how it ended, this time included.
-    pub tries: u32,
-    /// Whether how it ended is not known yet.
-    pub open: bool,
-    /// How long the attempt may take: time-out and drain.
-    pub allowed_millis: i64,
-    /// When it was made, for people.
-    pub time: String,
-}
 
 impl Claim {
     /// The claim of an attempt.

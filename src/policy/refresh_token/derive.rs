@@ -5,16 +5,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::api::validate::Validated;
-use crate::oauth::refresh;
-use crate::oauth::{Document, HttpAnswer, SentSecrets, Token, response};
-use crate::policy::answer::{Made, Moments};
+use crate::model::{Made, Moments, Observed, STATE_TYPE, token_hash};
+use crate::oauth::{Document, HttpAnswer, SentSecrets, Token, refresh, response};
 use crate::policy::disclosed;
-use crate::policy::observed::Observed;
-use crate::policy::refresh_reason::{our_target, same_inputs};
-use crate::policy::state::token_hash;
+use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::Time;
-
-use super::place::STATE_TYPE;
 
 /// A stored answer whose token is to be published.
 pub(in crate::policy) struct Derivable {

@@ -4,6 +4,7 @@
 //! state Secret by compare-and-swap before it is sent, the answer is stored there before anything else is done with it, and
 //! the token Secret is derived from what is stored (`docs/architecture.md`, "Refresh tokens").
 
+mod candidate;
 mod claim;
 mod derive;
 mod offer;
@@ -12,70 +13,17 @@ mod record;
 mod settle;
 mod spend;
 
-use crate::time::{Span, Time};
+use crate::model::{Observed, Unreadable};
+use crate::time::Time;
 
-use super::observed::{Observed, SecretSeen};
-
+pub(super) use crate::model::{LOGIN_CLIENT_ID, Record, is_lent};
+pub(super) use crate::policy::refresh_token::candidate::{family, fresh_start, is_untried_start};
 pub(super) use derive::{derivable, document};
 pub(super) use offer::{refused_offer, refused_tokens};
-pub(super) use place::{LOGIN_CLIENT_ID, is_lent, not_writable};
-pub use place::{STATE_LABEL, STATE_TYPE, login_name, state_name};
-pub use record::Record;
-use record::{Refused, Unreadable};
+pub(super) use place::not_writable;
+pub use place::{login_name, state_name};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
-pub(super) use spend::{Next, family, fresh_start, is_untried_start, next};
-pub use spend::{Spend, With};
-
-/// What a driver sees of a resource that works with refresh tokens, besides what it sees of every resource.
-#[derive(Clone, Default)]
-pub struct FamilySeen {
-    /// The state Secret at [`state_name`], if there is one.
-    pub state: Option<SecretSeen>,
-    /// The login Secret at [`login_name`], if there is one.
-    pub login: Option<SecretSeen>,
-    /// The name of this process: random, new at every start.
-    pub process: String,
-    /// A random name for the attempt that may come of this look.
-    pub attempt: String,
-    /// This process's monotonic clock.
-    pub elapsed: Span,
-    /// How long this process goes on writing what it has in hand once it is told to end.
-    pub drain: Span,
-    /// No other process can be at work on the same state: a claim of another is that of one that has ended.
-    pub alone: bool,
-}
-
-/// What a process remembers of a resource's chain between two walks.
-#[derive(Clone, Default)]
-pub struct FamilyMemory {
-    /// The attempt of another process that holds a claim, and when it was first seen by this process's monotonic clock.
-    pub foreign: Option<(String, Span)>,
-    /// How the last attempts ended, where that could not be written.
-    pub known: Vec<Known>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Which.
-    pub attempt: String,
-    /// As which try it was claimed: what is written down once is not applied again.
-    pub tries: u32,
-    /// What it means for the token that was spent; `None` where that is as it was before.
-    pub refused: Option<Refused>,
-}
-
-/// So many attempts are remembered: claims of which it is not known whether they stand.
-const MOST_KNOWN: usize = 64;
-
-impl FamilyMemory {
-    /// Remembers how an attempt ended.
-    pub fn note(&mut self, known: Option<Known>) {
-        self.known.extend(known);
-        let spare = self.known.len().saturating_sub(MOST_KNOWN);
-        self.known.drain(..spare);
-    }
-}
+pub(super) use spend::{Next, next};
 
 impl Observed {
     /// The content of the state Secret, with what this process knows besides; `None` where there is no state Secret.

@@ -1,17 +1,15 @@
 //! The refresh token that somebody gave, and what became of one that the provider did not take.
 
 use crate::api::validate::Validated;
+use crate::model::{ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, is_lent};
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
-use crate::policy::ClientSecret;
 use crate::policy::facts::relevant_content;
 use crate::policy::messages;
-use crate::policy::observed::{Observed, SecretSeen};
 use crate::secret::Secret;
 
-use super::place::{self, LOGIN_KEY};
-use super::record::{Record, Refused, Tag, client_tag, token_tag};
+use super::record::{client_tag, token_tag};
 
 /// A refresh token that somebody gave.
 pub(super) struct Offer<'a> {
@@ -30,7 +28,7 @@ pub(super) fn offered<'a>(
     seen: &'a Observed,
     spec: &'a Validated,
 ) -> Result<Option<Offer<'a>>, Unusable> {
-    let lent = |login: &&SecretSeen| place::is_lent(login);
+    let lent = |login: &&SecretSeen| is_lent(login);
     let login = seen.chain.login.as_ref().filter(lent);
     if let Some(login) = login
         && let Some(offer) = read(login, LOGIN_KEY)?

@@ -4,29 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
-use crate::policy::assessment::Problem;
+use crate::model::{
+    Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, short,
+};
 use crate::policy::messages;
-use crate::policy::observed::{Observed, SecretSeen};
 use crate::policy::ownership::{Ownership, ownership};
-use crate::policy::secret_write::{On, SecretBody, owners};
-use crate::policy::state::{CREDENTIALS_LABEL, short};
-use crate::policy::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
+use crate::policy::secret_write::owners;
+use crate::policy::waits::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
 use crate::secret::Secret;
 use crate::time::Time;
 
-use super::record::Record;
-
-/// The type of a state Secret: no workload can mistake it for a token.
-pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
-/// The label of a state Secret.
-pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
 /// What the name of a login Secret ends with.
 const LOGIN_SUFFIX: &str = "-login";
 
-/// The key of a login Secret that holds the refresh token.
-pub(super) const LOGIN_KEY: &str = "refresh_token";
-/// The key of a login Secret that may hold the client id it was made as.
-pub(in crate::policy) const LOGIN_CLIENT_ID: &str = "client_id";
 const STATE_SUFFIX: &str = "-refresh-state";
 /// The longest name of a Secret.
 const LONGEST_NAME: usize = 253;
@@ -46,11 +36,6 @@ pub fn state_name(resource: &str) -> String {
 /// The name of the Secret that a login writes: its refresh token takes precedence over that in the credentials.
 pub fn login_name(resource: &str) -> String {
     format!("{resource}{LOGIN_SUFFIX}")
-}
-
-/// Whether the owner of a login Secret lends it.
-pub(in crate::policy) fn is_lent(login: &SecretSeen) -> bool {
-    login.has_label(CREDENTIALS_LABEL, "true") && !login.deleting
 }
 
 /// Whether the state Secret may be written, and if not, why. Settled before anything is spent.

@@ -2,22 +2,20 @@
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
+use crate::model::{
+    Answer, AnswerFacts, Claim, Failure, Known, MadeFrom, Moments, Observed, Record, Refused,
+    SecretBody, SecretSeen, Spend, With,
+};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{HttpAnswer, Token};
-use crate::policy::answer::{Failure, Moments};
-use crate::policy::messages;
-use crate::policy::observed::{Observed, SecretSeen};
-use crate::policy::rotation;
-use crate::policy::secret_write::SecretBody;
+use crate::policy::{messages, rotation};
 use crate::secret::Secret;
 use crate::time::Span;
 
-use super::claim::{Claim, MOST_TRIES};
+use super::claim::MOST_TRIES;
 use super::offer::{offered, sent_with};
-use super::record::{Answer, AnswerFacts, MadeFrom, Record, Refused};
-use super::spend::{Spend, With};
-use super::{Known, place};
+use super::place;
 
 /// A try that may have been used up is tried once more no sooner than this: long enough for a provider to restart, short
 /// enough for the shortest grace that is met (60 s).

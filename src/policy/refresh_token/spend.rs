@@ -1,45 +1,16 @@
 //! What is sent next: a refresh token, a password, or nothing.
 
 use crate::api::validate::Validated;
-use crate::inputs;
+use crate::model::{Claim, Observed, Record, Refused, Spend, Tag, With};
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::{Client, Credentials, CredentialsProblem};
-use crate::policy::observed::Observed;
-use crate::policy::provenance;
-use crate::policy::rotation;
-use crate::secret::Secret;
+use crate::policy::refresh_token::candidate::{Candidate, candidate, password_seed};
+use crate::policy::{provenance, rotation};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-use super::claim::{Claim, Hold, hold};
-use super::offer::{Offer, offered};
-use super::record::{Record, Refused, Tag, password_tag, token_tag};
-
-/// What is sent, and the claim that goes before it.
-#[derive(Clone)]
-pub struct Spend {
-    /// What a token is asked with.
-    pub with: With,
-    /// What the chain began with, where this begins one.
-    pub(super) begins: Option<Tag>,
-    /// What stands for what is spent.
-    pub(super) tag: Tag,
-    /// Everybody whose secrets are in the request, and in what comes of it.
-    pub(super) lenders: Lenders,
-    /// The same with the hosts that each of them allows now.
-    held: Lenders,
-    /// The record with the claim on it: written before anything is sent.
-    pub record: Record,
-}
-
-/// What a token is asked with.
-#[derive(Clone, PartialEq)]
-pub enum With {
-    /// A refresh token.
-    RefreshToken(Secret),
-    /// User name and password, for lack of a refresh token that works.
-    Password,
-}
+use super::claim::{Hold, hold};
+use super::record::token_tag;
 
 /// What is to be done for a token.
 pub(in crate::policy) enum Next {
@@ -56,13 +27,6 @@ pub(in crate::policy) enum Next {
         /// The provider refused it.
         known: bool,
     },
-}
-
-/// A refresh token that could be sent.
-struct Candidate {
-    token: Secret,
-    tag: Tag,
-    begins: Option<Tag>,
 }
 
 /// What is to be sent for a token, and the claim for it.
@@ -210,90 +174,6 @@ impl Claimed<'_> {
     }
 }
 
-/// The refresh token that would be sent: one that is offered and new, else the chain's own.
-fn candidate(
-    seen: &Observed,
-    spec: &Validated,
-    record: &Record,
-) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
-    let uid = &seen.resource.uid;
-    let offered = offered(seen, spec);
-    if let Ok(Some(Offer { token, .. })) = &offered {
-        let tag = token_tag(uid, token);
-        // One that was refused before stands in nobody's way while a chain is alive.
-        let refused = record.refusal(&tag, token, seen).is_some();
-        let in_the_way = refused && record.refresh_token.is_some();
-        if !record.knows(&tag) && !in_the_way {
-            let (token, begins) = (token.clone(), Some(tag.clone()));
-            return Ok(Some(Candidate { token, tag, begins }));
-        }
-    }
-    match &record.refresh_token {
-        Some(token) => Ok(Some(Candidate {
-            token: token.clone(),
-            tag: token_tag(uid, token),
-            begins: None,
-        })),
-        None => offered.map(|_| None),
-    }
-}
-
-/// What a chain that begins with a password begins with: other credentials, or another request, begin another one, so that
-/// a refresh never asks for more than was granted (RFC 6749 section 6).
-fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
-    let keys = &spec.client.keys;
-    let value = |key: &String| {
-        let value = seen
-            .credentials
-            .as_ref()
-            .and_then(|credentials| credentials.data.get(key));
-        value.map_or(&[][..], |value| value.expose_bytes())
-    };
-    let inputs = inputs::of(spec);
-    let parts = [
-        inputs.sent().as_bytes(),
-        value(&keys.username),
-        value(&keys.password),
-    ];
-    password_tag(&seen.resource.uid, &parts)
-}
-
-/// Whether a refresh token is offered that no chain began with.
-pub(in crate::policy) fn fresh_start(seen: &Observed, spec: &Validated) -> bool {
-    fresh(seen, spec).is_some()
-}
-
-/// Whether such a refresh token was not tried yet: what failed before says nothing of it.
-pub(in crate::policy) fn is_untried_start(seen: &Observed, spec: &Validated) -> bool {
-    fresh(seen, spec).is_some_and(|(tag, claim)| claim.is_none_or(|claim| claim.spent != tag))
-}
-
-fn fresh(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Claim>)> {
-    let refreshing = spec.refreshing.as_ref()?;
-    if refreshing.origin != Origin::Given {
-        return None;
-    }
-    let record = seen
-        .record()
-        .unwrap_or_else(|| Ok(Record::default()))
-        .ok()?;
-    let candidate = candidate(seen, spec, &record).ok()??;
-    candidate.begins.map(|tag| (tag, record.claim))
-}
-
-/// The record of the family of refresh tokens that is in use: one whose own token would be sent, and no other.
-pub(in crate::policy) fn family(seen: &Observed, spec: &Validated) -> Option<(Record, Origin)> {
-    let origin = spec.refreshing.as_ref()?.origin;
-    let record = seen.record()?.ok()?;
-    let is_used = match origin {
-        Origin::Given => candidate(seen, spec, &record).ok()??.begins.is_none(),
-        Origin::Password => {
-            record.refresh_token.is_some() && record.seed == Some(password_seed(seen, spec))
-        }
-    };
-    is_used.then_some((record, origin))
-}
-
 impl Spend {
     /// The client and the credentials that the request is built with.
     pub(in crate::policy) fn request(
@@ -311,8 +191,8 @@ impl Spend {
         };
         let client = refreshing.client(&client);
         let login = seen.chain.login.as_ref();
-        let login = login.filter(|login| super::place::is_lent(login));
-        let id = login.and_then(|login| login.data.get(super::place::LOGIN_CLIENT_ID));
+        let login = login.filter(|login| crate::model::is_lent(login));
+        let id = login.and_then(|login| login.data.get(crate::model::LOGIN_CLIENT_ID));
         if let Some(id) = id {
             // The login may have been made as a client that the credentials do not name.
             data.entry(client.keys.client_id.clone())

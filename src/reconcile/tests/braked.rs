@@ -1,7 +1,8 @@
 //! What a provider has refused is not sent again, however a resource is annotated, edited, recreated or copied.
 
+use crate::model::RETRY_REQUESTED;
+
 use super::*;
-use crate::policy::RETRY_REQUESTED;
 
 const PASSWORD: &str = "  grant: {type: password}\n";
 

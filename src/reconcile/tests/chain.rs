@@ -7,9 +7,11 @@ mod sentences;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::*;
+use crate::model::FamilySeen;
 use crate::oauth::error::Reached;
-use crate::policy::{FamilySeen, login_name, state_name};
+use crate::policy::{login_name, state_name};
+
+use super::*;
 
 /// What becomes of a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,20 +15,22 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use super::*;
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
+use crate::model::{
+    CaSeen, FailedAttempt, Failure, Fetched, On, Prerequisite, Resource, Rules, SecretBody,
+    SecretSeen,
+};
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::tests::{Spec, applied, at, content, credentials, resource, span};
-use crate::policy::{
-    CaSeen, FailedAttempt, Failure, Fetched, On, Prerequisite, Report, Resource, Rules, SecretBody,
-    SecretSeen, StatusDetail, TokenWithLenders,
-};
+use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::secret::Secret;
+
+use super::*;
 
 /// How one write of a Secret goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

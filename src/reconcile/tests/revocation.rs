@@ -1,9 +1,10 @@
 //! A resource that asks for revocation: held before its first token, let go whatever becomes of it.
 
-use super::*;
-use crate::policy::REVOCATION_FINALIZER;
+use crate::model::REVOCATION_FINALIZER;
 use crate::policy::TokenWithLenders;
 use crate::trust::Lenders;
+
+use super::*;
 
 const ON_DELETION: Spec = Spec {
     url: None,

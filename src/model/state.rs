@@ -3,19 +3,18 @@
 //! Three annotations hold the times that people read. One holds everything else, as versioned JSON (`state/stored.rs`).
 //! They are the truth across restarts: with them nothing is asked that is not due (`docs/architecture.md`, "State").
 
-mod former;
-mod stored;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use ring::digest;
-use serde::{Deserialize, Serialize};
+
+use crate::model::TokenState;
+use crate::secret::Secret;
+use crate::time::{Span, Time};
 
 use stored::StoredState;
 
-use crate::secret::Secret;
-use crate::time::{Span, Time};
-use crate::trust::Lenders;
+mod former;
+mod stored;
 
 /// The prefix of every label and annotation of ours.
 pub const PREFIX: &str = "oauthclient.dev/";
@@ -32,76 +31,18 @@ pub const ADOPT: &str = "oauthclient.dev/adopt";
 /// Annotation of a resource: any new value asks for a new token once.
 pub const REFRESH_REQUESTED: &str = "oauthclient.dev/refresh-requested-at";
 
+/// Annotation of a credentials Secret: any new value lets what a provider has refused be sent once more. It stands on the
+/// Secret, so that only its owner can ask for that.
+pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
+
 const ISSUED: &str = "oauthclient.dev/issued-at";
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
 /// Annotation with everything else of the state, as JSON.
 const STATE: &str = "oauthclient.dev/state";
 
-/// The state that a token Secret carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenState {
-    /// When the request that gave the token was sent.
-    pub issued: Time,
-    /// When the token expires.
-    pub expires: Time,
-    /// When it is to be replaced.
-    pub refresh: Time,
-    /// The resource that the token was issued for; `None` in a state that an earlier version wrote.
-    pub owner: Option<StateOwner>,
-    /// What was sent and rendered ([`crate::inputs`]).
-    pub inputs: String,
-    /// Whose secrets it was obtained with; `None` in a state that an earlier version wrote.
-    pub lenders: Option<Lenders>,
-    /// UID and resourceVersion of the credentials Secret, as `UID/VERSION`.
-    pub credentials: String,
-    /// The key of the client secret that was sent, where it is the second one (`policy/rotation.rs`).
-    pub client_secret_key: Option<String>,
-    /// Hash of the data we wrote and of the times above.
-    pub data_hash: String,
-    /// Hash of the access token: tells whether a server handed out the same one again.
-    pub token_hash: String,
-    /// The cache window learnt from the server.
-    pub learnt_window: Option<Span>,
-    /// Whether the server has handed out this very token more than once.
-    pub served_again: bool,
-    /// The refresh request that was handled last.
-    pub handled_request: Option<String>,
-    /// Whether the lifetime is assumed, since the server gave none.
-    pub assumed: bool,
-    /// What was odd about the response but accepted, in sentences.
-    pub remarks: Option<String>,
-    /// Which keys are ours.
-    pub managed: Managed,
-}
-
-/// The resource that a token was issued for. Backup tools strip owner references: by this a restored Secret is known again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateOwner {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// The longest remarks that are kept and told: others may write the annotation.
-const LONGEST_REMARKS: usize = 2048;
 /// The longest refresh request that is kept as it is: what the status can hold.
 const LONGEST_REQUEST: usize = 256;
-
-/// The keys of a token Secret that are ours: what is listed here and no longer wanted is removed, all else is left alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Managed {
-    /// Keys of `data`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub data: BTreeSet<String>,
-    /// Keys of `metadata.labels`, without our own prefix.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub labels: BTreeSet<String>,
-    /// Keys of `metadata.annotations`, without our own prefix.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub annotations: BTreeSet<String>,
-}
 
 impl TokenState {
     /// Reads the state of a token Secret; `None` when it is not whole, so that a garbled one counts as altered.
@@ -163,12 +104,6 @@ impl TokenState {
     }
 }
 
-/// Whether a text could be the name of a Secret's key: others may write the annotation.
-fn is_key(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    text.len() <= 253 && !text.is_empty() && text.bytes().all(fits)
-}
-
 /// How a refresh request is written down: as it is, or by its hash where a status could not hold it.
 pub fn request_name(asked: &str) -> String {
     if asked.len() <= LONGEST_REQUEST {
@@ -189,7 +124,7 @@ pub fn token_hash(owner_uid: &str, access_token: &Secret) -> String {
 }
 
 /// A short hash of those data of a Secret that these keys name.
-pub(super) fn data_hash(keys: &BTreeSet<String>, data: &BTreeMap<String, Secret>) -> u64 {
+pub(crate) fn data_hash(keys: &BTreeSet<String>, data: &BTreeMap<String, Secret>) -> u64 {
     let mut hash = Hash::new("noted data");
     for key in keys {
         hash.part(key.as_bytes());
@@ -245,6 +180,8 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Managed, StateOwner};
+    use crate::trust::Lenders;
 
     fn state() -> TokenState {
         TokenState {

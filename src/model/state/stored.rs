@@ -5,10 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
-
-use super::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
 
 /// The version that is written.
 const VERSION: u32 = 1;

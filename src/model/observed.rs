@@ -1,21 +1,15 @@
-//! What a driver saw of one resource: the argument of [`super::decide`].
+//! What a driver saw of one resource: the argument of [`crate::policy::decide`].
 
 use std::collections::BTreeMap;
 
-use crate::api::OAuthClientStatus;
-use crate::api::SpecProblem;
 use crate::api::validate::Validated;
-use crate::oauth::Nonce;
-use crate::oauth::TokensInHand;
-use crate::secret::Secret;
+use crate::api::{OAuthClientStatus, SpecProblem};
+use crate::model::{
+    CaSeen, CertificateSeen, FamilySeen, Memory, NO_REFERENCES, SecretSeen, StateOwner,
+    lent_together, short,
+};
+use crate::oauth::{Nonce, TokensInHand};
 use crate::time::Time;
-
-use super::accounts::AccountSeen;
-use super::certificate::CertificateSeen;
-use super::memory::{Memory, Written};
-use super::references::{Reference, lent_together};
-use super::refresh_token::FamilySeen;
-use super::state::{self, StateOwner, TokenState};
 
 /// Everything that a decision is made from.
 pub struct Observed {
@@ -35,7 +29,7 @@ pub struct Observed {
     pub references: Vec<Reference>,
     /// The way from this resource by such references back to itself, as names; `None` where there is none.
     pub cycle: Option<Vec<String>>,
-    /// Further Secrets that something was obtained with that the resource uses ([`super::lenders_to_see`]), as far as they
+    /// Further Secrets that something was obtained with that the resource uses ([`crate::policy::lenders_to_see`]), as far as they
     /// are there.
     pub lender_secrets: Vec<SecretSeen>,
     /// The `ServiceAccounts` whose tokens it asks with.
@@ -113,7 +107,7 @@ impl Resource {
     }
 
     /// The resource, as the state of its token Secret names it.
-    pub(super) fn state_owner(&self) -> StateOwner {
+    pub(crate) fn state_owner(&self) -> StateOwner {
         StateOwner {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -123,75 +117,7 @@ impl Resource {
     /// Whether it waits for us before it goes.
     pub fn is_held(&self) -> bool {
         let mut all = self.life.finalizers.iter();
-        all.any(|finalizer| finalizer == super::REVOCATION_FINALIZER)
-    }
-}
-
-/// A Secret as it was seen.
-#[derive(Clone)]
-pub struct SecretSeen {
-    /// Its name.
-    pub name: String,
-    /// Its UID.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub resource_version: String,
-    /// Its type.
-    pub type_: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its annotations; secret too, since `kubectl apply` copies data into one.
-    pub annotations: BTreeMap<String, String>,
-    /// Its data.
-    pub data: BTreeMap<String, Secret>,
-    /// Whether it is immutable.
-    pub immutable: bool,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-    /// Its owners.
-    pub owners: Vec<Owner>,
-}
-
-/// An owner reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// API group and version.
-    pub api_version: String,
-    /// Kind.
-    pub kind: String,
-    /// Name.
-    pub name: String,
-    /// UID.
-    pub uid: String,
-    /// Whether it is the managing controller.
-    pub controller: bool,
-}
-
-/// The CA bundle as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CaSeen {
-    /// The resource names none.
-    NotNamed,
-    /// No ConfigMap of that name.
-    Missing,
-    /// The ConfigMap lacks the key.
-    KeyMissing,
-    /// PEM text; whether it parses is the sender's to say.
-    Pem(String),
-    /// PEM text that holds no usable certificate, with the reason.
-    Broken(String),
-}
-
-/// The version of what is lent to a resource that needs nothing of a Secret.
-pub const NO_REFERENCES: &str = "none";
-
-impl CaSeen {
-    /// A hash of the certificates; `None` where there are none that can be used.
-    pub fn hash(&self) -> Option<u64> {
-        match self {
-            CaSeen::Pem(pem) => Some(state::short(pem)),
-            _ => None,
-        }
+        all.any(|finalizer| finalizer == crate::model::REVOCATION_FINALIZER)
     }
 }
 
@@ -210,20 +136,20 @@ impl Observed {
         let content = self.content?;
         let whole = match self.next_content {
             None => content,
-            Some(next) => state::short(&format!("{content:x} {next:x}")),
+            Some(next) => short(&format!("{content:x} {next:x}")),
         };
         // Who asks for another try of the same credentials by it gets one.
         Some(match self.retry_requested() {
             None => whole,
-            Some(asked) => state::short(&format!("{whole:x} {asked}")),
+            Some(asked) => short(&format!("{whole:x} {asked}")),
         })
     }
 
     /// The content that counts where this client secret is sent.
-    pub fn content_with(&self, secret: super::ClientSecret) -> Option<u64> {
+    pub fn content_with(&self, secret: crate::model::ClientSecret) -> Option<u64> {
         match secret {
-            super::ClientSecret::Current => self.content,
-            super::ClientSecret::Next => self.next_content,
+            crate::model::ClientSecret::Current => self.content,
+            crate::model::ClientSecret::Next => self.next_content,
         }
     }
 
@@ -242,7 +168,7 @@ impl Observed {
         if self.references.is_empty() {
             return Some(own);
         }
-        let mut versions = vec![state::short(&own)];
+        let mut versions = vec![short(&own)];
         versions.extend(self.referenced_versions()?);
         Some(lent_together(&versions))
     }
@@ -273,43 +199,65 @@ impl Observed {
     }
 }
 
+/// A `ServiceAccount` as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountSeen {
+    /// There is none of that name.
+    Missing,
+    /// The operator may not look.
+    Forbidden,
+    /// There is no cluster, and nobody gave a token in its place.
+    NoCluster,
+    /// Whoever runs the program has given its token in a file: no one else need lend it.
+    Given,
+    /// It is there.
+    There {
+        /// Its UID.
+        uid: String,
+        /// Its annotations.
+        annotations: BTreeMap<String, String>,
+    },
+}
+
+/// Another resource of the namespace, as it was seen.
+#[derive(Clone)]
+pub struct Reference {
+    /// Its name.
+    pub name: String,
+    /// What there is of it; `None` where there is no such resource.
+    pub found: Option<Found>,
+}
+
+/// What there is of a resource that is referred to.
+#[derive(Clone)]
+pub struct Found {
+    /// Its UID.
+    pub uid: String,
+    /// The name of its token Secret.
+    pub secret_name: String,
+    /// That Secret, where there is one.
+    pub secret: Option<SecretSeen>,
+}
+
+impl Found {
+    /// The token Secret, if it is the resource's own.
+    pub(crate) fn own(&self) -> Option<&SecretSeen> {
+        let owned = |secret: &&SecretSeen| {
+            let mut owners = secret.owners.iter();
+            owners.any(|owner| owner.is_of_our_kind() && owner.uid == self.uid)
+        };
+        self.secret.as_ref().filter(owned)
+    }
+}
+
+/// The finalizer by which a resource waits for its token to be revoked.
+pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
+
 impl SecretSeen {
-    /// UID and resourceVersion as one text: names a version of the Secret.
-    pub fn version(&self) -> String {
-        format!("{}/{}", self.uid, self.resource_version)
-    }
-
-    /// The state it carries, if it is whole.
-    pub fn state(&self) -> Option<TokenState> {
-        TokenState::read(&self.annotations)
-    }
-
-    /// Whether this is an older view of the Secret than `written`; resourceVersions count up.
-    pub fn is_older_than(&self, written: &Written) -> bool {
-        state::short(&self.uid) == written.uid
-            && self
-                .resource_version
-                .parse::<u64>()
-                .is_ok_and(|seen| seen < written.resource_version)
-    }
-
-    /// What is remembered of this Secret after writing it; `None` where versions do not count up.
-    pub fn written(&self) -> Option<Written> {
-        Some(Written {
-            uid: state::short(&self.uid),
-            resource_version: self.resource_version.parse().ok()?,
-        })
-    }
-
     /// Whether the resource is among its owners.
     pub fn is_owned_by(&self, resource: &Resource) -> bool {
         self.owners
             .iter()
             .any(|owner| owner.is_of_our_kind() && owner.uid == resource.uid)
-    }
-
-    /// Whether a label has this value.
-    pub fn has_label(&self, key: &str, value: &str) -> bool {
-        self.labels.get(key).is_some_and(|found| found == value)
     }
 }

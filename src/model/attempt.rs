@@ -2,10 +2,9 @@
 
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::Reason;
+use crate::model::SecretSeen;
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
-
-use super::observed::SecretSeen;
 
 /// A token request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +45,10 @@ pub struct FailedAttempt {
 }
 
 /// Stands for a token Secret that did not exist.
-const NO_SECRET: &str = "none";
+pub(crate) const NO_SECRET: &str = "none";
 
 /// Names a version of a token Secret, also where there is none.
-pub(super) fn secret_version(secret: Option<&SecretSeen>) -> String {
+pub(crate) fn secret_version(secret: Option<&SecretSeen>) -> String {
     secret.map_or_else(|| NO_SECRET.to_owned(), SecretSeen::version)
 }
 
@@ -120,7 +119,7 @@ impl FailedAttempt {
 }
 
 /// The message of a failed attempt as it was before the report added when it is tried again.
-fn first_sentences(said: &str) -> String {
+pub(crate) fn first_sentences(said: &str) -> String {
     let end = [" Next try at ", " It is not tried again "]
         .iter()
         .filter_map(|added| said.find(added))

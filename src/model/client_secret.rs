@@ -1,0 +1,35 @@
+//! Which of two client secrets.
+
+use crate::api::validate::Validated;
+use crate::oauth::CredentialKeys;
+
+/// One of the two client secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// The one under `credentials.keys.clientSecret`.
+    Current,
+    /// The one under `credentials.keys.nextClientSecret`.
+    Next,
+}
+
+impl ClientSecret {
+    /// The key that holds it.
+    pub fn key(self, keys: &CredentialKeys) -> &String {
+        match self {
+            ClientSecret::Current => &keys.client_secret,
+            ClientSecret::Next => &keys.next_client_secret,
+        }
+    }
+
+    pub(crate) fn other(self) -> ClientSecret {
+        match self {
+            ClientSecret::Current => ClientSecret::Next,
+            ClientSecret::Next => ClientSecret::Current,
+        }
+    }
+
+    /// Its key, as it is noted: where it is the second one.
+    pub(crate) fn noted(self, spec: &Validated) -> Option<String> {
+        (self == ClientSecret::Next).then(|| self.key(&spec.client.keys).clone())
+    }
+}

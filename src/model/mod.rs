@@ -1,0 +1,43 @@
+//! The data that decisions are made from and say: types, and what one value tells of itself. No decision is made here.
+
+mod assessment;
+mod attempt;
+mod certificate;
+mod client_secret;
+mod memory;
+mod observed;
+mod outcome;
+mod plan;
+mod refresh_token;
+mod secret_seen;
+mod secret_write;
+mod state;
+mod token_state;
+
+pub use assessment::{Assessment, Ends, Expiries, Expiry, Problem, ProblemKind, TokenView};
+pub use attempt::FailedAttempt;
+pub(crate) use attempt::secret_version;
+pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
+pub use client_secret::ClientSecret;
+pub use memory::{Fingerprint, Memory, Noted, Repairs, Written};
+pub use observed::{
+    AccountSeen, Found, Life, Observed, REVOCATION_FINALIZER, Reference, Resource, Rules,
+};
+pub(crate) use outcome::Made;
+pub use outcome::{Failure, Moments, Settled};
+pub use plan::{Action, Ask, Fetched, Plan, Prerequisite, Publish, RefreshReason};
+pub use refresh_token::{
+    Answer, AnswerFacts, Claim, FamilyMemory, FamilySeen, Known, MadeFrom, Record, Refused,
+    STATE_LABEL, STATE_TYPE, Spend, Unreadable, With,
+};
+pub(crate) use refresh_token::{LOGIN_CLIENT_ID, LOGIN_KEY, LONGEST, PASSWORD, Tag, is_lent};
+pub(crate) use secret_seen::lent_together;
+pub use secret_seen::{CaSeen, NO_REFERENCES, Owner, SecretSeen};
+pub use secret_write::{On, SecretBody, SecretWrite, StaleSecret};
+pub(crate) use state::data_hash;
+pub use state::{
+    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, PREFIX, REFRESH_REQUESTED,
+    RETRY_REQUESTED, TOKEN_LABEL, request_name, short, token_hash,
+};
+pub(crate) use token_state::{LONGEST_REMARKS, is_key};
+pub use token_state::{Managed, StateOwner, TokenState};
