@@ -46,6 +46,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod kubernetes;
+mod lock;
 
 pub mod discovery;
 pub mod engine;

@@ -18,6 +18,7 @@
 pub mod args;
 mod ask;
 mod cluster;
+mod completers;
 pub mod completion;
 mod create;
 mod credentials;
@@ -33,6 +34,7 @@ mod login;
 mod man;
 mod mend;
 mod paint;
+mod problem;
 mod refresh;
 mod report;
 pub mod say;
@@ -47,31 +49,7 @@ use std::process::ExitCode;
 
 use args::{Command, CredentialsCommand, Plugin};
 
-/// Why a command failed, as sentences for people. Contains no secret.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What happened and what to do.
-    pub message: String,
-    /// The exit code.
-    pub code: u8,
-}
-
-impl Problem {
-    /// An ordinary failure: exit code 1.
-    pub fn new(message: impl Into<String>) -> Problem {
-        Problem {
-            message: message.into(),
-            code: FAILED,
-        }
-    }
-}
-
-/// The command failed.
-pub const FAILED: u8 = 1;
-/// `status`: something is not ready. `refresh --wait`: there is no new token.
-pub const NOT_READY: u8 = 3;
-/// Ended by Ctrl-C, as in shells.
-pub const INTERRUPTED: u8 = 130;
+pub use problem::{FAILED, INTERRUPTED, NOT_READY, Problem};
 
 /// Runs a command until it is done or the user presses Ctrl-C.
 pub async fn run(arguments: Plugin) -> ExitCode {

@@ -20,16 +20,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::time::{Span, Time};
+
 use dense::Dense;
 use entry::{Entry, Flight};
 use hosts::{HostQueues, NO_FLOW, Offer};
 use spaces::{Shared, Spaces};
 
 pub use hosts::{HostReport, Occupancy};
-pub use order::{Class, Order, Request};
-
-/// The number of an entry, chosen by the owner of the queue and reused after [`Queue::remove`].
-pub type Id = u32;
+pub(crate) use order::set_bytes;
+pub use order::{Class, Id, Order, Request};
 
 /// Limits of concurrent work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,11 +410,6 @@ impl Queue {
             count(&mut self.depth, class, -1);
         }
     }
-}
-
-/// Approximate memory of a `BTreeSet`: nodes of 11 places are more than half full on average.
-pub(crate) const fn set_bytes<T>(len: usize) -> usize {
-    len * size_of::<T>() * 9 / 5
 }
 
 fn count(depth: &mut [usize; 4], class: Class, by: isize) {

@@ -10,6 +10,7 @@ mod close;
 mod flight;
 mod prerequisite;
 mod publish;
+mod reconciler;
 mod redeem;
 mod revocation;
 mod settle;
@@ -17,41 +18,19 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{Key, Outcome, Requeue, Work};
-use crate::model::{Action, Assessment, Memory, Observed, Plan, SecretWrite, StaleSecret};
+use crate::engine::{Requeue, Work};
+use crate::model::{Action, Assessment, Memory, Plan, SecretWrite, StaleSecret};
 use crate::policy::sooner;
-use crate::time::{Span, Time};
+use crate::reconcile::reconciler::{AFTER_RACE, AFTER_TROUBLE, Reconciler, abandoned};
+use crate::time::Time;
 
 use close::Step;
 use prerequisite::Decided;
 
 pub use certificate::{certificate_seen, identity};
+pub use reconciler::Reconciled;
 pub use revocation::revoke_replaced;
 pub use store::{Held, Store, StoreError, WriteError};
-
-/// How a walk ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reconciled {
-    /// The engine learns this.
-    Done(Outcome),
-    /// The resource is gone.
-    Gone,
-    /// The world could not be seen: what was known stays known, look again then.
-    Abandoned {
-        /// When.
-        again: Time,
-        /// Why.
-        trouble: StoreError,
-    },
-}
-
-/// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.
-const AFTER_TROUBLE: Span = Span::from_seconds(5);
-/// How soon a Secret that somebody else was writing at the same time is looked at again.
-const AFTER_RACE: Span = Span::from_seconds(1);
-
-/// What is said of work that may not begin any more.
-const NO_MORE: &str = "no new request is sent: another replica takes over, or the program ends";
 
 /// Walks one resource.
 pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
@@ -112,33 +91,12 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
     }
 }
 
-fn abandoned(store: &impl Store, trouble: StoreError) -> Reconciled {
-    let pause = match trouble {
-        StoreError::Forbidden(_) | StoreError::Unreadable { .. } => {
-            AFTER_TROUBLE.scale(4.0 + 2.0 * store.draw())
-        }
-        StoreError::Passing(_) => AFTER_TROUBLE.scale(0.5 + store.draw()),
-    };
-    Reconciled::Abandoned {
-        again: store.now() + pause,
-        trouble,
-    }
-}
-
 /// After a write that failed: a look then, or the request that is due before.
 fn or_look(wants: Requeue, look: Time) -> Requeue {
     match wants {
         Requeue::RequestAt(_) => sooner(wants, Requeue::At(look)),
         _ => Requeue::At(look),
     }
-}
-
-struct Reconciler<'a, W> {
-    store: &'a W,
-    key: &'a Key,
-    seen: Observed,
-    /// The part of the answer in hand in the bound of bytes that wait to be written.
-    answer: Held,
 }
 
 impl<W: Store> Reconciler<'_, W> {

@@ -5,29 +5,27 @@
 //! output is secret, so no error contains a value.
 
 mod check;
+mod environment;
 mod memo;
+#[cfg(test)]
+mod tests;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
 use crate::api::conditions::Reason;
 use crate::oauth::disclosure::{Forms, Needle, forms};
 use crate::oauth::{Document, SecretKind, SentSecret, SentSecrets};
+use crate::render::environment::environment;
 use crate::secret::Secret;
 use crate::time::Time;
 
 /// The maximum size of all values together: 1 MiB, the limit of a Secret, less space for keys and metadata.
 pub const MAX_BYTES: usize = 1024 * 1024 - 16 * 1024;
-
-/// The budget of one rendering: an instruction costs one, 64 bytes of data about one.
-const FUEL: u64 = 200_000;
 
 /// The variables of a template.
 pub struct Variables<'a> {
@@ -372,30 +370,6 @@ fn defaults(variables: &Variables<'_>) -> BTreeMap<String, Secret> {
     data
 }
 
-/// The language: six filters and nothing else.
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    environment.add_filter("b64encode", b64encode);
-    environment.add_filter("tojson", tojson);
-    environment.add_filter("lower", minijinja::filters::lower);
-    environment.add_filter("upper", minijinja::filters::upper);
-    environment.add_filter("trim", minijinja::filters::trim);
-    environment.add_filter("default", minijinja::filters::default);
-    environment
-}
-
-fn b64encode(value: Cow<'_, str>) -> String {
-    STANDARD.encode(value.as_bytes())
-}
-
-/// Plain JSON. Not the engine's filter, which also escapes for HTML.
-fn tojson(value: &Value) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|_| Error::from(ErrorKind::BadSerialization))
-}
-
 /// An error of rendering without any value: the engine's details may quote them.
 fn render_problem(key: &str, error: &Error, echoes: bool) -> RenderProblem {
     let message = match error.kind() {
@@ -420,6 +394,3 @@ fn render_problem(key: &str, error: &Error, echoes: bool) -> RenderProblem {
         too_large: false,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::time::Time;
-
-use super::CLOCK_STEP;
+use crate::time::{Span, Time};
 
 /// Identifies a resource: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,3 +158,6 @@ pub const fn attempt_inputs(inputs: u64, credentials: u64) -> u64 {
 
 /// Inputs in an unknown format. They match everything, because an upgrade must not request tokens for a whole fleet.
 pub const ANY_INPUTS: u64 = u64::MAX;
+
+/// Smaller steps back of the clock do not matter, because every lead time includes that much.
+pub(crate) const CLOCK_STEP: Span = Span::from_seconds(60);

@@ -1,10 +1,10 @@
 //! What a resource waits for, based on its facts and on the outcome of its last work. Pure.
 
+use crate::engine::facts::CLOCK_STEP;
 use crate::queue::{Order, Request};
 use crate::schedule::clock_went_back;
 use crate::time::{Span, Time};
 
-use super::CLOCK_STEP;
 use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
 use super::record::{Record, Resource, Trigger};
 use super::work::Requeue;

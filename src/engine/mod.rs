@@ -13,6 +13,7 @@
 mod facts;
 mod judge;
 mod record;
+mod state;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,21 +22,21 @@ mod work;
 
 use std::collections::BTreeSet;
 
+use crate::engine::facts::CLOCK_STEP;
 use crate::queue::{Id, Queue, Taken};
-use crate::time::{Span, Time};
+use crate::time::Time;
+
 use judge::{Plan, WAITING_TOLD};
 use record::{Record, Trigger};
 use table::Table;
 
+pub use crate::engine::state::State;
 pub use crate::queue::{Class, HostReport, Limits, Occupancy};
 pub use facts::{
     ANY_INPUTS, Attempt, CredentialsFacts, Event, Key, ResourceFacts, TokenFacts, attempt_inputs,
 };
-pub use view::{Overview, State, View};
+pub use view::{Overview, View};
 pub use work::{Next, Outcome, Requeue, Work};
-
-/// Smaller steps back of the clock do not matter, because every lead time includes that much.
-const CLOCK_STEP: Span = Span::from_seconds(60);
 
 /// All resources and their due work.
 #[derive(Debug, Default)]
@@ -322,10 +323,10 @@ impl Engine {
         }
         let state = record.state();
         if let Some(before) = std::mem::replace(&mut record.noted_state, state) {
-            view::count(&mut self.counts, before, -1);
+            crate::engine::state::count(&mut self.counts, before, -1);
         }
         if let Some(state) = state {
-            view::count(&mut self.counts, state, 1);
+            crate::engine::state::count(&mut self.counts, state, 1);
         }
     }
 

@@ -1,10 +1,10 @@
 //! The record of one resource, and what a change of it triggers.
 
+use crate::engine::state::State;
+use crate::queue::HostReport;
 use crate::time::{Span, Time};
 
 use super::facts::{Attempt, CredentialsFacts, Key, ResourceFacts, TokenFacts};
-use super::view::State;
-use crate::queue::HostReport;
 
 /// A set of actions after a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

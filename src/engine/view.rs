@@ -2,56 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::engine::state::State;
 use crate::queue::{Class, Id, Occupancy, set_bytes};
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
 use super::{Engine, Record};
-
-/// The state of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// It waits for its first token, and no request failed.
-    Pending,
-    /// Its token is valid.
-    Valid,
-    /// Its token is valid, and the last request failed.
-    Failing,
-    /// Its token has expired.
-    Expired,
-    /// It never had a token, and the last request failed.
-    Failed,
-    /// It is suspended.
-    Suspended,
-    /// It is being deleted.
-    Deleting,
-}
-
-impl State {
-    /// All states.
-    pub const ALL: [State; 7] = [
-        State::Pending,
-        State::Valid,
-        State::Failing,
-        State::Expired,
-        State::Failed,
-        State::Suspended,
-        State::Deleting,
-    ];
-
-    /// The value of the metric label.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Pending => "pending",
-            State::Valid => "valid",
-            State::Failing => "failing",
-            State::Expired => "expired",
-            State::Failed => "failed",
-            State::Suspended => "suspended",
-            State::Deleting => "deleting",
-        }
-    }
-}
 
 /// A resource in the view of the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,11 +134,5 @@ impl Engine {
         let ends = set_bytes::<(Time, Id)>(self.ends.len());
         let records: usize = self.table.iter().map(Record::bytes).sum();
         self.table.bytes() + records + ends + self.queue.bytes()
-    }
-}
-
-pub(super) fn count(counts: &mut [usize; State::ALL.len()], state: State, by: isize) {
-    if let Some(count) = counts.get_mut(state as usize) {
-        *count = count.saturating_add_signed(by);
     }
 }

@@ -125,7 +125,7 @@ impl Clients {
         let tls = tls::config(&self.roots, bundle, identity).map_err(|_| SendError::Setup)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .user_agent(super::USER_AGENT)
+            .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             // A token request is sent once. The schedule decides about retries.
@@ -150,3 +150,6 @@ impl Clients {
         builder.build().map_err(|_| SendError::Setup)
     }
 }
+
+/// The User-Agent header.
+pub(crate) const USER_AGENT: &str = concat!("oauthclient-operator/", env!("CARGO_PKG_VERSION"));

@@ -1,15 +1,19 @@
 //! Why there was no response, typed. The text of the HTTP library's errors is never used, because it may contain the
 //! URL, and a URL may contain credentials.
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::address::AddressKind;
-use super::tls::BadCaBundle;
 use crate::oauth::FailureClass;
 use crate::oauth::error::Reached;
+
+use super::address::AddressKind;
+use super::tls::BadCaBundle;
 
 /// Why a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +121,7 @@ impl SendError {
 
     /// Corrects the error for servers that complain about a client certificate although none was sent, instead of
     /// requesting one.
-    pub(super) fn of_our_certificate(self, route: &super::Route) -> SendError {
+    pub(super) fn of_our_certificate(self, route: &crate::http::route::Route) -> SendError {
         match self {
             SendError::Tls(TlsProblem::ClientCertificateRefused) if route.identity.is_none() => {
                 SendError::Tls(TlsProblem::ClientCertificateWanted)
@@ -361,6 +365,3 @@ impl From<BadCaBundle> for SendError {
         SendError::BadCaBundle(problem)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -21,6 +21,7 @@ mod error;
 mod identity;
 mod proxy;
 mod resolve;
+mod route;
 mod tls;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use crate::oauth::{HttpAnswer, HttpRequest, Method, SentSecrets};
 use crate::secret::Secret;
 use crate::tenant;
 use crate::trust::{AuthorizedRequest, Lenders, authorize};
+
 use address::AddressRules;
 use clients::Clients;
 
@@ -49,6 +51,7 @@ pub use error::{ConnectProblem, SendError, TlsProblem};
 pub use identity::{BadIdentity, CERTIFICATE_KEY, ClientIdentity, PRIVATE_KEY_KEY};
 pub use proxy::{BadProxy, ProxySettings};
 pub use resolve::Lookup;
+pub use route::Route;
 pub use tls::{BadCaBundle, CaBundle};
 
 /// The largest body that is read, in bytes after decompression: 1 MiB.
@@ -67,9 +70,6 @@ const LEAST_TIME: Duration = Duration::from_millis(100);
 const ROOM_DEADLINE: Duration = Duration::from_secs(60);
 /// The default time-out for connecting: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The User-Agent header.
-const USER_AGENT: &str = concat!("oauthclient-operator/", env!("CARGO_PKG_VERSION"));
-
 /// Settings for all requests of a process.
 #[derive(Clone)]
 pub struct SenderOptions {
@@ -96,17 +96,6 @@ impl Default for SenderOptions {
             lookup: None,
         }
     }
-}
-
-/// Settings for the requests of one resource.
-#[derive(Clone)]
-pub struct Route {
-    /// Certificates that are trusted in addition to the system's.
-    pub ca: Option<CaBundle>,
-    /// The client certificate, if the endpoint requests one (RFC 8705).
-    pub identity: Option<ClientIdentity>,
-    /// The time-out of the whole exchange, from DNS to the last byte.
-    pub timeout: Duration,
 }
 
 /// Sends token requests. Cheap to clone; clones share connections.

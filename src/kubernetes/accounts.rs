@@ -6,16 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
 use kube::api::PostParams;
-use kube::config::AuthInfo;
-use kube::{Api, Client, Config};
-use serde_json::{Value, json};
 
 use crate::engine::Key;
+use crate::kubernetes::own_accounts::same;
 use crate::model::{AccountSeen, Failure, Fetched, Observed};
 use crate::oauth::ServiceAccountToken;
 use crate::reconcile::StoreError;
@@ -23,62 +20,6 @@ use crate::secret::Secret;
 
 use super::calls::CallError;
 use super::shared::Shared;
-
-/// How the API is reached with a token that was made, and what the operator's own token says.
-pub(super) struct Accounts {
-    config: Config,
-    /// Issuer and audiences of the operator's own token: the API goes by these.
-    own: Vec<String>,
-}
-
-impl Accounts {
-    /// From what the operator itself reaches the API with.
-    pub(super) fn new(config: &Config) -> Self {
-        Accounts {
-            own: own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token)),
-            config: config.clone(),
-        }
-    }
-
-    /// A client that shows this token and nothing else of the operator's.
-    fn client_with(&self, token: &Secret) -> Option<Client> {
-        let mut config = self.config.clone();
-        config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
-        Client::try_from(config).ok()
-    }
-}
-
-fn own_token(auth: &AuthInfo) -> Option<Secret> {
-    if let Some(path) = &auth.token_file {
-        return std::fs::read(path).ok().map(Secret::new);
-    }
-    match serde_json::to_value(auth).ok()?.get_mut("token")?.take() {
-        Value::String(token) => Some(Secret::from(token)),
-        _ => None,
-    }
-}
-
-/// Issuer and audiences of a JWT; nothing where it is none.
-fn names(token: &Secret) -> Vec<String> {
-    let claims = || -> Option<Value> {
-        let payload = token.expose()?.trim().split('.').nth(1)?;
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
-    };
-    let claims = claims().unwrap_or_default();
-    let audiences = match claims.get("aud") {
-        Some(Value::Array(list)) => list.clone(),
-        Some(one) => vec![one.clone()],
-        None => Vec::new(),
-    };
-    let issuer = claims.get("iss").cloned();
-    let all = audiences.into_iter().chain(issuer);
-    all.filter_map(|name| name.as_str().map(same)).collect()
-}
-
-/// A name as it is compared: an end of `/` makes no difference.
-fn same(name: &str) -> String {
-    name.trim_end_matches('/').to_ascii_lowercase()
-}
 
 /// `ServiceAccounts` by name: read for each look, since they are not watched.
 pub(super) async fn seen(
@@ -160,33 +101,5 @@ async fn is_for_others(
             Err(Failure::audience_refused(wanted))
         }
         Err(error) => Err(Failure::account_token(wanted, &error.said())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn jwt(claims: &Value) -> Secret {
-        let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
-        Secret::from(format!("e30.{payload}.c2ln"))
-    }
-
-    #[test]
-    fn the_api_goes_by_issuer_and_audiences_of_the_operators_own_token() {
-        let one = json!({"iss": "https://issuer.example/", "aud": "k3s"});
-        assert_eq!(names(&jwt(&one)), ["k3s", "https://issuer.example"]);
-        let many = json!({"aud": ["A", "b"]});
-        assert_eq!(names(&jwt(&many)), ["a", "b"]);
-        for none in ["", "opaque", "a.b.c", "a.e30.c"] {
-            assert!(names(&Secret::from(none)).is_empty(), "{none}");
-        }
-    }
-
-    #[test]
-    fn the_own_token_is_found_where_the_configuration_has_it() {
-        let auth: AuthInfo = serde_json::from_value(json!({"token": "t"})).unwrap();
-        assert_eq!(own_token(&auth).unwrap().expose(), Some("t"));
-        assert!(own_token(&AuthInfo::default()).is_none());
     }
 }

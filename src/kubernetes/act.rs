@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::api::OAuthClientStatus;
 use crate::engine::Key;
+use crate::lock::lock;
 use crate::metrics::WriteKind;
 use crate::model::{On, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret};
 use crate::policy::{NoticeKind, Report};
@@ -17,7 +18,7 @@ use crate::reconcile::{StoreError, WriteError};
 use super::api_limiter::For;
 use super::calls::CallError;
 use super::convert::{secret_seen, write_body};
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::stored::Stored;
 
 /// Who writes, in `managedFields`.

@@ -12,9 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::fair::Line;
+use crate::lock::lock;
 use crate::tenant;
-
-use super::shared::lock;
 
 /// How long a caller of the second kind lets others go ahead; after that it goes first. Writing a status costs the API server
 /// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use crate::model::{On, Owner, SecretBody, SecretSeen};
+use crate::reconcile::StoreError;
 use crate::secret::Secret;
 
 /// A Secret as the core sees it.
@@ -126,4 +127,10 @@ fn owner(owner: &Owner) -> Value {
         reference.insert("controller".to_owned(), json!(true));
     }
     Value::Object(reference)
+}
+
+pub(crate) fn outdated(what: &str) -> StoreError {
+    StoreError::Passing(format!(
+        "the API server served an older version {what} than it had told of"
+    ))
 }

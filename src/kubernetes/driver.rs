@@ -12,14 +12,15 @@ use tracing::Instrument as _;
 
 use crate::cli::NamespacedName;
 use crate::engine::{Key, Next, Work};
+use crate::kubernetes::shared::Cluster;
+use crate::lock::lock;
 use crate::queue::HostReport;
 use crate::reconcile::{Reconciled, walk};
 use crate::server::Beat;
 use crate::tenant;
 use crate::time::{Span, Time};
 
-use super::shared::{Shared, lock};
-use super::store::Cluster;
+use super::shared::Shared;
 
 /// The longest sleep: the wall clock is read again after it, so that a stepped clock or a suspended machine is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

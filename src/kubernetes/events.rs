@@ -12,13 +12,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::fair::{Line, Share, Shares};
+use crate::lock::lock;
 use crate::metrics::{Metrics, WriteKind};
 use crate::model::Resource;
 use crate::policy::{Notice, NoticeKind};
 use crate::tenant;
 
 use super::calls::Calls;
-use super::shared::lock;
 
 /// How many events may wait, shared fairly between namespaces; further ones are dropped, as the conditions say the same.
 const WAITING: usize = 512;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lock::lock;
 use crate::metrics::{HostQueue, ResourceTimes, TokenTimes};
 use crate::queue::Class;
 
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::survey::{Survey, state_of};
 
 /// A pass over so many resources a second takes about a thousandth of a processor.

@@ -1,17 +1,18 @@
 //! Who uses what: from a Secret that changed to the resources that it matters to.
 
+mod ids;
 mod lent;
+mod sources;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::engine::Key;
-use crate::policy::{login_name, no_references, short};
+use crate::kubernetes::changed_secrets::FEW;
+use crate::kubernetes::index::ids::{NONE, login_id};
+use crate::kubernetes::index::sources::Lent;
+use crate::policy::no_references;
 
-use super::secret_changes::FEW;
-use lent::Lent;
-
-/// Names of Secrets as hashes of `namespace/name`.
-pub(super) type SecretId = u64;
+pub(crate) use ids::{SecretId, ordered, secret_id};
 
 /// The slim reverse index.
 #[derive(Default)]
@@ -28,9 +29,6 @@ pub(super) struct Index {
     stale_secrets: HashMap<Key, BTreeSet<String>>,
     lent: Lent,
 }
-
-/// No Secret: never the id of one.
-const NONE: SecretId = 0;
 
 struct Entry {
     /// The Secret with the client certificate where it is another than the credentials Secret, or [`NONE`].
@@ -49,22 +47,6 @@ struct CredentialsSeen {
     version: u64,
     /// As [`Entry::seen`].
     seen: u64,
-}
-
-/// A resourceVersion as a number, to tell older from newer; 0 where it is none.
-pub(super) fn ordered(resource_version: Option<&str>) -> u64 {
-    resource_version
-        .and_then(|version| version.parse().ok())
-        .unwrap_or(0)
-}
-
-/// The id of a Secret.
-pub(super) fn secret_id(namespace: &str, name: &str) -> SecretId {
-    short(&format!("{namespace}/{name}"))
-}
-
-fn login_id(key: &Key) -> SecretId {
-    secret_id(key.namespace(), &login_name(key.name()))
 }
 
 impl Index {

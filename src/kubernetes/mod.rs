@@ -25,6 +25,8 @@ mod act;
 mod api_limiter;
 mod cache;
 mod calls;
+mod changed_secrets;
+mod client_ends;
 mod convert;
 mod driver;
 mod events;
@@ -33,10 +35,13 @@ mod finalizer;
 mod gauges;
 mod index;
 mod observe;
+mod own_accounts;
 mod permission_denied;
 mod permissions;
+mod process;
 mod refresh_tokens;
 mod secret_changes;
+mod secret_copies;
 mod secret_reads;
 mod shared;
 mod start;
@@ -51,11 +56,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
 
-use crate::api::OAuthClient;
 use crate::cli::{RunArgs, StatusUpdates};
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::kubernetes::start::name_of;
 use crate::leader::{Leader, Leadership, Seat, Settings};
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::model::Rules;
 use crate::policy::StatusDetail;
@@ -65,7 +71,7 @@ use crate::time::Span;
 
 use calls::Calls;
 use permissions::Rights;
-use shared::{Parts, Shared, lock};
+use shared::{Parts, Shared};
 use watch::{Scope, Watching};
 
 pub use start::StartError;
@@ -191,7 +197,7 @@ async fn lead(
             StatusUpdates::Always => StatusDetail::Always,
             StatusUpdates::Transitions => StatusDetail::Transitions,
         },
-        process: refresh_tokens::Process {
+        process: crate::kubernetes::process::Process {
             name: start::process_name(&clock),
             drain: Span::from_seconds(i64::try_from(arguments.drain_seconds).unwrap_or(i64::MAX)),
         },
@@ -327,10 +333,6 @@ async fn all(synced: Vec<channel::Receiver<bool>>) {
     }
 }
 
-fn name_of(scope: &Scope) -> &str {
-    scope.as_deref().unwrap_or("everywhere")
-}
-
 /// Looks into the Secrets of all that seemed current by metadata alone, slowly: what was altered while nobody watched is
 /// found, and the content of the credentials is remembered.
 async fn check(shared: Arc<Shared>) {
@@ -343,13 +345,5 @@ async fn check(shared: Arc<Shared>) {
             shared.changed(&key, crate::engine::Event::Look);
             tokio::time::sleep(CHECK_PAUSE).await;
         }
-    }
-}
-
-/// Where resources of one scope are listed, to find out whether the CRD is there.
-fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
-    match scope {
-        Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
-        None => kube::Api::all(client.clone()),
     }
 }

@@ -9,6 +9,8 @@ use crate::api::validate::{ConfigMapKey, validate};
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::inputs;
+use crate::kubernetes::convert::outdated;
+use crate::lock::lock;
 use crate::model::{
     CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Life, Observed,
     Reference, Resource, SecretSeen,
@@ -24,7 +26,7 @@ use super::convert::secret_seen;
 use super::permission_denied;
 use super::refresh_tokens::chain;
 use super::secret_reads::lent_secret;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::stored::Stored;
 
 /// Sees everything about one resource; `None` when there is none.
@@ -119,12 +121,6 @@ async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<()
     let since = seen.resource.life.deleted.map(|deleted| now.since(deleted));
     let passing = since.is_some_and(|since| since >= Span::ZERO && since < LAST_LOOK);
     looked.or_else(|trouble| if passing { Err(trouble) } else { Ok(()) })
-}
-
-pub(super) fn outdated(what: &str) -> StoreError {
-    StoreError::Passing(format!(
-        "the API server served an older version {what} than it had told of"
-    ))
 }
 
 async fn secrets(

@@ -1,12 +1,13 @@
 //! Telling people of a right that was taken away: a status can still be written where a Secret can no longer be read.
 
 use crate::engine::Key;
+use crate::lock::lock;
 use crate::model::Observed;
 use crate::policy::{barred, report};
 use crate::reconcile::StoreError;
 
 use super::act;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 
 /// Tells of it in the status of the resource, if that is why it could not be looked at. The walk ends all the same, and tries
 /// again: a right that is granted is noticed by itself.

@@ -4,6 +4,8 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
 use crate::api::Validated;
 use crate::engine::Key;
+use crate::kubernetes::convert::outdated;
+use crate::lock::lock;
 use crate::metrics::WriteKind;
 use crate::model::{FamilySeen, SecretBody, SecretSeen};
 use crate::oauth::refresh::Origin;
@@ -14,16 +16,7 @@ use crate::time::Span;
 use super::act;
 use super::convert::secret_seen;
 use super::index::secret_id;
-use super::observe::outdated;
-use super::shared::{Shared, lock};
-
-/// This process, as claims name it and as it keeps time.
-pub(super) struct Process {
-    /// A random name, new at every start.
-    pub(super) name: String,
-    /// How long it goes on writing what it has in hand once it is told to end.
-    pub(super) drain: Span,
-}
+use super::shared::Shared;
 
 /// Reads the state Secret and the login Secret of a resource that has them.
 pub(super) async fn chain(

@@ -3,86 +3,19 @@
 //! A copy is used as long as no watch tells of a newer version, and for at most half a minute, so that a watch that lags does
 //! no harm. The read itself names the version that the watch told of: the API server may answer it from its cache.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
 use crate::engine::Key;
+use crate::kubernetes::convert::outdated;
+use crate::kubernetes::secret_copies::{Copy, FRESH, size};
+use crate::lock::lock;
 use crate::model::{RETRY_REQUESTED, SecretSeen};
 use crate::reconcile::StoreError;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 use super::convert::secret_seen;
-use super::index::{SecretId, ordered, secret_id};
-use super::observe::outdated;
-use super::shared::{Shared, lock};
-
-/// How long a copy is used at most.
-const FRESH: Span = Span::from_seconds(30);
-/// Copies of so many bytes are kept at most; what does not fit is read each time.
-const MOST_BYTES: usize = 8 << 20;
-/// So many of them may be of one namespace.
-const MOST_BYTES_OF_ONE: usize = MOST_BYTES / 4;
-
-/// The copies.
-#[derive(Default)]
-pub(super) struct SecretReads(Mutex<HashMap<SecretId, Arc<Slot>>>);
-
-/// The copy of one Secret, behind a lock that is held while it is read: who comes meanwhile waits for that read.
-struct Slot {
-    namespace: String,
-    copy: tokio::sync::Mutex<Option<Copy>>,
-    /// What the copy takes, and when it was read.
-    held: Mutex<(usize, Time)>,
-}
-
-struct Copy {
-    at: Time,
-    version: u64,
-    content: u64,
-    secret: SecretSeen,
-}
-
-impl SecretReads {
-    fn slot(&self, namespace: &str, id: SecretId, now: Time) -> Arc<Slot> {
-        let mut slots = lock(&self.0);
-        let slot = slots.entry(id).or_insert_with(|| {
-            Arc::new(Slot {
-                namespace: namespace.to_owned(),
-                copy: tokio::sync::Mutex::default(),
-                held: Mutex::new((0, now)),
-            })
-        });
-        Arc::clone(slot)
-    }
-
-    /// Whether a copy of so many bytes may be kept.
-    fn has_room(&self, namespace: &str, bytes: usize) -> bool {
-        let slots = lock(&self.0);
-        let (mut all, mut own) = (bytes, bytes);
-        for slot in slots.values() {
-            let held = lock(&slot.held).0;
-            all += held;
-            if slot.namespace == namespace {
-                own += held;
-            }
-        }
-        all <= MOST_BYTES && own <= MOST_BYTES_OF_ONE
-    }
-
-    /// Drops copies that are not used any more.
-    pub(super) fn sweep(&self, now: Time) {
-        let mut slots = lock(&self.0);
-        slots.retain(|_, slot| {
-            let age = now.since(lock(&slot.held).1);
-            Arc::strong_count(slot) > 1 || (age >= Span::ZERO && age < FRESH)
-        });
-        if slots.is_empty() {
-            *slots = HashMap::new();
-        }
-    }
-}
+use super::index::{ordered, secret_id};
+use super::shared::Shared;
 
 /// A Secret that is lent to a resource, as new as a watch has told of it.
 pub(super) async fn lent_secret(
@@ -182,12 +115,4 @@ fn content(shared: &Shared, secret: &SecretSeen) -> u64 {
     part(retry.map_or(&[][..], String::as_bytes));
     let tag = context.sign();
     u64::from_le_bytes(tag.as_ref().first_chunk().copied().unwrap_or_default()).max(1)
-}
-
-fn size(secret: &SecretSeen) -> usize {
-    let data = secret.data.iter();
-    let data: usize = data.map(|(key, value)| key.len() + value.len()).sum();
-    let texts = secret.annotations.iter().chain(&secret.labels);
-    let texts: usize = texts.map(|(key, value)| key.len() + value.len()).sum();
-    data + texts + 512
 }

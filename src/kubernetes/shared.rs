@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
 
@@ -11,7 +11,13 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{CredentialsFacts, Engine, Event, Key};
 use crate::http::Sender;
+use crate::kubernetes::changed_secrets::SecretChanges;
+use crate::kubernetes::client_ends::ClientEnds;
+use crate::kubernetes::own_accounts::Accounts;
+use crate::kubernetes::process::Process;
+use crate::kubernetes::secret_copies::SecretReads;
 use crate::leader::Seat;
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
@@ -20,16 +26,10 @@ use crate::reconcile::revoke_replaced;
 use crate::revocation_queue::Later;
 use crate::time::{Span, Time};
 
-use super::accounts::Accounts;
 use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
-use super::expiries::ClientEnds;
 use super::index::Index;
-use super::refresh_tokens::Process;
-use super::secret_changes::SecretChanges;
-use super::secret_reads::SecretReads;
-use super::store::Cluster;
 use super::stored::Stored;
 
 /// Everything that the tasks share. Locks are held for moments, never across an await.
@@ -71,12 +71,6 @@ pub(super) struct Shared {
     pub(super) client_ends: ClientEnds,
     /// Resources for which a person must act, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
-}
-
-/// A lock whose holder panicked is taken all the same: what it guards is consistent after each call, and one resource's
-/// panic must harm no other.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a controller is made of.
@@ -293,3 +287,6 @@ const RECENT: Span = Span::from_seconds(60);
 struct Recent {
     objects: HashMap<Key, (Time, Box<[u8]>)>,
 }
+
+/// The cluster.
+pub(crate) struct Cluster(pub(crate) Arc<Shared>);

@@ -7,14 +7,14 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::api::OAuthClient;
 use crate::cli::{Namespaces, RunArgs};
 use crate::clock::Clock;
 use crate::http::address::AddressRules;
 use crate::http::{ProxySettings, Sender, SenderOptions};
+use crate::kubernetes::own_accounts::Accounts;
 use crate::server::ListenError;
 
-use super::accounts::Accounts;
-use super::api_of;
 use super::calls::CallError;
 use super::shared::Shared;
 use super::watch::Scope;
@@ -176,5 +176,17 @@ pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Sco
             told = true;
             tokio::time::sleep(CRD_PAUSE).await;
         }
+    }
+}
+
+pub(crate) fn name_of(scope: &Scope) -> &str {
+    scope.as_deref().unwrap_or("everywhere")
+}
+
+/// Where resources of one scope are listed, to find out whether the CRD is there.
+pub(crate) fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
+    match scope {
+        Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
+        None => kube::Api::all(client.clone()),
     }
 }

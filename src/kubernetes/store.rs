@@ -1,11 +1,13 @@
 //! Kubernetes as the world that a resource walks through.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use crate::api::Validated;
 use crate::engine::Key;
 use crate::exchange::exchange;
+use crate::kubernetes::shared::Cluster;
+use crate::lock::lock;
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -18,11 +20,7 @@ use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
 use super::observe::observe;
-use super::shared::{Shared, lock};
 use super::{accounts, act, finalizer, refresh_tokens};
-
-/// The cluster.
-pub(super) struct Cluster(pub(super) Arc<Shared>);
 
 impl Store for Cluster {
     fn now(&self) -> Time {

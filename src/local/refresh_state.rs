@@ -8,10 +8,10 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 
 use crate::api::Validated;
 use crate::engine::Key;
+use crate::local::state_folder::StoredRefreshState;
 use crate::model::{FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
 use crate::policy::{login_name, state_name};
 use crate::reconcile::WriteError;
@@ -22,18 +22,7 @@ use super::files::Files;
 use super::metadata::merge;
 use super::state_folder::{OwnerReference, new_uid};
 
-/// The state of one resource as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Kept {
-    uid: String,
-    resource_version: u64,
-    owners: Vec<OwnerReference>,
-    /// In base64.
-    data: BTreeMap<String, String>,
-}
-
-impl Kept {
+impl StoredRefreshState {
     /// Whether a resource with this UID owns it.
     pub(super) fn is_owned_by(&self, uid: &str) -> bool {
         self.owners.iter().any(|owner| owner.uid == uid)
@@ -115,7 +104,7 @@ impl Files {
         let place = Key::new(key.namespace(), &body.name);
         let before = self.store.refresh_state(&place).map_err(failed)?;
         let mut kept = match (&body.on, before) {
-            (On::Create, None) => Kept {
+            (On::Create, None) => StoredRefreshState {
                 uid: new_uid().map_err(failed)?,
                 resource_version: 0,
                 owners: Vec::new(),

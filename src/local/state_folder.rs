@@ -23,12 +23,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::api::OAuthClient;
+use crate::engine::Key;
+
 use super::private::{
     absent_is_fine, clear_unfinished, make_folders, open_own, own_folder, read_own, replace_file,
 };
-use super::refresh_state;
-use crate::api::OAuthClient;
-use crate::engine::Key;
 
 /// A stored resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ impl StateFolder {
     }
 
     /// The state of the refresh token of one resource.
-    pub(super) fn refresh_state(&self, key: &Key) -> io::Result<Option<refresh_state::Kept>> {
+    pub(super) fn refresh_state(&self, key: &Key) -> io::Result<Option<StoredRefreshState>> {
         let path = self.path(REFRESH, key);
         match read_own(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -157,14 +157,14 @@ impl StateFolder {
     }
 
     /// All states of refresh tokens, by the name of the state Secret.
-    pub(super) fn refresh_states(&self) -> io::Result<BTreeMap<Key, refresh_state::Kept>> {
+    pub(super) fn refresh_states(&self) -> io::Result<BTreeMap<Key, StoredRefreshState>> {
         self.all(REFRESH)
     }
 
     pub(super) fn save_refresh_state(
         &self,
         key: &Key,
-        kept: &refresh_state::Kept,
+        kept: &StoredRefreshState,
     ) -> io::Result<()> {
         self.save(REFRESH, key, kept)
     }
@@ -313,6 +313,17 @@ impl Record {
         self.latest()
             .is_some_and(|(_, version)| version.owners.iter().any(|owner| owner.uid == uid))
     }
+}
+
+/// The state of one resource as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredRefreshState {
+    pub(super) uid: String,
+    pub(super) resource_version: u64,
+    pub(super) owners: Vec<OwnerReference>,
+    /// In base64.
+    pub(super) data: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What a resource makes the operator send: the token endpoint, the grant, the client authentication (RFC 6749).
 
+use crate::oauth::token_source::ServiceAccountToken;
+
 use super::assertion::{ClientAssertion, JwtBearer};
 use super::discovery::{Endpoints, Issuer, Metadata};
-use super::exchange::{Exchange, ServiceAccountToken};
+use super::exchange::Exchange;
 use super::message::{Format, Method};
 use super::parameter::{CredentialKeys, Parameter};
 use super::shape::ResponseShape;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ring::rand::SystemRandom;
 
-use super::exchange::TokenSource;
+use crate::oauth::token_source::TokenSource;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::lender::Lenders;

@@ -5,15 +5,16 @@
 //! whatever the text holds; only that something was found is told.
 
 mod find;
+mod sent;
+#[cfg(test)]
+mod tests;
 
-use super::parameter::single_line;
 use crate::secret::Secret;
 
-pub(crate) use find::{Forms, Needle, forms};
+use super::parameter::single_line;
 
-/// The shortest secret that is looked for inside longer text. A shorter one would be found by accident; of those only text
-/// that equals them counts.
-pub const MIN_CONTAINED: usize = 6;
+pub(crate) use find::{Forms, Needle, forms};
+pub use sent::{MIN_CONTAINED, SecretKind, SentSecret};
 
 /// Keys of a credentials Secret whose values are never taken for a token, whatever a resource calls them.
 const NEVER_A_TOKEN: [&str; 4] = [
@@ -25,32 +26,6 @@ const NEVER_A_TOKEN: [&str; 4] = [
 
 /// Keys of a credentials Secret that are no secrets by their name (RFC 6749 sections 2.2 and 4.3.2).
 pub const DISCLOSED_KEYS: [&str; 2] = ["client_id", "username"];
-
-/// What kind of secret a value is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SecretKind {
-    /// The value of this key of the credentials Secret.
-    Key {
-        /// The key.
-        name: String,
-        /// It proves who the client or the user is: no server may give it back as a token.
-        is_proof: bool,
-    },
-    /// A token that is sent: a refresh token, a subject or actor token, a token of a `ServiceAccount`. A server may give the
-    /// same one back, as it is.
-    Token,
-    /// Something made of the credentials for this request: an assertion, a header of Basic authentication.
-    Proof,
-}
-
-/// A secret value that went into a request.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SentSecret {
-    /// What it is.
-    pub kind: SecretKind,
-    /// The value.
-    pub value: Secret,
-}
 
 /// All secret values that went into a request.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -164,6 +139,3 @@ impl<'s> Finder<'s> {
             .any(|(_, needle)| needle.equals(text) || (needle.len() >= 8 && needle.is_in_raw(text)))
     }
 }
-
-#[cfg(test)]
-mod tests;

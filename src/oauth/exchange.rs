@@ -1,10 +1,15 @@
 //! Token exchange (RFC 8693): the tokens that go in, and the type of the one that comes out.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
+
+use crate::oauth::token_source::TokenSource;
+use crate::secret::Secret;
 
 use super::request::CredentialsProblem;
 use super::{RequestContext, TokensInHand};
-use crate::secret::Secret;
 
 /// The name of the grant (RFC 8693 section 2.1).
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -33,37 +38,6 @@ pub struct TokenInput {
     pub source: TokenSource,
     /// Its type, a URI (RFC 8693 section 3).
     pub token_type: String,
-}
-
-/// Where a token that goes into a request comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TokenSource {
-    /// This key of the credentials Secret.
-    CredentialsKey(String),
-    /// A token of a `ServiceAccount`, made for the attempt.
-    ServiceAccount(ServiceAccountToken),
-    /// What another resource has published.
-    Published(PublishedToken),
-}
-
-/// A token of a `ServiceAccount` that is to be made for one attempt.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceAccountToken {
-    /// The `ServiceAccount`, in the resource's namespace.
-    pub account: String,
-    /// Whom the token is for: its `aud` (RFC 7519 section 4.1.3).
-    pub audience: String,
-    /// How long it lives, in seconds; at least 600.
-    pub expiration_seconds: i64,
-}
-
-/// A token that another resource of the namespace keeps in its token Secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublishedToken {
-    /// The other resource.
-    pub client: String,
-    /// The key of its token Secret.
-    pub key: String,
 }
 
 impl Exchange {
@@ -131,6 +105,3 @@ pub(super) fn check_issued_type(
 pub(super) const NOT_APPLICABLE: &str = "N_A";
 /// What people are told of such a token.
 pub(super) const NOT_APPLICABLE_REMARK: &str = "the provider says that the token is no access token (token_type N_A): it is not to be sent in an Authorization header";
-
-#[cfg(test)]
-mod tests;

@@ -21,14 +21,16 @@ pub mod request;
 pub mod response;
 mod shape;
 mod token;
+mod token_source;
 
+pub use crate::oauth::token_source::{PublishedToken, ServiceAccountToken, TokenSource};
 pub use assertion::{ClientAssertion, JwtBearer};
 pub use client::{BasicEncoding, Client, ClientAuthentication, Grant, Located};
 pub use context::{Nonce, RequestContext, TokensInHand};
 pub use disclosure::{SecretKind, SentSecret, SentSecrets};
 pub use discovery::{Endpoints, Issuer, Metadata};
 pub use error::{ErrorCode, FailureClass, TokenError};
-pub use exchange::{Exchange, PublishedToken, ServiceAccountToken, TokenInput, TokenSource};
+pub use exchange::{Exchange, TokenInput};
 pub use grammar::{Scope, TokenType};
 pub use message::{Format, HttpAnswer, HttpRequest, Method};
 pub use parameter::{CredentialKeys, Credentials, Parameter, ParameterValue};

@@ -15,27 +15,29 @@ mod call;
 mod credentials;
 mod exchange;
 mod names;
+mod problem;
+#[cfg(test)]
+mod tests;
 mod write;
 
-use zeroize::Zeroizing;
-
-pub use super::parameter::single_line;
-pub use call::build_call;
-pub use credentials::{CredentialsProblem, required_keys};
-pub use names::{NameProblem, check_names, reserved_headers, reserved_parameters};
+use crate::oauth::request::write::Text;
+use crate::oauth::token_source::TokenSource;
+use crate::secret::Secret;
+use crate::trust::lender::Lenders;
 
 use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
-use super::exchange::{TOKEN_EXCHANGE, TokenSource};
+use super::exchange::TOKEN_EXCHANGE;
 use super::{
     BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
     ParameterValue, RequestContext,
 };
-use crate::secret::Secret;
-use crate::trust::lender::Lenders;
 use credentials::{Reader, client_id, optional_client_id};
 
-/// A value on its way into a request, wiped when dropped.
-type Text = Zeroizing<String>;
+pub use super::parameter::single_line;
+pub use crate::oauth::request::problem::{CredentialsProblem, NameProblem};
+pub use call::build_call;
+pub use credentials::required_keys;
+pub use names::{check_names, reserved_headers, reserved_parameters};
 
 /// The parameters of a request, in order.
 type Parameters = Vec<(String, Text)>;
@@ -296,6 +298,3 @@ fn basic(
     reader.made(&value);
     Ok(Secret::from(value.as_str()))
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,18 +2,19 @@
 //! history.
 
 mod change;
+mod connection;
 mod credentials;
 mod login;
+#[cfg(test)]
+mod tests;
 mod view;
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::engine::ArgValueCandidates;
-
-use super::completion;
+use crate::plugin::paint::Color;
 
 pub use change::{CreateArgs, RefreshArgs, SuspendArgs, TestArgs, TokenArgs};
+pub use connection::ConnectionArgs;
 pub use credentials::{CheckArgs, CredentialsCommand, ListArgs, NewSecretArgs, RotateArgs};
 pub use login::LoginArgs;
 pub use view::{
@@ -52,17 +53,6 @@ pub struct Plugin {
         help_heading = "Output"
     )]
     pub color: Color,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always, also in files and pipes.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// The subcommands.
@@ -105,39 +95,9 @@ pub enum Command {
     Version(VersionArgs),
 }
 
-/// Flags that select cluster and namespace; the same for all commands.
-#[derive(Clone, Debug, Default, Args)]
-pub struct ConnectionArgs {
-    /// Namespace. Defaults to the namespace of the kubeconfig's context.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "NAMESPACE",
-        display_order = 800,
-        add = ArgValueCandidates::new(completion::namespaces)
-    )]
-    pub namespace: Option<String>,
-    /// Context of the kubeconfig. Defaults to its current context.
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        display_order = 801,
-        add = ArgValueCandidates::new(completion::contexts)
-    )]
-    pub context: Option<String>,
-    /// Kubeconfig to use. Defaults to KUBECONFIG, or ~/.kube/config.
-    #[arg(long, global = true, value_name = "FILE", display_order = 802)]
-    pub kubeconfig: Option<PathBuf>,
-}
-
 impl Plugin {
     /// Parses the arguments of the process. Prints help, version or an error and exits, if there is nothing else to do.
     pub fn from_process() -> Self {
         Plugin::parse()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,8 +6,8 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::Problem;
 use crate::oauth::request::single_line;
+use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 
 /// The maximum size of a credential.

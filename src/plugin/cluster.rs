@@ -1,7 +1,7 @@
 //! The Kubernetes API with the user's permissions, and messages about its refusals.
 
-use crate::command::Command;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -11,8 +11,10 @@ use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::args::ConnectionArgs;
-use super::{Problem, say};
+use crate::command::Command;
+use crate::plugin::problem::Problem;
+
+use super::say;
 
 /// The time-out of one call.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -65,10 +67,22 @@ impl From<Failure> for Problem {
     }
 }
 
+/// Which cluster, and which namespace of it; what is not named is found as kubectl finds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Connection {
+    /// The namespace.
+    pub(super) namespace: Option<String>,
+    /// The context of the kubeconfig.
+    pub(super) context: Option<String>,
+    /// The kubeconfig.
+    pub(super) kubeconfig: Option<PathBuf>,
+}
+
 impl Cluster {
     /// Finds the cluster as kubectl does.
-    pub(super) async fn connect(arguments: &ConnectionArgs) -> Result<Cluster, Problem> {
-        let mut config = configuration(arguments).await.map_err(|error| {
+    pub(super) async fn connect(to: impl Into<Connection>) -> Result<Cluster, Problem> {
+        let arguments: Connection = to.into();
+        let mut config = configuration(&arguments).await.map_err(|error| {
             Problem::new(format!(
                 "no cluster to talk to ({error}): check that 'kubectl get namespaces' works, or give --kubeconfig FILE"
             ))
@@ -252,7 +266,7 @@ impl Cluster {
     }
 }
 
-async fn configuration(arguments: &ConnectionArgs) -> Result<Config, String> {
+async fn configuration(arguments: &Connection) -> Result<Config, String> {
     let options = KubeConfigOptions {
         context: arguments.context.clone(),
         ..KubeConfigOptions::default()

@@ -13,19 +13,22 @@ use kube::ResourceExt as _;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::args::{ConnectionArgs, CreateArgs};
-use super::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
-use super::credentials::hosts_of;
-use super::lend::{Lent, Over, put};
-use super::paint::{Cell, Grid, Tone};
-use super::status::{Summary, yaml};
-use super::target::resource;
-use super::{NOT_READY, Problem, ask, say};
 use crate::api::manifest::parse_manifest;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, validate};
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::plugin::problem::{NOT_READY, Problem};
+use crate::plugin::say::yaml;
+
+use super::args::{ConnectionArgs, CreateArgs};
+use super::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
+use super::credentials::hosts_of;
+use super::lend::{Lent, Over, put};
+use super::paint::{Cell, Grid, Tone};
+use super::status::Summary;
+use super::target::resource;
+use super::{ask, say};
 use presets::{Draft, Preset, field};
 
 pub(super) use presets::presets;

@@ -9,15 +9,17 @@ use std::path::Path;
 
 use url::Url;
 
+use crate::api::spec::{CredentialKeys, OAuthClient};
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
+use crate::local::Manifests;
+use crate::plugin::problem::Problem;
+use crate::secret::Secret;
+
 use super::args::{ConnectionArgs, NewSecretArgs};
 use super::cluster::Cluster;
 use super::lend::{Done, Lent, Over, put};
 use super::target::{host_of, resource};
-use super::{Problem, ask, folder, say};
-use crate::api::spec::{CredentialKeys, OAuthClient};
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
-use crate::local::Manifests;
-use crate::secret::Secret;
+use super::{ask, folder, say};
 
 pub(super) use list::{check, inspected, list, users};
 pub(super) use rotate::run as rotate;

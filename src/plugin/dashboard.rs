@@ -10,6 +10,7 @@ mod card_cache;
 mod follow;
 mod guard;
 mod server;
+mod state;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,28 +19,18 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
+use crate::plugin::dashboard::state::Dashboard;
+use crate::plugin::problem::Problem;
+
 use super::args::{ConnectionArgs, DashboardArgs};
 use super::cluster::Cluster;
 use super::login::open_browser;
+use super::say;
 use super::say::Storing;
 use super::status::all;
-use super::{Problem, say};
-use crate::cli::GuardArgs;
-use crate::clock::Clock;
 use card_cache::CardCache;
 use guard::Guard;
-
-/// The shared state of all connections.
-struct Dashboard {
-    guard: Guard,
-    store: CardCache,
-    cluster: Cluster,
-    everywhere: bool,
-    endpoints: GuardArgs,
-    /// Ctrl-C waits while a login is stored.
-    storing: Storing,
-    clock: Clock,
-}
 
 /// Serves the page until Ctrl-C.
 pub(super) async fn run(

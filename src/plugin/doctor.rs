@@ -6,12 +6,14 @@
 mod checks;
 mod gather;
 
+use crate::clock::Clock;
+use crate::plugin::problem::Problem;
+
 use super::args::{ConnectionArgs, DoctorArgs};
 use super::cluster::Cluster;
 use super::credentials::{inspected, users};
 use super::finding::{self, Finding};
-use super::{Problem, say};
-use crate::clock::Clock;
+use super::say;
 
 /// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &DoctorArgs) -> Result<u8, Problem> {

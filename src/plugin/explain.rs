@@ -1,9 +1,11 @@
 //! `explain`: the meaning of a reason, and what to do. The same list as docs/conditions.md.
 
+use crate::api::conditions::{Group, Reason};
+use crate::plugin::problem::Problem;
+
 use super::args::ExplainArgs;
 use super::paint::{Cell, Grid, Painted, Tone};
-use super::{Problem, say};
-use crate::api::conditions::{Group, Reason};
+use super::say;
 
 /// Explains one reason, or lists all.
 pub(super) fn run(args: &ExplainArgs) -> Result<u8, Problem> {

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use crate::command::Command;
+use crate::plugin::problem::{NOT_READY, Problem};
+use crate::plugin::say::{json, yaml};
+
 use super::args::Format;
 use super::paint::{Painted, Tone};
-use super::status::{json, yaml};
-use super::{NOT_READY, Problem, say};
-use crate::command::Command;
+use super::say;
 
 /// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +121,13 @@ fn tally(findings: &[Finding]) -> Painted {
         (failed, 0) => text.tone(Tone::Bad, &format!("{failed} failed.")),
         (failed, warned) => text.tone(Tone::Bad, &format!("{failed} failed, {warned} to look at.")),
     }
+}
+
+/// The maximum number of fields to name.
+pub(crate) const MOST_NAMED: usize = 5;
+
+pub(crate) fn unknown(area: &'static str, what: &str, why: &str) -> Finding {
+    Finding::warn(area, format!("{what} is unknown: {why}"))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Problem;
-use super::lend::Lent;
 use crate::local::Manifests;
+use crate::plugin::problem::Problem;
+
+use super::lend::Lent;
 
 /// The file for a Secret, if it contains nothing else and no other file contains the Secret.
 pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Problem> {

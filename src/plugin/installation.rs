@@ -8,9 +8,10 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
-use super::cluster::{CLIENTS, Cluster, Deed, Failure};
 use crate::api::crd;
 use crate::time::Time;
+
+use super::cluster::{CLIENTS, Cluster, Deed, Failure};
 
 /// The label of the operator's objects in `deploy/`.
 pub(super) const SELECTOR: &str = "app.kubernetes.io/name=oauthclient-operator";
@@ -98,7 +99,7 @@ pub(super) async fn definition(cluster: &Cluster) -> Known<Option<Definition>> {
 }
 
 fn why(failure: Failure) -> String {
-    super::Problem::from(failure).message
+    crate::plugin::problem::Problem::from(failure).message
 }
 
 fn compared(found: &CustomResourceDefinition) -> Definition {

@@ -10,11 +10,12 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::api::PostParams;
 use tokio::time::sleep;
 
-use super::Problem;
-use super::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::api::CREDENTIALS_LABEL;
 use crate::command::Command;
+use crate::plugin::problem::Problem;
 use crate::secret::Secret;
+
+use super::cluster::{Cluster, Deed, Failure, SECRETS};
 
 /// The label of Secrets that a login created; its value is `true`. A login replaces only such a Secret.
 pub(super) const LOGIN_LABEL: &str = "oauthclient.dev/login";

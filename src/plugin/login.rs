@@ -5,6 +5,7 @@
 
 mod browser;
 mod code;
+mod consent;
 mod device;
 mod endpoints;
 mod loopback;
@@ -15,30 +16,25 @@ mod redirect;
 mod send;
 mod store;
 
+use url::Url;
+
+use crate::cli::GuardArgs;
+use crate::clock::Clock;
+use crate::command::Command;
+use crate::plugin::login::consent::consent;
+use crate::plugin::problem::Problem;
+use crate::time::Span;
+
 use super::args::{ConnectionArgs, LoginArgs};
 use super::cluster::Cluster;
 use super::folder;
 use super::say::{self, Storing};
 use super::target::Target;
-use super::{Problem, lend};
-use crate::cli::GuardArgs;
-use crate::clock::Clock;
-use crate::command::Command;
-use crate::oauth::Document;
-use crate::oauth::login::refresh_token;
-use crate::secret::Secret;
-use crate::time::Span;
 use provider::Provider;
 use store::Place;
-use url::Url;
 
 pub(super) use browser::open as open_browser;
 pub(super) use store::LOGGED_IN;
-
-/// The result of a consent.
-struct Consent {
-    refresh_token: Secret,
-}
 
 /// Runs the command.
 pub(super) async fn run(
@@ -173,28 +169,3 @@ fn tell(target: &Target, done: &store::Kept) {
         ));
     }
 }
-
-/// The refresh token in a response, or what to do if there is none.
-fn consent(provider: &Provider, answer: &Document) -> Result<Consent, Problem> {
-    let shape = &provider.client.response;
-    let refresh_token = refresh_token(shape, answer).ok_or_else(|| {
-        let asked = provider.scope();
-        let hint = if asked.split([' ', ',']).any(|scope| scope == "offline_access") {
-            "offline_access was asked for, so ask the provider whether the client may have refresh tokens"
-        } else {
-            "many providers want the scope offline_access (--scope offline_access), Google wants --parameter access_type=offline --parameter prompt=consent; put what works into spec.login"
-        };
-        Problem::new(format!(
-            "the provider gave an access token but no refresh token, so nothing could be kept fresh and nothing was stored: {hint}. Some give it only at the first consent: withdraw that in your account there, then log in again"
-        ))
-    })?;
-    Ok(Consent { refresh_token })
-}
-
-/// The name of the Secret for a resource's login.
-fn secret_name(name: &str) -> String {
-    format!("{name}-login")
-}
-
-/// Which existing Secret it may replace.
-const OVER: lend::Over = lend::Over::Login;

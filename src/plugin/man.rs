@@ -2,8 +2,10 @@
 
 use clap::CommandFactory as _;
 
+use crate::plugin::problem::Problem;
+
 use super::args::{ManArgs, Plugin};
-use super::{Problem, say};
+use super::say;
 
 /// Runs the command.
 pub(super) fn run(args: &ManArgs) -> Result<u8, Problem> {

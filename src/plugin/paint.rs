@@ -7,12 +7,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use anstream::ColorChoice;
+use clap::ValueEnum;
 use comfy_table::{
     Attribute, Cell as TableCell, Color as TableColor, ColumnConstraint, ContentArrangement, Table,
     TableStyle,
 };
-
-use super::args::Color;
 
 /// The meaning of a piece of text, which determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,18 +279,6 @@ fn drawn(cell: &Cell) -> TableCell {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
-    use super::Painted;
-
-    /// The text without colours.
-    pub(in crate::plugin) fn stripped(painted: &Painted) -> String {
-        let mut out = anstream::StripStream::new(Vec::new());
-        std::io::Write::write_all(&mut out, painted.as_str().as_bytes()).unwrap();
-        String::from_utf8(out.into_inner()).unwrap()
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::testing::stripped;
     use super::*;
@@ -367,5 +354,28 @@ mod tests {
             .map(|line| line.find("SECRET").or(line.find("api-token")))
             .collect();
         assert_eq!(places.first(), places.last());
+    }
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always, also in files and pipes.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::Painted;
+
+    /// The text without colours.
+    pub(in crate::plugin) fn stripped(painted: &Painted) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        std::io::Write::write_all(&mut out, painted.as_str().as_bytes()).unwrap();
+        String::from_utf8(out.into_inner()).unwrap()
     }
 }

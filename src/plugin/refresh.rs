@@ -6,16 +6,18 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::args::{ConnectionArgs, RefreshArgs};
-use super::cluster::{CLIENTS, Cluster, Deed};
-use super::status::Summary;
-use super::target::resource;
-use super::{NOT_READY, Problem, say};
 use crate::api::REFRESH_ANNOTATION;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::plugin::problem::{NOT_READY, Problem};
 use crate::time::Time;
+
+use super::args::{ConnectionArgs, RefreshArgs};
+use super::cluster::{CLIENTS, Cluster, Deed};
+use super::say;
+use super::status::Summary;
+use super::target::resource;
 
 /// How often to check.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

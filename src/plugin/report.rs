@@ -14,17 +14,20 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::api::spec::OAuthClient;
+use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
+use crate::clock::Clock;
+use crate::plugin::problem::Problem;
+use crate::plugin::say::yaml;
+
 use super::args::{ConnectionArgs, ReportArgs};
 use super::cluster::{Cluster, Deed, SECRETS};
 use super::inspect::named;
 use super::installation::{Known, SELECTOR, operators};
 use super::paint::clean;
-use super::status::{all, yaml};
+use super::status::all;
 use super::version::OURS;
-use super::{Problem, doctor, say};
-use crate::api::spec::OAuthClient;
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
-use crate::clock::Clock;
+use super::{doctor, say};
 use redact::{Names, spec};
 
 /// The maximum number of lines of the operator's log.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustix::termios::tcgetwinsize;
 use tokio::time::timeout;
 
-use super::Problem;
+use crate::plugin::problem::Problem;
+
 use super::paint::{Painted, Tone, clean};
 
 /// The time after which progress is shown.
@@ -120,4 +121,14 @@ impl Storing {
     pub fn is_on(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// As JSON.
+pub(crate) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Problem> {
+    serde_json::to_string_pretty(value).map_err(|error| Problem::new(error.to_string()))
+}
+
+/// As YAML.
+pub(crate) fn yaml<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Problem> {
+    serde_saphyr::to_string(&value).map_err(|error| Problem::new(error.to_string()))
 }

@@ -1,24 +1,24 @@
 //! `status`: the state at a glance, never the token.
 
 mod behind;
+mod list;
+mod moment;
 mod summary;
 mod table;
 mod watch;
 
-use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
+use crate::clock::Clock;
+use crate::plugin::problem::{NOT_READY, Problem};
+use crate::plugin::say::{json, yaml};
+use crate::plugin::status::list::{CLIENT, nothing};
 
 use super::args::{ConnectionArgs, Output, StatusArgs};
-use super::cluster::{CLIENTS, Cluster, Deed};
+use super::cluster::Cluster;
+use super::say;
 use super::target::resource;
-use super::{NOT_READY, Problem, say};
-use crate::api::spec::OAuthClient;
-use crate::clock::Clock;
 
+pub(crate) use list::all;
 pub(super) use summary::Summary;
-
-/// The page size of list calls.
-const PAGE: u32 = 500;
 
 /// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Result<u8, Problem> {
@@ -57,63 +57,4 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Resul
     }
     let ready = summaries.iter().all(|summary| summary.ready);
     Ok(if ready { 0 } else { NOT_READY })
-}
-
-/// As in `kubectl get -o name`.
-const CLIENT: &str = "oauthclient.oauthclient.dev";
-
-/// As JSON.
-pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Problem> {
-    serde_json::to_string_pretty(value).map_err(|error| Problem::new(error.to_string()))
-}
-
-/// As YAML.
-pub(super) fn yaml<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Problem> {
-    serde_saphyr::to_string(&value).map_err(|error| Problem::new(error.to_string()))
-}
-
-fn nothing(cluster: &Cluster, args: &StatusArgs) -> String {
-    let which = match &args.selector {
-        Some(selector) => format!("no OAuthClient with {selector}"),
-        None => "no OAuthClient".to_owned(),
-    };
-    if args.all_namespaces {
-        format!("There is {which} in this cluster.")
-    } else {
-        format!(
-            "There is {which} in namespace {} (-A looks in all).",
-            cluster.namespace
-        )
-    }
-}
-
-/// All resources, sorted by name.
-pub(super) async fn all(
-    cluster: &Cluster,
-    everywhere: bool,
-    selector: Option<&str>,
-) -> Result<Vec<OAuthClient>, Problem> {
-    let api: Api<OAuthClient> = if everywhere {
-        cluster.everywhere()
-    } else {
-        cluster.api()
-    };
-    let deed = Deed {
-        verb: "list",
-        resource: CLIENTS,
-        name: "",
-    };
-    let (mut all, mut from) = (Vec::new(), None::<String>);
-    loop {
-        let mut params = ListParams::default().limit(PAGE);
-        params.label_selector = selector.map(str::to_owned);
-        params.continue_token.clone_from(&from);
-        let page = cluster.call(deed, api.list(&params)).await?;
-        from = page.metadata.continue_.filter(|token| !token.is_empty());
-        all.extend(page.items);
-        if from.is_none() {
-            all.sort_by_key(|one| (one.namespace(), one.name_any()));
-            return Ok(all);
-        }
-    }
 }

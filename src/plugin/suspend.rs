@@ -4,14 +4,16 @@ use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::args::{ConnectionArgs, SuspendArgs};
-use super::cluster::{CLIENTS, Cluster, Deed};
-use super::status::{Summary, all};
-use super::target::resource;
-use super::{Problem, say};
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::plugin::problem::Problem;
+
+use super::args::{ConnectionArgs, SuspendArgs};
+use super::cluster::{CLIENTS, Cluster, Deed};
+use super::say;
+use super::status::{Summary, all};
+use super::target::resource;
 
 /// Sets `spec.suspend`.
 pub(super) async fn run(

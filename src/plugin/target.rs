@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use url::Url;
 
-use super::Problem;
-use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 use crate::api::spec::{Login, OAuthClient};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
 use crate::command::{Command, printable};
@@ -14,9 +12,12 @@ use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
 use crate::oauth::Credentials;
 use crate::oauth::request::single_line;
+use crate::plugin::problem::Problem;
 use crate::policy::TOKEN_LABEL;
 use crate::secret::Secret;
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
+
+use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 
 /// The inputs of a login.
 pub(super) struct Target {

@@ -8,16 +8,18 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
-use super::args::{ConnectionArgs, TokenArgs};
-use super::cluster::{Cluster, SECRETS};
-use super::status::Summary;
-use super::target::resource;
-use super::{Problem, say};
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 use crate::time::Time;
+
+use super::args::{ConnectionArgs, TokenArgs};
+use super::cluster::{Cluster, SECRETS};
+use super::say;
+use super::status::Summary;
+use super::target::resource;
 
 /// The annotation of the Secret that says when the token expires.
 const EXPIRES: &str = "oauthclient.dev/expires-at";

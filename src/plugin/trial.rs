@@ -18,13 +18,14 @@ use crate::engine::{Key, Work};
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
 use crate::model::{Rules, SecretWrite};
+use crate::plugin::problem::{NOT_READY, Problem};
 use crate::reconcile::walk;
 use crate::time::Time;
 
 use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
 use super::paint::{Painted, Tone};
-use super::{NOT_READY, Problem, say};
+use super::say;
 use observe::Places;
 use store::Trial;
 

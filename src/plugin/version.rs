@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use crate::plugin::problem::Problem;
+use crate::plugin::say::{json, yaml};
+
 use super::args::{ConnectionArgs, Format, VersionArgs};
 use super::cluster::Cluster;
 use super::installation::{Definition, Known, Operator, definition, operators};
 use super::paint::{Painted, Tone};
-use super::status::{json, yaml};
-use super::{Problem, say};
+use super::say;
 
 /// The version of this program.
 pub(super) const OURS: &str = env!("CARGO_PKG_VERSION");

@@ -4,11 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::fair::Shares;
+use crate::queue::order::set_bytes;
+use crate::time::{Span, Time};
+
 use super::dense::Dense;
 use super::order::{Class, Rank};
-use super::set_bytes;
-use crate::fair::Shares;
-use crate::time::{Span, Time};
 
 /// No flow.
 pub(super) const NO_FLOW: u32 = u32::MAX;

@@ -1,6 +1,5 @@
 //! The order of due work.
 
-use super::Id;
 use crate::time::Time;
 
 /// The order if more is due than can be done. Among refreshes, the token that expires first goes first; in the other
@@ -77,3 +76,11 @@ impl Request {
 
 /// The rank at a host: the smallest goes first.
 pub(super) type Rank = (Class, Time, Id);
+
+/// The number of an entry, chosen by the owner of the queue and reused after [`Queue::remove`].
+pub type Id = u32;
+
+/// Approximate memory of a `BTreeSet`: nodes of 11 places are more than half full on average.
+pub(crate) const fn set_bytes<T>(len: usize) -> usize {
+    len * size_of::<T>() * 9 / 5
+}

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::fair::{Share, Shares};
+use crate::queue::order::{Id, set_bytes};
+use crate::time::Time;
+
 use super::dense::Dense;
 use super::order::{Class, Rank};
-use super::{Id, set_bytes};
-use crate::fair::{Share, Shares};
-use crate::time::Time;
 
 /// No namespace.
 pub(super) const NO_SPACE: u32 = u32::MAX;

@@ -12,15 +12,13 @@ use crate::policy::{
     failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
 };
 use crate::queue::HostReport;
+use crate::reconcile::reconciler::{AFTER_RACE, NO_MORE, Reconciled, Reconciler, abandoned};
 use crate::time::{Span, Time};
 
 use super::close::Step;
 use super::flight::told;
 use super::redeem::{self, Kept};
-use super::{
-    AFTER_RACE, Held, NO_MORE, Reconciled, Reconciler, Store, StoreError, WriteError, abandoned,
-    brake, publish,
-};
+use super::{Held, Store, StoreError, WriteError, brake, publish};
 
 /// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);

@@ -6,10 +6,11 @@ use crate::model::{Ask, Failure, Observed};
 use crate::oauth::HttpRequest;
 use crate::policy::brakes::{Answer, Outcome, Pass};
 use crate::policy::{braked, braked_outcome, braked_request, host_of, refused_before};
+use crate::reconcile::reconciler::Reconciler;
 use crate::time::Time;
 
+use super::Store;
 use super::close::Step;
-use super::{Reconciler, Store};
 
 /// Notes what a resource's status says of credentials that were refused.
 pub(super) fn note(store: &impl Store, key: &Key, seen: &Observed) {

@@ -4,9 +4,10 @@ use crate::engine::{Key, Outcome, Requeue};
 use crate::model::{Assessment, Fingerprint, Memory, Noted, Resource, SecretSeen, SecretWrite};
 use crate::policy::{Report, asked_with, report, short, sooner, token_facts};
 use crate::queue::HostReport;
+use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::time::Span;
 
-use super::{Reconciled, Reconciler, Store};
+use super::Store;
 
 /// Where the steps of a walk came to.
 pub(super) enum Step {

@@ -9,9 +9,10 @@ use crate::api::validate::Validated;
 use crate::model::Failure;
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::{report, still_failing};
+use crate::reconcile::reconciler::Reconciler;
 use crate::time::Span;
 
-use super::{Held, Reconciler, Store};
+use super::{Held, Store};
 
 /// How long a response may take before people are told; they are within a second.
 const QUIET: Span = Span::from_millis(500);

@@ -5,9 +5,10 @@ use crate::api::validate::Validated;
 use crate::engine::HostReport;
 use crate::model::{Action, Failure, Moments, Plan, Prerequisite};
 use crate::policy::{decide, failed};
+use crate::reconcile::reconciler::{Reconciler, abandoned};
 
 use super::close::Step;
-use super::{Reconciler, Store, StoreError, abandoned};
+use super::{Store, StoreError};
 
 /// How many things may be needed for one request; more would mean that what was got is not what was needed.
 const MOST_NEEDS: u32 = 8;
@@ -44,7 +45,7 @@ impl<'a, W: Store> Reconciler<'a, W> {
             return Err(Over::abandoned("the spec is not valid"));
         };
         if !self.store.goes_on() {
-            return Err(Over::abandoned(super::NO_MORE));
+            return Err(Over::abandoned(crate::reconcile::reconciler::NO_MORE));
         }
         let sent = self.store.now();
         match self.store.get(&self.seen, &spec, need).await {

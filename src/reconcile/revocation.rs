@@ -12,10 +12,11 @@ use crate::policy::{
     ACCESS_TOKEN, Notice, NoticeKind, Report, Revoked, Revoking, TokenWithLenders, another_secret,
     living_tokens, revoked, revoking, token_hash,
 };
+use crate::reconcile::reconciler::{NO_MORE, Reconciler, abandoned};
 use crate::time::Span;
 
 use super::close::Step;
-use super::{NO_MORE, Reconciler, Store, StoreError, abandoned};
+use super::{Store, StoreError};
 
 /// How often it is tried to revoke the token of a resource that is being deleted.
 pub(crate) const TRIES: u32 = 3;

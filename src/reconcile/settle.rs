@@ -4,11 +4,12 @@ use crate::api::validate::Validated;
 use crate::engine::Requeue;
 use crate::model::{Moments, Publish, Settled, StaleSecret};
 use crate::policy::{rejected, replaced_token, sooner};
+use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::time::Span;
 
+use super::Store;
 use super::close::Step;
 use super::publish::{self, Written};
-use super::{Reconciled, Reconciler, Store};
 
 /// How soon it is tried again to delete what an earlier name left.
 const DELETE_AGAIN: Span = Span::from_seconds(60);

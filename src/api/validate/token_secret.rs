@@ -1,14 +1,12 @@
 //! What Kubernetes would refuse in the token Secret, found before any token is requested.
 
-use crate::api::check;
 use crate::api::conditions::Reason;
 use crate::api::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, is_docker_config, is_key_prefix,
 };
 use crate::api::spec::TokenSecret;
+use crate::api::{SpecProblem, check};
 use crate::render::{MAX_BYTES, Templates};
-
-use super::SpecProblem;
 
 /// Room for the annotations of the operator, and for those of others.
 const OTHER_ANNOTATIONS: usize = 16 << 10;

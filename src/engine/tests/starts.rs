@@ -1,6 +1,7 @@
 //! From the first lists to the first work, based on facts only.
 
 use super::*;
+use crate::time::Span;
 
 #[test]
 fn nothing_is_handed_out_before_the_first_lists_are_complete() {

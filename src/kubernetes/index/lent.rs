@@ -1,45 +1,12 @@
 //! Token Secrets that other resources ask with: from one that changed to those that refer to its resource.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::{Index, SecretId, secret_id};
 use crate::engine::Key;
+use crate::kubernetes::index::ids::{SecretId, secret_id};
 use crate::policy::reference_facts;
-use crate::references::References;
 
-/// What is kept of references; nothing for resources that neither refer nor are referred to.
-#[derive(Default)]
-pub(super) struct Lent {
-    references: References,
-    /// The token Secrets that a resource asks with.
-    sources: HashMap<Key, Vec<SecretId>>,
-    /// The same the other way round.
-    users: HashMap<SecretId, BTreeSet<Key>>,
-}
-
-impl Lent {
-    /// The resources that ask with the token in this Secret.
-    pub(super) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
-        self.users.get(&secret).into_iter().flatten()
-    }
-
-    fn link(&mut self, key: &Key, sources: Vec<SecretId>) {
-        for source in self.sources.remove(key).into_iter().flatten() {
-            if let Some(users) = self.users.get_mut(&source) {
-                users.remove(key);
-                if users.is_empty() {
-                    self.users.remove(&source);
-                }
-            }
-        }
-        for source in &sources {
-            self.users.entry(*source).or_default().insert(key.clone());
-        }
-        if !sources.is_empty() {
-            self.sources.insert(key.clone(), sources);
-        }
-    }
-}
+use super::Index;
 
 impl Index {
     /// Notes whom a resource refers to, after [`Index::put`]. Returns the resources that must be told: another one that

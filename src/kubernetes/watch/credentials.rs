@@ -9,7 +9,8 @@ use kube::core::PartialObjectMeta;
 
 use crate::engine::Event;
 use crate::kubernetes::index::{SecretId, ordered, secret_id};
-use crate::kubernetes::shared::{Shared, lock};
+use crate::kubernetes::shared::Shared;
+use crate::lock::lock;
 use crate::policy::{CREDENTIALS_LABEL, credentials_facts};
 
 use super::{Listener, Scope, Watching, labelled, run};

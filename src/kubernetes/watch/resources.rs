@@ -8,8 +8,9 @@ use kube::ResourceExt as _;
 use crate::api::OAuthClient;
 use crate::engine::{Event, Key, ResourceFacts};
 use crate::kubernetes::index::ordered;
-use crate::kubernetes::shared::{Shared, lock};
+use crate::kubernetes::shared::Shared;
 use crate::kubernetes::stored::Stored;
+use crate::lock::lock;
 use crate::policy::{known_facts, resource_facts, uid_fact};
 use crate::references;
 

@@ -10,7 +10,8 @@ use kube::core::PartialObjectMeta;
 use crate::engine::{Event, Key};
 use crate::kubernetes::convert::metadata_seen;
 use crate::kubernetes::index::secret_id;
-use crate::kubernetes::shared::{Shared, lock};
+use crate::kubernetes::shared::Shared;
+use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
 use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, token_facts};
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{MIN_CONTAINED, SentSecret};
+use crate::oauth::disclosure::sent::{MIN_CONTAINED, SentSecret};
 
 type Text = Zeroizing<String>;
 

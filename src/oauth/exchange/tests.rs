@@ -3,7 +3,10 @@ use serde_json::json;
 use super::*;
 use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
-use crate::oauth::{Client, Credentials, HttpAnswer, Nonce, Token, TokenError, request, response};
+use crate::oauth::{
+    Client, Credentials, HttpAnswer, Nonce, PublishedToken, ServiceAccountToken, Token, TokenError,
+    request, response,
+};
 use crate::time::Time;
 use crate::trust::Lenders;
 

@@ -5,15 +5,17 @@
 
 use serde_json::Value;
 
-use super::credentials::{Reader, client_id};
-use super::{CredentialsProblem, Text};
 use crate::oauth::assertion::{Audience, CertificateHeader, ClientAssertion, JwtBearer, Placement};
 use crate::oauth::jwt::{
     Algorithm, Fields, KeyKind, KeyProblem, SigningKey, compact, identifier, thumbprint,
 };
+use crate::oauth::request::write::Text;
 use crate::oauth::{Client, ParameterValue, RequestContext};
 use crate::secret::Secret;
 use crate::time::Span;
+
+use super::CredentialsProblem;
+use super::credentials::{Reader, client_id};
 
 /// The client assertion of `private_key_jwt`.
 pub(super) fn private_key(

@@ -1,13 +1,15 @@
 //! Requests to the server's other endpoints, which take the same client authentication as the token endpoint: device
 //! authorization (RFC 8628 section 3.1), revocation (RFC 7009 section 2.1).
 
-use super::credentials::Reader;
-use super::{CredentialsProblem, Text, headers, identify, lenders, write};
+use crate::oauth::request::write::Text;
 use crate::oauth::{
     Client, Credentials, Format, HttpRequest, Method, RequestContext, SecretKind, SentSecrets,
 };
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
+
+use super::credentials::Reader;
+use super::{CredentialsProblem, headers, identify, lenders, write};
 
 /// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
 /// resource's own headers are sent along, its own parameters and scopes are not. `own`: the lenders of the parameters.

@@ -2,75 +2,14 @@
 
 use std::cell::RefCell;
 
-use thiserror::Error;
-
-use super::Text;
-use super::names::NameProblem;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
-use crate::oauth::jwt::KeyProblem;
 use crate::oauth::parameter::single_line;
+use crate::oauth::request::problem::CredentialsProblem;
+use crate::oauth::request::write::Text;
 use crate::oauth::{
     Client, ClientAuthentication, CredentialKeys, Credentials, Grant, RequestContext, SecretKind,
     SentSecrets, TokenSource,
 };
-
-/// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CredentialsProblem {
-    /// The key is needed and not there.
-    #[error("key \"{key}\" is missing: add it, or name the right key in spec")]
-    Missing {
-        /// The key.
-        key: String,
-    },
-    /// The key is there and holds nothing (or a line break alone). Never taken for anonymous access.
-    #[error("key \"{key}\" is empty: give it a value, or remove it if it is not needed")]
-    Empty {
-        /// The key.
-        key: String,
-    },
-    /// The value is not UTF-8.
-    #[error(
-        "key \"{key}\" is not text (UTF-8): is it the wrong file, or was it decoded once too often?"
-    )]
-    NotText {
-        /// The key.
-        key: String,
-    },
-    /// The value holds a control character (such as a line break) where none may be.
-    #[error(
-        "key \"{key}\" holds a control character, such as a line break in the middle: write the value as one line"
-    )]
-    Control {
-        /// The key.
-        key: String,
-    },
-    /// Raw Basic cannot send an id with a colon: the server would split it there.
-    #[error(
-        "key \"{key}\", the client id, holds a colon, which raw Basic cannot send: set the form-encoded Basic, or client_secret_post, in spec.clientAuthentication"
-    )]
-    Colon {
-        /// The key.
-        key: String,
-    },
-    /// The value is a key that nothing can be signed with.
-    #[error("key \"{key}\" {problem}")]
-    Key {
-        /// The key of the Secret.
-        key: String,
-        /// What is wrong with it.
-        problem: KeyProblem,
-    },
-    /// A token that the request needs was neither made nor read: what decides on a request sees to it that it is.
-    #[error("a token that the request needs is not at hand")]
-    NoToken,
-    /// A parameter or header of the resource is at odds with the request; validation finds this before.
-    #[error(transparent)]
-    Name(#[from] NameProblem),
-    /// The credentials will do, but where they go is not known yet: the issuer's document has to be read first.
-    #[error("the token endpoint is not known yet")]
-    NotLocated,
-}
 
 impl CredentialsProblem {
     /// The key of the credentials Secret that it is about, if it is about one.

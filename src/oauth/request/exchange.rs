@@ -1,10 +1,12 @@
 //! The parameters of a token exchange (RFC 8693 section 2.1).
 
-use super::credentials::Reader;
-use super::{CredentialsProblem, Text};
 use crate::oauth::RequestContext;
 use crate::oauth::exchange::Exchange;
+use crate::oauth::request::write::Text;
 use crate::secret::Secret;
+
+use super::CredentialsProblem;
+use super::credentials::Reader;
 
 /// What the grant sets by itself.
 pub(super) const PARAMETERS: [&str; 5] = [

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
 use crate::oauth::assertion::Placement;
+use crate::oauth::request::problem::NameProblem;
 use crate::oauth::{Client, ClientAuthentication, Format, Grant};
 
 /// The parameters that may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1).
@@ -26,59 +25,6 @@ const SENDER_HEADERS: [&str; 13] = [
     "upgrade",
     "user-agent",
 ];
-
-/// A parameter or header of the resource that cannot be sent as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NameProblem {
-    /// The parameter is one that the request sets by itself.
-    #[error(
-        "the parameter \"{name}\" is set by the grant, the client authentication or spec.scopes: remove it from spec.parameters"
-    )]
-    Reserved {
-        /// The parameter.
-        name: String,
-    },
-    /// The parameter is there twice, and only `resource` and `audience` may be.
-    #[error(
-        "the parameter \"{name}\" is there more than once in spec.parameters: only resource and audience may repeat"
-    )]
-    Repeated {
-        /// The parameter.
-        name: String,
-    },
-    /// The parameter stands in the token URL's query already.
-    #[error(
-        "the parameter \"{name}\" stands in the query of spec.provider.tokenURL already: write it in one place only"
-    )]
-    InUrl {
-        /// The parameter.
-        name: String,
-    },
-    /// The header is one that the request or the connection sets by itself.
-    #[error("the header \"{name}\" is set by the operator: remove it from spec.request.headers")]
-    ReservedHeader {
-        /// The header.
-        name: String,
-    },
-    /// The header is there twice.
-    #[error("the header \"{name}\" is there more than once in spec.request.headers")]
-    RepeatedHeader {
-        /// The header.
-        name: String,
-    },
-    /// The name is no header name (RFC 9110 section 5.1).
-    #[error("\"{name}\" is no header name: letters, digits and !#$%&'*+-.^_`|~ only")]
-    HeaderName {
-        /// The header.
-        name: String,
-    },
-    /// The fixed value of this header holds a control character.
-    #[error("the value of the header \"{name}\" holds a control character, such as a line break")]
-    HeaderValue {
-        /// The header.
-        name: String,
-    },
-}
 
 impl NameProblem {
     /// The field of the resource in which it stands.

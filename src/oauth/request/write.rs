@@ -1,6 +1,7 @@
 //! Writing parameters as form, JSON or query.
 
-use super::Text;
+use zeroize::Zeroizing;
+
 use crate::oauth::{Parameter, ParameterValue};
 use crate::secret::Secret;
 
@@ -100,3 +101,6 @@ fn json_string(out: &mut String, text: &str) {
     }
     out.push('"');
 }
+
+/// A value on its way into a request, wiped when dropped.
+pub(crate) type Text = Zeroizing<String>;

@@ -6,7 +6,6 @@ use clap::{ArgGroup, Args};
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::GuardArgs;
-use crate::plugin::completion;
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
@@ -18,7 +17,7 @@ pub struct CreateArgs {
     #[arg(
         long,
         value_name = "PROVIDER",
-        add = ArgValueCandidates::new(completion::providers)
+        add = ArgValueCandidates::new(crate::plugin::completers::providers)
     )]
     pub provider: Option<String>,
     /// List the provider presets and what each of them requires.
@@ -53,7 +52,7 @@ pub struct CreateArgs {
         long,
         value_name = "SECRET",
         conflicts_with_all = ["client_id", "secret_from_stdin", "key"],
-        add = ArgValueCandidates::new(completion::credentials)
+        add = ArgValueCandidates::new(crate::plugin::completers::credentials)
     )]
     pub credentials: Option<String>,
     /// Name of the token Secret. Defaults to NAME-token.
@@ -96,7 +95,7 @@ pub struct TestArgs {
 #[command(group = ArgGroup::new("where").args(["show", "output_file", "command"]).required(true))]
 pub struct TokenArgs {
     /// The OAuthClient.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
     pub name: String,
     /// Print the token. Your terminal then shows it, and may record it.
     #[arg(long)]
@@ -122,7 +121,7 @@ pub struct TokenArgs {
 #[derive(Debug, Args)]
 pub struct RefreshArgs {
     /// The OAuthClient.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
     pub name: String,
     /// Wait until the operator has handled the request, and show the status.
     #[arg(long)]
@@ -137,7 +136,7 @@ pub struct RefreshArgs {
 #[command(group = ArgGroup::new("which").args(["names", "selector"]).required(true))]
 pub struct SuspendArgs {
     /// The OAuthClients.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
     pub names: Vec<String>,
     /// All OAuthClients in the namespace with these labels, such as team=shop.
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "names")]

@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 
 use super::Format;
-use crate::plugin::completion;
 
 /// The subcommands of `credentials`.
 #[derive(Debug, Subcommand)]
@@ -85,7 +84,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The Secret to check. Defaults to all with the label and all that an OAuthClient names.
-    #[arg(value_name = "SECRET", add = ArgValueCandidates::new(completion::credentials))]
+    #[arg(value_name = "SECRET", add = ArgValueCandidates::new(crate::plugin::completers::credentials))]
     pub name: Option<String>,
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
@@ -99,7 +98,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct RotateArgs {
     /// The credentials Secret.
-    #[arg(value_name = "SECRET", add = ArgValueCandidates::new(completion::credentials))]
+    #[arg(value_name = "SECRET", add = ArgValueCandidates::new(crate::plugin::completers::credentials))]
     pub name: String,
     /// Read the next client secret from standard input instead of prompting for it.
     #[arg(long, conflicts_with = "finish")]

@@ -6,13 +6,12 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::GuardArgs;
-use crate::plugin::completion;
 
 /// Flags of `login`.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
     /// The OAuthClient.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
     pub name: String,
     /// Log in with a code on another device, without a redirect to this machine (RFC 8628).
     #[arg(verbatim_doc_comment, long, conflicts_with_all = ["listen", "redirect_path", "no_browser"])]

@@ -6,13 +6,12 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::GuardArgs;
-use crate::plugin::completion;
 
 /// Flags of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Show one OAuthClient in full. By default, show a table of all.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::clients))]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
     pub name: Option<String>,
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
@@ -58,7 +57,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The reason, such as InvalidClient. By default, list all.
-    #[arg(value_name = "REASON", add = ArgValueCandidates::new(completion::reasons))]
+    #[arg(value_name = "REASON", add = ArgValueCandidates::new(crate::plugin::completers::reasons))]
     pub reason: Option<String>,
 }
 
@@ -73,7 +72,7 @@ pub struct DoctorArgs {
         long,
         value_name = "NAMESPACE",
         default_value = "oauthclient-system",
-        add = ArgValueCandidates::new(completion::namespaces)
+        add = ArgValueCandidates::new(crate::plugin::completers::namespaces)
     )]
     pub operator_namespace: String,
     /// Output format.
@@ -98,7 +97,7 @@ pub struct ReportArgs {
         long,
         value_name = "NAMESPACE",
         default_value = "oauthclient-system",
-        add = ArgValueCandidates::new(completion::namespaces)
+        add = ArgValueCandidates::new(crate::plugin::completers::namespaces)
     )]
     pub operator_namespace: String,
 }
@@ -166,7 +165,7 @@ pub struct VersionArgs {
         long,
         value_name = "NAMESPACE",
         default_value = "oauthclient-system",
-        add = ArgValueCandidates::new(completion::namespaces)
+        add = ArgValueCandidates::new(crate::plugin::completers::namespaces)
     )]
     pub operator_namespace: String,
     /// Output format.

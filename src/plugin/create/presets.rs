@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::api::manifest::documents;
-use crate::plugin::Problem;
+use crate::plugin::problem::Problem;
 
 /// A provider preset.
 #[derive(Clone, Copy, Debug)]

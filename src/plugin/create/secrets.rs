@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::presets::Asked;
 use crate::plugin::args::CreateArgs;
+use crate::plugin::ask;
 use crate::plugin::credentials::file_content;
-use crate::plugin::{Problem, ask};
+use crate::plugin::problem::Problem;
 use crate::secret::Secret;
+
+use super::presets::Asked;
 
 /// Prompts for all missing values.
 pub(super) async fn ask_for(

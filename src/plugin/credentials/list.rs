@@ -15,8 +15,10 @@ use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::finding::{self, Finding};
 use crate::plugin::inspect::{SecretFacts, inspect, named};
 use crate::plugin::paint::{Cell, Grid, Tone};
-use crate::plugin::status::{all, json, yaml};
-use crate::plugin::{Problem, say};
+use crate::plugin::problem::Problem;
+use crate::plugin::say;
+use crate::plugin::say::{json, yaml};
+use crate::plugin::status::all;
 
 /// Namespace and name.
 pub(in crate::plugin) type Key = (String, String);

@@ -7,11 +7,13 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use super::Dashboard;
-use super::card_cache::Key;
 use crate::plugin::cluster::Deed;
+use crate::plugin::dashboard::state::Dashboard;
 use crate::plugin::paint::one_line;
-use crate::plugin::{Problem, login, refresh};
+use crate::plugin::problem::Problem;
+use crate::plugin::{login, refresh};
+
+use super::card_cache::Key;
 
 /// The maximum number of events for a resource.
 const MOST_EVENTS: usize = 20;

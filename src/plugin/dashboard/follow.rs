@@ -8,11 +8,12 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 
-use super::Dashboard;
+use crate::api::spec::OAuthClient;
+use crate::plugin::dashboard::state::Dashboard;
+use crate::plugin::problem::Problem;
+
 use super::card::Card;
 use super::card_cache::Key;
-use crate::api::spec::OAuthClient;
-use crate::plugin::Problem;
 
 fn key(client: &OAuthClient) -> Key {
     (client.namespace().unwrap_or_default(), client.name_any())

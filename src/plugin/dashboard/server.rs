@@ -23,9 +23,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::guard::Kind;
-use super::{Dashboard, act};
+use crate::plugin::dashboard::state::Dashboard;
 use crate::plugin::version::OURS;
+
+use super::act;
+use super::guard::Kind;
 
 /// The maximum number of connections: pages, each with a few connections.
 const CONNECTIONS: usize = 64;

@@ -1,22 +1,22 @@
 //! Evaluates the collected facts. Pure.
 
 mod clients;
+#[cfg(test)]
+mod tests;
 
-use super::gather::{Facts, Right};
 use crate::command::Command;
-use crate::plugin::finding::Finding;
+use crate::plugin::finding::{Finding, MOST_NAMED, unknown};
 use crate::plugin::installation::{LeaseSeen, Operator};
 use crate::plugin::status::Summary;
 use crate::plugin::version::OURS;
 use crate::time::{Span, Time};
+
+use super::gather::{Facts, Right};
 use clients::{dns, hosts, resources};
 
 /// Providers often refuse signed assertions beyond this.
 const CLOCK_WARN: Span = Span::from_seconds(10);
 const CLOCK_FAIL: Span = Span::from_seconds(60);
-/// The maximum number of fields to name.
-const MOST_NAMED: usize = 5;
-
 /// All findings except those on credentials.
 pub(super) fn judge(facts: &Facts, now: Time) -> Vec<Finding> {
     let mut all = vec![api(facts)];
@@ -36,10 +36,6 @@ pub(super) fn judge(facts: &Facts, now: Time) -> Vec<Finding> {
     all.extend(hosts(&facts.clients, &summaries));
     all.extend(resources(facts, &summaries));
     all
-}
-
-fn unknown(area: &'static str, what: &str, why: &str) -> Finding {
-    Finding::warn(area, format!("{what} is unknown: {why}"))
 }
 
 fn api(facts: &Facts) -> Finding {
@@ -356,6 +352,3 @@ fn policy(facts: &Facts) -> Finding {
         Err(why) => unknown(AREA, "The admission policy", why),
     }
 }
-
-#[cfg(test)]
-mod tests;

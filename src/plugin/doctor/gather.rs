@@ -17,12 +17,12 @@ use tokio::time::timeout;
 
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
-use crate::plugin::Problem;
 use crate::plugin::cluster::{Cluster, Deed};
 use crate::plugin::installation::{
     Definition, Known, LeaseSeen, Operator, OperatorPod, SELECTOR, definition, lease, operators,
     pods,
 };
+use crate::plugin::problem::Problem;
 use crate::plugin::status::all;
 use crate::time::{Span, Time};
 

@@ -8,23 +8,25 @@ use tokio::time::timeout;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::command::Command;
+use crate::oauth::login::redirect::{Expected, Redirect, read};
+use crate::oauth::login::{AUTHORIZATION_CODE, AuthorizationRequest, Proof, check_id_token};
+use crate::oauth::response;
+use crate::plugin::args::LoginArgs;
+use crate::plugin::login::consent::Consent;
+use crate::plugin::problem::Problem;
+use crate::plugin::say::{self, Storing};
+use crate::plugin::target::Target;
+use crate::secret::Secret;
+use crate::time::Span;
+
 use super::loopback::{Heard, Judge, Loopback};
 use super::page::{Kind, Page};
 use super::provider::Provider;
 use super::redirect::RedirectUri;
 use super::send::refused;
 use super::store::Kept;
-use super::{Consent, browser, consent};
-use crate::command::Command;
-use crate::oauth::login::redirect::{Expected, Redirect, read};
-use crate::oauth::login::{AUTHORIZATION_CODE, AuthorizationRequest, Proof, check_id_token};
-use crate::oauth::response;
-use crate::plugin::Problem;
-use crate::plugin::args::LoginArgs;
-use crate::plugin::say::{self, Storing};
-use crate::plugin::target::Target;
-use crate::secret::Secret;
-use crate::time::Span;
+use super::{browser, consent};
 
 /// A login that waits for its redirect.
 pub(super) struct Started {

@@ -2,16 +2,18 @@
 
 use tokio::time::sleep;
 
-use super::provider::Provider;
-use super::send::refused;
-use super::{Consent, consent, qr};
 use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
 use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
-use crate::plugin::Problem;
+use crate::plugin::login::consent::Consent;
+use crate::plugin::problem::Problem;
 use crate::plugin::say::{self, Storing};
 use crate::secret::Secret;
 use crate::time::Span;
+
+use super::provider::Provider;
+use super::send::refused;
+use super::{consent, qr};
 
 /// Requests a code, shows it, polls.
 pub(super) async fn run(

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::http::Sender;
 use crate::oauth::Client;
-use crate::plugin::Problem;
+use crate::plugin::problem::Problem;
 use crate::plugin::target::Target;
 
 /// The endpoints of a provider.

@@ -2,14 +2,15 @@
 
 use url::Url;
 
-use super::endpoints::{self, Endpoints};
-use super::send::Turn;
 use crate::clock::Clock;
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::oauth::{Client, ClientAuthentication, ParameterValue};
-use crate::plugin::Problem;
 use crate::plugin::args::LoginArgs;
+use crate::plugin::problem::Problem;
 use crate::plugin::target::{Target, host_of};
+
+use super::endpoints::{self, Endpoints};
+use super::send::Turn;
 
 /// A provider with its endpoints.
 pub(super) struct Provider {

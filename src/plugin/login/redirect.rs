@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::plugin::Problem;
 use crate::plugin::args::LoginArgs;
+use crate::plugin::problem::Problem;
 
 /// A redirect URI, with or without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]

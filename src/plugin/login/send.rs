@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
 
-use super::provider::Provider;
 use crate::http::{ClientIdentity, Route, SendError};
 use crate::oauth::error::TokenError;
 use crate::oauth::login::device::{Poll, polled};
@@ -14,10 +13,12 @@ use crate::oauth::request::build_call;
 use crate::oauth::{
     Client, CredentialsProblem, FailureClass, HttpAnswer, HttpRequest, RequestContext,
 };
-use crate::plugin::Problem;
+use crate::plugin::problem::Problem;
 use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::trust::{Lenders, authorize};
+
+use super::provider::Provider;
 
 /// Which client secret is sent, if the credentials contain two.
 pub(super) struct Turn {

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use super::provider::Provider;
-use super::{Consent, OVER, secret_name};
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::local::Manifests;
 use crate::plugin::cluster::Cluster;
+use crate::plugin::folder;
 use crate::plugin::lend::{self, LOGIN_LABEL, Lent};
-use crate::plugin::{Problem, folder};
+use crate::plugin::login::consent::{Consent, OVER, secret_name};
+use crate::plugin::problem::Problem;
 use crate::secret::Secret;
+
+use super::provider::Provider;
 
 /// When the login took place, for people.
 pub(in crate::plugin) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";

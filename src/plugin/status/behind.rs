@@ -1,17 +1,20 @@
 //! The other inputs of the next token: the refresh token and its login, the client certificate, the client secret. Only
 //! the metadata of Secrets is read.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use serde::Serialize;
 
-use super::summary::Moment;
 use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
 use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
+use crate::plugin::status::moment::Moment;
 use crate::policy::login_name;
 
 /// All of them. The JSON form is stable.
@@ -258,6 +261,3 @@ fn line_of(ends: &ExpiryStatus, renew: &str, moment: Moment) -> String {
         (None, _) => "when it ends cannot be read".to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests;

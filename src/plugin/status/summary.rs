@@ -1,15 +1,20 @@
 //! A summary of one resource from its status. Pure, except for reading the metadata of its token Secret.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use serde::Serialize;
 
-use super::behind::Behind;
 use crate::api::spec::OAuthClient;
 use crate::plugin::cluster::{Cluster, Deed, SECRETS};
 use crate::plugin::paint::{Painted, Tone};
+use crate::plugin::status::moment::Moment;
 use crate::time::Time;
+
+use super::behind::Behind;
 
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
@@ -42,20 +47,6 @@ pub(in crate::plugin) struct Summary {
     pub(in crate::plugin) behind: Behind,
     #[serde(skip)]
     now: Time,
-}
-
-/// The current time, for relative and absolute times.
-#[derive(Clone, Copy)]
-pub(in crate::plugin) struct Moment(pub(in crate::plugin) Time);
-
-impl Moment {
-    pub(in crate::plugin) fn of(self, text: &str) -> String {
-        match Time::parse_rfc3339(text) {
-            Some(time) if time >= self.0 => format!("in {} ({text})", time.since(self.0)),
-            Some(time) => format!("{} ago ({text})", self.0.since(time)),
-            None => text.to_owned(),
-        }
-    }
 }
 
 /// The last request, if it failed.
@@ -245,6 +236,3 @@ impl Summary {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

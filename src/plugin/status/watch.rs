@@ -10,15 +10,18 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::time::sleep;
 
-use super::summary::Summary;
-use super::{CLIENT, all, nothing, table};
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::plugin::args::{Output, StatusArgs};
 use crate::plugin::cluster::Cluster;
 use crate::plugin::paint::{Painted, Tone};
+use crate::plugin::problem::Problem;
+use crate::plugin::say;
+use crate::plugin::status::list::{CLIENT, all, nothing};
 use crate::plugin::target::resource;
-use crate::plugin::{Problem, say};
+
+use super::summary::Summary;
+use super::table;
 
 /// How soon a change is shown; changes within this time are shown together.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -238,7 +241,7 @@ impl Lines {
                     serde_json::to_string(one).map_err(|error| Problem::new(error.to_string()))?;
                 say::raw(&text);
             }
-            Output::Yaml => say::raw(&format!("---\n{}", super::yaml(one)?)),
+            Output::Yaml => say::raw(&format!("---\n{}", crate::plugin::say::yaml(one)?)),
             Output::Text if args.name.is_some() => say::painted(&one.in_full()),
             Output::Text | Output::Wide => {
                 let wide = args.output == Output::Wide;

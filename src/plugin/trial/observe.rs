@@ -16,8 +16,8 @@ use crate::model::{
     Reference, Resource, Rules, SecretSeen,
 };
 use crate::oauth::TokensInHand;
-use crate::plugin::Problem;
 use crate::plugin::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
+use crate::plugin::problem::Problem;
 use crate::policy::{account_tokens, lenders_to_see};
 use crate::reconcile::certificate_seen;
 use crate::secret::Secret;

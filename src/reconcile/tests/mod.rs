@@ -10,16 +10,16 @@ mod sentences;
 mod steady;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
+use crate::engine::Key;
 use crate::model::{
-    CaSeen, FailedAttempt, Failure, Fetched, On, Prerequisite, Resource, Rules, SecretBody,
-    SecretSeen,
+    CaSeen, FailedAttempt, Failure, Fetched, Observed, On, Prerequisite, Resource, Rules,
+    SecretBody, SecretSeen,
 };
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
@@ -29,6 +29,7 @@ use crate::policy::tests::{Spec, applied, at, content, credentials, resource, sp
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::secret::Secret;
+use crate::time::Span;
 
 use super::*;
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::{MOST_NAMED, unknown};
 use crate::api::spec::OAuthClient;
 use crate::command::Command;
 use crate::plugin::doctor::gather::Facts;
-use crate::plugin::finding::Finding;
+use crate::plugin::finding::{Finding, MOST_NAMED, unknown};
 use crate::plugin::mend;
 use crate::plugin::status::Summary;
 use crate::plugin::target::host_of;

@@ -1,0 +1,41 @@
+//! Which token Secrets a resource uses, and which resources use a token Secret.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::engine::Key;
+use crate::kubernetes::index::ids::SecretId;
+use crate::references::References;
+
+/// What is kept of references; nothing for resources that neither refer nor are referred to.
+#[derive(Default)]
+pub(crate) struct Lent {
+    pub(super) references: References,
+    /// The token Secrets that a resource asks with.
+    pub(super) sources: HashMap<Key, Vec<SecretId>>,
+    /// The same the other way round.
+    pub(super) users: HashMap<SecretId, BTreeSet<Key>>,
+}
+
+impl Lent {
+    /// The resources that ask with the token in this Secret.
+    pub(crate) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
+        self.users.get(&secret).into_iter().flatten()
+    }
+
+    pub(super) fn link(&mut self, key: &Key, sources: Vec<SecretId>) {
+        for source in self.sources.remove(key).into_iter().flatten() {
+            if let Some(users) = self.users.get_mut(&source) {
+                users.remove(key);
+                if users.is_empty() {
+                    self.users.remove(&source);
+                }
+            }
+        }
+        for source in &sources {
+            self.users.entry(*source).or_default().insert(key.clone());
+        }
+        if !sources.is_empty() {
+            self.sources.insert(key.clone(), sources);
+        }
+    }
+}

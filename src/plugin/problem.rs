@@ -1,0 +1,29 @@
+//! Why a command failed, and exit codes.
+
+/// Why a command failed, as sentences for people. Contains no secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What happened and what to do.
+    pub message: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Problem {
+    /// An ordinary failure: exit code 1.
+    pub fn new(message: impl Into<String>) -> Problem {
+        Problem {
+            message: message.into(),
+            code: FAILED,
+        }
+    }
+}
+
+/// The command failed.
+pub const FAILED: u8 = 1;
+
+/// `status`: something is not ready. `refresh --wait`: there is no new token.
+pub const NOT_READY: u8 = 3;
+
+/// Ended by Ctrl-C, as in shells.
+pub const INTERRUPTED: u8 = 130;
