@@ -1,5 +1,7 @@
 //! What both quickstarts share: the examples, with nothing but the provider's address and CA replaced.
 
+pub mod table;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

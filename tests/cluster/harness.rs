@@ -64,6 +64,8 @@ pub struct Start {
     pub namespaces: Vec<String>,
     /// Without `--allow-loopback`, where the providers of the tests are.
     pub no_loopback: bool,
+    /// The program; the default is [`PROGRAM`].
+    pub program: PathBuf,
 }
 
 impl Default for Start {
@@ -75,6 +77,7 @@ impl Default for Start {
             log_level: "debug",
             namespaces: Vec::new(),
             no_loopback: false,
+            program: PathBuf::from(PROGRAM),
         }
     }
 }
@@ -179,7 +182,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap().keep();
         let path = folder.join("kubeconfig");
         identity.write(&path).unwrap();
-        Launch::run(PROGRAM, &path)
+        Launch::run(&start.program, &path)
             .args([
                 format!("--watch-namespaces={}", namespaces.join(",")),
                 format!("--log-level={}", start.log_level),

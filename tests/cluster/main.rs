@@ -52,3 +52,4 @@ mod rights;
 mod rotation;
 mod stale;
 mod stored;
+mod upgrade;

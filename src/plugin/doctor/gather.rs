@@ -8,11 +8,13 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview,
-    SubjectAccessReviewSpec,
+    SubjectAccessReviewSpec, SubjectAccessReviewStatus,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::api::spec::OAuthClient;
@@ -150,62 +152,66 @@ fn attributes(right: Right, namespace: &str) -> ResourceAttributes {
 }
 
 async fn own_lacks(cluster: &Cluster) -> Known<Vec<Right>> {
-    let api = Api::<SelfSubjectAccessReview>::all(cluster.client());
-    let mut lacks = Vec::new();
-    for right in OWN_RIGHTS {
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(attributes(right, &cluster.namespace)),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let deed = Deed {
-            verb: "create",
-            resource: "selfsubjectaccessreviews.authorization.k8s.io",
-            name: "",
-        };
-        let params = PostParams::default();
-        let answer = cluster.call(deed, api.create(&params, &review)).await;
-        let answer = answer.map_err(|failure| Problem::from(failure).message)?;
-        if !answer.status.is_some_and(|status| status.allowed) {
-            lacks.push(right);
-        }
-    }
-    Ok(lacks)
+    let review = |attributes| SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let resource = "selfsubjectaccessreviews.authorization.k8s.io";
+    lacks(cluster, &OWN_RIGHTS, resource, review, |done| done.status).await
 }
 
 async fn operator_lacks(cluster: &Cluster, operator: &Operator) -> Known<Vec<Right>> {
-    let api = Api::<SubjectAccessReview>::all(cluster.client());
-    let user = format!(
-        "system:serviceaccount:{}:{}",
-        operator.namespace, operator.account
-    );
+    let Operator {
+        namespace, account, ..
+    } = operator;
+    let review = |attributes| SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(format!("system:serviceaccount:{namespace}:{account}")),
+            groups: Some(vec![
+                "system:serviceaccounts".to_owned(),
+                format!("system:serviceaccounts:{namespace}"),
+                "system:authenticated".to_owned(),
+            ]),
+            resource_attributes: Some(attributes),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let resource = "subjectaccessreviews.authorization.k8s.io";
+    lacks(cluster, &OPERATOR_RIGHTS, resource, review, |done| {
+        done.status
+    })
+    .await
+}
+
+/// Those of `rights` that a review of the kind `K` (its plural is `resource`) denies in the namespace.
+async fn lacks<K>(
+    cluster: &Cluster,
+    rights: &[Right],
+    resource: &'static str,
+    review: impl Fn(ResourceAttributes) -> K,
+    status: impl Fn(K) -> Option<SubjectAccessReviewStatus>,
+) -> Known<Vec<Right>>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    let api = Api::<K>::all(cluster.client());
+    let params = PostParams::default();
     let mut lacks = Vec::new();
-    for right in OPERATOR_RIGHTS {
-        let review = SubjectAccessReview {
-            spec: SubjectAccessReviewSpec {
-                user: Some(user.clone()),
-                groups: Some(vec![
-                    "system:serviceaccounts".to_owned(),
-                    format!("system:serviceaccounts:{}", operator.namespace),
-                    "system:authenticated".to_owned(),
-                ]),
-                resource_attributes: Some(attributes(right, &cluster.namespace)),
-                ..SubjectAccessReviewSpec::default()
-            },
-            ..SubjectAccessReview::default()
-        };
+    for right in rights {
         let deed = Deed {
             verb: "create",
-            resource: "subjectaccessreviews.authorization.k8s.io",
+            resource,
             name: "",
         };
-        let params = PostParams::default();
-        let answer = cluster.call(deed, api.create(&params, &review)).await;
+        let asked = review(attributes(*right, &cluster.namespace));
+        let answer = cluster.call(deed, api.create(&params, &asked)).await;
         let answer = answer.map_err(|failure| Problem::from(failure).message)?;
-        if !answer.status.is_some_and(|status| status.allowed) {
-            lacks.push(right);
+        if !status(answer).is_some_and(|status| status.allowed) {
+            lacks.push(*right);
         }
     }
     Ok(lacks)

@@ -1,23 +1,26 @@
 //! `make quickstart`: the whole job on this machine, watched for three quarters of a minute.
 //!
 //! A scripted provider plays the four providers with tokens that live 20 to 30 s; `oauthclient-operator local` keeps one
-//! token for each example; every replacement is shown, and every token is checked with the provider all the time.
+//! token for each example. A terminal shows them in a table that follows, anything else gets a line for each replacement. Every token is
+//! checked with the provider all the time.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use testkit::operator::Launch;
 use testkit::provider::{Preset, Provider};
+use testkit::quickstart::table::{Row, Screen, table};
 use testkit::quickstart::{self, Example};
 use testkit::{Context, Error, Result, clock};
 
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_secs(45);
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the program may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -58,13 +61,14 @@ async fn run() -> Result<()> {
         .args(["--output".to_owned(), output.display().to_string()])
         .logs_in(&folder);
     say(&format!(
-        "oauthclient-operator local --allow-loopback --filename {} --output {}\n\nEach token is shown by its first characters, when it is replaced, with what was left of the one before:\n",
+        "oauthclient-operator local --allow-loopback --filename {} --output {}\n\nEach token is shown by its first characters, and the time that was left when it was replaced:\n",
         shown(&manifests),
         shown(&output)
     ));
     let operator = launch.start()?;
     let mut watch = Watch::new(&provider, &output, &examples);
     let watched = clock::Stopwatch::start();
+    let mut screen = std::io::stdout().is_terminal().then(Screen::default);
     while watched.elapsed() < WATCHED {
         if let Some(status) = operator.exited() {
             return Err(Error::new(format!(
@@ -72,11 +76,15 @@ async fn run() -> Result<()> {
                 operator.stderr()
             )));
         }
-        watch.look(&operator.stdout());
+        watch.look(&operator.stdout(), screen.is_none());
+        if let Some(screen) = &mut screen {
+            let left = WATCHED.saturating_sub(watched.elapsed());
+            draw(&screen.redraw(&table(&watch.rows(), left)));
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     operator.terminate(ENDS_WITHIN).await?;
-    watch.look(&operator.stdout());
+    watch.look(&operator.stdout(), screen.is_none());
     watch.summary(&folder)
 }
 
@@ -90,8 +98,11 @@ struct Watch<'a> {
 
 #[derive(Default)]
 struct Seen {
+    key: &'static str,
     token: String,
     replaced: usize,
+    /// Seconds that were left of the one before.
+    spare: Option<f64>,
     expired: bool,
 }
 
@@ -111,10 +122,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks at every token file, and passes on what the program printed.
-    fn look(&mut self, printed: &str) {
+    /// Looks at every token file. With `lines`, tells what has changed, and passes on what the program printed.
+    fn look(&mut self, printed: &str, lines: bool) {
+        let tell = |text: &str| {
+            if lines {
+                say(text);
+            }
+        };
         for line in printed.lines().skip(self.lines) {
-            say(&format!("  {line}"));
+            tell(&format!("  {line}"));
             self.lines += 1;
         }
         for (secret, folder) in &self.folders {
@@ -125,29 +141,49 @@ impl<'a> Watch<'a> {
             let end = self.provider.introspect(&token);
             if end.is_none() && !seen.expired {
                 seen.expired = true;
-                say(&format!("! {secret}/{key} holds a token that is over"));
+                tell(&format!("! {secret}/{key} holds a token that is over"));
             }
             if seen.token == token {
                 continue;
             }
             let now = clock::now();
             if seen.token.is_empty() {
-                say(&format!("> {secret}/{key}: {}", first(&token)));
+                tell(&format!("> {secret}/{key}: {}", first(&token)));
             } else {
                 seen.replaced += 1;
-                let left = self
+                seen.spare = self
                     .provider
                     .token(&seen.token)
                     .map(|old| old.expires.duration_since(now).as_secs_f64());
-                let left = left.map_or_else(|| "?".to_owned(), |left| format!("{left:.0}"));
-                say(&format!(
+                let left = seen
+                    .spare
+                    .map_or_else(|| "?".to_owned(), |left| format!("{left:.0}"));
+                tell(&format!(
                     "> {secret}/{key}: {} -> {}  ({left} s were left)",
                     first(&seen.token),
                     first(&token)
                 ));
             }
+            seen.key = key;
             seen.token = token;
         }
+    }
+
+    /// The table's rows, as of now.
+    fn rows(&self) -> Vec<Row> {
+        let row = |(secret, _): &(String, PathBuf)| {
+            let seen = self.seen.get(secret)?;
+            let now = clock::now();
+            let end = self.provider.introspect(&seen.token);
+            Some(Row {
+                file: format!("{secret}/{}", seen.key),
+                token: first(&seen.token),
+                left: end.map(|end| end.duration_since(now).as_secs_f64()),
+                replaced: seen.replaced,
+                spare: seen.spare,
+            })
+        };
+        self.folders.iter().filter_map(row).collect()
     }
 
     fn summary(&self, folder: &Path) -> Result<()> {
@@ -169,22 +205,22 @@ impl<'a> Watch<'a> {
             })
             .collect();
         say(&format!(
-            "\nIn {} seconds {} tokens were replaced {replaced} times, and {}.\nToken requests: {} ({}).",
+            "\nWhat you saw: in {} seconds, {} tokens were replaced {replaced} times with {} requests ({}), and {}.",
             WATCHED.as_secs(),
             self.folders.len(),
-            if expired.is_empty() {
-                "none was ever over while it stood in its file".to_owned()
-            } else {
-                format!("these were over for a while: {}", expired.join(", "))
-            },
             self.provider.total(),
-            requests.join(", ")
+            requests.join(", "),
+            if expired.is_empty() {
+                "none had expired while it was in its file".to_owned()
+            } else {
+                format!("these had expired for a while: {}", expired.join(", "))
+            }
         ));
         say(&format!(
-            "\nWhat is left to look at: {} (manifests, tokens, stdout.log, stderr.log).\n\n\
-             Next: put your own client id and secret into a copy of one of the examples, and run\n\n  \
+            "Manifests, tokens and logs: {}\n\n\
+             Next: copy one of the examples to my-client.yaml, put your client id and secret into it, and run\n\n  \
              {} local -f my-client.yaml --output tokens\n\n\
-             or see the same on a Kubernetes API: make quickstart-cluster. The README tells how to install it on a cluster.",
+             To see the same on a Kubernetes API, run make quickstart-cluster. To install it on your cluster, see README.md.",
             shown(folder),
             shown(&quickstart::program()?)
         ));
@@ -230,6 +266,14 @@ fn shown(path: &Path) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
+}
+
+/// Writes to a terminal, control characters included.
+fn draw(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    // A terminal that is gone ends this program soon enough.
+    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 #[expect(clippy::print_stdout, reason = "a program for people")]
