@@ -8,7 +8,7 @@ export PROPTEST_RNG_SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help quickstart quickstart-cluster docs test bench release release-check publish tool
+.PHONY: help quickstart quickstart-cluster docs test test-versions test-upgrade bench release release-check publish tool
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -18,8 +18,8 @@ define step
 	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
 endef
 
-# The quickstarts start the program that stands beside them.
-BUILD := $(CARGO) build --locked -p oauthclient-operator -p testkit --bin oauthclient-operator
+# The quickstarts start the program that stands beside them. They use the allocator of the system: nothing of C but ring is compiled.
+BUILD := $(CARGO) build --locked --no-default-features -p oauthclient-operator -p testkit --bin oauthclient-operator
 BUILT := $${CARGO_TARGET_DIR:-target}/debug
 
 quickstart: ## the whole job over files, watched for 45 seconds; needs only Rust
@@ -54,6 +54,15 @@ test: ## everything that must pass
 	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
 	$(call step,tests,$(TESTS))
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
+
+# Beside 1.36, which all tests run on.
+VERSIONS ?= 1.29.6 1.31.14 1.33.13 1.35.4 1.37.2
+
+test-versions: ## the tests of the Kubernetes API on other versions, each built once: make test-versions VERSIONS="1.29.6 1.37.2"
+	@testkit/test-versions.sh $(VERSIONS)
+
+test-upgrade: ## let the operator of REVISION (a commit or tag) and this one take over 500 resources from each other
+	@testkit/test-upgrade.sh $(REVISION)
 
 bench: ## measure, with ratios from one run (about half an hour)
 	$(CARGO) bench --locked --bench simulation

@@ -5,30 +5,35 @@ use std::process::ExitCode;
 use oauthclient_operator::cli::{Cli, Command};
 use oauthclient_operator::{api, kubernetes, local, server, telemetry};
 
-/// The memory limit of a pod follows its usage, so the allocator returns what a burst or a first list needed, with
-/// every C library.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[cfg(feature = "jemalloc")]
+mod allocator {
+    //! The memory limit of a pod follows its usage, so the allocator returns what a burst or a first list needed, with
+    //! every C library.
 
-/// Its settings: one arena for the few threads. Memory that is unused for a second is returned by a background thread,
-/// or at once if there can be none.
-#[cfg(not(target_env = "musl"))]
-#[expect(
-    unsafe_code,
-    reason = "the allocator looks for its settings under this name"
-)]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8; 71] =
-    b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true\0\0";
+    #[global_allocator]
+    static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// As above.
-#[cfg(target_env = "musl")]
-#[expect(
-    unsafe_code,
-    reason = "the allocator looks for its settings under this name"
-)]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8; 45] = b"narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0\0\0";
+    /// Its settings: one arena for the few threads. Memory that is unused for a second is returned by a background thread,
+    /// or at once if there can be none.
+    #[cfg(not(target_env = "musl"))]
+    #[expect(
+        unsafe_code,
+        reason = "the allocator looks for its settings under this name"
+    )]
+    #[unsafe(export_name = "_rjem_malloc_conf")]
+    pub(crate) static ALLOCATOR_SETTINGS: &[u8; 71] =
+        b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true\0\0";
+
+    /// As above.
+    #[cfg(target_env = "musl")]
+    #[expect(
+        unsafe_code,
+        reason = "the allocator looks for its settings under this name"
+    )]
+    #[unsafe(export_name = "_rjem_malloc_conf")]
+    pub(crate) static ALLOCATOR_SETTINGS: &[u8; 45] =
+        b"narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0\0\0";
+}
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();

@@ -93,6 +93,64 @@ fn the_notes_are_the_section_of_the_changelog() {
 }
 
 #[test]
+fn every_file_names_the_version_of_the_program_and_the_changelog_dates_it() {
+    for file in [
+        "deploy/base/deployment.yaml",
+        "deploy/install.yaml",
+        "README.md",
+        "docs/contributing.md",
+        "docs/operate.md",
+    ] {
+        let text = fs::read_to_string(path(file)).unwrap();
+        let named = versions_in(&text);
+        assert!(!named.is_empty(), "{file} names no version");
+        assert!(
+            named.iter().all(|named| named == VERSION),
+            "{file}: {named:?}"
+        );
+    }
+    let about = fs::read_to_string(path("charts/oauthclient-operator/Chart.yaml")).unwrap();
+    for line in [
+        format!("version: {VERSION}"),
+        format!("appVersion: {VERSION:?}"),
+    ] {
+        let bare = line.replace('"', "");
+        let found = about.lines().any(|it| it.replace('"', "") == bare);
+        assert!(found, "Chart.yaml has no line {line}");
+    }
+    // The newest release is this version, with its date; until the first one is cut, nothing is released.
+    let changelog = fs::read_to_string(path("CHANGELOG.md")).unwrap();
+    let headings: Vec<&str> = changelog
+        .lines()
+        .filter(|line| line.starts_with("## "))
+        .collect();
+    let released = headings.iter().find(|line| **line != "## [Unreleased]");
+    match released {
+        None => assert_eq!(headings, ["## [Unreleased]"]),
+        Some(heading) => {
+            let date = heading.strip_prefix(&format!("## [{VERSION}] - "));
+            let date = date.unwrap_or_else(|| panic!("{heading} is not of {VERSION}"));
+            date.parse::<jiff::civil::Date>().unwrap();
+        }
+    }
+}
+
+/// The versions of our image and files that a text names, as `oauthclient-operator:1.2.3` and `oauthclient-operator-1.2.3`.
+fn versions_in(text: &str) -> Vec<String> {
+    let after = text.split("oauthclient-operator").skip(1);
+    let rests = after.filter_map(|rest| rest.strip_prefix([':', '-']));
+    let digits = |rest: &str| {
+        rest.chars()
+            .take_while(|sign| sign.is_ascii_digit() || *sign == '.')
+            .collect::<String>()
+    };
+    rests
+        .map(digits)
+        .filter(|version| version.split('.').filter(|part| !part.is_empty()).count() == 3)
+        .collect()
+}
+
+#[test]
 fn chart_and_manifest_name_the_image_by_its_digest() {
     let dist = Dist::pack(&["--image", IMAGE]);
     let image = dist.image();
