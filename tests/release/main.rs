@@ -99,7 +99,6 @@ fn every_file_names_the_version_of_the_program_and_the_changelog_dates_it() {
         "deploy/install.yaml",
         "README.md",
         "docs/contributing.md",
-        "docs/operate.md",
     ] {
         let text = fs::read_to_string(path(file)).unwrap();
         let named = versions_in(&text);
@@ -140,9 +139,10 @@ fn versions_in(text: &str) -> Vec<String> {
     let after = text.split("oauthclient-operator").skip(1);
     let rests = after.filter_map(|rest| rest.strip_prefix([':', '-']));
     let digits = |rest: &str| {
-        rest.chars()
-            .take_while(|sign| sign.is_ascii_digit() || *sign == '.')
-            .collect::<String>()
+        let digits = rest
+            .chars()
+            .take_while(|sign| sign.is_ascii_digit() || *sign == '.');
+        digits.collect::<String>().trim_end_matches('.').to_owned()
     };
     rests
         .map(digits)
