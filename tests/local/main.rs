@@ -12,6 +12,7 @@ mod access;
 mod examples;
 mod issuer;
 mod manifests;
+mod recorded;
 mod refresh;
 mod rig;
 mod ways;
