@@ -2,7 +2,8 @@
 //! the test in namespaces of their own.
 //!
 //! The test has a `main` of its own: it starts itself again inside of the namespaces, it is the program of the workload's container,
-//! and where the machine cannot run a node it is counted as ignored, with the reason.
+//! and where the machine cannot run a node it is counted as ignored, with the reason. `cargo test --test node -- shell COMMAND` runs a
+//! command on a cluster with a node in which nothing is installed, with `KUBECONFIG` set.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["inside"] => inside(),
+        ["shell", command @ ..] => shell(command),
+        ["inside-shell", command @ ..] => inside_shell(command),
         ["pause"] => workload::pause(),
         ["call", address, file] => workload::call(address, Path::new(file)),
         _ => as_a_test(&words),
@@ -59,7 +62,7 @@ fn as_a_test(words: &[&str]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let begun = Stopwatch::start();
-    let worked = outside();
+    let worked = outside(&["inside"]);
     let (word, passed) = if worked { ("ok", 1) } else { ("FAILED", 0) };
     let seconds = begun.elapsed().as_secs();
     println!("test {NAME} ... {word}");
@@ -75,12 +78,12 @@ fn as_a_test(words: &[&str]) -> ExitCode {
 }
 
 /// Starts this program again in namespaces of its own, and puts the machine back afterwards.
-fn outside() -> bool {
+fn outside(args: &[&str]) -> bool {
     let _machine = node::Machine::remember();
     let folder = tempfile::Builder::new().prefix("node-").tempdir().unwrap();
     let program = std::env::current_exe().unwrap();
     let mut command = node::isolated(&program);
-    command.arg("inside").env("TMPDIR", folder.path());
+    command.args(args).env("TMPDIR", folder.path());
     let process = Process::start("the node", command).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     match runtime.block_on(process.wait(WITHIN)) {
@@ -96,4 +99,36 @@ fn inside() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(story::run());
     ExitCode::SUCCESS
+}
+
+fn shell(command: &[&str]) -> ExitCode {
+    if let Some(reason) = node::missing() {
+        eprintln!("no node can run here: {reason}");
+        return ExitCode::FAILURE;
+    }
+    if outside(&[&["inside-shell"], command].concat()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn inside_shell(command: &[&str]) -> ExitCode {
+    testkit::install_crypto();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cluster = runtime.block_on(cluster::Cluster::start());
+    let kubectl = cluster.plane.assets().dir().display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let (program, args) = command.split_first().expect("a command");
+    let status = std::process::Command::new(program)
+        .args(args)
+        .env("KUBECONFIG", cluster.plane.admin_kubeconfig())
+        .env("PATH", format!("{kubectl}:{path}"))
+        .status()
+        .unwrap();
+    if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
