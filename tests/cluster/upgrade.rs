@@ -62,7 +62,12 @@ struct Scene {
 
 impl Scene {
     async fn new(each: usize) -> Scene {
-        let stage = Stage::with(living(LIFETIME)).await;
+        let mut behaviour = living(LIFETIME);
+        let account = &mut behaviour.accepts.clients[0];
+        account
+            .users
+            .insert("reader".to_owned(), "a-password".to_owned());
+        let stage = Stage::with(behaviour).await;
         let mut behaviour = strict(LIFETIME);
         stage.provider.set(STRICT, behaviour);
         behaviour = any_grant();
@@ -93,7 +98,7 @@ impl Scene {
         });
         let person = credentials("person", CLIENT_ID, CLIENT_SECRET).replace(
             "client_id:",
-            "username: a, password: longer-than-five, client_id:",
+            "username: reader, password: a-password, client_id:",
         );
         stage.apply(&format!("{key}\n---\n{person}")).await;
         let mut scene = Scene {

@@ -98,7 +98,6 @@ struct Watch<'a> {
 
 #[derive(Default)]
 struct Seen {
-    key: &'static str,
     token: String,
     replaced: usize,
     /// Seconds that were left of the one before.
@@ -164,7 +163,6 @@ impl<'a> Watch<'a> {
                     first(&token)
                 ));
             }
-            seen.key = key;
             seen.token = token;
         }
     }
@@ -176,8 +174,8 @@ impl<'a> Watch<'a> {
             let now = clock::now();
             let end = self.provider.introspect(&seen.token);
             Some(Row {
-                file: format!("{secret}/{}", seen.key),
-                token: first(&seen.token),
+                secret: secret.clone(),
+                token: seen.token.chars().take(20).chain("...".chars()).collect(),
                 left: end.map(|end| end.duration_since(now).as_secs_f64()),
                 replaced: seen.replaced,
                 spare: seen.spare,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 /// Where the bar of a token that was just issued ends.
 const LONGEST_SECONDS: f64 = 30.0;
-const BAR: usize = 15;
+const BAR: usize = 10;
 
 /// What is known of one token.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The Secret and its key, as `SECRET/KEY`.
-    pub file: String,
+    /// The token Secret, whose folder holds the files.
+    pub secret: String,
     /// The first characters of the token.
     pub token: String,
     /// Seconds until it expires; `None` when it has.
@@ -24,17 +24,17 @@ pub struct Row {
 /// The lines of the table, with a heading, and how long it goes on.
 #[must_use]
 pub fn table(rows: &[Row], goes_on: Duration) -> Vec<String> {
-    let width = rows.iter().map(|row| row.file.len()).max();
-    let width = width.unwrap_or_default().max("FILE".len());
+    let width = rows.iter().map(|row| row.secret.len()).max();
+    let width = width.unwrap_or_default().max("SECRET".len());
     let mut lines = vec![format!(
-        "{:width$}  {:27}  {:23}  {:8}  {}",
-        "FILE", "TOKEN", "VALID FOR", "REPLACED", "WITH TIME LEFT"
+        "{:width$}  {:23}  {:18}  {:8}  {}",
+        "SECRET", "TOKEN", "VALID FOR", "REPLACED", "LEFT THEN"
     )];
     for row in rows {
         let spare = row.spare.map(|spare| format!("{spare:.0} s"));
         lines.push(format!(
-            "{:width$}  {:27}  {:23}  {:>8}  {}",
-            row.file,
+            "{:width$}  {:23}  {:18}  {:>8}  {}",
+            row.secret,
             row.token,
             row.left.map_or_else(|| "EXPIRED".to_owned(), validity),
             row.replaced,
@@ -67,7 +67,8 @@ pub struct Screen {
 impl Screen {
     /// What to write to the terminal so that these lines stand in place of those before.
     pub fn redraw(&mut self, lines: &[String]) -> String {
-        let mut text = String::new();
+        // A line that is longer than the terminal is cut: a second row would be one too many.
+        let mut text = "\x1b[?7l".to_owned();
         if self.lines > 0 {
             // Up, to the first of them.
             text.push_str(&format!("\x1b[{}A", self.lines));
@@ -77,7 +78,7 @@ impl Screen {
             text.push_str(&format!("\r{line}\x1b[K\n"));
         }
         // So are lines that are no more.
-        text.push_str("\x1b[J");
+        text.push_str("\x1b[J\x1b[?7h");
         self.lines = lines.len();
         text
     }
@@ -89,7 +90,7 @@ mod tests {
 
     fn row(left: Option<f64>) -> Row {
         Row {
-            file: "feide-token/access_token".to_owned(),
+            secret: "feide-token".to_owned(),
             token: "abc...".to_owned(),
             left,
             replaced: 2,
@@ -101,7 +102,7 @@ mod tests {
     fn each_token_has_a_row_with_its_time_and_one_that_is_over_says_so() {
         let lines = table(&[row(Some(15.0)), row(None)], Duration::from_secs(7));
         assert_eq!(lines.len(), 4);
-        assert!(lines[1].contains(" 15 s [########       ]"), "{lines:?}");
+        assert!(lines[1].contains(" 15 s [#####     ]"), "{lines:?}");
         assert!(lines[1].ends_with("2  10 s"), "{lines:?}");
         assert!(lines[2].contains("EXPIRED"), "{lines:?}");
         assert_eq!(lines[3], "7 s to go");
@@ -112,7 +113,10 @@ mod tests {
     fn a_table_is_drawn_in_place_of_the_one_before() {
         let mut screen = Screen::default();
         let lines = ["one".to_owned(), "two".to_owned()];
-        assert_eq!(screen.redraw(&lines), "\rone\x1b[K\n\rtwo\x1b[K\n\x1b[J");
-        assert!(screen.redraw(&lines[..1]).starts_with("\x1b[2A\rone"));
+        assert_eq!(
+            screen.redraw(&lines),
+            "\x1b[?7l\rone\x1b[K\n\rtwo\x1b[K\n\x1b[J\x1b[?7h"
+        );
+        assert!(screen.redraw(&lines[..1]).contains("\x1b[2A\rone"));
     }
 }
