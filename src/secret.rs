@@ -1,18 +1,20 @@
 //! Bytes that must not be shown: credentials, tokens, and everything derived from them.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
-/// A secret value, wiped when dropped.
+/// A secret value. Clones share one buffer, which is wiped when the last of them is dropped.
 ///
 /// It has no `Debug`, `Display` or `Serialize`, so that it cannot get into a log, an event or a status. To find all
 /// places that read it, search for [`Secret::expose`] and [`Secret::expose_bytes`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
     /// Takes ownership of the bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Secret(Zeroizing::new(bytes.into()))
+        Secret(Arc::new(Zeroizing::new(bytes.into())))
     }
 
     /// The bytes. The caller is responsible for where they go.

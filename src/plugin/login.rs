@@ -15,6 +15,7 @@ mod qr;
 mod redirect;
 mod send;
 mod store;
+mod turn;
 
 use url::Url;
 

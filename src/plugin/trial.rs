@@ -4,12 +4,12 @@
 //! store that keeps nothing.
 
 mod observe;
+mod outcome;
 mod store;
 
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::api::OAuthClientStatus;
 use crate::api::spec::OAuthClient;
 use crate::cli::GuardArgs;
 use crate::clock::Clock;
@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::engine::{Key, Work};
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
-use crate::model::{Rules, SecretWrite};
+use crate::model::Rules;
 use crate::plugin::problem::{NOT_READY, Problem};
 use crate::reconcile::walk;
 use crate::time::Time;
@@ -28,6 +28,8 @@ use super::paint::{Painted, Tone};
 use super::say;
 use observe::Places;
 use store::Trial;
+
+pub(crate) use outcome::Outcome;
 
 /// The maximum size of a manifest.
 const MOST: u64 = 4 << 20;
@@ -72,19 +74,6 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
     } else {
         NOT_READY
     })
-}
-
-/// The result of a test.
-pub(super) struct Outcome {
-    /// The write that would be made.
-    write: Option<SecretWrite>,
-    /// The status that would be written.
-    status: Option<OAuthClientStatus>,
-    /// The number of requests that were sent to the provider.
-    sent: usize,
-    /// What prevented the reconcile from completing.
-    trouble: Option<String>,
-    secret: String,
 }
 
 fn read(path: &Path) -> Result<Manifests, Problem> {

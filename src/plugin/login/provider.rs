@@ -6,11 +6,11 @@ use crate::clock::Clock;
 use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::oauth::{Client, ClientAuthentication, ParameterValue};
 use crate::plugin::args::LoginArgs;
+use crate::plugin::login::turn::Turn;
 use crate::plugin::problem::Problem;
 use crate::plugin::target::{Target, host_of};
 
 use super::endpoints::{self, Endpoints};
-use super::send::Turn;
 
 /// A provider with its endpoints.
 pub(super) struct Provider {

@@ -1,8 +1,6 @@
 //! Sends the requests of a login, once each, with the client authentication of token requests. If the provider refuses
 //! the first of two client secrets, it uses the second.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use url::Url;
 
 use crate::http::{ClientIdentity, Route, SendError};
@@ -14,50 +12,10 @@ use crate::oauth::{
     Client, CredentialsProblem, FailureClass, HttpAnswer, HttpRequest, RequestContext,
 };
 use crate::plugin::problem::Problem;
-use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::trust::{Lenders, authorize};
 
 use super::provider::Provider;
-
-/// Which client secret is sent, if the credentials contain two.
-pub(super) struct Turn {
-    there_are_two: bool,
-    /// Whether it is the one under `credentials.keys.nextClientSecret`.
-    is_next: AtomicBool,
-}
-
-impl Turn {
-    /// The one that last worked for the operator goes first.
-    pub(super) fn first(target: &Target, client: &Client) -> Turn {
-        let keys = &client.keys;
-        let there_are_two = client.authentication.uses_client_secret()
-            && keys.next_client_secret != keys.client_secret
-            && target.credentials.get(&keys.next_client_secret).is_some();
-        let status = target.resource.status.as_ref();
-        let works = status.and_then(|status| status.client_secret_key.as_ref());
-        Turn {
-            there_are_two,
-            is_next: AtomicBool::new(there_are_two && works == Some(&keys.next_client_secret)),
-        }
-    }
-
-    fn client(&self, client: &Client) -> Client {
-        let mut client = client.clone();
-        if self.is_next.load(Ordering::Relaxed) {
-            client.keys.client_secret = client.keys.next_client_secret.clone();
-        }
-        client
-    }
-
-    /// Switches to the other secret; `false` if there is none.
-    fn over(&self) -> bool {
-        self.there_are_two && {
-            self.is_next.fetch_xor(true, Ordering::Relaxed);
-            true
-        }
-    }
-}
 
 /// Why there is no response.
 pub(super) enum Unanswered {

@@ -18,13 +18,13 @@ use crate::model::{
 };
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::plugin::trial::outcome::Outcome;
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
-use super::Outcome;
 use super::observe::{Places, named};
 
 /// The store of one test.
