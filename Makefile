@@ -18,7 +18,7 @@ define step
 	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
 endef
 
-# The quickstarts start the program that stands beside them. They use the allocator of the system: nothing of C but ring is compiled.
+# The quickstarts start the program in the same folder. They use the system's allocator, so the only C that is compiled is ring's.
 BUILD := $(CARGO) build --locked --no-default-features -p oauthclient-operator -p testkit --bin oauthclient-operator
 BUILT := $${CARGO_TARGET_DIR:-target}/debug
 

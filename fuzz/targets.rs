@@ -19,7 +19,7 @@ use oauthclient_operator::secret::Secret;
 use oauthclient_operator::time::{Span, Time};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
-/// Whatever stands under `private_key`: it is read or refused, and what is read can sign.
+/// Any content of `private_key` is parsed or refused, and a parsed key can sign.
 pub(crate) fn key(content: &[u8]) {
     let nonce = Clock::system().nonce();
     match SigningKey::parse(content, &nonce.random) {
@@ -57,7 +57,7 @@ pub(crate) fn response(body: &[u8]) {
     }
 }
 
-/// Whatever stands in `spec.tokenSecret.data`: it is rendered or refused, within its bounds.
+/// Any content of `spec.tokenSecret.data` is rendered or refused, within its limits.
 pub(crate) fn template(source: &[u8]) {
     let Ok(source) = std::str::from_utf8(source) else {
         return;
@@ -84,13 +84,14 @@ pub(crate) fn template(source: &[u8]) {
     }
 }
 
-/// The issuer that [`discovery`] asks.
+/// The issuer of [`discovery`].
 const ISSUER: &str = "https://login.example.com/realms/shop";
 
-/// Whatever stands where an issuer's document should: what is taken from it can be sent to, what is shown of it is plain.
+/// Any document of an issuer: a request can be sent to each parsed endpoint, and what is shown of it is plain text.
 ///
-/// Up to the first NUL the input is the headers that tell how long the document may be believed, a line each; the rest is
-/// the body. Without a NUL it is all body.
+/// Up to the first NUL, the input holds the headers about caching, one per line; the rest is the body. Without a NUL,
+/// all of it is
+/// the body.
 pub(crate) fn discovery(content: &[u8]) {
     let mut halves = content.splitn(2, |byte| *byte == 0);
     let (first, second) = (halves.next().unwrap_or_default(), halves.next());
@@ -149,7 +150,8 @@ pub(crate) fn discovery(content: &[u8]) {
     }
 }
 
-/// Whatever stands under `tls.crt`, or in a CA bundle: it is read or refused. What is no PEM is taken for the inside of it.
+/// Any content of `tls.crt` or of a CA bundle is parsed or refused. What is not PEM is used as the inside of a PEM
+/// block.
 pub(crate) fn certificate(content: &[u8]) {
     let wrapped;
     let pem = if content.starts_with(b"-----") {
@@ -183,7 +185,7 @@ pub(crate) fn certificate(content: &[u8]) {
 
 static KEY: OnceLock<String> = OnceLock::new();
 
-/// A private key that nobody else has.
+/// A new private key.
 fn generated(random: &dyn ring::rand::SecureRandom) -> String {
     let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random);
     let inner = made.map(|key| STANDARD.encode(key.as_ref()));

@@ -1,7 +1,7 @@
-//! One resource's way: observe, decide, act, outcome.
+//! One reconcile: observe, decide, act, outcome.
 //!
-//! The same for every driver: [`Store`] is what a driver brings (Kubernetes, or files), the decisions are
-//! [`crate::policy`]'s. Nothing else writes.
+//! It is the same for every driver: a driver provides the [`Store`] (Kubernetes, or files), [`crate::policy`] makes the
+//! decisions. Nothing else writes.
 
 mod ask;
 mod brake;
@@ -34,14 +34,14 @@ pub use store::{Held, Store, StoreError, WriteError};
 
 /// Walks one resource.
 pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
-    // Boxed, so that what the steps took is given back before the report waits for its turn.
+    // Boxed, so that the memory of the steps is freed before the report waits for its turn.
     match Box::pin(steps(store, work)).await {
         Step::Over(reconciled) => reconciled,
         Step::Tell(tell) => tell.tell(store, &work.key).await,
     }
 }
 
-/// Everything but the report at the end.
+/// Everything except the report at the end.
 async fn steps(store: &impl Store, work: &Work) -> Step {
     let key = &work.key;
     let mut seen = match store.observe(key, work.may_request).await {
@@ -86,7 +86,7 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
         Action::Publish(publish) => reconciler.republish(*publish).await,
         Action::Request(ask) => reconciler.ask(*ask).await,
         Action::Part => reconciler.part().await,
-        // Met by `Reconciler::decide`.
+        // Handled by `Reconciler::decide`.
         Action::First(_) => reconciler.rest(assessment, wants, &delete).await,
     }
 }
@@ -100,7 +100,7 @@ fn or_look(wants: Requeue, look: Time) -> Requeue {
 }
 
 impl<W: Store> Reconciler<'_, W> {
-    /// What was read is older than what this process wrote: nothing is believed of it yet.
+    /// The observation is older than what this process wrote, so it is not believed yet.
     fn doubt(self, wants: Requeue) -> Reconciled {
         let memory = self.seen.memory.clone();
         let doubts = memory.doubts.saturating_add(1);
@@ -119,18 +119,18 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// Nothing to do but tell how things stand.
+    /// Nothing to do except to report.
     async fn rest(self, assessment: Assessment, wants: Requeue, delete: &[StaleSecret]) -> Step {
         let memory = self.memory(&assessment);
         let wants = self.cleanup(delete, wants).await;
         if self.seen.resource.deleting {
-            // Its status is nobody's news any more.
+            // Its status is no longer relevant.
             return self.close(memory, None, wants);
         }
         self.finish(memory, &assessment, None, wants)
     }
 
-    /// The token is as it should be; something around it is not.
+    /// The token is as it should be; its metadata are not.
     async fn tend(
         self,
         write: &SecretWrite,

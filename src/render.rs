@@ -385,7 +385,7 @@ fn render_problem(key: &str, error: &Error, echoes: bool) -> RenderProblem {
             let line = error.line().filter(|line| *line > 1);
             let place = line.map(|line| format!(" in line {line}")).unwrap_or_default();
             let why = check::static_message(error).unwrap_or_else(|| format!("failed{place}: {}", error.kind()));
-            format!("{why}. Mend tokenSecret.data.")
+            format!("{why}. Correct tokenSecret.data.")
         }
     };
     RenderProblem {

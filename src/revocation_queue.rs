@@ -80,7 +80,7 @@ impl Later {
     /// Queues a token for revocation after a delay. Drops it if too many wait, or too many of its namespace.
     pub fn put(&self, key: &Key, token: TokenWithLenders, after: Span) {
         let Some(place) = self.places.try_take(&key.namespace().into(), 1) else {
-            tracing::warn!(resource = %key, "too many tokens wait to be revoked: one is left to end by itself");
+            tracing::warn!(resource = %key, "too many tokens wait for revocation: one is not revoked and expires");
             return;
         };
         let waiting = Waiting {
@@ -121,7 +121,7 @@ impl Waits {
                         tenant::serve(&namespace, revoke(waiting.key, waiting.token)).await;
                     }
                     Err(_) => {
-                        tracing::warn!(resource = %waiting.key, "its turn to be revoked did not come: the token is left to end by itself");
+                        tracing::warn!(resource = %waiting.key, "the token did not get its turn for revocation: it is not revoked and expires");
                     }
                 }
                 drop(waiting.place);

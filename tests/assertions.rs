@@ -218,7 +218,7 @@ fn the_thumbprint_is_the_one_that_openssl_tells_and_the_certificate_must_be_the_
                 .map(|byte| u8::from_str_radix(byte, 16).unwrap())
                 .collect();
             let expected = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-            // Key and certificate may stand in one text.
+            // Key and certificate may be in one text.
             let both = format!("{}{pem}", keys.pkcs8);
             assert_eq!(thumbprint(both.as_bytes(), &key, which), Ok(expected));
             assert_eq!(which.header(), header);
@@ -355,7 +355,7 @@ async fn an_independent_server_takes_private_key_jwt_by_every_algorithm_and_clie
                 .is_ok(),
             "{algorithm}"
         );
-        // For somebody else it is refused, and so is another key.
+        // For another audience it is refused, and so is another key.
         let other = private(algorithm, ", audience: \"https://elsewhere.example.com\"");
         let refused = exchange(&other, &own, &authority).await.err().unwrap();
         assert_eq!(refused.reason(), "InvalidClient", "{algorithm}");

@@ -70,7 +70,7 @@ fn arguments(deployment: &Value) -> RunArgs {
 #[test]
 fn the_one_file_is_what_the_folder_renders_to() {
     let header =
-        "# Rendered from deploy/ by a test; to render it anew: UPDATE=1 cargo test --test deploy\n";
+        "# Rendered from deploy/ by a test; to update it: UPDATE=1 cargo test --test deploy\n";
     let path = folder("deploy/install.yaml");
     let fresh = kustomize("deploy");
     if std::env::var("UPDATE").is_ok_and(|value| value == "1") {

@@ -1,5 +1,6 @@
-//! Documents of issuers, read from servers that behave and servers that do not: asked for once, kept, and read anew when
-//! they are doubted.
+//! Metadata documents of issuers, from correct and from faulty servers: requested once, cached, and requested again
+//! when they are in
+//! doubt.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
@@ -19,7 +20,7 @@ const RFC8414: &str = "/.well-known/oauth-authorization-server/realms/shop";
 const OPENID: &str = "/realms/shop/.well-known/openid-configuration";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An issuer, its clock, and whoever reads its documents.
+/// An issuer, its clock, and the reader of its documents.
 struct Stage {
     provider: Provider,
     discovery: Discovery,

@@ -40,7 +40,7 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
-/// An API server whose answers nobody can read, and which repeats what it was sent in its errors.
+/// An API server whose responses cannot be parsed, and which repeats what it was sent in its errors.
 async fn answer_each(listener: TcpListener) {
     for (status, body) in [
         (

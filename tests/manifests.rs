@@ -229,7 +229,7 @@ async fn the_type_of_the_token_secret_cannot_be_changed_but_everything_else_can(
     .await
     .unwrap_err();
     assert!(
-        said.contains("spec.tokenSecret.type") && said.contains("make a new OAuthClient"),
+        said.contains("spec.tokenSecret.type") && said.contains("create a new OAuthClient"),
         "{said}"
     );
     apply_strictly(
@@ -244,8 +244,9 @@ async fn the_type_of_the_token_secret_cannot_be_changed_but_everything_else_can(
 #[tokio::test]
 async fn people_can_ask_kubectl_to_explain_every_field_and_find_the_resource_by_its_short_names() {
     let (plane, namespace) = plane().await;
-    // The API server publishes a new kind's documentation a moment after the kind itself, and kubectl remembers what it
-    // was told: each try has a cache of its own.
+    // The API server publishes a new kind's documentation a moment after the kind itself, and kubectl caches it: each
+    // attempt has its
+    // own cache.
     let mut said = Ok(String::new());
     for _ in 0..50 {
         let cache = tempfile::tempdir().unwrap();

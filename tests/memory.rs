@@ -34,7 +34,7 @@ static ALLOCATOR: Counting = Counting;
 /// Just above where a table that doubles would have doubled.
 const RESOURCES: u32 = 70_000;
 const MOST: usize = 480;
-/// So many times the longest body is what reading it may take besides.
+/// How many times the size of the longest body reading it may use in addition.
 const MOST_TIMES: usize = 3;
 /// What rendering all templates of a resource may take at most.
 const MOST_RENDERED: usize = 32 << 20;

@@ -23,10 +23,10 @@ const SOON: Duration = Duration::from_secs(100);
 /// What the kubelet waits for, in deploy/.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const HALF_OPEN: u64 = 10_000;
-/// Files that the test needs besides.
+/// Files that the test needs in addition.
 const OTHERS: u64 = 500;
 
-/// A cluster that nobody answers for: the ports are the same, and no API server has to run.
+/// A cluster without a server: the ports are the same, and no API server has to run.
 const KUBECONFIG: &str = "apiVersion: v1
 kind: Config
 current-context: none

@@ -1,4 +1,5 @@
-//! What the measurements stand on: a control plane of their own, a provider, an operator with the rights of `deploy/`.
+//! What the benchmarks use: a control plane of their own, a provider, and an operator with the permissions of
+//! `deploy/`.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -67,7 +67,7 @@ pub async fn steady(updates: &str, promised: f64) {
     );
 }
 
-/// A restart with valid tokens asks for nothing and writes nothing.
+/// A restart with valid tokens requests nothing and writes nothing.
 pub async fn restart(count: usize) {
     println!("\n## restart with {count} valid tokens");
     let stage = Stage::new(86_400.0).await;

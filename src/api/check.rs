@@ -1,6 +1,6 @@
-//! The part of the API server that enforces a schema and its rules, over plain JSON: unknown fields, defaults, limits.
+//! Enforces a schema and its rules over plain JSON, as the API server does: unknown fields, defaults, limits.
 //!
-//! It knows as much of JSON schema as the CRD uses; a test makes sure that the CRD uses no more.
+//! It implements only the parts of JSON schema that the CRD uses; a test ensures that the CRD uses no others.
 
 use serde_json::{Map, Value};
 
@@ -8,8 +8,8 @@ use super::problem::{SpecProblem, kind_of};
 use super::rules::{self, Rule};
 use super::schema;
 
-/// Fills in the defaults of a spec and notes everything that is wrong with it. As at the API server, the rules are looked at
-/// only when the schema has nothing to say.
+/// Fills in the defaults of a spec and collects all problems. As in the API server, rules are evaluated only if the
+/// schema is satisfied.
 pub(crate) fn check_spec(spec: &mut Value, problems: &mut Vec<SpecProblem>) {
     let before = problems.len();
     if let Some(schema) = schema::root().pointer("/properties/spec") {
@@ -20,7 +20,7 @@ pub(crate) fn check_spec(spec: &mut Value, problems: &mut Vec<SpecProblem>) {
     }
 }
 
-/// Holds a value against a schema; defaults are filled in on the way.
+/// Checks a value against a schema, and fills in defaults.
 pub(crate) fn check(
     schema: &Value,
     value: &mut Value,
@@ -31,7 +31,7 @@ pub(crate) fn check(
         .get("type")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    // 60.0 is a whole number too.
+    // 60.0 is an integer too.
     if let Some(whole) = value
         .as_f64()
         .filter(|float| expected == "integer" && float.fract() == 0.0)
@@ -76,7 +76,7 @@ fn said(kind: &str) -> &'static str {
     }
 }
 
-/// The path of a key of a map whose keys are free.
+/// The path of a key in a map with arbitrary keys.
 pub(crate) fn map_key(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
@@ -93,7 +93,7 @@ fn check_object(
     path: &str,
     problems: &mut Vec<SpecProblem>,
 ) {
-    // As the API server does, also where YAML makes a null of a field without a value.
+    // As in the API server: in YAML, a field without a value is null.
     map.retain(|_, value| !value.is_null());
     if let Some(each) = schema
         .get("additionalProperties")
@@ -233,7 +233,7 @@ fn check_rules(spec: &Value, problems: &mut Vec<SpecProblem>) {
     }
 }
 
-/// Follows a rule's path to every value that it looks at.
+/// Follows a rule's path to every value that it applies to.
 fn walk(rule: &Rule, value: &Value, rest: &str, path: String, problems: &mut Vec<SpecProblem>) {
     if rest.is_empty() {
         if !(rule.holds)(value) {

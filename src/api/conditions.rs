@@ -196,7 +196,7 @@ reasons! {
     ReferenceNotReady Waiting
         "The OAuthClient whose token is exchanged has no valid token."
         "Wait: the token is requested as soon as there is one. To see what it lacks: kubectl describe oauthclients.oauthclient.dev NAME"
-    ReferenceNotLent Waiting
+    ReferenceNotOptedIn Waiting
         "The token Secret of the OAuthClient whose token is exchanged lacks the label oauthclient.dev/credentials=true."
         "If you own it and want its token sent to this provider: set oauthclient.dev/credentials: \"true\" in its spec.tokenSecret.labels."
     ReferenceKeyMissing Waiting
@@ -205,7 +205,7 @@ reasons! {
     ServiceAccountNotFound Waiting
         "The ServiceAccount whose token is sent does not exist."
         "Create it in this namespace, or correct serviceAccountName."
-    ServiceAccountNotLent Waiting
+    ServiceAccountNotOptedIn Waiting
         "The ServiceAccount does not allow tokens for the requested audience."
         "If you own it: add the audience to its annotation oauthclient.dev/allowed-audiences, and the provider's host to oauthclient.dev/allowed-hosts."
     CANotFound Waiting

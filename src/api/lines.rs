@@ -1,4 +1,4 @@
-//! In which line of a manifest a field stands.
+//! Finds the line of a field in a manifest.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use super::check::map_key;
 /// The lines of a document's fields, by the paths that problems use.
 pub(crate) struct Lines(BTreeMap<String, u64>);
 
-/// A map or list that is being read.
+/// A map or list that is being parsed.
 enum Open {
-    /// A map at this path; the path of the key that waits for its value.
+    /// A map at this path; the path of the key whose value comes next.
     Map(String, Option<String>),
-    /// A list at this path, and how many items it has so far.
+    /// A list at this path, and its number of items so far.
     List(String, usize),
 }
 
 impl Lines {
-    /// Reads a document. What cannot be read has no lines: whoever reads the values says what is wrong.
+    /// Parses a document. An invalid document has no lines; parsing its values reports the errors.
     pub(crate) fn of(document: &str) -> Lines {
         let mut lines = Lines(BTreeMap::new());
         let mut open: Vec<Open> = Vec::new();
@@ -43,7 +43,7 @@ impl Lines {
         lines
     }
 
-    /// Takes a node in: a key, a value or an item.
+    /// Adds a node: a key, a value or an item.
     fn node(
         &mut self,
         open: &mut Vec<Open>,
@@ -69,7 +69,7 @@ impl Lines {
         open.extend(opens(path));
     }
 
-    /// The line of a field, or of the nearest one above it that is there.
+    /// The line of a field, or of its nearest existing parent.
     pub(crate) fn find(&self, field: &str) -> Option<u64> {
         let mut path = field;
         loop {

@@ -1,4 +1,4 @@
-//! Manifests as files: read as strictly as `kubectl apply --validate=strict` would have them read.
+//! Manifests in files, parsed as strictly as by `kubectl apply --validate=strict`.
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-/// Splits a file into its YAML documents, each with the line of the file that it starts in, from 1. Empty ones are left out.
+/// Splits a file into its YAML documents, each with its first line in the file, from 1. Empty ones are omitted.
 pub fn documents(file: &str) -> Vec<(u64, &str)> {
     let mut documents = Vec::new();
     let (mut start, mut first) = (0, 1);
@@ -50,11 +50,11 @@ pub fn documents(file: &str) -> Vec<(u64, &str)> {
     documents
 }
 
-/// Reads one YAML (or JSON) document that holds an `OAuthClient`: defaults are filled in, unknown fields are refused. What
-/// comes out has still to be put through [`super::validate()`], which needs a few things more than a manifest tells.
+/// Parses one YAML (or JSON) document with an `OAuthClient`: fills in defaults, refuses unknown fields. The result must
+/// still pass [`super::validate()`], which needs more than a manifest contains.
 ///
 /// # Errors
-/// Everything that the API server would refuse, with the field and, where it is known, the line within the document.
+/// Everything that the API server would refuse, with the field and, if known, the line in the document.
 pub fn parse_manifest(document: &str) -> Result<OAuthClient, Vec<SpecProblem>> {
     let mut value = read(document).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
@@ -67,7 +67,7 @@ pub fn parse_manifest(document: &str) -> Result<OAuthClient, Vec<SpecProblem>> {
     Err(problems)
 }
 
-/// Notes for each problem in which line of the document its field stands.
+/// Sets the line of each problem's field in the document.
 pub fn place(document: &str, problems: &mut [SpecProblem]) {
     let lines = Lines::of(document);
     for problem in problems {
@@ -75,7 +75,7 @@ pub fn place(document: &str, problems: &mut [SpecProblem]) {
     }
 }
 
-/// Reads YAML into plain values as `kubectl` does, words like `yes` and `on` and numbers like `0777` included.
+/// Parses YAML into plain values as `kubectl` does, including words like `yes` and `on` and numbers like `0777`.
 fn read(document: &str) -> Result<Value, SpecProblem> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
@@ -83,7 +83,7 @@ fn read(document: &str) -> Result<Value, SpecProblem> {
     };
     serde_saphyr::from_str_with_options(document, options).map_err(|error| SpecProblem {
         field: String::new(),
-        // The parser's own words can quote the document, which may be a Secret given by mistake.
+        // The parser's message may quote the document, which may be a Secret given by mistake.
         message: "is not valid YAML: look at the indentation, at unbalanced quotes and brackets, and for a key that is there twice"
             .to_owned(),
         line: error.location().map(|location| location.line()),
@@ -126,7 +126,7 @@ fn check_manifest(value: &mut Value, problems: &mut Vec<SpecProblem>) {
             "is required: it says where the token comes from",
         )),
     }
-    // A status in a manifest is ignored by the API server as well.
+    // The API server ignores a status in a manifest too.
     if let Some(mut status) = map.remove("status")
         && let Some(schema) = schema::root().pointer("/properties/status")
     {

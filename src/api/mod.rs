@@ -1,12 +1,12 @@
-//! The custom resource `OAuthClient`: its types, its schema, its rules, and what is made of them once and for all.
+//! The custom resource `OAuthClient`: its types, its schema, its rules, and its validated form.
 //!
-//! | module | holds |
+//! | module | content |
 //! |---|---|
-//! | [`spec`], [`status`] | the types as they are written |
-//! | `rules` | what belongs together, as CEL and as Rust |
-//! | [`schema`] | the CRD, and what it demands |
-//! | [`mod@validate`] | from what is written to what is meant |
-//! | [`conditions`] | the words of the status |
+//! | [`spec`], [`status`] | the serialized types |
+//! | `rules` | rules between fields, in CEL and Rust |
+//! | [`schema`] | the CRD and its schema |
+//! | [`mod@validate`] | the conversion into typed values |
+//! | [`conditions`] | conditions and reasons |
 
 mod check;
 pub mod conditions;

@@ -1,16 +1,16 @@
-//! Labels and annotations by which people tell the operator what it may do.
+//! Labels and annotations with which people control the operator.
 
-/// The label by which the owner of a Secret lends it as credentials; its value is `true`.
+/// The label with which the owner of a Secret opts in to its use as credentials; its value is `true`.
 pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
-/// The annotation that names the hosts to which a credentials Secret may be sent.
+/// The annotation that names the hosts that a credentials Secret may be sent to.
 pub const ALLOWED_HOSTS_ANNOTATION: &str = "oauthclient.dev/allowed-hosts";
-/// The annotation that names the hosts to which tokens may be sent that were obtained with a Secret or `ServiceAccount`.
+/// The annotation that names the hosts that tokens may be sent to that were obtained with a Secret or `ServiceAccount`.
 pub const ALLOWED_TOKEN_HOSTS_ANNOTATION: &str = "oauthclient.dev/allowed-token-hosts";
-/// The annotation by which the owner of a `ServiceAccount` lends it: the audiences its tokens may be made for.
+/// The annotation with which the owner of a `ServiceAccount` opts in: the audiences that tokens may be created for.
 pub const ALLOWED_AUDIENCES_ANNOTATION: &str = "oauthclient.dev/allowed-audiences";
-/// The label on the token Secrets that the operator made; its value is `true`.
+/// The label of token Secrets that the operator created; its value is `true`.
 pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
-/// The annotation by which the owner of a Secret gives it to the `OAuthClient` that it names.
+/// The annotation with which the owner of a Secret lets the named `OAuthClient` take it over.
 pub const ADOPT_ANNOTATION: &str = "oauthclient.dev/adopt";
-/// The annotation on an `OAuthClient` of which each new value asks for one new token.
+/// The annotation of an `OAuthClient` whose every new value requests one new token.
 pub const REFRESH_ANNOTATION: &str = "oauthclient.dev/refresh-requested-at";

@@ -1,4 +1,4 @@
-//! What is wrong in a manifest, and where.
+//! A problem in a manifest, with its location.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::conditions::Reason;
 
-/// One thing that is wrong in a manifest.
+/// A problem in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecProblem {
     /// The field, as the API server writes it: `spec.parameters[2].value`.
     pub field: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: String,
-    /// The line of the manifest, from 1, where it is known.
+    /// The line in the manifest, from 1, if known.
     pub line: Option<u64>,
-    /// The word for the condition: [`Reason::InvalidSpec`] or [`Reason::InvalidTemplate`].
+    /// The reason for the condition: [`Reason::InvalidSpec`] or [`Reason::InvalidTemplate`].
     pub reason: Reason,
 }
 
 impl SpecProblem {
-    /// A problem of the spec.
+    /// A problem in the spec.
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         SpecProblem {
             field: field.into(),
@@ -44,7 +44,7 @@ impl fmt::Display for SpecProblem {
     }
 }
 
-/// A value's kind, as people call it.
+/// The kind of a value, for people.
 pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing (null)",

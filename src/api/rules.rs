@@ -1,8 +1,8 @@
-//! What belongs together and what does not: each rule once, as CEL for the API server and as Rust for everybody else.
+//! The rules between fields: each once, as CEL for the API server and as Rust for everything else.
 //!
-//! The API server enforces the CEL of [`all`] (they are written into the CRD); [`super::validate`] and `local` evaluate
-//! [`Rule::holds`] over the same value, defaults filled in. The manifests under `tests/manifests/` are put to both.
-//! A rule is evaluated only on a value that the schema accepts, so it need not look at types.
+//! The API server enforces the CEL of [`all`], which the CRD contains. [`super::validate`] and `local` evaluate
+//! [`Rule::holds`] over the same value with defaults filled in. Tests check the manifests in `tests/manifests/` with
+//! both. A rule is evaluated only on a value that the schema accepts, so it need not check types.
 
 mod assertion;
 mod client_authentication;
@@ -20,7 +20,7 @@ mod token_secret;
 
 pub(crate) use rule::Rule;
 
-/// Every rule of the spec, in the order in which people read the fields.
+/// Every rule of the spec, in the order of the fields.
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [
         endpoints::RULES,

@@ -1,4 +1,4 @@
-//! The CRD: its schema, made from the types and the rules.
+//! The CRD: its schema, generated from the types and the rules.
 
 use std::sync::OnceLock;
 
@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use super::OAuthClient;
 use super::rules::{self, Rule};
 
-/// The custom resource definition as the API server is to have it.
+/// The custom resource definition.
 pub fn crd() -> CustomResourceDefinition {
     serde_json::from_value(crd_value()).unwrap_or_else(|_| OAuthClient::crd())
 }
 
-/// The same as plain JSON.
+/// The CRD as plain JSON.
 pub(crate) fn crd_value() -> Value {
     let mut crd = serde_json::to_value(OAuthClient::crd()).unwrap_or_default();
     if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
@@ -38,8 +38,8 @@ pub(crate) fn root() -> &'static Value {
     })
 }
 
-/// Takes out what Kubernetes has no use for: `nullable` (a null is a mistake or the default, never a value), formats it does
-/// not know, the line breaks of the source in descriptions.
+/// Removes what Kubernetes does not use: `nullable` (a null is a mistake or the default, never a value), unknown
+/// formats, line breaks of the source in descriptions.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -54,7 +54,7 @@ fn tidy(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Number(number) => {
-            // Limits come as floats: 60.0 reads worse than 60.
+            // Limits are floats, but 60 is more readable than 60.0.
             if let Some(whole) = number.as_f64().filter(|float| float.fract() == 0.0)
                 && let Ok(whole) = format!("{whole:.0}").parse::<i64>()
             {
@@ -65,7 +65,7 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// What the derive cannot say: required parts, a status that starts as "never looked at".
+/// What the derive macro cannot express: required parts, and a status that starts as "not observed".
 fn describe_root(schema: &mut Value) {
     if let Some(status) = schema
         .pointer_mut("/properties/status")
@@ -83,15 +83,15 @@ fn describe_root(schema: &mut Value) {
     {
         spec.insert(
             "description".into(),
-            json!("Where the token comes from, how it is asked for, and where it goes."),
+            json!("The provider, the token request, and the Secret to write."),
         );
     }
 }
 
-/// The CRD as the file `crds/oauthclients.yaml` has it.
+/// The content of the file `crds/oauthclients.yaml`.
 ///
 /// # Errors
-/// Never in practice: the CRD is made of plain values.
+/// Never in practice, because the CRD consists of plain values.
 pub fn crd_yaml() -> Result<String, String> {
     let yaml = serde_saphyr::to_string(&crd_value()).map_err(|error| error.to_string())?;
     Ok(format!(
@@ -99,7 +99,7 @@ pub fn crd_yaml() -> Result<String, String> {
     ))
 }
 
-/// Finds the schema that a rule's path names.
+/// The schema at a rule's path.
 fn at<'a>(schema: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value>> {
     let mut here = schema;
     for step in path.split('.') {

@@ -1,4 +1,4 @@
-//! What the API server accepts in a Secret, as far as it can be known before it is asked (`ValidateSecret` and
+//! What the API server accepts in a Secret, as far as this is known in advance (`ValidateSecret` and
 //! `ValidateObjectMeta` of Kubernetes).
 
 use std::fmt;
@@ -6,23 +6,23 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-/// The most bytes that all values of a Secret's data may have together.
+/// The maximum size of all values of a Secret together, in bytes.
 pub(crate) const MAX_DATA_BYTES: usize = 1 << 20;
-/// The most bytes that all annotations of an object may have together, keys included.
+/// The maximum size of all annotations of an object together, including keys, in bytes.
 pub(crate) const MAX_ANNOTATION_BYTES: usize = 256 << 10;
 /// The type of Secrets for image registries.
 pub(crate) const DOCKER_CONFIG: &str = "kubernetes.io/dockerconfigjson";
-/// The one key that such a Secret must have.
+/// The required key of such a Secret.
 pub(crate) const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";
 
-/// Whether the API server takes this for the key `.dockerconfigjson`: what Go decodes into a map, which is a JSON object or
-/// `null`. What is in it does not matter.
+/// Whether the API server accepts this for the key `.dockerconfigjson`: anything that Go decodes into a map, which is a
+/// JSON object or `null` with any content.
 pub(crate) fn is_docker_config(bytes: &[u8]) -> bool {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     json.deserialize_any(ObjectOrNull).is_ok() && json.end().is_ok()
 }
 
-/// Takes an object or `null` and keeps nothing of it.
+/// Accepts an object or `null`, and discards it.
 struct ObjectOrNull;
 
 impl<'de> Visitor<'de> for ObjectOrNull {
@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for ObjectOrNull {
     }
 }
 
-/// Whether the part of a label's or annotation's key before the slash is a DNS subdomain (RFC 1123).
+/// Whether the prefix of a label or annotation key is a DNS subdomain (RFC 1123).
 pub(crate) fn is_key_prefix(prefix: &str) -> bool {
     let label = |label: &str| {
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);

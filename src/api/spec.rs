@@ -34,7 +34,7 @@ pub use token::{Refresh, TokenSecret};
 /// Where a token comes from, how it is requested, and which Secret it is written to.
 #[expect(
     clippy::duplicated_attributes,
-    reason = "each printer column has a type of its own"
+    reason = "each printer column has its own type"
 )]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// Compares a generated file with what is generated now; `UPDATE=1 cargo test` writes it.
+/// Compares a generated file with the current output; `UPDATE=1 cargo test` writes it.
 fn generated(path: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var("UPDATE").is_ok_and(|value| value == "1") {
@@ -22,7 +22,7 @@ fn generated(path: &str, wanted: &str) {
 #[test]
 fn the_crd_file_is_what_the_types_say() {
     generated("crds/oauthclients.yaml", &crd_yaml().unwrap());
-    // The same once more, since kustomize reads nothing outside of its own folder.
+    // A second copy, because kustomize reads no files outside of its folder.
     generated("deploy/crd.yaml", &crd_yaml().unwrap());
 }
 
@@ -50,7 +50,7 @@ fn the_crd_is_made_whole() {
     );
 }
 
-/// Walks every schema below `spec` and `status`.
+/// Visits every schema below `spec` and `status`.
 fn each_schema(schema: &Value, path: &str, visit: &mut dyn FnMut(&str, &Value)) {
     visit(path, schema);
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -168,7 +168,7 @@ fn every_rule_refuses_at_least_one_manifest_of_the_tests() {
     }
 }
 
-/// `spec.parameters[2].name` as the rules write it: `spec.parameters[].name`.
+/// `spec.parameters[2].name` in the form of the rules: `spec.parameters[].name`.
 fn without_indexes(path: &str) -> String {
     path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }

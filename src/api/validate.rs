@@ -1,8 +1,8 @@
-//! From what is written to what is meant: the one way from an `OAuthClient` to values that the rest of the program takes.
+//! Validation: the only conversion of an `OAuthClient` into the typed values that the rest of the program uses.
 //!
-//! Everything that the API server checks is checked here again, by the same schema and the same rules, since `local` has
-//! no API server and since an object may be older than the rules. What only a program can tell (whether a URL parses,
-//! whether a template is one) is checked here alone, and ends as `Stalled`.
+//! Everything that the API server checks is checked here again, with the same schema and the same rules, because
+//! `local` has no API server and because an object may be older than the rules. What only a program can check (whether
+//! a URL or a template can be parsed) is checked only here, and becomes `Stalled`.
 
 mod assertion;
 mod provider;
@@ -29,24 +29,24 @@ use crate::time::Span;
 
 pub use revocation::Revocation;
 
-/// An `OAuthClient` that has been checked: what the later stages take instead of the resource.
+/// A validated `OAuthClient`, which the later stages use instead of the resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validated {
-    /// What is sent, and how the answer is read.
+    /// What is sent, and how the response is parsed.
     pub client: Client,
-    /// How it works with refresh tokens, if it does.
+    /// How it uses refresh tokens, if it does.
     pub refreshing: Option<Refreshing>,
-    /// When tokens are replaced.
+    /// When tokens are refreshed.
     pub policy: Policy,
-    /// Name of the credentials Secret; `None` where nothing of the request comes from one.
+    /// Name of the credentials Secret; `None` if the request needs none.
     pub credentials_secret: Option<String>,
-    /// Where the client certificate stands, if one is shown.
+    /// The client certificate, if one is used.
     pub client_certificate: Option<ClientCertificate>,
-    /// Where the certificates of further authorities stand.
+    /// The CA bundle, if there is one.
     pub ca_bundle: Option<ConfigMapKey>,
-    /// How long a token request may take, all in all.
+    /// The time-out of a token request.
     pub timeout: Span,
-    /// What is written.
+    /// The Secret to write.
     pub token_secret: TokenSecret,
     /// What is revoked, and when; `None` for nothing.
     pub revocation: Option<Revocation>,
@@ -59,7 +59,7 @@ pub struct Validated {
 pub struct ClientCertificate {
     /// Its name.
     pub secret: String,
-    /// The provider knows the certificate itself, not who signed it (RFC 8705 section 2.2).
+    /// The certificate itself is registered at the provider, not its issuer (RFC 8705 section 2.2).
     pub self_signed: bool,
 }
 
@@ -75,7 +75,7 @@ impl Validated {
         }
     }
 
-    /// Every endpoint that credentials may be sent to, with the field that names it; none that is still to be discovered.
+    /// Every endpoint that credentials may be sent to, with its field; none that must be discovered.
     pub fn endpoints(&self) -> Vec<(&'static str, &url::Url)> {
         let located = self.client.is_located();
         let token = located.then_some((self.client.provider_field(), &self.client.token_url));
@@ -105,18 +105,18 @@ pub struct TokenSecret {
     pub name: String,
     /// Its type.
     pub type_: String,
-    /// Labels that the resource wants on it.
+    /// Additional labels from the resource.
     pub labels: BTreeMap<String, String>,
-    /// Annotations that the resource wants on it.
+    /// Additional annotations from the resource.
     pub annotations: BTreeMap<String, String>,
-    /// What its data is made with.
+    /// The templates of its data.
     pub templates: Templates,
 }
 
-/// Checks a resource and says what it means.
+/// Validates a resource.
 ///
 /// # Errors
-/// Everything that is wrong with the spec, each with its field; never empty.
+/// Every problem of the spec, with its field; never empty.
 pub fn validate(resource: &OAuthClient) -> Result<Validated, Vec<SpecProblem>> {
     let mut problems = Vec::new();
     match serde_json::to_value(&resource.spec) {
@@ -197,7 +197,7 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
     })
 }
 
-// The choices below were checked against their lists in the schema: what is not one of the others is the default.
+// The choices below were checked against their lists in the schema; any other value is the default.
 
 fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
     let has_issuer = provider.issuer.is_some();

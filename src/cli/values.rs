@@ -25,7 +25,7 @@ pub struct AccountFile {
     pub path: PathBuf,
 }
 
-/// A file mode that lets the owner read and nobody else write.
+/// A file mode that lets the owner read and no one else write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(pub u32);
 
@@ -40,7 +40,7 @@ impl FromStr for FileMode {
         match u32::from_str_radix(text, 8) {
             Ok(mode) if mode & 0o400 != 0 && mode & !0o644 == 0 => Ok(FileMode(mode)),
             _ => Err(
-                "expected an octal mode that lets the owner read and nobody else write, such as 0600, 0640 or 0644"
+                "expected an octal mode that lets the owner read and no one else write, such as 0600, 0640 or 0644"
                     .to_owned(),
             ),
         }

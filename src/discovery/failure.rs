@@ -35,14 +35,14 @@ pub(super) fn refused(
             "DiscoveryDocumentInvalid",
             FailureClass::Permanent,
             format!(
-                "What stands at {url} is not the discovery document of {text}: {problem}. Compare spec.provider.issuerURL with the provider's documentation, or set spec.provider.tokenURL in its place."
+                "The response at {url} is not the discovery document of {text}: {problem}. Compare spec.provider.issuerURL with the provider's documentation, or set spec.provider.tokenURL instead."
             ),
         ),
         Unusable::Status(status @ (408 | 425 | 429 | 500..=599)) => (
             "DiscoveryFailed",
             FailureClass::Transient,
             format!(
-                "The issuer {text} did not give its discovery document: HTTP {status} at {url}. It is tried again by itself."
+                "The issuer {text} did not return its discovery document: HTTP {status} at {url}. The operator retries."
             ),
         ),
         Unusable::Status(status @ 300..=399) => (
@@ -73,7 +73,7 @@ pub(super) fn refused(
 fn mismatch(issuer: &str, url: &url::Url, says: Option<&str>) -> String {
     let Some(says) = says else {
         return format!(
-            "The discovery document at {url} is that of another issuer than spec.provider.issuerURL, {issuer}. Nothing is sent to where it points. Compare spec.provider.issuerURL with the provider's documentation."
+            "The discovery document at {url} belongs to another issuer than spec.provider.issuerURL, {issuer}. Nothing is sent to its endpoints. Compare spec.provider.issuerURL with the provider's documentation."
         );
     };
     if says.trim_end_matches('/') == issuer.trim_end_matches('/') {
@@ -83,11 +83,11 @@ fn mismatch(issuer: &str, url: &url::Url, says: Option<&str>) -> String {
             ("without a slash at the end", "with one")
         };
         return format!(
-            "The discovery document names the issuer {says} ({there}), spec.provider.issuerURL is {issuer} ({here}), and the two must be the same character by character. Set spec.provider.issuerURL to {says}"
+            "The discovery document names the issuer {says} ({there}), spec.provider.issuerURL is {issuer} ({here}), and the two must be exactly equal. Set spec.provider.issuerURL to {says}"
         );
     }
     format!(
-        "The discovery document at {url} names the issuer {says}, spec.provider.issuerURL is {issuer}, and the two must be the same character by character. If the first is your provider, set spec.provider.issuerURL to {says}"
+        "The discovery document at {url} names the issuer {says}, spec.provider.issuerURL is {issuer}, and the two must be exactly equal. If the first is your provider, set spec.provider.issuerURL to {says}"
     )
 }
 

@@ -183,46 +183,46 @@ impl SendError {
                 "Set spec.provider.tokenURL to an https URL without user name and fragment"
             }
             SendError::BadHeader { .. } => {
-                "Mend spec.request.headers, or the key of the credentials Secret that it takes its value from"
+                "Correct spec.request.headers, or the key of the credentials Secret with its value"
             }
             SendError::HttpNotAllowed => {
-                "Use https; only if the network in between is trusted, start the operator with --allow-http"
+                "Use https. Only if you trust the network, start the operator with --allow-http"
             }
             SendError::AddressRefused {
                 kind: AddressKind::Loopback,
                 ..
             } => {
-                "Use an address that others reach too; for a trial on one machine, start the operator with --allow-loopback"
+                "Use an address that is not loopback. To try it on one machine, start the operator with --allow-loopback"
             }
             SendError::AddressRefused { .. } => {
-                "Check the host in spec.provider.tokenURL and what DNS says of it; if it is meant, the administrator can allow it with --allow-address"
+                "Check the host in spec.provider.tokenURL and its DNS entry. If the address is correct, the administrator can allow it with --allow-address"
             }
             SendError::BadCaBundle(_) => {
                 "Put the issuer's certificate, in PEM, under the key that spec.provider.caBundle names"
             }
             SendError::Dns => {
-                "Check the host in spec.provider.tokenURL for a typing mistake, and the DNS of the cluster"
+                "Check the host in spec.provider.tokenURL, and the DNS of the cluster"
             }
             SendError::Connect(_) | SendError::ConnectTimeout => {
-                "The operator tries again by itself; if it goes on, check host and port in spec.provider.tokenURL, network policies and firewalls, and whether a proxy is needed (HTTPS_PROXY)"
+                "The operator retries. If this lasts, check host and port in spec.provider.tokenURL, network policies and firewalls, and whether a proxy is needed (HTTPS_PROXY)"
             }
             SendError::Proxy => {
-                "Check that the proxy in HTTPS_PROXY may reach this host, and its user name and password; or name the host in NO_PROXY"
+                "Check that the proxy in HTTPS_PROXY allows this host, and its user name and password, or add the host to NO_PROXY"
             }
             SendError::Tls(problem) => problem.next_step(),
             SendError::Timeout { .. } => {
-                "The operator tries again by itself; if it goes on, look at the provider's status page, or raise spec.provider.timeoutSeconds"
+                "The operator retries. If this lasts, check the provider's status page, or increase spec.provider.timeoutSeconds"
             }
             SendError::Cut => {
-                "The operator tries again by itself; if it goes on, look for a proxy or firewall in between"
+                "The operator retries. If this lasts, look for a proxy or firewall in between"
             }
             SendError::Garbled | SendError::BodyTooLarge => {
-                "Check spec.provider.tokenURL: this does not look like a token endpoint"
+                "Check that spec.provider.tokenURL is the URL of the token endpoint"
             }
             SendError::NoRoom => {
-                "It is tried again. If it goes on, have the provider give smaller tokens, or fewer resources ask at once"
+                "The operator retries. If this lasts, reduce the size of the tokens at the provider, or the number of OAuthClients in this namespace"
             }
-            SendError::Setup => "Restart the operator; if it goes on, report this with its version",
+            SendError::Setup => "Restart the operator. If this lasts, report it with the version",
         }
     }
 }
@@ -231,29 +231,31 @@ impl TlsProblem {
     fn next_step(self) -> &'static str {
         match self {
             TlsProblem::Expired => {
-                "Ask the provider to renew its certificate, and check the node's clock"
+                "Ask the provider to renew its certificate, and check the clock of the node"
             }
-            TlsProblem::NotYetValid => "Check the node's clock, and the provider's certificate",
+            TlsProblem::NotYetValid => {
+                "Check the clock of the node, and the provider's certificate"
+            }
             TlsProblem::WrongName => {
                 "Use the host name that the provider documents in spec.provider.tokenURL"
             }
             TlsProblem::UnknownIssuer => {
-                "If the provider has a private CA, or a proxy opens TLS, put the CA's certificate into a ConfigMap and name it in spec.provider.caBundle"
+                "If the provider has a private CA, or a proxy terminates TLS, put the CA's certificate into a ConfigMap and name it in spec.provider.caBundle"
             }
             TlsProblem::CaAsServer => {
-                "Give the server a certificate of its own (CA:FALSE), and name the CA in spec.provider.caBundle"
+                "Give the server its own certificate (CA:FALSE), and name the CA in spec.provider.caBundle"
             }
             TlsProblem::BadCertificate => {
                 "Ask the provider for a certificate that web browsers accept"
             }
             TlsProblem::ClientCertificateWanted => {
-                "This token endpoint wants mutual TLS: name the Secret with your client certificate in spec.clientAuthentication.tlsClientAuth (method tls_client_auth or self_signed_tls_client_auth) or in spec.provider.clientCertificate"
+                "The endpoint requires mutual TLS: name the Secret with your client certificate in spec.clientAuthentication.tlsClientAuth (method tls_client_auth or self_signed_tls_client_auth) or in spec.provider.clientCertificate"
             }
             TlsProblem::ClientCertificateRefused => {
-                "Check that the certificate in the Secret is the one that is registered with the provider, is signed by an authority that it trusts, is meant for client authentication, and has not expired; tls.crt must hold the chain up to that authority. A new one in the Secret is tried at once"
+                "Check that this certificate is registered at the provider, signed by an authority that it trusts, valid for client authentication, and not expired. tls.crt must contain the chain up to that authority. A new certificate in the Secret is used at once"
             }
             TlsProblem::Handshake => {
-                "Check host and port in spec.provider.tokenURL: is it https there, with TLS 1.2 or 1.3?"
+                "Check host and port in spec.provider.tokenURL: the server must use https with TLS 1.2 or 1.3"
             }
         }
     }
@@ -263,10 +265,10 @@ impl TlsProblem {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = match self {
-            SendError::BadUrl => "The token URL cannot be sent to",
+            SendError::BadUrl => "The token URL is invalid",
             SendError::BadHeader { name } => return write!(f, "The header {name} cannot be sent"),
             SendError::HttpNotAllowed => {
-                "The token URL is http:, which would show credentials to the network"
+                "The token URL is http, so the credentials could be read on the network"
             }
             SendError::AddressRefused {
                 address: None,
@@ -278,48 +280,50 @@ impl fmt::Display for SendError {
             } => {
                 return write!(
                     f,
-                    "The token endpoint is at {address}, {kind}, and is not asked"
+                    "The token endpoint is at {address}, {kind}. No request is sent to it"
                 );
             }
-            SendError::BadCaBundle(problem) => return write!(f, "Not asked, because {problem}"),
-            SendError::Dns => "The token endpoint's name could not be resolved",
+            SendError::BadCaBundle(problem) => {
+                return write!(f, "No request was sent, because {problem}");
+            }
+            SendError::Dns => "The host name of the token endpoint could not be resolved",
             SendError::Connect(ConnectProblem::Refused) => {
                 "The connection to the token endpoint was refused"
             }
             SendError::Connect(ConnectProblem::Unreachable) => {
-                "The token endpoint's address is unreachable"
+                "The address of the token endpoint is unreachable"
             }
             SendError::Connect(ConnectProblem::Reset) => {
-                "The connection to the token endpoint was reset while being set up"
+                "The connection to the token endpoint was reset during the handshake"
             }
             SendError::Connect(ConnectProblem::Other) => {
                 "The connection to the token endpoint failed"
             }
-            SendError::ConnectTimeout => {
-                "The connection to the token endpoint did not come about in time"
+            SendError::ConnectTimeout => "Connecting to the token endpoint timed out",
+            SendError::Proxy => "The proxy did not connect to the token endpoint",
+            SendError::Tls(TlsProblem::Expired) => {
+                "The certificate of the token endpoint has expired"
             }
-            SendError::Proxy => "The proxy did not open a connection to the token endpoint",
-            SendError::Tls(TlsProblem::Expired) => "The token endpoint's certificate has expired",
             SendError::Tls(TlsProblem::NotYetValid) => {
-                "The token endpoint's certificate is not valid yet"
+                "The certificate of the token endpoint is not valid yet"
             }
             SendError::Tls(TlsProblem::WrongName) => {
-                "The token endpoint's certificate is for another name"
+                "The certificate of the token endpoint is for another name"
             }
             SendError::Tls(TlsProblem::UnknownIssuer) => {
-                "The token endpoint's certificate is signed by an issuer that is not trusted"
+                "The certificate of the token endpoint is signed by an issuer that is not trusted"
             }
             SendError::Tls(TlsProblem::CaAsServer) => {
-                "The token endpoint shows a CA's certificate as its own"
+                "The token endpoint uses the certificate of a CA as its own"
             }
             SendError::Tls(TlsProblem::BadCertificate) => {
-                "The token endpoint's certificate is not usable"
+                "The certificate of the token endpoint is invalid"
             }
             SendError::Tls(TlsProblem::ClientCertificateWanted) => {
-                "The token endpoint wants a client certificate"
+                "The token endpoint requires a client certificate"
             }
             SendError::Tls(TlsProblem::ClientCertificateRefused) => {
-                "The token endpoint does not accept the client certificate"
+                "The token endpoint refused the client certificate"
             }
             SendError::Tls(TlsProblem::Handshake) => {
                 "The TLS handshake with the token endpoint failed"
@@ -330,7 +334,7 @@ impl fmt::Display for SendError {
             } => {
                 return write!(
                     f,
-                    "The token endpoint did not answer within {} s",
+                    "The token endpoint did not respond within {} s",
                     after.as_secs_f64()
                 );
             }
@@ -340,17 +344,19 @@ impl fmt::Display for SendError {
             } => {
                 return write!(
                     f,
-                    "The token endpoint began to answer, but was not done within {} s",
+                    "The response of the token endpoint was not complete within {} s",
                     after.as_secs_f64()
                 );
             }
-            SendError::Cut => "The connection to the token endpoint ended before the answer did",
-            SendError::Garbled => {
-                "What the token endpoint answered is not HTTP, or its compression is damaged"
+            SendError::Cut => {
+                "The connection to the token endpoint closed before the response was complete"
             }
-            SendError::BodyTooLarge => "The token endpoint's answer is larger than 1 MiB",
+            SendError::Garbled => {
+                "The response of the token endpoint is not HTTP, or its compression is damaged"
+            }
+            SendError::BodyTooLarge => "The response of the token endpoint is larger than 1 MiB",
             SendError::NoRoom => {
-                "The answer is large and was not read, because other large answers of this namespace wait to be written"
+                "The response is large and was not read, because other large responses in this namespace wait to be written"
             }
             SendError::Setup => "The HTTP client could not be set up",
         };

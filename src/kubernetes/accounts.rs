@@ -1,8 +1,8 @@
-//! Tokens of `ServiceAccounts` (the TokenRequest API): whether they may be made, and making them.
+//! Tokens of `ServiceAccounts` (the TokenRequest API): whether they may be created, and creating them.
 //!
-//! A token that the Kubernetes API itself accepts would hand the rights of its `ServiceAccount` to whoever it is sent to. So
-//! no token is made for an audience of the operator's own token, and whatever was made is put to the API first: only one
-//! that the API refuses is sent. Tokens live in memory alone, for one attempt.
+//! A token that the Kubernetes API itself accepts would grant the permissions of its `ServiceAccount` to its receiver.
+//! Therefore no token is created for an audience of the operator's own token, and each created token is tried at the
+//! API first: only one that the API refuses is sent. Tokens stay in memory, for one attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ pub(super) async fn seen(
     Ok(all)
 }
 
-/// Makes a token, if it is for somebody else than the Kubernetes API.
+/// Creates a token, unless it is for the Kubernetes API itself.
 pub(super) async fn token(
     shared: &Shared,
     seen: &Observed,
@@ -80,7 +80,7 @@ pub(super) async fn token(
     Ok(Fetched::ServiceAccountToken(wanted.clone(), token))
 }
 
-/// Puts a token to the API: one that it accepts goes nowhere else.
+/// Tries a token at the API: one that it accepts is sent nowhere.
 async fn is_for_others(
     shared: &Shared,
     wanted: &ServiceAccountToken,
@@ -95,7 +95,7 @@ async fn is_for_others(
     let review = SelfSubjectReview::default();
     match shared.calls.call(api.create(&params, &review)).await {
         Err(CallError::Refused(status)) if status.code == 401 => Ok(()),
-        // Known to the API, whatever it may do there.
+        // The API knows the token, whatever its permissions are.
         Ok(_) => Err(Failure::audience_refused(wanted)),
         Err(CallError::Refused(status)) if status.code == 403 => {
             Err(Failure::audience_refused(wanted))

@@ -1,4 +1,4 @@
-//! Acting: the only writes there are.
+//! All writes to the API.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use super::convert::{secret_seen, write_body};
 use super::shared::Shared;
 use super::stored::Stored;
 
-/// Who writes, in `managedFields`.
+/// The field manager in `managedFields`.
 pub(super) const MANAGER: &str = "oauthclient-operator";
-/// How often a status is tried at once, and the pause between: it is worth a moment, and no more while a slot is held.
+/// How often a status is tried at once, and the pause in between: a short time, because it holds a slot.
 const STATUS_TRIES: u32 = 4;
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
 
@@ -41,7 +41,7 @@ pub(super) async fn write(
     answer
 }
 
-/// Writes a Secret of ours, once; what is returned is without its data.
+/// Writes a Secret of ours, once. The result is without its data.
 pub(super) async fn write_secret(
     shared: &Shared,
     key: &Key,
@@ -67,7 +67,7 @@ pub(super) async fn write_secret(
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        // Strategic, since it merges the one list there is, the owners', by UID: nobody else's entry loses a field.
+        // Strategic, because it merges the only list (the owners) by UID, so that foreign entries lose no field.
         let patch = Patch::Strategic(body);
         shared
             .calls
@@ -84,7 +84,7 @@ pub(super) async fn write_secret(
     }
 }
 
-/// Deletes a Secret of ours, if it is still that one.
+/// Deletes a Secret of ours, if it is still the same.
 pub(super) async fn delete(
     shared: &Shared,
     key: &Key,
@@ -109,7 +109,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Writes the status where it has changed, then publishes what is to be told. The version of the resource that came of it.
+/// Writes the status if it changed, then publishes the events. Returns the resulting version of the resource.
 pub(super) async fn report(
     shared: &Shared,
     resource: &Resource,
@@ -129,8 +129,8 @@ pub(super) async fn report(
     Ok(version)
 }
 
-/// Writes a status for the very object and version that it was made from: never over what a successor of the same name or a
-/// newer spec says.
+/// Writes a status for the object and version that it was made from: never over a report about a successor of the same
+/// name or a newer spec.
 async fn write_status(
     shared: &Shared,
     resource: &Resource,
@@ -158,7 +158,7 @@ async fn write_status(
         shared.metrics.api_write(WriteKind::Status, answer.is_ok());
         let error = match answer {
             Ok(stored) => return Ok(stored.object.metadata.resource_version),
-            // It is gone, or another one of its name is there: nobody is left to be told.
+            // It is gone, or another object has its name: there is nothing to report to.
             Err(error) if error.is_not_found() || error.is_other_object() => return Ok(None),
             Err(error) => error,
         };
@@ -178,20 +178,20 @@ async fn write_status(
     }
 }
 
-/// What is said where a status was overtaken: the resource is looked at again.
-const CHANGED: &str = "the resource has changed since it was looked at";
+/// The message if a status was overtaken: the resource is reconciled again.
+const CHANGED: &str = "the resource has changed since it was observed";
 
-/// Whether what is said of a resource still holds.
+/// Whether a report about a resource still applies.
 enum Held {
-    /// Only its metadata changed: its version now.
+    /// Only its metadata changed; its version now.
     Still(String),
-    /// Its spec or its status is another one.
+    /// Its spec or its status changed.
     NoMore,
     /// It is gone.
     Gone,
 }
 
-/// After a conflict: what was said of the resource holds as long as its spec and its status are those that were seen.
+/// After a conflict: a report still applies if spec and status are the observed ones.
 async fn still_holds(shared: &Shared, resource: &Resource) -> Result<Held, StoreError> {
     let calls = &shared.calls;
     let now = calls
@@ -212,7 +212,7 @@ async fn still_holds(shared: &Shared, resource: &Resource) -> Result<Held, Store
     })
 }
 
-/// A merge patch leaves alone what it does not name: what is not there any more is named as `null`.
+/// A merge patch keeps what it does not name, so removed fields are set to `null`.
 fn with_nulls(status: &OAuthClientStatus) -> Value {
     let mut value = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
     if let Value::Object(fields) = &mut value {

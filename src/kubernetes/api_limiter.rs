@@ -1,9 +1,9 @@
-//! The bound of API calls in flight, and who goes first when all of it is taken.
+//! Limits the API calls in flight, and decides which is next if all slots are taken.
 //!
-//! Two kinds of callers wait: those on the way to a token Secret, and those who only tell how things stand. The second kind
-//! lets the first go ahead, for a while: in a burst the Secrets are there sooner, and each status follows its Secret by
-//! [`PATIENCE`] and its own turn. Within a kind, namespaces take turns. A slot is held for one call, which has a deadline, so
-//! that a turn comes soon and nothing needs to be kept in reserve.
+//! Two kinds of calls wait: those for a token Secret, and statuses. Statuses let the others go first for a while: in a
+//! burst, Secrets are written sooner, and each status follows its Secret by [`PATIENCE`] and its own turn. Within a
+//! kind, namespaces take turns. A slot is held for one call, which has a deadline, so that turns come soon and no
+//! reserve is needed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::tenant;
 /// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow
 /// the API server is.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many of the second kind may wait; while there are more, they go first: the work that each belongs to is held in memory.
+/// How many statuses may wait; if there are more, they go first, because the data of each are held in memory.
 const MOST_PATIENT: usize = 640;
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum For {
-    /// Everything that a token Secret waits for.
+    /// Everything that a token Secret depends on.
     Work,
     /// A status, which can wait a little.
     Status,
@@ -38,11 +38,11 @@ pub(super) struct ApiLimiter {
     queue: Arc<Mutex<Queue>>,
 }
 
-/// One of them, until it is dropped.
+/// A slot, until it is dropped.
 pub(super) struct Slot(Option<ApiLimiter>);
 
 struct Queue {
-    /// How long a status lets work go ahead.
+    /// How long statuses let others go first.
     patience: Duration,
     free: usize,
     work: Line<oneshot::Sender<Slot>>,
@@ -51,7 +51,7 @@ struct Queue {
 }
 
 impl ApiLimiter {
-    /// `most` calls at once.
+    /// Allows `most` calls at once.
     pub(super) fn new(most: usize, clock: Clock) -> Self {
         ApiLimiter::with(most, clock, PATIENCE)
     }
@@ -69,13 +69,13 @@ impl ApiLimiter {
         }
     }
 
-    /// How many wait: for work, and to write a status.
+    /// How many calls wait: for work, and for statuses.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let queue = lock(&self.queue);
         (queue.work.len(), queue.statuses.len())
     }
 
-    /// Waits for a slot, for the namespace that the present work is done for. Whoever stops waiting takes none.
+    /// Waits for a slot for the namespace of the current work. Cancelling the wait takes none.
     pub(super) async fn take(&self, what: For) -> Slot {
         let receiver = {
             let mut queue = lock(&self.queue);
@@ -93,12 +93,12 @@ impl ApiLimiter {
         };
         match receiver.await {
             Ok(slot) => slot,
-            // No sender is dropped unused while its queue stands, and we hold the queue.
+            // No sender is dropped unused while its queue exists, and we hold the queue.
             Err(_) => Slot(None),
         }
     }
 
-    /// Hands a slot that has become free to whoever is next.
+    /// Passes a free slot to the next caller.
     fn pass_on(&self) {
         let now = self.clock.elapsed();
         loop {
@@ -114,7 +114,7 @@ impl ApiLimiter {
             };
             match sender.send(Slot(Some(self.clone()))) {
                 Ok(()) => return,
-                // It does not wait any more: the slot is for the next one.
+                // It no longer waits: the slot is for the next one.
                 Err(mut unwanted) => unwanted.0 = None,
             }
         }
@@ -154,7 +154,7 @@ mod tests {
         ApiLimiter::with(most, Clock::system(), patience)
     }
 
-    /// Someone who waits for a slot and says their name when they have it; gives it back at once.
+    /// A caller that waits for a slot, reports its name when it has it, and returns it at once.
     async fn waits(
         slots: &ApiLimiter,
         what: For,

@@ -1,4 +1,4 @@
-//! What the process remembers of each resource between two walks, and what it is told while one goes on.
+//! What the process keeps about each resource between two reconciles, and what arrives during one.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use crate::engine::Key;
 use crate::model::{FailedAttempt, FamilyMemory, Fingerprint, Memory, Noted, Repairs, Written};
 use crate::time::Time;
 
-/// All of it. Each entry belongs to one object, by its UID: it comes and goes with what the watch tells of that object, so
-/// that a resource that is made anew inherits nothing, also from work that is still under way.
+/// All entries. Each belongs to one object, by UID: the watch creates and removes it, so a recreated resource inherits
+/// nothing, even from work in progress.
 #[derive(Default)]
 pub(super) struct Memories(HashMap<Key, Kept>);
 
-/// What is remembered of one resource. A walk takes a copy and gives it back changed at its end: what watches tell in between
-/// is noted aside, so that the copy does not overwrite it.
+/// The entry of one resource. A reconcile takes a copy and returns it changed at its end. What watches report in
+/// between is noted separately, so that the copy does not overwrite it.
 #[derive(Default)]
 struct Kept {
-    /// The object's UID, hashed.
+    /// Hash of the object's UID.
     uid: u64,
     memory: Packed,
-    /// Told since the walk began: the token Secret is gone.
+    /// Reported since the reconcile began: the token Secret was deleted.
     gone: bool,
-    /// Told since the walk began: the resource names another token Secret.
+    /// Reported since the reconcile began: the resource names another token Secret.
     moved: bool,
 }
 
-/// A [`Memory`] with little room for what most resources have nothing of.
+/// A compact [`Memory`], because most fields are empty for most resources.
 #[derive(Default)]
 struct Packed {
     fingerprint: Option<Fingerprint>,
@@ -35,7 +35,7 @@ struct Packed {
     rare: Option<Box<Rare>>,
 }
 
-/// What is remembered of a resource with which something is the matter, or that has a refresh token.
+/// The fields for resources with a problem or a refresh token.
 #[derive(Clone, Default)]
 struct Rare {
     attempt: Option<Box<FailedAttempt>>,
@@ -59,7 +59,7 @@ impl Rare {
 
 impl From<Memory> for Packed {
     fn from(memory: Memory) -> Self {
-        // Taken apart by name, so that nothing new is forgotten here.
+        // Destructured by name, so that no new field is forgotten here.
         let Memory {
             attempt,
             fingerprint,
@@ -121,14 +121,14 @@ impl Packed {
 }
 
 impl Memories {
-    /// A walk begins: what it reads from now on knows of everything told so far.
+    /// A reconcile begins: its reads include everything reported so far.
     pub(super) fn walk_begins(&mut self, key: &Key) {
         if let Some(kept) = self.0.get_mut(key) {
             (kept.gone, kept.moved) = (false, false);
         }
     }
 
-    /// The watch told of this object: what is remembered of another one of its name is forgotten.
+    /// The watch reported this object: the entry of another one with its name is removed.
     pub(super) fn appeared(&mut self, key: &Key, uid: u64) {
         match self.0.get_mut(key) {
             Some(kept) if kept.uid == uid => {}
@@ -148,13 +148,13 @@ impl Memories {
         }
     }
 
-    /// A copy of what is remembered of this object.
+    /// A copy of the entry of this object.
     pub(super) fn get(&self, key: &Key, uid: u64) -> Memory {
         let kept = self.0.get(key).filter(|kept| kept.uid == uid);
         kept.map(|kept| kept.memory.unpacked()).unwrap_or_default()
     }
 
-    /// What work on this object leaves, with what was told while it went on. Nothing, where the object is gone by now.
+    /// Stores what work on this object leaves, with what was reported meanwhile. Nothing, if the object is gone.
     pub(super) fn put(&mut self, key: &Key, uid: u64, memory: Memory) {
         let Some(kept) = self.0.get_mut(key).filter(|kept| kept.uid == uid) else {
             return;
@@ -166,7 +166,7 @@ impl Memories {
         kept.memory.told_gone |= kept.gone;
     }
 
-    /// The watch told that the token Secret of this resource is gone; `owner` is whom it belonged to, where that is known.
+    /// The watch reported that the token Secret of this resource was deleted; `owner` is its owner, if known.
     pub(super) fn told_gone(&mut self, key: &Key, owner: Option<u64>) {
         let own = |kept: &&mut Kept| owner.is_none_or(|owner| owner == kept.uid);
         let Some(kept) = self.0.get_mut(key).filter(own) else {
@@ -176,7 +176,7 @@ impl Memories {
         kept.gone = true;
     }
 
-    /// The resource names another token Secret now: what is remembered of the old one says nothing of it.
+    /// The resource names another token Secret: the entry about the old one does not apply to it.
     pub(super) fn target_moved(&mut self, key: &Key) {
         if let Some(kept) = self.0.get_mut(key) {
             kept.memory.forget_target();
@@ -218,7 +218,7 @@ mod tests {
         memories.walk_begins(&key);
         memories.appeared(&key, 8);
         assert!(memories.get(&key, 8).written.is_none());
-        // The work on its predecessor ends, and its token Secret goes.
+        // The work on its predecessor ends, and its token Secret is deleted.
         memories.put(&key, 7, written());
         memories.told_gone(&key, Some(7));
         let memory = memories.get(&key, 8);
@@ -226,7 +226,7 @@ mod tests {
         assert!(memories.get(&key, 7).written.is_none());
         memories.put(&key, 8, written());
         assert!(memories.get(&key, 8).written.is_some());
-        // One that is gone leaves nothing, whatever is still under way.
+        // A deleted resource leaves nothing, whatever is still in progress.
         memories.forget(&key);
         memories.put(&key, 8, written());
         memories.told_gone(&key, None);
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_deletion_told_during_a_walk_is_known_after_it() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
-        // The first walk too, of which nothing is remembered yet.
+        // Also the first reconcile, which has no entry yet.
         for _ in 0..2 {
             memories.walk_begins(&key);
             let _read = memories.get(&key, 7);
@@ -277,7 +277,7 @@ mod tests {
         memories.told_gone(&key, Some(7));
         memories.walk_begins(&key);
         assert!(memories.get(&key, 7).told_gone, "it reads so");
-        // It has written the Secret anew.
+        // It has written the Secret again.
         memories.put(&key, 7, written());
         assert!(!memories.get(&key, 7).told_gone);
     }

@@ -1,4 +1,5 @@
-//! Calls of the Kubernetes API: each with a deadline, a slot and a gauge, each failure typed. An error is never 'absent'.
+//! Calls of the Kubernetes API: each with a deadline, a slot and a gauge, each failure typed. An error never means
+//! "absent".
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,12 +16,12 @@ use crate::reconcile::{StoreError, WriteError};
 
 use super::api_limiter::{ApiLimiter, For};
 
-/// How long one call may take: the client itself has no read time-out.
+/// The deadline of one call, because the client itself has no read time-out.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
-/// How long a call may wait for a slot before that: then the API is hopelessly behind.
+/// The maximum wait for a slot before that: then the API is hopelessly overloaded.
 const SLOT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The one way to the API for everything but watches.
+/// The only access to the API, except for watches.
 #[derive(Clone)]
 pub(super) struct Calls {
     client: Client,
@@ -31,13 +32,13 @@ pub(super) struct Calls {
 /// Why a call failed.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// The server answered so.
+    /// The server's answer.
     Refused(Box<Status>),
     /// No answer in time.
     TimedOut,
     /// No connection, or one that broke.
     Broken,
-    /// An answer that cannot be read.
+    /// An answer that cannot be parsed.
     Garbled,
 }
 
@@ -58,12 +59,12 @@ impl Calls {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// For kinds that stand in no namespace.
+    /// For cluster-scoped kinds.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// One call, within its deadline and the bound of calls in flight.
+    /// One call, with its deadline and a slot.
     pub(super) async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, kube::Error>>,
@@ -71,12 +72,12 @@ impl Calls {
         self.call_for(For::Work, call).await
     }
 
-    /// How many calls wait for a slot: what a token Secret waits for, and statuses.
+    /// How many calls wait for a slot: for token Secrets, and for statuses.
     pub(super) fn waiting(&self) -> (usize, usize) {
         self.slots.waiting()
     }
 
-    /// The same, with its place among those who wait.
+    /// The same, with its purpose.
     pub(super) async fn call_for<T>(
         &self,
         what: For,
@@ -86,7 +87,7 @@ impl Calls {
             return Err(CallError::TimedOut);
         };
         let _counted = self.metrics.api_request();
-        // Boxed: the client's futures are large, and whoever waits for several of them would hold room for each.
+        // Boxed: the client's futures are large, and a caller with several of them would reserve memory for each.
         let ended = match timeout(CALL_DEADLINE, Box::pin(call)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(CallError::from(error)),
@@ -97,7 +98,7 @@ impl Calls {
         ended
     }
 
-    /// One object; `None` when the server says that there is none.
+    /// One object; `None` if the server says that it does not exist.
     pub(super) async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, StoreError>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
@@ -109,7 +110,8 @@ impl Calls {
         self.get_since(namespace, name, 0).await
     }
 
-    /// The same, not older than this resourceVersion: a cache of the API server may answer. 0 is the newest there is.
+    /// The same, not older than this resourceVersion, so that a cache of the API server may answer. 0 requests the
+    /// newest.
     pub(super) async fn get_since<K>(
         &self,
         namespace: &str,
@@ -129,7 +131,7 @@ impl Calls {
             match self.call(api.get_with(name, &params)).await {
                 Ok(object) => return Ok(Some(object)),
                 Err(error) if error.is_not_found() => return Ok(None),
-                // Its cache is not that far yet: the newest is asked for.
+                // The cache is not up to date: request the newest.
                 Err(_) => {}
             }
         }
@@ -155,7 +157,7 @@ impl From<kube::Error> for CallError {
 }
 
 impl CallError {
-    /// The word for the metric.
+    /// The label value for the metric.
     fn outcome(&self) -> &'static str {
         match self {
             CallError::Refused(status) => match status.code {
@@ -173,17 +175,17 @@ impl CallError {
     }
 
     pub(super) fn is_not_found(&self) -> bool {
-        // A 404 without a Kubernetes reason comes from something in between, and means nothing.
+        // A 404 without a Kubernetes reason comes from a proxy and means nothing.
         matches!(self, CallError::Refused(status) if status.code == 404 && status.reason == "NotFound")
     }
 
-    /// The resource (or its UID) is not there to be reported upon any more.
+    /// Whether the resource (or its UID) no longer exists.
     pub(super) fn is_other_object(&self) -> bool {
         matches!(self, CallError::Refused(status) if status.code == 422
             || (status.code == 409 && status.message.contains("UID")))
     }
 
-    /// The object is another version by now.
+    /// Whether the object has another version by now.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, CallError::Refused(status) if status.code == 409)
     }
@@ -195,8 +197,8 @@ impl CallError {
         }
     }
 
-    /// What it means for a write of a token Secret. Nothing of the server's message is passed on: a webhook's may quote the
-    /// object.
+    /// Its meaning for a write of a token Secret. The server's message is not passed on, because a webhook's may quote
+    /// the object.
     pub(super) fn of_write(&self, creating: bool) -> WriteError {
         let CallError::Refused(status) = self else {
             return WriteError::Passing(self.said());
@@ -234,7 +236,7 @@ impl CallError {
             .is_some_and(|details| details.causes.iter().any(|cause| cause.field == field)))
     }
 
-    /// What happened, in words of ours.
+    /// What happened, as text.
     pub(super) fn said(&self) -> String {
         match self {
             CallError::Refused(status) => {
@@ -260,7 +262,7 @@ fn word(reason: &str) -> &str {
     }
 }
 
-/// Who refused a write: a webhook or policy is told by its name alone, since what it says may quote the object.
+/// Who refused a write: only the name of a webhook or policy, because its message may quote the object.
 fn refusal(status: &Status) -> String {
     let named = |before: &str, quote: char| {
         let (_, rest) = status.message.split_once(before)?;

@@ -1,4 +1,4 @@
-//! Between the API's objects and ours.
+//! Conversions between the API's objects and ours.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::model::{On, Owner, SecretBody, SecretSeen};
 use crate::reconcile::StoreError;
 use crate::secret::Secret;
 
-/// A Secret as the core sees it.
+/// An observed Secret.
 pub(super) fn secret_seen(secret: ApiSecret) -> SecretSeen {
     let data = secret
         .data
@@ -28,7 +28,7 @@ pub(super) fn secret_seen(secret: ApiSecret) -> SecretSeen {
     }
 }
 
-/// A Secret's metadata as the core sees them.
+/// The metadata of an observed Secret.
 pub(super) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
     let owners = metadata
         .owner_references
@@ -56,7 +56,8 @@ pub(super) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
     }
 }
 
-/// The body of a write: a whole object to create, a merge patch with UID and resourceVersion as preconditions otherwise.
+/// The body of a write: a whole object to create, otherwise a merge patch with UID and resourceVersion as
+/// preconditions.
 pub(super) fn write_body(write: &SecretBody) -> Value {
     let creating = write.on == On::Create;
     let texts = |texts: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
@@ -116,7 +117,7 @@ pub(super) fn write_body(write: &SecretBody) -> Value {
 }
 
 fn owner(owner: &Owner) -> Value {
-    // A `controller` that is not true is left out: on somebody else's entry it may not even be set.
+    // A `controller` that is not true is omitted: on a foreign entry, it may not even be set.
     let mut reference = Map::from_iter([
         ("apiVersion".to_owned(), json!(owner.api_version)),
         ("kind".to_owned(), json!(owner.kind)),

@@ -1,4 +1,4 @@
-//! The driver: asks the engine what comes next, lets each piece of work run in a task of its own, and tells how it ended.
+//! The driver: takes work from the engine, runs each unit in its own task, and reports the outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::time::{Span, Time};
 
 use super::shared::Shared;
 
-/// The longest sleep: the wall clock is read again after it, so that a stepped clock or a suspended machine is noticed.
+/// The longest sleep: the wall clock is read after it, so that clock steps and suspended machines are noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How soon a resource whose work panicked is looked at again.
+/// How soon a resource is reconciled again after a panic.
 const AFTER_PANIC: Span = Span::from_seconds(60);
-/// How long one walk may take at most, whatever it waits for; each wait in it has a shorter deadline of its own, but for a
-/// token in hand that cannot be written, which is kept as long as it lives.
+/// The maximum duration of one reconcile, whatever it waits for. Each wait in it has a shorter deadline, except for a
+/// token that cannot be written, which is kept as long as it is valid.
 const LATE: Span = Span::from_seconds(5);
 
-/// Drives until told to stop, then until what is in flight has ended or `drain` has passed.
+/// Runs until told to stop, then until the work in flight has ended or `drain` has passed.
 pub(super) async fn drive(
     shared: Arc<Shared>,
     beat: Beat,
@@ -65,7 +65,7 @@ pub(super) async fn drive(
         "draining: no new work begins, what is in hand is written"
     );
     let all = async { while walks.join_next().await.is_some() {} };
-    // The last tries need a moment of their own after the drain.
+    // The last attempts need a moment after the drain.
     let _ = timeout(drain, all).await;
     let _ = drained.send(true);
     let rest = async { while walks.join_next().await.is_some() {} };
@@ -77,7 +77,7 @@ pub(super) async fn drive(
     }
 }
 
-/// Begins everything that is due; until when to sleep then, `None` when no new work may begin.
+/// Starts everything that is due. Returns until when to sleep then, `None` if no new work may start.
 fn begin(shared: &Arc<Shared>, walks: &mut JoinSet<()>, panic_on: Option<&Key>) -> Option<Time> {
     loop {
         if !shared.may_begin() {
@@ -102,7 +102,7 @@ fn begin(shared: &Arc<Shared>, walks: &mut JoinSet<()>, panic_on: Option<&Key>) 
     }
 }
 
-/// One piece of work, from the engine and back to it, whatever happens in between.
+/// One unit of work, from the engine and back to it, whatever happens in between.
 async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     let key = work.key.clone();
     let span = tracing::info_span!("resource", resource = %key, generation = tracing::field::Empty);
@@ -111,12 +111,12 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     let reconciling = async {
         #[expect(
             clippy::panic,
-            reason = "asked for by a hidden flag, to prove that it harms no other resource"
+            reason = "requested by a hidden flag, to prove that it affects no other resource"
         )]
         if panics {
             panic!("asked for by --panic-on");
         }
-        // Boxed, as are its largest steps: a walk that has to make a connection of its own goes deep.
+        // Boxed, as are its largest steps: a reconcile that opens a connection has deep futures.
         Box::pin(tenant::serve(key.namespace(), walk(&store, &work))).await
     };
     let reconciled = AssertUnwindSafe(reconciling)
@@ -128,18 +128,16 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     match reconciled {
         Ok(Reconciled::Done(outcome)) => lock(&shared.engine).done(&key, outcome, now),
         Ok(Reconciled::Gone) => {
-            // The watch tells of it too; until it does there is nothing to do.
+            // The watch reports it too; until then there is nothing to do.
             lock(&shared.engine).abandoned(&key, HostReport::Unused, now + AFTER_PANIC, now);
         }
         Ok(Reconciled::Abandoned { again, trouble }) => {
-            span.in_scope(|| tracing::warn!(%trouble, until = %again, "could not be looked at"));
+            span.in_scope(|| tracing::warn!(%trouble, until = %again, "could not be observed"));
             lock(&shared.engine).abandoned(&key, HostReport::Unused, again, now);
         }
         Err(_) => {
-            // What was caught may hold a secret: it is dropped unread.
-            span.in_scope(|| {
-                tracing::error!("its work panicked; it is looked at again in a minute")
-            });
+            // The caught payload may contain a secret: it is dropped unread.
+            span.in_scope(|| tracing::error!("reconcile panicked; retrying in 60 s"));
             lock(&shared.engine).abandoned(&key, HostReport::Failed, now + AFTER_PANIC, now);
         }
     }

@@ -1,4 +1,4 @@
-//! Events: told on a change of state only, at a bounded rate, and never in the way of the work.
+//! Events: published only after a change of state, with a limited rate, and never blocking the work.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,26 +20,26 @@ use crate::tenant;
 
 use super::calls::Calls;
 
-/// How many events may wait, shared fairly between namespaces; further ones are dropped, as the conditions say the same.
+/// How many events may wait, shared fairly between namespaces. Others are dropped, because the conditions say the same.
 const WAITING: usize = 512;
-/// The pause between two events: twenty a second at most.
+/// The pause between two events: at most twenty a second.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often it is looked whether anybody hands events in any more.
+/// How often to check whether the senders are gone.
 const IDLE: Duration = Duration::from_secs(5);
-/// `note` takes no more.
+/// The maximum length of `note`.
 const MOST_CHARACTERS: usize = 1000;
 
-/// Where events are handed in.
+/// The sending end.
 #[derive(Clone)]
 pub(super) struct Events(Arc<Waiting>, Source);
 
-/// Those that wait to be published: namespaces take turns.
+/// The events that wait to be published: namespaces take turns.
 struct Waiting {
     line: Mutex<Bounded>,
     came: Notify,
 }
 
-/// A line in which a namespace has no more than its part of the room.
+/// A line in which a namespace has at most its share.
 struct Bounded {
     line: Line<Event>,
     shares: Shares,
@@ -53,7 +53,7 @@ impl Bounded {
         }
     }
 
-    /// Takes an event in, if its namespace has room.
+    /// Adds an event, if its namespace has capacity.
     fn push(&mut self, namespace: &Arc<str>, event: Event) -> bool {
         let has_room = self.shares.share(self.line.of(namespace), 1) != Share::Full;
         if has_room {
@@ -70,14 +70,14 @@ impl Bounded {
     }
 }
 
-/// Who tells.
+/// The reporting component.
 #[derive(Clone)]
 struct Source {
     instance: String,
     clock: Clock,
 }
 
-/// Starts the publisher; it ends when the last [`Events`] is gone.
+/// Starts the publisher; it ends when the last [`Events`] is dropped.
 pub(super) fn start(calls: Calls, metrics: Metrics, clock: Clock, instance: String) -> Events {
     let waiting = Arc::new(Waiting {
         line: Mutex::new(Bounded::new()),
@@ -104,13 +104,13 @@ pub(super) fn start(calls: Calls, metrics: Metrics, clock: Clock, instance: Stri
             sleep(PAUSE).await;
         }
     });
-    // `reportingInstance` takes 128 characters.
+    // `reportingInstance` allows 128 characters.
     let instance = instance.chars().take(128).collect();
     Events(waiting, Source { instance, clock })
 }
 
 impl Events {
-    /// Hands an event in; drops it when too many wait, or too many of its namespace.
+    /// Queues an event; drops it if too many wait, or too many of its namespace.
     pub(super) fn publish(&self, resource: &Resource, notice: &Notice) {
         let namespace: Arc<str> = resource.namespace.as_str().into();
         let event = self.1.event(resource, notice);

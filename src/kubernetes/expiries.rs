@@ -1,4 +1,4 @@
-//! When client certificates and client secrets expire, as the statuses report it: for the metrics.
+//! When client certificates and client secrets expire, from the statuses, for the metrics.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The finalizer: put on before a token is asked for that is to be revoked, taken off when the resource may go.
+//! The finalizer: added before a token is requested that must be revoked, removed when the resource may be deleted.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -11,9 +11,9 @@ use crate::reconcile::StoreError;
 use super::act::MANAGER;
 use super::shared::Shared;
 
-/// Puts the finalizer on, or takes it off; whoever else holds the resource goes on doing so.
+/// Adds or removes the finalizer. Foreign finalizers are not changed.
 ///
-/// Returns the version of the resource that came of it.
+/// Returns the resulting version of the resource.
 pub(super) async fn hold(
     shared: &Shared,
     seen: &Observed,
@@ -26,7 +26,7 @@ pub(super) async fn hold(
     if held {
         all.push(REVOCATION_FINALIZER);
     }
-    // A merge patch takes a list whole: the version says that it is still the one that was seen.
+    // A merge patch replaces a list as a whole: the version ensures that it is still the observed one.
     let patch = Patch::Merge(json!({
         "metadata": {
             "uid": resource.uid,
@@ -48,7 +48,7 @@ pub(super) async fn hold(
         .api_write(WriteKind::Finalizer, answer.is_ok());
     match answer {
         Ok(object) => Ok(object.metadata.resource_version),
-        // It is gone, or another one of its name is there: nobody waits any more.
+        // It is gone, or another object has its name: nothing waits anymore.
         Err(error) if error.is_not_found() || error.is_other_object() => Ok(None),
         Err(error) => Err(error.into()),
     }

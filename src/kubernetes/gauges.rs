@@ -10,10 +10,10 @@ use crate::queue::Class;
 use super::shared::Shared;
 use super::survey::{Survey, state_of};
 
-/// A pass over so many resources a second takes about a thousandth of a processor.
+/// At this rate, a pass takes about a thousandth of a processor.
 const SURVEYED_A_SECOND: usize = 10_000;
 
-/// Sets the gauges for ever, and drops what nobody came for.
+/// Sets the gauges forever, and drops unused copies.
 pub(super) async fn show(shared: Arc<Shared>) {
     let mut survey = Survey::default();
     let mut pause = 0;
@@ -32,7 +32,7 @@ pub(super) async fn show(shared: Arc<Shared>) {
     }
 }
 
-/// Sets those that cost nothing to know.
+/// Sets those that are cheap to compute.
 pub(super) fn sample(shared: &Shared) {
     let metrics = &shared.metrics;
     let engine = lock(&shared.engine);
@@ -62,7 +62,7 @@ pub(super) fn sample(shared: &Shared) {
     }));
 }
 
-/// Shows state and times of each resource to the metrics, for those who asked for that.
+/// Exposes state and times of each resource to the metrics, if enabled.
 pub(super) fn expose_each(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     shared.metrics.expose_each(move || {

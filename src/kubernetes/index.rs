@@ -1,4 +1,4 @@
-//! Who uses what: from a Secret that changed to the resources that it matters to.
+//! The index of uses: from a changed Secret to the resources that depend on it.
 
 mod ids;
 mod lent;
@@ -14,30 +14,30 @@ use crate::policy::no_references;
 
 pub(crate) use ids::{SecretId, ordered, secret_id};
 
-/// The slim reverse index.
+/// The compact reverse index.
 #[derive(Default)]
 pub(super) struct Index {
     resources: HashMap<Key, Entry>,
     users: HashMap<SecretId, Vec<Key>>,
-    /// The resources that look at a Secret when it changes, and ask for nothing by that alone.
+    /// The resources that are reconciled when a Secret changes, but request nothing because of it.
     lookers: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
-    /// Keyed hashes of what Secrets hold that many use, as they were read last.
+    /// Keyed hashes of the content of Secrets that many use, as last read.
     contents: HashMap<SecretId, u64>,
-    /// The resource that a login Secret is for; only of resources that take one.
+    /// The resource of a login Secret; only for resources that use one.
     logins: HashMap<SecretId, Key>,
     stale_secrets: HashMap<Key, BTreeSet<String>>,
     lent: Lent,
 }
 
 struct Entry {
-    /// The Secret with the client certificate where it is another than the credentials Secret, or [`NONE`].
+    /// The Secret with the client certificate if it is not the credentials Secret, or [`NONE`].
     certificate: SecretId,
     /// The credentials Secret, or [`NONE`].
     credentials: SecretId,
-    /// The name of the token Secret: when another is named, what the old one holds moves.
+    /// The name of the token Secret: if it changes, the token moves.
     target: Box<str>,
-    /// The newest version that a watch has told of; 0 where versions do not count up.
+    /// The newest version from a watch; 0 if versions are not comparable.
     seen: u64,
 }
 
@@ -50,8 +50,8 @@ struct CredentialsSeen {
 }
 
 impl Index {
-    /// Notes which Secrets a resource names, as a watch has told, and the version that said so. Whether it named another
-    /// token Secret before: that one is a leftover now.
+    /// Records which Secrets a resource names, as a watch reported, with the version. Returns whether it named another
+    /// token Secret before, which is stale now.
     pub(super) fn put(
         &mut self,
         key: &Key,
@@ -61,7 +61,7 @@ impl Index {
         seen: u64,
     ) -> bool {
         let credentials = credentials.map_or(NONE, |name| secret_id(key.namespace(), name));
-        // A name that cannot be read is no other name.
+        // An unreadable name does not count as a change.
         let target = match self.resources.get(key) {
             Some(before) if target.is_empty() => before.target.clone(),
             _ => target.into(),
@@ -87,7 +87,7 @@ impl Index {
                 forget(&mut self.users, before.credentials, key);
             }
             if credentials != NONE {
-                // Most have one user: no room for more is taken before there are more.
+                // Most have one user, so capacity for more is allocated only when needed.
                 self.users
                     .entry(credentials)
                     .or_insert_with(|| Vec::with_capacity(1))
@@ -113,7 +113,7 @@ impl Index {
         }
     }
 
-    /// Notes whether a resource takes a login Secret.
+    /// Records whether a resource uses a login Secret.
     pub(super) fn takes_login(&mut self, key: &Key, takes: bool) {
         let id = login_id(key);
         if takes {
@@ -123,12 +123,12 @@ impl Index {
         }
     }
 
-    /// The resource that takes this Secret as its login.
+    /// The resource that uses this Secret as its login.
     pub(super) fn login_of(&self, secret: SecretId) -> Option<Key> {
         self.logins.get(&secret).cloned()
     }
 
-    /// Forgets a resource; returns those that ask with its token.
+    /// Removes a resource; returns those that use its token.
     pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
         self.logins.remove(&login_id(key));
         if let Some(entry) = self.resources.remove(key) {
@@ -144,7 +144,7 @@ impl Index {
         self.resources.contains_key(key)
     }
 
-    /// All resources of a namespace, or of all.
+    /// All resources in a namespace, or all.
     pub(super) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
         self.resources
             .keys()
@@ -153,19 +153,19 @@ impl Index {
             .collect()
     }
 
-    /// The resources that name this credentials Secret, or ask with the token in it.
+    /// The resources that name this credentials Secret, or use the token in it.
     pub(super) fn users(&self, secret: SecretId) -> Vec<Key> {
         let named = self.users.get(&secret).into_iter().flatten();
         named.chain(self.lent.users(secret)).cloned().collect()
     }
 
-    /// The resources that look at this Secret when it changes: it holds their client certificate, and nothing that a token is
-    /// asked for with.
+    /// The resources that are reconciled when this Secret changes: it contains their client certificate, and nothing
+    /// else for a request.
     pub(super) fn lookers(&self, secret: SecretId) -> Vec<Key> {
         self.lookers.get(&secret).cloned().unwrap_or_default()
     }
 
-    /// Notes the version of a labelled credentials Secret and its place in the order, or that there is none.
+    /// Records the version of a labelled credentials Secret and its order, or that there is none.
     pub(super) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
         match told {
             Some((version, seen)) => {
@@ -176,7 +176,7 @@ impl Index {
         };
     }
 
-    /// The newest resourceVersion that a watch has told of a labelled credentials Secret; `None` where there is none.
+    /// The newest resourceVersion of a labelled credentials Secret from a watch; `None` if there is none.
     pub(super) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
         self.credentials.get(&secret).map(|told| told.seen)
     }
@@ -186,43 +186,43 @@ impl Index {
         self.users.get(&secret).map_or(0, Vec::len) > 1
     }
 
-    /// Whether so many use it that not all are told of each change at once.
+    /// Whether so many use it that they are not all notified of each change at once.
     pub(super) fn is_used_by_many(&self, secret: SecretId) -> bool {
         self.users.get(&secret).map_or(0, Vec::len) > FEW
     }
 
-    /// Everybody who is to be told of a change.
+    /// All resources to notify of a change.
     pub(super) fn concerned(&self, secret: SecretId) -> Vec<Key> {
         let mut all = self.users(secret);
         all.extend(self.lookers(secret));
         all
     }
 
-    /// What a Secret held when it was read last, as a keyed hash.
+    /// A keyed hash of a Secret's content when it was last read.
     pub(super) fn content_of(&self, secret: SecretId) -> Option<u64> {
         self.contents.get(&secret).copied()
     }
 
-    /// Notes what a Secret holds, where many use it.
+    /// Records the content of a Secret that many use.
     pub(super) fn note_content(&mut self, secret: SecretId, content: u64) {
         if self.is_used_by_many(secret) {
             self.contents.insert(secret, content);
         }
     }
 
-    /// Forgets what Secrets hold that nobody uses any more.
+    /// Removes the content of Secrets that are no longer used.
     pub(super) fn sweep_contents(&mut self) {
         let users = &self.users;
         self.contents.retain(|secret, _| users.contains_key(secret));
     }
 
-    /// Whether a watch has told of a newer version of the resource than this one, which some cache has served.
+    /// Whether a watch has reported a newer version of the resource than this one from a cache.
     pub(super) fn knows_newer(&self, key: &Key, resource_version: Option<&str>) -> bool {
         let known = self.resources.get(key).map_or(0, |entry| entry.seen);
         is_older(resource_version, known)
     }
 
-    /// The same of a credentials Secret.
+    /// The same for a credentials Secret.
     pub(super) fn knows_newer_credentials(
         &self,
         secret: SecretId,
@@ -232,8 +232,8 @@ impl Index {
         is_older(resource_version, known)
     }
 
-    /// The version of what is lent to a resource: of the credentials Secret that it names, and of the token Secrets that it
-    /// asks with. `None` while one of them is not there, or not labelled.
+    /// The version of the Secrets that a resource uses: the credentials Secret, and the token Secrets of other
+    /// resources. `None` while one of them is missing or not labelled.
     pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
         let entry = self.resources.get(key)?;
         let own = match entry.credentials {
@@ -243,7 +243,7 @@ impl Index {
         self.lent_to(key, own)
     }
 
-    /// Credentials Secrets that were known and are not among `seen`; of one namespace or of all.
+    /// Credentials Secrets that were known and are not in `seen`; in one namespace or all.
     pub(super) fn vanished_credentials(
         &mut self,
         seen: &HashSet<SecretId>,
@@ -276,7 +276,7 @@ impl Index {
             .is_some_and(|entry| *entry.target == *name)
     }
 
-    /// Notes a Secret of the resource under another name.
+    /// Records a Secret of the resource with another name.
     pub(super) fn leftover(&mut self, key: &Key, name: &str) {
         self.stale_secrets
             .entry(key.clone())
@@ -284,7 +284,7 @@ impl Index {
             .insert(name.to_owned());
     }
 
-    /// Forgets one.
+    /// Removes one.
     pub(super) fn leftover_gone(&mut self, key: &Key, name: &str) {
         if let Some(names) = self.stale_secrets.get_mut(key) {
             names.remove(name);
@@ -294,7 +294,7 @@ impl Index {
         }
     }
 
-    /// Secrets of the resource under other names than the one it names now.
+    /// Secrets of the resource with other names than the current one.
     pub(super) fn stale_secrets(&self, key: &Key, target: &str) -> Vec<String> {
         let names = self.stale_secrets.get(key);
         names
@@ -356,7 +356,7 @@ mod tests {
         // Back again before anything was done about it.
         assert!(index.put(&key, Some("other"), None, "old", 4));
         assert_eq!(index.stale_secrets(&key, "old"), ["new"]);
-        // A spec that does not decode names none.
+        // A spec that cannot be decoded names none.
         assert!(!index.put(&key, None, None, "", 5));
         assert!(index.is_target(&key, "old"));
         assert!(!index.put(&key, Some("c"), None, "old", 6));
@@ -371,7 +371,7 @@ mod tests {
         assert!(index.knows_newer(&key, Some("9")));
         assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
         assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
-        // After a backup was restored versions start anew: what the watch tells is right.
+        // After a restore from a backup, versions start again: the watch is right.
         index.put(&key, Some("c"), None, "t", ordered(Some("3")));
         assert!(!index.knows_newer(&key, Some("9")));
         let secret = secret_id("n", "c");

@@ -1,24 +1,25 @@
 //! The driver of the engine over Kubernetes.
 //!
-//! | file | does |
+//! | file | content |
 //! |---|---|
-//! | `watch` | watch events become slim facts |
-//! | `driver` | asks the engine what comes next, runs it, tells how it ended |
-//! | `store` | Kubernetes as the world that a resource walks through |
-//! | `observe`, `act`, `chain` | the reads, and the only writes |
-//! | `barred` | telling of a right that was taken away |
+//! | `watch` | converts watch events into compact facts |
+//! | `driver` | takes work from the engine, runs it, reports the outcome |
+//! | `store` | the `Store` over Kubernetes |
+//! | `observe`, `act`, `refresh_tokens` | the reads, and all writes |
+//! | `permission_denied` | reports a permission that was removed |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
-//! | `slots` | who of those calls goes first when there are too many |
-//! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and who is told of a change |
-//! | `memories` | what is remembered of a resource between two walks |
+//! | `api_limiter` | the order of calls if there are too many |
+//! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and notifications of changes
+//! |
+//! | `cache` | what is kept about a resource between two reconciles |
 //! | `index` | from a Secret to the resources that use it |
-//! | `stored` | resources as they are stored, each decoded by itself |
-//! | `events` | what people are told |
-//! | `gauges`, `survey`, `expiries` | what Prometheus is told |
+//! | `stored` | stored resources, each decoded separately |
+//! | `events` | events for people |
+//! | `gauges`, `survey`, `expiries` | metrics |
 //!
-//! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic in one
-//! object ends it.
+//! kube's `Controller` is not used: it puts all watches behind one backoff, its queue knows no deadlines, and a panic
+//! in one object ends it.
 
 mod accounts;
 mod act;
@@ -79,18 +80,18 @@ pub use start::StartError;
 /// How fast the contents of Secrets are checked in the background after a start: 20 a second.
 const CHECK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs the operator until it is told to end, or until another replica leads.
+/// Runs the operator until it is told to stop, or until another replica is the leader.
 ///
 /// # Errors
-/// When it cannot start (no API configuration, an address in use), or when the lease was lost: the process is to exit, so
-/// that it is started anew.
+/// It cannot start (no API configuration, an address in use), or the Lease was lost: the process must exit to be
+/// restarted.
 pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
     let clock = arguments
         .clock_offset_file
         .as_ref()
         .map_or_else(Clock::system, Clock::with_offset_file);
     let pages = Pages::new(&clock, Metrics::new(clock.clone()));
-    // First, so that the kubelet gets an answer whatever the rest of the start waits for.
+    // First, so that the kubelet gets an answer while the rest of the start waits.
     let probes = server::probes(arguments.probe_listen, pages.clone())?;
     let connected = start::client(&arguments).await?;
     let readers = if arguments.metrics_auth {

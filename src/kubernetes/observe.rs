@@ -1,4 +1,4 @@
-//! Observing: everything that a decision about one resource is made from, read at once.
+//! Observing: reads all inputs of a decision about one resource at once.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ use super::secret_reads::lent_secret;
 use super::shared::Shared;
 use super::stored::Stored;
 
-/// Sees everything about one resource; `None` when there is none.
+/// Observes everything about one resource; `None` if it does not exist.
 pub(super) async fn observe(
     shared: &Shared,
     key: &Key,
@@ -76,7 +76,7 @@ pub(super) async fn observe(
     let read = match seen.resource.spec.clone() {
         Ok(spec) => secrets(shared, key, &spec, &mut seen).await,
         Err(_) if secret_name.is_empty() => Ok(()),
-        // What stands can still be told, though nothing is done about it.
+        // The existing token can still be reported, although nothing is done about it.
         Err(_) => secret(shared, key, &secret_name)
             .await
             .map(|target| seen.target = target),
@@ -89,8 +89,8 @@ pub(super) async fn observe(
     Ok(Some(seen))
 }
 
-/// The resource as the API server has it. One that is older than what a watch has told of comes from some cache: a token
-/// asked for by it would be made from a spec that nobody wants any more.
+/// The resource from the API server. One that is older than what a watch reported comes from a cache: a token requested
+/// with it would follow an outdated spec.
 async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>, StoreError> {
     let object = shared
         .calls
@@ -105,11 +105,11 @@ async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>,
     Ok(object)
 }
 
-/// How long after a deletion trouble with the API is taken for one that passes: after that the resource goes without having
-/// its token revoked.
+/// For how long after a deletion problems with the API count as temporary: after that, the resource is deleted without
+/// a revocation.
 const LAST_LOOK: Span = Span::from_seconds(15);
 
-/// What it takes to revoke the token of a resource that is being deleted. It must not be held for want of that.
+/// What is needed to revoke the token of a deleted resource. The deletion must not be blocked if it is missing.
 async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), StoreError> {
     let Ok(spec) = seen.resource.spec.clone() else {
         return Ok(());
@@ -177,7 +177,7 @@ async fn secrets(
     Ok(())
 }
 
-/// What the tokens that are used were obtained with, where it is not seen yet.
+/// The lenders of the used tokens that were not observed yet.
 async fn lenders(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), StoreError> {
     let (secrets, accounts) = lenders_to_see(seen);
     for name in secrets {
@@ -194,7 +194,7 @@ async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretS
     Ok(secret.map(secret_seen))
 }
 
-/// The other resources whose tokens are asked with, and those tokens.
+/// The other resources whose tokens are used, and those tokens.
 async fn references(
     shared: &Shared,
     key: &Key,
@@ -227,7 +227,7 @@ async fn found(shared: &Shared, key: &Key, stored: Stored) -> Result<Found, Stor
     })
 }
 
-/// The credentials Secret; `None` where there is none, or none is named.
+/// The credentials Secret; `None` if it does not exist, or none is named.
 async fn credentials(
     shared: &Shared,
     key: &Key,
@@ -257,7 +257,7 @@ async fn certificate(
     ))
 }
 
-/// The CA bundle: read for each walk, since ConfigMaps are not watched.
+/// The CA bundle: read for each reconcile, because ConfigMaps are not watched.
 async fn ca_bundle(
     shared: &Shared,
     key: &Key,
@@ -317,7 +317,7 @@ fn resource(key: &Key, stored: Stored) -> Resource {
     }
 }
 
-/// The failing attempt: what the process remembers, or, after a restart, what the status tells.
+/// The failed attempt: from memory or, after a restart, from the status.
 fn newer_attempt(
     remembered: Option<Box<FailedAttempt>>,
     resource: &Resource,

@@ -1,4 +1,4 @@
-//! Telling people of a right that was taken away: a status can still be written where a Secret can no longer be read.
+//! Reports a permission that was removed: a status can still be written when a Secret can no longer be read.
 
 use crate::engine::Key;
 use crate::lock::lock;
@@ -9,14 +9,14 @@ use crate::reconcile::StoreError;
 use super::act;
 use super::shared::Shared;
 
-/// Tells of it in the status of the resource, if that is why it could not be looked at. The walk ends all the same, and tries
-/// again: a right that is granted is noticed by itself.
+/// Reports it in the status of the resource, if that is why it could not be observed. The reconcile still ends, and is
+/// retried: a granted permission is noticed then.
 pub(super) async fn tell(shared: &Shared, key: &Key, seen: &Observed, trouble: &StoreError) {
     let StoreError::Unreadable { right } = trouble else {
         return;
     };
     if seen.resource.spec.is_err() {
-        // The wrong spec is told of once the Secret can be seen again.
+        // The invalid spec is reported when the Secret can be read again.
         return;
     }
     let token = lock(&shared.engine)

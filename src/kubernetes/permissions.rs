@@ -1,6 +1,6 @@
-//! The rights that the operator cannot do without: asked of the API server, and told where people look.
+//! The required permissions: checked at the API server, and reported where people look.
 //!
-//! Without them it waits and goes on by itself once they are granted: an end would only bring the same again.
+//! Without them, the operator waits and continues when they are granted, because a restart would not help.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +20,14 @@ use crate::server::{Beat, Readiness};
 use super::calls::Calls;
 use super::watch::Scope;
 
-/// How soon it is asked again while something is missing, or the API server did not answer.
+/// How soon to check again while something is missing, or the API server did not answer.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How often a sign of life is given while nothing is.
+/// The interval of the heartbeat while nothing is missing.
 const REST: Duration = Duration::from_secs(60);
-/// Who the operator is where the API server does not tell, as `deploy/` has it.
+/// The operator's user if the API server does not say, as in `deploy/`.
 const USUAL_USER: &str = "system:serviceaccount:oauthclient-system:oauthclient-operator";
 
-/// A right that is needed in every namespace that is watched.
+/// A permission that is needed in every watched namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Right {
     verb: &'static str,
@@ -46,10 +46,11 @@ const fn right(verb: &'static str, group: &'static str, resource: &'static str) 
 }
 
 const OWN: &str = "oauthclient.dev";
-/// The one subresource that is needed.
+/// The only required subresource.
 const STATUS: &str = "oauthclients/status";
 
-/// Without any of these nothing works at all. What else `deploy/` grants serves single fields, and is told of where it is missing.
+/// Without any of these, nothing works. Other permissions in `deploy/` serve single fields, and are reported if they
+/// are missing.
 const NEEDED: [Right; 9] = [
     right("get", OWN, "oauthclients"),
     right("list", OWN, "oauthclients"),
@@ -67,7 +68,7 @@ const NEEDED: [Right; 9] = [
 
 const LEASES: &str = "coordination.k8s.io";
 
-/// What standing for election takes, of the one Lease in the operator's own namespace.
+/// The permissions for the Lease in the operator's namespace.
 const FOR_ELECTION: [Right; 3] = [
     right("get", LEASES, "leases"),
     right("create", LEASES, "leases"),
@@ -75,7 +76,7 @@ const FOR_ELECTION: [Right; 3] = [
 ];
 
 impl Right {
-    /// As a rule of a Role names it.
+    /// As in a rule of a Role.
     const fn rule_resource(self) -> &'static str {
         if self.subresource.is_empty() {
             self.resource
@@ -84,7 +85,7 @@ impl Right {
         }
     }
 
-    /// As `kubectl auth can-i` takes it.
+    /// As for `kubectl auth can-i`.
     fn words(self) -> String {
         let Right {
             verb,
@@ -105,12 +106,12 @@ impl Right {
     }
 }
 
-/// A right that is missing, and where.
+/// A missing permission, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Lack {
     right: Right,
     scope: Scope,
-    /// The one object that it is about, where it is about one.
+    /// The object, if it is about a single one.
     name: Option<String>,
 }
 
@@ -129,7 +130,7 @@ impl Lack {
         }
     }
 
-    /// The command that tells whether it is still so.
+    /// The command that checks it.
     fn check(&self, user: &str) -> String {
         let command = Command::kubectl(&["auth", "can-i"]).split(&self.words());
         let command = match &self.scope {
@@ -154,9 +155,9 @@ impl Lack {
     }
 }
 
-/// What is said of missing rights at `/readyz`; nothing where none is missing.
+/// The text about missing permissions at `/readyz`; `None` if none is missing.
 fn told(lacks: &[Lack]) -> Option<String> {
-    /// More of them would tell nobody more.
+    /// The maximum number in the text.
     const MOST: usize = 6;
     let first = lacks.first()?;
     let mut words: Vec<String> = Vec::new();
@@ -174,20 +175,20 @@ fn told(lacks: &[Lack]) -> Option<String> {
     ))
 }
 
-/// Whom to tell, and whom to ask.
+/// The permission check.
 pub(super) struct Rights {
     pub(super) calls: Calls,
     pub(super) scopes: Vec<Scope>,
-    /// Namespace and name of the Lease, where it stands for election.
+    /// Namespace and name of the Lease, with leader election.
     pub(super) lease: Option<(String, String)>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
-    /// Told when the API server refused a watch.
+    /// Notified when the API server refused a watch.
     pub(super) doubted: Arc<Notify>,
 }
 
 impl Rights {
-    /// Looks after the rights for ever: at the start, whenever one is doubted, and as long as one is missing.
+    /// Checks the permissions forever: at the start, whenever one is in doubt, and as long as one is missing.
     pub(super) async fn look_after(self, beat: Beat) {
         let mut lacks: Vec<Lack> = Vec::new();
         loop {
@@ -211,7 +212,7 @@ impl Rights {
         }
     }
 
-    /// What is missing; `None` where the API server did not say.
+    /// What is missing; `None` if the API server did not say.
     async fn missing(&self, beat: &Beat) -> Option<Vec<Lack>> {
         let mut lacks = Vec::new();
         for scope in &self.scopes {
@@ -233,7 +234,7 @@ impl Rights {
                 let lack = Lack {
                     right,
                     scope: Some(namespace.clone()),
-                    // RBAC cannot tie "create" to a name.
+                    // RBAC cannot restrict "create" to a name.
                     name: (right.verb != "create").then(|| name.clone()),
                 };
                 if !self.may(&lack).await? {
@@ -244,7 +245,7 @@ impl Rights {
         Some(lacks)
     }
 
-    /// Whether the operator has the right; `None` where the API server did not say.
+    /// Whether the operator has the permission; `None` if the API server did not say.
     async fn may(&self, wanted: &Lack) -> Option<bool> {
         let right = wanted.right;
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -287,12 +288,12 @@ impl Rights {
                 place = lack.place(),
                 check = lack.check(&user),
                 grant = lack.grant(),
-                "the operator lacks a right that it cannot do without; it goes on by itself once that is granted"
+                "the operator lacks a required permission; it continues when that is granted"
             );
         }
     }
 
-    /// Who the operator is to the API server.
+    /// The operator's user at the API server.
     async fn user(&self) -> String {
         let api = Api::<SelfSubjectReview>::all(self.calls.client());
         let params = PostParams::default();

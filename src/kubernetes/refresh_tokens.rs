@@ -1,4 +1,4 @@
-//! What is read of a resource that works with refresh tokens, and the one write of its state.
+//! The reads for a resource with refresh tokens, and the write of its state.
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
@@ -48,7 +48,7 @@ pub(super) async fn chain(
     })
 }
 
-/// The login Secret, as new as a watch has told of it.
+/// The login Secret, as new as a watch has reported.
 async fn login(shared: &Shared, key: &Key) -> Result<Option<SecretSeen>, StoreError> {
     let name = login_name(key.name());
     let seen = get(shared, key, &name).await?;

@@ -1,8 +1,8 @@
-//! What a change of a Secret that many resources use leads to: one read, and no more looks at once than it takes.
+//! Handles changes of a Secret that many resources use: with one read, and few reconciles at once.
 //!
-//! Where the content changed, all who use it are told. Where only labels or annotations changed, nothing is due: those that
-//! have no token are told, since that may be what they wait for; the others one by one, [`EVERY`] for each namespace, so that
-//! they note the new version. A Secret that changes again and again is read less and less often.
+//! If the content changed, all its users are notified. If only labels or annotations changed, nothing is due: users
+//! without a token are notified, because they may wait for that; the others one by one, one per [`EVERY`] and
+//! namespace, so that they record the new version. A Secret that changes repeatedly is read less and less often.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::index::SecretId;
 use super::secret_reads::shared_read;
 use super::shared::Shared;
 
-/// Does what waits, for ever.
+/// Does the waiting work, forever.
 pub(super) async fn serve(shared: Arc<Shared>) {
     loop {
         if shared.secret_changes.len() == 0 {
@@ -34,21 +34,21 @@ pub(super) async fn serve(shared: Arc<Shared>) {
     }
 }
 
-/// Tells the engine which version of its credentials a resource has now.
+/// Reports the current version of its credentials for a resource to the engine.
 fn tell(shared: &Shared, key: &Key) {
     let version = lock(&shared.index).credentials_of(key);
     let facts = version.map(|version| CredentialsFacts { version });
     shared.changed(key, Event::Credentials(facts));
 }
 
-/// Reads a Secret that changed, and tells those whom it matters to.
+/// Reads a changed Secret, and notifies the affected resources.
 async fn read(shared: Arc<Shared>, namespace: String, name: String, id: SecretId) {
     let (told, before) = {
         let index = lock(&shared.index);
         (index.credentials_told(id), index.content_of(id))
     };
     let changed = match told {
-        // Without its label: nothing of it is used. Those that have a token need not know at once.
+        // Without its label, it is not used. Resources with a token do not have to know at once.
         None => false,
         Some(version) => match shared_read(&shared, &namespace, &name, version).await {
             Ok(_) => before.is_none() || lock(&shared.index).content_of(id) != before,

@@ -1,7 +1,7 @@
-//! Reads of Secrets that many resources use: one for each version that a watch tells of, shared by all of them.
+//! Reads of Secrets that many resources use: one for each version that a watch reports, shared by all of them.
 //!
-//! A copy is used as long as no watch tells of a newer version, and for at most half a minute, so that a watch that lags does
-//! no harm. The read itself names the version that the watch told of: the API server may answer it from its cache.
+//! A copy is used as long as no watch reports a newer version, and at most for half a minute, so that a delayed watch
+//! does no harm. The read names the version from the watch, so the API server may answer it from its cache.
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 
@@ -17,7 +17,7 @@ use super::convert::secret_seen;
 use super::index::{ordered, secret_id};
 use super::shared::Shared;
 
-/// A Secret that is lent to a resource, as new as a watch has told of it.
+/// A Secret that a resource uses, as new as a watch has reported.
 pub(super) async fn lent_secret(
     shared: &Shared,
     key: &Key,
@@ -36,7 +36,7 @@ pub(super) async fn lent_secret(
     }
 }
 
-/// The Secret as it is shared: at least as new as `version`.
+/// The shared copy of the Secret: at least as new as `version`.
 pub(super) async fn shared_read(
     shared: &Shared,
     namespace: &str,
@@ -73,7 +73,7 @@ pub(super) async fn shared_read(
     Ok(secret)
 }
 
-/// One read, not older than `version` (0 for the newest) and than what a watch has told of.
+/// One read, not older than `version` (0 for the newest) and than what a watch has reported.
 async fn read(
     shared: &Shared,
     namespace: &str,
@@ -99,7 +99,7 @@ async fn read(
     Ok(secret)
 }
 
-/// A keyed hash of all that a Secret holds, and of what its owner asks for by the annotation for another try.
+/// A keyed hash of a Secret's content, and of its annotation for another attempt.
 fn content(shared: &Shared, secret: &SecretSeen) -> u64 {
     let mut context = ring::hmac::Context::with_key(&shared.content_key);
     let mut part = |bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! What the controller's tasks share.
+//! The shared state of the tasks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ use super::events::Events;
 use super::index::Index;
 use super::stored::Stored;
 
-/// Everything that the tasks share. Locks are held for moments, never across an await.
+/// The shared state of the tasks. Locks are held for moments, never across an await.
 pub(super) struct Shared {
     pub(super) calls: Calls,
     pub(super) accounts: Accounts,
@@ -46,19 +46,19 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) detail: StatusDetail,
     pub(super) process: Process,
-    /// For hashing the content of credentials; new in every process, never leaves it.
+    /// The key for hashing the content of credentials; new in every process, never leaves it.
     pub(super) content_key: ring::hmac::Key,
     pub(super) engine: Mutex<Engine>,
-    /// What the providers have refused.
+    /// Refused credentials.
     pub(super) brakes: Mutex<Brakes>,
     pub(super) index: Mutex<Index>,
-    /// Tells the driver that something may be due.
+    /// Notifies the driver that something may be due.
     pub(super) wake: Notify,
-    /// Told when the API server refused a watch: a right may be missing.
+    /// Notified when the API server refused a watch: a permission may be missing.
     pub(super) rights_doubted: Arc<Notify>,
-    /// Set once no new work may begin.
+    /// Set when no new work may start.
     pub(super) stopping: AtomicBool,
-    /// Turns true when the time to drain is over.
+    /// True when the drain time is over.
     pub(super) drained: watch::Receiver<bool>,
     /// Copies of Secrets that several resources use.
     pub(super) secret_reads: SecretReads,
@@ -67,7 +67,7 @@ pub(super) struct Shared {
     memories: Mutex<Memories>,
     recent: Mutex<Recent>,
     claims: Mutex<HashMap<String, Key>>,
-    /// When client certificates and secrets end, for the metrics.
+    /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
     /// Resources for which a person must act, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
@@ -139,23 +139,23 @@ impl Shared {
         shared
     }
 
-    /// Tells the engine, and the driver that something may be due.
+    /// Reports to the engine, and notifies the driver that something may be due.
     pub(super) fn changed(&self, key: &Key, cause: Event) {
         lock(&self.engine).changed(key, cause, self.clock.now());
         self.wake.notify_one();
     }
 
-    /// Whether new work may begin.
+    /// Whether new work may start.
     pub(super) fn may_begin(&self) -> bool {
         !self.stopping.load(Ordering::Acquire) && self.seat.leads()
     }
 
-    /// A walk begins.
+    /// A reconcile begins.
     pub(super) fn walk_begins(&self, key: &Key) {
         lock(&self.memories).walk_begins(key);
     }
 
-    /// The watch told of the object with this UID.
+    /// The watch reported the object with this UID.
     pub(super) fn appeared(&self, key: &Key, uid: &str) {
         lock(&self.memories).appeared(key, uid_fact(uid));
     }
@@ -168,7 +168,8 @@ impl Shared {
         lock(&self.memories).put(key, uid_fact(uid), memory);
     }
 
-    /// The watch told that the token Secret of this resource is gone; `owner` is the UID of its owner, where that is known.
+    /// The watch reported that the token Secret of this resource was deleted; `owner` is the UID of its owner, if
+    /// known.
     pub(super) fn told_gone(&self, key: &Key, owner: Option<&str>) {
         lock(&self.memories).told_gone(key, owner.map(uid_fact));
     }
@@ -192,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Forgets a resource that is gone.
+    /// Removes a resource that is gone.
     pub(super) fn forget(&self, key: &Key) {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
@@ -202,7 +203,7 @@ impl Shared {
         self.lent_changed(&users);
     }
 
-    /// What these resources ask with is not what it was: another one's token, or whether there is a circle.
+    /// Something that these resources use changed: another one's token, or a cycle.
     pub(super) fn lent_changed(&self, keys: &[Key]) {
         for key in keys {
             let version = lock(&self.index).credentials_of(key);
@@ -212,8 +213,8 @@ impl Shared {
         }
     }
 
-    /// Keeps an object that a watch has just brought, for the work that it will lead to; as JSON, which is a fraction of
-    /// its size in memory. One that does not decode is asked for anew.
+    /// Keeps an object from a watch for its next reconcile, as JSON, which takes a fraction of its size in memory. One
+    /// that cannot be decoded is read again.
     pub(super) fn keep_recent(&self, key: &Key, stored: &Stored) {
         let whole = stored.problem.is_none();
         let json = whole.then(|| serde_json::to_vec(&stored.object).ok());
@@ -222,12 +223,12 @@ impl Shared {
         let room = recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key);
         match json.flatten().filter(|_| room) {
             Some(json) => recent.objects.insert(key.clone(), (now, json.into())),
-            // What is kept of it is older.
+            // The kept copy is older.
             None => recent.objects.remove(key),
         };
     }
 
-    /// The object as a watch has just brought it; what is older is asked for anew.
+    /// The object from a recent watch event; older ones are read again.
     pub(super) fn take_recent(&self, key: &Key) -> Option<Stored> {
         let (at, json) = lock(&self.recent).objects.remove(key)?;
         let fresh = self.clock.now().since(at) < RECENT;
@@ -245,7 +246,7 @@ impl Shared {
         lock(&self.recent).objects.remove(key);
     }
 
-    /// Drops objects that nobody came for.
+    /// Drops unused objects.
     pub(super) fn sweep(&self) {
         let now = self.clock.now();
         self.secret_reads.sweep(now);
@@ -257,8 +258,8 @@ impl Shared {
         }
     }
 
-    /// Claims a token Secret for the work in flight on `key`, so that two new resources that name one Secret do not both
-    /// ask; the one that holds it otherwise.
+    /// Claims a token Secret for the work in flight on `key`, so that two new resources with the same Secret do not
+    /// both request a token. Returns the other holder, if there is one.
     pub(super) fn claim(&self, key: &Key, secret: &str) -> Option<Key> {
         let mut claims = lock(&self.claims);
         let name = format!("{}/{secret}", key.namespace());
@@ -278,8 +279,8 @@ impl Shared {
     }
 }
 
-/// How many objects are kept for the work that they lead to, and for how long: a burst of new resources is not asked for
-/// twice, and nothing is kept while idle.
+/// How many objects are kept for their next reconcile, and for how long: a burst of new resources is not read twice,
+/// and nothing is kept while idle.
 const MOST_RECENT: usize = 8192;
 const RECENT: Span = Span::from_seconds(60);
 

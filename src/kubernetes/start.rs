@@ -1,4 +1,4 @@
-//! What a start needs: the client, the sender, signals, and the CRD.
+//! What a start needs: the API client, the HTTP client, signals, and the CRD.
 
 use std::time::Duration;
 
@@ -22,36 +22,36 @@ use super::watch::Scope;
 /// Why the operator did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address for metrics and probes cannot be taken.
+    /// The address for metrics or probes is not available.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// No configuration for the Kubernetes API.
+    /// There is no configuration for the Kubernetes API.
     #[error(
         "no configuration for the Kubernetes API ({0}): run in a pod with a ServiceAccount, or give --kubeconfig FILE"
     )]
     Configuration(String),
-    /// The environment names a proxy that cannot be used.
+    /// The environment names an invalid proxy.
     #[error("{0}")]
     Proxy(String),
-    /// The system gave no randomness.
+    /// The system provided no random numbers.
     #[error("the system gives no random numbers")]
     Randomness,
-    /// The process cannot be told to end.
+    /// The signal handlers could not be installed.
     #[error("cannot listen for signals: {0}")]
     Signals(#[from] std::io::Error),
-    /// Another replica leads now.
-    #[error("lost the lease: another replica leads; this process ends, to be started anew")]
+    /// Another replica is the leader now.
+    #[error("lost the Lease: another replica is the leader; this process exits to be restarted")]
     LeaseLost,
 }
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// How often it is asked whether the CRD is there.
+/// How often to check whether the CRD exists.
 const CRD_PAUSE: Duration = Duration::from_secs(5);
 
-/// The client, the namespace we are in, and what tokens of `ServiceAccounts` are made with.
+/// The client, our namespace, and the source of `ServiceAccount` tokens.
 pub(super) type Connected = (Client, String, Accounts);
 
-/// Reads the configuration of the Kubernetes API; connects to nothing yet.
+/// Reads the configuration of the Kubernetes API without connecting.
 pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError> {
     let told = |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
     let options = KubeConfigOptions {
@@ -71,13 +71,13 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError>
         (None, None) => Config::infer().await.map_err(|error| told(&error))?,
     };
     config.connect_timeout = Some(CONNECT_DEADLINE);
-    // A connection over which nothing comes for so long is cut: a watch brings at least a bookmark a minute.
+    // A connection without data for this long is closed: a watch delivers at least a bookmark a minute.
     let silence = Duration::from_secs(arguments.api_silence_seconds);
     config.read_timeout = Some(silence);
     config.write_timeout = Some(silence);
-    // A connection that rested in the pool is not silent: the wait begins with the request.
+    // An idle pooled connection is not silent: the time starts with the request.
     config.reset_reader_on_write = true;
-    // Every call has a deadline and a next try of its own.
+    // Every call has its own deadline and retries.
     config.default_retry = false;
     let namespace = config.default_namespace.clone();
     let accounts = Accounts::new(&config);
@@ -85,7 +85,7 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError>
     Ok((client, namespace, accounts))
 }
 
-/// The sender of token requests.
+/// The HTTP client for token requests.
 pub(super) fn sender(arguments: &RunArgs) -> Result<Sender, StartError> {
     let guard = &arguments.guard;
     let sender = Sender::new(SenderOptions {
@@ -112,12 +112,12 @@ pub(super) fn content_key() -> Result<ring::hmac::Key, StartError> {
         .map_err(|_| StartError::Randomness)
 }
 
-/// A name for this process that no other has: what claims of refresh tokens name it by.
+/// A unique name for this process, for reservations of refresh tokens.
 pub(super) fn process_name(clock: &Clock) -> String {
     clock.nonce().name()
 }
 
-/// The namespaces to watch; all, when none is named.
+/// The namespaces to watch; all if none is named.
 pub(super) fn scopes(namespaces: &Namespaces) -> Vec<Scope> {
     if namespaces.0.is_empty() {
         vec![None]
@@ -149,7 +149,7 @@ impl Signals {
     }
 }
 
-/// Waits until OAuthClients can be listed: without the CRD there is nothing to do, and nothing to crash for.
+/// Waits until OAuthClients can be listed: without the CRD there is nothing to do, and no reason to crash.
 pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Scope]) {
     let mut told = false;
     for scope in scopes {

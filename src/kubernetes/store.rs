@@ -1,4 +1,4 @@
-//! Kubernetes as the world that a resource walks through.
+//! The `Store` over Kubernetes.
 
 use std::sync::MutexGuard;
 use std::time::Duration;

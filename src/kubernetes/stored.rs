@@ -1,5 +1,5 @@
-//! An `OAuthClient` as it is stored, decoded by itself: one that another version of the operator wrote in its own way, or that
-//! got past a loosened schema, must not stop the list and the watch of all others.
+//! A stored `OAuthClient`, decoded separately: one that another version of the operator wrote differently, or that
+//! passed a loosened schema, must not stop the list and the watch of all others.
 
 use std::borrow::Cow;
 
@@ -12,15 +12,15 @@ use serde_json::{Map, Value, json};
 use crate::api::SpecProblem;
 use crate::api::{OAuthClient, OAuthClientSpec};
 
-/// How deep it is searched for the field that does not decode: no field of ours lies deeper.
+/// The maximum depth of the search for the invalid field: none of our fields is deeper.
 const DEEPEST: usize = 6;
 
 /// A resource, and what of it could not be decoded.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
-    /// The resource; where its spec does not decode, one that names its Secrets and nothing else.
+    /// The resource; if its spec cannot be decoded, one that only names its Secrets.
     pub(super) object: OAuthClient,
-    /// What is wrong with a spec that does not decode.
+    /// The problem of a spec that cannot be decoded.
     pub(super) problem: Option<SpecProblem>,
 }
 
@@ -41,12 +41,12 @@ impl Stored {
         };
         let mut object = OAuthClient::new("", spec);
         object.metadata = metadata;
-        // A status that does not decode tells nothing: it is written anew.
+        // A status that cannot be decoded is ignored and written again.
         object.status = Deserialize::deserialize(part("status")).ok();
         Ok(Stored { object, problem })
     }
 
-    /// Whether the status tells already that the spec cannot be worked with.
+    /// Whether the status already reports that the spec is invalid.
     pub(super) fn tells_of_its_problem(&self) -> bool {
         let conditions = self
             .object
@@ -63,7 +63,7 @@ impl Stored {
 impl<'de> Deserialize<'de> for Stored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        // Nothing of the cause is passed on: it may quote the object.
+        // The cause is not passed on, because it may quote the object.
         Stored::decoded(value).map_err(|_| serde::de::Error::custom("no Kubernetes object"))
     }
 }
@@ -97,7 +97,7 @@ impl Resource for Stored {
     }
 }
 
-/// The least spec there is, with the names of the Secrets as far as they can be read: what stands can then still be told.
+/// The minimal spec with the readable names of the Secrets, so that the existing token can still be reported.
 fn nothing_but_names(spec: &Value) -> Result<OAuthClientSpec, serde_json::Error> {
     let name = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str);
     let mut least = json!({
@@ -110,7 +110,7 @@ fn nothing_but_names(spec: &Value) -> Result<OAuthClientSpec, serde_json::Error>
     OAuthClientSpec::deserialize(least)
 }
 
-/// What is wrong, without a word of what stands there.
+/// What is wrong, without any value.
 fn problem(spec: &Value) -> SpecProblem {
     let least = json!({"provider": {}, "tokenSecret": {"name": ""}});
     let field = culprit(&least, &mut Vec::new(), spec).unwrap_or_default();
@@ -120,7 +120,7 @@ fn problem(spec: &Value) -> SpecProblem {
     )
 }
 
-/// The innermost field that alone keeps the least spec from decoding: its path after `spec`.
+/// The innermost field that alone makes the minimal spec invalid: its path after `spec`.
 fn culprit(least: &Value, path: &mut Vec<String>, at: &Value) -> Option<String> {
     let inner: Vec<(String, &Value)> = match at {
         Value::Object(fields) => fields
@@ -137,7 +137,7 @@ fn culprit(least: &Value, path: &mut Vec<String>, at: &Value) -> Option<String> 
                 .is_err_and(|error| !error.to_string().starts_with("missing field"))
         };
         if wrong(value.clone()) {
-            // What may not even be empty is wrong itself, whatever stands in it.
+            // If even an empty value is invalid, the field itself is wrong.
             let hollow = match value {
                 Value::Object(_) => json!({}),
                 Value::Array(_) => json!([]),
@@ -161,7 +161,7 @@ fn written(path: &[String]) -> String {
     parts.collect()
 }
 
-/// The spec with one value more; `[]` in the path is a list of one.
+/// The spec with one more value; `[]` in the path is a list of one.
 fn with(spec: Value, path: &[String], value: Value) -> Value {
     let Some((first, rest)) = path.split_first() else {
         return value;

@@ -1,7 +1,8 @@
-//! One pass over all resources for the gauges: how many are in which state, since when, and whose token is in danger.
+//! One pass over all resources for the gauges: how many are in which state, since when, and which tokens are about to
+//! expire.
 //!
-//! The engine does not record since when a resource has been in a state. That is remembered here, for the resources that need
-//! attention only, and starts anew with the process.
+//! The engine does not record since when a resource has been in a state. This module does, only for resources that need
+//! attention, and starts again with the process.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,14 +10,14 @@ use crate::engine::{Engine, Key, Overview, State};
 use crate::metrics::{Metrics, ResourceState};
 use crate::time::{Span, Time};
 
-/// The states that somebody may have to act on if they last.
+/// The states that may need attention if they last.
 const LASTING: [ResourceState; 3] = [
     ResourceState::Stalled,
     ResourceState::RefreshFailing,
     ResourceState::Pending,
 ];
 
-/// Remembers since when resources have been in a state.
+/// Since when resources have been in a state.
 #[derive(Default)]
 pub(super) struct Survey {
     since: HashMap<Key, Since>,
@@ -29,7 +30,7 @@ struct Since {
     pass: u64,
 }
 
-/// What one pass found.
+/// The result of one pass.
 #[derive(Debug, Default, PartialEq)]
 struct Found {
     states: [usize; ResourceState::ALL.len()],
@@ -132,7 +133,7 @@ pub(super) fn state_of(one: &Overview<'_>, stalled: &HashSet<Key>) -> Option<Res
     })
 }
 
-/// Its token is valid, and of the time between refresh and expiry less than half is left.
+/// Whether its token is valid, and less than half of the time between refresh and expiry is left.
 fn is_expiring(one: &Overview<'_>, now: Time) -> bool {
     let Some(token) = one
         .token
@@ -230,7 +231,7 @@ mod tests {
             ]
         };
         assert_eq!(longest(both(&early), &none, 30), [0, 20, 0]);
-        // A later request that failed as well does not start the time anew.
+        // A later failure does not restart the time.
         assert_eq!(longest(both(&late), &none, 50), [0, 40, 20]);
         let stalled = HashSet::from([first.clone()]);
         assert_eq!(longest(both(&late), &stalled, 60), [0, 0, 30]);

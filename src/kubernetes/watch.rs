@@ -1,4 +1,4 @@
-//! The watches: each with its own backoff, each turning events into slim facts. No object is kept.
+//! The watches: each with its own backoff, converting events into compact facts. No object is kept.
 
 mod credentials;
 mod resources;
@@ -23,49 +23,49 @@ pub(super) use credentials::credentials;
 pub(super) use resources::resources;
 pub(super) use tokens::tokens;
 
-/// Where is watched: one namespace, or all.
+/// What is watched: one namespace, or all.
 pub(super) type Scope = Option<String>;
 
-/// What every watch is begun with.
+/// The parameters of every watch.
 pub(super) struct Watching {
     pub(super) client: Client,
     pub(super) scope: Scope,
     pub(super) shared: Arc<Shared>,
     pub(super) beat: Beat,
-    /// Turns true with the first complete list.
+    /// True after the first complete list.
     pub(super) synced: watch::Sender<bool>,
 }
 
-/// How many objects a list page holds: bounds the memory of a start.
+/// How many objects a list page contains: limits the memory of a start.
 const PAGE: u32 = 250;
-/// How long a watch lasts before the server ends it, so that a stuck one cannot last for ever.
+/// How long a watch lasts before the server ends it, so that a stuck one does not last forever.
 const WATCH_SECONDS: u32 = 285;
 
 fn config() -> Config {
     Config::default().page_size(PAGE).timeout(WATCH_SECONDS)
 }
 
-/// Of objects that carry this label.
+/// For objects with this label.
 fn labelled(label: &str) -> Config {
     config().labels(&format!("{label}=true"))
 }
 
-/// A listener to one stream.
+/// Handles the events of one stream.
 trait Listener<K>: Send {
-    /// What it is called in logs and metrics.
+    /// The name in logs and metrics.
     const KIND: &'static str;
 
-    /// An object is there; `listed` when a list tells so.
+    /// An object exists; `listed` if a list contains it.
     fn there(&mut self, object: K, listed: bool);
-    /// An object is gone.
+    /// An object was deleted.
     fn gone(&mut self, object: K);
     /// A list begins.
     fn list_begins(&mut self);
-    /// A list is complete: what it did not name is gone.
+    /// A list is complete: what it did not contain was deleted.
     fn list_ends(&mut self);
 }
 
-/// Runs one watch for ever, with a listener of its own. `synced` turns true with the first complete list.
+/// Runs one watch forever, with its own listener. `synced` becomes true with the first complete list.
 async fn run<K, L>(
     watching: Watching,
     config: Config,
@@ -90,7 +90,7 @@ async fn run<K, L>(
     let stream = watcher(api, config).backoff(DefaultBackoff::default());
     let mut stream = std::pin::pin!(stream);
     loop {
-        // A quiet watch is alive as long as this loop turns; a silent connection is cut by the client's read time-out.
+        // A quiet watch is working while this loop runs; the client's read time-out closes a silent connection.
         let event = tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await;
         beat.tick();
         let event = match event {
@@ -122,7 +122,7 @@ async fn run<K, L>(
     }
 }
 
-/// Whether the API server does not let us.
+/// Whether the API server refused it.
 fn is_forbidden(error: &Error) -> bool {
     matches!(
         error,
@@ -132,7 +132,7 @@ fn is_forbidden(error: &Error) -> bool {
     )
 }
 
-/// Why a watch was interrupted, in words that hold nothing of an object.
+/// Why a watch was interrupted, without any part of an object.
 fn said(error: &Error) -> &'static str {
     match error {
         error if is_forbidden(error) => "the API server does not allow it: see the operator's role",

@@ -189,7 +189,7 @@ impl LeaseClient {
             .await
             .is_err()
         {
-            tracing::warn!(lease = %self.name, "could not release the Lease in time; it expires by itself");
+            tracing::warn!(lease = %self.name, "could not release the Lease in time; it expires after its duration");
         }
     }
 

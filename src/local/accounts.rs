@@ -1,4 +1,4 @@
-//! Tokens of `ServiceAccounts`, given in files: there is no cluster here to make them.
+//! Tokens of `ServiceAccounts`, read from files: without a cluster, nothing can issue them.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::secret::Secret;
 
 use super::files::Files;
 
-/// No token is longer than this.
+/// Longer files are refused.
 const LONGEST: u64 = 64 * 1024;
 
 impl Files {
-    /// The `ServiceAccounts` that a resource asks with: those given in files.
+    /// The `ServiceAccounts` whose tokens a resource sends: those with a file.
     pub(super) fn accounts(&self, object: &OAuthClient) -> BTreeMap<String, AccountSeen> {
         let Ok(spec) = validate(object) else {
             return BTreeMap::new();
@@ -33,7 +33,7 @@ impl Files {
         }
     }
 
-    /// The token of a `ServiceAccount` as its file has it now.
+    /// The token of a `ServiceAccount`, read from its file now.
     pub(super) fn account_token(&self, wanted: &ServiceAccountToken) -> Result<Fetched, Failure> {
         let failed = |why: &str| Failure::account_token(wanted, why);
         let path = self

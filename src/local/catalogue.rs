@@ -95,7 +95,7 @@ impl Loaded {
                     line: None,
                     field: "metadata.name".to_owned(),
                     message: format!(
-                        "{key} stands in {} already: keep one of the two",
+                        "{key} is already in {}: keep one of the two",
                         other.display()
                     ),
                 });

@@ -158,7 +158,7 @@ impl Files {
             }
             Some(kept) => {
                 if kept.object.spec.token_secret.type_ != object.spec.token_secret.type_ {
-                    let message = "cannot be changed, as the type of a Secret cannot: make a new OAuthClient with another tokenSecret.name";
+                    let message = "is immutable, as the type of a Secret is: create a new OAuthClient with another tokenSecret.name";
                     return Ok(Some(BadManifest::refused(
                         &source,
                         "spec.tokenSecret.type",

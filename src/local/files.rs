@@ -1,4 +1,4 @@
-//! What the parts of one process share, and what they ask of it.
+//! What the reconciliations of one process share, and the queries on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,40 +22,40 @@ use super::lines;
 use super::state_folder::{Kept, StateFolder};
 use super::tokens::Tokens;
 
-/// Everything that the walks of one process share.
+/// Everything that the reconciliations of one process share.
 pub(super) struct Files {
     pub(super) clock: Clock,
     pub(super) store: StateFolder,
     pub(super) tokens: Tokens,
     pub(super) engine: Mutex<Engine>,
-    /// What the providers have refused.
+    /// Refused credentials.
     pub(super) brakes: Mutex<Brakes>,
-    /// Told when the engine may have work that it had not before.
+    /// Notified when the engine may have new work.
     pub(super) wake: Notify,
-    /// No new request may begin.
+    /// Set when no new request may start.
     pub(super) ending: AtomicBool,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
     pub(super) later: Later,
     pub(super) rules: Rules,
-    /// Files that hold tokens of `ServiceAccounts`, by their names.
+    /// Files that hold tokens of `ServiceAccounts`, by the account's name.
     pub(super) account_files: BTreeMap<String, PathBuf>,
-    /// A name for this process that no other has.
+    /// A name that no other process has.
     pub(super) process: String,
     known: Mutex<Known>,
 }
 
-/// What is known, behind one lock that is never held over a wait.
+/// What is known of the files, behind a lock that is never held across an `await`.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) clients: BTreeMap<Key, Kept>,
     pub(super) catalogue: Catalogue,
     pub(super) memories: BTreeMap<Key, Memory>,
-    /// Which resource is to make a token Secret that is not there yet.
+    /// Which resource creates a token Secret that does not exist yet.
     pub(super) claims: BTreeMap<Key, Key>,
-    /// Resources that a request was sent for.
+    /// Resources for which a request was sent.
     pub(super) asked: BTreeSet<Key>,
-    /// Resources that came, changed or went, until those who ask with their tokens are told.
+    /// Resources that were added, changed or deleted, until the resources that use their tokens are notified.
     pub(super) changed: BTreeSet<Key>,
     pub(super) problems: BTreeSet<BadManifest>,
 }
@@ -74,7 +74,7 @@ impl Files {
         rules: Rules,
         later: Later,
     ) -> Self {
-        // 128 random bits that nothing else knows.
+        // 128 random bits, used for nothing else.
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &clock.nonce().id);
         Files {
             brakes: Mutex::new(Brakes::new(key)),
@@ -103,7 +103,7 @@ impl Files {
         self.wake.notify_one();
     }
 
-    /// What the engine keeps of a resource.
+    /// What the engine needs to know about a resource.
     pub(super) fn facts(&self, object: &OAuthClient) -> ResourceFacts {
         policy::resource_facts(object, |spec| self.discovery.lane(spec))
     }
@@ -112,7 +112,7 @@ impl Files {
         lines::say(self.clock.now(), about, word, text);
     }
 
-    /// Every resource that is worked on.
+    /// Every resource that is reconciled.
     pub(super) fn clients(&self) -> Vec<Key> {
         self.known().clients.keys().cloned().collect()
     }
@@ -127,12 +127,12 @@ impl Files {
         self.known().asked.contains(key)
     }
 
-    /// How many documents are refused.
+    /// How many documents were refused.
     pub(super) fn bad_manifests(&self) -> usize {
         self.known().problems.len()
     }
 
-    /// Where a resource's tokens are, for people.
+    /// Where a resource's tokens are, as printed.
     pub(super) fn place(&self, key: &Key) -> String {
         let name = self
             .known()

@@ -152,7 +152,7 @@ impl Folder {
             if self.at_key(key)? == AtKey::Other {
                 let place = self.0.join(key);
                 return Err(io::Error::other(format!(
-                    "a folder stands at {}",
+                    "there is a folder at {}",
                     place.display()
                 )));
             }
@@ -420,7 +420,7 @@ mod tests {
         let (_root, folder) = folder();
         fs::create_dir(folder.path().join("a")).unwrap();
         let refused = folder.publish("..1", &data(&[("a", "1")])).unwrap_err();
-        assert!(refused.to_string().contains("a folder stands at"));
+        assert!(refused.to_string().contains("there is a folder at"));
         assert!(folder.current().unwrap().is_none());
     }
 

@@ -1,4 +1,4 @@
-//! What is printed: one line for each thing that happened, for people and for `grep`. Never a token.
+//! What is printed: one line for each event, to read and to `grep`. Never a token.
 
 use std::io::Write as _;
 
@@ -11,10 +11,10 @@ use crate::time::Time;
 
 use super::words::local_words;
 
-/// Prints a line: when, what about, what happened, and in words.
+/// Prints a line: the time, the object, the event, and a sentence.
 pub(super) fn say(now: Time, about: &str, word: &str, text: &str) {
     let mut out = std::io::stdout().lock();
-    // Nobody listens any more: the tokens are kept fresh all the same.
+    // Standard output is closed. Tokens are kept fresh nevertheless.
     let _ = writeln!(out, "{now}  {about}  {word}  {}", one_line(text)).and_then(|()| out.flush());
 }
 
@@ -22,7 +22,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a report tells that has not been told, each as word and text.
+/// The events of a report that were not printed yet, each as word and text.
 pub(super) fn of_report(
     resource: &Resource,
     report: &Report,
@@ -91,7 +91,7 @@ fn token(
     ))
 }
 
-/// The words of a request that failed since the status before.
+/// The text for a request that has failed since the previous status.
 fn failure(before: &OAuthClientStatus, after: &OAuthClientStatus) -> Option<String> {
     let attempt = after.attempt.as_ref()?;
     let told = before.attempt.as_ref();
@@ -128,8 +128,10 @@ pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> 
     let mut why = local_words(&format!("{}: {}", ready.reason, ready.message), place);
     if let Some(attempt) = status.and_then(|status| status.attempt.as_ref()) {
         match &attempt.next_time {
-            Some(next) => why.push_str(&format!(" It is not tried again before {next}, whoever asks, unless manifest or credentials change.")),
-            None => why.push_str(" It is not tried again until manifest or credentials change."),
+            Some(next) => why.push_str(&format!(
+                " It is not retried before {next}, unless manifest or credentials change."
+            )),
+            None => why.push_str(" It is not retried until manifest or credentials change."),
         }
     }
     why

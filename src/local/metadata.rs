@@ -1,4 +1,4 @@
-//! A token Secret's metadata: how it changes with a write, and how the walk sees it.
+//! A token Secret's metadata: how a write changes it, and how a reconciliation sees it.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -79,7 +79,7 @@ pub(super) fn secret_seen(
     }
 }
 
-/// What stands at a Secret's place and is not ours: as a Secret without owner and without a word of ours.
+/// An object at a Secret's path that this program did not create: a Secret without an owner or an annotation of ours.
 pub(super) fn foreign(key: &Key) -> SecretSeen {
     SecretSeen {
         name: key.name().to_owned(),

@@ -1,20 +1,21 @@
-//! `local`: the whole job over files. Manifests in, one folder for each token Secret out, laid out as a mounted one.
+//! `local`: the operator's work on files. It reads manifests and writes one folder for each token Secret, with the
+//! layout
+//! of a mounted Secret.
 //!
-//! A driver of the one engine, with the decisions and the walk that the controller has: what is said of a resource in a
-//! cluster holds for it here.
+//! It drives the same engine, decisions and reconciliation as the controller, so a resource behaves as in a cluster.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `sources`, `documents` | files on disk, and what is written in them |
-//! | `catalogue` | all manifests together, and what has changed of them |
+//! | `sources`, `documents` | files on disk, and the documents in them |
+//! | `catalogue` | all manifests together, and what has changed in them |
 //! | `store` | what must survive a restart |
 //! | `folder`, `metadata`, `tokens` | the output: one folder, one Secret's metadata, all token Secrets |
-//! | `private` | files and folders that nobody else can read, replace or steer elsewhere |
+//! | `private` | files and folders that no other user can read, replace or redirect |
 //! | `chain` | the state of refresh tokens |
-//! | `changes` | resources that come, change and go |
-//! | `accounts` | tokens of `ServiceAccounts`, given in files |
-//! | `files`, `observe`, `references`, `store` | what the process knows, what a walk sees of it and does to it |
-//! | `lines`, `words` | what is printed, and how messages for a cluster are said here |
+//! | `changes` | resources that are added, changed and deleted |
+//! | `accounts` | tokens of `ServiceAccounts`, read from files |
+//! | `files`, `observe`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
+//! | `lines`, `words` | what is printed, and how messages for a cluster are worded here |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
 mod accounts;
@@ -65,22 +66,22 @@ use tokens::Tokens;
 
 pub use manifests::{Manifests, SecretFound};
 
-/// How often manifests and output are looked at. An edit counts once two looks agree on it, so within about a second.
+/// How often manifests and output are checked. An edit counts once two checks agree, so within about a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// How long requests in flight get to end after SIGINT or SIGTERM: the longest `timeoutSeconds`, and time to write.
+/// How long requests in flight may take after SIGINT or SIGTERM: the longest `timeoutSeconds`, plus time to write.
 const DRAIN: Duration = Duration::from_secs(65);
-/// What is due within this span is waited for with `--once`.
+/// With `--once`, work that is due within this time is waited for.
 const SOON: Span = Span::from_seconds(3);
-/// After a panic a resource is looked at again after this.
+/// When a resource is reconciled again after a panic.
 const AFTER_PANIC: Span = Span::from_seconds(60);
 
-/// The exit code of what could not even begin, as for wrong flags.
+/// The exit code when the start failed, as for wrong flags.
 const CANNOT_BEGIN: u8 = 2;
 
-/// Runs until SIGINT or SIGTERM, or with `--once` until all that is due is done. Needs a runtime of several threads.
+/// Runs until SIGINT or SIGTERM, or with `--once` until all due work is done. Needs a multi-threaded runtime.
 ///
-/// The exit code is 0, with `--once` 1 where a resource has no valid token or a manifest is refused, and 2 when it could
-/// not begin at all.
+/// The exit code is 0; with `--once` it is 1 if a resource has no valid token or a manifest is refused; it is 2 if the
+/// start failed.
 pub async fn run(args: LocalArgs) -> ExitCode {
     match Driver::begin(args) {
         Ok(driver) => driver.run().await,
@@ -91,7 +92,7 @@ pub async fn run(args: LocalArgs) -> ExitCode {
     }
 }
 
-/// Who may read the tokens, as the flags say.
+/// Who may read the tokens, according to the flags.
 fn access(args: &AccessArgs) -> Result<Access, String> {
     let group = match &args.group {
         Some(group) => Some(group.number()?),
@@ -107,17 +108,17 @@ fn access(args: &AccessArgs) -> Result<Access, String> {
     Ok(Access::new(mode, group))
 }
 
-/// Makes the two folders, and refuses those in which somebody else could put files.
+/// Creates the two folders, and refuses those in which another user could put files.
 fn prepare(output: &Path, state: &Path, access: Access, shared: bool) -> Result<(), String> {
     let is_new = !output.exists();
     for folder in [output, state] {
-        // Nothing is made beneath a folder that is refused.
+        // Nothing is created below a folder that is refused.
         let there = folder.ancestors().find(|above| above.exists());
         if let Some(there) = there.filter(|_| !shared) {
             private::check_folder(there, there == folder)?;
         }
         private::make_folders(folder)
-            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     }
     let told = |error: std::io::Error| format!("cannot use {}: {error}", output.display());
     if is_new {
@@ -149,7 +150,7 @@ impl Driver {
             .map_or_else(Clock::system, Clock::with_offset_file);
         let absolute = |path: &PathBuf| {
             std::path::absolute(path)
-                .map_err(|error| format!("cannot tell where {} is: {error}", path.display()))
+                .map_err(|error| format!("cannot resolve the path {}: {error}", path.display()))
         };
         let output = absolute(&args.output)?;
         let mut sources = Sources::new(
@@ -256,7 +257,7 @@ impl Driver {
         ExitCode::SUCCESS
     }
 
-    /// Starts all work that is due, and says until when there is none.
+    /// Starts all work that is due. Returns when the next work is due.
     fn hand_out(&mut self) -> Time {
         loop {
             let next = locked(&self.files.engine).next(self.files.clock.now());
@@ -274,7 +275,7 @@ impl Driver {
         }
     }
 
-    /// Tells the engine how some work ended.
+    /// Reports the end of some work to the engine.
     fn ended(&mut self, joined: Result<(Id, Reconciled), JoinError>) {
         let (id, reconciled) = match joined {
             Ok((id, reconciled)) => (id, Some(reconciled)),
@@ -295,7 +296,7 @@ impl Driver {
                 tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
                 engine.abandoned(&key, HostReport::Unused, again, now);
             }
-            // The hook has logged where it was.
+            // The panic hook has logged the location.
             None => engine.abandoned(&key, HostReport::Failed, now + AFTER_PANIC, now),
         }
     }
@@ -314,7 +315,7 @@ impl Driver {
         self.files.look_at_output();
     }
 
-    /// With `--once`: whether everything that is due was done. What was asked for and failed is not waited for.
+    /// With `--once`: whether all due work was done. A failed request is not waited for.
     fn is_through(&self) -> bool {
         if !self.tasks.is_empty() {
             return false;
@@ -329,7 +330,7 @@ impl Driver {
         })
     }
 
-    /// With `--once`: says what has no valid token.
+    /// With `--once`: prints what has no valid token, and gives the exit code.
     fn verdict(&self) -> ExitCode {
         let now = self.files.clock.now();
         let clients = self.files.clients();
@@ -361,7 +362,7 @@ impl Driver {
         ExitCode::FAILURE
     }
 
-    /// Lets work in flight end: a token that the provider has given away is still written.
+    /// Lets work in flight end, so that a token that the provider has already issued is still written.
     async fn drain(&mut self, interrupt: &mut Signal, terminate: &mut Signal) {
         self.files.ending.store(true, Ordering::Relaxed);
         if self.tasks.is_empty() {

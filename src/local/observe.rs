@@ -1,4 +1,4 @@
-//! What a walk sees of a resource: its manifest, its tokens, and what it refers to.
+//! What a reconciliation sees of a resource: its manifest, its tokens, and what it refers to.
 
 use std::io;
 
@@ -19,8 +19,9 @@ use super::files::{Files, Known};
 use super::state_folder::hex;
 
 impl Files {
-    /// A credentials Secret as its manifest has it. Its version is a keyed hash of its data, so that neither a restart nor
-    /// an edit of its labels looks like a change of the credentials.
+    /// A credentials Secret from its manifest. Its version is a keyed hash of its data, so neither a restart nor an
+    /// edit of
+    /// its labels looks like a change of the credentials.
     pub(super) fn credentials(&self, key: &Key) -> Option<SecretSeen> {
         let known = self.known();
         let secret = &known.catalogue.secrets.get(key)?.value;
@@ -46,7 +47,7 @@ impl Files {
         })
     }
 
-    /// What the tokens that are used were obtained with, where it is not seen yet.
+    /// Adds the Secrets and `ServiceAccounts` that the current token was obtained with, where they are not there yet.
     fn lenders(&self, key: &Key, seen: &mut Observed) -> io::Result<()> {
         let (secrets, accounts) = policy::lenders_to_see(seen);
         for name in secrets {
@@ -86,7 +87,7 @@ impl Files {
         }
     }
 
-    /// The resource that makes a token Secret which is not there yet, if that is another one.
+    /// The other resource that creates a token Secret which does not exist yet, if there is one.
     fn claimed_by_another(&self, key: &Key, secret: &Key) -> Option<String> {
         let mut known = self.known();
         let holds = |holder: &Key, known: &Known| {
@@ -150,7 +151,7 @@ impl Files {
                 attempt: FailedAttempt::from_status(&status).map(Box::new),
                 ..Memory::default()
             });
-        // Files have no caches between them and us: what is not there is gone.
+        // There is no cache between the files and this process: what is not there is deleted.
         memory.told_gone = target.is_none();
         memory.target_claimed_by = match &target {
             None => self.claimed_by_another(key, &secret),

@@ -138,7 +138,7 @@ pub(super) fn check_folder(path: &Path, ours: bool) -> Result<(), String> {
 fn unsafe_folder(path: &Path, place: &Path, wrong: &str) -> String {
     let (path, place) = (path.display(), place.display());
     format!(
-        "cannot keep secrets in {path}: {place} {wrong}, so somebody else could put other files there. Nothing was written. Choose a folder of your own with --output and --state. If only people and programs that you trust share this one, add --allow-shared-output."
+        "cannot keep secrets in {path}: {place} {wrong}, so another user could replace its files. Nothing was written. Choose another folder with --output and --state. If you trust everyone who shares this one, add --allow-shared-output."
     )
 }
 

@@ -1,4 +1,4 @@
-//! Tokens of other resources that a resource asks with.
+//! Tokens of other resources that a resource sends.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use crate::references::{References, named};
 use super::files::Files;
 
 impl Files {
-    /// The other resources whose tokens are asked with, and those tokens.
+    /// The other resources whose tokens are sent, and those tokens.
     pub(super) fn references(&self, key: &Key, object: &OAuthClient) -> io::Result<Vec<Reference>> {
         let mut all = Vec::new();
         for name in named(&object.spec) {
@@ -38,7 +38,7 @@ impl Files {
         Ok(all)
     }
 
-    /// Who refers to whom, by the manifests as they are now.
+    /// Which resource refers to which, according to the current manifests.
     fn graph(&self) -> References {
         let mut graph = References::default();
         for (key, kept) in &self.known().clients {
@@ -47,7 +47,7 @@ impl Files {
         graph
     }
 
-    /// The way from a resource by references back to itself.
+    /// The path from a resource along references back to itself.
     pub(super) fn cycle(&self, key: &Key, object: &OAuthClient) -> Option<Vec<String>> {
         if named(&object.spec).is_empty() {
             return None;
@@ -55,7 +55,7 @@ impl Files {
         self.graph().cycle(key)
     }
 
-    /// The version of what is lent to a resource, its own credentials being `own`.
+    /// The version of the credentials of a resource, including the tokens of other resources. `own` is its own part.
     pub(super) fn lent(
         &self,
         key: &Key,

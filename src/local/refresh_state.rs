@@ -1,7 +1,8 @@
-//! The state of refresh tokens: a file beside the output, never in it, that nobody else may read.
+//! The state of refresh tokens: a file beside the output, never in it, that no other user may read.
 //!
-//! It takes the place of the state Secret in a cluster, with UID and version, so that the walk treats it alike. A write is
-//! on disk when it returns, before anything is sent or published.
+//! It replaces the state Secret of a cluster, with UID and version, so reconciliation treats it alike. A write is on
+//! disk
+//! when it returns, before anything is sent or published.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -52,7 +53,7 @@ impl StoredRefreshState {
 }
 
 impl Files {
-    /// What a walk sees of a resource that works with refresh tokens.
+    /// What a reconciliation sees of a resource with refresh tokens.
     pub(super) fn chain(
         &self,
         key: &Key,
@@ -74,18 +75,18 @@ impl Files {
             attempt,
             elapsed: Span::from_seconds_f64(self.clock.elapsed().as_secs_f64()),
             drain: Span::ZERO,
-            // The lock on the folder of state says so.
+            // The lock on the state folder ensures it.
             alone: true,
         })
     }
 
-    /// Writes the state of a refresh token, if it is still what the write was made for.
+    /// Writes the state of a refresh token, if the state is still the one that the write was prepared for.
     pub(super) fn keep_family(
         &self,
         key: &Key,
         body: &SecretBody,
     ) -> Result<SecretSeen, WriteError> {
-        // Held throughout: what is deleted after this is deleted with what is written here.
+        // Held until the end, so that a deletion that follows also deletes what is written here.
         let known = self.known();
         let uid = known
             .clients

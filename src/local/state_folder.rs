@@ -95,7 +95,7 @@ impl StateFolder {
         let told = |what: &str, error: &dyn std::fmt::Display| {
             format!("{what} {}: {error}", root.display())
         };
-        make_folders(root).map_err(|error| told("cannot make the folder of state", &error))?;
+        make_folders(root).map_err(|error| told("cannot create the state folder", &error))?;
         let lock = lock(root)?;
         let hashing = hashing_key(root)
             .map_err(|error| told("cannot use the key in the folder of state", &error))?;
@@ -252,7 +252,7 @@ fn hashing_key(root: &Path) -> io::Result<hmac::Key> {
         Ok(bytes) if bytes.len() == 32 => bytes,
         Ok(_) => {
             return Err(io::Error::other(
-                "it is damaged; if it is deleted, every token is asked for anew",
+                "it is damaged; if you delete it, every token is requested again",
             ));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! The world of files, as the walk acts on it.
+//! How a reconciliation reads and writes files.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,7 +24,7 @@ use super::lines;
 use super::state_folder::Kept;
 
 impl Files {
-    /// Keeps a status with its resource, if it is still that one.
+    /// Stores the status with its resource, if that is still the same resource.
     fn keep_status(
         &self,
         key: &Key,
@@ -119,7 +119,7 @@ impl Store for Files {
     }
 
     async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
-        // A resource that is gone, or was made anew, wants no more token: the look that follows tells.
+        // A resource that was deleted or recreated needs this token no longer. The next reconciliation finds out.
         let wanted = || {
             let known = self.known();
             let uid = known

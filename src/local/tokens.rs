@@ -1,4 +1,4 @@
-//! The token Secrets: metadata from the state, data from the output, seen and written as one thing.
+//! The token Secrets: metadata from the state and data from the output, read and written as one object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,10 +16,10 @@ use super::metadata::{change, foreign, merge, secret_seen, write_error};
 use super::private::Access;
 use super::state_folder::{Record, StateFolder, Version, new_uid};
 
-/// The most that a Secret may hold, in bytes, as in Kubernetes.
+/// The size limit of a Secret in bytes, as in Kubernetes.
 const MAX_SECRET: usize = 1 << 20;
 
-/// All token Secrets of an output.
+/// All token Secrets in an output folder.
 pub(super) struct Tokens {
     output: PathBuf,
     access: Access,
@@ -29,18 +29,18 @@ pub(super) struct Tokens {
 #[derive(Default)]
 struct Known {
     records: BTreeMap<Key, Record>,
-    /// How each folder looked when it was last read or written.
+    /// A digest of each folder when it was last read or written.
     stamps: BTreeMap<Key, u64>,
 }
 
-/// What stands at a Secret's place.
+/// What is at a Secret's path.
 enum Standing {
     Nothing,
-    /// Something that was not made here.
+    /// Something that this program did not create.
     Foreign,
-    /// Ours.
+    /// A Secret that this program created.
     Ours {
-        /// The version whose metadata counts.
+        /// The version that the metadata belongs to.
         name: String,
         version: Version,
         data: BTreeMap<String, Secret>,
@@ -48,7 +48,7 @@ enum Standing {
 }
 
 impl Tokens {
-    /// Reads the state, clears away what a crash left, and gives what there is to those who have `access`.
+    /// Reads the state, removes what a crash left, and gives the Secrets to the users with `access`.
     pub(super) fn open(output: &Path, access: Access, store: &StateFolder) -> io::Result<Tokens> {
         let tokens = Tokens {
             output: output.to_owned(),
@@ -74,7 +74,7 @@ impl Tokens {
         Folder::with(path, self.access)
     }
 
-    /// Gives the version that readers see to those who have access by now.
+    /// Gives the published version to the users with access.
     fn give(&self, key: &Key, record: &Record) -> io::Result<()> {
         let folder = self.folder(key);
         let Some(current) = folder.current()? else {
@@ -86,7 +86,7 @@ impl Tokens {
         }
     }
 
-    /// The Secret at a name, if anything stands there.
+    /// The Secret with this name, if there is one.
     pub(super) fn see(&self, key: &Key) -> io::Result<Option<SecretSeen>> {
         let mut known = self.lock();
         let seen = self.seen(key, known.records.get(key))?;
@@ -106,7 +106,7 @@ impl Tokens {
             .collect()
     }
 
-    /// The Secrets whose owners are all gone: what garbage collection takes in a cluster.
+    /// The Secrets whose owners are all deleted: what garbage collection deletes in a cluster.
     pub(super) fn orphans(&self, alive: &BTreeSet<String>) -> Vec<(Key, String)> {
         let known = self.lock();
         let is_orphan = |record: &Record| !alive.iter().any(|uid| record.is_owned_by(uid));
@@ -116,7 +116,7 @@ impl Tokens {
             .collect()
     }
 
-    /// The Secrets whose folders somebody touched since they were last read or written.
+    /// The Secrets whose folders another process changed since they were last read or written.
     pub(super) fn touched(&self) -> Vec<Key> {
         let known = self.lock();
         let touched = known.records.iter().filter(|(key, record)| {
@@ -128,7 +128,7 @@ impl Tokens {
         touched.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Who made what stands there last, for the keys of resources.
+    /// The names of the owners of the latest version, in the order of its metadata.
     pub(super) fn owner_names(&self, key: &Key) -> Vec<String> {
         let known = self.lock();
         let version = known.records.get(key).and_then(Record::latest);
@@ -141,7 +141,7 @@ impl Tokens {
         })
     }
 
-    /// Writes a Secret, if it still is what the write was made for, and is still `wanted` by then.
+    /// Writes a Secret, if it is still the one that the write was prepared for and it is still `wanted`.
     pub(super) fn write(
         &self,
         store: &StateFolder,
@@ -151,7 +151,7 @@ impl Tokens {
         wanted: impl FnOnce() -> bool,
     ) -> Result<SecretSeen, WriteError> {
         let mut known = self.lock();
-        // Asked under the lock: what is deleted after this is deleted with what is written here.
+        // Checked under the lock, so that a deletion that follows also deletes what is written here.
         if !wanted() {
             return Err(WriteError::Raced);
         }
@@ -224,14 +224,14 @@ impl Tokens {
             if !folder.exists().map_err(passing)?
                 && let Err(error) = folder.make()
             {
-                // Somebody was faster: what stands there now is not ours, and must not look as if it were.
+                // Another process was faster: what is there now is not ours, and must not be recorded as ours.
                 if known.records.remove(key).is_some() {
                     store.forget_secret(key).map_err(passing)?;
                 }
                 return Err(passing(error));
             }
             folder.publish(&name, &data).map_err(passing)?;
-            // The new version stands: what is left to do can be done at the next start as well.
+            // The new version is published. What is left to do can also be done at the next start.
             if let Err(error) = self.tidy(store, key, &mut record) {
                 tracing::warn!(secret = %key, %error, "an old version could not be cleared away yet");
             }
@@ -240,7 +240,7 @@ impl Tokens {
         Ok(secret_seen(key, &record, &version, data))
     }
 
-    /// Deletes a Secret, if it is still that one.
+    /// Deletes a Secret, if it is still the same one.
     pub(super) fn delete(
         &self,
         store: &StateFolder,
@@ -277,7 +277,7 @@ impl Tokens {
             return Ok(Standing::Foreign);
         }
         let Some(current) = folder.current()? else {
-            // Made, but nothing was ever published, or the link was taken away: written as if there were nothing.
+            // Created, but nothing was published, or the link was removed: written as if nothing were there.
             return Ok(Standing::Nothing);
         };
         Ok(match record.versions.get(&current) {
@@ -286,7 +286,7 @@ impl Tokens {
                 name: current,
                 version: version.clone(),
             },
-            // Somebody swapped in something of their own: altered.
+            // Another process replaced the version: reported as altered.
             None => Standing::Ours {
                 name: latest.clone(),
                 version: last.clone(),
@@ -305,7 +305,7 @@ impl Tokens {
         })
     }
 
-    /// Clears away all versions but the one that readers see.
+    /// Removes all versions except the published one.
     fn tidy(&self, store: &StateFolder, key: &Key, record: &mut Record) -> io::Result<()> {
         let folder = self.folder(key);
         let Some(current) = folder
@@ -344,7 +344,7 @@ impl Tokens {
     }
 }
 
-/// A name for a version's folder, as the kubelet forms it.
+/// A name for a version's folder, formed like the kubelet's.
 fn version_name(record: &Record, now: Time) -> String {
     let time = now.rfc3339();
     let stamp: String = time

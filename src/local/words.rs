@@ -1,30 +1,31 @@
-//! Messages in the words of files: a command for a cluster says nothing to who has none.
+//! Rewords messages for use without a cluster: commands for a cluster would not help.
 
-/// What a login is started with.
+/// The command that starts a login.
 const LOGIN: &str = "kubectl oauthclient login";
 
-/// What stands in the place of a sentence with a `kubectl` command, by a piece of the message; `{place}` is the token's folder.
-/// The first that fits counts.
-const INSTEAD: [(&str, &str); 13] = [
+/// Replacements for sentences with a `kubectl` command, by a fragment of the message; `{place}` is the token's folder.
+/// The
+/// first match counts.
+const INSTEAD: [(&str, &str); 15] = [
     (
         "does not disclose its key",
-        "If you own that Secret and the key is no secret, name it in the annotation oauthclient.dev/disclosed-keys of its manifest",
+        "If you own that Secret and the value is not secret, add the key to the annotation oauthclient.dev/disclosed-keys of its manifest",
     ),
     (
-        "OAuthClient .. has not lent its token",
-        "If it may be, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest",
+        "The token Secret of OAuthClient",
+        "If you want it sent to this provider, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest",
     ),
     (
-        "whose token is to be exchanged",
-        "The lines about it tell why there is none",
+        "whose token is exchanged",
+        "The lines about it say why there is none",
     ),
     (
         "in its spec.tokenSecret.annotations",
         "If it may be sent there, add the host to the annotation oauthclient.dev/allowed-hosts in its spec.tokenSecret.annotations",
     ),
     (
-        "has not opted in",
-        "If it may be, put the label oauthclient.dev/credentials: \"true\" into its manifest",
+        "want it sent to this provider",
+        "If you want it sent to this provider, put the label oauthclient.dev/credentials: \"true\" into its manifest",
     ),
     (
         "allowed-token-hosts",
@@ -40,23 +41,31 @@ const INSTEAD: [(&str, &str); 13] = [
     ),
     (
         "where the refresh token is kept",
-        "Restore its file in the folder of state, or delete that and log in anew",
+        "Restore its file in the state folder, or delete that and log in again",
+    ),
+    (
+        "with the refresh token is immutable",
+        "Restore its file in the state folder, or delete that and log in again",
     ),
     (
         "is left alone",
-        "Name another one in spec.tokenSecret.name, or move {place} out of the way",
+        "Set another spec.tokenSecret.name, or move {place} away",
     ),
-    ("altered or deleted", "Find out who changes {place}"),
+    (
+        "is not changed: ",
+        "Set another spec.tokenSecret.name, or move {place} away",
+    ),
+    ("altering or deleting", "Find out who changes {place}"),
     ("If cert-manager", ""),
     ("cannot be shown", "Look at its keys in its manifest"),
 ];
 
-/// A message as it is said where there are files and no cluster.
+/// A message, reworded for files without a cluster.
 pub(super) fn local_words(message: &str, place: &str) -> String {
     let Some(at) = message.find("kubectl") else {
         return message.to_owned();
     };
-    // This one helps here too: it makes a token for the file.
+    // This command also works here: it issues a token for the file.
     if message.contains("--service-account-token-file") {
         return message.to_owned();
     }
@@ -71,7 +80,7 @@ pub(super) fn local_words(message: &str, place: &str) -> String {
     let known = INSTEAD.iter().find(|(piece, _)| fits(piece));
     let instead = match (known, sentence.split_once(" (")) {
         (Some((_, instead)), _) => instead.replace("{place}", place),
-        // A command in brackets is no loss.
+        // A command in brackets can be dropped.
         (None, Some((said, _))) if sentence.trim_end_matches('.').ends_with(')') => said.to_owned(),
         _ => format!("Look at {place}: its owner, its mode, and the space that is left"),
     };
@@ -82,7 +91,7 @@ pub(super) fn local_words(message: &str, place: &str) -> String {
     format!("{before}{instead}{after}").trim_end().to_owned()
 }
 
-/// A message around a place in it: what is before its sentence, the sentence, what is after.
+/// Splits a message around a position: before its sentence, the sentence, after it.
 fn around(message: &str, at: usize) -> (&str, &str, &str) {
     let before = message.get(..at).unwrap_or_default();
     let start = before.rfind(". ").map_or(0, |dot| dot + 2);
@@ -96,7 +105,7 @@ fn around(message: &str, at: usize) -> (&str, &str, &str) {
     )
 }
 
-/// Where one of `marks` first stands outside of a command's quotes.
+/// The first position of one of `marks` outside of a command's quotes.
 fn unquoted(text: &str, marks: &[&str]) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
@@ -124,7 +133,7 @@ fn starts_with_any(text: &str, marks: &[&str]) -> bool {
     marks.iter().any(|mark| text.starts_with(mark))
 }
 
-/// The plugin logs in for files as well: it is told where they are.
+/// The plugin can also log in for files: its `--local` flag is added.
 fn login(message: &str, at: usize) -> String {
     let (before, command) = message.split_at(at);
     let end = unquoted(command, &[", ", ". "]);
@@ -144,25 +153,25 @@ mod tests {
     #[test]
     fn commands_for_a_cluster_become_words_for_files() {
         let words = said(
-            "Secret a has not opted in to be sent to a token endpoint. If it may be, run: kubectl label secret a -n b oauthclient.dev/credentials=true There is no valid token.",
+            "Secret a lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, run: kubectl label secret a -n b oauthclient.dev/credentials=true There is no valid token.",
         );
         assert!(
             !words.contains("kubectl") && words.contains("into its manifest"),
             "{words}"
         );
         let words = said(
-            "Secret a is left alone: nobody knows why. Name another: kubectl annotate secret a. It is looked at again every minute.",
+            "Secret a is not changed: for a reason. Set another: kubectl annotate secret a. It is checked every minute.",
         );
         assert!(
-            words.contains("move /out/b/a out of the way. It is looked at again"),
+            words.contains("move /out/b/a away. It is checked every minute"),
             "{words}"
         );
         assert_eq!(said("All is well."), "All is well.");
         assert_eq!(
             said(
-                "OAuthClient shop has not lent its token to be sent to a token endpoint. If it may be, run: kubectl patch oac shop -p '{}'"
+                "The token Secret of OAuthClient shop lacks the label. If you own it and want it sent to this provider, run: kubectl patch oac shop -p '{}'"
             ),
-            "OAuthClient shop has not lent its token to be sent to a token endpoint. If it may be, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest."
+            "The token Secret of OAuthClient shop lacks the label. If you want it sent to this provider, put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest."
         );
         assert_eq!(
             said(

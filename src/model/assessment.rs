@@ -1,84 +1,84 @@
-//! How things stand with one resource, what its status is made of.
+//! The assessment of one resource, from which its status is made.
 
 use crate::api::conditions::Reason;
 use crate::model::{FailedAttempt, Repairs};
 use crate::oauth::Scope;
 use crate::time::{Span, Time};
 
-/// How things stand.
+/// The assessment of one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
     /// The published token, if there is one.
     pub token: Option<TokenView>,
-    /// What is wrong, if anything is.
+    /// What is wrong, if anything.
     pub problem: Option<Problem>,
     /// The failing request, if the last one failed.
     pub attempt: Option<FailedAttempt>,
     /// Whether the resource is suspended.
     pub suspended: bool,
-    /// The refresh request that was acted upon last.
+    /// The last handled refresh request.
     pub handled_request: Option<String>,
-    /// The token Secret had been altered or deleted, and is as it should be again.
+    /// Whether the token Secret had been altered or deleted, and was repaired.
     pub repaired: bool,
     /// Repairs so far.
     pub repairs: Repairs,
     /// The name of the token Secret, for messages.
     pub secret_name: String,
-    /// What ends besides the token.
+    /// The expiry of credentials.
     pub expiries: Expiries,
     /// When the refresh token ends, where the provider told.
     pub refresh_token_ends: Option<Time>,
-    /// What is to be said of a refresh token that was given and not taken, while the one before goes on.
+    /// The message about a provided refresh token that was refused, while the previous one stays in use.
     pub refused_offer: Option<String>,
 }
 
-/// The published token, as far as people need to know it.
+/// The published token for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenView {
-    /// When it was asked for.
+    /// When it was requested.
     pub issued: Time,
     /// When it ends.
     pub expires: Time,
     /// When it is to be replaced.
     pub refresh: Time,
-    /// The granted scope, where told.
+    /// The granted scope, if returned.
     pub scope: Option<Scope>,
     /// Whether it is valid now.
     pub valid: bool,
-    /// Its life is shorter than mounted volumes need to follow.
+    /// Whether its lifetime is shorter than mounted volumes need.
     pub too_short: bool,
-    /// The server gave no lifetime: the assumed one counts.
+    /// Whether the response had no lifetime, so the assumed one is used.
     pub assumed: bool,
-    /// The resource's own lead did not fit and was clamped to this.
+    /// The lead time of the resource did not fit and was limited to this.
     pub clamped_lead: Option<Span>,
-    /// What was odd about the answer but accepted.
+    /// Accepted deviations of the response.
     pub remarks: Option<String>,
-    /// The key of the client secret that it was asked for with, where that is the second of two.
+    /// The key of the client secret that was sent, if it is the second of two.
     pub client_secret_key: Option<String>,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of trouble it is: which condition tells of it.
+    /// The kind of problem, which determines the condition.
     pub kind: ProblemKind,
     /// Why, in one word of the documented list.
     pub reason: Reason,
-    /// What happened and what to do next, without what still works: the report adds that.
+    /// What happened and what to do, without what still works, which the report adds.
     pub message: String,
 }
 
-/// Which condition tells of a problem.
+/// The condition that reports a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// Something is awaited that may still come.
+    /// Waiting for something that may still appear.
     Waiting,
     /// A person must act.
     Stalled,
 }
 
 impl TokenView {
-    /// The reason it is reported with when nothing is wrong.
+    /// The reason if nothing is wrong.
     pub(crate) fn reason(&self) -> Reason {
         if self.too_short {
             Reason::LifetimeTooShort
@@ -91,22 +91,22 @@ impl TokenView {
 /// Something that ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// The Secret that it stands in.
+    /// The Secret that contains it.
     pub secret: String,
-    /// When it ends; `None` where what is noted is no time.
+    /// When it expires; `None` if the recorded value is not a time.
     pub ends: Option<Ends>,
 }
 
-/// When something ends, and from when on it is warned of.
+/// When a credential expires, and when the warning starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
     /// When it ends.
     pub at: Time,
-    /// From when on it is warned of.
+    /// When the warning starts.
     pub warned: Time,
 }
 
-/// Everything that ends besides the token.
+/// The credentials that expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expiries {
     /// The namespace, for commands.

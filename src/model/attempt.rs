@@ -1,4 +1,4 @@
-//! A token request that failed: what is remembered of it, and what of that a status keeps across restarts.
+//! A failed token request: what is kept about it, and which part of that a status keeps across restarts.
 
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::Reason;
@@ -6,18 +6,18 @@ use crate::model::SecretSeen;
 use crate::oauth::error::FailureClass;
 use crate::time::Time;
 
-/// A token request that failed.
+/// A failed token request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
     /// How many in a row.
     pub failures: u32,
     /// When the last one was sent.
     pub time: Time,
-    /// When the next may be sent; `None` when only a change helps.
+    /// When the next one may be sent; `None` if only a change helps.
     pub next: Option<Time>,
-    /// The end of a `Retry-After`, before which nothing is sent to the same endpoint for the same client.
+    /// The end of a `Retry-After`. Until then, nothing is sent to the same endpoint for the same client.
     pub not_before: Option<Time>,
-    /// What it asks of the schedule.
+    /// What it means for the schedule.
     pub class: FailureClass,
     /// Why, in one word.
     pub reason: String,
@@ -25,36 +25,36 @@ pub struct FailedAttempt {
     pub message: String,
     /// What was sent: the inputs of the spec.
     pub inputs: String,
-    /// Whom it was sent to: a hash of the endpoint.
+    /// A hash of the endpoint.
     pub endpoint: String,
-    /// With which credentials: `UID/VERSION`.
+    /// The credentials: `UID/VERSION`.
     pub credentials: String,
-    /// The client certificate that was shown, by its fingerprint.
+    /// The fingerprint of the client certificate.
     pub certificate: Option<String>,
-    /// The content of those credentials (keyed hash), while the process remembers it.
+    /// A keyed hash of the content of the credentials, while the process keeps it.
     pub content: Option<u64>,
-    /// The keys of the client secrets that the provider has refused with this content, where there are two.
+    /// The keys of the client secrets that the provider has refused with this content, if there are two.
     pub refused: Vec<String>,
-    /// A hash of the CA bundle it was sent with, while the process remembers it.
+    /// A hash of the CA bundle, while the process keeps it.
     pub ca: Option<u64>,
-    /// The refresh request that was acted upon with it, or before.
+    /// The refresh request that was handled with it, or before.
     pub handled_request: Option<String>,
-    /// Where Kubernetes did not accept the token Secret: that Secret as it was (`UID/VERSION`, `none` where there was
-    /// none). No token is requested until it, the spec or the credentials change.
+    /// If Kubernetes refused the token Secret: the existing Secret (`UID/VERSION`, or `none`). No token is requested
+    /// until it, the spec or the credentials change.
     pub rejected_secret: Option<String>,
 }
 
-/// Stands for a token Secret that did not exist.
+/// Represents a token Secret that did not exist.
 pub(crate) const NO_SECRET: &str = "none";
 
-/// Names a version of a token Secret, also where there is none.
+/// The version of a token Secret, or of its absence.
 pub(crate) fn secret_version(secret: Option<&SecretSeen>) -> String {
     secret.map_or_else(|| NO_SECRET.to_owned(), SecretSeen::version)
 }
 
 impl FailedAttempt {
-    /// What failed, as one text of bounded length for the status: inputs, endpoint, version of the credentials, and the
-    /// fingerprint of the client certificate where one was shown.
+    /// What failed, as a text of bounded length for the status: inputs, endpoint, version of the credentials, and the
+    /// fingerprint of the client certificate, if any.
     pub fn hash(&self) -> String {
         let (inputs, endpoint, credentials) = (&self.inputs, &self.endpoint, &self.credentials);
         match &self.certificate {
@@ -63,17 +63,17 @@ impl FailedAttempt {
         }
     }
 
-    /// The operator itself has changed the token Secret: that is no reason to try again.
+    /// The operator itself changed the token Secret, which is no reason to retry.
     pub fn secret_was_repaired(&mut self, secret: &SecretSeen) {
         if let Some(version) = &mut self.rejected_secret {
             *version = secret_version(Some(secret));
         }
     }
 
-    /// The attempt that a status tells of: what is left of it after a restart.
+    /// The attempt in a status: what remains of it after a restart.
     pub fn from_status(status: &OAuthClientStatus) -> Option<FailedAttempt> {
         let told = status.attempt.as_ref()?;
-        // Nothing was sent: the flags of another process refused it, and this one's may be others.
+        // Nothing was sent: the flags of another process refused it, and those of this one may differ.
         if told.reason == Reason::AddressRefused.as_str() {
             return None;
         }
@@ -118,12 +118,16 @@ impl FailedAttempt {
     }
 }
 
-/// The message of a failed attempt as it was before the report added when it is tried again.
+/// The message of a failed attempt without the retry time that the report added.
 pub(crate) fn first_sentences(said: &str) -> String {
-    let end = [" Next try at ", " It is not tried again "]
-        .iter()
-        .filter_map(|added| said.find(added))
-        .min();
+    let end = [
+        " Next try at ",
+        " It is not retried ",
+        " It is not tried again ",
+    ]
+    .iter()
+    .filter_map(|added| said.find(added))
+    .min();
     end.and_then(|end| said.get(..end))
         .unwrap_or(said)
         .to_owned()

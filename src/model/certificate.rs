@@ -3,13 +3,13 @@
 use crate::model::SecretSeen;
 use crate::time::Time;
 
-/// The Secret with the client certificate, as it was seen.
+/// The observed Secret with the client certificate.
 #[derive(Clone, Default)]
 pub enum CertificateSeen {
     /// The resource shows none.
     #[default]
     NotNamed,
-    /// There is no Secret of that name.
+    /// The Secret does not exist.
     Missing,
     /// It is there.
     There(Box<CertificateThere>),
@@ -20,32 +20,32 @@ pub enum CertificateSeen {
 pub struct CertificateThere {
     /// The Secret.
     pub secret: SecretSeen,
-    /// What stands in it.
+    /// The content of the certificate.
     pub read: Result<CertificateFacts, CertificateProblem>,
 }
 
-/// What is to be known of a client certificate.
+/// The facts about a client certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// From when on it is valid.
     pub not_before: Time,
     /// Until when it is valid.
     pub not_after: Time,
-    /// Names the certificate: another one has another name. Nothing secret.
+    /// Identifies the certificate. Not secret.
     pub fingerprint: String,
 }
 
-/// Why a client certificate cannot be shown.
+/// Why a client certificate cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateProblem {
-    /// A key of the Secret is missing.
+    /// Whether a key of the Secret is missing.
     pub missing: bool,
-    /// What is wrong, in words that hold nothing of the Secret's content.
+    /// What is wrong, without any part of the Secret's content.
     pub message: String,
 }
 
 impl CertificateSeen {
-    /// The certificate, if it can be read.
+    /// The certificate, if it can be parsed.
     pub fn facts(&self) -> Option<&CertificateFacts> {
         match self {
             CertificateSeen::There(there) => there.read.as_ref().ok(),
@@ -53,7 +53,7 @@ impl CertificateSeen {
         }
     }
 
-    /// The name of the certificate that would be shown.
+    /// The fingerprint of the certificate that would be used.
     pub(crate) fn fingerprint(&self) -> Option<&str> {
         self.facts().map(|facts| facts.fingerprint.as_str())
     }

@@ -13,7 +13,7 @@ pub enum ClientSecret {
 }
 
 impl ClientSecret {
-    /// The key that holds it.
+    /// The key that contains it.
     pub fn key(self, keys: &CredentialKeys) -> &String {
         match self {
             ClientSecret::Current => &keys.client_secret,
@@ -28,7 +28,7 @@ impl ClientSecret {
         }
     }
 
-    /// Its key, as it is noted: where it is the second one.
+    /// Its key in stored form, if it is the second one.
     pub(crate) fn noted(self, spec: &Validated) -> Option<String> {
         (self == ClientSecret::Next).then(|| self.key(&spec.client.keys).clone())
     }

@@ -8,46 +8,47 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::{inputs, schedule};
 
-/// What the process remembers of a resource between two walks.
+/// What the process keeps about a resource between two reconciles.
 #[derive(Clone, Default)]
 pub struct Memory {
     /// The failing request, if the last one failed.
     pub attempt: Option<Box<FailedAttempt>>,
-    /// A keyed hash of the credentials' content that is known to belong to a version of the Secret.
+    /// A keyed hash of the credentials' content, with the version of the Secret that it belongs to.
     pub fingerprint: Option<Fingerprint>,
-    /// How often the token Secret had to be repaired, and when last.
+    /// How often the token Secret was repaired, and when last.
     pub repairs: Repairs,
-    /// Another resource that is about to write the same Secret; the driver's to say with each look.
+    /// Another resource that is about to write the same Secret; the driver sets it with each observation.
     pub target_claimed_by: Option<String>,
     /// When the process last sent a request for it.
     pub last_sent: Option<Time>,
     /// What the process wrote last.
     pub written: Option<Written>,
-    /// The token Secret as it should be, of which annotations alone may be altered.
+    /// The intact token Secret; if only annotations were altered, this restores them.
     pub noted: Option<Noted>,
-    /// The watch told that the token Secret is gone; the driver's to set, over when it is seen again.
+    /// The watch reported that the token Secret was deleted; the driver sets it, and observing the Secret again clears
+    /// it.
     pub told_gone: bool,
-    /// How often it was tried to revoke the token of a resource that is being deleted.
+    /// The number of attempts to revoke the token of a deleted resource.
     pub partings: u32,
-    /// How often in a row what was read contradicted what was written.
+    /// How often in a row an observation contradicted what was written.
     pub doubts: u32,
-    /// What is remembered of its chain of refresh tokens.
+    /// What is kept about its refresh token family.
     pub chain: FamilyMemory,
 }
 
-/// What the process itself wrote into a token Secret: an older view than this is a stale one.
+/// What the process wrote into a token Secret. An older observation is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The Secret's UID, hashed.
     pub uid: u64,
-    /// The resourceVersion that came of it; they count up.
+    /// The resulting resourceVersion; they increase.
     pub resource_version: u64,
 }
 
 /// A keyed hash of the content of a credentials Secret; the key never leaves the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// The version of the Secret ([`SecretSeen::version`]), hashed.
+    /// Hash of the Secret's version ([`SecretSeen::version`]).
     pub version: u64,
     /// The keyed hash.
     pub content: u64,
@@ -62,8 +63,8 @@ pub struct Repairs {
     pub last: Time,
 }
 
-/// What this process knows of a token Secret that was as it should be: by this it tells what somebody else altered, and mends
-/// it without asking for a token.
+/// What this process knows about an intact token Secret. It shows what someone else altered, and allows repairs without
+/// a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted {
     /// The Secret's UID, hashed.
@@ -74,18 +75,18 @@ pub struct Noted {
     pub expires: Time,
     /// When it is to be replaced.
     pub refresh: Time,
-    /// The inputs it was made from, hashed.
+    /// Hash of its inputs.
     pub inputs: u64,
-    /// The version of the credentials it was made from, hashed.
+    /// Hash of the version of its credentials.
     pub credentials: u64,
-    /// A hash of the data of ours.
+    /// Hash of our data.
     pub data: u64,
-    /// The generation of the spec when it was so.
+    /// The generation of the spec at that time.
     pub generation: i64,
 }
 
 impl Noted {
-    /// What is to be known of a Secret with this UID and these data, which carries this state.
+    /// The facts about a Secret with this UID, these data and this state.
     pub fn of(
         uid: &str,
         state: &TokenState,
@@ -104,7 +105,7 @@ impl Noted {
         }
     }
 
-    /// Whether a state says the same.
+    /// Whether a state is equal.
     pub fn is(&self, state: &TokenState) -> bool {
         (self.issued, self.expires, self.refresh) == (state.issued, state.expires, state.refresh)
             && self.inputs == inputs::short(&state.inputs)
@@ -113,7 +114,7 @@ impl Noted {
 }
 
 impl Repairs {
-    /// What a status tells of them, after a restart.
+    /// The repairs in a status, after a restart.
     pub fn from_status(status: &OAuthClientStatus) -> Option<Repairs> {
         let told = status.repairs.as_ref()?;
         Some(Repairs {
@@ -122,7 +123,7 @@ impl Repairs {
         })
     }
 
-    /// For a status; `None` where there were none, or none for long.
+    /// For a status; `None` if there were none, or none recently.
     pub fn status(self, now: Time) -> Option<RepairStatus> {
         let quiet = schedule::repairs_forgotten(self.count, now.since(self.last));
         (self.count > 0 && !quiet).then(|| RepairStatus {
@@ -146,7 +147,7 @@ impl Repairs {
 }
 
 impl SecretSeen {
-    /// Whether this is an older view of the Secret than `written`; resourceVersions count up.
+    /// Whether this is an older observation of the Secret than `written`; resourceVersions increase.
     pub fn is_older_than(&self, written: &Written) -> bool {
         short(&self.uid) == written.uid
             && self
@@ -155,7 +156,7 @@ impl SecretSeen {
                 .is_ok_and(|seen| seen < written.resource_version)
     }
 
-    /// What is remembered of this Secret after writing it; `None` where versions do not count up.
+    /// What is kept about this Secret after writing it; `None` if versions are not comparable.
     pub fn written(&self) -> Option<Written> {
         Some(Written {
             uid: short(&self.uid),

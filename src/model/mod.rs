@@ -1,4 +1,4 @@
-//! The data that decisions are made from and say: types, and what one value tells of itself. No decision is made here.
+//! The data that decisions use and return: types, and what one value says about itself. No decision is made here.
 
 mod assessment;
 mod attempt;

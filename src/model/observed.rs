@@ -11,7 +11,7 @@ use crate::model::{
 use crate::oauth::{Nonce, TokensInHand};
 use crate::time::Time;
 
-/// Everything that a decision is made from.
+/// The inputs of a decision.
 pub struct Observed {
     /// When it was seen.
     pub now: Time,
@@ -19,38 +19,38 @@ pub struct Observed {
     pub resource: Resource,
     /// The Secret at `tokenSecret.name`, if there is one.
     pub target: Option<SecretSeen>,
-    /// Secrets of this resource under other names: what an earlier `tokenSecret.name` left.
+    /// Secrets of this resource with an earlier `tokenSecret.name`.
     pub stale_secrets: Vec<SecretSeen>,
     /// The credentials Secret, if there is one.
     pub credentials: Option<SecretSeen>,
     /// The client certificate.
     pub certificate: CertificateSeen,
-    /// The other resources whose tokens it asks with, each once, in the order of the spec's fields.
+    /// The other resources whose tokens it uses, each once, in the order of the spec's fields.
     pub references: Vec<Reference>,
-    /// The way from this resource by such references back to itself, as names; `None` where there is none.
+    /// The path from this resource by such references back to itself, as names; `None` if there is none.
     pub cycle: Option<Vec<String>>,
     /// Further Secrets that something was obtained with that the resource uses ([`crate::policy::lenders_to_see`]), as far as they
     /// are there.
     pub lender_secrets: Vec<SecretSeen>,
-    /// The `ServiceAccounts` whose tokens it asks with.
+    /// The `ServiceAccounts` whose tokens it uses.
     pub accounts: BTreeMap<String, AccountSeen>,
-    /// The tokens that were made of them for this attempt.
+    /// Their tokens that were created for this attempt.
     pub made: TokensInHand,
     /// The CA bundle.
     pub ca: CaSeen,
-    /// Keyed hash of the content of the credentials seen, of the keys that the request uses.
+    /// Keyed hash of the credentials' content, for the keys that the request uses.
     pub content: Option<u64>,
-    /// The same with the second client secret in the place of the first; `None` where the Secret has no second.
+    /// The same with the second client secret instead of the first; `None` if there is none.
     pub next_content: Option<u64>,
-    /// What the process remembers of it.
+    /// What the process keeps about it.
     pub memory: Memory,
-    /// What is seen where the resource works with refresh tokens.
+    /// What was observed of its refresh tokens, if it uses them.
     pub chain: FamilySeen,
-    /// Whether a token request may be made now (a slot is held).
+    /// Whether a token request may be sent now (a slot is held).
     pub may_request: bool,
-    /// What the operator was started with.
+    /// The operator's settings.
     pub rules: Rules,
-    /// Chance for the attempt that may come of it: drawn anew for every look.
+    /// Random values for a possible attempt: new for every observation.
     pub nonce: Nonce,
 }
 
@@ -66,11 +66,11 @@ pub struct Resource {
     pub generation: i64,
     /// Whether it is being deleted.
     pub deleting: bool,
-    /// What its metadata say of its end.
+    /// Deletion time and finalizers.
     pub life: Life,
-    /// The spec, validated, or what is wrong with it.
+    /// The validated spec, or its problems.
     pub spec: Result<Validated, Vec<SpecProblem>>,
-    /// Hash of what the spec makes us send and render; empty where the spec is not valid.
+    /// Hash of what the spec makes us send and render; empty if the spec is invalid.
     pub inputs: String,
     /// The refresh-on-demand annotation.
     pub refresh_request: Option<String>,
@@ -78,20 +78,20 @@ pub struct Resource {
     pub status: OAuthClientStatus,
 }
 
-/// What the metadata of a resource say of its end.
+/// Deletion time and finalizers in the metadata of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// When its deletion was asked for, by the API server's clock.
+    /// When its deletion was requested, by the API server's clock.
     pub deleted: Option<Time>,
-    /// Its finalizers: who must let it go.
+    /// Its finalizers.
     pub finalizers: Vec<String>,
     /// Its resourceVersion.
     pub resource_version: String,
 }
 
 impl Resource {
-    /// Takes over what a later look saw of the same object. A newer spec keeps the version: what is said of the older spec must
-    /// not be written over what is said of it.
+    /// Adopts a later observation of the same object. For a newer spec, the version stays: a report about the older
+    /// spec must not overwrite one about the newer.
     pub fn renew(&mut self, later: Resource) {
         self.status = later.status;
         if later.generation == self.generation {
@@ -99,14 +99,14 @@ impl Resource {
         }
     }
 
-    /// A write of ours made another version of it.
+    /// A write of ours created another version.
     pub fn has_version(&mut self, version: Option<String>) {
         if let Some(version) = version {
             self.life.resource_version = version;
         }
     }
 
-    /// The resource, as the state of its token Secret names it.
+    /// The resource as named in the state of its token Secret.
     pub(crate) fn state_owner(&self) -> StateOwner {
         StateOwner {
             namespace: self.namespace.clone(),
@@ -114,38 +114,38 @@ impl Resource {
         }
     }
 
-    /// Whether it waits for us before it goes.
+    /// Whether its deletion waits for us.
     pub fn is_held(&self) -> bool {
         let mut all = self.life.finalizers.iter();
         all.any(|finalizer| finalizer == crate::model::REVOCATION_FINALIZER)
     }
 }
 
-/// What the operator was started with, as far as decisions go.
+/// The operator's settings that affect decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Credentials must name the hosts they may be sent to.
+    /// Credentials must name the hosts that they may be sent to.
     pub require_allowed_hosts: bool,
-    /// Token endpoints may be plain `http`.
+    /// Token endpoints may use `http`.
     pub allow_http: bool,
 }
 
 impl Observed {
-    /// Stands for everything that a failed request may have been sent with, both client secrets included.
+    /// Identifies everything that a failed request may have been sent with, including both client secrets.
     pub fn whole_content(&self) -> Option<u64> {
         let content = self.content?;
         let whole = match self.next_content {
             None => content,
             Some(next) => short(&format!("{content:x} {next:x}")),
         };
-        // Who asks for another try of the same credentials by it gets one.
+        // A new value of that annotation allows another attempt with the same credentials.
         Some(match self.retry_requested() {
             None => whole,
             Some(asked) => short(&format!("{whole:x} {asked}")),
         })
     }
 
-    /// The content that counts where this client secret is sent.
+    /// The content hash if this client secret is sent.
     pub fn content_with(&self, secret: crate::model::ClientSecret) -> Option<u64> {
         match secret {
             crate::model::ClientSecret::Current => self.content,
@@ -153,8 +153,8 @@ impl Observed {
         }
     }
 
-    /// Names the version of everything that is lent to the resource: its credentials Secret, if it names one, and the token
-    /// Secrets of other resources that it asks with. `None` while one of them is not there.
+    /// The version of all Secrets that the resource uses: its credentials Secret, if it names one, and the token
+    /// Secrets of other resources. `None` while one of them is missing.
     pub fn lent(&self) -> Option<String> {
         let named = match &self.resource.spec {
             Ok(spec) => spec.credentials_secret.is_some(),
@@ -173,7 +173,7 @@ impl Observed {
         Some(lent_together(&versions))
     }
 
-    /// Whether a refresh request was acted upon: written down with the token, in the status, or remembered.
+    /// Whether a refresh request was handled: recorded with the token, in the status, or in memory.
     pub fn has_handled(&self, asked: &str) -> bool {
         let with_token = self
             .target
@@ -190,7 +190,7 @@ impl Observed {
             || self.resource.status.last_refresh_request.as_deref() == Some(asked)
     }
 
-    /// The refresh request that was not acted upon yet.
+    /// The refresh request that was not handled yet.
     pub fn unhandled_request(&self) -> Option<&str> {
         self.resource
             .refresh_request
@@ -199,16 +199,16 @@ impl Observed {
     }
 }
 
-/// A `ServiceAccount` as it was seen.
+/// An observed `ServiceAccount`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountSeen {
-    /// There is none of that name.
+    /// It does not exist.
     Missing,
-    /// The operator may not look.
+    /// The operator may not read it.
     Forbidden,
-    /// There is no cluster, and nobody gave a token in its place.
+    /// There is no cluster, and no token was provided instead.
     NoCluster,
-    /// Whoever runs the program has given its token in a file: no one else need lend it.
+    /// The administrator of the program provided its token in a file, so no other opt-in is needed.
     Given,
     /// It is there.
     There {
@@ -219,28 +219,28 @@ pub enum AccountSeen {
     },
 }
 
-/// Another resource of the namespace, as it was seen.
+/// Another observed resource in the namespace.
 #[derive(Clone)]
 pub struct Reference {
     /// Its name.
     pub name: String,
-    /// What there is of it; `None` where there is no such resource.
+    /// Its observation; `None` if it does not exist.
     pub found: Option<Found>,
 }
 
-/// What there is of a resource that is referred to.
+/// The observation of a referenced resource.
 #[derive(Clone)]
 pub struct Found {
     /// Its UID.
     pub uid: String,
     /// The name of its token Secret.
     pub secret_name: String,
-    /// That Secret, where there is one.
+    /// That Secret, if it exists.
     pub secret: Option<SecretSeen>,
 }
 
 impl Found {
-    /// The token Secret, if it is the resource's own.
+    /// The token Secret, if the resource owns it.
     pub(crate) fn own(&self) -> Option<&SecretSeen> {
         let owned = |secret: &&SecretSeen| {
             let mut owners = secret.owners.iter();
@@ -250,7 +250,7 @@ impl Found {
     }
 }
 
-/// The finalizer by which a resource waits for its token to be revoked.
+/// The finalizer with which a resource waits for the revocation of its token.
 pub const REVOCATION_FINALIZER: &str = "oauthclient.dev/revocation";
 
 impl SecretSeen {

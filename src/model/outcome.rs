@@ -6,38 +6,38 @@ use crate::oauth::error::{FailureClass, Reached};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-/// What is to be done after an answer.
+/// What to do after a response.
 pub struct Settled {
-    /// The token Secret to write, if the answer brought a token that can be published.
+    /// The token Secret to write, if the response contains a token that can be published.
     pub write: Option<SecretWrite>,
-    /// How things stand once that is written.
+    /// The assessment after that write.
     pub assessment: Assessment,
-    /// The failing request to remember; `None` after a success.
+    /// The failed request to store; `None` after a success.
     pub attempt: Option<FailedAttempt>,
     /// When to come back.
     pub wants: Requeue,
-    /// Secrets to delete once the new one stands.
+    /// Secrets to delete after the new one is written.
     pub delete: Vec<StaleSecret>,
 }
 
-/// A failure of a token request, whoever told of it.
+/// A failure of a token request, from any source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// What it asks of the schedule.
+    /// What it means for the schedule.
     pub class: FailureClass,
     /// Why, in one word of the documented list.
     pub reason: &'static str,
-    /// Why, and what to do next, in sentences.
+    /// What happened and what to do, as sentences.
     pub message: String,
-    /// `Retry-After`, where the answer gave one.
+    /// `Retry-After`, if the response has one.
     pub retry_after: Option<Span>,
-    /// The host did not answer in time: its lane is narrowed.
+    /// Whether the host did not respond in time, which narrows its queue.
     pub timed_out: bool,
-    /// How far the request came: whether a refresh token may have been used by it.
+    /// How far the request got: whether a refresh token may have been redeemed.
     pub reached: Reached,
 }
 
-/// What a token was made from, as it is noted with it.
+/// The inputs of a token, as stored with it.
 pub(crate) struct Made {
     /// The version of the credentials Secret.
     pub(crate) credentials: String,
@@ -45,7 +45,7 @@ pub(crate) struct Made {
     pub(crate) client_secret_key: Option<String>,
     /// The refresh request that was handled with it.
     pub(crate) handled_request: Option<String>,
-    /// Everybody whose secrets were in the request; `None` where that is not known.
+    /// The lenders of the request; `None` if unknown.
     pub(crate) lenders: Option<Lenders>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Made {
 pub struct Moments {
     /// When it was sent.
     pub sent: Time,
-    /// When its answer was complete.
+    /// When its response was complete.
     pub received: Time,
     /// A draw from [0,1).
     pub u: f64,

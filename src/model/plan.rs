@@ -7,22 +7,22 @@ use crate::model::{Assessment, Moments, SecretWrite, Settled, Spend, StaleSecret
 use crate::oauth::{HttpRequest, Metadata, ServiceAccountToken};
 use crate::secret::Secret;
 
-/// Why a token is wanted.
+/// Why a token is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshReason {
     /// There never was one.
     FirstIssue,
     /// The token Secret is gone.
     Deleted,
-    /// The token Secret's data or state is not what we wrote.
+    /// The data or the state of the token Secret were altered.
     Altered,
-    /// What the spec makes us send or render has changed.
+    /// The spec's inputs for request or templates changed.
     SpecChanged,
-    /// The content of the credentials has changed.
+    /// The content of the credentials changed.
     CredentialsChanged,
-    /// A person asked for it by annotation.
+    /// A person requested it by annotation.
     Requested,
-    /// The clock was set back: what we know of times does not hold.
+    /// The clock was set back, so the known times are invalid.
     ClockWentBack,
     /// It is time.
     Due,
@@ -43,8 +43,8 @@ impl RefreshReason {
         }
     }
 
-    /// Whether it repairs what somebody else did: such requests back off, lest two controllers that fight become a token
-    /// loop.
+    /// Whether it repairs what someone else did. Such requests back off, so that two competing controllers do not cause
+    /// a loop of token requests.
     pub const fn is_repair(self) -> bool {
         matches!(self, RefreshReason::Deleted | RefreshReason::Altered)
     }
@@ -53,13 +53,13 @@ impl RefreshReason {
 /// What is needed first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prerequisite {
-    /// The document of the issuer that the resource names (RFC 8414): it tells where the token endpoint is.
+    /// The discovery document of the resource's issuer (RFC 8414), which names the token endpoint.
     Discovery,
-    /// A token of a `ServiceAccount`, for this attempt alone.
+    /// A token of a `ServiceAccount` for this attempt.
     ServiceAccountToken(ServiceAccountToken),
 }
 
-/// What was got for a [`Prerequisite`].
+/// A fetched [`Prerequisite`].
 #[derive(Clone)]
 pub enum Fetched {
     /// The issuer's document.
@@ -72,13 +72,13 @@ pub enum Fetched {
 pub struct Plan {
     /// The one thing to do.
     pub action: Action,
-    /// What to report; when the action is a request, what was so before it.
+    /// What to report; for a request, the assessment before it.
     pub assessment: Assessment,
     /// When to come back.
     pub wants: Requeue,
-    /// Secrets to delete once the rest is done.
+    /// Secrets to delete after everything else is done.
     pub delete: Vec<StaleSecret>,
-    /// What was read contradicts what this process wrote: it is read again before it is believed.
+    /// The observation contradicts what this process wrote: it is repeated before it is believed.
     pub doubt: bool,
 }
 
@@ -86,35 +86,35 @@ pub struct Plan {
 pub enum Action {
     /// Nothing but reporting.
     Nothing,
-    /// Write the token Secret without asking for a token: labels, annotations, a moved Secret.
+    /// Write the token Secret without requesting a token: labels, annotations, a new name.
     Write(Box<SecretWrite>),
     /// Get this first, then decide anew.
     First(Prerequisite),
-    /// The resource is being deleted and waits for us: revoke its token, and let it go.
+    /// The resource is being deleted and waits for us: revoke its token, then remove the finalizer.
     Part,
-    /// Publish a token that was granted and stored earlier, without asking for one.
+    /// Publish a stored token without requesting one.
     Publish(Box<Publish>),
     /// Ask for a token.
     Request(Box<Ask>),
 }
 
-/// A token that was granted and stored earlier.
+/// A stored token.
 pub struct Publish {
-    /// What is written, and what follows from it.
+    /// What is written, and its consequences.
     pub settled: Settled,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: Moments,
-    /// Whether it repairs what somebody else did.
+    /// Whether it repairs what someone else did.
     pub repair: bool,
 }
 
-/// A token request that is to be sent now.
+/// A token request to send now.
 pub struct Ask {
-    /// Why a token is wanted.
+    /// Why a token is needed.
     pub because: RefreshReason,
     /// What to send.
     pub request: HttpRequest,
-    /// What is spent by it, where that works once only: claimed before it is sent.
+    /// What it redeems, if that works only once: reserved before it is sent.
     pub spend: Option<Box<Spend>>,
 }
 

@@ -22,56 +22,56 @@ pub(crate) const BODY: &str = "response";
 /// The format of what is written.
 pub(crate) const FORMAT: u32 = 1;
 
-/// The largest answer that is kept: with the refresh token it must fit into a Secret. A larger one is not kept, and asked
-/// for anew after a crash.
+/// The largest response that is stored: it must fit into a Secret together with the refresh token. A larger one is not
+/// stored, and requested again after a crash.
 pub(crate) const LARGEST_BODY: usize = 640 * 1024;
 
-/// What the tag of a password begins with.
+/// The prefix of the tag of a password.
 pub(crate) const PASSWORD: &str = "password:";
 
-/// So many tokens that a chain once began with are remembered.
+/// The maximum number of earlier seeds that are kept.
 pub(crate) const MOST_PAST: usize = 32;
 
-/// A hash that stands for a refresh token or for what a chain began with.
+/// A hash that represents a refresh token or the seed of a family.
 pub(crate) type Tag = String;
 
 /// The content of a state Secret.
 #[derive(Clone, Default, PartialEq)]
 pub struct Record {
-    /// What the chain began with.
+    /// What the family started with.
     pub seed: Option<Tag>,
-    /// What chains before it began with: those are spent, and never taken for new.
+    /// What earlier families started with: those are used up, and never count as new.
     pub past: Vec<Tag>,
-    /// The refresh token to be sent next.
+    /// The next refresh token to send.
     pub refresh_token: Option<Secret>,
-    /// When the request was sent that gave it.
+    /// When its request was sent.
     pub obtained: Option<Time>,
-    /// When it ends, where the provider told.
+    /// When it expires, if the provider said so.
     pub ends: Option<Time>,
-    /// The last refresh did not put that end off: using the token earlier keeps nothing alive.
+    /// The last refresh did not extend that time: using the token earlier does not help.
     pub fixed: bool,
-    /// Refresh tokens that are not to be sent again, the latest last.
+    /// Refresh tokens that must not be sent again, the latest last.
     pub refused: Vec<Refused>,
-    /// Whose secrets the refresh token was obtained with; `None` in a record that an earlier version wrote.
+    /// The lenders of the refresh token; `None` in a record of an earlier version.
     pub lenders: Option<Lenders>,
-    /// The claim of the attempt under way, or of the last one.
+    /// The reservation of the attempt in progress, or of the last one.
     pub claim: Option<Claim>,
     /// The last answer.
     pub answer: Option<Answer>,
 }
 
-/// A refresh token that is not to be sent again.
+/// A refresh token that must not be sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// Which.
     pub token: Tag,
-    /// Where the provider refused it: with which inputs and credentials, so that others may be tried. `None` where it was
-    /// sent once more after an attempt of which nobody knows how it ended: then never again.
+    /// If the provider refused it: with which inputs and credentials, so that others may be tried. `None` if it was
+    /// sent once more after an unknown outcome: then never again.
     pub made_from: Option<MadeFrom>,
 }
 
-/// What a request was made from.
+/// The inputs of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeFrom {
@@ -79,16 +79,16 @@ pub struct MadeFrom {
     pub inputs: String,
     /// The version of the credentials Secret.
     pub credentials: String,
-    /// A hash of what the client sent of it, and of the refresh token that somebody gave and that was refused with it: an edit
-    /// that leaves it as it is gives no refused token another try.
+    /// A hash of the credentials that the client sent, and of the provided refresh token that was refused with them. An
+    /// edit that does not change it allows no other attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Tag>,
 }
 
-/// An answer as it came, and what else is needed to publish its token once more.
+/// A response as received, and what else is needed to publish its token again.
 #[derive(Clone, PartialEq)]
 pub struct Answer {
-    /// The facts beside the body.
+    /// The facts in addition to the body.
     pub facts: AnswerFacts,
     /// The body; holds tokens.
     pub body: Secret,
@@ -109,7 +109,7 @@ pub struct AnswerFacts {
     /// The content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// What the request was made from.
+    /// The inputs of the request.
     pub made_from: MadeFrom,
     /// The key of the client secret that was sent, where that is the second of two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,7 @@ pub struct AnswerFacts {
     pub handled_request: Option<String>,
 }
 
-/// The chain as it is written, without its tokens.
+/// The family in its written form, without its tokens.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Chain {
@@ -140,15 +140,15 @@ pub(crate) struct Chain {
     lenders: Option<Lenders>,
 }
 
-/// A state Secret that cannot be read: nothing is spent by guessing.
+/// A state Secret that cannot be parsed: nothing is redeemed by guessing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
 impl Record {
-    /// Reads the data of a state Secret.
+    /// Parses the data of a state Secret.
     ///
     /// # Errors
-    /// When it is not what was written here, or of a format that is not known.
+    /// It was not written here, or has an unknown format.
     pub fn read(data: &BTreeMap<String, Secret>) -> Result<Record, Unreadable> {
         let chain: Chain = json(data.get(CHAIN))?.ok_or(Unreadable)?;
         if chain.format != FORMAT {
@@ -174,7 +174,7 @@ impl Record {
         })
     }
 
-    /// The data that holds it; `None` is a key to remove.
+    /// The data that represents it; `None` is a key to remove.
     pub fn write(&self) -> BTreeMap<String, Option<Secret>> {
         let chain = Chain {
             format: FORMAT,
@@ -202,7 +202,7 @@ impl Record {
         )
     }
 
-    /// Begins a new chain with what `seed` stands for. A password may begin one again, a refresh token may not.
+    /// Starts a new family with `seed`. A password may start one again, a refresh token may not.
     pub fn begin(&mut self, seed: Tag) {
         let spent = |before: &Tag| *before != seed && !before.starts_with(PASSWORD);
         if let Some(before) = self.seed.take().filter(spent) {
@@ -213,20 +213,20 @@ impl Record {
         self.seed = Some(seed);
     }
 
-    /// Whether the last response was asked for with these inputs of the spec.
+    /// Whether the last response was requested with these inputs of the spec.
     pub(crate) fn came_of(&self, inputs: &str) -> bool {
         let answer = self.answer.as_ref();
         answer.is_some_and(|answer| answer.facts.made_from.inputs == inputs)
     }
 
-    /// Notes that a refresh token is not to be sent again.
+    /// Records that a refresh token must not be sent again.
     pub fn refuse(&mut self, refused: Refused) {
         self.refused.retain(|known| known.token != refused.token);
         self.refused.push(refused);
         keep_last(&mut self.refused);
     }
 
-    /// Whether a chain began with what `seed` stands for, this one or one before.
+    /// Whether this or an earlier family started with `seed`.
     pub fn knows(&self, seed: &Tag) -> bool {
         self.seed.as_ref() == Some(seed) || self.past.contains(seed)
     }
@@ -249,7 +249,7 @@ pub(crate) fn text(value: &impl Serialize) -> Option<Secret> {
     serde_json::to_vec(value).ok().map(Secret::new)
 }
 
-/// A claim that says to take longer than this is not believed: the longest time-out and the longest drain.
+/// The maximum duration of a reservation: the longest time-out and the longest drain.
 pub(crate) const LONGEST: Span = Span::from_seconds(60 + 3600 + 60);
 
 /// The claim of one attempt.
@@ -260,11 +260,11 @@ pub struct Claim {
     pub process: String,
     /// The attempt: a random name.
     pub attempt: String,
-    /// What is spent.
+    /// What is redeemed.
     pub spent: Tag,
-    /// How often that was sent without anybody knowing how it ended, this time included.
+    /// How often it was sent with an unknown outcome, including this time.
     pub tries: u32,
-    /// Whether how it ended is not known yet.
+    /// Whether the outcome is not known yet.
     pub open: bool,
     /// How long the attempt may take: time-out and drain.
     pub allowed_millis: i64,
@@ -272,31 +272,32 @@ pub struct Claim {
     pub time: String,
 }
 
-/// What a driver sees of a resource that works with refresh tokens, besides what it sees of every resource.
+/// The additional observation of a resource that uses refresh tokens.
 #[derive(Clone, Default)]
 pub struct FamilySeen {
-    /// The state Secret at [`state_name`], if there is one.
+    /// The state Secret at [`state_name`], if it exists.
     pub state: Option<SecretSeen>,
-    /// The login Secret at [`login_name`], if there is one.
+    /// The login Secret at [`login_name`], if it exists.
     pub login: Option<SecretSeen>,
     /// The name of this process: random, new at every start.
     pub process: String,
-    /// A random name for the attempt that may come of this look.
+    /// A random name for a possible attempt.
     pub attempt: String,
     /// This process's monotonic clock.
     pub elapsed: Span,
-    /// How long this process goes on writing what it has in hand once it is told to end.
+    /// How long this process continues to write after it is told to stop.
     pub drain: Span,
-    /// No other process can be at work on the same state: a claim of another is that of one that has ended.
+    /// No other process can use the same state: another's reservation belongs to one that has ended.
     pub alone: bool,
 }
 
-/// What a process remembers of a resource's chain between two walks.
+/// What a process keeps about a resource's family between two reconciles.
 #[derive(Clone, Default)]
 pub struct FamilyMemory {
-    /// The attempt of another process that holds a claim, and when it was first seen by this process's monotonic clock.
+    /// The attempt of another process that holds a reservation, and when this process first observed it, by its
+    /// monotonic clock.
     pub foreign: Option<(String, Span)>,
-    /// How the last attempts ended, where that could not be written.
+    /// The outcomes of the last attempts that could not be written.
     pub known: Vec<Known>,
 }
 
@@ -305,17 +306,17 @@ pub struct FamilyMemory {
 pub struct Known {
     /// Which.
     pub attempt: String,
-    /// As which try it was claimed: what is written down once is not applied again.
+    /// The number of the try that was reserved, so that a recorded outcome is not applied again.
     pub tries: u32,
-    /// What it means for the token that was spent; `None` where that is as it was before.
+    /// What it means for the redeemed token; `None` if it stays as before.
     pub refused: Option<Refused>,
 }
 
-/// So many attempts are remembered: claims of which it is not known whether they stand.
+/// The maximum number of attempts: reservations of which it is unknown whether they were written.
 pub(crate) const MOST_KNOWN: usize = 64;
 
 impl FamilyMemory {
-    /// Remembers how an attempt ended.
+    /// Records the outcome of an attempt.
     pub fn note(&mut self, known: Option<Known>) {
         self.known.extend(known);
         let spare = self.known.len().saturating_sub(MOST_KNOWN);
@@ -323,45 +324,45 @@ impl FamilyMemory {
     }
 }
 
-/// The type of a state Secret: no workload can mistake it for a token.
+/// The type of a state Secret, so that no workload mistakes it for a token.
 pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
 
 /// The label of a state Secret.
 pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
 
-/// The key of a login Secret that holds the refresh token.
+/// The key of a login Secret with the refresh token.
 pub(crate) const LOGIN_KEY: &str = "refresh_token";
 
-/// The key of a login Secret that may hold the client id it was made as.
+/// The key of a login Secret that may hold the client id of the login.
 pub(crate) const LOGIN_CLIENT_ID: &str = "client_id";
 
-/// Whether the owner of a login Secret lends it.
+/// Whether the owner of a login Secret has opted in.
 pub(crate) fn is_lent(login: &SecretSeen) -> bool {
     login.has_label(CREDENTIALS_LABEL, "true") && !login.deleting
 }
 
-/// What is sent, and the claim that goes before it.
+/// What is sent, with the reservation that precedes it.
 #[derive(Clone)]
 pub struct Spend {
-    /// What a token is asked with.
+    /// What a token is requested with.
     pub with: With,
-    /// What the chain began with, where this begins one.
+    /// The seed, if this starts a family.
     pub(crate) begins: Option<Tag>,
-    /// What stands for what is spent.
+    /// Identifies what is redeemed.
     pub(crate) tag: Tag,
-    /// Everybody whose secrets are in the request, and in what comes of it.
+    /// The lenders of the request, and of what is obtained with it.
     pub(crate) lenders: Lenders,
     /// The same with the hosts that each of them allows now.
     pub(crate) held: Lenders,
-    /// The record with the claim on it: written before anything is sent.
+    /// The record with the reservation: written before anything is sent.
     pub record: Record,
 }
 
-/// What a token is asked with.
+/// The input of a token request.
 #[derive(Clone, PartialEq)]
 pub enum With {
     /// A refresh token.
     RefreshToken(Secret),
-    /// User name and password, for lack of a refresh token that works.
+    /// User name and password, because no refresh token works.
     Password,
 }

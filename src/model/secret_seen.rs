@@ -18,7 +18,7 @@ pub struct SecretSeen {
     pub type_: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its annotations; secret too, since `kubectl apply` copies data into one.
+    /// Its annotations; secret too, because `kubectl apply` copies data into one.
     pub annotations: BTreeMap<String, String>,
     /// Its data.
     pub data: BTreeMap<String, Secret>,
@@ -45,26 +45,26 @@ pub struct Owner {
     pub controller: bool,
 }
 
-/// The CA bundle as it was seen.
+/// The observed CA bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaSeen {
     /// The resource names none.
     NotNamed,
-    /// No ConfigMap of that name.
+    /// The ConfigMap does not exist.
     Missing,
     /// The ConfigMap lacks the key.
     KeyMissing,
-    /// PEM text; whether it parses is the sender's to say.
+    /// PEM text; the HTTP client decides whether it can be parsed.
     Pem(String),
-    /// PEM text that holds no usable certificate, with the reason.
+    /// PEM text without a usable certificate, with the reason.
     Broken(String),
 }
 
-/// The version of what is lent to a resource that needs nothing of a Secret.
+/// The version for a resource that needs no Secret.
 pub const NO_REFERENCES: &str = "none";
 
 impl CaSeen {
-    /// A hash of the certificates; `None` where there are none that can be used.
+    /// A hash of the certificates; `None` if there are none that can be used.
     pub fn hash(&self) -> Option<u64> {
         match self {
             CaSeen::Pem(pem) => Some(short(pem)),
@@ -74,12 +74,12 @@ impl CaSeen {
 }
 
 impl SecretSeen {
-    /// UID and resourceVersion as one text: names a version of the Secret.
+    /// UID and resourceVersion as text: the version of the Secret.
     pub fn version(&self) -> String {
         format!("{}/{}", self.uid, self.resource_version)
     }
 
-    /// The state it carries, if it is whole.
+    /// Its state, if complete.
     pub fn state(&self) -> Option<TokenState> {
         TokenState::read(&self.annotations)
     }
@@ -95,7 +95,7 @@ const KIND: &str = "OAuthClient";
 const GROUP_SLASH: &str = "oauthclient.dev/";
 
 impl Owner {
-    /// Whether it is an `OAuthClient` of ours; OpenShift has a kind of the same name.
+    /// Whether it is our kind `OAuthClient`; OpenShift has a kind of the same name.
     pub(crate) fn is_of_our_kind(&self) -> bool {
         self.kind == KIND && self.api_version.starts_with(GROUP_SLASH)
     }

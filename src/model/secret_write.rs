@@ -6,39 +6,39 @@ use std::ops::Deref;
 use crate::model::{Owner, SecretSeen, TokenState};
 use crate::secret::Secret;
 
-/// A write of a Secret of ours: only what is to change of it.
+/// A write to a Secret of ours: only its changes.
 #[derive(Clone)]
 pub struct SecretBody {
     /// The Secret's name.
     pub name: String,
-    /// Whether it is made or changed.
+    /// Whether it is created or changed.
     pub on: On,
-    /// Its type; counts when it is made.
+    /// Its type, for creation.
     pub type_: String,
-    /// Data to set, or (`None`) to remove.
+    /// Data to set or (`None`) to remove.
     pub data: BTreeMap<String, Option<Secret>>,
-    /// Labels to set, or (`None`) to remove.
+    /// Labels to set or (`None`) to remove.
     pub labels: BTreeMap<String, Option<String>>,
-    /// Annotations to set, or (`None`) to remove.
+    /// Annotations to set or (`None`) to remove.
     pub annotations: BTreeMap<String, Option<String>>,
-    /// The owners it shall have, when they are not as they should be: the foreign ones and ours.
+    /// The owners to set, if they are not as they should be: foreign ones and ours.
     pub owners: Option<Vec<Owner>>,
 }
 
-/// A write of a token Secret: its body, and the state that it carries.
+/// A write to a token Secret: its body, and its state.
 #[derive(Clone)]
 pub struct SecretWrite {
     pub(crate) body: SecretBody,
-    /// The state that it carries afterwards.
+    /// The state after the write.
     pub state: TokenState,
-    /// All the data of ours, changed or not; empty where the token is left alone.
+    /// All our data, changed or not; empty if the token is not changed.
     pub(crate) rendered: BTreeMap<String, Secret>,
-    /// It mends what somebody else altered, and asks for no token.
+    /// Whether it repairs what someone else altered, without requesting a token.
     pub repairs: bool,
 }
 
 impl SecretWrite {
-    /// All data of ours once it stands.
+    /// All our data after the write.
     pub fn data_after(&self, target: Option<&SecretSeen>) -> BTreeMap<String, Secret> {
         if self.rendered.is_empty() {
             return target.map_or_else(BTreeMap::new, |target| target.data.clone());
@@ -55,12 +55,12 @@ impl Deref for SecretWrite {
     }
 }
 
-/// Whether a Secret is made or changed.
+/// Whether a Secret is created or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
-    /// It does not exist: made, and only if it still does not.
+    /// It does not exist: created only if that is still so.
     Create,
-    /// It exists: changed, if it is still this one.
+    /// It exists: changed only if it is still this one.
     Patch {
         /// Its UID.
         uid: String,
@@ -69,7 +69,7 @@ pub enum On {
     },
 }
 
-/// A Secret of ours to be deleted, by UID.
+/// A Secret of ours to delete, by UID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleSecret {
     /// Its name.

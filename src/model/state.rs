@@ -1,7 +1,8 @@
-//! What a token Secret says of itself: our annotations, written together with the token.
+//! The state of a token Secret: our annotations, written together with the token.
 //!
-//! Three annotations hold the times that people read. One holds everything else, as versioned JSON (`state/stored.rs`).
-//! They are the truth across restarts: with them nothing is asked that is not due (`docs/architecture.md`, "State").
+//! Three annotations contain the times that people read. One contains everything else, as versioned JSON
+//! (`state/stored.rs`). They are authoritative across restarts: with them, nothing is requested before it is due
+//! (`docs/architecture.md`, "State").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,23 +17,23 @@ use stored::StoredState;
 mod former;
 mod stored;
 
-/// The prefix of every label and annotation of ours.
+/// The prefix of all our labels and annotations.
 pub const PREFIX: &str = "oauthclient.dev/";
-/// Label of a token Secret of ours; what the operator watches them by.
+/// Label of our token Secrets; the operator watches them by it.
 pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
-/// Label by which a credentials Secret opts in.
+/// Label with which a credentials Secret opts in.
 pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
-/// Annotation of a credentials Secret: the hosts it may be sent to.
+/// Annotation of a credentials Secret: the hosts that it may be sent to.
 pub const ALLOWED_HOSTS: &str = "oauthclient.dev/allowed-hosts";
 /// Annotation of a credentials Secret or a ServiceAccount: the hosts that tokens obtained with it may be sent to.
 pub const ALLOWED_TOKEN_HOSTS: &str = crate::api::ALLOWED_TOKEN_HOSTS_ANNOTATION;
 /// Annotation of a foreign Secret: the resource that may take it over.
 pub const ADOPT: &str = "oauthclient.dev/adopt";
-/// Annotation of a resource: any new value asks for a new token once.
+/// Annotation of a resource: any new value requests one new token.
 pub const REFRESH_REQUESTED: &str = "oauthclient.dev/refresh-requested-at";
 
-/// Annotation of a credentials Secret: any new value lets what a provider has refused be sent once more. It stands on the
-/// Secret, so that only its owner can ask for that.
+/// Annotation of a credentials Secret: any new value allows refused credentials to be sent once more. It is on the
+/// Secret, so that only its owner can set it.
 pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
 
 const ISSUED: &str = "oauthclient.dev/issued-at";
@@ -41,11 +42,11 @@ const REFRESH: &str = "oauthclient.dev/refresh-at";
 /// Annotation with everything else of the state, as JSON.
 const STATE: &str = "oauthclient.dev/state";
 
-/// The longest refresh request that is kept as it is: what the status can hold.
+/// The maximum length of a refresh request that is stored unchanged: the limit of the status.
 const LONGEST_REQUEST: usize = 256;
 
 impl TokenState {
-    /// Reads the state of a token Secret; `None` when it is not whole, so that a garbled one counts as altered.
+    /// Parses the state of a token Secret; `None` if it is incomplete, so that a damaged one counts as altered.
     pub fn read(annotations: &BTreeMap<String, String>) -> Option<TokenState> {
         let time = |key: &str| Time::parse_rfc3339(annotations.get(key)?);
         let times = (time(ISSUED)?, time(EXPIRES)?, time(REFRESH)?);
@@ -56,7 +57,7 @@ impl TokenState {
         Some(stored.with_times(times))
     }
 
-    /// The annotations that carry this state; `None` is one to remove.
+    /// The annotations of this state; `None` is one to remove.
     pub fn write(&self) -> BTreeMap<String, Option<String>> {
         let mut annotations = former::removed();
         let times = [
@@ -71,12 +72,12 @@ impl TokenState {
         annotations
     }
 
-    /// The lifetime that was granted or assumed.
+    /// The granted or assumed lifetime.
     pub fn lifetime(&self) -> Span {
         self.expires.since(self.issued)
     }
 
-    /// Sets [`TokenState::data_hash`] for the Secret's `data`, of which only the managed keys count.
+    /// Sets [`TokenState::data_hash`] for the managed keys of the Secret's `data`.
     pub fn seal(mut self, data: &BTreeMap<String, Secret>) -> TokenState {
         self.data_hash = self.hash_of(data);
         self
@@ -104,7 +105,7 @@ impl TokenState {
     }
 }
 
-/// How a refresh request is written down: as it is, or by its hash where a status could not hold it.
+/// How a refresh request is stored: unchanged, or as its hash if a status could not contain it.
 pub fn request_name(asked: &str) -> String {
     if asked.len() <= LONGEST_REQUEST {
         return asked.to_owned();
@@ -114,8 +115,8 @@ pub fn request_name(asked: &str) -> String {
     hash.hex()
 }
 
-/// Hash of an access token for [`TokenState::token_hash`], bound to the resource that owns it, so that two resources with one
-/// token cannot be told by their annotations.
+/// Hash of an access token for [`TokenState::token_hash`], bound to its owner, so that equal tokens of two resources
+/// are not visible in their annotations.
 pub fn token_hash(owner_uid: &str, access_token: &Secret) -> String {
     let mut hash = Hash::new("token");
     hash.part(owner_uid.as_bytes());
@@ -136,7 +137,8 @@ pub(crate) fn data_hash(keys: &BTreeSet<String>, data: &BTreeMap<String, Secret>
     short(&hash.hex())
 }
 
-/// A short hash of text, for comparing what is kept in slim records. Never 0 and never `u64::MAX`, which mean "none" and "any".
+/// A short hash of a text, for comparisons in compact records. Never 0 and never `u64::MAX`, which mean "none" and
+/// "any".
 pub fn short(text: &str) -> u64 {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let mut first = [0_u8; 8];
@@ -146,7 +148,7 @@ pub fn short(text: &str) -> u64 {
     u64::from_le_bytes(first).clamp(1, u64::MAX - 1)
 }
 
-/// SHA-256 over parts that cannot run into each other.
+/// SHA-256 over unambiguously separated parts.
 struct Hash(digest::Context);
 
 impl Hash {
@@ -165,7 +167,7 @@ impl Hash {
         self.0.update(&u64::MAX.to_le_bytes());
     }
 
-    /// 128 bits are enough: what is compared is our own writing.
+    /// 128 bits are enough, because only our own values are compared.
     fn hex(self) -> String {
         let digest = self.0.finish();
         digest

@@ -71,7 +71,7 @@ pub struct JwtBearer {
     pub backdate: Span,
     /// Further claims, in order.
     pub claims: Vec<Claim>,
-    /// Whether the scopes stand in the assertion, as its claim `scope`, and not among the parameters.
+    /// Whether the scopes are sent in the assertion, as its claim `scope`, and not among the parameters.
     pub scope_inside: bool,
     /// Where the assertion goes.
     pub placement: Placement,
@@ -84,7 +84,7 @@ pub struct JwtBearer {
 pub enum Placement {
     /// Into the parameter `assertion`, beside `grant_type`.
     Parameter,
-    /// Into the `Authorization` header as a bearer token, with no `grant_type`: how a GitHub App asks.
+    /// In the `Authorization` header as a bearer token, without `grant_type`, as GitHub Apps require.
     AuthorizationHeader,
 }
 

@@ -18,7 +18,7 @@ pub struct Client {
     pub token_url: url::Url,
     /// The issuer whose document names the endpoints, where the resource names one.
     pub issuer: Option<Located>,
-    /// What is asked with.
+    /// What is sent in the request.
     pub grant: Grant,
     /// How the client proves who it is (RFC 6749 section 2.3).
     pub authentication: ClientAuthentication,
@@ -30,7 +30,7 @@ pub struct Client {
     pub client_id: Option<String>,
     /// In which keys of the credentials Secret the credentials stand.
     pub keys: CredentialKeys,
-    /// Scopes asked for (RFC 6749 section 3.3); empty sends no `scope`.
+    /// The requested scopes (RFC 6749 section 3.3); empty sends no `scope`.
     pub scopes: Vec<String>,
     /// What joins the scopes: a space by the RFC, a comma at some providers.
     pub scope_separator: String,
@@ -90,7 +90,7 @@ impl Client {
     }
 }
 
-/// A grant: what the token is asked with.
+/// A grant: what the token is requested with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// RFC 6749 section 4.4.

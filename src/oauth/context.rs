@@ -1,4 +1,4 @@
-//! What a token request is made of besides spec and credentials: what is new at every attempt.
+//! The inputs of a token request besides spec and credentials: everything that is new in each attempt.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::trust::lender::Lenders;
 /// Chance for one attempt, drawn at the rim: [`crate::clock::Clock::nonce`]. Not to be copied, so that no identifier
 /// is used for two attempts.
 pub struct Nonce {
-    /// 128 random bits: what names the attempt, such as the `jti` of an assertion (RFC 7519 section 4.1.7).
+    /// 128 random bits that identify the attempt, such as in the `jti` of an assertion (RFC 7519 section 4.1.7).
     pub id: [u8; 16],
-    /// Randomness for signatures that need some (PS256, ES256): a capability of the rim's, handed in.
+    /// Random numbers for signatures that need them (PS256, ES256).
     pub random: SystemRandom,
 }
 
@@ -25,17 +25,17 @@ impl Nonce {
     }
 }
 
-/// Everything that [`super::request::build`] takes besides the client and its credentials.
+/// The arguments of [`super::request::build`] besides the client and its credentials.
 pub struct RequestContext<'a> {
-    /// When the request is made: what assertions are dated with.
+    /// The time of the request, for assertions.
     pub now: Time,
-    /// Chance for this attempt alone.
+    /// Random values for this attempt.
     pub nonce: &'a Nonce,
-    /// Tokens that go into the request and stand in no credentials Secret.
+    /// Tokens in the request that are not in the credentials Secret.
     pub tokens: TokensInHand,
 }
 
-/// Tokens made or read for one attempt, by where they come from, and whose they are. Secret.
+/// Tokens that were created or read for one attempt, by source, with their lenders. Secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TokensInHand {
     tokens: BTreeMap<TokenSource, Secret>,
@@ -43,13 +43,13 @@ pub struct TokensInHand {
 }
 
 impl TokensInHand {
-    /// Adds a token that these lenders let be sent.
+    /// Adds a token with its lenders.
     pub fn insert(&mut self, source: TokenSource, token: Secret, lenders: &Lenders) {
         self.tokens.insert(source, token);
         self.lenders = std::mem::take(&mut self.lenders).union(lenders);
     }
 
-    /// The token of a source, if it is there.
+    /// The token of a source, if there is one.
     pub fn find(&self, source: &TokenSource) -> Option<&Secret> {
         self.tokens.get(source)
     }
@@ -59,14 +59,14 @@ impl TokensInHand {
         self.tokens.values()
     }
 
-    /// Everybody whose secrets are in it.
+    /// The lenders of all tokens.
     pub fn lenders(&self) -> &Lenders {
         &self.lenders
     }
 }
 
 impl<'a> RequestContext<'a> {
-    /// For a request that needs nothing but time and chance.
+    /// For a request that needs only the time and random values.
     pub fn new(now: Time, nonce: &'a Nonce) -> Self {
         RequestContext {
             now,

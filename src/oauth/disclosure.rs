@@ -1,8 +1,10 @@
-//! The secrets that a request carries, and how they are found again in what comes back.
+//! The secrets in a request, and how they are found in its response.
 //!
-//! A server that may have a secret can repeat it: in an error text, as an echo of the request, inside a longer string, in
-//! base64 or percent-encoded. Nothing that repeats one is published, shown or rendered. Comparing takes the same time
-//! whatever the text holds; only that something was found is told.
+//! A server that receives a secret can repeat it: in an error text, as an echo of the request, inside a longer string,
+//! in
+//! base64 or percent-encoded. Nothing that repeats one is published, shown or rendered. The comparison takes the same
+//! time
+//! for every text; only the fact of a match is reported.
 
 mod find;
 mod sent;
@@ -61,7 +63,8 @@ impl SentSecrets {
         }
     }
 
-    /// Takes out what the owner of the credentials Secret discloses: the values of these keys, under whatever key they stand.
+    /// Removes what the owner of the credentials Secret discloses: the values of these keys, whatever other key also
+    /// has them.
     pub fn disclose<'s>(&mut self, disclosed: impl IntoIterator<Item = &'s Secret>) {
         for value in disclosed {
             let text = value.expose().map(single_line);
@@ -117,8 +120,9 @@ impl<'s> Finder<'s> {
         found.map(|(sent, _)| *sent)
     }
 
-    /// What keeps a text from being used as a token of a response: a secret that no server may give back, or another token
-    /// that stands in it beside other text.
+    /// Why a text cannot be used as a token of a response: it contains a secret of the request, or another token
+    /// together with
+    /// other text.
     pub(crate) fn find_in_token(&self, text: &str) -> Option<&'s SentSecret> {
         if self.0.is_empty() {
             return None;

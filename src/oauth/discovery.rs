@@ -1,11 +1,12 @@
-//! Discovery as data: where an issuer's document stands, what it must say, and how long it may be believed
+//! Discovery as data: where an issuer's document is, what it must contain, and how long it may be used
 //! (RFC 8414; OpenID Connect Discovery 1.0).
 //!
-//! - The document of RFC 8414 is asked for first, then that of OpenID Connect: [`Issuer::documents`].
-//! - Its `issuer` is compared with the configured one byte by byte (RFC 8414 section 3.3): what else it says is believed
-//!   only then.
-//! - Of it only endpoints are taken. An address that no request can be sent to counts as missing.
-//! - How long it is believed is bounded on both sides: [`freshness`].
+//! - The document of RFC 8414 is requested first, then that of OpenID Connect: [`Issuer::documents`].
+//! - Its `issuer` is compared with the configured one byte by byte (RFC 8414 section 3.3). The rest is used only if
+//!   they
+//!   are equal.
+//! - Only endpoints are used. An address that no request can be sent to counts as missing.
+//! - How long it may be used is bounded on both sides: [`freshness`].
 
 mod freshness;
 
@@ -52,9 +53,10 @@ impl Issuer {
         &self.url
     }
 
-    /// Where its document may stand, in the order in which they are asked.
+    /// Where its document may be, in the order of the requests.
     ///
-    /// RFC 8414 section 3.1 puts `/.well-known/oauth-authorization-server` between host and path, OpenID Connect Discovery
+    /// RFC 8414 section 3.1 puts `/.well-known/oauth-authorization-server` between host and path, OpenID Connect
+    /// Discovery
     /// section 4 appends `/.well-known/openid-configuration`; both drop a slash at the end first.
     pub fn documents(&self) -> [Url; 2] {
         let path = self.url.path().trim_end_matches('/').to_owned();
@@ -128,7 +130,7 @@ impl Metadata {
     }
 }
 
-/// Why an answer is not the issuer's document. The order is that of what tells people most.
+/// Why a response is not the issuer's document, the most informative reason first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// It is the document of another issuer, or the issuer is written in another way.

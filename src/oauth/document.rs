@@ -1,37 +1,38 @@
-//! Strict decoding of an answer's body: what is ambiguous is an error, since what is read is published.
+//! Strict parsing of a response body: ambiguous input is an error, because the result is published.
 //!
-//! JSON (RFC 8259) without duplicate keys, at most [`MAX_DEPTH`] levels deep and of at most [`MAX_VALUES`] values, in
-//! UTF-8, with nothing after it. So what is read takes no more than a few times the longest body. A byte order mark before it is tolerated, as RFC 8259 section 8.1 allows: some .NET services send one. Form-encoded bodies
-//! are read as strictly. Problems are static words: nothing of the body gets into an error.
+//! JSON (RFC 8259) without duplicate keys, with at most [`MAX_DEPTH`] levels and [`MAX_VALUES`] values, in UTF-8, with
+//! nothing after it. The result therefore takes at most a few times the size of the longest body. A leading byte order
+//! mark is ignored, as RFC 8259 section 8.1 allows, because some .NET services send one. Form-encoded bodies are parsed
+//! as strictly. Errors are static texts, so no part of the body gets into them.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How many levels arrays and objects may nest. Token answers have two or three.
+/// The maximum nesting of arrays and objects. Token responses have two or three levels.
 pub const MAX_DEPTH: usize = 32;
 
-/// How many values a document may hold in all: a megabyte of `[[],[],...]` would otherwise take twenty of memory.
+/// The maximum number of values in a document: a megabyte of `[[],[],...]` would otherwise take twenty of memory.
 pub const MAX_VALUES: usize = 20_000;
-/// An object that is not empty counts as so many values: it takes room for eleven from its first on.
+/// How many values a non-empty object counts as, because it allocates space for eleven.
 const OBJECT: usize = 11;
 
 /// The body is not UTF-8.
 pub const NOT_UTF8: &str = "its body is not valid UTF-8";
-/// The body is not JSON, or not strictly.
+/// The body is not strict JSON.
 pub const BAD_JSON: &str =
     "its body is not valid JSON (cut off, malformed, or with something after it)";
-/// An object has a key twice.
+/// An object has a duplicate key.
 pub const DUPLICATE_KEY: &str = "its body has a key twice";
 /// Too many levels.
 pub const TOO_DEEP: &str = "its body is nested too deeply";
 /// Too many values.
 pub const TOO_MANY: &str = "its body holds too many values";
-/// The body is not form-encoded as it should be.
+/// The body is not valid form encoding.
 pub const BAD_FORM: &str = "its body is not valid form encoding";
 
-/// The body as text, without a byte order mark and without white space around it.
+/// The body as text, without a byte order mark and surrounding white space.
 ///
 /// # Errors
 /// [`NOT_UTF8`].
@@ -41,7 +42,7 @@ pub fn text(body: &[u8]) -> Result<&str, &'static str> {
     Ok(text.trim_matches([' ', '\t', '\r', '\n']))
 }
 
-/// Reads JSON strictly.
+/// Parses strict JSON.
 ///
 /// # Errors
 /// [`BAD_JSON`], [`DUPLICATE_KEY`], [`TOO_DEEP`] or [`TOO_MANY`].
@@ -62,10 +63,10 @@ pub fn json(text: &str) -> Result<Value, &'static str> {
     }
 }
 
-/// Reads a form-encoded body strictly, into an object of strings.
+/// Parses a form-encoded body strictly, into an object of strings.
 ///
 /// # Errors
-/// [`BAD_FORM`], [`NOT_UTF8`] (of what is percent-encoded), [`DUPLICATE_KEY`] or [`TOO_MANY`].
+/// [`BAD_FORM`], [`NOT_UTF8`] (for percent-encoded values), [`DUPLICATE_KEY`] or [`TOO_MANY`].
 pub fn form(text: &str) -> Result<Value, &'static str> {
     let mut object = Map::new();
     for pair in text.split('&') {
@@ -92,7 +93,7 @@ fn form_decode(text: &str) -> Result<String, &'static str> {
                 let (high, low) = (digit().ok_or(BAD_FORM)?, digit().ok_or(BAD_FORM)?);
                 u8::try_from(high * 16 + low).map_err(|_| BAD_FORM)?
             }
-            // What form encoding never leaves as it is: HTML and prose stop here.
+            // Form encoding always escapes these, so this rejects HTML and prose.
             b' ' | b'<' | b'>' | b'"' | b'{' | b'}' => return Err(BAD_FORM),
             other if other.is_ascii_control() => return Err(BAD_FORM),
             other => other,
@@ -101,14 +102,13 @@ fn form_decode(text: &str) -> Result<String, &'static str> {
     String::from_utf8(out).map_err(|_| NOT_UTF8)
 }
 
-/// What has been read so far, and why reading stopped: kept beside serde's error, whose text could hold a piece of the
-/// body.
+/// The state of parsing, and why it stopped: separate from serde's error, whose text could contain a part of the body.
 struct Limits {
     values: usize,
     fault: Option<&'static str>,
 }
 
-/// Builds a [`Value`], refusing duplicate keys and what is too deep or too much.
+/// Builds a [`Value`], and refuses duplicate keys, too many levels and too many values.
 struct Strict<'l> {
     depth: usize,
     limits: &'l mut Limits,
@@ -120,7 +120,7 @@ impl Strict<'_> {
         fault
     }
 
-    /// For one more value, a level below, that counts as `weight`.
+    /// For one more value, one level deeper, that counts as `weight`.
     fn deeper(&mut self, weight: usize) -> Result<Strict<'_>, &'static str> {
         if self.depth >= MAX_DEPTH {
             return Err(self.stop(TOO_DEEP));

@@ -1,4 +1,4 @@
-//! What a token endpoint's refusal means: its code, whether to try again, and what to tell people.
+//! The meaning of a token endpoint's refusal: its code, whether to retry, and the message for people.
 
 mod advice;
 
@@ -93,7 +93,7 @@ impl ErrorCode {
     }
 }
 
-/// What a failure asks for: when the next request may be sent, and whether someone must do something first.
+/// The consequence of a failure: when the next request may be sent, and whether a person must act first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
     /// It may pass by itself: try again soon, backing off.
@@ -104,15 +104,19 @@ pub enum FailureClass {
     NeedsPerson,
 }
 
-/// What a failure says of the credential that was sent: whether a single-use token may have been redeemed by the request, and
+/// What a failure means for the credential that was sent: whether a single-use token may have been redeemed by the
+/// request, and
 /// whether it may be sent again.
 ///
 /// | response | variant | why |
 /// |---|---|---|
 /// | none, connection refused, TLS failed | `Never` | nothing was read |
-/// | 408, 425, 429, 500, 502, 503 and other 5xx | `Answered` | the server did not process the request, or failed while it did; it issued no successor |
-/// | 504; a page of HTML or other junk at 2xx | `Unclear` | an intermediary answered, and says nothing of the token |
-/// | `invalid_client`, `invalid_scope` and their like; 404, 405 and their like | `Answered` | it is about the client, the request or the address |
+/// | 408, 425, 429, 500, 502, 503 and other 5xx | `Answered` | the server did not process the request, or failed while
+/// it did; it issued no successor |
+/// | 504; a page of HTML or other junk at 2xx | `Unclear` | an intermediary responded, and says nothing about the token
+/// |
+/// | `invalid_client`, `invalid_scope` and similar; 404, 405 and similar | `Answered` | it is about the client, the
+/// request or the address |
 /// | `invalid_grant` | `InvalidGrant` | the token itself is refused |
 /// | any other 4xx; a readable response at 2xx without a token | `Refused` | a refusal in other words than the RFC's |
 /// | none after the request was sent | `Unknown` | the token may have been redeemed |
@@ -120,9 +124,9 @@ pub enum FailureClass {
 pub enum Reached {
     /// The request was not sent, or not read: no token was redeemed.
     Never,
-    /// The server answered, and the answer does not refuse the credential.
+    /// The server responded, and the response does not refuse the credential.
     Answered,
-    /// Something between client and server answered: the outcome is unknown, but the token was not refused.
+    /// An intermediary between client and server responded: the outcome is unknown, but the token was not refused.
     Unclear,
     /// The server refused, without a code that says what: one more request confirms it.
     Refused,
@@ -145,7 +149,7 @@ pub enum Reached {
 /// | `Server` | do not send this password | is not tried |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum About {
-    /// What this resource asks for, or where it asks.
+    /// What this resource requests, or where.
     Request,
     /// What the client may do. Some providers say this of a client secret that they do not know.
     Permission,
@@ -153,11 +157,11 @@ pub enum About {
     Client,
     /// What the token is requested with: a password, a refresh token, an assertion.
     Grant,
-    /// One of the two above; the response does not tell which.
+    /// One of the two above; the response does not say which.
     Credentials,
-    /// The response does not tell: it may be any of the above.
+    /// The response does not say: it may be any of the above.
     Unclear,
-    /// The provider's own state. A password that was answered with this may have been counted as a failed login all the same.
+    /// The provider's own state. The provider may have counted a password in such a request as a failed login.
     Server,
 }
 
@@ -208,7 +212,7 @@ impl About {
         )
     }
 
-    /// Whether another client secret may be what the provider wants.
+    /// Whether the provider may accept another client secret.
     pub fn may_refuse_client(self) -> bool {
         matches!(
             self,
@@ -220,7 +224,7 @@ impl About {
 /// Why a token request gave no token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenError {
-    /// The endpoint answered with an error.
+    /// The endpoint responded with an error.
     Refused {
         /// The HTTP status.
         status: u16,
@@ -234,7 +238,7 @@ pub enum TokenError {
         /// The HTTP status, 300 to 399.
         status: u16,
     },
-    /// The endpoint answered with success, but what it sent cannot be published.
+    /// The endpoint reported success, but its response cannot be published.
     Unusable {
         /// What is wrong with it, in words that hold nothing of the body.
         problem: &'static str,
@@ -247,7 +251,7 @@ pub enum TokenError {
 const OF_THE_REQUEST: [u16; 10] = [404, 405, 406, 407, 410, 411, 413, 414, 415, 421];
 
 impl TokenError {
-    /// What the failure asks for.
+    /// The consequence of the failure.
     ///
     /// Below 500 the code decides, from 500 on the status does, as it does for 408, 425 and 429: some gateways and servers that
     /// are starting up send `invalid_grant` with a 503. A password is not sent again after any refusal, whatever its words: more
@@ -372,10 +376,10 @@ impl TokenError {
     fn next_step(&self) -> &'static str {
         match self.reason() {
             "InvalidRequest" => {
-                "Compare spec.parameters, spec.request and spec.grant with the provider's documentation: something is missing, repeated or misspelt"
+                "Compare spec.parameters, spec.request and spec.grant with the provider's documentation: a parameter is missing, repeated or misspelt"
             }
             "InvalidClient" => {
-                "Check client id and client secret in the credentials Secret (has the secret expired at the provider?), and whether the provider wants another spec.clientAuthentication.method"
+                "Check client id and client secret in the credentials Secret, whether the secret has expired at the provider, and whether it requires another spec.clientAuthentication.method"
             }
             "InvalidGrant" => {
                 "Check user name and password in the credentials Secret, and that the account is neither locked nor expired"
@@ -384,32 +388,32 @@ impl TokenError {
                 "Ask the provider to allow this grant for the client, or set another spec.grant.type"
             }
             "UnsupportedGrantType" => {
-                "Set another spec.grant.type: the provider's documentation names those it knows"
+                "Set another spec.grant.type, from the provider's documentation"
             }
             "InvalidScope" => {
                 "Check spec.scopes, and that the provider has granted them to the client"
             }
             "InvalidTarget" => "Check the parameters resource and audience in spec.parameters",
             "AccessDenied" => {
-                "Ask the provider whether the client has access to the scopes, audience or resource it asks for"
+                "Ask the provider whether the client has access to the requested scopes, audience or resource"
             }
             "Unauthorized" => {
-                "Check the credentials Secret, and whether the provider wants another spec.clientAuthentication.method"
+                "Check the credentials Secret, and whether the provider requires another spec.clientAuthentication.method"
             }
             "Forbidden" => {
-                "Ask the provider whether the client has access to what it asks for, and whether this network may reach it"
+                "Ask the provider whether the client has access to what it requests, and whether it accepts requests from this network"
             }
             "NotFound" => {
-                "Check spec.provider.tokenURL: that address is not a token endpoint. If it is an issuer, set spec.provider.issuerURL instead"
+                "Check spec.provider.tokenURL: the URL is not a token endpoint. For an issuer, set spec.provider.issuerURL instead"
             }
             "ProxyRefused" => {
-                "Give the operator a proxy address with user name and password (HTTPS_PROXY)"
+                "Set HTTPS_PROXY of the operator to a URL with user name and password"
             }
             "RateLimited" => {
-                "The operator waits and tries again by itself; if it goes on, look for others that use the same client"
+                "The operator waits and retries. If this lasts, check what else uses the same client"
             }
             "ServerError" | "TemporarilyUnavailable" => {
-                "The operator tries again by itself; if it goes on, look at the provider's status page"
+                "The operator retries. If this lasts, check the provider's status page"
             }
             "ConsentRequired" => {
                 "Log in at the provider once and consent for this client, then request a refresh"
@@ -417,14 +421,12 @@ impl TokenError {
             "ProofRequired" => {
                 "The provider requires DPoP (RFC 9449), which is not supported: ask it for bearer tokens for this client"
             }
-            "Redirected" => {
-                "Set spec.provider.tokenURL to the address of the token endpoint itself: credentials are never sent on to another one"
-            }
+            "Redirected" => "Set spec.provider.tokenURL to the URL of the token endpoint itself",
             "UnusableResponse" => {
                 "Check spec.provider.tokenURL, and set spec.response if the provider puts the token or its lifetime elsewhere"
             }
             _ => {
-                "The operator tries again by itself; if it goes on, compare spec with the provider's documentation"
+                "The operator retries. If this lasts, compare the spec with the provider's documentation"
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Token exchange (RFC 8693): the tokens that go in, and the type of the one that comes out.
+//! Token exchange (RFC 8693): the tokens in the request, and the type of the issued one.
 
 #[cfg(test)]
 mod tests;
@@ -20,28 +20,28 @@ pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The type of a refresh token (RFC 8693 section 3).
 const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 
-/// What is exchanged for what.
+/// The settings of a token exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// On whose behalf the request is made.
+    /// The token on whose behalf the request is made.
     pub subject: TokenInput,
-    /// Who acts for it, where that is told.
+    /// The token of the party that acts for it, if any.
     pub actor: Option<TokenInput>,
-    /// The type of the token that is wanted; `None` leaves it to the server.
+    /// The requested token type; `None` lets the server choose.
     pub requested_type: Option<String>,
 }
 
-/// A token that goes into a request.
+/// A token in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInput {
-    /// Where it comes from.
+    /// Its source.
     pub source: TokenSource,
     /// Its type, a URI (RFC 8693 section 3).
     pub token_type: String,
 }
 
 impl Exchange {
-    /// What goes in: the subject's token, then the actor's.
+    /// The tokens in the request: the subject's, then the actor's.
     pub fn inputs(&self) -> impl Iterator<Item = &TokenInput> {
         [Some(&self.subject), self.actor.as_ref()]
             .into_iter()
@@ -50,7 +50,7 @@ impl Exchange {
 }
 
 impl TokenInput {
-    /// The token itself: from the credentials by `read`, or made or read for this attempt.
+    /// The token itself: from the credentials by `read`, or created or read for this attempt.
     pub(super) fn token(
         &self,
         context: &RequestContext<'_>,
@@ -67,16 +67,16 @@ impl TokensInHand {
     /// The token of a source.
     ///
     /// # Errors
-    /// When it is not there: what decides on a request sees to it that it is.
+    /// There is none. The checks before a request ensure that there is.
     pub(super) fn get(&self, source: &TokenSource) -> Result<&Secret, CredentialsProblem> {
         self.find(source).ok_or(CredentialsProblem::NoToken)
     }
 }
 
-/// Checks the type of what was issued (RFC 8693 section 2.2.1).
+/// Checks the type of the issued token (RFC 8693 section 2.2.1).
 ///
 /// # Errors
-/// When it is another type than the one asked for, or a refresh token that nobody asked for: that is no token for workloads.
+/// It is not the requested type, or a refresh token that was not requested, which is no token for workloads.
 pub(super) fn check_issued_type(
     requested: Option<&str>,
     issued: Option<&Value>,
@@ -84,24 +84,22 @@ pub(super) fn check_issued_type(
 ) -> Result<(), &'static str> {
     match (issued, requested) {
         (None | Some(Value::Null), _) => {
-            remarks.push(
-                "the answer does not tell the type of the token that was issued (issued_token_type)",
-            );
+            remarks.push("the response has no issued_token_type");
             Ok(())
         }
         (Some(Value::String(issued)), Some(requested)) if issued == requested => Ok(()),
         (Some(Value::String(_)), Some(_)) => Err(
-            "its token is of another type (issued_token_type) than spec.grant.tokenExchange.requestedTokenType asks for",
+            "its token has another type (issued_token_type) than spec.grant.tokenExchange.requestedTokenType",
         ),
         (Some(Value::String(issued)), None) if issued == REFRESH_TOKEN => {
-            Err("its token is a refresh token (issued_token_type), which nobody asked for")
+            Err("its token is a refresh token (issued_token_type), which was not requested")
         }
         (Some(Value::String(_)), None) => Ok(()),
         (Some(_), _) => Err("its issued_token_type is not a string"),
     }
 }
 
-/// The token type of what is no access token (RFC 8693 section 2.2.1).
+/// The token type of a token that is not an access token (RFC 8693 section 2.2.1).
 pub(super) const NOT_APPLICABLE: &str = "N_A";
-/// What people are told of such a token.
+/// The remark about such a token.
 pub(super) const NOT_APPLICABLE_REMARK: &str = "the provider says that the token is no access token (token_type N_A): it is not to be sent in an Authorization header";

@@ -1,27 +1,27 @@
-//! Values of a response that people may see or that go into headers: types that only a checked constructor makes.
+//! Values of a response that people may see or that go into headers: types that only a checking constructor creates.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// Longest token type that is taken: it goes into a header of every request of the workload.
+/// The maximum length of a token type, which is part of a header in every request of the workload.
 const MAX_TOKEN_TYPE: usize = 64;
-/// Longest scope that is taken, in bytes: it goes into the token Secret and the status.
+/// The maximum length of a scope in bytes, which is part of the token Secret and the status.
 const MAX_SCOPE: usize = 8192;
 
-/// A granted scope: scope tokens of RFC 6749 section 3.3, with single spaces between them or as the server wrote them.
+/// A granted scope: scope tokens as in RFC 6749 section 3.3, separated by single spaces or as the server wrote them.
 ///
-/// Angle brackets, which the RFC allows, are refused: a scope stands in a status, and a status is shown in web pages.
+/// Angle brackets, which the RFC allows, are refused, because statuses are shown in web pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
 impl Scope {
-    /// Takes a text that is a scope; an empty one is the scope of nothing.
+    /// Accepts a valid scope. An empty one is the empty scope.
     pub fn parse(text: &str) -> Option<Scope> {
         let is_scope = text.len() <= MAX_SCOPE && text.bytes().all(is_scope_byte);
         is_scope.then(|| Scope(text.to_owned()))
     }
 
-    /// As text.
+    /// The scope as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,17 +51,17 @@ fn is_scope_byte(byte: u8) -> bool {
     matches!(byte, b' ' | 0x21 | 0x23..=0x5B | 0x5D..=0x7E) && !matches!(byte, b'<' | b'>')
 }
 
-/// A token type: `Bearer`, or another short word as it goes into a header (RFC 6749 section 7.1, RFC 9110 section 11.1).
+/// A token type: `Bearer`, or another short token for a header (RFC 6749 section 7.1, RFC 9110 section 11.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenType(String);
 
 impl TokenType {
-    /// The usual one (RFC 6750).
+    /// The usual type (RFC 6750).
     pub fn bearer() -> TokenType {
         TokenType("Bearer".to_owned())
     }
 
-    /// Takes a short word; `bearer` in any case is `Bearer`.
+    /// Accepts a short token; `bearer` in any case becomes `Bearer`.
     pub fn parse(text: &str) -> Option<TokenType> {
         if text.is_empty() || text.eq_ignore_ascii_case("bearer") {
             return Some(TokenType::bearer());
@@ -73,7 +73,7 @@ impl TokenType {
         is_word.then(|| TokenType(text.to_owned()))
     }
 
-    /// As text.
+    /// The type as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -23,8 +23,9 @@ pub const AUTHORIZATION_CODE: &str = "authorization_code";
 /// The `grant_type` of a poll for a device (RFC 8628 section 3.4).
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Builds a request to the token endpoint with a grant of a login: the resource's client authentication, format, headers
-/// and parameters, and these secret ones. No scope is sent: it was asked for before.
+/// Builds a request to the token endpoint with a grant of a login: the resource's client authentication, format,
+/// headers
+/// and parameters, and these secret ones. No scope is sent, because the authorization request contained it.
 ///
 /// # Errors
 /// [`CredentialsProblem`], for the first credential that cannot be used.
@@ -43,7 +44,7 @@ pub fn token_request(
         .parameters
         .retain(|parameter| !own.iter().any(|(name, _)| *name == parameter.name));
     for (name, value) in own {
-        // No key of a Secret has a slash, so nothing that stands there is hidden by it.
+        // No key of a Secret contains a slash, so this hides none.
         let key = format!("/login/{name}");
         // Whoever logs in may send it to whom it came from.
         credentials.insert(key.clone(), value.clone(), &Lenders::none());

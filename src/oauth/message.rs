@@ -41,7 +41,7 @@ pub struct HttpRequest {
     pub body: Secret,
     /// The secret values that went into it: what a response that repeats one is judged by.
     pub secrets: SentSecrets,
-    /// Everybody whose secrets are in it: [`crate::trust::authorize`] asks each of them.
+    /// The lenders of every secret in it: [`crate::trust::authorize`] checks each of them.
     pub lenders: Lenders,
 }
 

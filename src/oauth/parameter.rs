@@ -1,4 +1,4 @@
-//! Parameters of a request, and where in the credentials Secret their values stand.
+//! Parameters of a request, and the keys of the credentials Secret that hold their values.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::trust::lender::Lenders;
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its value, or where it stands.
+    /// Its value, or the key that holds it.
     pub value: ParameterValue,
 }
 
@@ -26,7 +26,7 @@ pub enum ParameterValue {
 }
 
 impl ParameterValue {
-    /// The key of the credentials Secret that it stands in, if it does.
+    /// The key of the credentials Secret that holds it, if one does.
     pub fn key(&self) -> Option<&String> {
         match self {
             ParameterValue::CredentialsKey(key) => Some(key),
@@ -68,7 +68,7 @@ impl Default for CredentialKeys {
     }
 }
 
-/// What a client asks with, by the keys of its credentials Secret, and whose it is.
+/// The credentials of a client, by the keys of its Secret, and their lenders.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     values: BTreeMap<String, Secret>,

@@ -19,10 +19,10 @@ pub struct Refreshing {
     pub url: Option<url::Url>,
 }
 
-/// Where a chain of refresh tokens begins.
+/// Where the refresh tokens of a family begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// With a refresh token that somebody put into the credentials, or got by a login.
+    /// With a refresh token from the credentials Secret or from a login.
     Given,
     /// With the answer to the password grant (RFC 6749 section 4.3).
     Password,
@@ -39,7 +39,7 @@ impl Refreshing {
     }
 }
 
-/// Where a refresh token stands, unless the resource says otherwise.
+/// The default pointer to the refresh token.
 pub const POINTER: &str = super::shape::REFRESH_TOKEN;
 
 /// What an answer says of refresh tokens.
@@ -47,7 +47,7 @@ pub const POINTER: &str = super::shape::REFRESH_TOKEN;
 pub struct Next {
     /// The new one; `None` where the old one stays (RFC 6749 section 6).
     pub token: Option<Secret>,
-    /// How long the refresh token lives, counted from the sending of the request; `None` where it is not told, or has no end.
+    /// The lifetime of the refresh token, from the sending of the request; `None` if it is unknown or unlimited.
     pub lifetime: Option<Span>,
 }
 

@@ -42,11 +42,13 @@ pub use names::{check_names, reserved_headers, reserved_parameters};
 /// The parameters of a request, in order.
 type Parameters = Vec<(String, Text)>;
 
-/// Builds the token request of a client, or says which credential stands in the way.
+/// Builds the token request of a client, or returns the credential that prevents it.
 ///
-/// Parameters come in this order: `grant_type`, client id and secret, user name and password or refresh token, `scope`, then the
-/// resource's own in theirs. Headers: `accept`, `content-type`, `authorization`, then the resource's own; an `accept`
-/// or `content-type` of the resource's takes the place of ours.
+/// Parameters come in this order: `grant_type`, client id and secret, user name and password or refresh token, `scope`,
+/// then the
+/// resource's own in their order. Headers: `accept`, `content-type`, `authorization`, then the resource's own; an
+/// `accept`
+/// or `content-type` of the resource replaces ours.
 ///
 /// # Errors
 /// [`CredentialsProblem`], for the first credential in the order above that cannot be used.
@@ -61,7 +63,7 @@ pub fn build(
     let bearer = assertion::bearer(client, &reader, context)?;
     let headers = headers(client, &reader, bearer)?;
     if !client.is_located() {
-        // What was made so far is dropped: it only told that the credentials will do.
+        // The parts built so far are dropped: they only show that the credentials are valid.
         return Err(CredentialsProblem::NotLocated);
     }
     let (url, body) = match client.format {
@@ -193,7 +195,7 @@ fn identify(
             );
             add("client_assertion", proof(client, own, reader, context)?);
         }
-        // The assertion says who asks.
+        // The assertion identifies the client.
         ClientAuthentication::None
             if client
                 .grant

@@ -166,14 +166,14 @@ fn bare_text(text: &str, kind: &str) -> Value {
     }
 }
 
-/// What people are told where a response repeats the request.
+/// The remark if a response repeats the request.
 const ECHOES: &str = "The response repeats a secret that was sent in the request; what repeats it was left out. Ask the \
      provider not to, or, if it is none, name its key in the annotation oauthclient.dev/disclosed-keys of the credentials Secret.";
 /// What people are told of a scope that a pointer found in a field of another kind.
 const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is not called a scope (scope, scp, permissions, \
      roles): it was left out.";
 
-/// `told` is the response as it may be read for anything but its tokens; document and secrets are for the caller to add.
+/// `told` is the response without its tokens. The caller adds document and secrets.
 fn token(
     shape: &ResponseShape,
     vetted: &Vetted,
@@ -248,7 +248,7 @@ fn token(
     })
 }
 
-/// What stands at a pointer; `null` counts as nothing.
+/// The value at a pointer; `null` counts as none.
 fn at<'v>(value: &'v Value, pointer: Option<&str>, default: &str) -> Option<&'v Value> {
     value
         .pointer(pointer.unwrap_or(default))

@@ -1,9 +1,9 @@
-//! Where in a successful response the values stand (RFC 6749 section 5.1, and providers that deviate from it).
+//! Where the values are in a successful response (RFC 6749 section 5.1, and providers that deviate from it).
 
 /// Where a refresh token stands, unless the resource says otherwise.
 pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
 
-/// Where in a successful answer the values stand, for providers that stray from RFC 6749 section 5.1.
+/// Where the values are in a successful response, for providers that deviate from RFC 6749 section 5.1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseShape {
     /// JSON pointer (RFC 6901) to the access token; `None` is `/access_token`, and `""` the whole body (a bare string).
@@ -14,13 +14,13 @@ pub struct ResponseShape {
     pub scope: Option<String>,
     /// JSON pointer to the refresh token; `None` is `/refresh_token`.
     pub refresh_token: Option<String>,
-    /// What the answer must say of the type of the token, with a grant that asks for a type (RFC 8693 section 2.2.1).
+    /// The token type that the response must have, with a grant that requests a type (RFC 8693 section 2.2.1).
     pub issued_type: IssuedType,
-    /// Where the lifetime stands and what it counts; `None` reads `expires_in`, `expires_on`, `expires_at`.
+    /// Where the lifetime is and its unit; `None` reads `expires_in`, `expires_on`, `expires_at`.
     pub expiry: Option<ExpiryShape>,
     /// Where no lifetime is given, the token's end is the `exp` of the token, if that is a JWT.
     pub jwt_expiry: bool,
-    /// What tells success from failure at a status of 2xx; `None` takes `error` and `ok: false` for failure.
+    /// What distinguishes success from failure at a status of 2xx; with `None`, `error` and `ok: false` mean failure.
     pub success: Option<SuccessShape>,
     /// JSON pointer to the error code; `None` is `/error`.
     pub error: Option<String>,
@@ -31,7 +31,7 @@ pub struct ResponseShape {
 pub struct SuccessShape {
     /// JSON pointer to a text, number, `true` or `false`.
     pub pointer: String,
-    /// What stands there, as text.
+    /// The value there, as text.
     pub value: String,
 }
 
@@ -47,7 +47,7 @@ pub enum IssuedType {
     Requested(String),
 }
 
-/// Where and how an answer tells the token's end.
+/// Where and how a response specifies the token's expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiryShape {
     /// JSON pointer to the value.
@@ -56,7 +56,7 @@ pub struct ExpiryShape {
     pub unit: ExpiryUnit,
 }
 
-/// What a number or text that tells a token's end means.
+/// The meaning of a number or text that specifies a token's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryUnit {
     /// A lifetime in seconds.

@@ -60,7 +60,7 @@ impl From<Failure> for Problem {
         match failure {
             Failure::NotThere => Problem::new("there is no such object"),
             Failure::Conflict => {
-                Problem::new("somebody else changed it at the same time: run the command again")
+                Problem::new("someone else changed it at the same time: run the command again")
             }
             Failure::Other(problem) => problem,
         }
@@ -234,11 +234,11 @@ impl Cluster {
             404 if named => return Failure::NotThere,
             409 => return Failure::Conflict,
             404 if resource == CLIENTS => format!(
-                "this cluster knows no OAuthClients: the CRD {CLIENTS} is not installed, or not served (kubectl apply -f crds/)"
+                "this cluster does not know OAuthClients: the CRD {CLIENTS} is not installed, or not served (kubectl apply -f crds/)"
             ),
-            401 => "the Kubernetes API does not know who you are: log in to the cluster again, then run the command again".to_owned(),
+            401 => "the Kubernetes API does not accept your credentials: log in to the cluster, then run the command again".to_owned(),
             403 => format!(
-                "you may not {verb} {resource} in namespace {place}. Somebody who administers it can allow it: {} && {}. What the API server has against it: {}",
+                "you may not {verb} {resource} in namespace {place}. An administrator can allow it: {} && {}. The API server says: {}",
                 Command::kubectl(&["create", "role"])
                     .value(&format!("oauthclient-{verb}"))
                     .namespace(place)

@@ -236,7 +236,7 @@ fn print(draft: &Draft, client: &OAuthClient, connection: &ConnectionArgs) -> Re
             .value(&client.name_any());
         let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
         text += &format!(
-            "# The credentials (keys {}) are made by: {create}\n",
+            "# To create the credentials (keys {}): {create}\n",
             keys.join(", ")
         );
     }
@@ -331,7 +331,7 @@ async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(),
                 cluster.namespace
             )),
             Err(Failure::Conflict) => say::line(&format!(
-                "ServiceAccount {}/{name} is there already and was left alone.",
+                "ServiceAccount {}/{name} already exists and was not changed.",
                 cluster.namespace
             )),
             Err(failure) => return Err(failure.into()),

@@ -81,7 +81,9 @@ async fn invite(url: &str, no_browser: bool) {
     } else {
         say::line("No browser could be opened: open the address yourself.");
     }
-    say::line("Whoever has the address sees what you may see, as long as this runs. Ctrl-C stops.");
+    say::line(
+        "Anyone with this URL can see what you may see while this runs. To stop, press Ctrl-C.",
+    );
 }
 
 fn token() -> Result<Zeroizing<String>, Problem> {

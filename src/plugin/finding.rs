@@ -31,7 +31,7 @@ pub(super) struct Finding {
     /// The finding itself.
     pub(super) text: String,
     /// How to fix it, often with a command.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fix", skip_serializing_if = "Option::is_none")]
     pub(super) mend: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Finding {
             Some(mend) => {
                 let gap = " ".repeat(6 + width + 2);
                 line.text(&format!("\n{gap}"))
-                    .tone(Tone::Quiet, "to mend it: ")
+                    .tone(Tone::Quiet, "to fix it: ")
                     .text(mend)
             }
             None => line,
@@ -141,7 +141,7 @@ mod tests {
         let line = stripped(&failed.line(8));
         assert_eq!(
             line,
-            "fail  CRD       is not installed\n                to mend it: kubectl apply -f crds/"
+            "fail  CRD       is not installed\n                to fix it: kubectl apply -f crds/"
         );
         let all = [
             failed,

@@ -17,13 +17,13 @@ pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Pr
         }
         Some(found) => {
             return Err(Problem::new(format!(
-                "Secret {namespace}/{name} stands in {} already: remove it there, then run the command again",
+                "Secret {namespace}/{name} is already in {}: remove it there, then run the command again",
                 found.file.display()
             )));
         }
         None if file.exists() => {
             return Err(Problem::new(format!(
-                "{} exists and holds something else than Secret {namespace}/{name}, so it is left alone: rename it",
+                "{} exists and holds something else than Secret {namespace}/{name}, so it is not changed: rename it",
                 file.display()
             )));
         }

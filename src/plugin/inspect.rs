@@ -163,7 +163,7 @@ fn opt_in(secret: &SecretFacts) -> Option<Finding> {
             .namespace(namespace)
             .pair(ALLOWED_HOSTS_ANNOTATION, "HOST");
         let text = format!(
-            "Secret {namespace}/{name} names no hosts, so whoever may create an OAuthClient here may have it sent anywhere"
+            "Secret {namespace}/{name} names no hosts, so anyone who may create an OAuthClient here can have it sent anywhere"
         );
         return Some(Finding::warn("Hosts", text).command(&annotate));
     }

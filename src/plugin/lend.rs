@@ -75,12 +75,12 @@ impl Lent {
         match self.over {
             Over::Login if has(LOGIN_LABEL) => Ok(()),
             Over::Login => Err(Problem::new(format!(
-                "Secret {namespace}/{name} exists and was not made by a login, so it is left alone. Rename or delete it; if a login may replace it: {}",
+                "Secret {namespace}/{name} exists and was not created by a login, so it is not changed. Rename or delete it, or let a login replace it: {}",
                 label(name, namespace).pair(LOGIN_LABEL, "true")
             ))),
             Over::Credentials if has(CREDENTIALS_LABEL) => Ok(()),
             Over::Credentials => Err(Problem::new(format!(
-                "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is left alone. If it may be changed and lent to the operator: {}",
+                "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is not changed. If you want it changed and used by the operator: {}",
                 label(name, namespace).pair(CREDENTIALS_LABEL, "true")
             ))),
             Over::Nothing => Err(Problem::new(format!(
@@ -93,7 +93,7 @@ impl Lent {
     pub(super) fn manifest(&self) -> Secret {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let mut text = zeroize::Zeroizing::new(String::from(
-            "# Made by kubectl oauthclient. It holds secrets: keep it out of version control.\n\
+            "# Created by kubectl oauthclient. It contains secrets: keep it out of version control.\n\
              apiVersion: v1\nkind: Secret\nmetadata:\n",
         ));
         text.push_str(&format!(

@@ -44,7 +44,7 @@ pub(super) fn command(client: &OAuthClient, reason: &str) -> Option<Command> {
         }
         Reason::ReferenceNotFound
         | Reason::ReferenceNotReady
-        | Reason::ReferenceNotLent
+        | Reason::ReferenceNotOptedIn
         | Reason::ReferenceKeyMissing
         | Reason::ReferenceCycle => {
             Command::kubectl(&["oauthclient", "status"]).namespace(names.namespace)

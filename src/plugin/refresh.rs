@@ -85,7 +85,7 @@ pub(super) async fn request(
     let place = &cluster.namespace;
     if before.spec.suspend {
         return Err(Problem::new(format!(
-            "{place}/{name} is suspended, so no token is requested. To go on: {}",
+            "{place}/{name} is suspended, so no token is requested. To resume: {}",
             Command::kubectl(&["oauthclient", "resume"])
                 .value(name)
                 .namespace(place)

@@ -81,9 +81,9 @@ fn told(before: &OAuthClient, suspend: bool, clock: &Clock) -> String {
         );
     }
     let done = if same {
-        "was suspended already"
+        "was already suspended"
     } else {
-        "suspended: no token is requested any more"
+        "suspended: no more tokens are requested"
     };
     let until = match &summary.expiration_time {
         Some(time) if summary.ready => {
@@ -93,7 +93,7 @@ fn told(before: &OAuthClient, suspend: bool, clock: &Clock) -> String {
         _ => " There is no valid token.".to_owned(),
     };
     format!(
-        "{namespace}/{name} {done}.{until} To go on: {}",
+        "{namespace}/{name} {done}.{until} To resume: {}",
         command("resume")
     )
 }
@@ -114,7 +114,7 @@ mod tests {
         let said = told(&resource, true, &clock);
         assert!(
             said.contains(
-                "There is no valid token. To go on: kubectl oauthclient resume api -n shop"
+                "There is no valid token. To resume: kubectl oauthclient resume api -n shop"
             ),
             "{said}"
         );

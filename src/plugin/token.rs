@@ -94,7 +94,7 @@ fn published(
         && !args.expired
     {
         return Err(none(format!(
-            "the token of {namespace}/{name} expired at {expires}; --expired uses it all the same"
+            "the token of {namespace}/{name} expired at {expires}. To use it anyway: --expired"
         )));
     }
     let data = secret.data.unwrap_or_default();

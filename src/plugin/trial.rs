@@ -121,7 +121,7 @@ fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     let mut client = client.clone();
     if client.spec.grant.type_ == "refresh_token" {
         return Err(Problem::new(
-            "a refresh token may work once only, so none is spent on a test. To try the client and its endpoints, log in: kubectl oauthclient login",
+            "a refresh token may work only once, so a test cannot use one. To try the client and its endpoints, log in: kubectl oauthclient login",
         ));
     }
     if let Some(password) = &mut client.spec.grant.password {

@@ -1,4 +1,4 @@
-//! Tokens of `ServiceAccounts` that are asked with: whether they may be made, and whether they were.
+//! Tokens of `ServiceAccounts` in a request: whether they may be created, and whether they were.
 
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
@@ -11,7 +11,7 @@ use crate::policy::token_sources::account_tokens;
 use crate::secret::Secret;
 use crate::trust::Lenders;
 
-/// Why a `ServiceAccount` may not be used for this audience: its owner does not allow it, or it cannot be looked at.
+/// Why a `ServiceAccount` may not be used for this audience: its owner does not allow it, or it cannot be read.
 pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Option<Problem> {
     let namespace = &seen.resource.namespace;
     let ServiceAccountToken {
@@ -26,7 +26,7 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
                 ProblemKind::Stalled,
                 Reason::ServiceAccountTokenMissing,
                 format!(
-                    "A token of ServiceAccount {account} is made by a Kubernetes cluster, and here is none. Give one in a file that something else keeps fresh: --service-account-token-file {account}=PATH ({} makes one).",
+                    "A token of ServiceAccount {account} needs a Kubernetes cluster, and there is none here. Pass a file that something else keeps up to date: --service-account-token-file {account}=PATH ({} creates one).",
                     Command::kubectl(&["create", "token"])
                         .value(account)
                         .namespace(namespace)
@@ -49,9 +49,9 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
     if !audiences.is_some_and(|list| listed(list, audience)) {
         return Some(problem(
             ProblemKind::Waiting,
-            Reason::ServiceAccountNotLent,
+            Reason::ServiceAccountNotOptedIn,
             format!(
-                "ServiceAccount {account} does not lend itself for the audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is looked at every minute. If it may be used so, run: {}",
+                "ServiceAccount {account} does not allow tokens for audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is checked every minute. If you own it and want to allow this, run: {}",
                 annotate(account, namespace)
                     .pair(ALLOWED_AUDIENCES_ANNOTATION, &with(audiences, audience))
             ),
@@ -60,7 +60,7 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
     None
 }
 
-/// A list of audiences, separated by commas or white space, each exact.
+/// Whether a list, separated by commas or white space, contains exactly this audience.
 pub(super) fn listed(list: &str, audience: &str) -> bool {
     list.split(|c: char| c == ',' || c.is_whitespace())
         .any(|one| !one.is_empty() && one == audience)
@@ -81,10 +81,10 @@ fn annotate(account: &str, namespace: &str) -> Command {
         .fixed(&["--overwrite"])
 }
 
-/// What the operator may not do, and what gives it the right.
+/// What the operator lacks permission for, and what grants it.
 fn forbidden_message(namespace: &str) -> String {
     format!(
-        "The operator may not read ServiceAccounts and make tokens of them in namespace {namespace}: that right is an addition to its usual ones. Whoever runs it applies deploy/service-account-tokens (everywhere), or for this namespace alone runs: {}",
+        "The operator lacks the permission to read ServiceAccounts and create tokens for them in namespace {namespace}, which is optional. Ask its administrator to apply deploy/service-account-tokens, or, for this namespace only, to run: {}",
         Command::kubectl(&["apply"])
             .namespace(namespace)
             .fixed(&["-k", "deploy/service-account-tokens/namespaced"])
@@ -104,8 +104,8 @@ fn problem(kind: ProblemKind, reason: Reason, message: String) -> Problem {
     }
 }
 
-/// Puts something in the place of each token that is yet to be made, so that it can be seen whether the request could be
-/// built with it. Such a request is never sent: [`needed`] names the token first.
+/// Adds a stand-in for each token that must be created, to check whether the request can be built. Such a request is
+/// never sent, because [`needed`] requires the token first.
 pub(super) fn stand_in(spec: &Validated, tokens: &mut TokensInHand) {
     for token in account_tokens(spec) {
         let source = TokenSource::ServiceAccount(token.clone());
@@ -115,7 +115,8 @@ pub(super) fn stand_in(spec: &Validated, tokens: &mut TokensInHand) {
     }
 }
 
-/// The token that the client proves itself with, where it is yet to be made: all that a call needs which is no token request.
+/// The token for client authentication, if it must be created: all that is needed for a call that is not a token
+/// request.
 pub(super) fn needed_for_call(seen: &Observed, spec: &Validated) -> Option<Prerequisite> {
     let ClientAuthentication::ServiceAccountToken(token) = &spec.client.authentication else {
         return None;
@@ -125,7 +126,7 @@ pub(super) fn needed_for_call(seen: &Observed, spec: &Validated) -> Option<Prere
     missing.then(|| Prerequisite::ServiceAccountToken(token.clone()))
 }
 
-/// The next token that is yet to be made.
+/// The next token that must be created.
 pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> {
     account_tokens(spec)
         .into_iter()
@@ -137,13 +138,13 @@ pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> 
 }
 
 impl Failure {
-    /// A token of a `ServiceAccount` could not be made, in a way that may pass.
+    /// A token of a `ServiceAccount` could not be created; this may be temporary.
     pub fn account_token(token: &ServiceAccountToken, why: &str) -> Failure {
         Failure {
             class: FailureClass::Transient,
             reason: Reason::ServiceAccountTokenFailed.as_str(),
             message: format!(
-                "No token of ServiceAccount {} could be made: {why}. It is tried again",
+                "No token of ServiceAccount {} could be created: {why}. The operator retries",
                 token.account
             ),
             retry_after: None,
@@ -152,7 +153,7 @@ impl Failure {
         }
     }
 
-    /// The operator lacks the right to make tokens.
+    /// The operator lacks the permission to create tokens.
     pub fn account_token_forbidden(namespace: &str) -> Failure {
         Failure {
             class: FailureClass::Permanent,
@@ -164,13 +165,13 @@ impl Failure {
         }
     }
 
-    /// The audience is one of the Kubernetes API's own.
+    /// The audience is one of the Kubernetes API itself.
     pub fn audience_refused(token: &ServiceAccountToken) -> Failure {
         Failure {
             class: FailureClass::NeedsPerson,
             reason: Reason::AudienceRefused.as_str(),
             message: format!(
-                "A token of ServiceAccount {} for the audience {} would be good for the Kubernetes API itself: it is not sent anywhere. Write the audience that the provider wants, in serviceAccountToken.audience",
+                "The Kubernetes API itself accepts a token of ServiceAccount {} for audience {}, so it is not sent. Set serviceAccountToken.audience to the audience that the provider requires",
                 token.account, token.audience
             ),
             retry_after: None,

@@ -1,4 +1,4 @@
-//! What follows from an answer: what to publish, or when to try again.
+//! The consequences of a response: what to publish, or when to retry.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl Made {
     }
 }
 
-/// What follows from a token. Where it came with a refresh token, that is stored by now and part of what is seen.
+/// The consequences of a token. If it came with a refresh token, that is already stored and part of the observation.
 pub fn granted(
     seen: &Observed,
     spec: &Validated,
@@ -45,7 +45,7 @@ pub fn granted(
     granted_as(seen, spec, because, token, at, Made::now(seen, spec))
 }
 
-/// The same for a token that was asked for earlier.
+/// The same for a token that was requested earlier.
 pub(super) fn granted_as(
     seen: &Observed,
     spec: &Validated,
@@ -59,11 +59,11 @@ pub(super) fn granted_as(
     let same_token = before
         .as_ref()
         .is_some_and(|state| state.token_hash == hash);
-    // Times that somebody altered tell nothing.
+    // Altered times are ignored.
     let before_intact = before
         .as_ref()
         .filter(|state| our_target(seen, spec).is_some_and(|target| state.intact(&target.data)));
-    // A time of issue that lies ahead comes from a clock that was set back.
+    // An issue time in the future means that the clock was set back.
     let issued = |state: &TokenState| state.issued.min(at.sent);
     let published = before_intact.map(|state| schedule::Published {
         issued: issued(state),
@@ -105,7 +105,7 @@ pub(super) fn granted_as(
         client_secret_key: made.client_secret_key,
         data_hash: String::new(),
         token_hash: hash,
-        // As it is written, so that what is read again is equal.
+        // In its written precision, so that it compares equal after reading.
         learnt_window: times
             .learnt_window
             .map(|window| Span::from_seconds(window.seconds())),
@@ -148,21 +148,21 @@ pub(super) fn granted_as(
     }
 }
 
-/// What was odd about an answer but accepted, in sentences.
+/// Accepted deviations of a response, as sentences.
 fn remarks(token: &Token, tiny: bool) -> Option<String> {
     let tiny = tiny.then_some(TINY_REMARK);
     let all: Vec<&str> = token.remarks.iter().copied().chain(tiny).collect();
     (!all.is_empty()).then(|| all.join(" "))
 }
 
-/// What is said of a token whose life is shorter than the pause between two requests.
+/// The remark for a token whose lifetime is shorter than the pause between two requests.
 const TINY_REMARK: &str = "The provider granted less than 10 s: the token expires before the next request, of which there are at most 6 a minute. Ask the provider for a longer lifetime, or correct spec.response.expiry.";
 
-/// A password that the server answers is sent at most this often in quick succession, whatever the answer.
+/// How often a password that the server answers is sent in quick succession at most.
 const MOST_PASSWORD_TRIES: u32 = 3;
 
-/// The class that the next try is scheduled by. Some servers count each request with a password, also one that they answer with
-/// 500: after a few, the next ones are probes.
+/// The class for scheduling the next attempt. Some servers count each request with a password, even one that they
+/// answer with 500. After a few, the next ones are probes.
 fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) -> FailureClass {
     let with_password = spec.client.grant == Grant::Password;
     let answered = !matches!(reached, Reached::Never | Reached::Unknown);
@@ -176,7 +176,7 @@ fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) 
     class
 }
 
-/// When the token is replaced: a refresh token that ends before that is used in time.
+/// When the token is refreshed: in time for a refresh token that expires before.
 fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
     let chain = seen.record().and_then(Result::ok);
     let chain = chain
@@ -193,12 +193,12 @@ fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
 /// `Retry-After` counts up to this long.
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
 
-/// A message that more can be said after.
+/// A message that another sentence can follow.
 fn sentence(message: &str) -> String {
     format!("{}.", message.trim_end().trim_end_matches('.'))
 }
 
-/// What follows from a failure: what is published stays, and a next try is set.
+/// The consequences of a failure: the published token stays, and the next attempt is scheduled.
 pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments) -> Settled {
     let token = token_view(seen, spec, at.received);
     let remaining = token
@@ -214,7 +214,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     };
     let refusal = rotation::judge(seen, spec, failure, at.received);
     let other_at = refusal.as_ref().and_then(|refusal| refusal.other_at);
-    // The other client secret has its try first: nobody needs to act yet.
+    // The other client secret is tried first, so no person must act yet.
     let class = other_at.map_or(failure.class, |_| FailureClass::Transient);
     let next = schedule::retry(
         pace(class, failures, spec, failure.reached),
@@ -258,7 +258,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     let mut assessment = assessment::still_failing(seen, token);
     assessment.attempt = Some(attempt.clone());
     if failure.reason == Reason::ReauthorizationRequired.as_str() {
-        // As it is told from now on.
+        // As it is reported from now on.
         assessment.problem = Some(Problem {
             kind: ProblemKind::Stalled,
             reason: Reason::ReauthorizationRequired,
@@ -281,7 +281,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
 }
 
 impl Failure {
-    /// The failure that an answer tells of.
+    /// The failure in a response.
     pub fn answer(error: &TokenError, client: &Client) -> Failure {
         Failure {
             class: error.class(&client.grant),
@@ -293,24 +293,24 @@ impl Failure {
         }
     }
 
-    /// What the refusal is about; `None` where no token endpoint refused.
+    /// What the refusal is about; `None` if no token endpoint refused.
     pub fn about(&self) -> Option<About> {
-        // A refresh token that is refused for good has a reason of its own.
+        // A refresh token that is refused for good has its own reason.
         let ended = self.reason == Reason::ReauthorizationRequired.as_str();
         let of_grant = (ended && self.reached != Reached::Never).then_some(About::Grant);
         of_grant.or_else(|| About::of_reason(self.reason))
     }
 
-    /// The same where the answer brought a refresh token, which is stored.
+    /// Like this, for a response with a refresh token, which is stored.
     pub fn but_renewed(self) -> Failure {
         let message = format!(
-            "{}. The refresh token that came with it was stored and is used next: nobody needs to log in anew",
+            "{}. The refresh token in the response was stored and is used next, so no new login is needed",
             self.message.trim_end_matches('.')
         );
         Failure { message, ..self }
     }
 
-    /// Whether it makes one doubt that the endpoint is where it was discovered to be: nobody is there, or somebody else.
+    /// Whether it suggests that a discovered endpoint has moved: it is unreachable, or something else responds.
     pub fn doubts_endpoint(&self) -> bool {
         matches!(
             Reason::parse(self.reason),
@@ -333,7 +333,7 @@ impl Failure {
             class: FailureClass::Transient,
             reason: "UnusableResponse",
             message: format!(
-                "The token was not published: {problem}. Check the provider's clock and, if it tells lifetimes in its own way, spec.response.expiry."
+                "The token was not published: {problem}. Check the provider's clock and, if its lifetimes have another format, spec.response.expiry."
             ),
             retry_after: None,
             timed_out: false,
@@ -343,7 +343,7 @@ impl Failure {
 
     fn template(problem: &render::RenderProblem) -> Failure {
         Failure {
-            // Another token would fail alike: stopped until the spec changes.
+            // Another token would fail in the same way: stopped until the spec changes.
             class: FailureClass::NeedsPerson,
             reason: problem.reason().as_str(),
             message: format!("The provider gave a token, but it could not be written. {problem}"),
@@ -378,7 +378,8 @@ fn render(
     })
 }
 
-/// What follows where the token Secret was rejected, or is known to be: the token is dropped, and what was published stays.
+/// The consequences if the token Secret was refused, or is known to be: the token is discarded, and the published one
+/// stays.
 pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
     let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
     let secret = &spec.token_secret.name;

@@ -1,4 +1,4 @@
-//! How things stand with one resource: what its status is made of.
+//! The assessment of one resource, from which its status is made.
 
 use crate::api::validate::Validated;
 use crate::model::{Assessment, Expiries, Observed, Problem, SecretSeen, TokenState, TokenView};
@@ -9,12 +9,12 @@ use crate::time::Time;
 
 use super::refresh_token;
 
-/// The published token as the token Secret tells it.
+/// The published token according to the token Secret.
 pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {
     view(seen, our_target(seen, spec)?, Some(spec), now)
 }
 
-/// The token that stands in the Secret as it was seen, whatever was to be written.
+/// The token in the observed Secret, whatever was to be written.
 pub fn standing(seen: &Observed, now: Time) -> Option<TokenView> {
     let spec = seen.resource.spec.as_ref().ok()?;
     token_view(seen, spec, now)
@@ -46,8 +46,8 @@ pub(super) fn view(
     })
 }
 
-/// The scope as it stands in the Secret. Only where the default keys stand: with templates a key of this name may hold
-/// anything, the token too, and a status is no place for that.
+/// The scope in the Secret. Only with the default keys, because with templates a key of this name may contain anything,
+/// even the token, which must not get into a status.
 fn published_scope(
     seen: &Observed,
     target: &SecretSeen,
@@ -60,12 +60,12 @@ fn published_scope(
     Scope::parse(scope.expose()?)
 }
 
-/// All is well.
+/// Nothing is wrong.
 pub(super) fn well(seen: &Observed, token: Option<TokenView>) -> Assessment {
     base(seen, token)
 }
 
-/// All is as it was: nothing was looked into.
+/// Nothing changed: nothing was checked.
 pub(super) fn untouched(seen: &Observed, now: Time) -> Assessment {
     let token = seen
         .target
@@ -86,7 +86,7 @@ pub(super) fn suspended(seen: &Observed, token: Option<TokenView>) -> Assessment
     }
 }
 
-/// Something stands in the way.
+/// Something prevents a request.
 pub(super) fn with_problem(
     seen: &Observed,
     token: Option<TokenView>,
@@ -105,12 +105,12 @@ pub(super) fn with_problem(
     }
 }
 
-/// How things stand while something is being done about them.
+/// The assessment while work is in progress.
 pub fn still_failing_now(seen: &Observed, now: Time) -> Assessment {
     still_failing(seen, standing(seen, now))
 }
 
-/// The last request failed and the next is not due, or is about to be made.
+/// The last request failed, and the next one is not due or is about to be sent.
 pub(super) fn still_failing(seen: &Observed, token: Option<TokenView>) -> Assessment {
     Assessment {
         attempt: seen.memory.attempt.as_deref().cloned(),
@@ -141,7 +141,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
     }
 }
 
-/// The refresh request that was acted upon last: the present one, once any of those who write it down says so.
+/// The last handled refresh request: the current one as soon as any record of it says so.
 fn handled_request(seen: &Observed) -> Option<String> {
     let told = seen.resource.status.last_refresh_request.clone();
     match &seen.resource.refresh_request {

@@ -1,5 +1,5 @@
-//! Which credentials a request sends, as the brakes know them ([`crate::policy::brakes`]), and what follows where one of them
-//! was refused before.
+//! The credentials of a request in terms of the brakes ([`crate::policy::brakes`]), and the consequences of an earlier
+//! refusal.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -24,7 +24,7 @@ use super::messages;
 use super::refresh_token::{self};
 use super::rotation::{self};
 
-/// The request that is about to be sent, as the brakes need to know it. `host` is where it goes, with its port.
+/// The next request in terms of the brakes. `host` is its destination, with the port.
 pub fn braked_request(
     seen: &Observed,
     spec: &Validated,
@@ -51,7 +51,7 @@ pub fn braked_request(
     }
 }
 
-/// Whether the published token was got with the credentials as they are now.
+/// Whether the published token was obtained with the current credentials.
 fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: bool) -> bool {
     let Some(state) = our_target(seen, spec).and_then(SecretSeen::state) else {
         return false;
@@ -64,7 +64,7 @@ fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: b
                 known.version == short(&state.credentials) && Some(known.content) == content
             })
     });
-    // A refresh token is another one each time; what it is sent with beside it proves nothing of it.
+    // Refresh tokens differ each time, so what else was sent proves nothing about them.
     let own_failure = seen
         .memory
         .attempt
@@ -73,7 +73,7 @@ fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: b
     same_version && !own_failure && !refreshing
 }
 
-/// What an answer says of the credentials that were sent for it.
+/// What a response says about the credentials that were sent.
 pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure) -> Outcome {
     if failure.reached == Reached::Never || failure.reached == Reached::Unknown {
         return Outcome::Open;
@@ -101,7 +101,7 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
     }
 }
 
-/// What a resource's status and refresh state say of credentials that were refused: noted before anything is sent.
+/// Refused credentials according to a resource's status and refresh state: noted before anything is sent.
 pub fn refused_before(seen: &Observed) -> Vec<(Credential, Refusal)> {
     let Ok(spec) = &seen.resource.spec else {
         return Vec::new();
@@ -140,7 +140,7 @@ pub fn refused_before(seen: &Observed) -> Vec<(Credential, Refusal)> {
     found
 }
 
-/// Where a request goes: the host without a dot at its end, and the port.
+/// The destination of a request: the host without a trailing dot, and the port.
 pub fn host_of(url: &url::Url) -> String {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     format!("{host}:{}", url.port_or_known_default().unwrap_or(0))
@@ -202,7 +202,7 @@ impl Sender<'_> {
         Some(self.credential(Kind::Password, &parts))
     }
 
-    /// A refresh token belongs to one client: another client secret may be what was wrong.
+    /// A refresh token belongs to one client, so another client secret may have been the problem.
     fn refresh_token(&self, token: &Secret) -> Credential {
         let secret = self.client_secret(rotation::in_turn(self.seen, self.spec));
         let secret = secret
@@ -221,7 +221,7 @@ impl Sender<'_> {
         Some(self.credential(Kind::ClientSecret, &[value.as_bytes()]))
     }
 
-    /// What an attempt says that was sent with the credentials as they are now.
+    /// What an attempt with the current credentials says about them.
     fn refused_by_attempt(&self, attempt: &FailedAttempt, found: &mut Vec<(Credential, Refusal)>) {
         let same = self.seen.lent().is_some_and(|version| {
             attempt.credentials == version
@@ -269,7 +269,7 @@ impl Sender<'_> {
     }
 }
 
-/// What follows where a credential was refused before: nothing is sent, and the resource says so as if its own request had
+/// The consequences of an earlier refusal: nothing is sent, and the resource reports it as if its own request had
 /// failed.
 pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u: f64) -> Settled {
     let failure = Failure {
@@ -292,7 +292,7 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
     let Some(attempt) = &mut settled.attempt else {
         return settled;
     };
-    // Where there are two client secrets, the other one is tried as after a refusal.
+    // With two client secrets, the other one is tried as after a refusal.
     if attempt.class != failure.class {
         return settled;
     }
@@ -301,7 +301,7 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
         .map(|state| state.issued)
         .filter(|issued| *issued <= now);
     attempt.failures = refusal.failures;
-    // What was sent later says nothing of this credential, but a failure that is older than it does not count.
+    // A later request says nothing about this credential, but an older failure does not count.
     attempt.time = refusal
         .time
         .min(now)
@@ -321,11 +321,11 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
     settled
 }
 
-/// What was refused is asked for again no sooner than this.
+/// The minimum pause before a refused credential is requested again.
 const SHORTEST: Span = Span::from_millis(2500);
 
 impl Settled {
-    /// Puts the next try off to the time that all resources with the same client secret wait for.
+    /// Postpones the next attempt to the time that all resources with the same client secret wait for.
     pub fn put_off(&mut self, next: Option<Time>) {
         let Some(next) = next else { return };
         let Some(attempt) = &mut self.attempt else {
@@ -342,7 +342,7 @@ impl Settled {
 }
 
 impl Observed {
-    /// That whoever owns the credentials Secret wants what was refused to be tried again.
+    /// Whether the owner of the credentials Secret requests another attempt with refused credentials.
     pub(crate) fn retry_requested(&self) -> Option<&str> {
         let credentials = self.credentials.as_ref()?;
         let asked = credentials.annotations.get(RETRY_REQUESTED)?;

@@ -1,20 +1,21 @@
 //! Brakes on credentials: what a provider has refused is not sent again, whichever resource uses it.
 //!
-//! A brake belongs to what it protects: a password, a refresh token or a client secret, as it is sent for one client to one
-//! host. Two resources with the same credential share its brake, in one namespace or in two. A wrong value has another brake
-//! than the right one, so nobody can stop others without knowing what they send. Deleting, recreating, annotating or editing
-//! a resource changes no brake.
+//! A brake belongs to what it protects: a password, a refresh token or a client secret, as sent for one client to one
+//! host. Resources with the same credential share its brake, in one or several namespaces. A wrong value has another
+//! brake than the right one, so nobody can stop others without knowing what they send. Deleting, recreating, annotating
+//! or editing a resource changes no brake.
 //!
-//! - A password or a refresh token is closed by its first refusal: more tries lock the account or end the token family. It
-//!   opens when its content, the client or the host changes. One resource that holds a token which it got with this very
-//!   credential may try once more with a request of another form: a neighbour's wrong request must not stop it.
-//! - While nobody knows whether such a credential works, one request at a time is sent with it.
-//! - A client secret backs off as a permanent failure does, for all resources together. A resource that holds a token which
-//!   it got with this secret goes by its own schedule.
+//! - The first refusal closes the brake of a password or refresh token, because more attempts lock the account or end
+//!   the token family. It opens when the content, the client or the host changes. A resource that holds a token which
+//!   it obtained with this credential may try once more with a request of another form, so that another resource's
+//!   wrong request cannot stop it.
+//! - While it is unknown whether such a credential works, only one request at a time uses it.
+//! - A client secret backs off like a permanent failure, for all resources together. A resource that holds a token
+//!   which it obtained with this secret follows its own schedule.
 //!
-//! Kept are keyed hashes alone; the key is new in every process. After a restart the brakes are noted from what the statuses
-//! say ([`Brakes::note`]), before a request of the same namespace ([`Brakes::expect`]). This module does not know what a
-//! resource is, or how a request is written.
+//! Only keyed hashes are kept; the key is new in every process. After a restart, the brakes are restored from the
+//! statuses ([`Brakes::note`]), before a request in the same namespace ([`Brakes::expect`]). This module does not know
+//! what a resource is, or how a request is built.
 
 #[cfg(test)]
 mod tests;
@@ -28,27 +29,27 @@ use crate::schedule;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
-/// So many credentials are remembered. One takes about 200 bytes.
+/// The maximum number of credentials. One takes about 200 bytes.
 const MOST: usize = 16_384;
-/// So many of them may come from one namespace, so that nobody can have another's brake forgotten.
+/// The maximum number from one namespace, so that no namespace can evict another's brake.
 const MOST_OF_ONE: usize = MOST / 4;
-/// After a success, requests with the same credential need not wait for each other for this long.
+/// For this long after a success, requests with the same credential do not wait for each other.
 const PROVEN: Span = Span::from_seconds(60);
-/// The shortest wait for the outcome of another request with the same credential.
+/// The minimum wait for the outcome of another request with the same credential.
 const SHORTEST_WAIT: Span = Span::from_seconds(2);
-/// Requests wait at most this long for what the statuses say after a start.
+/// The maximum time that requests wait for the statuses after a start.
 const LONGEST_SEEDING: Span = Span::from_seconds(60);
-/// No wait is longer than this: one that seems to be comes from a clock that was set back.
+/// The maximum wait: a longer one would come from a clock that was set back.
 const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
 
-/// What a credential is.
+/// The kind of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// User name and password.
     Password,
     /// A refresh token.
     RefreshToken,
-    /// What a client proves itself with: a secret or a private key.
+    /// The client authentication: a secret or a private key.
     ClientSecret,
 }
 
@@ -59,15 +60,15 @@ impl Kind {
     }
 }
 
-/// A credential, as one request sends it.
+/// A credential as one request sends it.
 pub struct Credential {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// The host it is sent to, with its port.
+    /// The host that it is sent to, with the port.
     pub host: String,
-    /// The client it is sent for; empty where the request names none.
+    /// The client that it is sent for; empty if the request has none.
     pub client: String,
-    /// What is sent, in one unambiguous form.
+    /// Its content, in an unambiguous form.
     pub content: Secret,
 }
 
@@ -75,43 +76,43 @@ pub struct Credential {
 pub struct Request {
     /// The namespace of the resource.
     pub namespace: String,
-    /// What it sends.
+    /// The credentials in it.
     pub credentials: Vec<Credential>,
-    /// The resource holds a token that it got with these very credentials.
+    /// Whether the resource holds a token that it obtained with these credentials.
     pub proven: bool,
-    /// Stands for everything else that the request says.
+    /// Identifies the rest of the request.
     pub form: u64,
-    /// How long it may take.
+    /// Its time-out.
     pub timeout: Span,
 }
 
-/// What the brakes say of a request.
+/// Whether a request may be sent.
 #[derive(Debug)]
 pub enum Answer {
-    /// It may be sent. How it went has to be told ([`Brakes::answered`]).
+    /// It may be sent. Report the outcome with [`Brakes::answered`].
     Go(Pass),
-    /// Not yet: another request with the same credential is under way. Ask again then.
+    /// Not yet: another request with the same credential is in flight. Ask again at this time.
     Wait(Time),
     /// The provider has refused a credential.
     Refused(Refusal),
 }
 
-/// A credential that was refused.
+/// A refused credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Why, in one word of the documented list.
+    /// The reason.
     pub reason: &'static str,
-    /// When it was refused last.
+    /// When it was last refused.
     pub time: Time,
-    /// How often in a row, whichever resource sent it.
+    /// The number of refusals in a row, from any resource.
     pub failures: u32,
-    /// When it may be sent again; `None` when only another content, client or host helps.
+    /// When it may be sent again; `None` if only another content, client or host helps.
     pub next: Option<Time>,
 }
 
-/// That a request may be sent.
+/// The permission to send a request.
 #[derive(Debug, Default)]
 #[must_use = "the brakes wait to be told how the request went"]
 pub struct Pass {
@@ -121,26 +122,26 @@ pub struct Pass {
     ticket: u64,
 }
 
-/// How a request went, as far as its credentials go.
+/// The outcome of a request for its credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The provider took them.
+    /// The provider accepted them.
     Taken,
     /// The provider refused the one of this kind.
     Refused {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// Why, in one word of the documented list.
+        /// The reason.
         reason: &'static str,
     },
-    /// It says nothing of them.
+    /// It says nothing about them.
     Open,
 }
 
-/// Names a credential: a keyed hash.
+/// Identifies a credential: a keyed hash.
 type Id = u128;
 
-/// What is known of one credential.
+/// The state of one credential.
 #[derive(Debug)]
 struct Entry {
     kind: Kind,
@@ -148,7 +149,7 @@ struct Entry {
     used: Time,
     refused: Option<Refused>,
     worked: Option<Time>,
-    /// The request under way whose outcome others wait for: which, since when, and until when at most.
+    /// The request in flight that others wait for: its number, its start and its latest end.
     trying: Option<(u64, Time, Time)>,
 }
 
@@ -158,11 +159,11 @@ struct Refused {
     time: Time,
     failures: u32,
     next: Option<Time>,
-    /// The form of the request that was refused; 0 where that is not known.
+    /// The form of the refused request; 0 if unknown.
     form: u64,
-    /// A request of another form was refused as well.
+    /// Whether a request of another form was refused too.
     confirmed: bool,
-    /// A request of another form worked since: only this form is closed.
+    /// Whether a request of another form succeeded since: only this form is closed.
     overruled: bool,
 }
 
@@ -177,7 +178,7 @@ pub struct Brakes {
 }
 
 impl Brakes {
-    /// None yet. `key` is for the hashes, and belongs to this process alone.
+    /// Without entries. `key` is for the hashes, and belongs to this process only.
     pub fn new(key: hmac::Key) -> Self {
         Brakes {
             key,
@@ -189,18 +190,19 @@ impl Brakes {
         }
     }
 
-    /// How many credentials are remembered.
+    /// The number of credentials.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Nothing is remembered.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// After a start: these resources, as namespace and name, have statuses that tell of refusals. What repetition destroys is
-    /// not sent in their namespaces before each of them was looked at ([`Brakes::looked_at`]), or a minute has passed.
+    /// After a start: the statuses of these resources (namespace and name) report refusals. Credentials that repetition
+    /// destroys are not sent in their namespaces until each of them was checked ([`Brakes::looked_at`]), or a minute
+    /// has passed.
     pub fn expect(&mut self, resources: impl IntoIterator<Item = (String, String)>, now: Time) {
         for (namespace, name) in resources {
             self.expected.entry(namespace).or_default().insert(name);
@@ -208,7 +210,7 @@ impl Brakes {
         self.expected_until = now + LONGEST_SEEDING;
     }
 
-    /// A resource was looked at: what its status says of refusals was noted, or it is gone.
+    /// A resource was checked: the refusals in its status were noted, or it is gone.
     pub fn looked_at(&mut self, namespace: &str, name: &str) {
         if let Some(names) = self.expected.get_mut(namespace) {
             names.remove(name);
@@ -218,7 +220,7 @@ impl Brakes {
         }
     }
 
-    /// Whether a request may be sent: to be asked right before it is.
+    /// Whether a request may be sent. Call this directly before sending.
     pub fn ask(&mut self, request: &Request, now: Time) -> Answer {
         let ids: Vec<(Kind, Id)> = request
             .credentials
@@ -252,8 +254,8 @@ impl Brakes {
         })
     }
 
-    /// How a request went. Where a client secret was refused: before when no resource sends it again. `u` is a draw from
-    /// [0,1).
+    /// Reports the outcome of a request. For a refused client secret, it returns the time before which no resource
+    /// sends it again. `u` is jitter in [0,1).
     pub fn answered(&mut self, pass: Pass, outcome: Outcome, now: Time, u: f64) -> Option<Time> {
         let mut next = None;
         for (kind, id) in &pass.ids {
@@ -270,7 +272,7 @@ impl Brakes {
                 Outcome::Refused { .. } | Outcome::Open => {}
             }
             self.release(*id, &pass);
-            // It is used once and has a successor: nothing is left to be known of it.
+            // It is used once and then replaced, so nothing needs to be kept.
             if outcome == Outcome::Taken && *kind == Kind::RefreshToken {
                 self.forget(*id);
             }
@@ -278,7 +280,7 @@ impl Brakes {
         next
     }
 
-    /// Notes a refusal that a status tells of, unless more is known by now.
+    /// Notes a refusal from a status, unless newer facts are known.
     pub fn note(&mut self, namespace: &str, credential: &Credential, refusal: &Refusal, now: Time) {
         let id = self.id(credential);
         let known = self.entries.get(&id);
@@ -295,13 +297,13 @@ impl Brakes {
             failures: refusal.failures.max(1),
             next: refusal.next,
             form: 0,
-            // Which form it had is not known any more, so it does not matter which one is tried.
+            // Its form is not known anymore, so any form may be tried.
             confirmed: false,
             overruled: false,
         });
     }
 
-    /// Until when a request waits for what the statuses say.
+    /// Until when a request waits for the statuses.
     fn seeding(&self, request: &Request, now: Time) -> Option<Time> {
         let harmful = request
             .credentials
@@ -380,7 +382,7 @@ impl Brakes {
         u64::from_le_bytes(tag.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
-    /// The entry of a credential, made where there is none.
+    /// The entry of a credential, created if there is none.
     fn entry(&mut self, kind: Kind, id: Id, namespace: &str, now: Time) -> &mut Entry {
         let namespace = self.namespace_id(namespace);
         if !self.entries.contains_key(&id) {
@@ -399,8 +401,8 @@ impl Brakes {
         entry
     }
 
-    /// Forgets what says least: first what is not refused, then what was not used for longest; of the namespace that wants
-    /// room where it has its share, otherwise of the one that has most.
+    /// Evicts the least useful entry: first those that are not refused, then the least recently used; from the
+    /// requesting namespace if that has its share, otherwise from the one with the most.
     fn make_room(&mut self, namespace: u64, now: Time) {
         let own = self.counts.get(&namespace).copied().unwrap_or(0);
         let from = if own >= MOST_OF_ONE {
@@ -417,7 +419,7 @@ impl Brakes {
         let least = of_it
             .min_by_key(|(_, entry)| (entry.refused.is_some(), entry.used))
             .map(|(id, _)| *id);
-        // Where all are under way, the oldest of them gives way.
+        // If all are in flight, the oldest is evicted.
         let least = least.or_else(|| {
             let all = self.entries.iter();
             all.filter(|(_, entry)| entry.namespace == from)
@@ -442,7 +444,7 @@ impl Brakes {
     }
 }
 
-/// What one entry says of a request.
+/// What one entry means for a request.
 enum Allows {
     Now,
     Waiting(Time),
@@ -450,13 +452,13 @@ enum Allows {
 }
 
 impl Entry {
-    /// The provider took it a moment ago.
+    /// Whether the provider accepted it recently.
     fn is_proven(&self, now: Time) -> bool {
         self.worked
             .is_some_and(|worked| now >= worked && now.since(worked) < PROVEN)
     }
 
-    /// It is refused, and no other request has shown that it works.
+    /// Whether it is refused, and no other request has shown that it works.
     fn closed(&self) -> bool {
         self.refused
             .as_ref()
@@ -480,7 +482,7 @@ impl Entry {
         }
         match self.trying {
             Some((_, since, until)) if now < until && until.since(now) <= LONGEST_WAIT => {
-                // Each wait is as long as the one so far: few looks, however long it takes.
+                // Each wait is as long as the wait so far, so there are few checks, however long it takes.
                 Allows::Waiting(now + now.since(since).max(SHORTEST_WAIT))
             }
             _ => Allows::Now,

@@ -1,4 +1,4 @@
-//! The client certificate (RFC 8705): what was seen of it, and whether it can be shown.
+//! The client certificate (RFC 8705): the observation, and whether it can be used.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::{ClientCertificate, Validated};
@@ -12,7 +12,7 @@ use crate::time::Time;
 
 use super::provenance;
 
-/// What keeps the client certificate from being shown, and when to look again.
+/// What prevents using the client certificate, and when to check again.
 pub(super) fn not_ready(
     seen: &Observed,
     spec: &Validated,
@@ -31,7 +31,7 @@ pub(super) fn not_ready(
         Ok(facts) => facts,
         Err(problem) => return Some((unusable(seen, certificate, problem), Requeue::At(later))),
     };
-    // A self-signed certificate is known to the provider by itself (RFC 8705 section 2.2): many do not look at its dates.
+    // The provider knows a self-signed certificate itself (RFC 8705 section 2.2), and many ignore its dates.
     if certificate.self_signed {
         return None;
     }
@@ -53,7 +53,7 @@ fn waiting(reason: Reason, message: String) -> Problem {
     }
 }
 
-/// The command that tells how cert-manager's certificates are.
+/// The command that shows the state of a cert-manager certificate.
 pub(super) fn describe_certificate(namespace: &str) -> Command {
     Command::kubectl(&["describe", "certificate"]).namespace(namespace)
 }
@@ -63,7 +63,7 @@ fn missing(seen: &Observed, named: &ClientCertificate) -> Problem {
     waiting(
         Reason::CredentialsNotFound,
         format!(
-            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true; it is picked up at once. If cert-manager is to make it: {}",
+            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true. It is used at once. If cert-manager issues it: {}",
             describe_certificate(namespace)
         ),
     )

@@ -1,7 +1,7 @@
-//! What the owner of a credentials Secret discloses of it: the keys that templates may use, and that count as no secret.
+//! What the owner of a credentials Secret discloses: the keys that templates may use, and that do not count as secret.
 //!
-//! The owner says so in the Secret. A resource that uses the Secret can neither disclose a key nor give a key that is
-//! disclosed to another one: `spec.credentials.keys` says what a key is used for, not who may see it.
+//! The owner says so in the Secret. A resource that uses the Secret can neither disclose a key nor rename a key into a
+//! disclosed one: `spec.credentials.keys` defines what a key is used for, not who may see it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,11 @@ use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::request::single_line;
 use crate::secret::Secret;
 
-/// Annotation of a credentials Secret: the keys that templates may use besides `client_id` and `username`, separated by commas
-/// or white space.
+/// Annotation of a credentials Secret: the keys that templates may use in addition to `client_id` and `username`,
+/// separated by commas or white space.
 pub const DISCLOSED_KEYS_ANNOTATION: &str = "oauthclient.dev/disclosed-keys";
 
-/// The keys that a Secret's owner discloses. Of a token Secret that is nothing: its keys have the names that a resource gives
-/// them.
+/// The keys that a Secret's owner discloses. For a token Secret none, because a resource chooses the names of its keys.
 fn disclosed_keys(secret: &SecretSeen) -> BTreeSet<&str> {
     if secret.has_label(TOKEN_LABEL, "true") {
         return BTreeSet::new();
@@ -35,8 +34,8 @@ fn disclosed_keys(secret: &SecretSeen) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The key of the credentials Secret that `credentials.NAME` of a template stands for: `client_id` and `username` stand for the
-/// keys that the resource uses as such, where the Secret has none of that very name.
+/// The key of the credentials Secret for `credentials.NAME` in a template. `client_id` and `username` mean the keys
+/// that the resource uses for them, if the Secret has none of that name.
 fn key_of<'a>(name: &'a str, secret: &SecretSeen, spec: &'a Validated) -> &'a str {
     let keys = &spec.client.keys;
     match name {
@@ -61,13 +60,13 @@ pub(super) fn for_templates(seen: &Observed, spec: &Validated) -> BTreeMap<Strin
         }
     }
     if let Some(id) = &spec.client.client_id {
-        // It stands in the resource for all to read.
+        // The resource contains it, for everyone to read.
         values.insert("client_id".to_owned(), Secret::from(id.as_str()));
     }
     values
 }
 
-/// Brings the list of what a request carries in line with what the owners of its Secrets disclose.
+/// Removes from the secrets of a request what the owners of its Secrets disclose.
 pub(super) fn apply(seen: &Observed, sent: &mut SentSecrets) {
     let secrets = [seen.credentials.as_ref(), seen.chain.login.as_ref()];
     for secret in secrets.into_iter().flatten() {
@@ -82,8 +81,8 @@ pub(super) fn apply(seen: &Observed, sent: &mut SentSecrets) {
     }
 }
 
-/// Whether templates may see a refresh token: one that a response brought, or that stands in the Secret under the key
-/// `refresh_token`. One that a resource takes from another key is a value of the credentials like any other.
+/// Whether templates may use a refresh token: one from a response, or one in the Secret under the key `refresh_token`.
+/// One from another key is an ordinary value of the credentials.
 pub(super) fn may_show(seen: &Observed, refresh_token: &Secret) -> bool {
     let Some(secret) = &seen.credentials else {
         return true;
@@ -101,7 +100,7 @@ pub(super) fn may_show(seen: &Observed, refresh_token: &Secret) -> bool {
         .any(|(key, value)| hidden(key) && value.expose().map(single_line) == token)
 }
 
-/// What keeps the templates from being rendered: they use a key that its owner does not disclose. Found before anything is
+/// What prevents rendering the templates: they use a key that its owner does not disclose. Checked before anything is
 /// sent.
 pub(super) fn not_disclosed(seen: &Observed, spec: &Validated) -> Option<Problem> {
     let secret = seen.credentials.as_ref()?;
@@ -129,7 +128,7 @@ pub(super) fn not_disclosed(seen: &Observed, spec: &Validated) -> Option<Problem
         kind: ProblemKind::Waiting,
         reason: Reason::CredentialsKeyNotDisclosed,
         message: format!(
-            "A template in spec.tokenSecret.data uses credentials.{name}, but Secret {} does not disclose its key {key}. Whoever can read the token Secret would see it. Remove it from the template. If you own the Secret and the key is no secret, run: {command}",
+            "A template in spec.tokenSecret.data uses credentials.{name}, but Secret {} does not disclose its key {key}. Whoever can read the token Secret would see it. Remove it from the template. If you own the Secret and the value is not secret, run: {command}",
             secret.name
         ),
     })

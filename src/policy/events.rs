@@ -1,4 +1,4 @@
-//! What has changed, told once: events, or lines of `local`.
+//! Changes to report once: as events, or as lines of `local`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -10,27 +10,27 @@ use crate::time::Time;
 
 use super::expiry::Which;
 
-/// Something that people are told once, as an event or a line.
+/// Something to report once, as an event or a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// Good or bad.
     pub kind: NoticeKind,
-    /// One word of the documented list.
+    /// The reason.
     pub reason: Reason,
     /// The sentence.
     pub message: String,
 }
 
-/// Whether a notice is of something good or bad.
+/// Whether a notice is good or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// As it should be.
+    /// As intended.
     Normal,
     /// Something is wrong.
     Warning,
 }
 
-/// What has changed for better or worse, each thing told once.
+/// What has changed for better or worse, each reported once.
 pub(super) fn notices(
     assessment: &Assessment,
     before: &OAuthClientStatus,
@@ -81,7 +81,7 @@ pub(super) fn notices(
                 .into_iter()
                 .any(|kind| holds(status, kind))
     };
-    // What was refused is still there, though nothing fails for it.
+    // The refused one is still there, although nothing fails because of it.
     let over = assessment.refused_offer.is_none();
     if is_ready && over && troubled(before) && !troubled(after) {
         let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
@@ -118,7 +118,7 @@ pub(super) fn notices(
     notices
 }
 
-/// A word of the documented list; what is not on it stands for a request that failed somehow.
+/// A documented reason; any other word becomes that of a failed request.
 pub(crate) fn known(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::RequestRefused)
 }

@@ -1,4 +1,4 @@
-//! What ends besides the token: the client certificate, and the client secret on a date that its owner has noted.
+//! Credentials that expire: the client certificate, and the client secret at a time that its owner recorded.
 
 use crate::api::ExpiryStatus;
 use crate::api::conditions::Reason;
@@ -8,13 +8,13 @@ use crate::time::{Span, Time};
 
 use super::certificate::describe_certificate;
 
-/// Annotation of a credentials Secret: when its client secret ends at the provider, as a date or a time.
+/// Annotation of a credentials Secret: when its client secret expires at the provider, as a date or a time.
 pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
 
-/// The longest time ahead that an end is warned of.
+/// The maximum time of a warning before an expiry.
 const LONGEST_WARNING: Span = Span::from_seconds(30 * 24 * 3600);
 
-/// How something that ends stands at a time.
+/// The state of an expiring credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Valid,
@@ -33,7 +33,7 @@ impl Expiry {
         }
     }
 
-    /// What the status tells of it.
+    /// Its status.
     pub(super) fn status(&self, now: Time) -> ExpiryStatus {
         ExpiryStatus {
             expiration_time: self.ends.map(|ends| ends.at.rfc3339()),
@@ -49,7 +49,7 @@ impl Expiry {
 }
 
 impl Expiries {
-    /// What ends of what was seen.
+    /// The expiring credentials in an observation.
     pub(super) fn of(seen: &Observed) -> Expiries {
         let Ok(spec) = &seen.resource.spec else {
             return Expiries::default();
@@ -71,7 +71,7 @@ impl Expiries {
         }
     }
 
-    /// When the next of them begins to be warned of, or ends: how things stand is looked at again then.
+    /// When the next warning starts or the next credential expires: the resource is reconciled then.
     pub fn next_change(&self, now: Time) -> Option<Time> {
         [&self.certificate, &self.client_secret]
             .into_iter()
@@ -82,7 +82,7 @@ impl Expiries {
             .min()
     }
 
-    /// What is to be said of them, each in a sentence that begins with a space; `over` leaves out what has not ended yet.
+    /// The remarks about them, each a sentence after a space; with `over`, only about expired ones.
     pub(super) fn remarks(&self, now: Time, over: bool) -> String {
         let wanted = |reason| {
             !over
@@ -98,7 +98,7 @@ impl Expiries {
             .collect()
     }
 
-    /// What is to be told of them once: which it is, the word for the event, the sentence.
+    /// The notices about them: which credential, the reason, the sentence.
     pub(super) fn notices(&self, now: Time) -> Vec<(Which, Reason, String)> {
         let certificate = self.certificate.as_ref();
         let certificate = certificate.and_then(|expiry| self.of_certificate(expiry, now));
@@ -153,22 +153,22 @@ impl Expiries {
             Standing::Unknown => Some((
                 Reason::ClientSecretExpiryUnknown,
                 format!(
-                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so nobody is warned before the client secret ends ({annotate})."
+                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so there is no warning before the client secret expires ({annotate})."
                 ),
             )),
         }
     }
 }
 
-/// Which of the things that end.
+/// Which credential expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Certificate,
     ClientSecret,
 }
 
-/// A certificate is warned of when a fifth of its life is left, at most 30 days: whoever renews at two thirds of it, as
-/// cert-manager does, is never warned.
+/// The warning for a certificate starts when a fifth of its lifetime is left, at most 30 days. Tools that renew when a
+/// third is left, such as cert-manager, never cause a warning.
 fn of_certificate(facts: &CertificateFacts) -> Ends {
     let life = facts.not_after.since(facts.not_before);
     let lead = Span::from_millis(life.millis() / 5).clamp(Span::ZERO, LONGEST_WARNING);
@@ -178,7 +178,7 @@ fn of_certificate(facts: &CertificateFacts) -> Ends {
     }
 }
 
-/// The end that the owner has noted; nobody knows how long a client secret lives, so 30 days ahead are the time to warn.
+/// The expiry that the owner recorded. The lifetime of a client secret is unknown, so the warning starts 30 days ahead.
 fn of_client_secret(secret: &SecretSeen) -> Option<Expiry> {
     let noted = secret.annotations.get(CLIENT_SECRET_EXPIRES)?;
     Some(Expiry {
@@ -190,7 +190,8 @@ fn of_client_secret(secret: &SecretSeen) -> Option<Expiry> {
     })
 }
 
-/// A time by RFC 3339, or a date, whose first moment in UTC counts: better warned a day early.
+/// An RFC 3339 time, or a date, which means its first moment in UTC, because an early warning is better than a late
+/// one.
 fn parse(noted: &str) -> Option<Time> {
     let noted = noted.trim();
     Time::parse_rfc3339(noted).or_else(|| {

@@ -1,4 +1,4 @@
-//! From what was observed to what the engine keeps: slim facts, hashes where only equality counts.
+//! Converts an observation into the engine's facts: compact, with hashes for what is only compared.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::policy::token_sources::published;
 use crate::secret::Secret;
 use crate::time::Time;
 
-/// What the engine keeps of a resource; `lane` names the lane that its requests wait in ([`lane`], unless the driver knows
-/// where the token endpoint was discovered to be).
+/// The facts about a resource; `lane` is the host queue of its requests ([`lane`], unless the driver knows a discovered
+/// token endpoint).
 pub fn resource_facts(
     resource: &OAuthClient,
     lane: impl FnOnce(&Validated) -> Arc<str>,
@@ -29,7 +29,8 @@ pub fn resource_facts(
     known_facts(resource, inputs, host)
 }
 
-/// The same where inputs and lane are known of an earlier look at the same spec: most events tell of a status alone.
+/// The same if inputs and host are known from an earlier observation of the same spec, because most events are about
+/// the status only.
 pub fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -> ResourceFacts {
     let none = OAuthClientStatus::default();
     let status = resource.status.as_ref().unwrap_or(&none);
@@ -56,18 +57,17 @@ pub fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -> Resou
     }
 }
 
-/// A UID as the engine keeps it.
+/// The hash of a UID.
 pub fn uid_fact(uid: &str) -> u64 {
     short(uid)
 }
 
-/// The lane of a resource: host and port of the endpoint it is refreshed at, or of its issuer as long as that is not
-/// discovered.
+/// The host queue of a resource: host and port of its refresh endpoint, or of its issuer until that is discovered.
 pub fn lane(spec: &Validated) -> Arc<str> {
     host_queue_of(spec.endpoint())
 }
 
-/// The lane of an address: its host, with the port where one is written.
+/// The host queue of a URL: its host, with the port if there is one.
 pub fn host_queue_of(url: &url::Url) -> Arc<str> {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
@@ -76,7 +76,7 @@ pub fn host_queue_of(url: &url::Url) -> Arc<str> {
     }
 }
 
-/// What the engine keeps of a token Secret; `None` when it carries no whole state or has no owner of our kind.
+/// The facts about a token Secret; `None` if its state is incomplete or it has no owner of our kind.
 pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
     let state = TokenState::read(&secret.annotations)?;
     let owner = secret
@@ -95,21 +95,21 @@ pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
     })
 }
 
-/// What the engine keeps of a credentials Secret: its version.
+/// The facts about a credentials Secret: its version.
 pub fn credentials_facts(uid: &str, resource_version: &str) -> CredentialsFacts {
     CredentialsFacts {
         version: short(&format!("{uid}/{resource_version}")),
     }
 }
 
-/// What the engine keeps of what is lent to a resource that needs nothing of a Secret.
+/// The facts for a resource that needs no Secret.
 pub fn no_references() -> CredentialsFacts {
     CredentialsFacts {
         version: short(NO_REFERENCES),
     }
 }
 
-/// What the engine keeps of what several Secrets lend together (one hash of all their versions).
+/// The facts about several Secrets together (one hash of all their versions).
 pub fn reference_facts(versions: &[u64]) -> CredentialsFacts {
     CredentialsFacts {
         version: short(&lent_together(versions)),
@@ -117,7 +117,7 @@ pub fn reference_facts(versions: &[u64]) -> CredentialsFacts {
 }
 
 impl FailedAttempt {
-    /// What the engine keeps of it.
+    /// The engine's fact about it.
     pub fn fact(&self) -> Attempt {
         Attempt {
             failures: self.failures,
@@ -129,7 +129,7 @@ impl FailedAttempt {
     }
 }
 
-/// The content of the credentials that reaches the provider or a template, in a form to take a keyed hash of.
+/// The part of the credentials that the provider or a template gets, in a form for a keyed hash.
 pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: ClientSecret) -> Secret {
     let credentials = seen.credentials.as_ref();
     let client = &spec.client;
@@ -166,7 +166,7 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
     Secret::new(content)
 }
 
-/// A name and what it stands for, so that no two lists of them are the same bytes.
+/// A name with its value, in an unambiguous form.
 fn part(content: &mut Vec<u8>, name: &str, value: Option<&Secret>) {
     let length = value.map_or(u64::MAX, |value| value.len() as u64);
     content.extend((name.len() as u64).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Whether a wanted token may be asked for now: what must be in place first, and what earlier attempts say.
+//! Whether a token may be requested now: what must exist first, and what earlier attempts say.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -13,21 +13,21 @@ use crate::time::{Span, Time};
 
 use super::{certificate, disclosed, messages, provenance, references, refresh_token, rejected};
 
-/// Whether a request may be made.
+/// Whether a request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
     /// Now.
     Open,
-    /// Not before this.
+    /// Not before this time.
     Until(Time),
     /// Not before something changes.
     Closed,
 }
 
-/// Whatever asks at once still keeps this distance from the last attempt.
+/// The minimum time since the last attempt, even for immediate requests.
 const LEAST_DISTANCE: Span = Span::from_seconds(2);
 
-/// What must be there before anything can be sent, and is not.
+/// What must exist before anything can be sent, and does not.
 pub(super) fn not_ready(
     seen: &Observed,
     spec: &Validated,
@@ -88,12 +88,12 @@ pub(super) fn not_ready(
     .map(|problem| (problem, Requeue::At(now + LOOK_AT_CA)))
 }
 
-/// What earlier attempts and successes say of asking now.
+/// What earlier attempts and successes say about requesting now.
 pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, now: Time) -> Gate {
     let mut earliest = now;
     let mut closed = false;
     if let Some(state) = our_target(seen, spec).and_then(super::SecretSeen::state) {
-        // A time of issue that lies ahead tells of a clock that was set back: it must not hold anything up.
+        // An issue time in the future means that the clock was set back: it must not delay anything.
         if state.issued <= now {
             earliest = earliest.max(state.issued + LEAST_DISTANCE);
         }
@@ -131,7 +131,7 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, n
     }
 }
 
-/// No wait is longer than this: one that seems to be comes from a clock that was set back.
+/// The maximum wait: a longer one would come from a clock that was set back.
 const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
 
 pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
@@ -142,17 +142,17 @@ pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
     repairs.last + schedule::repair_delay(repairs.count)
 }
 
-/// Whether repairs are so many in a row that people are told why the next one waits.
+/// Whether there are so many repairs in a row that the status says why the next one waits.
 pub(super) fn repairs_are_held_back(seen: &Observed, now: Time) -> bool {
     seen.memory.repairs.count > 1 && repair_floor(seen, now) > now
 }
 
-/// A failed attempt, judged against what would be sent now.
+/// A failed attempt, compared with what would be sent now.
 pub(super) struct Attempted<'a> {
     of: &'a FailedAttempt,
-    /// Endpoint and client are the same: a `Retry-After` holds.
+    /// Endpoint and client are the same, so a `Retry-After` applies.
     same_endpoint_and_client: bool,
-    /// Nothing has changed and nobody asks for it to be tried now: its own pause holds.
+    /// Nothing has changed and no retry was requested, so its own pause applies.
     counts: bool,
 }
 
@@ -167,18 +167,18 @@ impl<'a> Attempted<'a> {
             of,
             same_endpoint_and_client: same_credentials && same_endpoint,
             counts: same_credentials
-                // Other certificates may be just what was missing.
+                // Other certificates may solve the problem.
                 && !(of.reason == Reason::TLSFailed.as_str() && of.ca != seen.ca.hash())
                 && of.inputs == seen.resource.inputs
                 && seen.unhandled_request().is_none()
                 && !rejected::secret_changed(of, seen)
-                // A renewed certificate is worth a try, unless a try does harm whatever is shown.
+                // A renewed certificate is worth an attempt, unless attempts do harm.
                 && (of.certificate.as_deref() == seen.certificate.fingerprint()
                     || of.next.is_none()),
         }
     }
 
-    /// Whether nothing has changed since, and nobody asks for another try.
+    /// Whether nothing has changed since, and no retry was requested.
     pub(super) fn counts(&self) -> bool {
         self.counts
     }
@@ -198,7 +198,7 @@ impl<'a> Attempted<'a> {
     }
 }
 
-/// When to look whether the certificates have changed for want of which a request failed: ConfigMaps are not watched.
+/// When to check for changed certificates after a request failed without them: ConfigMaps are not watched.
 pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: Time) -> Requeue {
     let named = seen.ca != CaSeen::NotNamed;
     match attempt {
@@ -209,12 +209,12 @@ pub(super) fn look_at_ca(attempt: Option<&FailedAttempt>, seen: &Observed, now: 
     }
 }
 
-/// Names the endpoint of a request in a failed attempt.
+/// Identifies the endpoint of a request in a failed attempt.
 pub(super) fn endpoint(spec: &Validated) -> String {
     format!("{:016x}", super::short(spec.client.provider()))
 }
 
-/// Whether the last write was rejected and nothing has changed since: the same is not tried again.
+/// Whether the last write was refused and nothing has changed since: it is not repeated.
 pub(crate) fn stands(seen: &Observed, spec: &Validated) -> bool {
     let attempt = seen.memory.attempt.as_deref();
     attempt.is_some_and(|attempt| {
@@ -222,7 +222,7 @@ pub(crate) fn stands(seen: &Observed, spec: &Validated) -> bool {
     })
 }
 
-/// What stands in the way of making the tokens. Nothing is made before this finds nothing.
+/// What prevents creating the tokens. None is created before this returns nothing.
 pub(crate) fn account_tokens_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
     account_tokens(spec).into_iter().find_map(|token| {
         not_opted_in(seen, token).or_else(|| provenance::account_not_ready(seen, spec, token))

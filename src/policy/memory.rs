@@ -1,11 +1,11 @@
-//! What the process remembers of a resource between two walks, and how that is brought up to what is seen.
+//! What the process keeps about a resource between two reconciles, and how that is updated from an observation.
 
 use crate::model::{Observed, Repairs, SecretSeen, request_name, short};
 use crate::policy::waits::MOST_DOUBTS;
 use crate::time::Time;
 
 impl Observed {
-    /// Brings what is remembered up to what is seen. To be called before anything is decided.
+    /// Updates what is kept from the observation. Call this before any decision.
     pub fn bring_up_to_date(&mut self) {
         if let Some(asked) = &mut self.resource.refresh_request {
             *asked = request_name(asked);
@@ -18,7 +18,7 @@ impl Observed {
         }
         if self.contradicts_what_was_written() {
             if self.memory.doubts >= MOST_DOUBTS {
-                // Seen often enough to be believed: somebody restored a backup, or deleted it unseen.
+                // Observed often enough to be believed: a backup was restored, or it was deleted unnoticed.
                 self.memory.written = self.target.as_ref().and_then(SecretSeen::written);
                 self.memory.doubts = 0;
             }
@@ -35,7 +35,7 @@ impl Observed {
             .filter(|target| target.is_owned_by(&self.resource))
             .and_then(SecretSeen::state)
             .map(|state| state.issued)
-            // A time of issue that lies ahead tells of a clock that was set back, and nothing of what came first.
+            // An issue time in the future means that the clock was set back, and says nothing about the order.
             .filter(|issued| *issued <= self.now);
         let version = self.lent();
         let content = self.whole_content();
@@ -44,11 +44,11 @@ impl Observed {
         };
         let over = |other: Option<Time>| other.is_some_and(|time| attempt.time < time);
         if over(published) || over(self.memory.last_sent) {
-            // A later request is known, of this process or another: the status has not followed yet.
+            // A later request is known, of this process or another one: the status is not up to date.
             self.memory.attempt = None;
             return;
         }
-        // After a restart: what is there now is taken for what it was sent with.
+        // After a restart, the current bundle is assumed to be the one that was used.
         attempt.ca = attempt.ca.or(self.ca.hash());
         let Some(version) = version else {
             return;
@@ -56,18 +56,19 @@ impl Observed {
         if attempt.credentials == version {
             attempt.content = attempt.content.or(content);
         } else if attempt.content.is_some() && attempt.content == content {
-            // A label or an annotation was edited: the new version is noted, so that a restart knows.
+            // A label or annotation was edited: the new version is recorded, so that a restart knows it.
             attempt.credentials = version;
         }
     }
 
-    /// Whether the token Secret that was read is older than what this process wrote: a cache or a proxy served an old view.
+    /// Whether the observed token Secret is older than what this process wrote, because a cache or proxy served an old
+    /// version.
     pub(super) fn contradicts_what_was_written(&self) -> bool {
         let Some(written) = &self.memory.written else {
             return false;
         };
         match &self.target {
-            // Under its former name it is still there: it was not deleted, the resource names another one.
+            // It still exists under its former name: it was not deleted, the resource names another one.
             None => {
                 let renamed = self
                     .stale_secrets

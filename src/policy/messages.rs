@@ -1,4 +1,4 @@
-//! What people read when something stands in the way: what is wrong, where, and what to do next.
+//! Messages for people about what prevents a request: what is wrong, where, and what to do.
 
 use url::Url;
 
@@ -10,7 +10,7 @@ use crate::model::{ADOPT, Observed, Problem, ProblemKind, SecretSeen};
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
 
-/// The command by which the owner of a Secret opts in.
+/// The command with which the owner of a Secret opts in.
 pub(super) fn opt_in(secret: &str, namespace: &str) -> Command {
     Command::kubectl(&["label", "secret"])
         .value(secret)
@@ -85,7 +85,7 @@ pub(super) fn barred(namespace: &str, right: &str) -> Problem {
     stalled(
         Reason::PermissionMissing,
         format!(
-            "The operator lacks the right to {right} in namespace {namespace}: no token is asked for, and the Secret cannot be looked at. Whoever runs the operator: apply its roles (kubectl apply -k deploy/), then see {check}."
+            "The operator lacks the permission to {right} in namespace {namespace}, so no token is requested and the Secret cannot be read. Ask its administrator to apply its roles (kubectl apply -k deploy/). To check: {check}."
         ),
     )
 }
@@ -106,7 +106,7 @@ pub(super) fn http_not_allowed(spec: &Validated, field: &str, url: &Url) -> Prob
     )
 }
 
-/// The credentials Secret, for messages about it: they are made only where one is named.
+/// The credentials Secret, for messages that exist only if there is one.
 pub(super) fn secret_name(spec: &Validated) -> &str {
     spec.credentials_secret.as_deref().unwrap_or_default()
 }
@@ -117,7 +117,7 @@ pub(super) fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
     waiting(
         Reason::CredentialsNotFound,
         format!(
-            "There is no Secret {name} in namespace {namespace} (spec.credentials.secretName). Create it with the keys that the provider gave you and the label oauthclient.dev/credentials=true; it is picked up at once."
+            "There is no Secret {name} in namespace {namespace} (spec.credentials.secretName). Create it with the provider's credentials and the label oauthclient.dev/credentials=true. It is used at once."
         ),
     )
 }
@@ -127,7 +127,7 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
     waiting(
         Reason::CredentialsNotLabelled,
         format!(
-            "Secret {name} has not opted in to be sent to a token endpoint. If it may be, run: {}",
+            "Secret {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, run: {}",
             opt_in(name, namespace)
         ),
     )
@@ -142,7 +142,7 @@ pub(super) fn credentials(seen: &Observed, name: &str, problem: &CredentialsProb
     waiting(
         reason,
         format!(
-            "Secret {name} in namespace {namespace}: {problem}. A change is picked up at once."
+            "Secret {name} in namespace {namespace}: {problem}. A change takes effect at once."
         ),
     )
 }
@@ -152,7 +152,7 @@ pub(super) fn no_ca(seen: &Observed, bundle: &ConfigMapKey) -> Problem {
     waiting(
         Reason::CANotFound,
         format!(
-            "There is no ConfigMap {} in namespace {namespace} (spec.provider.caBundle). Create it with the PEM certificates under the key {}; it is looked for every minute.",
+            "There is no ConfigMap {} in namespace {namespace} (spec.provider.caBundle). Create it with PEM certificates under the key {}. It is checked every minute.",
             bundle.name, bundle.key
         ),
     )
@@ -163,7 +163,7 @@ pub(super) fn no_ca_key(seen: &Observed, bundle: &ConfigMapKey) -> Problem {
     waiting(
         Reason::CANotFound,
         format!(
-            "ConfigMap {} in namespace {namespace} has no key {} (spec.provider.caBundle). Add it, or name another key; it is looked at every minute.",
+            "ConfigMap {} in namespace {namespace} has no key {} (spec.provider.caBundle). Add it, or name another key. It is checked every minute.",
             bundle.name, bundle.key
         ),
     )
@@ -174,7 +174,7 @@ pub(super) fn bad_ca(seen: &Observed, bundle: &ConfigMapKey, why: &str) -> Probl
     waiting(
         Reason::CAInvalid,
         format!(
-            "Key {} of ConfigMap {} in namespace {namespace} is not a CA bundle: {why}. It takes PEM certificates; it is looked at every minute.",
+            "Key {} of ConfigMap {} in namespace {namespace} is not a CA bundle: {why}. It must contain PEM certificates. It is checked every minute.",
             bundle.key, bundle.name
         ),
     )
@@ -184,7 +184,7 @@ pub(super) fn predecessor(target: &SecretSeen) -> Problem {
     waiting(
         Reason::AwaitingGarbageCollection,
         format!(
-            "Secret {} belongs to a deleted resource of the same name. It is being collected; the new token is asked for once it is gone.",
+            "Secret {} belongs to a deleted resource of the same name. Kubernetes is deleting it; the new token is requested after that.",
             target.name
         ),
     )
@@ -194,7 +194,7 @@ pub(super) fn vanishing(target: &SecretSeen) -> Problem {
     waiting(
         Reason::AwaitingGarbageCollection,
         format!(
-            "Secret {} is being deleted. If it does not go, a finalizer on it holds it; the token is written once it is gone.",
+            "Secret {} is being deleted; the token is written after that. If it stays, check its finalizers.",
             target.name
         ),
     )
@@ -204,7 +204,7 @@ pub(super) fn contested(secret: &str, holder: &str) -> Problem {
     stalled(
         Reason::SecretContested,
         format!(
-            "Secret {secret} is held by OAuthClient {holder}: two resources cannot write one Secret. Name another one in spec.tokenSecret.name; nothing is sent until then."
+            "Secret {secret} belongs to OAuthClient {holder}, and two resources cannot write the same Secret. Set another spec.tokenSecret.name; nothing is sent until then."
         ),
     )
 }
@@ -221,7 +221,7 @@ pub(super) fn foreign(seen: &Observed, target: &SecretSeen, why: &str) -> Proble
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is left alone: {why}. Name another one in spec.tokenSecret.name, or hand it over (it then dies with this resource): {hand_over}. It is looked at again every minute."
+            "Secret {name} is not changed: {why}. Set another spec.tokenSecret.name, or let this resource take it over (it is then deleted with this resource): {hand_over}. It is checked every minute."
         ),
     )
 }
@@ -232,7 +232,7 @@ pub(super) fn immutable(seen: &Observed, target: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name} has been made immutable, so its token cannot be replaced. Delete it, and it is written anew: {}",
+            "Secret {name} is immutable, so its token cannot be refreshed. Delete it, and it is created again: {}",
             delete(name, namespace)
         ),
     )
@@ -244,7 +244,7 @@ pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen)
     stalled(
         Reason::SecretTypeMismatch,
         format!(
-            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and a Secret's type cannot change. Delete it, and it is written anew: {}",
+            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and the type of a Secret is immutable. Delete it, and it is created again: {}",
             target.type_,
             spec.token_secret.type_,
             delete(name, namespace)
@@ -268,7 +268,7 @@ pub(super) fn state_name_taken(name: &str) -> Problem {
     stalled(
         Reason::SecretContested,
         format!(
-            "Secret {name} is where the refresh token of this resource is kept. Give another name in spec.tokenSecret.name or spec.credentials.secretName; nothing is sent until then."
+            "Secret {name} has the name for this resource's refresh token. Set another spec.tokenSecret.name or spec.credentials.secretName; nothing is sent until then."
         ),
     )
 }
@@ -279,7 +279,7 @@ pub(super) fn immutable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name}, where the refresh token is kept, has been made immutable, so no new one could be stored and none is used. Copy it to an object of the same content that is not: {}",
+            "Secret {name} with the refresh token is immutable, so no new one could be stored and none is used. Replace it by a mutable Secret with the same content: {}",
             show(name, namespace)
         ),
     )
@@ -309,24 +309,24 @@ pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
     stalled(
         Reason::ReauthorizationRequired,
         format!(
-            "{what} A new one is needed: run {}, or put one under refresh_token into the credentials Secret. It is picked up at once.",
+            "{what} To get a new one, run {}, or put one into the credentials Secret under refresh_token. It is used at once.",
             login(resource, namespace)
         ),
     )
 }
 
-/// A refresh token that was given, and that the provider did not take, while the one before goes on. `known`: it was refused;
-/// otherwise nobody knows.
+/// The message about a provided refresh token that was not accepted, while the previous one stays in use. `known`: it
+/// was refused; otherwise the outcome is unknown.
 pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: bool) -> String {
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;
     let what = if known {
         "was refused by the provider"
     } else {
-        "was sent, its answer was lost, and sending it once more did not help"
+        "was sent, the response was lost, and sending it once more did not help"
     };
     format!(
-        "The new refresh token under {key} in Secret {secret} {what}. It is not sent again before it, the spec or the client's credentials change; the refresh token that was used before goes on being used. Put another one there, or run {}.",
+        "The new refresh token under {key} in Secret {secret} {what}. It is not sent again until it, the spec or the client's credentials change; the previous refresh token stays in use. Put another one there, or run {}.",
         login(resource, namespace)
     )
 }
@@ -346,7 +346,7 @@ pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
     waiting(
         Reason::AwaitingLogin,
         format!(
-            "There is no refresh token yet. Run {}{or_else}. It is picked up at once.",
+            "There is no refresh token yet. Run {}{or_else}. It is used at once.",
             login(resource, namespace)
         ),
     )
@@ -357,7 +357,7 @@ pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
     stalled(
         Reason::Contested,
         format!(
-            "Secret {name} keeps being altered or deleted by someone else: it had to be written anew {repairs} times in a row, so the next repair waits. Find out who does it: {}.",
+            "Someone else keeps altering or deleting Secret {name}: it was repaired {repairs} times in a row, so the next repair waits. Find out who does it: {}.",
             Command::kubectl(&["get", "secret"]).value(name).fixed(&[
                 "--show-managed-fields",
                 "-o",
@@ -367,7 +367,7 @@ pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
     )
 }
 
-/// A credential that was refused before, in a request of this resource or of another one.
+/// The message about a credential that was refused before, in a request of this or another resource.
 pub(super) fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> String {
     let namespace = &seen.resource.namespace;
     let host = spec.endpoint().host_str().unwrap_or("The provider");
@@ -379,14 +379,14 @@ pub(super) fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> St
     );
     match refusal.kind {
         Kind::Password => format!(
-            "{host} refused this user name and password at {time} ({reason}). They are not sent again by any resource: more tries can lock the account. Correct Secret {name}; if they are right by now, its owner runs {command} and they are sent once more."
+            "{host} refused this user name and password at {time} ({reason}). No resource sends them again, because more attempts can lock the account. Correct Secret {name}. If they are correct, its owner can allow one more attempt: {command}"
         ),
         Kind::RefreshToken => format!(
-            "{host} refused this refresh token at {time} ({reason}). It is not sent again by any resource: that can end all tokens of the login. Log in again: kubectl oauthclient login {} -n {namespace}.",
+            "{host} refused this refresh token at {time} ({reason}). No resource sends it again, because that can revoke all tokens of the login. Log in again: kubectl oauthclient login {} -n {namespace}.",
             seen.resource.name
         ),
         Kind::ClientSecret => format!(
-            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait together. Correct Secret {name}; if it is right by now, its owner runs {command} and it is sent at once."
+            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait. Correct Secret {name}. If it is correct, its owner can allow an attempt at once: {command}"
         ),
     }
 }

@@ -1,7 +1,7 @@
-//! `(observed, now) -> plan`: what is to be done about one resource. Total and pure.
+//! `(observed, now) -> plan`: what to do about one resource. Total and pure.
 //!
-//! The order of the questions is the order of the rules: is it ours to act on at all, may the token Secret be written, is a
-//! token wanted, may it be asked for now. Whether the Secret may be written is settled *before* anything is sent.
+//! It checks in this order: does the operator manage the resource, may the token Secret be written, is a token needed,
+//! may it be requested now. Whether the Secret may be written is decided *before* anything is sent.
 
 mod accounts;
 mod answer;
@@ -85,14 +85,13 @@ pub use rotation::{asked_with, has_next};
 pub use secret_write::rewrite;
 pub use token_sources::{account_tokens, published};
 
-/// Decides; `seen` has been brought up to date ([`Observed::bring_up_to_date`]).
+/// Decides. `seen` must be up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
     patient(seen, plan_at(seen, now), now)
 }
 
-/// The one rule of waiting: each wait for something that no watch tells of is as long as the wait so far, up to
-/// [`LONGEST_PATIENCE`]. The status says since when it is so, so that a restart begins no new count. Repairs have a pace of
-/// their own.
+/// The rule for waiting: each wait for something that no watch reports is as long as the wait so far, up to
+/// [`LONGEST_PATIENCE`]. The status contains the start, so a restart does not reset it. Repairs have their own backoff.
 fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
     let (Requeue::At(at), Some(problem)) = (plan.wants, &plan.assessment.problem) else {
         return plan;
@@ -103,7 +102,7 @@ fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
     let since = report::since(&seen.resource.status, problem);
     let waited = since.map_or(Span::ZERO, |since| now.since(since));
     let pause = at.since(now).max(waited.min(LONGEST_PATIENCE));
-    // What is due before that is looked at in time.
+    // Anything due before that is handled in time.
     let token = plan.assessment.token.as_ref();
     let due = token.map(|token| token.refresh.since(now));
     let due = due.filter(|due| *due > Span::ZERO && *due >= at.since(now));
@@ -189,7 +188,7 @@ fn publish_stored(
         Some(_) => {}
         None => {
             let attempt = settled.attempt.as_ref()?;
-            // Another token would fail alike.
+            // Another token would fail in the same way.
             let stuck = attempt.class == FailureClass::NeedsPerson;
             return stuck.then(|| Plan::rest(settled.assessment, Requeue::OnChange));
         }
@@ -216,7 +215,7 @@ fn publish_stored(
     })
 }
 
-/// Whether what was read is to be read again before it is believed. A view that stays so is believed in the end.
+/// Whether an observation must be repeated before it is believed. If it does not change, it is believed in the end.
 fn stale(seen: &Observed) -> bool {
     seen.memory.doubts < MOST_DOUBTS && seen.contradicts_what_was_written()
 }
@@ -248,7 +247,7 @@ fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem
     }
 }
 
-/// Somebody altered what stands around a token that is still good: it is written as it was, at the pace of repairs.
+/// Someone altered the metadata of a token that is still good: it is restored, with the backoff of repairs.
 fn mend(
     seen: &Observed,
     spec: &Validated,
@@ -283,7 +282,7 @@ fn mend(
     }
 }
 
-/// No token is wanted: what else of the Secret is not as it should be.
+/// No token is needed: what else in the Secret is not as it should be.
 fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
     let write = secret_write::tend(seen, spec);
     if let Some(write) = write.as_ref().filter(|write| write.repairs) {
@@ -299,7 +298,7 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         .and_then(SecretSeen::state)
         .map_or(now, |state| state.refresh);
     let wants = Requeue::RequestAt(refresh);
-    // As it is once the write has noted which key holds the secret now.
+    // As after the write that records which key holds the secret now.
     let first = rotation::first(seen, spec);
     let token = token.map(|token| TokenView {
         client_secret_key: first.noted(spec),
@@ -307,7 +306,7 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
     });
     let well = assessment::well(seen, token);
     let (assessment, wants) = match gate::not_ready(seen, spec, now) {
-        // Nothing is asked for now, but the next refresh would fail: better said today.
+        // Nothing is requested now, but the next refresh would fail: report it now.
         Some((problem, again)) => {
             let assessment = Assessment {
                 problem: Some(problem),

@@ -1,26 +1,26 @@
-//! Whose a Secret is.
+//! Who owns a Secret.
 
 use crate::api::validate::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::inputs;
 use crate::model::{ADOPT, Observed, Resource, SecretSeen};
 
-/// Whose a Secret is, seen from one resource.
+/// Who owns a Secret, from the point of view of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// Ours, by UID.
+    /// This resource, by UID.
     Ours,
-    /// A resource of our kind and name but another UID owned it: garbage collection will take it.
+    /// A resource of our kind and name with another UID: garbage collection will delete it.
     Predecessor,
-    /// Another resource of our kind holds it.
+    /// Another resource of our kind.
     Sibling(String),
     /// Nobody's, and its owner lets us take it over.
     Adoptable,
-    /// Somebody else's; why it may not be taken over, as a half sentence.
+    /// Someone else; why it cannot be taken over, as part of a sentence.
     Foreign(String),
 }
 
-/// Whose `secret` is.
+/// Who owns `secret`.
 pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> Ownership {
     if secret.is_owned_by(resource) {
         return Ownership::Ours;
@@ -42,7 +42,7 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
         Some(name) if *name != resource.name => Ownership::Foreign(
             "its annotation oauthclient.dev/adopt names another resource".to_owned(),
         ),
-        None => Ownership::Foreign("this resource did not make it".to_owned()),
+        None => Ownership::Foreign("this resource did not create it".to_owned()),
         Some(_) if secret.type_ != wanted_type => Ownership::Foreign(format!(
             "it may be adopted, but is of type {} where tokenSecret.type is {wanted_type}",
             secret.type_
@@ -54,14 +54,14 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
     }
 }
 
-/// The token Secret, when it is ours. One that is yet to be adopted holds no token of ours.
+/// The token Secret, if it is ours. One that is not adopted yet contains no token of ours.
 pub(crate) fn our_target<'a>(seen: &'a Observed, spec: &Validated) -> Option<&'a SecretSeen> {
     seen.target.as_ref().filter(|target| {
         ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours
     })
 }
 
-/// Inputs of a format that this version does not know are adopted: an upgrade must not refetch a fleet.
+/// Inputs in an unknown format are adopted: an upgrade must not request tokens for a whole fleet.
 pub(crate) fn same_inputs(made_from: &str, wanted: &str) -> bool {
     made_from == wanted || inputs::short(made_from) == ANY_INPUTS
 }

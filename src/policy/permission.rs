@@ -1,4 +1,4 @@
-//! What is told of a resource where the operator lacks the right to look at what belongs to it.
+//! What is reported about a resource if the operator lacks the permission to read what belongs to it.
 
 use crate::engine::TokenFacts;
 use crate::model::{Assessment, Observed, TokenView};
@@ -9,8 +9,8 @@ use crate::time::Time;
 use super::assessment::{self};
 use super::messages;
 
-/// How things stand where `right`, such as `get secrets`, is missing: nothing is asked for, and what the watch last told of
-/// the published token still counts, since nobody can look.
+/// The assessment if `right`, such as `get secrets`, is missing: nothing is requested, and the last known facts about
+/// the published token apply, because nothing can be read.
 pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time) -> Assessment {
     let scope = seen.resource.status.token.as_ref();
     let token = token.map(|token| TokenView {

@@ -1,10 +1,10 @@
-//! What a decision says: the one thing to do, what to tell, when to come back.
+//! The result of a decision: what to do, what to report, when to reconcile again.
 
 use crate::engine::Requeue;
 use crate::model::{Observed, STATE_TYPE, StaleSecret};
 use crate::time::Time;
 
-/// Whichever comes first, where both name a time.
+/// The earlier one, if both have a time.
 pub(crate) fn sooner(one: Requeue, other: Requeue) -> Requeue {
     let time = |wants| match wants {
         Requeue::Request => Time::from_millis(i64::MIN),
@@ -14,7 +14,7 @@ pub(crate) fn sooner(one: Requeue, other: Requeue) -> Requeue {
     if time(other) < time(one) { other } else { one }
 }
 
-/// What earlier names of the token Secret left: deleted once the new one stands.
+/// The token Secrets of earlier names, which are deleted after the new one is written.
 pub(crate) fn stale_secrets(seen: &Observed) -> Vec<StaleSecret> {
     seen.stale_secrets
         .iter()

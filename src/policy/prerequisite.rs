@@ -1,7 +1,8 @@
-//! What must be had before a token can be asked for, and is not a matter of waiting: it is fetched, then decided anew.
+//! Prerequisites of a token request: fetched, then decided again.
 //!
-//! [`super::decide`] names one need at a time; [`mod@crate::reconcile`] gets it through its world, has it taken in
-//! ([`Observed::take`]) and asks again. A need that cannot be got counts as a failed request: the schedule of failures holds.
+//! [`super::decide`] names one prerequisite at a time. [`mod@crate::reconcile`] fetches it through its store, adds it
+//! with [`Observed::take`], and decides again. A prerequisite that cannot be fetched counts as a failed request, with
+//! the schedule of failures.
 
 use crate::api::validate::Validated;
 use crate::model::{Fetched, Observed, Prerequisite};
@@ -10,7 +11,7 @@ use crate::trust::Lenders;
 
 use super::{accounts, provenance};
 
-/// What is needed before a request can be built, one thing at a time; `None` when nothing is.
+/// The next prerequisite of a request; `None` if there is none.
 pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> {
     if !spec.client.is_located() {
         return Some(Prerequisite::Discovery);
@@ -19,7 +20,7 @@ pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> 
 }
 
 impl Observed {
-    /// Takes in what was needed: the next decision knows it.
+    /// Adds a fetched prerequisite, so that the next decision knows it.
     pub fn take(&mut self, got: Fetched) {
         match got {
             Fetched::Discovery(metadata) => {

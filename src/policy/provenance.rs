@@ -1,7 +1,7 @@
-//! Whose secrets a request holds, and whether each of them lets it go where it goes.
+//! The lenders of a request, and whether each of them allows its destination.
 //!
-//! The lenders of a request are found here, from what was seen; what they allow is for [`crate::trust`] to say. Nothing is
-//! sent, and no token of a `ServiceAccount` is made, before this finds nothing in the way.
+//! The lenders are found here, from the observation; [`crate::trust`] decides what they allow. Nothing is sent, and no
+//! `ServiceAccount` token is created, before this finds no obstacle.
 
 mod messages;
 mod part;
@@ -27,19 +27,19 @@ use part::MOST_LENDERS;
 
 pub(super) use part::Part;
 
-/// Where the parts of a request may go: the lenders of each.
+/// The parts of a request, with the lenders of each.
 #[derive(Default)]
 pub(super) struct Provenance<'a>(Vec<(Part<'a>, Lenders)>);
 
 impl Provenance<'_> {
-    /// Everybody.
+    /// All lenders.
     pub(super) fn lenders(&self) -> Lenders {
         self.0
             .iter()
             .fold(Lenders::none(), |all, (_, some)| all.union(some))
     }
 
-    /// What keeps a request from being sent to `url`, which `field` names.
+    /// What prevents sending a request to `url`, which `field` names.
     pub(super) fn refusal(&self, seen: &Observed, field: &str, url: &Url) -> Option<Problem> {
         self.0.iter().find_map(|(part, lenders)| {
             let refusal = lenders.permit(url).err()?;
@@ -47,7 +47,7 @@ impl Provenance<'_> {
         })
     }
 
-    /// What keeps a request of this spec from being sent to one of the endpoints that it may go to.
+    /// What prevents sending a request of this spec to one of its possible endpoints.
     pub(super) fn refused(&self, seen: &Observed, spec: &Validated) -> Option<Problem> {
         spec.endpoints()
             .into_iter()
@@ -55,8 +55,8 @@ impl Provenance<'_> {
     }
 }
 
-/// The lenders of the content of a Secret, or why it may not be used: its owner has not opted in, or it holds a token of
-/// another resource whose lenders do not agree.
+/// The lenders of the content of a Secret, or why it may not be used: its owner has not opted in, or it contains a
+/// token of another resource whose lenders do not agree.
 pub(super) fn of_secret<'a>(
     seen: &Observed,
     secret: &'a SecretSeen,
@@ -76,7 +76,7 @@ pub(super) fn of_secret<'a>(
     Ok(Provenance(parts))
 }
 
-/// What keeps the content of a Secret from being sent to the endpoints of the spec.
+/// What prevents sending the content of a Secret to the endpoints of the spec.
 pub(super) fn secret_not_ready(
     seen: &Observed,
     spec: &Validated,
@@ -88,7 +88,7 @@ pub(super) fn secret_not_ready(
     }
 }
 
-/// What keeps the token of a `ServiceAccount` from being sent to the endpoints of the spec; its opt-in was looked at before.
+/// What prevents sending the token of a `ServiceAccount` to the endpoints of the spec; its opt-in was checked before.
 pub(super) fn account_not_ready(
     seen: &Observed,
     spec: &Validated,
@@ -112,9 +112,9 @@ pub(super) fn account_lender(seen: &Observed, token: &ServiceAccountToken) -> Le
         _ => ("", &none),
     };
     let (hosts, token_hosts) = match seen.accounts.get(&token.account) {
-        // Whoever runs the program has given the token in a file.
+        // The administrator of the program provided the token in a file.
         Some(AccountSeen::Given) => (AllowedHosts::any(), AllowedHosts::any()),
-        // Every program in the namespace may use a ServiceAccount: its owner names the hosts.
+        // Every program in the namespace may use a ServiceAccount, so its owner must name the hosts.
         _ => hosts_of(annotations, true),
     };
     Lender {
@@ -139,7 +139,7 @@ fn lender(secret: &SecretSeen, rules: &Rules) -> Lender {
     }
 }
 
-/// Where the content may go, and what is obtained with it.
+/// The hosts for the content, and for what is obtained with it.
 fn hosts_of(
     annotations: &BTreeMap<String, String>,
     required: bool,
@@ -154,7 +154,7 @@ fn hosts_of(
     (hosts, token_hosts)
 }
 
-/// Whether somebody wrote a Secret, or an `OAuthClient` writes it. A restored one may have lost its owner.
+/// Whether a person wrote a Secret, or an `OAuthClient` writes it. A restored one may have lost its owner.
 fn kind(secret: &SecretSeen) -> LenderKind {
     let ours = secret.owners.iter().any(super::Owner::is_of_our_kind)
         || secret.labels.contains_key(TOKEN_LABEL)
@@ -165,8 +165,8 @@ fn kind(secret: &SecretSeen) -> LenderKind {
     }
 }
 
-/// Stored lenders as they are now, each with the hosts that it allows for `part`; or who of them is gone or has not opted in
-/// any more.
+/// The current state of stored lenders, with the hosts that each allows for `part`; or which of them is gone or has no
+/// longer opted in.
 pub(super) fn resolved(
     seen: &Observed,
     recorded: &Lenders,
@@ -181,8 +181,8 @@ pub(super) fn resolved(
                 Part::Token(_) => (stored.clone().of_obtained().hosts, now.token_hosts.clone()),
                 _ => (stored.hosts.clone(), now.hosts.clone()),
             };
-            // The owner of a lender may change its mind, but a family of refresh tokens keeps what it started with, as does
-            // what another object of that name lent.
+            // The owner of a lender may change the hosts, but a refresh token family keeps those it started with, and
+            // so does what another object of that name allowed.
             let keeps = part == Part::RefreshToken || !same;
             let hosts = match keeps {
                 true => stored_hosts.restricted_to(&hosts),
@@ -214,7 +214,7 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
         return Ok(account_lender(seen, &token));
     }
     let secret = seen.secret_named(&stored.name);
-    // A resource may write a Secret of that name once the lender is gone: that lends nothing of the lender's.
+    // A resource may write a Secret of that name after the lender is gone; that is not the lender's consent.
     let Some(secret) = secret.filter(|secret| kind(secret) == stored.kind && !secret.deleting)
     else {
         return Err(messages::lender_gone(seen, stored, part));
@@ -225,7 +225,7 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
     Ok(lender(secret, &seen.rules))
 }
 
-/// The lenders of the family of refresh tokens that is in use, as they are now; an empty set where none is in use.
+/// The current lenders of the refresh token family in use; an empty set if none is in use.
 pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Problem> {
     match refresh_token::family(seen, spec) {
         None => Ok(Lenders::none()),
@@ -236,8 +236,8 @@ pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Pr
     }
 }
 
-/// The lenders of a family that a password began; `None` where its refresh token may not be sent, and the password is sent
-/// in its place.
+/// The lenders of a family that started with a password; `None` if its refresh token may not be sent, and the password
+/// is sent instead.
 pub(super) fn of_password_family(
     seen: &Observed,
     spec: &Validated,
@@ -276,7 +276,7 @@ pub(super) fn of_record(
     resolved(seen, &recorded, Part::RefreshToken)
 }
 
-/// What keeps the refresh token that is in use from being sent.
+/// What prevents sending the refresh token in use.
 pub(super) fn family_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
     match of_family(seen, spec) {
         Ok(lenders) => Provenance(vec![(Part::RefreshToken, lenders)]).refused(seen, spec),
@@ -284,7 +284,7 @@ pub(super) fn family_not_ready(seen: &Observed, spec: &Validated) -> Option<Prob
     }
 }
 
-/// The Secrets that the spec names and that are there: credentials, client certificate, login.
+/// The existing Secrets that the spec names: credentials, client certificate, login.
 fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
     let certificate = match &seen.certificate {
         CertificateSeen::There(there) => Some(&there.secret),
@@ -297,10 +297,10 @@ fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
         .flatten()
 }
 
-/// Everybody whose secrets are in a token request of the resource, and in what is obtained with it.
+/// The lenders of a token request of the resource, and of what is obtained with it.
 ///
 /// # Errors
-/// Who has not opted in, or is gone.
+/// Which lender has not opted in, or is gone.
 pub(super) fn of_request(seen: &Observed, spec: &Validated) -> Result<Lenders, Problem> {
     let mut all = of_secrets(seen)?;
     for token in published(spec) {
@@ -327,15 +327,15 @@ pub(super) fn of_secrets(seen: &Observed) -> Result<Lenders, Problem> {
     Ok(all)
 }
 
-/// The lenders of another resource's token, which stands in `secret`.
+/// The lenders of another resource's token in `secret`.
 pub(super) fn of_token_of(seen: &Observed, secret: &SecretSeen) -> Result<Lenders, Problem> {
     Ok(of_secret(seen, secret)?.lenders())
 }
 
-/// The lenders of a call that is no token request, such as a revocation, with what it is about: a stored token.
+/// The lenders of another call, such as a revocation, including those of its stored token.
 ///
 /// # Errors
-/// Who has not opted in, is gone, or does not let it be sent to `url`.
+/// Which lender has not opted in, is gone, or does not allow `url`.
 pub(super) fn of_call(
     seen: &Observed,
     spec: &Validated,
@@ -370,7 +370,7 @@ pub(super) fn of_call(
     Ok(all)
 }
 
-/// The lenders of the client certificate that is shown.
+/// The lenders of the client certificate.
 pub fn shown_by(seen: &Observed) -> Lenders {
     match &seen.certificate {
         CertificateSeen::There(there) => {
@@ -392,7 +392,7 @@ fn refused() -> Lenders {
     }])
 }
 
-/// The names of stored lenders that are yet to be looked at: Secrets, and `ServiceAccounts`.
+/// The names of stored lenders that must be observed: Secrets, and `ServiceAccounts`.
 pub fn lenders_to_see(seen: &Observed) -> (BTreeSet<String>, BTreeSet<String>) {
     let referenced = seen
         .references
@@ -424,7 +424,7 @@ pub fn lenders_to_see(seen: &Observed) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 impl Observed {
-    /// A Secret that was seen, by its name.
+    /// An observed Secret, by name.
     fn secret_named(&self, name: &str) -> Option<&SecretSeen> {
         let certificate = match &self.certificate {
             CertificateSeen::There(there) => Some(&there.secret),

@@ -1,4 +1,4 @@
-//! Tokens of other resources that are asked with: whether they may be used, and what they are.
+//! Tokens of other resources in a request: whether they may be used, and their values.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -12,7 +12,7 @@ use crate::time::Time;
 
 use super::provenance;
 
-/// What stands in the way of asking with the tokens of other resources.
+/// What prevents using the tokens of other resources.
 pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<Problem> {
     if let Some(way) = &seen.cycle {
         return Some(cycle(way));
@@ -46,9 +46,9 @@ fn not_usable(
             .namespace(namespace)
             .fixed(&["--type=merge", "-p", LEND]);
         return Some(waiting(
-            Reason::ReferenceNotLent,
+            Reason::ReferenceNotOptedIn,
             format!(
-                "OAuthClient {name} has not lent its token to be sent to a token endpoint. If it may be, run: {lend}"
+                "The token Secret of OAuthClient {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, run: {lend}"
             ),
         ));
     }
@@ -90,13 +90,13 @@ fn no_token(name: &str, namespace: &str, what: &str) -> Problem {
     waiting(
         Reason::ReferenceNotReady,
         format!(
-            "OAuthClient {name}, whose token is to be exchanged (spec.grant.tokenExchange), {what}. It goes on here as soon as there is a valid one. To see why there is none, run: {}",
+            "OAuthClient {name}, whose token is exchanged (spec.grant.tokenExchange), {what}. The operator continues as soon as there is a valid token. To see why there is none, run: {}",
             client_command("describe", name, namespace)
         ),
     )
 }
 
-/// What makes an `OAuthClient` lend its token.
+/// The patch with which an `OAuthClient` opts in its token.
 const LEND: &str = r#"{"spec":{"tokenSecret":{"labels":{"oauthclient.dev/credentials":"true"}}}}"#;
 
 fn client_command(verb: &'static str, name: &str, namespace: &str) -> Command {
@@ -110,7 +110,7 @@ fn cycle(way: &[String]) -> Problem {
         kind: ProblemKind::Stalled,
         reason: Reason::ReferenceCycle,
         message: format!(
-            "These OAuthClients wait for each other's token: {}. Name another source in spec.grant.tokenExchange of one of them; no token is asked for until then.",
+            "These OAuthClients exchange each other's tokens in a cycle: {}. Change the source in spec.grant.tokenExchange of one of them; no token is requested until then.",
             way.join(" -> ")
         ),
     }
@@ -125,17 +125,17 @@ fn waiting(reason: Reason, message: String) -> Problem {
 }
 
 impl Observed {
-    /// What was seen of a resource that this one refers to.
+    /// The observation of a referenced resource.
     pub fn reference(&self, name: &str) -> Option<&Reference> {
         self.references.iter().find(|one| one.name == name)
     }
 
-    /// The token Secret of a resource that this one refers to, if it is that resource's own.
+    /// The token Secret of a referenced resource, if that resource owns it.
     pub(super) fn token_secret_of(&self, name: &str) -> Option<&SecretSeen> {
         self.reference(name)?.found.as_ref()?.own()
     }
 
-    /// The tokens that go into a request and stand in no credentials Secret, as far as they are there.
+    /// The tokens in a request that are not in the credentials Secret, if available.
     pub(super) fn tokens(&self, spec: &Validated) -> TokensInHand {
         let mut tokens = self.made.clone();
         for token in published(spec) {
@@ -150,7 +150,7 @@ impl Observed {
         tokens
     }
 
-    /// The versions of the token Secrets that are referred to; `None` while one is not there.
+    /// The versions of the referenced token Secrets; `None` while one is missing.
     pub(crate) fn referenced_versions(&self) -> Option<Vec<u64>> {
         let version = |one: &Reference| {
             let secret = one.found.as_ref()?.secret.as_ref()?;

@@ -1,4 +1,4 @@
-//! Whether a new token is wanted, and why. Nothing but what stands here asks for one.
+//! Whether a new token is needed, and why. Nothing else requests one.
 
 use crate::api::validate::Validated;
 use crate::inputs;
@@ -8,10 +8,10 @@ use crate::time::{Span, Time};
 
 use super::refresh_token;
 
-/// How far a remaining life may exceed the granted one before the clock must have gone back.
+/// How far a remaining lifetime may exceed the granted one without a clock that was set back.
 const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
 
-/// Why a token is wanted, or `None` when the published one will do.
+/// Why a token is needed, or `None` if the published one is sufficient.
 pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<RefreshReason> {
     let Some(target) = our_target(seen, spec) else {
         let renamed = seen
@@ -28,7 +28,7 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Refre
         return Some(RefreshReason::Altered);
     };
     let why = why(seen, spec, &state, target, now)?;
-    // A reason that stands in the state alone, and not in what this process knows of it, was written there by somebody else.
+    // A reason that only the state contains, and not what this process knows, was written there by someone else.
     let told_by_state = matches!(
         why,
         RefreshReason::SpecChanged
@@ -44,13 +44,13 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Refre
 }
 
 impl Observed {
-    /// What this process knows of the token Secret, if it is of this very one.
+    /// What this process knows about the token Secret, if it is this one.
     pub(super) fn noted_target(&self, target: &SecretSeen) -> Option<&Noted> {
         let noted = self.memory.noted.as_ref();
         noted.filter(|noted| noted.uid == short(&target.uid))
     }
 
-    /// Whether a token as it was noted is still what is wanted.
+    /// Whether a token as recorded is still sufficient.
     pub(super) fn still_wants(&self, noted: &Noted, now: Time) -> bool {
         let credentials = self.lent().is_some_and(|version| {
             short(&version) == noted.credentials
@@ -95,8 +95,8 @@ fn why(
     (now >= state.refresh).then_some(RefreshReason::Due)
 }
 
-/// Whether a refresh on demand was tried and failed: it stays wanted, at the pace of failures, until a token comes or it is
-/// withdrawn.
+/// Whether a refresh on demand was tried and failed: it stays pending, with the backoff of failures, until there is a
+/// token or it is withdrawn.
 fn request_failed(seen: &Observed, state: &TokenState) -> bool {
     let asked = seen.resource.refresh_request.as_deref();
     asked.is_some()
@@ -107,11 +107,11 @@ fn request_failed(seen: &Observed, state: &TokenState) -> bool {
         })
 }
 
-/// Whether this resource has published a token before: its status says so.
+/// Whether this resource has published a token before, according to its status.
 fn had_one(seen: &Observed) -> bool {
     let status = &seen.resource.status;
     status.token.is_some()
-        // Also while it is not there, and before the status has followed.
+        // Also while it is missing, and before the status is up to date.
         || seen.memory.repairs.count > 0
         || seen.memory.written.is_some()
         || status
@@ -120,8 +120,8 @@ fn had_one(seen: &Observed) -> bool {
             .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// Whether the content of the credentials differs from what the token was made with. A new version with the same content
-/// (a label, an annotation) does not count, as long as the process remembers the content.
+/// Whether the content of the credentials differs from that of the token's request. A new version with the same content
+/// (a label, an annotation) does not count, as long as the process keeps the content hash.
 fn credentials_changed(seen: &Observed, spec: &Validated, state: &TokenState) -> bool {
     let Some(version) = seen.lent() else {
         return false;

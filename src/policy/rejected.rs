@@ -1,7 +1,7 @@
-//! A token Secret that Kubernetes does not accept: what can be known before the write, and what follows from it.
+//! A token Secret that Kubernetes refuses: what is known before the write, and the consequences.
 //!
-//! Another token would be rejected like the first, so none is requested until the spec, the credentials or the token Secret
-//! change.
+//! Another token would be refused like the first, so none is requested until the spec, the credentials or the token
+//! Secret change.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::time::Time;
 
-/// Why Kubernetes does not accept this write, as far as that can be told.
+/// Why Kubernetes does not accept this write, as far as this is known.
 pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> Option<String> {
     let mut data: BTreeMap<&str, usize> = target
         .into_iter()
@@ -56,7 +56,7 @@ pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> 
     too_many_annotations(&annotations)
 }
 
-/// What stands in the way of any token, whatever the provider answers: nothing is requested.
+/// What prevents any token, whatever the response is: nothing is requested.
 pub(super) fn before_request(seen: &Observed, spec: &Validated) -> Option<Problem> {
     let target = seen.target.as_ref()?;
     let mut annotations = sizes(Some(target));
@@ -108,14 +108,14 @@ fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<String> {
     })
 }
 
-/// Whether the token Secret is another one than the one that was rejected.
+/// Whether the token Secret differs from the one that was refused.
 pub(super) fn secret_changed(attempt: &FailedAttempt, seen: &Observed) -> bool {
     let rejected = attempt.rejected_secret.as_deref();
     rejected.is_some_and(|version| version != secret_version(seen.target.as_ref()))
 }
 
-/// When a token may be requested again after the token Secret has changed: somebody who keeps changing it must not cause a
-/// request each time.
+/// When a token may be requested after the token Secret changed, so that frequent changes do not cause a request each
+/// time.
 pub(super) fn again_after(attempt: &FailedAttempt) -> Option<Time> {
     let pause = crate::schedule::repair_delay(attempt.failures);
     attempt

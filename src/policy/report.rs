@@ -1,4 +1,4 @@
-//! From how things stand to what people read: the status with its conditions, and the events of what has changed.
+//! Reports an assessment to people: the status with its conditions, and events about changes.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime};
 
@@ -12,10 +12,10 @@ use crate::time::Time;
 
 use super::events::{Notice, notices};
 
-/// How much a status tells.
+/// The level of detail of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum StatusDetail {
-    /// Everything, the times of the token included: a write for each refresh.
+    /// Everything, including the times of the token: a write for each refresh.
     #[default]
     Always,
     /// Only what does not change with a routine refresh: a write for each transition and each failure.
@@ -27,13 +27,13 @@ pub enum StatusDetail {
 pub struct Report {
     /// The whole status.
     pub status: OAuthClientStatus,
-    /// Whether it differs from the one before.
+    /// Whether it differs from the previous one.
     pub changed: bool,
     /// Events: only of what has changed.
     pub notices: Vec<Notice>,
 }
 
-/// Reports a situation, given the status before.
+/// Reports an assessment, given the previous status.
 pub fn report(
     assessment: &Assessment,
     before: &OAuthClientStatus,
@@ -46,7 +46,7 @@ pub fn report(
         detail,
         now,
     };
-    // Only `Ready` is always present: clients such as kstatus take an absent abnormal condition as normal.
+    // Only `Ready` is always present: clients such as kstatus treat an absent abnormal condition as normal.
     let conditions = [
         (ConditionType::Ready, Some(told.ready())),
         (ConditionType::RefreshFailing, told.refresh_failing()),
@@ -86,7 +86,7 @@ pub fn report(
     }
 }
 
-/// What a condition says.
+/// The content of a condition.
 struct Said {
     holds: bool,
     reason: String,
@@ -110,7 +110,7 @@ impl Said {
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),
-            // Never a word that is not documented, whatever stood in a status.
+            // Always a documented reason, whatever the status contained.
             reason: known(&self.reason).as_str().to_owned(),
             message: cut(printable(&self.message).into_owned(), LONGEST_MESSAGE),
             observed_generation: Some(generation),
@@ -151,7 +151,7 @@ impl Told<'_> {
         } else if self.assessment.suspended {
             (
                 Reason::Suspended.as_str(),
-                format!("{lacking} spec.suspend is true: no token is asked for until it is false."),
+                format!("{lacking} spec.suspend is true: no token is requested until it is false."),
             )
         } else if let Some(attempt) = &self.assessment.attempt {
             (
@@ -161,12 +161,12 @@ impl Told<'_> {
         } else if self.assessment.token.is_some() {
             (
                 Reason::TokenExpired.as_str(),
-                format!("{lacking} A new one is being asked for."),
+                format!("{lacking} A new one is being requested."),
             )
         } else {
             (
                 Reason::Requesting.as_str(),
-                format!("{lacking} It is being asked for."),
+                format!("{lacking} It is being requested."),
             )
         };
         Said {
@@ -176,7 +176,7 @@ impl Told<'_> {
         }
     }
 
-    /// The message, and what is to be said of what ends besides the token: before a command at its end, which is copied.
+    /// The message, with remarks about expiring credentials: before a command at its end, which people copy.
     fn and_what_ends(&self, message: String, over: bool) -> String {
         let remarks = self.assessment.expiries.remarks(self.now, over);
         if remarks.is_empty() || message.ends_with('.') {
@@ -211,11 +211,11 @@ impl Told<'_> {
         }
         if token.assumed {
             message.push_str(
-                " The provider tells no lifetime: the end is assumed (spec.refresh.assumedLifetimeSeconds).",
+                " The response has no lifetime, so the expiry is assumed (spec.refresh.assumedLifetimeSeconds).",
             );
         }
         if let Some(lead) = token.clamped_lead {
-            message.push_str(" The lead asked for in spec.refresh does not fit the lifetime; ");
+            message.push_str(" The lead time in spec.refresh does not fit the lifetime; ");
             match self.detail {
                 StatusDetail::Always => message.push_str(&format!("{lead} is used.")),
                 // It may differ from token to token.
@@ -242,7 +242,7 @@ impl Told<'_> {
         let attempt = self.assessment.attempt.as_ref()?;
         let next = match (&self.assessment.problem, attempt.next) {
             _ if self.assessment.suspended => {
-                "It is not tried again while spec.suspend is true.".to_owned()
+                "It is not retried while spec.suspend is true.".to_owned()
             }
             (Some(problem), _) => {
                 let told = match problem.kind {
@@ -250,12 +250,12 @@ impl Told<'_> {
                     ProblemKind::Stalled => ConditionType::Stalled,
                 };
                 format!(
-                    "It is not tried again before what {} tells of is mended.",
+                    "It is not retried until the problem in {} is solved.",
                     told.as_str()
                 )
             }
             (None, Some(next)) => format!("Next try at {next}; {}.", times(attempt.failures)),
-            (None, None) => "It is not tried again until spec or credentials change.".to_owned(),
+            (None, None) => "It is not retried until spec or credentials change.".to_owned(),
         };
         Some(Said {
             holds: true,
@@ -280,14 +280,14 @@ impl Told<'_> {
                 Some(Said {
                     holds: true,
                     reason: Reason::Retrying.as_str().to_owned(),
-                    message: "The token request failed in a way that may pass; it is tried again."
+                    message: "The token request failed with an error that may be temporary, and is retried."
                         .to_owned(),
                 })
             }
             (None, None) if self.valid().is_none() && !self.assessment.suspended => Some(Said {
                 holds: true,
                 reason: Reason::Requesting.as_str().to_owned(),
-                message: "A token is being asked for.".to_owned(),
+                message: "A token is being requested.".to_owned(),
             }),
             _ => None,
         }
@@ -298,7 +298,7 @@ impl Told<'_> {
             (Some(problem), _) if problem.kind == ProblemKind::Stalled => {
                 Some(self.problem(problem))
             }
-            // What stands in the way comes before what failed earlier.
+            // Obstacles come before earlier failures.
             (None, Some(attempt))
                 if attempt.class != FailureClass::Transient && !self.assessment.suspended =>
             {
@@ -320,7 +320,7 @@ impl Told<'_> {
             message: if problem.message.ends_with('.') {
                 format!("{} {}", problem.message, self.still_works())
             } else {
-                // A command stands last, so that it can be copied.
+                // A command comes last, so that it can be copied.
                 format!("{} {}", self.still_works(), problem.message)
             },
         }
@@ -361,11 +361,11 @@ impl Told<'_> {
     }
 }
 
-/// What the schema of the status takes, and a message that people still read.
+/// The maximum length for the status schema, and for a readable message.
 const LONGEST_SCOPE: usize = 4096;
 const LONGEST_MESSAGE: usize = 8192;
 
-/// The first `most` bytes of a text, with a mark where something was left out.
+/// The first `most` bytes of a text, with a mark if it was truncated.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         let end = (0..=most.saturating_sub(4))
@@ -399,7 +399,7 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
     }
 }
 
-/// Since when a status tells of this very problem.
+/// Since when a status reports this problem.
 pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Time> {
     let kind = match problem.kind {
         ProblemKind::Waiting => ConditionType::Reconciling,

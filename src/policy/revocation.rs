@@ -1,4 +1,4 @@
-//! Revoking a token (RFC 7009): which, where, and whether it may be sent there. Pure.
+//! Revocation of a token (RFC 7009): which token, where, and whether it may be sent there. Pure.
 
 use crate::model::{Observed, Prerequisite, SecretSeen, token_hash};
 use crate::oauth::{self, HttpAnswer, HttpRequest};
@@ -10,10 +10,10 @@ use crate::trust::Lenders;
 use super::provenance::{self, Part};
 use super::{accounts, rotation};
 
-/// What an access token is called in a revocation (RFC 7009 section 2.1).
+/// The name of an access token in a revocation (RFC 7009 section 2.1).
 pub const ACCESS_TOKEN: &str = "access_token";
 
-/// A token, and whose secrets it was obtained with; `None` where that is not known.
+/// A token with its lenders; `None` if they are unknown.
 #[derive(Clone)]
 pub struct TokenWithLenders {
     /// The token.
@@ -22,33 +22,32 @@ pub struct TokenWithLenders {
     pub lenders: Option<Lenders>,
 }
 
-/// What a refresh token is called in a revocation.
+/// The name of a refresh token in a revocation.
 const REFRESH_TOKEN: &str = "refresh_token";
 
-/// What is to be done to revoke a token.
+/// What to do to revoke a token.
 pub enum Revoking {
-    /// Get this first.
+    /// Fetch this prerequisite.
     First(Prerequisite),
-    /// Send this.
+    /// Send this request.
     Send(Box<HttpRequest>),
     /// Nothing can be done; why, as the rest of a sentence.
     Cannot(String),
 }
 
-/// What an answer to a revocation means.
+/// The meaning of a response to a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The token is dead.
+    /// The token is revoked.
     Done,
-    /// It may go better another time; why, as the rest of a sentence.
+    /// It may succeed later; why, as the rest of a sentence.
     Later(String),
-    /// It will not go; why, as the rest of a sentence.
+    /// It does not succeed; why, as the rest of a sentence.
     Refused(String),
 }
 
 impl Observed {
-    /// Whether the resource is to have [`REVOCATION_FINALIZER`], where it has not what it shall: only who asked for revocation on
-    /// deletion waits for it.
+    /// Whether [`REVOCATION_FINALIZER`] must be added or removed: only resources with revocation on deletion have it.
     pub fn finalizer_wanted(&self) -> Option<bool> {
         if self.resource.deleting {
             return None;
@@ -60,8 +59,7 @@ impl Observed {
     }
 }
 
-/// The access token that is published, as it stands in the Secret: the value, or its last word, that the state knows by its
-/// hash.
+/// The published access token in the Secret: the value, or its last word, whose hash is in the state.
 fn published_token(seen: &Observed) -> Option<TokenWithLenders> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let target = our_target(seen, spec)?;
@@ -78,8 +76,8 @@ fn published_token(seen: &Observed) -> Option<TokenWithLenders> {
         })
 }
 
-/// What a resource that is being deleted leaves alive, and what each is called in a revocation (RFC 7009 section 2.1). The
-/// refresh token comes first: it lives longest, and many servers end the access token with it.
+/// The tokens of a deleted resource, with their names in a revocation (RFC 7009 section 2.1). The refresh token comes
+/// first, because it lives longest, and many servers revoke the access token with it.
 pub fn living_tokens(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
     let state = seen.chain.state.as_ref();
     let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
@@ -95,7 +93,8 @@ pub fn living_tokens(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
     refresh.into_iter().chain(access).collect()
 }
 
-/// The token that a new one has replaced, and when to revoke it: `None` where it is not to be, is the same, or ends before.
+/// The token that a new one replaced, and when to revoke it: `None` if that is not configured, it is the same, or it
+/// expires before.
 pub fn replaced_token(
     seen: &Observed,
     new_hash: &str,
@@ -103,7 +102,8 @@ pub fn replaced_token(
 ) -> Option<(TokenWithLenders, Span)> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.is_some() {
-        // With the access token a provider may revoke the refresh token that it came of (RFC 7009 section 2.1).
+        // A provider may revoke the refresh token together with an access token that was issued with it (RFC 7009
+        // section 2.1).
         return None;
     }
     let after = spec.revocation.as_ref()?.previous_after?;
@@ -114,8 +114,8 @@ pub fn replaced_token(
     Some((published_token(seen)?, after))
 }
 
-/// How to revoke a token; `hint` is what it is called, `again` says that the provider has refused the client
-/// ([`another_secret`]). The same rules hold as for a token request: opt-in, allowed hosts, https.
+/// How to revoke a token; `hint` is its name, `again` means that the provider has refused the client
+/// ([`another_secret`]). The rules for token requests apply: opt-in, allowed hosts, https.
 pub fn revoking(
     seen: &Observed,
     lent: &TokenWithLenders,
@@ -162,7 +162,7 @@ pub fn revoking(
         Ok(lenders) => lenders,
         Err(problem) => return cannot(problem.message.trim_end_matches('.')),
     };
-    // Only now: no token is made of a ServiceAccount for a request that is not sent.
+    // Only now, because no ServiceAccount token is created for a request that is not sent.
     if let Some(need) = accounts::needed_for_call(seen, spec) {
         return Revoking::First(need);
     }
@@ -189,7 +189,7 @@ pub fn revoking(
     }
 }
 
-/// Whether an answer refuses the client, and the credentials hold another client secret to try.
+/// Whether a response refuses the client, and the credentials contain another client secret to try.
 pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
     let Ok(spec) = &seen.resource.spec else {
         return false;

@@ -1,7 +1,7 @@
-//! Two client secrets in rotation: which one is sent, and when the other gets its one try.
+//! Rotation of two client secrets: which one is sent, and when the other one is tried.
 //!
-//! What worked is remembered by the *key* that held it, never by its value: on the token Secret, with the version of the
-//! credentials. The other secret is tried only when the provider refuses the client, once for each content of the Secret.
+//! The *key* of the secret that worked is stored, never its value: on the token Secret, with the version of the
+//! credentials. The other secret is tried only if the provider refuses the client, once for each content of the Secret.
 
 use crate::api::validate::Validated;
 use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, short};
@@ -10,10 +10,10 @@ use crate::oauth::error::About;
 use crate::policy::ownership::our_target;
 use crate::time::{Span, Time};
 
-/// How long after a refusal the other secret is tried: what follows any failure keeps this distance.
+/// How long after a refusal the other secret is tried, as after any failure.
 const PAUSE: Span = Span::from_millis(2500);
 
-/// Whether a credentials Secret holds a second client secret that this client could send.
+/// Whether a credentials Secret contains a second client secret that this client could send.
 pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
     let keys = &spec.client.keys;
     spec.client.authentication.uses_client_secret()
@@ -21,7 +21,7 @@ pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
         && credentials.is_some_and(|secret| secret.data.contains_key(&keys.next_client_secret))
 }
 
-/// The secret that a published token was asked for with.
+/// The secret that a published token was requested with.
 pub fn asked_with(state: &TokenState) -> ClientSecret {
     match state.client_secret_key {
         Some(_) => ClientSecret::Next,
@@ -29,7 +29,7 @@ pub fn asked_with(state: &TokenState) -> ClientSecret {
     }
 }
 
-/// The secret that goes first: the one that worked last, if the Secret still holds it under either key.
+/// The secret that goes first: the one that worked last, if the Secret still contains it under either key.
 pub(super) fn first(seen: &Observed, spec: &Validated) -> ClientSecret {
     if seen.next_content.is_none() {
         return ClientSecret::Current;
@@ -54,7 +54,7 @@ pub(super) fn first(seen: &Observed, spec: &Validated) -> ClientSecret {
     }
 }
 
-/// The secret that the next request is sent with.
+/// The secret for the next request.
 pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
     let first = first(seen, spec);
     let refused = refused(seen);
@@ -67,12 +67,12 @@ pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
     }
 }
 
-/// The client as it asks with the secret whose turn it is.
+/// The client with the secret for the next request.
 pub(super) fn client(seen: &Observed, spec: &Validated) -> Client {
     client_with(spec, in_turn(seen, spec))
 }
 
-/// The client as it asks with the secret whose turn it is not; `None` where there is one secret only.
+/// The client with the other secret; `None` if there is only one.
 pub(super) fn other_client(seen: &Observed, spec: &Validated) -> Option<Client> {
     has_next(spec, seen.credentials.as_ref())
         .then(|| client_with(spec, in_turn(seen, spec).other()))
@@ -84,13 +84,13 @@ fn client_with(spec: &Validated, secret: ClientSecret) -> Client {
     client
 }
 
-/// The key of the secret that is sent with what is seen, where that is the second one.
+/// The key of the secret that is sent, if it is the second one.
 pub(super) fn sent_key(seen: &Observed) -> Option<String> {
     let spec = seen.resource.spec.as_ref().ok()?;
     in_turn(seen, spec).noted(spec)
 }
 
-/// The keys of the secrets that the provider has refused in the failing attempt, as far as that still counts.
+/// The keys of the secrets that the provider has refused in the failed attempt, if that still applies.
 fn refused(seen: &Observed) -> &[String] {
     let Some(attempt) = seen.memory.attempt.as_deref() else {
         return &[];
@@ -102,30 +102,30 @@ fn refused(seen: &Observed) -> &[String] {
     if counts { &attempt.refused } else { &[] }
 }
 
-/// What a refusal of the client leads to where there are two secrets.
+/// The consequences of a refused client if there are two secrets.
 pub(super) struct Refusal {
     /// The keys that were refused so far.
     pub(super) refused: Vec<String>,
-    /// When the other is tried; `None` when both were refused, or there is no other.
+    /// When the other one is tried; `None` if both were refused, or there is no other.
     pub(super) other_at: Option<Time>,
-    /// What is said of it.
+    /// The remark about it.
     pub(super) remark: String,
 }
 
-/// Judges a failure; `None` where it says nothing of the client, or there is one secret only.
+/// Evaluates a failure; `None` if it is not about the client, or there is only one secret.
 pub(super) fn judge(
     seen: &Observed,
     spec: &Validated,
     failure: &Failure,
     received: Time,
 ) -> Option<Refusal> {
-    // What a provider says of a wrong secret differs: any refusal that may mean it counts, since the other secret is tried only
-    // once for each content of the Secret.
+    // Providers report a wrong secret differently. Any refusal that may mean it counts, because the other secret is
+    // tried only once for each content of the Secret.
     let of_client = failure.about().is_some_and(About::may_refuse_client);
     let mut refused = refused(seen).to_vec();
     seen.next_content?;
     if !of_client {
-        // Not a word of the secret: whoever's turn it is keeps it.
+        // It is not about the secret, so the order stays.
         return (!refused.is_empty()).then_some(Refusal {
             refused,
             other_at: None,
@@ -154,7 +154,7 @@ pub(super) fn judge(
     })
 }
 
-/// What is said where the second secret is the one that works.
+/// The remark if the second secret is the one that works.
 pub(super) fn remark(key: &str) -> String {
     format!(
         "The provider takes the client secret under key {key} of the credentials Secret: it is used first from now on. Put it in the place of the old one when that is done with."

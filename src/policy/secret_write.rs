@@ -1,6 +1,6 @@
-//! What is written into a token Secret, as data.
+//! The content of a write to a token Secret, as data.
 //!
-//! One write holds the token and its state. A patch names only what is to change: what is ours and no longer wanted is
+//! One write contains the token and its state. A patch names only what changes: what is ours and no longer wanted is
 //! removed, what is not ours is never named.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,12 +51,12 @@ pub(super) fn publish(
     write
 }
 
-/// The same token once more, for a Secret that has changed since the write was made.
+/// The same token again, for a Secret that has changed since the write was built.
 pub fn rewrite(seen: &Observed, spec: &Validated, write: &SecretWrite) -> SecretWrite {
     publish(seen, spec, write.rendered.clone(), write.state.clone())
 }
 
-/// The write that mends labels, annotations, owner and notes of a Secret whose token is as it should be, if any are amiss.
+/// The write that repairs labels, annotations, owner and state of a Secret with an intact token, if necessary.
 pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let state = target.state()?;
@@ -66,20 +66,21 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
         ..state.clone()
     };
     if let Some(version) = seen.lent() {
-        // Its content is the same (or a new token would be wanted): the new version is noted, so that a restart knows.
+        // Its content is the same (or a new token would be needed): the new version is recorded, so that a restart
+        // knows it.
         if seen.content.is_some() {
             wanted.credentials = version;
             wanted.client_secret_key = super::rotation::first(seen, spec).noted(spec);
         }
     }
     if wanted.lenders.is_none() {
-        // An earlier version wrote it. Nothing has changed since: it was obtained with what the spec names.
+        // An earlier version wrote it. Nothing has changed since, so it was obtained with what the spec names.
         wanted.lenders = provenance::of_request(seen, spec).ok();
     }
-    // The same by now, or of a format that is not known: adopted.
+    // Equal by now, or in an unknown format: adopted.
     wanted.inputs.clone_from(&seen.resource.inputs);
     let mut write = metadata(seen, spec, &wanted);
-    // What was written for this very spec and these credentials, and is not so any more, somebody else altered.
+    // If it was written for this spec and these credentials, and differs now, someone else altered it.
     write.repairs = seen.noted_target(target).is_some_and(|noted| {
         noted.generation == seen.resource.generation && noted.is(&wanted) && noted.is(&state)
     });
@@ -136,7 +137,7 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
     Some(write)
 }
 
-/// The keys that may be ours where no state says so: with and without the scope that a provider may have told.
+/// The keys that may be ours without a state that lists them: with and without the optional scope.
 fn managed_by(spec: &Validated, target: &SecretSeen) -> Vec<BTreeSet<String>> {
     let keys = spec.token_secret.templates.keys().into_iter();
     let keys: BTreeSet<String> = keys.map(str::to_owned).collect();
@@ -148,8 +149,8 @@ fn managed_by(spec: &Validated, target: &SecretSeen) -> Vec<BTreeSet<String>> {
     all
 }
 
-/// The write that moves a token that is still good to a Secret of another name, and where it comes from: a new
-/// `tokenSecret.name` asks for no token.
+/// The write that moves a good token to a Secret with another name, and its source: a new `tokenSecret.name` requests
+/// no token.
 pub(super) fn moved<'a>(
     seen: &'a Observed,
     spec: &Validated,
@@ -188,7 +189,7 @@ fn managed(spec: &Validated, data: BTreeSet<String>) -> Managed {
     }
 }
 
-/// A write of labels, annotations and owner alone: only what differs from what is there.
+/// A write of labels, annotations and owner only: the differences from the observation.
 fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrite {
     let target = seen.target.as_ref();
     let before = target
@@ -224,7 +225,7 @@ fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrit
     }
 }
 
-/// What the spec wants, and the removal of what it wanted before and no longer does.
+/// What the spec wants, and the removal of what it no longer wants.
 fn wanted(
     spec: &BTreeMap<String, String>,
     before: &BTreeSet<String>,
@@ -239,7 +240,7 @@ fn wanted(
     gone.chain(set).collect()
 }
 
-/// Whether a resource may put such a label or annotation on its Secret: of our own only those by which it lends its token.
+/// Whether a resource may set such a label or annotation on its Secret: of our own, only those that opt in its token.
 fn may_set(key: &str) -> bool {
     !key.starts_with(PREFIX)
         || [CREDENTIALS_LABEL, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS].contains(&key)
@@ -255,7 +256,7 @@ fn differing(
         .collect()
 }
 
-/// The owners the Secret shall have, when ours is missing or not as it should be.
+/// The owners that the Secret must have, if ours is missing or wrong.
 pub(super) fn owners(seen: &Observed, target: Option<&SecretSeen>) -> Option<Vec<Owner>> {
     let ours = Owner {
         api_version: "oauthclient.dev/v1alpha1".to_owned(),

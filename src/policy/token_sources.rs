@@ -3,7 +3,7 @@
 use crate::api::validate::Validated;
 use crate::oauth::{ClientAuthentication, Grant, PublishedToken, ServiceAccountToken, TokenSource};
 
-/// The tokens of `ServiceAccounts` that a spec asks with, each once.
+/// The `ServiceAccount` tokens that a spec uses, each once.
 pub fn account_tokens(spec: &Validated) -> Vec<&ServiceAccountToken> {
     let mut found: Vec<&ServiceAccountToken> = Vec::new();
     if let ClientAuthentication::ServiceAccountToken(token) = &spec.client.authentication {
@@ -21,7 +21,7 @@ pub fn account_tokens(spec: &Validated) -> Vec<&ServiceAccountToken> {
     found
 }
 
-/// The tokens of other resources that a spec asks with, each source once.
+/// The tokens of other resources that a spec uses, each source once.
 pub fn published(spec: &Validated) -> Vec<&PublishedToken> {
     let mut found: Vec<&PublishedToken> = Vec::new();
     if let Grant::TokenExchange(exchange) = &spec.client.grant {

@@ -1,4 +1,4 @@
-//! A token is wanted: whether it may be asked for now, and with what.
+//! A token is needed: whether it may be requested now, and with what.
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
@@ -70,7 +70,7 @@ pub(super) fn wanted(
             disclosed::apply(seen, &mut request.secrets);
             Some(request)
         }
-        // The credentials will do; where they go is asked for once the time has come.
+        // The credentials are sufficient; the endpoint is determined when the time has come.
         Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {
             let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
@@ -118,7 +118,7 @@ pub(super) fn wanted(
 
 /// Why nothing may be spent.
 enum Held {
-    /// Another process may be at it for so long.
+    /// Another process may be using it for this long.
     Until(Span),
     /// Something is wrong.
     By(Problem),
@@ -126,7 +126,7 @@ enum Held {
 
 type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
 
-/// What is spent by asking, where the resource works with refresh tokens.
+/// What the request redeems, if the resource uses refresh tokens.
 fn spent(
     seen: &Observed,
     spec: &Validated,

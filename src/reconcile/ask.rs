@@ -1,4 +1,4 @@
-//! Asking for a token: claimed where asking spends something, sent once, stored where the answer is the only copy.
+//! Requests a token: reserved if the request redeems something, sent once, stored if the response is the only copy.
 
 use std::borrow::Cow;
 
@@ -20,11 +20,12 @@ use super::flight::told;
 use super::redeem::{self, Kept};
 use super::{Held, Store, StoreError, WriteError, brake, publish};
 
-/// How soon a claim that was refused is tried again at the latest: nothing was sent, and nobody tells when it would be accepted.
+/// How soon a refused reservation is retried at the latest: nothing was sent, and no event reports when it would be
+/// accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
 
 impl<W: Store> Reconciler<'_, W> {
-    /// Asks for a token and publishes it.
+    /// Requests a token and publishes it.
     pub(super) async fn ask(mut self, ask: Ask) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return self.no_spec().into();
@@ -117,7 +118,7 @@ impl<W: Store> Reconciler<'_, W> {
             .await
     }
 
-    /// Claims what is spent by asking; how the walk ends, where that cannot be done.
+    /// Reserves what the request redeems; returns how the reconcile ends if that is not possible.
     async fn claim(mut self, spend: &Spend) -> Result<Self, Step> {
         let claimed = redeem::claim(self.store, self.key, &mut self.seen, spend).await;
         match claimed {
@@ -157,7 +158,7 @@ impl<W: Store> Reconciler<'_, W> {
         failure
     }
 
-    /// Stores an answer that came with, or for, a refresh token; how the walk ends, where it cannot be stored.
+    /// Stores a response with a refresh token, or to one; returns how the reconcile ends if it cannot be stored.
     async fn keep(mut self, spend: &Spend, record: &Record, at: Moments) -> Result<Self, Step> {
         let assessment = still_failing(&self.seen, at.received);
         let seen = &mut self.seen;
@@ -179,8 +180,8 @@ impl<W: Store> Reconciler<'_, W> {
     }
 }
 
-/// What an answer means: a token, or why there is none; and the refresh token that came all the same with one that cannot be
-/// used, where something was spent for it.
+/// The meaning of a response: a token, or why there is none; and a refresh token that came with an unusable access
+/// token, if something was redeemed for it.
 fn understood(
     spec: &Validated,
     spend: Option<&Spend>,
@@ -202,7 +203,7 @@ fn understood(
     }
 }
 
-/// What a failing answer is judged by: the client with the grant that was really sent.
+/// The client for evaluating a failed response: with the grant that was really sent.
 fn asked_as<'a>(spec: &'a Validated, spend: Option<&Spend>) -> Cow<'a, Client> {
     match (spend.map(|spend| &spend.with), &spec.refreshing) {
         (Some(With::RefreshToken(_)), Some(refreshing)) => {

@@ -1,4 +1,4 @@
-//! The brakes on credentials, asked at one place before a request is sent and told how it went.
+//! The brakes on credentials: asked in one place before a request is sent, and informed about its outcome.
 
 use crate::api::validate::Validated;
 use crate::engine::{Key, Requeue};
@@ -12,7 +12,7 @@ use crate::time::Time;
 use super::Store;
 use super::close::Step;
 
-/// Notes what a resource's status says of credentials that were refused.
+/// Notes the refused credentials in a resource's status.
 pub(super) fn note(store: &impl Store, key: &Key, seen: &Observed) {
     let refused = refused_before(seen);
     let mut brakes = store.brakes();
@@ -22,25 +22,25 @@ pub(super) fn note(store: &impl Store, key: &Key, seen: &Observed) {
     brakes.looked_at(key.namespace(), key.name());
 }
 
-/// A resource was looked at and is gone.
+/// A resource was checked and is gone.
 pub(super) fn looked_at(store: &impl Store, key: &Key) {
     store.brakes().looked_at(key.namespace(), key.name());
 }
 
-/// A request was let pass and is not sent after all.
+/// An allowed request is not sent after all.
 pub(super) fn unsent(store: &impl Store, pass: Pass) {
     let now = store.now();
     store.brakes().answered(pass, Outcome::Open, now, 0.0);
 }
 
-/// The host that a request goes to.
+/// The host of a request.
 fn host(request: &HttpRequest) -> String {
     let url = request.url.expose().and_then(|url| url.parse().ok());
     url.as_ref().map_or_else(String::new, host_of)
 }
 
 impl<W: Store> Reconciler<'_, W> {
-    /// Lets a request pass, or says how the walk ends without it.
+    /// Lets a request pass, or returns how the reconcile ends without it.
     pub(super) async fn pass_brakes(
         self,
         spec: &Validated,
@@ -68,7 +68,8 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// Tells the brakes how a request went; until when no resource sends a client secret again that was refused by it.
+    /// Reports the outcome of a request to the brakes. Returns until when no resource sends a refused client secret
+    /// again.
     pub(super) fn tell_brakes(
         &self,
         spec: &Validated,

@@ -1,4 +1,4 @@
-//! The client certificate, between the Secret that holds it and the connection that shows it: the same for every driver.
+//! The client certificate, between its Secret and the connection: the same for every driver.
 
 use crate::http::{BadIdentity, ClientIdentity};
 use crate::model::{
@@ -7,7 +7,7 @@ use crate::model::{
 use crate::policy::shown_by;
 use crate::trust::Lenders;
 
-/// The Secret that a resource names for its client certificate, read.
+/// The Secret that a resource names for its client certificate, parsed.
 pub fn certificate_seen(secret: Option<SecretSeen>) -> CertificateSeen {
     let Some(secret) = secret else {
         return CertificateSeen::Missing;
@@ -26,7 +26,7 @@ pub fn certificate_seen(secret: Option<SecretSeen>) -> CertificateSeen {
     CertificateSeen::There(Box::new(CertificateThere { secret, read }))
 }
 
-/// What is shown to an endpoint that asks for a client certificate.
+/// The client certificate for an endpoint that requests one.
 pub fn identity(seen: &Observed) -> Option<ClientIdentity> {
     match &seen.certificate {
         CertificateSeen::There(there) => {

@@ -1,4 +1,4 @@
-//! The end of a walk: the status is written, what is known is remembered, and the engine learns when to come back.
+//! The end of a reconcile: writes the status, stores what is known, and reports the outcome to the engine.
 
 use crate::engine::{Key, Outcome, Requeue};
 use crate::model::{Assessment, Fingerprint, Memory, Noted, Resource, SecretSeen, SecretWrite};
@@ -9,11 +9,11 @@ use crate::time::Span;
 
 use super::Store;
 
-/// Where the steps of a walk came to.
+/// The state after the steps of a reconcile.
 pub(super) enum Step {
-    /// It is over.
+    /// It is complete.
     Over(Reconciled),
-    /// What is left is to tell how things stand.
+    /// Only the report remains.
     Tell(Box<Tell>),
 }
 
@@ -23,7 +23,7 @@ impl From<Reconciled> for Step {
     }
 }
 
-/// A report that waits to be written, and what follows it. It holds nothing else: in a burst many wait.
+/// A report that waits to be written, and what follows it. It holds nothing else, because many wait in a burst.
 pub(super) struct Tell {
     resource: Resource,
     report: Report,
@@ -32,7 +32,7 @@ pub(super) struct Tell {
 }
 
 impl Tell {
-    /// Writes the report, remembers, and tells the engine.
+    /// Writes the report, stores what is known, and reports to the engine.
     pub(super) async fn tell(self, store: &impl Store, key: &Key) -> Reconciled {
         let Tell {
             resource,
@@ -50,7 +50,7 @@ impl Tell {
     }
 }
 
-/// How soon a report that could not be written is tried again.
+/// How soon a report that could not be written is retried.
 const REPORT_AGAIN: Span = Span::from_seconds(10);
 
 impl<W: Store> Reconciler<'_, W> {
@@ -70,7 +70,7 @@ impl<W: Store> Reconciler<'_, W> {
             self.store.detail(),
             self.store.now(),
         );
-        // What ends besides the token is told when it is time, whatever else there is to do.
+        // Warnings about expiring credentials are reported in time, whatever else there is to do.
         let wants = match assessment.expiries.next_change(self.store.now()) {
             Some(change) => sooner(wants, Requeue::At(change)),
             None => wants,
@@ -84,7 +84,7 @@ impl<W: Store> Reconciler<'_, W> {
         }))
     }
 
-    /// Remembers, and ends.
+    /// Stores what is known, and ends.
     pub(super) fn close(
         &self,
         memory: Memory,
@@ -97,7 +97,7 @@ impl<W: Store> Reconciler<'_, W> {
         Step::Over(Reconciled::Done(outcome))
     }
 
-    /// What is to be remembered, and what the engine learns.
+    /// What to store, and the outcome for the engine.
     fn outcome(
         &self,
         mut memory: Memory,
@@ -131,14 +131,14 @@ impl<W: Store> Reconciler<'_, W> {
         let outcome = Outcome {
             token,
             attempt,
-            // The lane was told when the answer was there.
+            // The host queue was informed when the response arrived.
             lane: HostReport::Unused,
             wants,
         };
         (memory, outcome)
     }
 
-    /// The token Secret as it should be: as it was written just now, or, where nothing is known of it, as it is.
+    /// The intact token Secret: as it was just written or, if nothing is known about it, as observed.
     fn noted(
         &self,
         written: Option<&(SecretSeen, &SecretWrite)>,
@@ -160,7 +160,7 @@ impl<W: Store> Reconciler<'_, W> {
         Some(Noted::of(&target.uid, &state, &target.data, generation))
     }
 
-    /// What is remembered of a walk without a request: a failure that is not told any more is forgotten.
+    /// What is kept after a reconcile without a request: a failure that is no longer reported is dropped.
     pub(super) fn memory(&self, assessment: &Assessment) -> Memory {
         Memory {
             attempt: assessment.attempt.clone().map(Box::new),

@@ -1,5 +1,5 @@
-//! A token request in flight: where there is no valid token and its response takes a while, the status says that one is
-//! requested, so that nobody looks at an empty one.
+//! A token request in flight: if there is no valid token and the response takes a while, the status reports the
+//! request, so that it is not empty.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -14,20 +14,20 @@ use crate::time::Span;
 
 use super::{Held, Store};
 
-/// How long a response may take before people are told; they are within a second.
+/// How long a response may take before that; it is reported within a second.
 const QUIET: Span = Span::from_millis(500);
 
-/// A status that is being written, and what it says once it is; `None` where it could not be.
+/// A status that is being written, and its content; `None` if it could not be written.
 pub(super) type Telling<'a> = Pin<Box<dyn Future<Output = Option<OAuthClientStatus>> + Send + 'a>>;
 
-/// Waits for the end of a telling, if there is one.
+/// Waits for the end of such a write, if there is one.
 pub(super) async fn told(telling: Option<Telling<'_>>) -> Option<OAuthClientStatus> {
     telling?.await
 }
 
 impl<W: Store> Reconciler<'_, W> {
-    /// Sends a token request. The status may still be being written when the response is there: it has to end before another
-    /// one is written, or it could come to stand over that.
+    /// Sends a token request. The status may still be being written when the response arrives: it must end before
+    /// another one is written, or it could overwrite that.
     pub(super) async fn send<'a>(
         &'a self,
         spec: &Validated,
@@ -73,7 +73,7 @@ impl<W: Store> Reconciler<'_, W> {
             detail,
             now,
         );
-        // Best effort: the token matters more than the news of it.
+        // Best effort: the token is more important.
         self.store.report(resource, &told).await.ok()?;
         Some(told.status)
     }

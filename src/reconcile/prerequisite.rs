@@ -1,4 +1,4 @@
-//! Getting what is needed before a token can be asked for: looked at, fetched, decided anew, a bounded number of times.
+//! Fetches prerequisites of a token request: observe, fetch, decide again, a limited number of times.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -10,19 +10,19 @@ use crate::reconcile::reconciler::{Reconciler, abandoned};
 use super::close::Step;
 use super::{Store, StoreError};
 
-/// How many things may be needed for one request; more would mean that what was got is not what was needed.
+/// The maximum number of prerequisites of one request; more would mean that a fetched one did not help.
 const MOST_NEEDS: u32 = 8;
 
-/// Where deciding came to.
+/// The result of deciding.
 pub(super) enum Decided<'a, W> {
-    /// This is to be done.
+    /// This must be done.
     Plan(Box<(Reconciler<'a, W>, Plan)>),
     /// There is nothing more to decide.
     Over(Step),
 }
 
 impl<'a, W: Store> Reconciler<'a, W> {
-    /// Decides, and gets what is needed first, until there is a plan.
+    /// Decides, and fetches prerequisites, until there is a plan.
     pub(super) async fn decide(mut self) -> Decided<'a, W> {
         for _ in 0..MOST_NEEDS {
             let plan = decide(&self.seen, self.store.now());
@@ -64,7 +64,7 @@ impl<'a, W: Store> Reconciler<'a, W> {
         }
     }
 
-    /// What was needed could not be had: as if the request had failed.
+    /// A prerequisite could not be fetched: as if the request had failed.
     async fn lacks(self, spec: &Validated, failure: &Failure, at: Moments) -> Step {
         let settled = failed(&self.seen, spec, failure, at);
         let lane = if failure.timed_out {
@@ -78,7 +78,7 @@ impl<'a, W: Store> Reconciler<'a, W> {
     }
 }
 
-/// Why a need was not met.
+/// Why a prerequisite is missing.
 enum Over {
     Abandoned(StoreError),
     Failed(Box<Validated>, Box<Failure>, Moments),

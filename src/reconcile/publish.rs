@@ -1,4 +1,4 @@
-//! Publishing a token that is in hand: tried until it stands, since it cannot be had again without asking.
+//! Publishes a token: retried until it succeeds, because another one would need another request.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -10,30 +10,30 @@ use crate::time::{Span, Time};
 
 use super::{Store, WriteError};
 
-/// How a token in hand ended.
+/// The result for a token.
 pub(super) enum Written {
     /// It is published.
     Stands(Box<SecretSeen>, SecretWrite),
-    /// A newer one is published already.
+    /// A newer one is already published.
     Superseded,
-    /// The resource is gone, and with it whoever wanted the token.
+    /// The resource is gone.
     ResourceGone,
-    /// It cannot be published; why, and when to look again.
+    /// It cannot be published; why, and when to try again.
     GivenUp(Assessment, Option<Span>),
-    /// The server does not accept it, and would not accept it again; why.
+    /// The server refuses it, and would refuse it again; why.
     Rejected(String),
 }
 
 /// The first and the longest pause between two tries.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);
-/// When a write of metadata that the server rejected is tried again: something outside of the resource may have changed.
+/// When a refused write of metadata is retried: something outside of the resource may have changed.
 const REJECTED_AGAIN: Span = Span::from_seconds(3600);
-/// After so many tries people are told that a token waits to be written.
+/// After this many attempts, the status reports that a token waits to be written.
 const TELL_AFTER: u32 = 4;
 
-/// Writes the token Secret, again and again, until it stands or nobody needs it any more. Every try carries UID and
-/// resourceVersion of what was seen last, so that it never overwrites what it does not know.
+/// Writes the token Secret repeatedly, until it succeeds or the token is no longer needed. Every attempt names UID and
+/// resourceVersion of the last observation, so that it never overwrites anything unknown.
 pub(super) async fn publish(
     store: &impl Store,
     key: &Key,
@@ -60,7 +60,7 @@ pub(super) async fn publish(
         if now >= write.state.expires || last_try {
             return Written::GivenUp(hindered, Some(later));
         }
-        // Told once, and again when what stood there ends meanwhile or the trouble is another one.
+        // Reported once, and again if the previous token expires meanwhile or the problem changes.
         let valid = hindered.token.as_ref().is_some_and(|token| token.valid);
         let reason = hindered.problem.as_ref().map(|problem| problem.reason);
         let worth_telling = error.needs_person() || tries >= TELL_AFTER || told.is_some();
@@ -68,7 +68,7 @@ pub(super) async fn publish(
             told = Some((reason, valid));
             tell(store, seen, &hindered, now).await;
         }
-        // What raced with us is looked at without delay, but not in a hot loop.
+        // A conflict is resolved without delay, but not in a hot loop.
         if error != WriteError::Raced || tries > 1 {
             last_try = !store.pause(pause.scale(0.75 + 0.5 * store.draw())).await;
             pause = (pause + pause).min(LONGEST_PAUSE);
@@ -81,7 +81,7 @@ pub(super) async fn publish(
     Written::Superseded
 }
 
-/// One try. What is on its way out takes no token: it would go with it.
+/// One attempt. A Secret that is being deleted gets no token, because it would be deleted too.
 async fn attempt(
     store: &impl Store,
     key: &Key,
@@ -94,7 +94,7 @@ async fn attempt(
     }
 }
 
-/// What a look at the world says of a write that failed.
+/// What to do after a failed write and a new observation.
 enum Again {
     /// Try this.
     Write(Box<SecretWrite>),
@@ -123,7 +123,7 @@ async fn again(
     let fresh = match store.observe(key, true).await {
         Ok(Some(fresh)) => fresh,
         Ok(None) => return Again::end(Written::ResourceGone),
-        // Nothing is known that was not known before: the same write again.
+        // Nothing new is known: repeat the same write.
         Err(_) => return Again::write(write.clone()),
     };
     let recreated = fresh.resource.uid != seen.resource.uid;
@@ -136,7 +136,7 @@ async fn again(
         .as_ref()
         .is_ok_and(|now| now.token_secret.name != spec.token_secret.name);
     if renamed {
-        // The new name gets its token by the ordinary way.
+        // The Secret with the new name gets its token in the ordinary way.
         return Again::end(Written::Superseded);
     }
     seen.target = fresh.target;
@@ -153,7 +153,7 @@ async fn again(
                 kind: ProblemKind::Stalled,
                 reason: Reason::SecretNotOwned,
                 message: format!(
-                    "Secret {} was made by someone else while a token was being asked for; it is left alone.",
+                    "Secret {} was created by someone else while a token was being requested; it is not changed.",
                     target.name
                 ),
             };
@@ -162,7 +162,7 @@ async fn again(
         }
     }
     match target.state().filter(|state| state.intact(&target.data)) {
-        // Our write was committed though its answer was lost.
+        // Our write was committed, although its answer was lost.
         Some(state) if state == write.state && !target.deleting => {
             Again::end(Written::Stands(Box::new(target.clone()), write.clone()))
         }
@@ -186,15 +186,15 @@ pub(super) async fn tell(
         store.detail(),
         now,
     );
-    // The token matters more than the news: no second try here.
+    // The token is more important than the report: no second attempt here.
     if let Ok(version) = store.report(&seen.resource, &told).await {
         seen.resource.status = told.status;
         seen.resource.has_version(version);
     }
 }
 
-/// The situation while a write is hindered, and when to look again. The token that was to be written does not stand, so
-/// what stood before is what is told.
+/// The assessment while a write fails, and when to reconcile again. The new token is not published, so the previous one
+/// is reported.
 pub(super) fn hindered(
     seen: &Observed,
     assessment: Assessment,
@@ -240,7 +240,7 @@ pub(super) fn hindered(
             ProblemKind::Waiting,
             Reason::AwaitingWrite,
             format!(
-                "Secret {name} in namespace {namespace} could not be written yet: the API server is busy or does not answer. It is tried again by itself."
+                "Secret {name} in namespace {namespace} could not be written yet: the API server is busy or does not answer. The operator retries."
             ),
             Span::from_seconds(10),
         ),

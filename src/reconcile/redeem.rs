@@ -1,4 +1,5 @@
-//! Spending what works once only: claimed before it is sent, and the answer stored before anything else is done with it.
+//! Redeems what works only once: reserved before it is sent, and the response stored before anything else is done with
+//! it.
 
 use crate::engine::Key;
 use crate::model::{Assessment, Known, Observed, Record, SecretBody, SecretSeen, Spend};
@@ -8,27 +9,27 @@ use crate::time::Span;
 use super::publish::{hindered, tell};
 use super::{Store, WriteError};
 
-/// The first and the longest pause between two tries to store.
+/// The first and the longest pause between two attempts to store.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);
-/// After so many tries people are told that an answer waits to be stored.
+/// After this many attempts, the status reports that a response waits to be stored.
 const TELL_AFTER: u32 = 4;
-/// How often it is tried to write down that an attempt failed: what this process knows it also remembers.
+/// How often to try to record a failed attempt: the process keeps what it knows too.
 const TRIES_AFTER_A_FAILURE: u32 = 4;
 
-/// How it ended with an answer in hand.
+/// The result for a response.
 pub(super) enum Kept {
     /// It is stored.
     Stands,
     /// Another attempt has taken over.
     Superseded,
-    /// The resource is gone, and with it whoever wanted the token.
+    /// The resource is gone.
     ResourceGone,
-    /// It cannot be stored; why, and when to look again.
+    /// It cannot be stored; why, and when to try again.
     GivenUp(Box<Assessment>, Option<Span>),
 }
 
-/// Claims: proves by a write that the answer can be stored, and that nobody else spends the same.
+/// Reserves: proves with a write that the response can be stored, and that nobody else redeems the same.
 pub(super) async fn claim(
     store: &impl Store,
     key: &Key,
@@ -43,7 +44,7 @@ pub(super) async fn claim(
             Ok(())
         }
         Err(error) => {
-            // It may stand all the same; then it is known that nothing was sent.
+            // It may have succeeded; then it is known that nothing was sent.
             if matches!(error, WriteError::Passing(_)) {
                 seen.memory.chain.note(spend.unsent().1);
             }
@@ -52,13 +53,13 @@ pub(super) async fn claim(
     }
 }
 
-/// Takes a claim back of which nothing was sent.
+/// Withdraws a reservation of which nothing was sent.
 pub(super) async fn unclaim(store: &impl Store, key: &Key, seen: &mut Observed, spend: &Spend) {
     let (record, known) = spend.unsent();
     note(store, key, seen, spend, &record, known).await;
 }
 
-/// Writes down that an attempt failed, and what that means for what was spent.
+/// Records that an attempt failed, and what that means for what was redeemed.
 pub(super) async fn failed(
     store: &impl Store,
     key: &Key,
@@ -99,7 +100,7 @@ async fn note(
     }
 }
 
-/// Stores an answer, again and again until it stands: it is the only copy.
+/// Stores a response repeatedly until it succeeds: it is the only copy.
 pub(super) async fn keep(
     store: &impl Store,
     key: &Key,
@@ -155,7 +156,7 @@ pub(super) async fn keep(
     Kept::Superseded
 }
 
-/// What a look at the state Secret says of a write that failed.
+/// What to do after a failed write and a new observation of the state Secret.
 enum Look {
     Again,
     Stands,
@@ -173,7 +174,7 @@ async fn look(
     let fresh = match store.observe(key, true).await {
         Ok(Some(fresh)) => fresh,
         Ok(None) => return Look::ResourceGone,
-        // Nothing is known that was not known before: the same write again.
+        // Nothing new is known: repeat the same write.
         Err(_) => return Look::Again,
     };
     if fresh.resource.uid != seen.resource.uid || fresh.resource.deleting {

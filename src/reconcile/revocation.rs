@@ -1,7 +1,7 @@
-//! Revoking tokens: the last ones of a resource that is being deleted, and the one before after a replacement.
+//! Revokes tokens: those of a resource that is being deleted, and the previous one after a replacement.
 //!
-//! A resource never waits long for its end: [`TRIES`] tries of at most [`PATIENCE`] for each exchange, then it goes, whatever
-//! became of its token.
+//! A resource never waits long for its deletion: after [`TRIES`] attempts of at most [`PATIENCE`] per exchange, it is
+//! deleted, whatever became of its token.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -18,19 +18,19 @@ use crate::time::Span;
 use super::close::Step;
 use super::{Store, StoreError};
 
-/// How often it is tried to revoke the token of a resource that is being deleted.
+/// The number of attempts to revoke the token of a resource that is being deleted.
 pub(crate) const TRIES: u32 = 3;
-/// How long one exchange for it may take; there are two where the issuer's document has to be read.
+/// The time-out of one exchange; there are two if the issuer's document must be read.
 pub(crate) const PATIENCE: Span = Span::from_seconds(4);
-/// The pause between two tries.
+/// The pause between two attempts.
 const PAUSE: Span = Span::from_seconds(2);
-/// How soon it is tried again to put on a finalizer that may not be put on.
+/// How soon to retry adding a finalizer without permission.
 const AFTER_FORBIDDEN: Span = Span::from_seconds(30);
-/// How many things may be needed first.
+/// The maximum number of prerequisites.
 const MOST_NEEDS: u32 = 8;
 
 impl<W: Store> Reconciler<'_, W> {
-    /// The resource is being deleted and waits for us: its token is revoked, or not, and it is let go.
+    /// The resource is being deleted and waits for us: its token is revoked, or not, and the finalizer removed.
     pub(super) async fn part(mut self) -> Step {
         if !self.store.goes_on() {
             return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
@@ -39,7 +39,7 @@ impl<W: Store> Reconciler<'_, W> {
         memory.partings = memory.partings.saturating_add(1);
         let tries = memory.partings;
         match self.revoke_all().await {
-            Revoked::Done => tracing::info!("what the deleted resource left alive was revoked"),
+            Revoked::Done => tracing::info!("the tokens of the deleted resource were revoked"),
             Revoked::Later(why) if tries < TRIES => {
                 tracing::info!(why, "the token could not be revoked yet");
                 let again = Requeue::At(self.store.now() + PAUSE);
@@ -57,7 +57,7 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// Revokes what is still alive. One that may go better later ends the try: the others can wait as well.
+    /// Revokes what is still valid. A temporary failure ends the attempt, and the others wait too.
     async fn revoke_all(&mut self) -> Revoked {
         let nothing =
             || Revoked::Refused("its Secret holds none that the operator wrote".to_owned());
@@ -77,7 +77,8 @@ impl<W: Store> Reconciler<'_, W> {
         all.unwrap_or_else(nothing)
     }
 
-    /// The finalizer could not be put on or taken off: told, and tried again; no token is asked for that could not be revoked.
+    /// The finalizer could not be added or removed: reported, and retried. No token is requested that could not be
+    /// revoked.
     pub(super) fn cannot_hold(self, assessment: Assessment, trouble: StoreError) -> Step {
         let StoreError::Forbidden(why) = trouble else {
             return abandoned(self.store, trouble).into();
@@ -100,7 +101,7 @@ impl<W: Store> Reconciler<'_, W> {
         self.finish(memory, &assessment, None, again)
     }
 
-    /// An event, since a status is nobody's news any more.
+    /// An event, because the status is no longer relevant.
     async fn tell(&self, why: &str) {
         let notice = Notice {
             kind: NoticeKind::Warning,
@@ -114,7 +115,7 @@ impl<W: Store> Reconciler<'_, W> {
             changed: false,
             notices: vec![notice],
         };
-        // Best effort, as all events are.
+        // Best effort, as all events.
         let _ = self.store.report(&self.seen.resource, &report).await;
     }
 }
@@ -189,7 +190,7 @@ async fn revoke(
     Revoked::Refused("what is needed first never came to an end".to_owned())
 }
 
-/// The spec with no more patience than this.
+/// The spec with at most this time-out.
 fn hurried(seen: &Observed, patience: Option<Span>) -> Option<Validated> {
     let mut spec = seen.resource.spec.clone().ok()?;
     if let Some(patience) = patience {

@@ -1,4 +1,4 @@
-//! What follows from an answer: the token is published, what it replaced is revoked and deleted.
+//! The consequences of a response: publishes the token, revokes and deletes what it replaced.
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
@@ -11,11 +11,11 @@ use super::Store;
 use super::close::Step;
 use super::publish::{self, Written};
 
-/// How soon it is tried again to delete what an earlier name left.
+/// How soon to retry deleting the Secrets of earlier names.
 const DELETE_AGAIN: Span = Span::from_seconds(60);
 
 impl<W: Store> Reconciler<'_, W> {
-    /// Publishes a token that was stored earlier.
+    /// Publishes a stored token.
     pub(super) async fn republish(self, publish: Publish) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return self.no_spec().into();
@@ -28,7 +28,7 @@ impl<W: Store> Reconciler<'_, W> {
         self.settle(settled, &spec, repair, at).await
     }
 
-    /// Publishes what is to be published, then tells.
+    /// Publishes, then reports.
     pub(super) async fn settle(
         mut self,
         settled: Settled,
@@ -81,7 +81,7 @@ impl<W: Store> Reconciler<'_, W> {
                 });
                 self.finish(memory, &assessment, None, again)
             }
-            // The token is dropped: what it was made of would be rejected again.
+            // The token is dropped: another one would be refused again.
             Written::Rejected(why) => {
                 let settled = rejected(&self.seen, spec, &why, at);
                 memory.attempt = settled.attempt.map(Box::new);
@@ -90,7 +90,7 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// Deletes what is left of earlier names; what could not be deleted is looked at again soon.
+    /// Deletes the Secrets of earlier names; those that could not be deleted are retried soon.
     pub(super) async fn cleanup(&self, delete: &[StaleSecret], mut wants: Requeue) -> Requeue {
         for stale in delete {
             if let Err(trouble) = self.store.delete(self.key, stale).await {

@@ -1,4 +1,4 @@
-//! What a driver brings to a walk, and how it tells that something did not go.
+//! What a driver provides for a reconcile, and its errors.
 
 use std::future::Future;
 use std::sync::MutexGuard;
@@ -16,30 +16,30 @@ use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::time::{Span, Time};
 
-/// What a driver brings: the one side of the walk that touches the world.
+/// What a driver provides: the only part of a reconcile with I/O.
 pub trait Store: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Time;
 
-    /// A draw from [0,1).
+    /// Jitter in [0,1).
     fn draw(&self) -> f64;
 
-    /// Whether new work may still begin; `false` once the lease is lost or the program is to end.
+    /// Whether new work may still start; `false` after the Lease is lost or the program is told to stop.
     fn goes_on(&self) -> bool {
         true
     }
 
-    /// How much a status tells.
+    /// The level of detail of a status.
     fn detail(&self) -> StatusDetail;
 
-    /// Everything about one resource; `None` when there is none.
+    /// Everything about one resource; `None` if it does not exist.
     fn observe(
         &self,
         key: &Key,
         may_request: bool,
     ) -> impl Future<Output = Result<Option<Observed>, StoreError>> + Send;
 
-    /// Gets what is needed before a token can be asked for, within a deadline of its own.
+    /// Fetches a prerequisite of a token request, within its own deadline.
     fn get(
         &self,
         seen: &Observed,
@@ -58,18 +58,18 @@ pub trait Store: Send + Sync {
         request: &HttpRequest,
     ) -> impl Future<Output = Result<(HttpAnswer, Held), Failure>> + Send;
 
-    /// The token request of this resource is over; what it says of its lane.
+    /// The token request of this resource is complete; the report is for its host queue.
     fn answered(&self, key: &Key, lane: HostReport);
 
-    /// What became of a token request, for the metrics: `success`, or the reason of its failure, the one that the
-    /// conditions tell. Told once a request; ignored unless said otherwise.
+    /// The result of a token request for the metrics: `success`, or the reason of its failure, as in the conditions.
+    /// Called once per request; ignored by default.
     fn outcome(&self, _spec: &Validated, _outcome: &'static str) {}
 
-    /// A token request to a discovered endpoint has failed in a way that makes one doubt the address: what was discovered is
-    /// read anew before the next request.
+    /// A token request to a discovered endpoint has failed so that it may have moved: the document is read again before
+    /// the next request.
     fn doubt_endpoints(&self, _seen: &Observed, _spec: &Validated) {}
 
-    /// Sends a request of ours that is no token request, such as a revocation, once.
+    /// Sends another request, such as a revocation, once.
     fn call(
         &self,
         seen: &Observed,
@@ -77,8 +77,8 @@ pub trait Store: Send + Sync {
         request: &HttpRequest,
     ) -> impl Future<Output = Result<HttpAnswer, Failure>> + Send;
 
-    /// Has the resource wait for us before it goes, or lets it go; where nothing can be made to wait, nothing happens.
-    /// The version of the resource that came of it, where it has one.
+    /// Adds or removes the finalizer, if the driver has finalizers. Returns the resulting version of the resource, if
+    /// it has one.
     fn hold(
         &self,
         _seen: &Observed,
@@ -87,61 +87,61 @@ pub trait Store: Send + Sync {
         std::future::ready(Ok(None))
     }
 
-    /// A token was replaced: it is to be revoked after a while.
+    /// A token was replaced: revoke it after a delay.
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span);
 
-    /// What became of a revocation, for the metrics.
+    /// The result of a revocation, for the metrics.
     fn revoked(&self, _outcome: &'static str) {}
 
-    /// Writes a token Secret, once, and returns it as it is then (its data may be left out).
+    /// Writes a token Secret, once, and returns the result (its data may be omitted).
     fn write(
         &self,
         key: &Key,
         write: &SecretWrite,
     ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
 
-    /// Writes a state Secret, once, and returns it as it is then (its data may be left out). Durable when it returns.
+    /// Writes a state Secret, once, and returns the result (its data may be omitted). Durable when it returns.
     fn keep(
         &self,
         key: &Key,
         body: &SecretBody,
     ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
 
-    /// Deletes a Secret of ours, if it is still that one.
+    /// Deletes a Secret of ours, if it is still the same.
     fn delete(
         &self,
         key: &Key,
         stale: &StaleSecret,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes the status, where it has changed, and tells what is to be told. Only for the very object and version that was
-    /// seen: never over what a successor or a newer spec says. The version of the resource that came of it, where it has one.
+    /// Writes the status, if it changed, and reports the notices. Only for the observed object and version: never over
+    /// a report about a successor or a newer spec. Returns the resulting version of the resource, if it has one.
     fn report(
         &self,
         resource: &Resource,
         report: &Report,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
 
-    /// Remembers something of the object with this UID; nothing, where that is gone by now.
+    /// Stores what is known about the object with this UID; nothing, if it is gone.
     fn remember(&self, key: &Key, uid: &str, memory: Memory);
 
-    /// Waits; returns `false` when there is no more time for anything but the last try.
+    /// Waits; returns `false` if there is only time for a last attempt.
     fn pause(&self, span: Span) -> impl Future<Output = bool> + Send;
 }
 
-/// Why the world could not be seen or changed. Never means that something is absent.
+/// Why something could not be observed or changed. Never means that something is absent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The API server does not let us.
+    /// The API server refused it.
     #[error("the API server refuses it: {0}")]
     Forbidden(String),
-    /// The operator may not even look.
+    /// The operator may not even read.
     #[error("the API server refuses it: the right to {right} is missing")]
     Unreadable {
-        /// Verb and kind of the right that is missing, as `get secrets`.
+        /// Verb and kind of the missing permission, such as `get secrets`.
         right: String,
     },
-    /// It may go away by itself.
+    /// The problem may be temporary.
     #[error("{0}")]
     Passing(String),
 }
@@ -149,17 +149,17 @@ pub enum StoreError {
 /// Why a token Secret could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteError {
-    /// The Secret is no longer what it was when we looked: look again.
+    /// The Secret changed since it was observed: observe again.
     Raced,
-    /// The operator lacks the right.
+    /// The operator lacks the permission.
     Forbidden(String),
-    /// A quota or a webhook refuses it (403); it may allow it later.
+    /// A quota or a webhook refused it (403); it may allow it later.
     Refused(String),
-    /// The server does not accept what is written (400, 413, 422): the same write would be rejected again.
+    /// The server refused the content (400, 413, 422): the same write would be refused again.
     Rejected(String),
-    /// The namespace is on its way out.
+    /// The namespace is being deleted.
     NamespaceTerminating,
-    /// It may go away by itself.
+    /// The problem may be temporary.
     Passing(String),
 }
 

@@ -1,12 +1,12 @@
-//! The one place where it is decided that a request may be sent.
+//! The only place that decides whether a request may be sent.
 
 use url::Url;
 
 use super::lender::{Lenders, Refusal};
 use crate::oauth::HttpRequest;
 
-/// A request that every lender of what it holds lets go to its URL. Only [`authorize`] makes one, and the HTTP client takes
-/// nothing else.
+/// A request that all its lenders allow to be sent to its URL. Only [`authorize`] creates one, and the HTTP client
+/// accepts nothing else.
 ///
 /// ```compile_fail
 /// use oauthclient_operator::oauth::HttpRequest;
@@ -32,10 +32,10 @@ pub enum Unauthorized {
     Refused(Box<Refusal>),
 }
 
-/// Authorizes a request, and the client certificate that is shown with it (`shown`: its lenders).
+/// Authorizes a request, and the client certificate that is used with it (`shown`: its lenders).
 ///
 /// # Errors
-/// [`Unauthorized`]; nothing of the request is in it but host, port and path.
+/// [`Unauthorized`], with nothing of the request except host, port and path.
 pub fn authorize<'r>(
     request: &'r HttpRequest,
     shown: &Lenders,
@@ -59,12 +59,12 @@ impl AuthorizedRequest<'_> {
         self.request
     }
 
-    /// The URL that was authorized: nothing else may be dialled.
+    /// The authorized URL: nothing else may be dialled.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Whether a client certificate with these lenders may be shown with it.
+    /// Whether a client certificate with these lenders may be used with it.
     pub fn may_show(&self, shown: &Lenders) -> bool {
         shown.are_among(&self.lenders)
     }
@@ -79,7 +79,7 @@ mod tests {
     use crate::secret::Secret;
     use crate::trust::{AllowedHosts, Lender, LenderKind};
 
-    /// An entry with what it allows, told apart from how the module under test reads it.
+    /// An entry with its meaning, independent of the parser under test.
     #[derive(Clone, Debug)]
     struct Listed {
         host: usize,
@@ -90,7 +90,7 @@ mod tests {
 
     const DOMAINS: [&str; 4] = ["a.example", "b.a.example", "c.example", "ca.example"];
     const SEGMENTS: [&str; 3] = ["oauth", "oauthx", "token"];
-    /// Ways out of a prefix, as they stand in a URL.
+    /// Attempts to escape a prefix in a URL.
     const TRICKS: [&str; 9] = [
         "",
         "..",
@@ -130,7 +130,7 @@ mod tests {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// What a list means, on what is dialled and asked for.
+    /// The meaning of a list for a destination.
     fn means(list: &[Listed], host: &str, port: u16, path: &str) -> bool {
         list.iter().any(|entry| {
             let name = DOMAINS[entry.host];
@@ -149,7 +149,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
 
-        /// Whatever the lists and the URL: what is authorized lies within every lender's list.
+        /// For all lists and URLs: every authorized URL is in every lender's list.
         #[test]
         fn nothing_is_authorized_outside_of_any_lenders_list(
             lists in prop::collection::vec(prop::collection::vec(listed(), 0..4), 0..4),
@@ -210,7 +210,7 @@ mod tests {
                 }
                 for list in all {
                     prop_assert!(means(list, name, port, sent.path()), "{} {}", url, text(list));
-                    // Nor does a server that decodes the path, or resolves it once more, come out elsewhere.
+                    // Nor does a server that decodes the path, or resolves it again, reach another place.
                     if list.iter().all(|entry| entry.segment.is_some()) {
                         let path = sent.path().to_ascii_lowercase();
                         for trick in ["..", "%2e", "%2f", "%5c", "\\"] {

@@ -1,4 +1,4 @@
-//! Lenders: whose secrets a value holds or was obtained with, and where those may be sent.
+//! Lenders: the owners of the secrets that a value contains or was obtained with, and where those may be sent.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use url::Url;
 
 use super::hosts::{AllowedHosts, NotListed};
 
-/// What kind of object lends a secret.
+/// The kind of object that a secret comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LenderKind {
-    /// A Secret that somebody wrote: credentials, a client certificate, a login.
+    /// A Secret that a person wrote: credentials, a client certificate, a login.
     Secret,
     /// A Secret that an `OAuthClient` writes.
     TokenSecret,
@@ -18,7 +18,7 @@ pub enum LenderKind {
     ServiceAccount,
 }
 
-/// An object whose owner lets its secret be sent, and where to.
+/// An object whose owner allows its secret to be sent, with the allowed hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lender {
@@ -26,15 +26,15 @@ pub struct Lender {
     pub kind: LenderKind,
     /// Its name, in the namespace of the resource.
     pub name: String,
-    /// The audience that a `ServiceAccount`'s token is for.
+    /// The audience of a `ServiceAccount` token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
     /// Its UID.
     pub uid: String,
-    /// Where its own content may be sent.
+    /// The hosts that its content may be sent to.
     #[serde(default, skip_serializing_if = "AllowedHosts::is_any")]
     pub hosts: AllowedHosts,
-    /// Where tokens that were obtained with it may be sent.
+    /// The hosts that tokens obtained with it may be sent to.
     #[serde(default, skip_serializing_if = "AllowedHosts::is_any")]
     pub token_hosts: AllowedHosts,
 }
@@ -42,15 +42,15 @@ pub struct Lender {
 /// What tells one lender from another.
 type Id = (LenderKind, String, Option<String>);
 
-/// Everybody whose secrets are in a value. A set: each must allow what is done with the value.
+/// The lenders of a value. Each of them must allow what is done with the value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Lender>", into = "Vec<Lender>")]
 pub struct Lenders(BTreeMap<Id, Lender>);
 
-/// The lender that does not let its secret be sent to a URL.
+/// The lender that does not allow its secret to be sent to a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Who.
+    /// The lender.
     pub lender: Lender,
     /// The list that does not name the URL.
     pub not_listed: NotListed,
@@ -61,7 +61,7 @@ impl Lender {
         (self.kind, self.name.clone(), self.audience.clone())
     }
 
-    /// The same lender for what was obtained with it.
+    /// The lender of what was obtained with it.
     #[must_use]
     pub fn of_obtained(self) -> Lender {
         Lender {
@@ -72,12 +72,12 @@ impl Lender {
 }
 
 impl Lenders {
-    /// Nobody: for what holds no secret at all, such as a discovery document's URL.
+    /// No lenders: for values without secrets, such as the URL of a discovery document.
     pub const fn none() -> Lenders {
         Lenders(BTreeMap::new())
     }
 
-    /// Adds a lender. One that is in it already is restricted by both.
+    /// Adds a lender. One that is already in the set is restricted by both.
     pub fn add(&mut self, lender: Lender) {
         let id = lender.id();
         let lender = match self.0.remove(&id) {
@@ -91,7 +91,7 @@ impl Lenders {
         self.0.insert(id, lender);
     }
 
-    /// Everybody of both.
+    /// The lenders of both.
     #[must_use]
     pub fn union(mut self, other: &Lenders) -> Lenders {
         for lender in other.iter() {
@@ -100,7 +100,7 @@ impl Lenders {
         self
     }
 
-    /// Adds those of `other` that are not in it: who is in it keeps the hosts that it has.
+    /// Adds those of `other` that are not in the set. Existing ones keep their hosts.
     #[must_use]
     pub fn joined_by(mut self, other: &Lenders) -> Lenders {
         for (id, lender) in &other.0 {
@@ -114,28 +114,28 @@ impl Lenders {
         self.0.values()
     }
 
-    /// How many there are.
+    /// The number of lenders.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether everybody here is among `others`, which restrict at least as much.
+    /// Whether all lenders are in `others`, with at least the same restrictions.
     pub fn are_among(&self, others: &Lenders) -> bool {
         self.clone().union(others) == *others
     }
 
-    /// The same lenders for what was obtained with them.
+    /// The lenders of what was obtained with them.
     #[must_use]
     pub fn of_obtained(&self) -> Lenders {
         self.iter().cloned().map(Lender::of_obtained).collect()
     }
 
-    /// Whether every lender lets its secret be sent to `url`.
+    /// Whether every lender allows its secret to be sent to `url`.
     ///
     /// # Errors
     /// The first one that does not.
@@ -210,7 +210,7 @@ mod tests {
         let url = |host: &str| Url::parse(&format!("https://{host}/")).unwrap();
         assert!(obtained.permit(&url("y.example")).is_ok());
         assert!(obtained.permit(&url("x.example")).is_err());
-        // A request that holds the credentials as well goes where both may.
+        // A request that also contains the credentials may be sent where both allow it.
         assert!(lenders.union(&obtained).permit(&url("y.example")).is_err());
     }
 

@@ -33,7 +33,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Dropping a runtime inside another one panics; this way out does not wait and may be taken anywhere.
+        // Dropping a runtime inside another one panics; `shutdown_background` does not wait and works anywhere.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

@@ -28,7 +28,7 @@ const FLAGS: [&str; 12] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // The servers of the tests have certificates of authorities that nobody knows.
+    // The servers of the tests have certificates of unknown authorities.
     "--ignore-certificate-errors",
     "--window-size=1000,760",
     "--remote-debugging-port=0",
@@ -38,7 +38,7 @@ const START: Duration = Duration::from_secs(120);
 /// How long one command may take: a page is loaded within it.
 const COMMAND: Duration = Duration::from_secs(120);
 
-/// A running browser. It dies with the handle, and with this process whatever that dies of.
+/// A running browser. It is killed when the handle is dropped, and when this process ends for any reason.
 pub struct Browser {
     session: String,
     http: reqwest::Client,
@@ -114,10 +114,10 @@ impl Browser {
         Ok(())
     }
 
-    /// The address that it shows.
+    /// The address of the page.
     ///
     /// # Errors
-    /// When the browser does not answer.
+    /// When the browser does not respond.
     pub async fn url(&self) -> Result<String> {
         text_of(&self.command("url", None).await?)
     }
@@ -125,7 +125,7 @@ impl Browser {
     /// The page's title.
     ///
     /// # Errors
-    /// When the browser does not answer.
+    /// When the browser does not respond.
     pub async fn title(&self) -> Result<String> {
         text_of(&self.command("title", None).await?)
     }
@@ -194,10 +194,10 @@ impl Browser {
         self.command("execute/sync", Some(&body)).await
     }
 
-    /// Shows pages as to somebody who prefers a `dark` or a `light` scheme.
+    /// Shows pages to a user who prefers a `dark` or a `light` colour scheme.
     ///
     /// # Errors
-    /// When the browser does not answer.
+    /// When the browser does not respond.
     pub async fn prefer(&self, scheme: &str) -> Result<()> {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         let body = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}});

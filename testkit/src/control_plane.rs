@@ -1,8 +1,10 @@
-//! A real Kubernetes API on loopback: `etcd`, `kube-apiserver` and, where wanted, `kube-controller-manager`.
+//! A real Kubernetes API on loopback: `etcd`, `kube-apiserver` and, on request, `kube-controller-manager`.
 //!
-//! One that all tests of a binary share is [`shared`]; each test takes a namespace of its own from it. A test that stops the API
-//! server, or that counts what happens in the whole cluster, starts one of its own with [`ControlPlane::start`] (2 to 4 s).
-//! There is no kubelet: no pod ever runs.
+//! [`shared`] returns the one that all tests of a binary share; each test creates a namespace in it. A test that stops
+//! the API
+//! server, or that counts what happens in the whole cluster, starts its own with [`ControlPlane::start`] (2 to 4 s).
+//! There is
+//! no kubelet, so no pod ever runs.
 
 mod assets;
 mod audit;
@@ -30,7 +32,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// Until when the API server must answer; it takes 2 to 4 s, and much more while the machine compiles.
+/// How long the API server may take to become ready: usually 2 to 4 s, and much more while the machine compiles.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 /// How long a ServiceAccount's token is valid: longer than any test.
 const TOKEN_SECONDS: i64 = 365 * 24 * 3600;
@@ -39,8 +41,8 @@ const ATTEMPTS: usize = 3;
 
 /// A running control plane. Dropping it ends its servers and removes its data.
 ///
-/// The servers die with the process also when nothing is dropped. Everything here works from any runtime: a client made in one
-/// test is that test's own.
+/// The servers also end with the process. Everything here works from any runtime; a client belongs to the test that
+/// created it.
 #[derive(Debug)]
 pub struct ControlPlane {
     // In the order in which things are dropped: clients of a server before the server, the folder last.
@@ -146,7 +148,7 @@ impl ControlPlane {
         self.files.ca()
     }
 
-    /// The API server's own certificate chain and private key, as PEM: with them something else can stand in its place.
+    /// The API server's certificate chain and private key, as PEM, for a server that impersonates it.
     pub fn server_certificate(&self) -> (PathBuf, PathBuf) {
         (self.files.ca(), self.files.server_key())
     }
@@ -171,7 +173,7 @@ impl ControlPlane {
         self.identity(&self.admin_token, "default")
     }
 
-    /// What a kubeconfig says for whoever holds `token`.
+    /// The content of a kubeconfig for the user with this `token`.
     pub fn identity(&self, token: &str, namespace: &str) -> Kubeconfig {
         Kubeconfig {
             server: self.server_url(),
@@ -189,7 +191,7 @@ impl ControlPlane {
         self.client_as(&self.admin_token)
     }
 
-    /// A new client of whoever holds `token`: one of [`Options::users`], or a ServiceAccount.
+    /// A new client for the user with this `token`: one of [`Options::users`], or a ServiceAccount.
     ///
     /// # Errors
     /// When the API server's certificate cannot be read.
@@ -244,7 +246,7 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// Makes a namespace that nobody else uses, and returns its name.
+    /// Creates a namespace that nothing else uses, and returns its name.
     ///
     /// # Errors
     /// When the API server refuses.

@@ -1,7 +1,8 @@
-//! Installing `crds/` and `deploy/` as a user would.
+//! Installs `crds/` and `deploy/` as a user would.
 //!
-//! Each folder is installed once on each control plane, so every test may ask for it. A test that takes something of it away
-//! does so on a control plane of its own, and puts it back with [`ControlPlane::run_kubectl`].
+//! Each folder is installed once on each control plane, so every test may call this. A test that removes part of it
+//! does so on a
+//! control plane of its own, and restores it with [`ControlPlane::run_kubectl`].
 
 use crate::control_plane::ControlPlane;
 use crate::{Context, Error, Result};
@@ -20,10 +21,11 @@ pub async fn install_crds(plane: &ControlPlane, crds: &Path) -> Result<()> {
     apply(plane, "-f", crds).await
 }
 
-/// `kubectl apply -k deploy/`, and waits until the API server serves the kinds that are in it.
+/// Runs `kubectl apply -k deploy/`, and waits until the API server serves the kinds in it.
 ///
-/// `namespace` is the one that the operator is expected in: its ServiceAccount there can then be asked for a kubeconfig. Without
-/// a kubelet its pods never run; the tests run the program themselves.
+/// `namespace` is the operator's namespace: a kubeconfig can then be created for its ServiceAccount there. Without a
+/// kubelet its
+/// pods never run; the tests run the program themselves.
 ///
 /// # Errors
 /// As [`install_crds`]; and when there is no `namespace` afterwards.
@@ -41,8 +43,9 @@ pub async fn install_deploy(plane: &ControlPlane, deploy: &Path, namespace: &str
 }
 
 async fn apply(plane: &ControlPlane, how: &str, folder: &Path) -> Result<()> {
-    // Two `kubectl apply` of one object at a time get in each other's way: both see that it is absent. So the lock is held
-    // throughout, and whoever waited for it finds the work done.
+    // Two concurrent `kubectl apply` of one object conflict: both see that it is absent. So the lock is held
+    // throughout, and a
+    // caller that waited for it finds the work done.
     static INSTALLED: Mutex<BTreeSet<(PathBuf, PathBuf)>> = Mutex::const_new(BTreeSet::new());
     let mut installed = INSTALLED.lock().await;
     // A control plane's folder is its own, unlike its port, which another may get later.

@@ -1,4 +1,4 @@
-//! The one error of the test kit: a sentence for whoever reads a failed test.
+//! The only error type of the test kit: a sentence for the reader of a failed test.
 
 use std::fmt;
 

@@ -48,9 +48,9 @@ pub struct Request {
     pub query: String,
     /// Who the client said it was.
     pub user_agent: String,
-    /// What the API server answered; `None` where it was not asked, or did not answer (yet).
+    /// The API server's status code; `None` if the request was not forwarded, or has no response (yet).
     pub upstream: Option<u16>,
-    /// What the client was told; `None` where it was told nothing (yet).
+    /// The status code that the client received; `None` if it received nothing (yet).
     pub answered: Option<u16>,
     /// The last rule that befell it.
     pub rule: Option<RuleId>,
@@ -63,7 +63,7 @@ impl Request {
         writes && !rule::is_question(&self.path)
     }
 
-    /// Whether it asks for a stream of events.
+    /// Whether the request starts a watch.
     pub fn is_watch(&self) -> bool {
         rule::is_watch(&self.query)
     }
@@ -71,7 +71,7 @@ impl Request {
 
 /// A running proxy. Dropping it closes its port and every connection.
 ///
-/// It runs on a thread of its own and so goes on while a test blocks.
+/// It runs on its own thread, so it continues while a test blocks.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -87,7 +87,7 @@ struct Shared {
     client: reqwest::Client,
     started: Stopwatch,
     state: Mutex<State>,
-    /// True while nobody is let in and every connection is closed.
+    /// True while every connection is closed and none is accepted.
     down: latch::Sender<bool>,
 }
 
@@ -188,7 +188,8 @@ impl FaultProxy {
         self.address
     }
 
-    /// From now on. Of several rules that fit a request, the one that was added first befalls it, delays first wait.
+    /// Adds a rule from now on. Of several rules that match a request, delays apply first, then the rule that was added
+    /// first.
     pub fn add(&self, rule: Rule) -> RuleId {
         let mut state = self.shared.state();
         let id = RuleId(state.next_rule);
@@ -292,7 +293,7 @@ impl FaultProxy {
         self.come_up();
     }
 
-    /// An outage: closes every connection, and lets nobody in until [`FaultProxy::come_up`].
+    /// Simulates an outage: closes every connection, and accepts none until [`FaultProxy::come_up`].
     pub fn go_down(&self) {
         self.shared.down.send_replace(true);
     }

@@ -92,7 +92,8 @@ impl Module {
 }
 
 fn run(go: Command, build: &Build<'_>) -> Result<()> {
-    // It dies with us: the lock on the cache ends with this process, and the next one must not meet a build that still runs.
+    // The child ends with this process: the lock on the cache is released then, and the next process must not find a
+    // build that still runs.
     let mut child = match process::spawn(go) {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// The least a secret must measure: anything shorter is found by chance.
 const LEAST: usize = 5;
-/// How much of the text around a find is told.
+/// How much of the text around a finding is printed.
 const AROUND: usize = 600;
 
 /// A secret that was found.
@@ -15,14 +15,14 @@ const AROUND: usize = 600;
 pub struct Leak {
     /// How it was spelled.
     pub how: &'static str,
-    /// The line that it stands in, from its beginning.
+    /// The line that contains it, from its beginning.
     pub around: String,
 }
 
-/// The first place of `text` that holds one of `secrets`, spelled in any way that [`spellings`] knows.
+/// The first place in `text` that contains one of `secrets`, in any spelling of [`spellings`].
 ///
 /// # Panics
-/// When a secret is too short to be told from chance.
+/// When a secret is so short that it could occur by chance.
 #[must_use]
 pub fn find(text: &str, secrets: &[&str]) -> Option<Leak> {
     let secrets: BTreeSet<&str> = secrets.iter().copied().collect();
@@ -56,7 +56,7 @@ pub fn find(text: &str, secrets: &[&str]) -> Option<Leak> {
     })
 }
 
-/// A secret in plain, as JSON and URLs write it, in hex, as a list of bytes, and in base64 wherever it may stand in what is encoded.
+/// A secret in plain, as JSON and URLs write it, in hex, as a list of bytes, and in base64 at every offset.
 #[must_use]
 pub fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     let json = serde_json::Value::from(secret).to_string();

@@ -31,6 +31,6 @@ pub use error::{Context, Error, Result};
 
 /// Makes `ring` the one provider of cryptography under rustls in this process; calling it again does nothing.
 pub fn install_crypto() {
-    // The only error says that somebody installed one already, and there is only one to install.
+    // The only error means that a provider is already installed, and there is only one to install.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
 }

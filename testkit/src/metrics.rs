@@ -1,4 +1,4 @@
-//! Metrics as text, read far enough to ask for a number.
+//! Parses the text format of metrics, as far as the tests need it.
 
 use crate::{Context, Error, Result};
 use std::collections::BTreeMap;

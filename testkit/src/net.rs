@@ -1,4 +1,4 @@
-//! Ports for the parts that have to be told which one to listen on.
+//! Free ports for servers that need a port number as an argument.
 
 use crate::{Error, Result, random};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,9 +9,9 @@ const LOWEST: u16 = 18_000;
 const HOW_MANY: u16 = 14_000;
 const ATTEMPTS: usize = 200;
 
-/// A loopback port that nobody listens on right now.
+/// A loopback port that is free now.
 ///
-/// Somebody may still come first: whoever starts a server on it tries again with another when that fails.
+/// Another process may still take it first: the caller that starts a server on it retries with another port.
 ///
 /// # Errors
 /// When 200 ports in a row are taken.

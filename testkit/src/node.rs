@@ -130,7 +130,7 @@ impl Drop for Machine {
         {
             let groups = controller.path().join(CONTAINERD_NAMESPACE);
             for group in fs::read_dir(&groups).into_iter().flatten().flatten() {
-                // Fails for a file, and for a group in which a container of somebody else runs.
+                // Fails for a file, and for a group in which another process's container runs.
                 let _in_use = fs::remove_dir(group.path());
             }
             let _in_use = fs::remove_dir(groups);
@@ -163,11 +163,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts containerd and the kubelet, and waits until the API server knows the node as ready. The kubelet looks at each pod every
-    /// `sync_seconds`, besides when something changes. `pause` is an image as [`write_image`] writes it, with the tag `1`.
+    /// Starts containerd and the kubelet, and waits until the API server reports the node as ready. The kubelet syncs
+    /// each pod every
+    /// `sync_seconds`, and when something changes. `pause` is an image as [`write_image`] writes it, with the tag `1`.
     ///
     /// # Errors
-    /// When a server does not come up; then with the end of its log.
+    /// When a server does not start; then with the end of its log.
     pub async fn start(plane: &ControlPlane, pause: &Path, sync_seconds: u32) -> Result<Node> {
         // Short: the path of a socket may have 107 characters.
         let folder = tempfile::Builder::new()

@@ -1,7 +1,9 @@
-//! An OAuth server of somebody else's (npm `oidc-provider`), on loopback: it confirms that what we hold for the protocol is it.
+//! An independent OAuth server (npm `oidc-provider`) on loopback. It confirms that this project understands the
+//! protocol correctly.
 //!
-//! Its package, the lock that pins it, and the few lines that start it lie in `testkit/oidc-provider/`. It is installed once into
-//! a cache outside the checkout, which takes seconds, `node` and `npm`.
+//! Its package, the lock file that pins it, and the few lines that start it are in `testkit/oidc-provider/`. It is
+//! installed once
+//! into a cache outside the checkout, which takes seconds and needs `node` and `npm`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -46,10 +48,11 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// What the server does.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The clients there are, for `client_credentials` and, with `login`, for people. Where one authenticates by certificate,
-    /// the server must have an authority, and asks for certificates at the aliases that its document names (RFC 8705 section 5).
+    /// The clients, for `client_credentials` and, with `login`, for people. If one authenticates by certificate, the
+    /// server must have
+    /// an authority, and requests certificates at the aliases in its metadata (RFC 8705 section 5).
     pub clients: Vec<Client>,
-    /// How long access tokens live, seconds; 600 by default.
+    /// The lifetime of access tokens in seconds; 600 by default.
     pub lifetime_seconds: u32,
     /// `resource` (RFC 8707) is understood and must start with `https://api.example.com`; off by default, and then ignored.
     pub resource_indicators: bool,
@@ -75,7 +78,7 @@ impl Default for Options {
     }
 }
 
-/// What the server told of a token request.
+/// What the server reported about a token request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -86,7 +89,7 @@ pub enum Event {
     },
     /// It gave none.
     Refused {
-        /// `error` of its answer.
+        /// `error` of its response.
         error: String,
     },
     /// It failed itself.
@@ -104,7 +107,7 @@ struct Ready {
     introspection_endpoint: String,
 }
 
-/// A running server. It dies with the handle, and with this process whatever that dies of.
+/// A running server. It is killed when the handle is dropped, and when this process ends for any reason.
 pub struct OidcProvider {
     ready: Ready,
     folder: TempDir,
@@ -114,11 +117,13 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// Installs the server if that has not been done on this machine, starts it, and waits until it answers; over TLS when
-    /// there is an authority to make its certificate.
+    /// Installs the server if this machine has none yet, starts it, and waits until it responds; over TLS if there is
+    /// an authority
+    /// to issue its certificate.
     ///
     /// # Errors
-    /// When there is no `node` or `npm`, when the installation fails, or when it does not start within a minute: with what it
+    /// When `node` or `npm` is missing, when the installation fails, or when it does not start within a minute: with
+    /// what it
     /// printed.
     pub async fn start(options: Options, authority: Option<&Authority>) -> Result<OidcProvider> {
         let installed = tokio::task::spawn_blocking(install)
@@ -194,7 +199,7 @@ impl OidcProvider {
     /// # Errors
     /// When its output cannot be read.
     pub fn events(&self) -> Result<Vec<Event>> {
-        // The first line says that it is ready; the last may still be on its way, and is taken when it is whole.
+        // The first line says that it is ready. The last one may still be incomplete, and is read once it is whole.
         let said = read(&self.folder.path().join("stdout"))?;
         let lines = said.lines().skip(1);
         Ok(lines
@@ -202,10 +207,11 @@ impl OidcProvider {
             .collect())
     }
 
-    /// What the server says of a token when its first client asks (RFC 7662): `active`, `client_id`, `scope`, `aud`, `exp`.
+    /// The server's response when its first client introspects a token (RFC 7662): `active`, `client_id`, `scope`,
+    /// `aud`, `exp`.
     ///
     /// # Errors
-    /// When it has no client, or does not answer with a document.
+    /// When it has no client, or the response is not a JSON document.
     pub async fn introspect(&self, token: &str) -> Result<Value> {
         let client = self
             .first_client
@@ -216,15 +222,15 @@ impl OidcProvider {
         Ok(document)
     }
 
-    /// A token request of a client that has a plain secret or none: the status and the document of the answer.
+    /// Sends a token request of a client with a plain secret or none, and returns status and document of the response.
     ///
     /// # Errors
-    /// When the client proves itself in another way, or the answer is no document.
+    /// When the client authenticates in another way, or the response is not a document.
     pub async fn ask(&self, client: &Client, form: &[(&str, &str)]) -> Result<(u16, Value)> {
         self.asked(&self.ready.token_endpoint, client, form).await
     }
 
-    /// A refresh token for a client, of a consent that no person was asked for; only with [`Options::login`].
+    /// A refresh token for a client, from a consent that no person gave; only with [`Options::login`].
     ///
     /// # Errors
     /// When the server has no such client.

@@ -24,9 +24,9 @@ const KUBECONFIG: &str = "{kubeconfig}";
 
 /// How many lines of the log an error repeats.
 const LINES_OF_LOG: usize = 20;
-/// How long an answer to a probe may take.
+/// How long a response to a probe may take.
 const PROBE_WITHIN: Duration = Duration::from_secs(5);
-/// How long the last lines may be on their way after the end of the process.
+/// How long the last lines may take to arrive after the end of the process.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 
 /// How the program is started: arguments and environment.
@@ -165,7 +165,7 @@ impl Launch {
     }
 }
 
-/// A running program. Dropping it kills it; it dies with the test process too.
+/// A running program. It is killed when the handle is dropped, and when the test process ends.
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
@@ -213,7 +213,7 @@ impl Operator {
         self.process.exited()
     }
 
-    /// Asks `probe` until it answers `Ok`; `Err` means "not yet" and says what is missing.
+    /// Calls `probe` until it returns `Ok`; `Err` means "not yet" and says what is missing.
     ///
     /// # Errors
     /// When the time is over, or at once when the program has ended; both with the end of its log.
@@ -261,7 +261,7 @@ impl Operator {
         .await
     }
 
-    /// Waits until `/readyz` answers 200.
+    /// Waits until `/readyz` responds with 200.
     ///
     /// # Errors
     /// As [`Operator::wait_for`].
@@ -275,10 +275,11 @@ impl Operator {
         .await
     }
 
-    /// Status and body of a GET at [`Operator::probes`] for `/healthz` and `/readyz`, else at [`Operator::address`].
+    /// Status and body of a GET at [`Operator::probes`] for `/healthz` and `/readyz`, otherwise at
+    /// [`Operator::address`].
     ///
     /// # Errors
-    /// When there is no answer within 5 s.
+    /// When there is no response within 5 s.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
         let address = match path {
             "/healthz" | "/readyz" => self.probes,
@@ -299,10 +300,10 @@ impl Operator {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    /// What `/metrics` tells.
+    /// The metrics at `/metrics`.
     ///
     /// # Errors
-    /// When it does not answer 200 with metrics.
+    /// When the response is not 200 with metrics.
     pub async fn metrics(&self) -> Result<Metrics> {
         match self.get("/metrics").await? {
             (200, text) => Metrics::parse(&text),

@@ -1,4 +1,4 @@
-//! Children that die with this process, whatever it dies of.
+//! Children that end with this process, for whatever reason it ends.
 #![allow(
     unsafe_code,
     reason = "prctl between fork and exec, and kill: the standard library has no safe word for either"
@@ -30,9 +30,9 @@ pub enum Signal {
     Interrupt,
     /// SIGKILL: ends at once, without a chance to tidy up.
     Kill,
-    /// SIGSTOP: stands still until [`Signal::Continue`], as a suspended machine would.
+    /// SIGSTOP: stops until [`Signal::Continue`], like a suspended machine.
     Stop,
-    /// SIGCONT: goes on.
+    /// SIGCONT: continues.
     Continue,
 }
 
@@ -81,7 +81,7 @@ impl Process {
     /// # Errors
     /// When the system refuses.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        // Held over the check and the kill: nobody can reap the child in between and free its number for another process.
+        // Held during check and kill, so that no other thread can reap the child in between and free its process id.
         let mut child = self.lock();
         if !matches!(child.try_wait(), Ok(None)) {
             return Ok(());
@@ -125,7 +125,7 @@ impl Process {
     /// Ends it with SIGKILL; when this returns it is gone.
     pub fn kill(&self) {
         let mut child = self.lock();
-        // Both fail only for a child that is gone, and that is what is wanted.
+        // Both fail only if the child has ended, which is the goal.
         let _gone = child.kill();
         let _gone = child.wait();
     }
@@ -146,8 +146,9 @@ type Job = (Command, mpsc::Sender<io::Result<Child>>);
 
 /// Starts a child that the kernel kills when this process ends.
 ///
-/// The kernel's parent-death signal fires when the *thread* that started the child ends, and the threads of tests end all the
-/// time. So one thread, which lives as long as the process, starts them all.
+/// The kernel sends the parent-death signal when the *thread* that started the child ends, and the threads of tests end
+/// all the
+/// time. So one thread, which runs as long as the process, starts all children.
 pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {

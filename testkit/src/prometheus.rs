@@ -18,10 +18,10 @@ const SERVER: &str = "/usr/bin/prometheus";
 const TOOL: &str = "/usr/bin/promtool";
 /// How long the start may take on a busy machine.
 const START: Duration = Duration::from_secs(100);
-/// How long one answer may take.
+/// How long one response may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// A running Prometheus without targets. It dies with the handle, and with this process.
+/// A running Prometheus without targets. It ends when the handle is dropped, and with this process.
 #[derive(Debug)]
 pub struct Prometheus {
     url: String,
@@ -171,7 +171,7 @@ impl Prometheus {
     /// All alerts that are pending or firing.
     ///
     /// # Errors
-    /// When Prometheus does not answer.
+    /// When Prometheus does not respond.
     pub async fn alerts(&self) -> Result<Vec<Alert>> {
         let data = self.get("alerts", &[]).await?;
         let all = data.get("alerts").and_then(Value::as_array);
@@ -186,7 +186,7 @@ impl Prometheus {
     /// The labels of each target, and the error of its last scrape, empty if there was none.
     ///
     /// # Errors
-    /// When Prometheus does not answer.
+    /// When Prometheus does not respond.
     pub async fn targets(&self) -> Result<Vec<(BTreeMap<String, String>, String)>> {
         let data = self.get("targets", &[("state", "active")]).await?;
         let all = data.get("activeTargets").and_then(Value::as_array);

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// `N` bytes that nobody can guess.
+/// `N` unpredictable bytes.
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     SystemRandom::new()
@@ -12,7 +12,7 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// 32 hex digits that nobody can guess.
+/// 32 unpredictable hex digits.
 pub(crate) fn hex() -> Result<String> {
     Ok(bytes::<16>()?
         .iter()

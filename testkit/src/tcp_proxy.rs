@@ -1,6 +1,7 @@
-//! A proxy for any TCP connection that does what networks do: silence, cuts, trickles.
+//! A proxy for any TCP connection that simulates network faults: silence, cuts, slow transfer.
 //!
-//! It knows nothing of what it carries, so it stands between the operator and a provider as well as before the API server.
+//! It does not interpret what it transfers, so it works between the operator and a provider as well as before the API
+//! server.
 
 use crate::background::Background;
 use crate::{Context, Result};
@@ -26,9 +27,10 @@ pub enum TcpMode {
     Pass,
     /// New connections are reset at once; open ones are let be.
     Refuse,
-    /// New connections are accepted, and on none does a byte move. What arrives waits, and goes on with the next mode.
+    /// New connections are accepted, and no byte is transferred on any. Received bytes wait, and are transferred with
+    /// the next mode.
     Silent,
-    /// Each connection is reset after so many bytes of answers.
+    /// Each connection is reset after so many bytes of responses.
     CutAfter(usize),
     /// Answers trickle at so many bytes a second.
     Trickle(usize),
@@ -142,7 +144,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// The connection is reset, not closed properly, when it is dropped next.
 fn reset(stream: &TcpStream) {
-    // Where this fails it is closed all the same.
+    // If this fails, it is closed anyway.
     let _closed_anyway = stream.set_zero_linger();
 }
 
@@ -178,7 +180,7 @@ async fn carry(mut client: TcpStream, shared: &Shared, mut cuts: watch::Receiver
     }
 }
 
-/// Passes on until the sender has said all it has to say; the other way may go on after that.
+/// Transfers until the sender has closed its direction; the other direction may continue.
 async fn carry_one_way(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -211,7 +213,7 @@ async fn carry_one_way(
         if count == 0 {
             return to.shutdown().await;
         }
-        // The mode may have changed while the bytes were on their way.
+        // The mode may have changed while the bytes were in transit.
         if *mode.borrow() == TcpMode::Silent {
             mode.wait_for(|mode| *mode != TcpMode::Silent)
                 .await

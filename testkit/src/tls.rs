@@ -24,7 +24,7 @@ use crate::{Context, Error, Result};
 /// What is right or wrong with a leaf certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaf {
-    /// Valid for the names asked for.
+    /// Valid for the requested names.
     Good,
     /// Ended in the year 2001.
     Expired,
@@ -34,7 +34,7 @@ pub enum Leaf {
     WrongName,
     /// Signed by its own key.
     SelfSigned,
-    /// Signed by an authority of the same name that nobody trusts.
+    /// Signed by an untrusted authority of the same name.
     OtherAuthority,
 }
 
@@ -158,15 +158,15 @@ impl Authority {
 }
 
 impl Identity {
-    /// A server that shows this certificate and asks for none.
+    /// A server that presents this certificate and requests none.
     ///
     /// # Errors
-    /// When certificate and key do not fit each other or are not PEM.
+    /// When certificate and key do not match or are not PEM.
     pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
         self.server_config_for(&ClientCertificates::NotAsked)
     }
 
-    /// A server that shows this certificate and asks clients for theirs as `clients` says.
+    /// A server that presents this certificate and requests client certificates according to `clients`.
     ///
     /// # Errors
     /// As [`Identity::server_config`]; when an authority cannot be read.

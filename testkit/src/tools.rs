@@ -1,7 +1,9 @@
-//! The tools that users and maintainers of the project use, as real programs: built once, by name, from pinned Go modules.
+//! The tools that users and maintainers of the project use, as real programs: built once, by name, from pinned Go
+//! modules.
 //!
-//! Each lies in a folder of its own in the cache outside the checkout, whose name comes from the module that pins it, so that
-//! another version is another folder. A tool is built when something asks for it for the first time.
+//! Each has its own folder in the cache outside the checkout, named after the module that pins it, so another version
+//! has another
+//! folder. A tool is built when it is first needed.
 
 use crate::go::{Build, Module};
 use crate::{Context, Result, cache};
@@ -161,8 +163,9 @@ impl Tool {
         })
     }
 
-    /// Those of Helm's own Makefile. Without them Helm tells only the first two numbers of its version, and Helm 3 renders charts
-    /// for Kubernetes 1.20 where no cluster is asked.
+    /// The flags of Helm's own Makefile. Without them Helm reports only the first two numbers of its version, and Helm
+    /// 3 renders
+    /// charts for Kubernetes 1.20 when it has no cluster.
     fn version_flags(self, version: &str) -> Result<String> {
         let flags = match self {
             Tool::Helm3 => {

@@ -6,13 +6,14 @@ use std::time::Duration;
 /// How often [`until`] looks.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// Asks `probe` every 20 ms until it answers `Ok`, and returns that.
+/// Calls `probe` every 20 ms until it returns `Ok`, and returns that.
 ///
-/// `Err` means "not yet" and tells what is missing; when `within` is over, the last one is part of the error. A probe that hangs
-/// counts as one that says no.
+/// `Err` means "not yet" and says what is missing; after `within`, the last one is part of the error. A probe that
+/// hangs counts
+/// as one that returned `Err`.
 ///
 /// # Errors
-/// When the time is over: names `what`, how long it was waited for, and what was still missing.
+/// When the time is over: with `what`, how long it waited, and what was still missing.
 pub async fn until<T, F, Fut>(what: &str, within: Duration, mut probe: F) -> Result<T>
 where
     F: FnMut() -> Fut,

@@ -1,4 +1,4 @@
-//! Filling the cache of the control plane's programs, with a stand-in for `go` that writes down what it is asked for.
+//! Filling the cache of the control plane's programs, with a fake `go` that records its arguments.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;

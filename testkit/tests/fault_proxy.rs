@@ -14,7 +14,7 @@ use testkit::fault_proxy::{Answer, Fault, FaultProxy, Rule, WatchFault};
 use testkit::{clock::Stopwatch, wait};
 
 const SOON: Duration = Duration::from_secs(20);
-/// Long enough to tell silence from an answer, which takes a few milliseconds.
+/// Long enough to distinguish silence from a response, which takes a few milliseconds.
 const A_WHILE: Duration = Duration::from_millis(500);
 
 /// The proxy, the ConfigMaps of a namespace seen through it, and the same ones seen past it.

@@ -1,4 +1,4 @@
-//! Every example of the four providers gets a token from its preset, as it stands in `examples/`.
+//! Every example of the four providers gets a token from its preset, unchanged as in `examples/`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

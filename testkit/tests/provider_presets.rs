@@ -56,7 +56,7 @@ impl One {
     }
 }
 
-/// Form encoding, as RFC 6749 section 2.3.1 asks for.
+/// Form encoding, as RFC 6749 section 2.3.1 requires.
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -1,4 +1,4 @@
-//! The scripted provider answers in every shape that real ones use.
+//! The scripted provider responds in every shape that real ones use.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -78,7 +78,7 @@ async fn an_end_is_written_as_an_epoch_or_rfc_3339() {
     let provider = Provider::plain(Script::one("/token", behaviour)).unwrap();
     let document = json(ask(&client(""), &provider.url("/token")).await).await;
     let token = document["access_token"].as_str().unwrap();
-    // The provider's clock is 7 s ahead, so that it tells a later end than the true one.
+    // The provider's clock is 7 s ahead, so it reports a later expiry than the real one.
     let end = provider.introspect(token).unwrap().as_second() + 7;
     assert_eq!(document["expires_on"], end.to_string());
     assert_eq!(document["ms"].as_i64().unwrap() / 1000, end);

@@ -1,4 +1,4 @@
-//! The TCP proxy in front of a server that answers with what it is asked.
+//! The TCP proxy in front of an echo server.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(10);
-/// Long enough to tell silence from an answer, which takes microseconds.
+/// Long enough to distinguish silence from a response, which takes microseconds.
 const A_WHILE: Duration = Duration::from_millis(300);
 
 /// A server that sends everything back until the client has no more to say.

@@ -1,4 +1,4 @@
-//! The program `control-plane`, and what is left of it when it ends one way or another.
+//! The program `control-plane`, and what is left of it when it ends for different reasons.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader};

@@ -10,7 +10,7 @@ use testkit::tools::Tool;
 
 use super::helm::{Helm, chart, path, values_files};
 
-/// Whether generated files are to be written anew.
+/// Whether to rewrite generated files.
 fn update() -> bool {
     std::env::var("UPDATE").is_ok_and(|value| value == "1")
 }

@@ -10,7 +10,7 @@
 )]
 
 mod files;
-// What the tests on a cluster stand on serves here too; not all of it is used.
+// The harness of the cluster tests serves here too; not all of it is used.
 #[allow(dead_code, reason = "shared with the tests on a cluster")]
 #[path = "../cluster/harness.rs"]
 mod harness;

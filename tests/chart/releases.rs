@@ -1,5 +1,6 @@
-//! The life of a release: installed, upgraded from the chart before, rolled back, uninstalled and installed again, with OAuthClients
-//! that live through it. No kubelet runs the pods, so the program is started as the Deployment says.
+//! The life cycle of a release: installed, upgraded from the previous chart, rolled back, uninstalled and installed
+//! again, with
+//! OAuthClients that exist throughout. No kubelet runs the pods, so the program is started as the Deployment specifies.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ const PREVIOUS: &str = "tests/chart/previous/oauthclient-operator-0.1.0-rc.1.tgz
 /// The provider of the tests is on loopback.
 const VALUES: &str = "extraArgs={--allow-loopback}";
 
-/// The resources that live through everything: name and what is special about each.
+/// The resources that exist throughout: the name and the special property of each.
 const RESOURCES: [(&str, &str); 3] = [
     ("plain", ""),
     (

@@ -20,7 +20,7 @@ fn status_writes(fault: Fault) -> Rule {
         .path_ends("/oauthclients/main/status")
 }
 
-/// Answers, and answers that come after the deed was done.
+/// Error responses, and error responses after the request took effect.
 fn troubles() -> Vec<Fault> {
     vec![
         Fault::Answer(Answer::conflict()),

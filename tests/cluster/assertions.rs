@@ -178,7 +178,7 @@ impl Case {
                 accepts.grants = vec![JWT_BEARER.to_owned()];
                 accepts.authentication = vec![Authentication::None];
                 accepts.grant_assertion = true;
-                // No account goes by an empty id: who asks is told by the assertion alone.
+                // No client has an empty id: the assertion alone identifies it.
                 accepts.clients.push(Account::default());
             }
             "github-app" => {

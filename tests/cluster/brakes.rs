@@ -1,5 +1,6 @@
-//! What somebody with rights in one namespace cannot bring about: more tries of a refused credential, a loop of repairs, a
-//! flood of API calls by one Secret, a status that belongs to another object.
+//! What a user with rights in one namespace cannot cause: more attempts with a refused credential, a loop of repairs, a
+//! flood of
+//! API calls by one Secret, a status that belongs to another object.
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl Stage {
         events
     }
 
-    /// Tokens that stand in Secrets.
+    /// The number of tokens in Secrets.
     async fn published(&self) -> usize {
         let args = [
             "get",
@@ -212,7 +213,7 @@ async fn a_change_of_a_secret_that_many_use_costs_one_read() {
     );
     assert_eq!(stage.requests(), MANY, "nothing is asked for");
 
-    // Another content is another matter: everybody asks anew, with few reads of it.
+    // Other content is a new start: each resource sends one request, and few reads are needed.
     let mark = stage.plane.audit_mark().await.unwrap();
     stage.provider.update(PATH, |behaviour| {
         let mut account = behaviour.accepts.clients[0].clone();
@@ -272,7 +273,7 @@ async fn a_status_is_written_for_the_version_that_was_seen() {
         .update(PATH, |behaviour| behaviour.latency_ms = 1500);
     let operator = stage.operator(Start::default()).await;
     for number in 0..3 {
-        // Its predecessor's request is still under way when it is made anew.
+        // Recreated while its predecessor's request is in flight.
         stage
             .resource("main", &format!("  scopes: [s{number}]"))
             .await;
@@ -293,7 +294,7 @@ async fn a_status_is_written_for_the_version_that_was_seen() {
     );
     assert_eq!(stage.valid_token("main-token").await, Some(token));
 
-    // Edited while the request is under way, again and again: what is told in the end is of the newest spec.
+    // Edited while the request is in flight, again and again: the final status is that of the newest spec.
     for number in 0..5 {
         let patch = format!(r#"{{"spec":{{"scopes":["e{number}"]}}}}"#);
         stage

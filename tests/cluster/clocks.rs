@@ -10,8 +10,9 @@ use super::harness::{SOON, Stage, Start};
 const HOUR: i64 = 3600;
 const TEN_YEARS: i64 = 10 * 365 * 24 * HOUR;
 
-/// A token that lives an hour and a clock that jumps by so many seconds: it is replaced once, since by the clock it is over, or
-/// was issued in the future.
+/// A token valid for an hour and a clock that jumps by so many seconds: it is replaced once, because by the clock it
+/// has expired,
+/// or was issued in the future.
 async fn jumps(by: i64) {
     let stage = Stage::new(3600.0).await;
     let file = clock_file();

@@ -17,7 +17,7 @@ impl Stage {
         self.provider.url(REALM)
     }
 
-    /// An OAuthClient that names the issuer in place of the token endpoint.
+    /// An OAuthClient that names the issuer instead of the token endpoint.
     async fn of_issuer(&self, name: &str, issuer: &str) {
         let manifest = resource(name, issuer, "").replace("tokenURL", "issuerURL");
         self.apply(&manifest).await;

@@ -33,13 +33,13 @@ impl Stage {
             .await;
     }
 
-    /// A ServiceAccount that lends itself for this audience.
+    /// A ServiceAccount that opts in to this audience.
     pub async fn lent_account(&self, name: &str, audience: &str) {
         self.kubectl(&["create", "serviceaccount", name]).await;
         self.lends(name, audience, "127.0.0.1").await;
     }
 
-    /// What a ServiceAccount lends itself for from now on.
+    /// Changes what a ServiceAccount opts in to.
     pub async fn lends(&self, name: &str, audiences: &str, hosts: &str) {
         let audiences = format!("oauthclient.dev/allowed-audiences={audiences}");
         let hosts = format!("oauthclient.dev/allowed-hosts={hosts}");
@@ -91,7 +91,7 @@ async fn a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good
     stage.resource("kept", &of_account("kept")).await;
     stage.resource("none", &of_account("none")).await;
     stage
-        .wait_for("kept", "Reconciling", "True", "ServiceAccountNotLent")
+        .wait_for("kept", "Reconciling", "True", "ServiceAccountNotOptedIn")
         .await;
     stage
         .wait_for("none", "Reconciling", "True", "ServiceAccountNotFound")
@@ -134,7 +134,7 @@ async fn a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both() {
     let slow = |ms| stage.provider.update(PATH, |to| to.latency_ms = ms);
     slow(3000);
     stage.resource("first", "").await;
-    for reason in ["ReferenceNotReady", "ReferenceNotLent"] {
+    for reason in ["ReferenceNotReady", "ReferenceNotOptedIn"] {
         stage
             .wait_for("second", "Reconciling", "True", reason)
             .await;

@@ -1,4 +1,4 @@
-//! What ends besides the token: it is shown, told and measured ahead of time, and asks for no token.
+//! What expires apart from the token: it is shown, reported and measured ahead of time, and causes no token request.
 
 use testkit::tls::Authority;
 

@@ -1,4 +1,5 @@
-//! Providers that take other tokens in place of a secret: each file of `examples/` as it lies there, but for address and trust.
+//! Providers that accept other tokens instead of a secret: each file of `examples/` unchanged, except for address and
+//! trust.
 
 use std::path::Path;
 
@@ -46,7 +47,7 @@ async fn a_service_account_stands_for_a_client_secret_at_entra() {
         "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/oauth2/v2.0/token";
     const PATH: &str = "/entra/oauth2/v2.0/token";
     let stage = Stage::new(3600.0).await;
-    // What the cluster tells the world of itself is all that the provider knows.
+    // The public discovery document of the cluster is all that the provider knows.
     let discovery = stage.raw("/.well-known/openid-configuration").await;
     let keys = stage.raw("/openid/v1/jwks").await;
     let trusted = Federated {
@@ -84,7 +85,7 @@ async fn a_service_account_stands_for_a_client_secret_at_entra() {
     for assertion in &assertions {
         assert!(!log.contains(assertion), "the token is in the log");
     }
-    // A subject that is another one is refused, which is told.
+    // Another subject is refused, and the status says so.
     let other = Federated {
         subject: "system:serviceaccount:other:graph".to_owned(),
         ..trusted

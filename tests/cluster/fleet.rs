@@ -1,4 +1,4 @@
-//! Many resources at one look, for tests in which each stands for a case.
+//! Many resources read at once, for tests in which each is one case.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Fleet<'a> {
     events: Api<Event>,
 }
 
-/// How one resource and its token Secret stand.
+/// The state of one resource and its token Secret.
 #[derive(Clone, Debug)]
 pub struct Look {
     pub object: Value,
@@ -114,7 +114,7 @@ impl<'a> Fleet<'a> {
         resources.into_iter().map(look).collect()
     }
 
-    /// Waits until every one of `names` is as `met` wants it, and returns them.
+    /// Waits until `met` is true of every one of `names`, and returns them.
     pub async fn until(
         &self,
         what: &str,
@@ -153,7 +153,8 @@ impl<'a> Fleet<'a> {
         .await
     }
 
-    /// Waits until every one of `names` has the event that `wanted` says, as `TYPE REASON`. Events are told at 20 a second at most.
+    /// Waits until every one of `names` has the event that `wanted` names, as `TYPE REASON`. At most 20 events a second
+    /// are sent.
     pub async fn told(&self, names: &[&str], wanted: impl Fn(&str) -> String) {
         let mut lacking = String::new();
         let waiting = async {

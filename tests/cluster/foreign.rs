@@ -1,4 +1,4 @@
-//! Secrets that are somebody else's, wholly or in part: never touched without being handed over.
+//! Secrets that belong to others, wholly or in part: never changed unless they were handed over.
 
 use testkit::fault_proxy::{Answer, Fault};
 
@@ -76,7 +76,7 @@ async fn the_secret_of_someone_else_is_never_touched_until_they_hand_it_over() {
     assert_eq!(stage.object("secret", "main-token").await, theirs);
     assert_eq!(stage.events("main").await, ["Warning SecretNotOwned"]);
 
-    // The command of the message; then an edit, so that nobody waits for the minute to pass.
+    // The command in the message; then an edit, to skip the wait of a minute.
     stage
         .kubectl(&[
             "annotate",
@@ -202,7 +202,7 @@ async fn what_a_user_changes_in_the_token_secret_is_restored_and_what_is_theirs_
         .kubectl(&["patch", "secret", "main-token", "-p", patch])
         .await;
     stage.stays_at(1).await;
-    // A key of ours is taken away, then our label: the watch then tells that the Secret is gone, which it is not.
+    // One of our keys is removed, then our label: the watch then reports the Secret as deleted, although it exists.
     stage
         .kubectl(&[
             "patch",

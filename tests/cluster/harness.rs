@@ -1,4 +1,4 @@
-//! What every test here stands on: a namespace of its own, a provider of its own, an operator of its own.
+//! What every test here uses: a namespace, a provider and an operator of its own.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -56,11 +56,11 @@ pub struct Start {
     pub args: Vec<String>,
     /// In place of the API server's own address: a fault proxy's.
     pub server: Option<String>,
-    /// With the ServiceAccount that [`Stage::own_account`] made, in place of that of `deploy/`.
+    /// With the ServiceAccount that [`Stage::own_account`] creates, instead of that of `deploy/`.
     pub own_account: bool,
     /// The log filter.
     pub log_level: &'static str,
-    /// Namespaces to watch besides the test's own.
+    /// Namespaces to watch, in addition to the test's own.
     pub namespaces: Vec<String>,
     /// Without `--allow-loopback`, where the providers of the tests are.
     pub no_loopback: bool,
@@ -83,7 +83,7 @@ impl Default for Start {
 }
 
 impl Start {
-    /// With these arguments besides.
+    /// With these additional arguments.
     pub fn with(args: &[&str]) -> Self {
         let mut start = Start::default();
         start.args.extend(args.iter().map(|arg| (*arg).to_owned()));

@@ -71,7 +71,7 @@ async fn an_independent_server_grants_by_basic_and_by_post_whatever_is_in_the_se
     assert!(events.iter().all(granted), "{events:?}");
     assert!((4..=8).contains(&events.len()), "{events:?}");
 
-    // What it refuses is told by its own word, and mended by the right secret.
+    // A refusal is reported with the provider's error code, and resolved by the right secret.
     stage
         .apply(&credentials("basic", &options.clients[0].id, "wrong"))
         .await;

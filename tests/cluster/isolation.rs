@@ -203,7 +203,7 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
 async fn hosts_that_stall_by_the_hundred_delay_no_other_namespace() {
     let stalling = Stage::new(3600.0).await;
     let other = another(living(3600.0)).await;
-    // The kernel accepts the connections; nobody ever answers.
+    // The kernel accepts the connections; no response ever follows.
     let listeners: Vec<TcpListener> = (0..STALLING)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
         .collect();
@@ -304,7 +304,8 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
         many.until("it is asked for", || async { of_it().is_some() })
             .await;
         let place = of_it().unwrap();
-        // One turn, and those that were under way or came while it was applied and read: eight a second at most.
+        // One reconciliation, and those that were in progress or started while it was applied and read: at most eight a
+        // second.
         assert!(
             place <= seen + 100,
             "after {seen} requests {name} came as number {place}"
@@ -329,7 +330,7 @@ async fn large_answers_by_the_hundred_take_little_memory() {
     let (providers, each) = LARGE;
     let mut behaviour = living(3600.0);
     behaviour.tokens.length = LARGE_TOKEN;
-    // All are under way before the first is answered.
+    // All are in flight before the first has a response.
     behaviour.latency_ms = 10_000;
     let providers: Vec<Provider> = (0..providers)
         .map(|number| {

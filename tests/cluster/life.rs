@@ -10,7 +10,7 @@ async fn a_resource_becomes_a_secret_whose_token_never_goes_stale() {
     let operator = stage.operator(Start::default()).await;
     stage.resource("main", "").await;
     let first = stage.wait_ready("main").await;
-    // Three lives: at every look the token is valid by the provider's own book.
+    // Three lifetimes: at every check the provider considers the token valid.
     let mut seen = std::collections::BTreeSet::from([first]);
     for _ in 0..60 {
         let token = stage.valid_token("main-token").await;
@@ -18,7 +18,8 @@ async fn a_resource_becomes_a_secret_whose_token_never_goes_stale() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert!(seen.len() >= 3, "replaced {} times", seen.len() - 1);
-    // One request and two writes a token, counted between two refreshes: one that is under way is counted in parts.
+    // One request and two writes for each token, counted between two refreshes, because one in progress is counted in
+    // part.
     let writes = |kind: &'static str| {
         let operator = &operator;
         async move {

@@ -150,7 +150,7 @@ async fn with_status_updates_on_transitions_a_refresh_is_one_write() {
     assert_eq!(status, 1, "one transition: it became ready");
     let object = stage.object("oauthclient", "main").await.unwrap();
     assert!(object.pointer("/status/token").is_none());
-    // A failure is told.
+    // A failure is reported.
     let fault = testkit::provider::Fault::status(503);
     stage.provider.set_fault(super::harness::PATH, Some(fault));
     stage.wait_for("main", "RefreshFailing", "True", "").await;

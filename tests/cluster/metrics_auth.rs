@@ -44,7 +44,7 @@ async fn with_metrics_auth_only_those_whom_the_cluster_allows_read_the_metrics()
         account(&stage, "other").await,
     );
     assert_eq!(scrape(&operator, None).await, 401);
-    // The operator may not ask yet: nobody is let in, and the log says what to apply.
+    // The operator may not create reviews yet: no client gets access, and the log says what to apply.
     assert_eq!(scrape(&operator, Some(&reader)).await, 503);
     operator
         .wait_for_log("kubectl apply -k deploy/metrics-auth", SOON)

@@ -1,5 +1,6 @@
-//! Tokens of ServiceAccounts that are made and then refused: by the provider, by whoever lent the account, by the API server
-//! itself. It is told, and neither made nor sent again at once.
+//! Tokens of ServiceAccounts that are issued and then refused: by the provider, by the owner of the account, by the API
+//! server itself.
+//! It is reported, and a token is not issued or sent again at once.
 
 use testkit::control_plane::{AuditMark, ControlPlane, Options};
 use testkit::deploy::install_deploy;
@@ -11,7 +12,7 @@ use super::exchange::{AUDIENCE, any_grant, of_account};
 use super::fleet::Fleet;
 use super::harness::{PATH, PROGRAM, Plane, SOON, Stage, Start, deploy, resource};
 
-/// What an API server may call itself besides.
+/// A second issuer name of the API server.
 const CLUSTER: &str = "cluster.example.com";
 
 /// A provider that takes a ServiceAccount's token for a client secret, and as a subject.
@@ -22,7 +23,7 @@ fn trusting() -> Behaviour {
     behaviour
 }
 
-/// A resource whose client secret is a token of ServiceAccount `lent`.
+/// A resource whose client secret is a token of the ServiceAccount `lent`.
 fn proved(name: &str, url: &str, audience: &str) -> String {
     let more = format!(
         "  clientAuthentication: {{method: service_account_token, clientID: shop, serviceAccountToken: {{serviceAccountName: lent, audience: {audience:?}}}}}"
@@ -31,7 +32,7 @@ fn proved(name: &str, url: &str, audience: &str) -> String {
 }
 
 impl Stage {
-    /// A resource whose client secret is a token of ServiceAccount `lent`.
+    /// Creates a resource whose client secret is a token of the ServiceAccount `lent`.
     async fn proved(&self, name: &str, audience: &str) {
         let manifest = proved(name, &self.provider.url(PATH), audience);
         self.apply(&manifest).await;
@@ -127,7 +128,7 @@ async fn an_account_that_is_taken_back_between_two_attempts_is_told_and_nothing_
         .wait_for("main", "RefreshFailing", "True", "ServerError")
         .await;
     let again = [
-        ("other", "127.0.0.1", "ServiceAccountNotLent"),
+        ("other", "127.0.0.1", "ServiceAccountNotOptedIn"),
         (AUDIENCE, "auth.example.com", "HostNotAllowed"),
     ];
     for (audiences, hosts, reason) in again {
@@ -140,7 +141,7 @@ async fn an_account_that_is_taken_back_between_two_attempts_is_told_and_nothing_
             told.contains("kubectl annotate serviceaccount lent"),
             "{told}"
         );
-        // One attempt may have been under way when the account was taken back.
+        // One attempt may have been in progress when the opt-in was withdrawn.
         let made = stage.made(since).await;
         assert!(made <= 1, "{made}");
         let before = before.max(stage.requests());

@@ -1,5 +1,6 @@
-//! An operator without the rights that it cannot do without: it waits, says what is missing where people look, and goes on by
-//! itself once that is granted.
+//! An operator without rights that it needs: it waits, reports what is missing where people look, and continues by
+//! itself once the
+//! right is granted.
 
 use testkit::fault_proxy::WatchFault;
 use testkit::operator::Operator;
@@ -62,7 +63,7 @@ async fn says_so(stage: &Stage, operator: &Operator) {
     operator.wait_for_log(&check, SOON).await.unwrap();
     let arguments: Vec<&str> = check.split(' ').skip(1).collect();
     assert!(stage.try_kubectl(&arguments).await.is_err(), "it says no");
-    // Alive, so that nobody restarts it.
+    // Live, so that it is not restarted.
     assert_eq!(operator.get("/healthz").await.unwrap().0, 200);
     assert_eq!(operator.exited(), None);
 }
@@ -99,7 +100,7 @@ async fn a_right_that_is_taken_away_while_it_runs_is_told_once_a_watch_ends() {
     stage.resource("main", "").await;
     let token = stage.wait_ready("main").await;
     leave(&stage, r#"["get","create","patch","delete"]"#).await;
-    // A watch that is open goes on without the right, until it ends.
+    // An open watch continues without the right, until it ends.
     assert!(proxy.break_watches("/secrets", &WatchFault::End) > 0);
     says_so(&stage, &operator).await;
     assert_eq!(stage.valid_token("main-token").await, Some(token));

@@ -17,7 +17,7 @@ use testkit::wait;
 
 use crate::harness::{SOON, Stage, Start, deploy, jiff_now, living};
 
-/// A scrape and an evaluation a second; [`rules::FASTER`] says what that stands for.
+/// A scrape and an evaluation each second; [`rules::FASTER`] says which interval that represents.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The longest `for` of the rules, and some.
 const SETTLED: Duration = Duration::from_secs(40);

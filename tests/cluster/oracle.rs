@@ -1,5 +1,6 @@
-//! What every test of a fault asks at its end: how many requests and writes there were, whether anything leaked, and whether
-//! things stand as they would have without the fault.
+//! What every fault test checks at its end: how many requests and writes there were, whether anything leaked, and
+//! whether the final
+//! state is that of a run without the fault.
 
 use serde_json::{Value, json};
 use testkit::fault_proxy::FaultProxy;
@@ -91,7 +92,7 @@ impl Stage {
         }
     }
 
-    /// A resource and its Secret stand as they do where nothing ever went wrong.
+    /// A resource and its Secret have the state of a run without any fault.
     pub async fn ends_as_without_fault(&self, name: &str) {
         assert!(
             self.valid_token(&format!("{name}-token")).await.is_some(),
@@ -110,7 +111,7 @@ impl Stage {
         assert_eq!(now, *undisturbed, "left: as it is; right: undisturbed");
     }
 
-    /// How a resource and its Secret stand, without what differs from run to run.
+    /// The state of a resource and its Secret, without what differs between runs.
     async fn standing(&self, name: &str) -> Value {
         let resource = self.object("oauthclient", name).await.unwrap_or_default();
         let secret = self.object("secret", &format!("{name}-token")).await;
@@ -180,7 +181,7 @@ impl Stage {
     }
 }
 
-/// How a resource stands that nothing ever befell; found out once.
+/// The state of a resource that had no fault; determined once.
 async fn undisturbed() -> &'static Value {
     static UNDISTURBED: OnceCell<Value> = OnceCell::const_new();
     UNDISTURBED

@@ -8,7 +8,7 @@ use super::harness::{Stage, Start};
 const NAMESPACE: &str = "oauthclient-system";
 const NAME: &str = "oauthclient-operator";
 
-/// The operator's own token, in somebody else's hands.
+/// An attacker with the operator's own token.
 struct Attacker<'a> {
     stage: &'a Stage,
     token: String,

@@ -56,7 +56,7 @@ fn at(manifest: &str, stage: &Stage, provider: &Provider) -> String {
 }
 
 impl Stage {
-    /// Waits until a resource that has a valid token tells that the next one waits for this.
+    /// Waits until a resource with a valid token reports that the next one waits for this.
     async fn waits(&self, name: &str, reason: &str) -> String {
         self.wait_for(name, "Reconciling", "True", reason).await
     }

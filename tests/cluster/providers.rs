@@ -86,7 +86,7 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// Where the scripted provider plays it: a path of its own, so that its requests can be told from the others'.
+    /// The path of this provider in the scripted one, so that its requests can be distinguished from the others'.
     fn path(&self) -> String {
         format!("/{}{}", self.name, self.preset.path())
     }
@@ -155,7 +155,7 @@ async fn every_example_works_with_its_provider_through_a_refresh_byte_for_byte()
         let keys: Vec<&str> = data.keys().map(String::as_str).collect();
         match case.name {
             "bokbasen-json" => assert_eq!(keys, ["authorization"]),
-            // Whatever scope the answer tells is handed on.
+            // The scope in the response is copied to the Secret.
             "feide" => assert_eq!(keys, ["access_token", "expires_at", "scope", "token_type"]),
             _ => assert_eq!(
                 keys,
@@ -221,7 +221,8 @@ async fn a_cached_token_is_asked_for_seldom_and_not_written_again() {
         left(&first)
     );
 
-    // Asked for early all the same, it serves the same token, whose rest has shrunk: the token stays, its end is adopted.
+    // A request before the refresh time returns the same token with a shorter remaining lifetime: the token stays, its
+    // new expiry is adopted.
     tokio::time::sleep(Duration::from_secs(3)).await;
     behaviour = living(3600.0);
     let token = first.token().unwrap().to_owned();

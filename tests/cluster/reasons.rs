@@ -101,7 +101,7 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both",
     ),
     (
-        "ReferenceNotLent",
+        "ReferenceNotOptedIn",
         "tests/cluster/exchange.rs",
         "a_refreshed_token_is_exchanged_once_and_a_circle_is_told_to_both",
     ),
@@ -126,7 +126,7 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good_for_nobody_else",
     ),
     (
-        "ServiceAccountNotLent",
+        "ServiceAccountNotOptedIn",
         "tests/cluster/exchange.rs",
         "a_service_account_that_lends_itself_is_asked_with_and_its_token_is_good_for_nobody_else",
     ),

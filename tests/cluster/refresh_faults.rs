@@ -1,5 +1,6 @@
-//! What goes wrong around the moment in which a refresh token is spent: whatever is not the provider's own refusal loses
-//! nothing, and nothing is spent that could not be kept.
+//! Faults around the use of a refresh token: only a refusal by the provider loses it, and it is not used when its
+//! successor could not
+//! be stored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,7 @@ fn rotating(grace_seconds: f64) -> Behaviour {
     behaviour
 }
 
-/// One whose refresh tokens work once, and die together when one is sent again.
+/// A provider whose refresh tokens work once, and are all revoked when one is sent again.
 fn strict() -> Behaviour {
     rotating(0.0)
 }
@@ -385,7 +386,7 @@ async fn refused_until(stage: &Stage, probe: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_policy_refuses_is_not_spent_or_kept_until_it_allows_it() {
     let state = "oauthclient.dev/refresh-state";
-    // Of the state nothing can be kept, so nothing is spent; of the token Secret it can.
+    // If the state cannot be stored, no request is sent; if only the token Secret cannot be written, one is.
     for (what, requests) in [
         (format!("object.type != '{state}'"), 0),
         (

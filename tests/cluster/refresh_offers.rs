@@ -1,4 +1,4 @@
-//! Refresh tokens that are given while a chain is alive, and answers whose access token cannot be used.
+//! Refresh tokens that are supplied while another is in use, and responses whose access token cannot be used.
 
 use testkit::provider::{Fault, Place};
 
@@ -44,7 +44,8 @@ async fn a_refused_new_refresh_token_is_told_of_and_the_one_before_goes_on() {
         sent.iter().filter(|token| *token == WRONG).count()
     };
     assert_eq!(refused(&stage), 1);
-    // A refresh, an edit of labels and a restart: the chain goes on, and the refused one is not sent again.
+    // A refresh, an edit of labels and a restart: the stored refresh token stays in use, and the refused one is not
+    // sent again.
     let before = stage.sent().len();
     stage.request_refresh("main").await;
     stage.exactly(before + 1).await;

@@ -1,4 +1,4 @@
-//! Refresh tokens: spent once, stored before anything else, never lost for a reason that is not the provider's.
+//! Refresh tokens: used once, stored before anything else, never lost for a reason other than the provider's refusal.
 
 use serde_json::Value;
 use testkit::provider::{Behaviour, RefreshTokens};
@@ -133,7 +133,7 @@ async fn a_provider_that_returns_no_new_one_gets_the_old_one_again_also_when_its
     let operator = stage.operator(quick()).await;
     stage.resource("main", SPEC).await;
     stage.wait_ready("main").await;
-    // The key vanishes, and the chain goes on.
+    // The key is removed, and the stored refresh token stays in use.
     let gone = r#"{"data":{"refresh_token":null}}"#;
     stage
         .kubectl(&["patch", "secret", "client", "-p", gone])
@@ -182,7 +182,7 @@ async fn a_refresh_token_that_died_waits_for_a_login_which_takes_precedence() {
     assert!(message.contains("Secret main-login"), "{message}");
     stage.stays_at(2).await;
     stage.wait_for("main", "Ready", "True", "TokenValid").await;
-    // Another login begins anew.
+    // Another login starts again.
     let again = stage.provider.issue_refresh_token(PATH, CLIENT_ID);
     stage.apply(&with_token("main-login", &again)).await;
     stage.exactly(3).await;

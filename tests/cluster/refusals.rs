@@ -1,4 +1,4 @@
-//! Rights, policies, quotas and a namespace that is going: what is refused is told, and a token in hand waits.
+//! Rights, policies, quotas and a namespace in deletion: a refusal is reported, and an obtained token waits.
 
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ spec: {{policyName: {name}, validationActions: [Deny]}}
         .kubectl(&["delete", "validatingadmissionpolicybinding", &name])
         .await;
     stage.stays_at(1).await;
-    // Nobody tells the operator of it: a person has it tried again.
+    // The operator is not informed: a person requests a retry.
     stage.request_refresh("main").await;
     stage.wait_ready("main").await;
     stage

@@ -290,7 +290,7 @@ async fn no_reference_crosses_a_namespace_and_no_type_of_kubernetes_own_is_minte
     let refused = stage.try_apply(&keyless).await.unwrap_err().to_string();
     assert!(refused.contains(".dockerconfigjson"), "{refused}");
 
-    // A ConfigMap and a Secret of the right name elsewhere are nobody's here.
+    // A ConfigMap and a Secret with the right name in another namespace have no effect here.
     let authority = Authority::new("elsewhere").unwrap();
     let other = stage.plane.namespace().await.unwrap();
     let host = Provider::start(

@@ -38,7 +38,7 @@ async fn until_leading(stage: &Stage, operator: &Operator) {
         .await;
 }
 
-/// Which of two requests, told by words in their lines, came last.
+/// Which of two requests, identified by words in their lines, came last.
 fn order(proxy: &FaultProxy, words: [&str; 2]) -> [usize; 2] {
     let requests = proxy.requests();
     words.map(|word| {
@@ -68,7 +68,7 @@ async fn what_is_asked_for_when_told_to_end_is_written_before_the_lease_is_relea
         })
         .await;
     operator.signal(Signal::Terminate).unwrap();
-    // Not ready, but alive: nothing new is sent here, and nobody kills it.
+    // Not ready, but live: nothing new is sent here, and the process is not killed.
     stage
         .until("it says that it ends", || async {
             operator
@@ -127,9 +127,9 @@ async fn a_lease_lost_during_a_request_ends_the_process_after_the_answer_is_writ
         .path_has("/leases");
     proxy.add(renewals);
     let status = operator.wait(SOON).await.unwrap();
-    assert!(!status.success(), "to be started anew");
+    assert!(!status.success(), "to be restarted");
     assert!(
-        operator.stderr().contains("lost the lease"),
+        operator.stderr().contains("lost the Lease"),
         "{}",
         operator.stderr()
     );

@@ -1,4 +1,4 @@
-//! Tokens that are revoked when nobody needs them any more, and resources that never wait for that too long.
+//! Tokens that are revoked when no longer needed, and resources that never wait for the revocation too long.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ async fn exactly_what_is_granted(stage: &Stage, mark: AuditMark) {
     );
 }
 
-/// All that befalls resources: created, refreshed, failing, recovering, restored, moved, suspended, deleted.
+/// Everything that happens to resources: created, refreshed, failing, recovering, restored, moved, suspended, deleted.
 async fn life(stage: &Stage) {
     stage.resource("main", "").await;
     stage.wait_ready("main").await;

@@ -1,4 +1,4 @@
-//! A resource that this version cannot decode is told of, and harms no other.
+//! A resource that this version cannot decode is reported, and affects no other.
 
 use testkit::control_plane::{ControlPlane, Options};
 use testkit::deploy::install_deploy;

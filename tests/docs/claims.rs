@@ -174,7 +174,7 @@ fn every_flag_and_variable_exists() {
         .iter()
         .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
         .collect();
-    // Flags of others that stand alone in prose.
+    // Flags of other programs that appear alone in prose.
     let foreign = ["--cascade", "--from-file", "--validate"];
     for page in all()
         .iter()

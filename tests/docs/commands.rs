@@ -1,7 +1,8 @@
 //! The commands of the pages, run as they are printed, on a real API server.
 //!
-//! What differs from a reader's cluster: the provider is a scripted one (its address and CA stand in for those of
-//! `auth.example.com` and of the four providers), and there is no kubelet, so the program is started here where the image
+//! The differences from a reader's cluster: the provider is a scripted one (its address and CA replace those of
+//! `auth.example.com` and of the four providers), and there is no kubelet, so the program is started here where the
+//! image
 //! would run.
 
 use std::collections::BTreeSet;

@@ -20,9 +20,9 @@ pub(crate) struct Block {
     pub(crate) place: String,
     /// The nearest heading of the second level above it.
     pub(crate) section: String,
-    /// What stands behind the fence: `sh`, `yaml`, …
+    /// The word after the fence: `sh`, `yaml`, …
     pub(crate) language: String,
-    /// What stands in it.
+    /// The text of the block.
     pub(crate) text: String,
 }
 
@@ -111,7 +111,7 @@ impl Page {
             .filter(move |block| block.language == language)
     }
 
-    /// What stands between backticks in its prose.
+    /// The texts between backticks in its prose.
     pub(crate) fn code(&self) -> Vec<&str> {
         self.prose
             .split('`')

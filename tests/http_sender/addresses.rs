@@ -88,7 +88,7 @@ async fn refused_addresses_are_not_dialled() {
         (&["fd00:ec2::254"], AddressKind::Metadata),
         (&["64:ff9b::a9fe:a9fe"], AddressKind::Metadata),
         (&["0.0.0.0"], AddressKind::Unspecified),
-        // One bad address spoils the answer, wherever it stands.
+        // One bad address makes the response unusable, wherever it is.
         (&["192.0.2.1", "127.0.0.1"], AddressKind::Loopback),
         (&["127.0.0.1", "192.0.2.1"], AddressKind::Loopback),
     ] {
@@ -188,7 +188,7 @@ async fn the_administrators_proxy_is_exempt_and_opens_the_way() {
         no_proxy: "direct.example".into(),
         ..ProxySettings::default()
     };
-    // Loopback is refused, but the proxy stands on it.
+    // Loopback is refused, but the proxy listens on it.
     let options = SenderOptions {
         addresses: AddressRules::default(),
         lookup: Some(resolving(&["127.0.0.1"])),

@@ -102,7 +102,7 @@ async fn answer(sender: &Sender, url: &str, route: &Route) -> HttpAnswer {
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// The failure, after a look that it tells nothing.
+/// The failure, after a check that it contains no secret.
 async fn failure(sender: &Sender, url: &str, route: &Route) -> SendError {
     let error = match sender.send(&authorized(&request(url)), route).await {
         Ok(answer) => panic!("HTTP {} came back", answer.status),

@@ -7,10 +7,10 @@ use std::process::Command;
 
 use super::rig::{CANARY, Rig, names};
 
-/// A user and a group that nobody has.
+/// A user and a group that do not exist.
 const OTHER: u32 = 4711;
 
-/// Only root can give files away, and read as somebody else.
+/// Only root can change a file's owner, and read as another user.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -91,7 +91,7 @@ async fn state_never_goes_into_a_file_that_somebody_prepared() {
     assert_eq!(code, 0, "{text}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs");
 
-    // A link in place of a file that is read, and a file of somebody else.
+    // A link instead of a file that is read, and a file of another user.
     let key = state.join("key");
     fs::remove_file(&key).unwrap();
     symlink(&victim, &key).unwrap();
@@ -147,7 +147,7 @@ async fn a_group_may_read_the_tokens_and_nothing_else() {
         rustix::process::getegid().as_raw()
     };
     let number = group.to_string();
-    // First for nobody else: what is there is given when the flags change, without a request.
+    // First without access for others: existing files get the new access when the flags change, without a request.
     let (code, text) = once(&rig, &[]).await;
     assert_eq!(code, 0, "{text}");
     chmod(&rig.output(), 0o755);

@@ -80,7 +80,7 @@ fn every_example_is_run_somewhere() {
     assert_eq!(there, run);
 }
 
-/// A provider, and one example at it in place of what is there otherwise.
+/// A provider, and one example for it instead of the default manifests.
 struct Stand {
     rig: Rig,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Manifests that name an issuer in place of a token endpoint.
+//! Manifests that name an issuer instead of a token endpoint.
 
 use testkit::provider::{Behaviour, Fault};
 

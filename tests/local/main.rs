@@ -114,7 +114,7 @@ async fn once_ends_with_1_and_the_reason_when_a_token_could_not_be_had() {
     // What failed is not due again yet: a second run asks for nothing.
     let (code, text) = rig.once().await;
     assert_eq!((code, rig.requests()), (1, 1), "{text}");
-    assert!(text.contains("not tried again before"), "{text}");
+    assert!(text.contains("not retried before"), "{text}");
     assert!(!rig.token_file().exists());
 }
 
@@ -236,7 +236,7 @@ async fn credentials_that_are_not_lent_are_not_sent_until_they_are() {
     rig.write("credentials.yaml", &secret(CANARY, false));
     let running = rig.start(&[]);
     let line = running
-        .line(&["default/books", "waiting", "has not opted in"])
+        .line(&["default/books", "waiting", "lacks the label"])
         .await;
     assert!(!line.contains("kubectl"), "{line}");
     assert_eq!(rig.requests(), 0);

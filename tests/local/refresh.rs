@@ -1,4 +1,4 @@
-//! Refresh tokens in files: each is spent once, whenever the process ends.
+//! Refresh tokens in files: each is used once, whenever the process ends.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -69,7 +69,7 @@ impl Rig {
         copy
     }
 
-    /// No refresh token stands where it has no business: only its state may hold it.
+    /// Refresh tokens appear in no place except their state.
     fn nothing_leaked(&self, text: &str) {
         let tokens = self.provider.refresh_tokens(PATH);
         let mut others = Vec::new();
@@ -138,7 +138,7 @@ async fn each_refresh_token_is_sent_once_and_stands_in_its_own_file_alone() {
 async fn killed_before_the_answer_came_the_same_refresh_token_is_sent_once_more() {
     for (grace, ends_well) in [(60.0, true), (0.0, false)] {
         let (rig, seed) = rig(grace);
-        // The provider has issued the successor, and nobody gets it.
+        // The provider has issued the successor, and the response is lost.
         rig.provider
             .set_fault(PATH, Some(Fault::StallBody { after_bytes: 3 }));
         let running = rig.start(&[]);
@@ -158,7 +158,7 @@ async fn killed_before_the_answer_came_the_same_refresh_token_is_sent_once_more(
         assert!(text.contains("ReauthorizationRequired"), "{text}");
         let command = "kubectl oauthclient login books -n default --local FOLDER";
         assert!(text.contains(command), "{text}");
-        // Never a third time, whatever starts anew; a login mends it.
+        // Never a third time, whatever restarts; a login resolves it.
         rig.ask(1);
         assert_eq!((rig.once().await.0, rig.requests()), (1, 2));
         let fresh = rig.provider.issue_refresh_token(PATH, "books");
@@ -183,7 +183,8 @@ async fn killed_at_any_moment_no_refresh_token_is_lost_where_the_provider_gives_
         assert!(sent.is_ok(), "{round}: {}", running.text());
         tokio::time::sleep(Duration::from_millis(round as u64 % 10)).await;
         running.kill();
-        // Killed a second time before the answer is stored, it would need a person: nobody can know whether it was used.
+        // Killed a second time before the response is stored, it needs a person, because it is unknown whether the
+        // token was used.
         let (code, text) = rig.once().await;
         assert_eq!(code, 0, "{round}: {text}");
         assert!(rig.is_valid(&rig.token()));
@@ -195,7 +196,7 @@ async fn killed_at_any_moment_no_refresh_token_is_lost_where_the_provider_gives_
     }
 }
 
-/// What is written for one answer, in order: what the chain is, the token, the status.
+/// What is written for one response, in order: the state of the refresh token, the token, the status.
 const WRITES: [&[&str]; 3] = [
     &[".state/refresh"],
     &[".state/secrets", "default"],
@@ -213,7 +214,7 @@ async fn every_state(rig: &Rig, name: &str) -> Vec<PathBuf> {
         .wait_for_requests(PATH, before + 1, PATIENCE)
         .await
         .unwrap();
-    // The claim stands before the request is sent.
+    // The use is recorded before the request is sent.
     let claimed = rig.copy(&format!("{name}-claimed"));
     running.line(&["default/books", "next refresh at"]).await;
     assert!(running.terminate().await.success());
@@ -265,7 +266,7 @@ async fn killed_between_any_two_writes_the_answer_that_is_stored_is_published_wi
             assert_eq!(versions.count(), 1, "{state:?}: {found:?}");
         }
     }
-    // What is stored goes on being the chain.
+    // What is stored stays in use.
     rig.ask(99);
     let asked = rig.requests();
     let (code, text) = rig.once().await;

@@ -34,7 +34,7 @@ pub struct Running {
 }
 
 impl Rig {
-    /// A provider whose tokens live this many seconds, and manifests of one resource, `default/books`.
+    /// A provider whose tokens are valid for this many seconds, and manifests of one resource, `default/books`.
     pub fn new(lifetime: f64) -> Rig {
         testkit::install_crypto();
         let authority = Authority::new("authority of the test").unwrap();

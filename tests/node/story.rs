@@ -38,7 +38,7 @@ pub(crate) async fn run() {
     cluster.apply(&workload(&protected)).await;
     sees(&cluster, &protected, 3).await;
 
-    // Meanwhile the operator is rolled out anew, and another pod takes over.
+    // Meanwhile the operator is rolled out again, and another pod takes over.
     let leader = cluster.leader().await.expect("a leader");
     assert!(first.contains(&leader), "{leader} of {first:?}");
     let restart = "rollout restart deployment/oauthclient-operator -n oauthclient-system";

@@ -1,5 +1,7 @@
-//! What passes through a login: codes, verifiers, device codes, keys, assertions and tokens. Whatever comes of it, and though the
-//! provider repeats what was sent, none of them shows in what the plugin prints, in the browser, or in what the operator tells.
+//! What a login transfers: codes, verifiers, device codes, keys, assertions and tokens. Whatever its result, and
+//! although the
+//! provider repeats what was sent, none of them appears in the output of the plugin, in the browser, or in what the
+//! operator reports.
 
 use std::collections::BTreeSet;
 
@@ -129,8 +131,9 @@ impl Canary {
         assert!(leak.is_none(), "{place}: {leak:?}");
     }
 
-    /// Every way to log in, through every failure and to a success; then what the operator tells of it. `advice`: what to look
-    /// at where the provider refuses the client.
+    /// Every kind of login, through every failure and to a success; then what the operator reports about it. `advice`:
+    /// what to check
+    /// when the provider refuses the client.
     async fn through_all(mut self, advice: &str) {
         for fault in faults() {
             self.stage.provider.set_fault(PATH, Some(fault));
@@ -252,7 +255,7 @@ async fn a_login_with_a_certificate_shows_nothing_of_its_key() {
         .ask_for_certificates(ClientCertificates::Any)
         .unwrap();
     canary
-        .through_all("the client certificate is the one that is registered")
+        .through_all("the client certificate is registered")
         .await;
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong, and what mends it: the doctor, credentials looked at and rotated, and the report.
+//! What is wrong, and what resolves it: the doctor, credentials checked and rotated, and the report.
 
 use serde_json::Value;
 use testkit::provider::{Account, Fault};
@@ -61,14 +61,14 @@ async fn the_doctor_finds_what_is_wrong_and_says_what_mends_it() {
         "kubectl label secret client -n {} oauthclient.dev/credentials=true",
         rig.namespace
     );
-    assert_eq!(label["mend"], wanted);
+    assert_eq!(label["fix"], wanted);
     let text = rig.run(&["doctor"]).await;
     assert!(
-        text.out.contains("to mend it: ") && text.out.contains(" failed"),
+        text.out.contains("to fix it: ") && text.out.contains(" failed"),
         "{text:?}"
     );
 
-    // Somebody who may see next to nothing is told what is unknown, and nothing fails for that.
+    // A user with almost no rights learns what is unknown, and nothing fails for that.
     let nobody = rig
         .plane
         .service_account(&rig.namespace, "default")

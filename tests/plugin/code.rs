@@ -203,7 +203,7 @@ async fn an_answer_with_a_wrong_state_is_ignored_and_the_right_one_still_counts(
         assert!(page.contains("not for the login that is waiting"), "{page}");
     }
     stage.nothing_happened().await;
-    // What browsers and scanners ask for besides.
+    // Other paths that browsers and scanners request.
     let uri = parameter(&address, "redirect_uri").unwrap();
     for other in ["/favicon.ico", "/", "/robots.txt"] {
         let (status, _) = visit(Url::parse(&uri).unwrap().join(other).unwrap()).await;
@@ -254,7 +254,7 @@ async fn what_the_provider_refuses_is_told_in_the_terminal_and_in_the_browser() 
             "access_denied. Consent was declined",
         ),
         (vec![("error", "invalid_scope")], "spec.login.scopes"),
-        (vec![("error", "own_error")], "an error of its own"),
+        (vec![("error", "own_error")], "an unregistered error"),
         (
             vec![("code", CODE), ("iss", "https://evil.example.com")],
             "names another issuer",
@@ -383,7 +383,7 @@ async fn a_secret_that_no_login_made_is_left_alone_and_one_that_a_login_made_is_
         ])
         .await;
     let ended = stage.login(&["--no-browser"]).ended().await;
-    ended.badly(1, "was not made by a login, so it is left alone");
+    ended.badly(1, "was not created by a login, so it is not changed");
     assert_eq!(stage.rig.secret("api-login").await.unwrap()["a"], "b");
     stage
         .rig

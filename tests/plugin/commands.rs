@@ -94,7 +94,7 @@ async fn status_and_refresh_tell_what_a_person_wants_to_know_and_never_the_token
     let rig = &stage.rig;
     let ended = rig.run(&["status", "api"]).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.out.contains("has not looked at it yet"), "{ended:?}");
+    assert!(ended.out.contains("has not observed it yet"), "{ended:?}");
 
     let identity = rig
         .plane

@@ -40,7 +40,7 @@ async fn one_command_makes_credentials_and_resource_and_shows_what_comes_of_it()
     assert!(rig.secret("made-client").await.is_none());
 
     let operator = rig.operator().await;
-    // Its provider is known to nobody's trusted authorities, so the request fails; that is shown as well.
+    // No authority that is trusted has signed the provider's certificate, so the request fails; that is shown as well.
     let ended = stage.creates(&["--wait", "--timeout-seconds", "100"]).await;
     shows_nothing(&ended);
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -185,11 +185,11 @@ async fn a_test_sends_one_request_stores_nothing_and_says_what_would_be_publishe
     std::fs::write(&file, refreshing.to_string()).unwrap();
     rig.run(&test)
         .await
-        .badly(1, "a refresh token may work once only");
+        .badly(1, "a refresh token may work only once");
     assert_eq!(stage.provider.count(PATH), 2);
 }
 
-/// A manifest as somebody would have written it.
+/// A manifest as a person would have written it.
 fn strip(manifest: &str) -> String {
     let mut value: Value = serde_saphyr::from_str(manifest).unwrap();
     let metadata =

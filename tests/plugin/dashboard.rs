@@ -36,7 +36,7 @@ impl Dashboard {
         format!("http://127.0.0.1:{}", self.address.port().unwrap())
     }
 
-    /// Asks as the page does, with these headers besides or instead; an empty one is left out.
+    /// Sends a request as the page does, with these headers added or replaced; an empty one is left out.
     async fn posts(
         &self,
         path: &str,
@@ -96,7 +96,7 @@ async fn clicks(browser: &Browser, css: &str) {
     clicked.await.unwrap();
 }
 
-/// Presses keys at an element. One that is just being drawn anew takes none.
+/// Presses keys at an element. An element that is being redrawn receives none.
 async fn types(browser: &Browser, css: &str, keys: &str) {
     let typed = wait::until(css, SOON, || async { browser.enter(css, keys).await });
     typed.await.unwrap();
@@ -226,7 +226,7 @@ async fn the_page_shows_every_resource_live_and_its_buttons_work() {
         &card_says("stock", "TemporarilyUnavailable"),
     )
     .await;
-    // One that works: another token, and the timeline begins anew.
+    // A working one: another token, and the timeline restarts.
     let before = stage.provider.count(PATH);
     clicks(&browser, &button("/api/refresh", &rig.namespace, "api")).await;
     let asked = wait::until("another token", SOON, || async {

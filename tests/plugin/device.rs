@@ -81,7 +81,7 @@ async fn whatever_else_the_provider_says_ends_it_in_plain_words() {
     let pending = Fault::error("authorization_pending");
     stage.provider.set_fault("/token", Some(pending));
     let ended = stage.login(&["--device"]).ended().await;
-    ended.badly(1, "nobody typed the code within 3 s");
+    ended.badly(1, "the code was not entered within 3 s");
     stage
         .provider
         .set_fault("/device", Some(Fault::error("unauthorized_client")));

@@ -1,4 +1,4 @@
-//! A login whose resource works with refresh tokens, from the first consent to what `status` tells of it.
+//! A login whose resource uses refresh tokens, from the first consent to what `status` reports about it.
 
 use testkit::operator::Launch;
 use testkit::provider::RefreshTokens;
@@ -21,14 +21,14 @@ impl Stage {
         ended.well();
     }
 
-    /// What `status api` tells.
+    /// The output of `status api`.
     async fn told(&self) -> String {
         let ended = self.rig.run(&["status", "api"]).await;
         shows_nothing(&ended);
         ended.out
     }
 
-    /// The line of that name in what `status api` tells.
+    /// The line with that name in the output of `status api`.
     async fn line(&self, name: &str) -> String {
         let told = self.told().await;
         let start = format!("  {name}:");
@@ -76,9 +76,9 @@ async fn status_tells_of_the_login_of_its_refresh_token_and_of_what_mends_it() {
     stage.consent().await;
     stage.wait_for("Ready").await;
     let line = stage.line("Refresh token").await;
-    assert!(line.contains("from the login; ends in 23 h"), "{line}");
+    assert!(line.contains("from the login; expires in 23 h"), "{line}");
     let line = stage.line("Login").await;
-    assert!(line.contains("Secret api-login, made "), "{line}");
+    assert!(line.contains("Secret api-login, created "), "{line}");
     assert!(line.contains(" ago (") && line.contains(", for 127.0.0.1:"));
     let json = rig.run(&["status", "api", "-o", "json"]).await.well();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -87,29 +87,29 @@ async fn status_tells_of_the_login_of_its_refresh_token_and_of_what_mends_it() {
     assert_eq!(told["state"], "InUse", "{told}");
     assert_eq!(told["login"]["secret"], "api-login", "{told}");
 
-    // Dead at the provider: what status says of it is what mends it.
+    // Refused by the provider: `status` names the command that resolves it.
     let refused = testkit::provider::Fault::error("invalid_grant");
     stage.provider.set_fault("/token", Some(refused));
     rig.run(&["refresh", "api", "--wait"]).await;
     stage.wait_for("Stalled").await;
     let line = stage.line("Refresh token").await;
     assert!(
-        line.contains("does not work any more (from the login)") && line.ends_with(&mend),
+        line.contains("no longer works (from the login)") && line.ends_with(&mend),
         "{line}"
     );
     stage.provider.set_fault("/token", None);
     stage.consent().await;
     let mut line = stage.line("Refresh token").await;
     for _ in 0..100 {
-        if line.contains("from the login; ends in 23 h") {
+        if line.contains("from the login; expires in 23 h") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         line = stage.line("Refresh token").await;
     }
-    assert!(line.contains("from the login; ends in 23 h"), "{line}");
+    assert!(line.contains("from the login; expires in 23 h"), "{line}");
 
-    // Whoever may not see Secrets is told the rest.
+    // A user who may not read Secrets sees the rest.
     let viewer = rig
         .plane
         .service_account(namespace, "default")
@@ -128,7 +128,7 @@ async fn status_tells_of_the_login_of_its_refresh_token_and_of_what_mends_it() {
         .run(&["status", "api", "--kubeconfig", file])
         .await
         .well();
-    assert!(out.contains("in use; ends in 23 h"), "{out}");
+    assert!(out.contains("in use; expires in 23 h"), "{out}");
     assert!(!out.contains("Login:"), "{out}");
 }
 

@@ -167,7 +167,7 @@ async fn resources_are_suspended_and_resumed_by_name_and_by_label() {
     let suspended = async || rig.object("oac", "api").await.unwrap()["spec"]["suspend"] == true;
     let out = rig.run(&["suspend", "api"]).await.well();
     assert!(
-        out.contains("To go on: kubectl oauthclient resume api"),
+        out.contains("To resume: kubectl oauthclient resume api"),
         "{out}"
     );
     assert!(suspended().await);
@@ -175,7 +175,7 @@ async fn resources_are_suspended_and_resumed_by_name_and_by_label() {
         .await
         .badly(1, "is suspended, so no token is requested");
     let out = rig.run(&["suspend", "-l", "team=shop"]).await.well();
-    assert!(out.contains("was suspended already"), "{out}");
+    assert!(out.contains("was already suspended"), "{out}");
     rig.run(&["resume", "-l", "team=shop"]).await.well();
     assert!(!suspended().await);
     rig.run(&["suspend", "-l", "team=other"])

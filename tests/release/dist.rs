@@ -31,7 +31,7 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Runs `release/pack.py` with small scripts in place of the programs; the plugin's starts the real one.
+    /// Runs `release/pack.py` with small scripts instead of the programs; the plugin's starts the real one.
     pub(crate) fn pack(more: &[&str]) -> Dist {
         let work = tempfile::tempdir().unwrap();
         for platform in ["linux-amd64", "linux-arm64"] {

@@ -1,4 +1,5 @@
-//! What `make release` packs, with stand-ins for the optimized programs: the real scripts, real registries and real plugin managers.
+//! What `make release` packs, with substitutes for the optimized programs: the real scripts, real registries and real
+//! plugin managers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

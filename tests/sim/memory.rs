@@ -11,12 +11,12 @@ thread_local! {
     static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Bytes that this thread asked for and did not give back.
+/// Bytes that this thread has allocated and not freed.
 pub fn held() -> usize {
     HELD.with(Cell::get)
 }
 
-/// Does `work` and tells the most bytes that this thread held meanwhile, beyond those it held before.
+/// Runs `work` and returns the most bytes that this thread held during it, beyond those it held before.
 #[allow(dead_code, reason = "shared, and not used by all")]
 pub fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
     let before = held();

@@ -3,7 +3,7 @@
 - apiGroups: [oauthclient.dev]
   resources: [oauthclients]
   verbs: [get, list, watch]
-# The finalizer of resources that ask for their token to be revoked; nothing else of them is written.
+# The finalizer of OAuthClients with revocation; nothing else of them is written.
 - apiGroups: [oauthclient.dev]
   resources: [oauthclients]
   verbs: [patch]

@@ -1,4 +1,4 @@
-//! Rules on what the operator signs: `grant.jwtBearer`, `clientAuthentication.privateKeyJWT` and `.clientSecretJWT`.
+//! Rules for assertions: `grant.jwtBearer`, `clientAuthentication.privateKeyJWT` and `.clientSecretJWT`.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::api::words;
 use crate::oauth::assertion::JWT_BEARER;
 
 const PRINTABLE: &str = "self.matches('^[ -~]+$')";
-const PRINTABLE_MESSAGE: &str = "is to be printable ASCII characters";
+const PRINTABLE_MESSAGE: &str = "must consist of printable ASCII characters";
 
 const RESERVED_CLAIMS: [&str; 8] = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "scope"];
 
@@ -27,7 +27,7 @@ pub(super) fn has_one_value(item: &Value) -> bool {
     there("value") + there("jsonValue") + there("credentialsKey") == 1
 }
 
-/// An assertion is still valid when it is made.
+/// Whether an assertion is still valid when it is created.
 fn lives(assertion: &Value) -> bool {
     let number = |name: &str| assertion.get(name).and_then(Value::as_i64);
     number("backdateSeconds") < number("lifetimeSeconds")
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.grant.jwtBearer",
         field: ".backdateSeconds",
         cel: "self.backdateSeconds < self.lifetimeSeconds",
-        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        message: "must be less than lifetimeSeconds: the assertion would expire before it is sent",
         holds: lives,
     },
     printable("spec.grant.jwtBearer.keyID"),
@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.grant.jwtBearer",
         field: ".audienceFrom",
         cel: "!(has(self.audience) && has(self.audienceFrom))",
-        message: "cannot stand beside audience: remove one of the two",
+        message: "cannot be combined with audience: remove one of the two",
         holds: |v| v.get("audience").is_none() || v.get("audienceFrom").is_none(),
     },
     Rule {
@@ -124,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".clientAuthentication.method",
         cel: "!has(self.grant.jwtBearer) || self.grant.jwtBearer.placement != 'AuthorizationHeader' || \
               self.clientAuthentication.method == 'none'",
-        message: "must be none with grant.jwtBearer.placement AuthorizationHeader, where the assertion alone says who asks",
+        message: "must be none with grant.jwtBearer.placement AuthorizationHeader, where only the assertion identifies the client",
         holds: |v| {
             v.pointer("/grant/jwtBearer/placement").map(text) != Some("AuthorizationHeader")
                 || method(v) == "none"
@@ -177,7 +177,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.clientAuthentication.privateKeyJWT",
         field: ".backdateSeconds",
         cel: "self.backdateSeconds < self.lifetimeSeconds",
-        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        message: "must be less than lifetimeSeconds: the assertion would expire before it is sent",
         holds: lives,
     },
     printable("spec.clientAuthentication.privateKeyJWT.keyID"),
@@ -187,7 +187,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.clientAuthentication.privateKeyJWT",
         field: ".audienceFrom",
         cel: "!(has(self.audience) && has(self.audienceFrom))",
-        message: "cannot stand beside audience: remove one of the two",
+        message: "cannot be combined with audience: remove one of the two",
         holds: |v| v.get("audience").is_none() || v.get("audienceFrom").is_none(),
     },
     Rule {
@@ -207,7 +207,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.clientAuthentication.clientSecretJWT",
         field: ".backdateSeconds",
         cel: "self.backdateSeconds < self.lifetimeSeconds",
-        message: "must be less than lifetimeSeconds: the assertion would be over before it is sent",
+        message: "must be less than lifetimeSeconds: the assertion would expire before it is sent",
         holds: lives,
     },
     printable("spec.clientAuthentication.clientSecretJWT.keyID"),
@@ -216,7 +216,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.clientAuthentication.clientSecretJWT",
         field: ".audienceFrom",
         cel: "!(has(self.audience) && has(self.audienceFrom))",
-        message: "cannot stand beside audience: remove one of the two",
+        message: "cannot be combined with audience: remove one of the two",
         holds: |v| v.get("audience").is_none() || v.get("audienceFrom").is_none(),
     },
     Rule {

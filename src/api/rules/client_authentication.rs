@@ -1,4 +1,4 @@
-//! Rules on `spec.clientAuthentication` and `spec.credentials`: who asks.
+//! Rules for `spec.clientAuthentication` and `spec.credentials`.
 
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
               (!has(self.grant.tokenExchange.actorToken) || !has(self.grant.tokenExchange.actorToken.credentialsKey)))) && \
               (!has(self.parameters) || self.parameters.all(p, !has(p.credentialsKey))) && \
               (!has(self.request.headers) || self.request.headers.all(h, !has(h.credentialsKey))))",
-        message: "is required: name the Secret that holds what the client authentication, the grant, or a credentialsKey needs",
+        message: "is required: name the Secret with the values for the client authentication, the grant, or a credentialsKey",
         holds: |v| {
             let keyed =
                 |pointer| below(v, pointer).any(|item| item.get("credentialsKey").is_some());

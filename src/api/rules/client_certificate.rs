@@ -1,4 +1,4 @@
-//! Rules on the certificate that the client shows (RFC 8705).
+//! Rules for the client certificate (RFC 8705).
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.clientAuthentication",
         field: ".tlsClientAuth",
         cel: "!has(self.tlsClientAuth) || self.method in ['tls_client_auth', 'self_signed_tls_client_auth']",
-        message: "belongs to the methods tls_client_auth and self_signed_tls_client_auth: set clientAuthentication.method to one of them, or name the Secret in provider.clientCertificate to show the certificate besides another method",
+        message: "belongs to the methods tls_client_auth and self_signed_tls_client_auth: set clientAuthentication.method to one of them, or name the Secret in provider.clientCertificate to present the certificate in addition to another method",
         holds: |v| v.get("tlsClientAuth").is_none() || is_tls(field(v, "method")),
     },
     object_name("spec.clientAuthentication.tlsClientAuth.secretName"),
@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec",
         field: ".provider.clientCertificate",
         cel: "!has(self.provider.clientCertificate) || !(self.clientAuthentication.method in ['tls_client_auth', 'self_signed_tls_client_auth'])",
-        message: "is for a certificate besides another method: with tls_client_auth and self_signed_tls_client_auth name the Secret in clientAuthentication.tlsClientAuth, and here none",
+        message: "is for a certificate in addition to another method: with tls_client_auth and self_signed_tls_client_auth, name the Secret in clientAuthentication.tlsClientAuth instead",
         holds: |v| v.pointer("/provider/clientCertificate").is_none() || !is_tls(method(v)),
     },
     Rule {
@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".provider",
         cel: "!(has(self.provider.clientCertificate) || self.clientAuthentication.method in ['tls_client_auth', 'self_signed_tls_client_auth']) || \
               ((!has(self.provider.tokenURL) || !self.provider.tokenURL.startsWith('http://')) && (!has(self.provider.issuerURL) || !self.provider.issuerURL.startsWith('http://')))",
-        message: "must be reached by https:// for a client certificate: it is shown when TLS is set up",
+        message: "must use https for a client certificate, which is presented in the TLS handshake",
         holds: |v| {
             let http = ["/provider/tokenURL", "/provider/issuerURL"]
                 .into_iter()
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Whether a method of client authentication is by certificate.
+/// Whether a client authentication method uses a certificate.
 pub(super) fn is_tls(method: &str) -> bool {
     matches!(method, "tls_client_auth" | "self_signed_tls_client_auth")
 }

@@ -1,4 +1,4 @@
-//! Rules on where `spec.provider` says that requests go: the token endpoint, or the issuer whose document names it.
+//! Rules for the endpoints in `spec.provider`: the token endpoint, or the issuer whose document names it.
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, own, text};
@@ -9,14 +9,14 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.provider",
         field: ".tokenURL",
         cel: "has(self.tokenURL) || has(self.issuerURL)",
-        message: "is required, or issuerURL in its place: the token endpoint as the provider documents it, or the issuer whose discovery document names it",
+        message: "is required, or issuerURL instead: set the provider's token endpoint, or the issuer whose discovery document names it",
         holds: |v| v.get("tokenURL").is_some() || v.get("issuerURL").is_some(),
     },
     Rule {
         at: "spec.provider",
         field: ".issuerURL",
         cel: "!has(self.tokenURL) || !has(self.issuerURL)",
-        message: "cannot stand beside provider.tokenURL: remove one of the two",
+        message: "cannot be combined with provider.tokenURL: remove one of the two",
         holds: |v| v.get("tokenURL").is_none() || v.get("issuerURL").is_none(),
     },
     own("spec.provider.issuerURL", ENDPOINT, ENDPOINT_MESSAGE, |v| {

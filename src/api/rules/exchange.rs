@@ -1,4 +1,4 @@
-//! Rules on token exchange and on tokens of `ServiceAccounts`.
+//! Rules for token exchange and for tokens of `ServiceAccounts`.
 
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ const fn audience(at: &'static str) -> Rule {
     own(
         at,
         "self.matches('^[!-+\\\\--~]+$')",
-        "is not one audience: write it as the provider wants it, without spaces and commas",
+        "is not one audience: write it as the provider requires, without spaces and commas",
         |v| words::is_visible(text(v)) && !text(v).contains(','),
     )
 }
@@ -94,7 +94,7 @@ const fn not_kubernetes(at: &'static str) -> Rule {
     own(
         at,
         "!self.matches('^(https?://)?kubernetes[.]default([.]svc([.][^/:]*)?)?([/:].*)?$')",
-        "is the Kubernetes API itself: a token for it would hand the rights of the ServiceAccount to whoever receives it, so it is never made; write the audience that the provider wants",
+        "is the Kubernetes API itself: a token for it would grant the ServiceAccount's permissions to its receiver, so it is never created; set the audience that the provider requires",
         |v: &Value| !words::is_kubernetes_audience(text(v)),
     )
 }

@@ -1,4 +1,4 @@
-//! Rules on `spec.grant`: what the token is asked with.
+//! Rules for `spec.grant`.
 
 use super::rule::{Rule, own, text};
 use crate::api::words;

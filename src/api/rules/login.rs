@@ -1,4 +1,4 @@
-//! Rules on the login: the endpoints that a person is sent to, and `spec.login`.
+//! Rules for the login: the endpoints in the browser, and `spec.login`.
 
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
 use crate::api::words;
@@ -6,7 +6,7 @@ use crate::api::words;
 pub(super) const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
 pub(super) const ENDPOINT_MESSAGE: &str = "is not the URL of an endpoint: write https://, host and path, as in https://auth.example.com/authorize, without user name, fragment and spaces";
 
-/// Parameters that the login sets by itself, or that must not show in a browser.
+/// Parameters that the login sets itself, or that must not appear in a browser.
 const RESERVED: [&str; 13] = [
     "response_type",
     "response_mode",
@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.login.redirectURI",
         r#"self.matches('^http://(127[.]0[.]0[.]1|localhost|[[]::1[]])(:[1-9][0-9]{0,4})?(/[!"$->@-\\[\\]-~]*)?$')"#,
-        "is not a loopback redirect (RFC 8252 section 7.3): write http://127.0.0.1:8400/callback, or [::1] or localhost in place of the address, without query and fragment",
+        "is not a loopback redirect (RFC 8252 section 7.3): write http://127.0.0.1:8400/callback, or with [::1] or localhost instead of the address, without query and fragment",
         |v| words::is_loopback_redirect(text(v)),
     ),
 ];

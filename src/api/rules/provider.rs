@@ -1,4 +1,4 @@
-//! Rules on `spec.provider`: whom to ask.
+//! Rules for `spec.provider`.
 
 use super::rule::{Rule, data_key, object_name, own, text};
 use crate::api::words;
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.provider.tokenURL",
         "!self.matches('^[a-z]+://[^/?#]*@')",
-        "must not hold a user name or password: put them into the credentials Secret and remove what stands before the @",
+        "must not hold a user name or password: put them into the credentials Secret and remove everything before the @",
         |v| !words::has_user_info(text(v)),
     ),
     own(

@@ -1,4 +1,4 @@
-//! Rules on refresh tokens: which grants use them, and where they are sent.
+//! Rules for refresh tokens: which grants use them, and where they are sent.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".provider.refreshURL",
         cel: "!has(self.provider.refreshURL) || self.grant.type == 'refresh_token' || \
               (has(self.grant.password) && self.grant.password.useRefreshToken)",
-        message: "is where refresh tokens are sent, and this resource uses none: remove it, or set grant.type to refresh_token, or \
+        message: "requires refresh tokens, which this resource does not use: remove it, or set grant.type to refresh_token, or \
                   grant.password.useRefreshToken to true",
         holds: |v| v.pointer("/provider/refreshURL").is_none() || uses_refresh_tokens(v),
     },
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".parameters",
         cel: "!has(self.parameters) || !self.parameters.exists(p, p.name == 'refresh_token') || \
               !(self.grant.type == 'refresh_token' || (has(self.grant.password) && self.grant.password.useRefreshToken))",
-        message: "must not set refresh_token, which the grant sets: put the first one into the credentials Secret \
+        message: "must not set refresh_token, which the grant sets: put the initial one into the credentials Secret \
                   (credentials.keys.refreshToken names its key)",
         holds: |v| {
             !uses_refresh_tokens(v)
@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".response.refreshTokenPointer",
         cel: "!has(self.response) || !has(self.response.refreshTokenPointer) || self.grant.type == 'refresh_token' || \
               (has(self.grant.password) && self.grant.password.useRefreshToken)",
-        message: "is where answers hold the refresh token, and this resource uses none: remove it, or set grant.type to refresh_token, \
+        message: "requires refresh tokens, which this resource does not use: remove it, or set grant.type to refresh_token, \
                   or grant.password.useRefreshToken to true",
         holds: |v| v.pointer("/response/refreshTokenPointer").is_none() || uses_refresh_tokens(v),
     },
@@ -55,8 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".revocation.previousToken",
         cel: "!has(self.revocation) || !has(self.revocation.previousToken) || \
               !(self.grant.type == 'refresh_token' || (has(self.grant.password) && self.grant.password.useRefreshToken))",
-        message: "cannot be used with refresh tokens: a provider may revoke the refresh token together with an access token that came \
-                  of it (RFC 7009 section 2.1). Remove it; onDeletion can stay",
+        message: "cannot be used with refresh tokens: a provider may revoke the refresh token together with an access token that was issued with it (RFC 7009 section 2.1). Remove it; onDeletion can stay",
         holds: |v| v.pointer("/revocation/previousToken").is_none() || !uses_refresh_tokens(v),
     },
     data_key("spec.credentials.keys.refreshToken"),

@@ -1,4 +1,4 @@
-//! Rules on scopes, parameters, `spec.request` and `spec.response`: how it is asked, and how the answer is read.
+//! Rules for scopes, parameters, `spec.request` and `spec.response`.
 
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, pointer, text};
 use crate::api::words;
@@ -7,7 +7,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.scopes[]",
         r"self.matches('^[!#-\\[\\]-~]+$')",
-        "is not one scope: write each scope as an item of its own, without spaces, quotes and backslashes",
+        "is not one scope: write each scope as a separate item, without spaces, quotes and backslashes",
         |v| words::is_oauth_word(text(v)),
     ),
     own(
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.parameters[].name",
         "!(self in ['grant_type', 'scope', 'client_id', 'client_secret'])",
-        "is set by a field of its own: use grant.type for grant_type, scopes for scope, and credentials.keys with \
+        "has its own field: use grant.type for grant_type, scopes for scope, and credentials.keys with \
          clientAuthentication.method for client_id and client_secret",
         |v| {
             !matches!(

@@ -1,4 +1,4 @@
-//! Rules on `spec.revocation`: where a token is revoked, and whether the operator can tell it.
+//! Rules for `spec.revocation`: the endpoint, and whether the operator can find the token.
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, own, text, values};
@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec",
         field: ".revocation",
         cel: "!has(self.revocation) || has(self.provider.revocationURL) || has(self.provider.issuerURL)",
-        message: "needs to know where tokens are revoked: set provider.revocationURL (RFC 7009), or provider.issuerURL in place of provider.tokenURL",
+        message: "needs a revocation endpoint: set provider.revocationURL (RFC 7009), or provider.issuerURL instead of provider.tokenURL",
         holds: |v| {
             v.get("revocation").is_none()
                 || v.pointer("/provider/revocationURL").is_some()
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         field: ".tokenSecret.data",
         cel: "!has(self.revocation) || !has(self.tokenSecret.data) || size(self.tokenSecret.data) == 0 || \
               self.tokenSecret.data.exists(k, self.tokenSecret.data[k].endsWith('{{ access_token }}'))",
-        message: "needs a key that ends with {{ access_token }} when spec.revocation is set: the operator keeps tokens nowhere else, so it is there that it finds what to revoke",
+        message: "needs a key that ends with {{ access_token }} if spec.revocation is set, because the operator keeps tokens nowhere else",
         holds: |v| {
             let data = v.pointer("/tokenSecret/data");
             let keys = |data: &serde_json::Value| {

@@ -1,4 +1,4 @@
-//! One rule, and how rules look at values.
+//! One rule, and how rules access values.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use crate::api::words;
 
 /// One rule.
 pub(crate) struct Rule {
-    /// The value it looks at, from the root; `[]` stands for every item.
+    /// The value that it applies to, from the root; `[]` stands for every item.
     pub(crate) at: &'static str,
-    /// The field below that is to blame, with a leading dot; empty for the value itself.
+    /// The field with the problem, with a leading dot; empty for the value itself.
     pub(crate) field: &'static str,
-    /// The rule as the API server reads it.
+    /// The rule in CEL.
     pub(crate) cel: &'static str,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub(crate) message: &'static str,
-    /// The rule as everybody else reads it. Rules on changes hold always: only the API server knows what was before.
+    /// The rule in Rust. Rules about changes always hold here, because only the API server knows the previous value.
     pub(crate) holds: fn(&Value) -> bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) const POINTER_MESSAGE: &str = "is not a JSON pointer (RFC 6901): star
 pub(super) const FIXED: &str = "self.matches('^[^[:cntrl:]]+$')";
 pub(super) const FIXED_MESSAGE: &str = "holds a line break or another control character: remove it (in YAML, | and > add a line break at the end)";
 
-/// A rule on a value itself.
+/// A rule about the value itself.
 pub(super) const fn own(
     at: &'static str,
     cel: &'static str,

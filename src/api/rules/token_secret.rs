@@ -1,4 +1,4 @@
-//! Rules on `spec.refresh` and `spec.tokenSecret`: when a token is replaced, and where it goes.
+//! Rules for `spec.refresh` and `spec.tokenSecret`.
 
 use super::rule::{Rule, field, keys, object_name, own, text, values};
 use crate::api::{
@@ -10,7 +10,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.refresh",
         field: ".beforePercent",
         cel: "!(has(self.beforeSeconds) && has(self.beforePercent))",
-        message: "cannot stand beside refresh.beforeSeconds: remove one of the two",
+        message: "cannot be combined with refresh.beforeSeconds: remove one of the two",
         holds: |v| v.get("beforeSeconds").is_none() || v.get("beforePercent").is_none(),
     },
     object_name("spec.tokenSecret.name"),
@@ -24,13 +24,13 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.tokenSecret.type",
         "self == oldSelf",
-        "cannot be changed, as the type of a Secret cannot: make a new OAuthClient with another tokenSecret.name",
+        "is immutable, as the type of a Secret is: create a new OAuthClient with another tokenSecret.name",
         |_| true,
     ),
     own(
         "spec.tokenSecret.type",
         "self in ['kubernetes.io/dockerconfigjson', 'kubernetes.io/basic-auth'] || !self.matches('^([^/]*[.])?(kubernetes|k8s)[.]io(/.*)?$')",
-        "is a type of Kubernetes itself: use Opaque, a type of your own domain, kubernetes.io/dockerconfigjson or \
+        "is reserved for Kubernetes: use Opaque, a type in your own domain, kubernetes.io/dockerconfigjson or \
          kubernetes.io/basic-auth",
         |v| words::is_allowed_secret_type(text(v)),
     ),
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.tokenSecret",
         field: ".data",
         cel: "self.type != 'kubernetes.io/dockerconfigjson' || (has(self.data) && '.dockerconfigjson' in self.data)",
-        message: "needs a template for the key .dockerconfigjson, which type kubernetes.io/dockerconfigjson demands",
+        message: "needs a template for the key .dockerconfigjson, which type kubernetes.io/dockerconfigjson requires",
         holds: |v| {
             field(v, "type") != "kubernetes.io/dockerconfigjson"
                 || v.pointer("/data/.dockerconfigjson").is_some()
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec.tokenSecret",
         field: ".data",
         cel: "self.type != 'kubernetes.io/basic-auth' || (has(self.data) && ('username' in self.data || 'password' in self.data))",
-        message: "needs a template for the key username or password, which type kubernetes.io/basic-auth demands",
+        message: "needs a template for the key username or password, which type kubernetes.io/basic-auth requires",
         holds: |v| {
             field(v, "type") != "kubernetes.io/basic-auth"
                 || v.pointer("/data/username").is_some()
@@ -68,8 +68,8 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.tokenSecret.labels",
         "!self.exists(k, k.startsWith('oauthclient.dev/') && (k != 'oauthclient.dev/credentials' || self[k] != 'true'))",
-        "must not set labels of oauthclient.dev, which are the operator's own (but for oauthclient.dev/credentials: \"true\", which lends \
-         the token to other OAuthClients): remove them",
+        "must not set labels of oauthclient.dev, which are reserved for the operator: remove them (only oauthclient.dev/credentials: \"true\" \
+         may be set, to let other OAuthClients use the token)",
         |v| {
             !v.as_object().into_iter().flatten().any(|(key, value)| {
                 key.starts_with("oauthclient.dev/")
@@ -92,7 +92,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.tokenSecret.annotations",
         "!self.exists(k, (k.startsWith('oauthclient.dev/') && k != 'oauthclient.dev/allowed-hosts' && k != 'oauthclient.dev/allowed-token-hosts') || k == 'kubectl.kubernetes.io/last-applied-configuration')",
-        "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which others keep: remove them (of \
+        "must not set annotations of oauthclient.dev or kubectl's last-applied-configuration, which are reserved: remove them (of \
          oauthclient.dev, only allowed-hosts and allowed-token-hosts may be set)",
         |v| {
             !keys(v).any(|key| {

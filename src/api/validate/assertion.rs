@@ -1,4 +1,4 @@
-//! From the written assertions to what they mean.
+//! Converts assertions into typed values.
 
 use crate::api::SpecProblem;
 use crate::api::spec;
@@ -9,7 +9,7 @@ use crate::oauth::assertion::{
 use crate::oauth::jwt::{Algorithm, Thumbprint};
 use crate::time::Span;
 
-/// `clientAuthentication.privateKeyJWT`, left out or not.
+/// `clientAuthentication.privateKeyJWT`, or its defaults.
 pub(super) fn private_key_jwt(spec: Option<&spec::PrivateKeyJwt>, issuer: bool) -> ClientAssertion {
     let spec = spec.cloned().unwrap_or_default();
     ClientAssertion {
@@ -48,7 +48,7 @@ pub(super) fn client_secret_jwt(
     }
 }
 
-/// `grant.jwtBearer`, left out or not.
+/// `grant.jwtBearer`, or its defaults.
 pub(super) fn jwt_bearer(spec: Option<&spec::JwtBearer>, issuer: bool) -> JwtBearer {
     let spec = spec.cloned().unwrap_or_default();
     let placement = match spec.placement.as_str() {
@@ -81,7 +81,7 @@ pub(super) fn jwt_bearer(spec: Option<&spec::JwtBearer>, issuer: bool) -> JwtBea
     }
 }
 
-/// Notes every `jsonValue` that is not JSON, which the API server cannot tell.
+/// Collects every `jsonValue` that is not valid JSON, which the API server cannot check.
 pub(super) fn check_json(spec: &spec::OAuthClientSpec, problems: &mut Vec<SpecProblem>) {
     let mut check = |list: &str, index: usize, json: Option<&String>| {
         if json.is_some_and(|json| serde_json::from_str::<serde_json::Value>(json).is_err()) {
@@ -104,7 +104,7 @@ pub(super) fn check_json(spec: &spec::OAuthClientSpec, problems: &mut Vec<SpecPr
     }
 }
 
-/// A value written in one of three ways; the rules have seen to it that it is one.
+/// A value in one of three forms; the rules ensure that there is exactly one.
 pub(super) fn value(
     text: Option<String>,
     json: Option<String>,
@@ -117,13 +117,13 @@ pub(super) fn value(
     }
 }
 
-/// JSON without white space and with its members in order, so that writing it another way asks for nothing.
+/// JSON without white space and with sorted members, so that another notation requests no token.
 fn canonical(json: &str) -> String {
     serde_json::from_str::<serde_json::Value>(json)
         .map_or_else(|_| json.to_owned(), |value| value.to_string())
 }
 
-/// Whom an assertion is for; `issuer` says whether the resource names one.
+/// The audience of an assertion; `issuer` says whether the resource names one.
 fn audience(text: Option<String>, from: Option<&str>, issuer: bool) -> Audience {
     match (text, from) {
         (Some(text), _) => Audience::Text(text),

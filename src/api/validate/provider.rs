@@ -1,4 +1,4 @@
-//! Where requests go: the token endpoint that the resource names, or the issuer that is asked for it.
+//! The endpoints of requests: the configured token endpoint, or those of the issuer.
 
 use url::Url;
 
@@ -6,13 +6,13 @@ use crate::api::problem::SpecProblem;
 use crate::api::spec;
 use crate::oauth::{Issuer, Located};
 
-/// What `spec.provider` says of addresses.
+/// The endpoints in `spec.provider`.
 pub(super) struct Provider {
     pub(super) token_url: Url,
     pub(super) issuer: Option<Located>,
 }
 
-/// Reads the addresses. That exactly one of the two is there was checked before.
+/// Parses the endpoints. The rules ensure that exactly one of the two is set.
 pub(super) fn of(spec: &spec::Provider) -> Result<Provider, SpecProblem> {
     if let Some(text) = &spec.issuer_url {
         let issuer = Issuer::parse(text).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Whether a resource works with refresh tokens, and how.
+//! Whether and how a resource uses refresh tokens.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use crate::api::problem::SpecProblem;
 use crate::api::spec::OAuthClientSpec;
 use crate::oauth::refresh::{Origin, Refreshing};
 
-/// What the grant and the addresses say of refresh tokens; `None` for a resource that uses none.
+/// The settings for refresh tokens; `None` for a resource that uses none.
 pub(super) fn of(spec: &OAuthClientSpec) -> Result<Option<Refreshing>, SpecProblem> {
     let origin = match (spec.grant.type_.as_str(), &spec.grant.password) {
         ("refresh_token", _) => Origin::Given,

@@ -9,15 +9,15 @@ use crate::time::Span;
 /// What is revoked at the provider (RFC 7009).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// The revocation endpoint, where the resource names it; else the issuer's document does.
+    /// The revocation endpoint, if configured; otherwise the issuer's document names it.
     pub url: Option<Url>,
-    /// The published token, when the resource is deleted.
+    /// Whether to revoke the published token when the resource is deleted.
     pub on_deletion: bool,
-    /// The token before, this long after it was replaced.
+    /// How long after its replacement the previous token is revoked, if at all.
     pub previous_after: Option<Span>,
 }
 
-/// Reads the choice; `None` where nothing is to be revoked.
+/// Converts the settings; `None` if nothing is revoked.
 pub(super) fn of(spec: &OAuthClientSpec) -> Result<Option<Revocation>, SpecProblem> {
     let Some(choice) = &spec.revocation else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What Kubernetes would refuse in the token Secret, found before any token is requested.
+//! Finds what Kubernetes would refuse in the token Secret, before a token is requested.
 
 use crate::api::conditions::Reason;
 use crate::api::secret_limits::{
@@ -11,7 +11,7 @@ use crate::render::{MAX_BYTES, Templates};
 /// Room for the annotations of the operator, and for those of others.
 const OTHER_ANNOTATIONS: usize = 16 << 10;
 
-/// Everything that the API server would refuse, whatever the provider answers.
+/// Everything that the API server would refuse, whatever the response is.
 pub(super) fn problems(spec: &TokenSecret, templates: &Templates) -> Vec<SpecProblem> {
     let mut problems = Vec::new();
     for (field, map) in [
@@ -45,7 +45,7 @@ pub(super) fn problems(spec: &TokenSecret, templates: &Templates) -> Vec<SpecPro
     problems
 }
 
-/// What is wrong with what the templates give that use no variable.
+/// Problems with the values of templates without variables.
 fn constants(spec: &TokenSecret, templates: &Templates) -> Option<SpecProblem> {
     let bytes: usize = templates.constants().map(|(_, text)| text.len()).sum();
     let is_refused = |(key, text): &(&str, &str)| {

@@ -90,6 +90,6 @@ fn what_only_a_person_can_mend_is_permanent_and_the_network_is_not() {
 fn messages_read_as_sentences() {
     let refused = &all()[4];
     assert!(refused.explain().starts_with(
-        "The token endpoint is at 169.254.169.254, the address of a cloud's metadata service, and is not asked. Check the host"
+        "The token endpoint is at 169.254.169.254, the address of a cloud's metadata service. No request is sent to it. Check the host"
     ));
 }

@@ -1,4 +1,4 @@
-//! Token Secrets that other resources ask with: from one that changed to those that refer to its resource.
+//! Token Secrets that other resources use: from a changed one to those that refer to its resource.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::policy::reference_facts;
 use super::Index;
 
 impl Index {
-    /// Notes whom a resource refers to, after [`Index::put`]. Returns the resources that must be told: another one that
-    /// they ask with, or that those ask with, is not what it was. `moved`: the resource is new, or names another token Secret.
+    /// Records what a resource refers to, after [`Index::put`]. Returns the resources to notify, because a resource
+    /// that they use, directly or indirectly, changed. `moved`: the resource is new, or names another token Secret.
     pub(in crate::kubernetes) fn refer(
         &mut self,
         key: &Key,
@@ -20,7 +20,7 @@ impl Index {
         let mut told = BTreeSet::new();
         if self.lent.references.put(key, names) {
             self.link(key);
-            // A circle may have been closed or opened: all of it has to know.
+            // A cycle may have been created or removed: all its resources must know.
             told.extend(self.lent.references.dependents(key));
         }
         if moved {
@@ -29,7 +29,7 @@ impl Index {
         told.into_iter().collect()
     }
 
-    /// Forgets whom a resource that is gone referred to; returns the resources that must be told.
+    /// Removes the references of a deleted resource; returns the resources to notify.
     pub(super) fn refer_no_more(&mut self, key: &Key) -> Vec<Key> {
         let mut told = self.lent.references.dependents(key);
         self.lent.references.remove(key);
@@ -58,7 +58,7 @@ impl Index {
         Some(secret_id(key.namespace(), &entry.target))
     }
 
-    /// The version of what is lent to a resource, its credentials having `own`; `None` while one is not there.
+    /// The version of the Secrets that a resource uses, with `own` for its credentials; `None` while one is missing.
     pub(super) fn lent_to(&self, key: &Key, own: u64) -> Option<u64> {
         let others = self.lent.references.of(key);
         if others.is_empty() {
@@ -72,7 +72,7 @@ impl Index {
         Some(reference_facts(&versions).version)
     }
 
-    /// The way from a resource by references back to itself, as names.
+    /// The path from a resource by references back to itself, as names.
     pub(in crate::kubernetes) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
         self.lent.references.cycle(key)
     }
@@ -87,7 +87,7 @@ mod tests {
         Key::new("n", name)
     }
 
-    /// `b` asks with the token of `a`, which stands in `a-token`.
+    /// `b` uses the token of `a` in `a-token`.
     fn pair() -> Index {
         let mut index = Index::default();
         index.put(&key("b"), None, None, "b-token", 1);

@@ -1,4 +1,4 @@
-//! Secrets that their owners lend.
+//! The watch of credentials Secrets.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::policy::{CREDENTIALS_LABEL, credentials_facts};
 
 use super::{Listener, Scope, Watching, labelled, run};
 
-/// Watches the metadata of credentials Secrets: those that carry the opt-in label.
+/// Watches the metadata of credentials Secrets: those with the opt-in label.
 pub(in crate::kubernetes) async fn credentials(watching: Watching) {
     run(watching, labelled(CREDENTIALS_LABEL), |shared, scope| {
         Credentials {
@@ -34,7 +34,7 @@ struct Credentials {
 }
 
 impl Credentials {
-    /// A Secret changed. Where many use it, they are not all told at once.
+    /// A Secret changed. If many use it, they are not all notified at once.
     fn changed(&self, namespace: &str, name: &str, told: Option<(u64, u64)>) {
         let id = secret_id(namespace, name);
         let many = {
@@ -55,7 +55,7 @@ impl Credentials {
         }
     }
 
-    /// `told`: its version, and the place of that in the order.
+    /// `told`: its version, and the order of the version.
     fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
         let (users, lookers, login_of) = {
             let mut index = lock(&self.shared.index);

@@ -1,4 +1,4 @@
-//! The resources themselves.
+//! The watch of OAuthClients.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,8 +33,8 @@ struct Resources {
 }
 
 impl Resources {
-    /// Where only the status or metadata changed, the spec is not looked into again. What an issuer tells of its endpoints
-    /// may change without it.
+    /// If only status or metadata changed, the spec is not processed again. The endpoints of an issuer may change
+    /// without it.
     fn facts(&self, key: &Key, object: &OAuthClient) -> ResourceFacts {
         let metadata = &object.metadata;
         let known = match &object.spec.provider.issuer_url {
@@ -89,7 +89,7 @@ impl Listener<Stored> for Resources {
             self.shared.target_moved(&key);
         }
         object.metadata.managed_fields = None;
-        // It was well under the version that wrote it: that it is not under this one is yet to be told.
+        // It was valid for the version that wrote it: that it is not for this one must still be reported.
         facts.reported &= stored.tells_of_its_problem();
         if facts.reported {
             self.shared.drop_recent(&key);
@@ -102,7 +102,7 @@ impl Listener<Stored> for Resources {
         }
         self.shared.changed(&key, Event::Resource(facts));
         if known && let Some(version) = credentials {
-            // Another Secret may be named now.
+            // It may name another Secret now.
             let facts = crate::engine::CredentialsFacts { version };
             self.shared.changed(&key, Event::Credentials(Some(facts)));
         }

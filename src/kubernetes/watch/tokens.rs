@@ -1,4 +1,4 @@
-//! Token Secrets.
+//! The watch of token Secrets.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, token_facts};
 
 use super::{Listener, Scope, Watching, labelled, run};
 
-/// Watches the metadata of token Secrets: those that carry our own label.
+/// Watches the metadata of token Secrets: those with our own label.
 pub(in crate::kubernetes) async fn tokens(watching: Watching) {
     run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
         shared,
@@ -44,7 +44,7 @@ impl Tokens {
         Some(Key::new(namespace, &owner.name))
     }
 
-    /// Of a token that is not lent no other watch tells those who would ask with it; what they wait for is now that it is lent.
+    /// If a token has not opted in, no other watch notifies its possible users, who wait for exactly that.
     fn tell_users(&self, namespace: &str, name: &str) {
         let users = lock(&self.shared.index).users(secret_id(namespace, name));
         for user in users {

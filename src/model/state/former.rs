@@ -1,4 +1,4 @@
-//! The annotations that earlier versions kept the state in, one for each field: still read, so that an upgrade requests no
+//! The annotations of earlier versions, one for each field of the state: still read, so that an upgrade requests no
 //! token, and removed by the next write.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const ASSUMED: &str = "oauthclient.dev/lifetime-assumed";
 const REMARKS: &str = "oauthclient.dev/remarks";
 const MANAGED: &str = "oauthclient.dev/managed-keys";
 
-/// Reads the state from them; `None` where it is not whole.
+/// Parses the state from them; `None` if it is incomplete.
 pub(super) fn read(annotations: &BTreeMap<String, String>) -> Option<StoredState> {
     let text = |key: &str| annotations.get(key).cloned();
     Some(StoredState {

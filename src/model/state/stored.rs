@@ -1,7 +1,7 @@
-//! The annotation `oauthclient.dev/state`: what a token Secret says of itself besides its times, as versioned JSON.
+//! The annotation `oauthclient.dev/state`: the state of a token Secret except its times, as versioned JSON.
 //!
-//! A field may be added without a new version. A later version is read as far as its fields are known here, so that a
-//! return to an earlier operator requests no token.
+//! A field may be added without a new version. The known fields of a later version are read, so that a return to an
+//! earlier operator requests no token.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::trust::Lenders;
 /// The version that is written.
 const VERSION: u32 = 1;
 
-/// The state as it is stored.
+/// The stored form of the state.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StoredState {
@@ -41,17 +41,17 @@ pub(super) struct StoredState {
 }
 
 impl StoredState {
-    /// Reads the annotation's text; `None` where it is not whole.
+    /// Parses the annotation; `None` if it is incomplete.
     pub(super) fn parse(text: &str) -> Option<StoredState> {
         serde_json::from_str(text).ok()
     }
 
-    /// The annotation's text.
+    /// The text of the annotation.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What is stored of `state`.
+    /// The stored form of `state`.
     pub(super) fn of(state: &TokenState) -> StoredState {
         StoredState {
             version: VERSION,
@@ -71,8 +71,7 @@ impl StoredState {
         }
     }
 
-    /// The state, with the times (issued, expires, refresh) that stand beside it. What others may have written too long is
-    /// dropped.
+    /// The state with its times (issued, expires, refresh). Overlong values that others may have written are dropped.
     pub(super) fn with_times(self, (issued, expires, refresh): (Time, Time, Time)) -> TokenState {
         TokenState {
             issued,

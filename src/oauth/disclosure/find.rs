@@ -12,7 +12,7 @@ type Text = Zeroizing<String>;
 /// So many times text may be encoded in another form.
 const ROUNDS: usize = 4;
 
-/// The forms that a text may stand for.
+/// The texts that a text may encode.
 pub(crate) struct Forms {
     /// As it is, and decoded from percent encoding, form encoding and JSON's escapes.
     plain: Vec<Text>,
@@ -84,18 +84,19 @@ impl Needle {
     }
 }
 
-/// The letters of base64 that a value makes where `offset` bytes stand before it, whatever they and those after it are.
+/// The base64 characters of a value that starts `offset` bytes into the encoded text, whatever surrounds it.
 fn inner_base64(value: &[u8], offset: usize) -> Text {
     let mut padded = Zeroizing::new(vec![0_u8; offset]);
     padded.extend_from_slice(value);
     let encoded = Text::new(STANDARD_NO_PAD.encode(&padded));
-    // A letter stands for six bits: those of the bytes before it end within the letter at `offset * 8 / 6`, rounded up.
+    // A character encodes six bits: those of the previous bytes end within the character at `offset * 8 / 6`, rounded
+    // up.
     let first = (offset * 8).div_ceil(6);
     let end = padded.len() * 8 / 6;
     Text::new(encoded.get(first..end).unwrap_or_default().to_owned())
 }
 
-/// The forms that a text may stand for.
+/// The texts that a text may encode.
 pub(crate) fn forms(text: &str) -> Forms {
     let mut plain = vec![Text::new(text.to_owned())];
     let mut from = 0;

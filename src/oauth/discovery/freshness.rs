@@ -1,19 +1,19 @@
-//! How long a document may be believed (RFC 9111 sections 4.2 and 5.2.2), within bounds of our own.
+//! How long a document stays fresh (RFC 9111 sections 4.2 and 5.2.2), within our own limits.
 
 use crate::oauth::response::http_date;
 use crate::time::{Span, Time};
 
-/// Believed at least this long, whatever the server says: a fleet asks once, not for every token.
+/// The minimum, whatever the server says, so that a fleet sends one request, not one per token.
 pub const SHORTEST: Span = Span::from_seconds(300);
-/// Believed at most this long: an endpoint that moves is noticed within a day.
+/// The maximum, so that a moved endpoint is noticed within a day.
 pub const LONGEST: Span = Span::from_seconds(24 * 3600);
-/// Believed this long where the server does not say.
+/// The default if the server does not say.
 pub const USUAL: Span = Span::from_seconds(3600);
 
-/// The headers of an answer that tell how long it may be kept, as they came.
+/// The caching headers of a response, unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caching {
-    /// `Cache-Control`, several joined with a comma.
+    /// `Cache-Control`, several joined with commas.
     pub cache_control: Option<String>,
     /// `Expires`.
     pub expires: Option<String>,
@@ -23,7 +23,7 @@ pub struct Caching {
     pub age: Option<String>,
 }
 
-/// How long an answer that came at `received` may be believed from then on.
+/// How long a response that was received at `received` stays fresh.
 pub fn freshness(caching: &Caching, received: Time) -> Span {
     told(caching, received).map_or(USUAL, |span| span.clamp(SHORTEST, LONGEST))
 }
@@ -46,7 +46,7 @@ fn told(caching: &Caching, received: Time) -> Option<Span> {
         ));
     }
     let expires = caching.expires.as_deref()?;
-    // A date that is none means that it has expired already (RFC 9111 section 5.3).
+    // An invalid date means that it has already expired (RFC 9111 section 5.3).
     let Some(expires) = http_date(expires.trim()) else {
         return Some(Span::ZERO);
     };
@@ -57,6 +57,6 @@ fn told(caching: &Caching, received: Time) -> Option<Span> {
 fn seconds(value: &str) -> Option<Span> {
     let digits = value.trim().trim_matches('"');
     let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // What does not fit is far more than a day.
+    // A number that overflows is far more than a day.
     number.then(|| Span::from_seconds(digits.parse::<i64>().unwrap_or(LONGEST.seconds())))
 }

@@ -236,7 +236,7 @@ fn a_document_is_believed_as_long_as_its_headers_say_within_bounds() {
         seconds(&expires("Thu, 01 Jan 2020 12:30:00 GMT")),
         SHORTEST.seconds()
     );
-    // Counted from the server's own clock where it tells it.
+    // Counted from the server's own clock, if the response has its time.
     let own_clock = Caching {
         date: Some("Thu, 01 Jan 2026 10:00:00 GMT".into()),
         ..expires("Thu, 01 Jan 2026 11:00:00 GMT")

@@ -1,4 +1,4 @@
-//! Signature algorithms and the kinds of key that they take (RFC 7518 section 3, RFC 8037 section 3.1).
+//! Signature algorithms and their kinds of keys (RFC 7518 section 3, RFC 8037 section 3.1).
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// What kind of key it is.
+/// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// RSA.
@@ -42,11 +42,11 @@ pub enum KeyKind {
     P384,
     /// The Edwards curve Ed25519.
     Ed25519,
-    /// A secret that both sides know.
+    /// A shared secret.
     Symmetric,
 }
 
-/// Every algorithm with its name and its kind of key. The first of a kind is the one that is taken when none is named.
+/// Every algorithm with its name and its kind of key. The first of a kind is the default.
 const ALL: [(Algorithm, &str, KeyKind); 12] = [
     (Algorithm::Rs256, "RS256", KeyKind::Rsa),
     (Algorithm::Rs384, "RS384", KeyKind::Rsa),
@@ -63,21 +63,21 @@ const ALL: [(Algorithm, &str, KeyKind); 12] = [
 ];
 
 impl Algorithm {
-    /// Reads a registered name; `None` for any other.
+    /// The algorithm with a registered name.
     pub fn parse(name: &str) -> Option<Algorithm> {
         ALL.iter()
             .find(|(_, known, _)| *known == name)
             .map(|(algorithm, _, _)| *algorithm)
     }
 
-    /// The registered name: the `alg` of the header.
+    /// The registered name: `alg` in the header.
     pub fn name(self) -> &'static str {
         ALL.iter()
             .find(|(algorithm, _, _)| *algorithm == self)
             .map_or("", |(_, name, _)| name)
     }
 
-    /// The kind of key that it takes.
+    /// Its kind of key.
     pub fn kind(self) -> KeyKind {
         ALL.iter()
             .find(|(algorithm, _, _)| *algorithm == self)
@@ -86,14 +86,14 @@ impl Algorithm {
 }
 
 impl KeyKind {
-    /// The algorithm that a key of this kind signs with when none is named.
+    /// The default algorithm for this kind of key.
     pub fn usual(self) -> Algorithm {
         ALL.iter()
             .find(|(_, _, kind)| *kind == self)
             .map_or(Algorithm::Hs256, |(algorithm, _, _)| *algorithm)
     }
 
-    /// The names of the algorithms that it can sign with, as people read them.
+    /// The names of the algorithms for this kind of key, for people.
     pub fn algorithms(self) -> String {
         let names: Vec<&str> = ALL
             .iter()

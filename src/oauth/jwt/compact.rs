@@ -1,4 +1,4 @@
-//! The compact serialisation of a signed JWT (RFC 7515 section 3.1, RFC 7519 section 3).
+//! The compact serialization of a signed JWT (RFC 7515 section 3.1, RFC 7519 section 3).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{Algorithm, KeyProblem, SigningKey};
 use crate::secret::Secret;
 
-/// The members of a JSON object in the order they are written: no white space, so that equal content is equal bytes.
-/// It may hold what stands in a Secret, so it has no `Debug`.
+/// The members of a JSON object in their order, without white space, so that equal content is equal bytes. It may
+/// contain values of a Secret, so it has no `Debug`.
 #[derive(Default)]
 pub struct Fields(Vec<(String, Value)>);
 
@@ -42,10 +42,10 @@ impl Fields {
     }
 }
 
-/// A signed JWT: `alg` first, then the header's members as given, then the claims.
+/// A signed JWT: `alg` first, then the members of the header, then the claims.
 ///
 /// # Errors
-/// [`KeyProblem`] where key and algorithm do not fit, or signing fails.
+/// [`KeyProblem`] if key and algorithm do not match, or signing fails.
 pub fn compact(
     key: &SigningKey,
     algorithm: Algorithm,
@@ -66,7 +66,7 @@ pub fn compact(
     Ok(Secret::from(out.as_str()))
 }
 
-/// Random bits as a `jti` (RFC 7519 section 4.1.7): in the form of a UUID (RFC 9562 section 5.4), which Entra asks for.
+/// Random bits as a `jti` (RFC 7519 section 4.1.7), in the form of a UUID (RFC 9562 section 5.4), which Entra requires.
 pub fn identifier(random: [u8; 16]) -> String {
     let mut bits = u128::from_be_bytes(random);
     bits &= !(0xf << 76 | 0x3 << 62);

@@ -1,21 +1,21 @@
-//! As much of DER as it takes to tell what kind of private key a PKCS#8 document holds (RFC 5208 section 5, RFC 5958).
+//! A minimal DER parser that finds the kind of private key in a PKCS#8 document (RFC 5208 section 5, RFC 5958).
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 
-/// What stands in a PKCS#8 document.
+/// The content of a PKCS#8 document.
 pub(super) struct PrivateKeyInfo<'a> {
     /// The object identifier of the algorithm.
     pub(super) algorithm: &'a [u8],
-    /// The object identifier of its parameters (the curve), where they are one.
+    /// The object identifier of its parameters (the curve), if they are one.
     pub(super) parameters: Option<&'a [u8]>,
     /// The key itself, in the format of the algorithm.
     pub(super) key: &'a [u8],
 }
 
-/// Reads the outside of a PKCS#8 document; `None` where it is none.
+/// Parses the outer part of a PKCS#8 document; `None` if it is none.
 pub(super) fn private_key_info(der: &[u8]) -> Option<PrivateKeyInfo<'_>> {
     let (body, rest) = element(der, SEQUENCE)?;
     if !rest.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn private_key_info(der: &[u8]) -> Option<PrivateKeyInfo<'_>> {
     })
 }
 
-/// The curve that an `ECPrivateKey` names (RFC 5915 section 3), and whether it has its public part.
+/// The curve in an `ECPrivateKey` (RFC 5915 section 3), and whether it has its public part.
 pub(super) fn ec_private_key(der: &[u8]) -> Option<(Option<&[u8]>, bool)> {
     let (body, _) = element(der, SEQUENCE)?;
     let (_version, body) = element(body, INTEGER)?;
@@ -47,7 +47,7 @@ pub(super) fn ec_private_key(der: &[u8]) -> Option<(Option<&[u8]>, bool)> {
     Some((curve, element(body, 0xa1).is_some()))
 }
 
-/// The content of the first element, which must have this tag, and what follows it.
+/// The content of the first element, which must have this tag, and the rest.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, rest) = der.split_first()?;
     if *first != tag {
@@ -70,7 +70,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// Wraps SEC1 into PKCS#8, which is what `ring` reads.
+/// Wraps SEC1 in PKCS#8, which `ring` parses.
 pub(super) fn wrap_ec(curve: &[u8], sec1: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
     const EC_PUBLIC_KEY: &[u8] = &[
         OBJECT_IDENTIFIER,
@@ -104,7 +104,7 @@ fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
                 _ => out.extend([0x82, high, low]),
             }
         }
-        // Longer than any key: the length is written short, and whoever reads it refuses it.
+        // Longer than any key: the length is truncated, and the parser refuses it.
         Err(_) => out.push(0),
     }
     out.extend(content);

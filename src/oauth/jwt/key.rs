@@ -1,4 +1,4 @@
-//! Private keys as they are found in Secrets: PEM, JWK, or a service account's key as Google gives it.
+//! Private keys in Secrets: PEM, JWK, or a Google service account key.
 
 mod jwk;
 mod read;
@@ -13,12 +13,12 @@ use signing::Material;
 pub use signing::{ServiceAccount, SigningKey};
 
 impl SigningKey {
-    /// Reads a private key: PEM (PKCS#8, PKCS#1, SEC1; certificates beside it are passed over), a JWK (RFC 7517, with
-    /// private RSA, EC, OKP or symmetric material), or a service account's key as Google gives it. The randomness only
-    /// blinds; which key is read does not depend on it.
+    /// Parses a private key: PEM (PKCS#8, PKCS#1, SEC1; certificates in it are ignored), a JWK (RFC 7517, with private
+    /// RSA, EC, OKP or symmetric material), or a Google service account key. The random numbers are only for blinding;
+    /// the result does not depend on them.
     ///
     /// # Errors
-    /// [`KeyProblem`], which holds nothing of the key.
+    /// [`KeyProblem`], without any part of the key.
     pub fn parse(content: &[u8], random: &dyn SecureRandom) -> Result<SigningKey, KeyProblem> {
         let text = std::str::from_utf8(content)
             .map_err(|_| KeyProblem::NotAKey)?

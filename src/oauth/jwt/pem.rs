@@ -1,4 +1,4 @@
-//! PEM as it is met in Secrets (RFC 7468): several blocks, text around them, lines of any length, Windows line ends.
+//! PEM as in real Secrets (RFC 7468): several blocks, text around them, lines of any length, Windows line ends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,9 +8,9 @@ use super::KeyProblem;
 
 /// One block.
 pub(super) struct Block<'a> {
-    /// What it says it is, as in `PRIVATE KEY`.
+    /// Its label, such as `PRIVATE KEY`.
     pub(super) label: &'a str,
-    /// Everything between its two lines.
+    /// The text between its two lines.
     body: &'a str,
 }
 
@@ -20,7 +20,7 @@ const DASHES: &str = "-----";
 /// Every block in a text.
 ///
 /// # Errors
-/// [`KeyProblem::CutOff`] where a block does not end.
+/// [`KeyProblem::CutOff`] if a block does not end.
 pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>, KeyProblem> {
     let mut blocks = Vec::new();
     let mut rest = text;
@@ -35,12 +35,12 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>, KeyProblem> {
 }
 
 impl Block<'_> {
-    /// The key is encrypted in the old way, which headers before the text tell (RFC 1421).
+    /// Whether the key has the old form of encryption, with headers before the text (RFC 1421).
     pub(super) fn is_encrypted(&self) -> bool {
         self.body.contains("ENCRYPTED")
     }
 
-    /// The document.
+    /// The decoded content.
     pub(super) fn document(&self) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
         let text: Zeroizing<String> = Zeroizing::new(
             self.body

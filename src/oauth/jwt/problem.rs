@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Algorithm, KeyKind};
 
-/// Why nothing can be signed with what stands in a Secret. Each is the rest of a sentence that begins with the key's name.
+/// Why a key in a Secret cannot sign. Each is the rest of a sentence that begins with the key's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyProblem {
     /// Neither PEM nor JSON.
@@ -12,10 +12,8 @@ pub enum KeyProblem {
         "is not a private key: it takes PEM (from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----) or a JWK (a JSON object)"
     )]
     NotAKey,
-    /// `\n` is written as two characters, as it stands inside of JSON.
-    #[error(
-        "is PEM with \\n written as two characters, as it stands inside of JSON: write real line breaks"
-    )]
+    /// `\n` is written as two characters, as inside of JSON.
+    #[error("is PEM with \\n written as two characters, as inside of JSON: write real line breaks")]
     EscapedLineBreaks,
     /// A PEM block that begins and does not end.
     #[error(
@@ -65,7 +63,7 @@ pub enum KeyProblem {
     #[error("is a JWK of an RSA key without p, q, dp, dq and qi: write all of them")]
     RsaWithoutPrimes,
     /// An elliptic curve key without its public part.
-    #[error("lacks its public part: write it anew, with openssl ec -in OLD -out NEW")]
+    #[error("lacks its public part: convert it with openssl ec -in OLD -out NEW")]
     WithoutPublicPart,
     /// A key of a kind that cannot be used.
     #[error(
@@ -90,7 +88,7 @@ pub enum KeyProblem {
         fitting = kind.algorithms()
     )]
     Algorithm {
-        /// The algorithm asked for.
+        /// The requested algorithm.
         algorithm: Algorithm,
         /// What the key is.
         kind: KeyKind,

@@ -1,5 +1,5 @@
-//! The RFCs' own examples, and what makes a request. Keys of other tools and bad keys are in `tests/assertions.rs`, which makes
-//! them with `openssl`.
+//! The examples of the RFCs, and properties of requests. `tests/assertions.rs` creates keys with `openssl`, and invalid
+//! ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -220,7 +220,7 @@ fn the_client_secret_is_the_key_unless_it_is_a_symmetric_jwk() {
             .sign(Algorithm::Hs256, b"m", &random)
             .unwrap()
     );
-    // A secret that happens to be a private key is a text like any other.
+    // A client secret that looks like a private key is an ordinary text.
     let odd = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, P256.as_bytes());
     assert_eq!(sign(P256), ring::hmac::sign(&odd, b"m").as_ref());
 }

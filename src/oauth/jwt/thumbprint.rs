@@ -10,7 +10,7 @@ use super::{KeyProblem, SigningKey, pem};
 /// Which thumbprint is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Thumbprint {
-    /// `x5t`: SHA-1, as Entra has long asked for.
+    /// `x5t`: SHA-1, which Entra required for a long time.
     Sha1,
     /// `x5t#S256`: SHA-256.
     Sha256,

@@ -7,9 +7,9 @@ use url::Url;
 
 use crate::secret::Secret;
 
-/// What ties an answer to the login that asked for it; drawn anew for each.
+/// Ties a response to its login; new for each login.
 pub struct Proof {
-    /// `code_verifier` (RFC 7636 section 4.1): 43 characters, 256 bits of chance.
+    /// `code_verifier` (RFC 7636 section 4.1): 43 characters, 256 random bits.
     pub verifier: Secret,
     /// `state` (RFC 6749 section 10.12).
     pub state: String,
@@ -18,7 +18,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Makes it of 96 random bytes.
+    /// Creates it from 96 random bytes.
     pub fn new(random: &[u8; 96]) -> Proof {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let (verifier, rest) = random.split_at(32);
@@ -36,22 +36,22 @@ impl Proof {
     }
 }
 
-/// What the browser is sent to the authorization endpoint with.
+/// The parameters of the authorization request.
 pub struct AuthorizationRequest<'a> {
     /// The authorization endpoint; its query is kept.
     pub endpoint: &'a Url,
     /// `client_id`.
     pub client_id: &'a str,
-    /// `redirect_uri`, exactly as it is registered.
+    /// `redirect_uri`, exactly as registered.
     pub redirect_uri: &'a str,
-    /// `scope`, joined; none is sent where it is empty.
+    /// `scope`, joined; not sent if empty.
     pub scope: &'a str,
-    /// Further parameters, in order.
+    /// Additional parameters, in order.
     pub parameters: &'a [(String, String)],
 }
 
 impl AuthorizationRequest<'_> {
-    /// The URL to open. A `nonce` is in it where an ID token is asked for (scope `openid`).
+    /// The URL to open. It contains a `nonce` if an ID token is requested (scope `openid`).
     pub fn url(&self, proof: &Proof) -> Url {
         let mut url = self.endpoint.clone();
         {
@@ -77,7 +77,7 @@ impl AuthorizationRequest<'_> {
         url
     }
 
-    /// Whether an ID token is asked for.
+    /// Whether an ID token is requested.
     pub fn wants_id_token(&self) -> bool {
         self.scope.split([' ', ',']).any(|scope| scope == "openid")
     }

@@ -1,4 +1,4 @@
-//! Device authorization (RFC 8628): what the device shows, and how it polls.
+//! Device authorization (RFC 8628): the codes, and polling.
 
 use serde_json::Value;
 use url::Url;
@@ -7,36 +7,36 @@ use crate::oauth::{HttpAnswer, ResponseShape, Token, TokenError, document, respo
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
-/// The pause between polls where the answer names none (RFC 8628 section 3.2).
+/// The pause between polls if the response names none (RFC 8628 section 3.2).
 const USUAL_INTERVAL: Span = Span::from_seconds(5);
-/// How much longer each pause gets after `slow_down` (RFC 8628 section 3.5).
+/// How much each `slow_down` increases the pause (RFC 8628 section 3.5).
 const SLOWER_BY: Span = Span::from_seconds(5);
-/// The longest pause: what a provider may ask for, and what pauses grow to while it cannot be reached.
+/// The maximum pause: what a provider may request, and what pauses grow to while it is unreachable.
 const LONGEST_INTERVAL: Span = Span::from_seconds(60);
-/// How long codes live where the answer does not say it, and at most.
+/// The lifetime of codes if the response names none, and its maximum.
 const USUAL_LIFE: Span = Span::from_seconds(600);
 const LONGEST_LIFE: Span = Span::from_seconds(3600);
 
-/// What the person is shown, and what is polled with.
+/// The codes of a device authorization.
 pub struct DeviceCode {
     /// `device_code`.
     pub code: Secret,
-    /// `user_code`: what the person types.
+    /// `user_code`, which the person enters.
     pub user_code: String,
-    /// `verification_uri`: where.
+    /// `verification_uri`, where the person enters it.
     pub verification_uri: Url,
-    /// The same with the code in it.
+    /// The URL with the code in it.
     pub verification_uri_complete: Option<Url>,
-    /// How long both codes live.
+    /// The lifetime of both codes.
     pub life: Span,
     /// The pause between polls.
     pub interval: Span,
 }
 
-/// Understands the answer of the device authorization endpoint (RFC 8628 section 3.2).
+/// Parses the response of the device authorization endpoint (RFC 8628 section 3.2).
 ///
 /// # Errors
-/// [`TokenError`]; nothing of the body is in it.
+/// [`TokenError`], without any part of the body.
 pub fn decode(answer: &HttpAnswer, received: Time) -> Result<DeviceCode, TokenError> {
     if !(200..=299).contains(&answer.status) {
         return match response::decode(&ResponseShape::default(), answer, received) {
@@ -46,7 +46,7 @@ pub fn decode(answer: &HttpAnswer, received: Time) -> Result<DeviceCode, TokenEr
     }
     let document = read(answer).map_err(unusable)?;
     if document.get("error").is_some_and(Value::is_string) {
-        // A refusal at status 200: read as one.
+        // A refusal with status 200 is treated as one.
         response::decode(&ResponseShape::default(), answer, received)?;
     }
     device_code(&document, answer).map_err(unusable)
@@ -77,11 +77,11 @@ fn device_code(document: &Value, answer: &HttpAnswer) -> Result<DeviceCode, &'st
             .filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
             .filter(|text| sent.find(text).is_none())
     };
-    // What is shown on a terminal must neither be endless nor move its cursor.
+    // A terminal shows it, so it must not be endless or move the cursor.
     let user_code = text("user_code")
         .filter(|code| code.len() <= 64 && code.chars().all(|c| c.is_ascii_graphic() || c == ' '))
         .ok_or("it holds no user code that could be shown")?;
-    // Google's first documents had verification_url.
+    // Google's first documents used verification_url.
     let verification_uri = text("verification_uri")
         .or_else(|| text("verification_url"))
         .and_then(page)
@@ -106,32 +106,32 @@ fn device_code(document: &Value, answer: &HttpAnswer) -> Result<DeviceCode, &'st
     })
 }
 
-/// An address for a browser.
+/// A URL for a browser.
 fn page(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     (matches!(url.scheme(), "https" | "http") && url.has_host() && text.len() <= 2048)
         .then_some(url)
 }
 
-/// What one poll brought (RFC 8628 section 3.5).
+/// The result of one poll (RFC 8628 section 3.5).
 pub enum Poll {
     /// Consent was given.
     Granted(Box<Token>),
-    /// The person has not answered yet.
+    /// The person has not decided yet.
     Pending,
-    /// The same, and we ask too often.
+    /// The same, and polling is too frequent.
     SlowDown,
-    /// The person said no.
+    /// The person refused.
     Denied,
-    /// The codes have ended.
+    /// The codes have expired.
     Expired,
-    /// The provider cannot answer just now: asked again, less often.
+    /// The provider is temporarily unavailable: poll again, less often.
     Unavailable,
-    /// It will not become better by asking.
+    /// Polling again does not help.
     Failed(TokenError),
 }
 
-/// Understands the answer to a poll.
+/// Parses the response to a poll.
 pub fn polled(shape: &ResponseShape, answer: &HttpAnswer, received: Time) -> Poll {
     let code = read(answer).ok().and_then(|document| {
         let code = document.get("error")?.as_str()?;
@@ -154,14 +154,14 @@ pub fn polled(shape: &ResponseShape, answer: &HttpAnswer, received: Time) -> Pol
     }
 }
 
-/// When to poll next.
+/// The pause between polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     interval: Span,
 }
 
 impl Pace {
-    /// The provider's.
+    /// The pause that the provider requests.
     pub fn new(interval: Span) -> Pace {
         Pace { interval }
     }
@@ -171,14 +171,14 @@ impl Pace {
         self.interval
     }
 
-    /// After `slow_down`: five seconds longer, for good.
+    /// After `slow_down`: five seconds longer, permanently.
     pub fn slower(self) -> Pace {
         Pace {
             interval: self.interval + SLOWER_BY,
         }
     }
 
-    /// After no answer: twice as long (RFC 8628 section 3.5), up to a minute.
+    /// After no response: twice as long (RFC 8628 section 3.5), up to a minute.
     pub fn backed_off(self) -> Pace {
         let longest = LONGEST_INTERVAL.max(self.interval);
         Pace {

@@ -1,7 +1,7 @@
-//! The ID token of a code exchange (OpenID Connect Core section 3.1.3.7), as far as it ties the answer to the login.
+//! The ID token of a code exchange (OpenID Connect Core section 3.1.3.7), as far as it ties the response to the login.
 //!
-//! Its signature is not checked: it came from the token endpoint itself, over TLS (point 6 there), and nothing else is taken
-//! of it.
+//! Its signature is not checked, because it came from the token endpoint over TLS (point 6 there), and nothing else in
+//! it is used.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::oauth::document;
 
-/// Checks the ID token of an answer, if it has one: `nonce` is the one that was sent, `aud` names the client, `iss` is the
-/// issuer where that is known.
+/// Checks the ID token of a response, if there is one: `nonce` is the one that was sent, `aud` contains the client,
+/// `iss` is the issuer if that is known.
 ///
 /// # Errors
-/// What does not fit, in words that hold nothing of the token.
+/// What does not match, without any part of the token.
 pub fn check_id_token(
     answer: &Value,
     nonce: &str,

@@ -1,44 +1,44 @@
-//! What the provider sends the browser back with (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
+//! The redirect from the provider (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
 
 use url::Url;
 
 use crate::secret::Secret;
 
-/// What an answer must fit to be ours.
+/// What a redirect must match.
 pub struct Expected<'a> {
     /// The `state` that was sent.
     pub state: &'a str,
-    /// The issuer, where it is known: then `iss` must be exactly it.
+    /// The issuer, if known: then `iss` must be exactly equal.
     pub issuer: Option<&'a str>,
-    /// The provider says that it always sends `iss` (RFC 9207 section 3).
+    /// Whether the provider declares that it always sends `iss` (RFC 9207 section 3).
     pub issuer_promised: bool,
-    /// The authorization endpoint: where no issuer is known, an `iss` must at least be of its scheme and host.
+    /// The authorization endpoint: without a known issuer, `iss` must have the same scheme and host.
     pub endpoint: &'a Url,
 }
 
-/// An answer.
+/// A parsed redirect.
 pub enum Redirect {
-    /// Consent was given; the code is worth a token once.
+    /// Consent was given; the code is valid for one token request.
     Code(Secret),
-    /// The provider says no.
+    /// The provider refused.
     Refused(Refusal),
-    /// It does not belong to this login: no `state`, or another one. Nothing else of it is looked at.
+    /// It does not belong to this login: `state` is missing or different. Nothing else in it is used.
     Foreign,
-    /// It belongs to this login, but names another issuer, or none where one was promised: somebody mixes servers up
-    /// (RFC 9207 section 1).
+    /// It belongs to this login, but names another issuer, or none although one was promised: this may be a mix-up
+    /// attack (RFC 9207 section 1).
     OtherIssuer,
-    /// It belongs to this login, but cannot be read.
+    /// It belongs to this login, but is invalid.
     Malformed,
 }
 
-/// Why the provider said no: the registered code alone, since what stands beside it is anybody's text.
+/// Why the provider refused: only the registered code, because the other text may come from anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: Option<&'static str>,
     next_step: &'static str,
 }
 
-/// The codes that are known (RFC 6749 section 4.1.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6), and what to do.
+/// The known codes (RFC 6749 section 4.1.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6), and what to do.
 const CODES: &[(&str, &str)] = &[
     (
         "access_denied",
@@ -93,22 +93,22 @@ impl Refusal {
         }
     }
 
-    /// The registered code, where it is one.
+    /// The registered code, if it is one.
     pub fn code(&self) -> Option<&'static str> {
         self.code
     }
 
-    /// What happened and what to do, in sentences.
+    /// What happened and what to do, as sentences.
     pub fn explain(&self) -> String {
         let next_step = self.next_step;
         match self.code {
             Some(code) => format!("The provider answered {code}. {next_step}"),
-            None => format!("The provider answered with an error of its own. {next_step}"),
+            None => format!("The provider answered with an unregistered error. {next_step}"),
         }
     }
 }
 
-/// Reads the query of a redirect.
+/// Parses the query of a redirect.
 pub fn read(query: &str, expected: &Expected<'_>) -> Redirect {
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
         .into_owned()

@@ -69,7 +69,7 @@ fn client_assertion(
     claims.add("sub", id.as_str());
     claims.add("aud", audience(&assertion.audience, client));
     let issued = dates(&mut claims, assertion.lifetime, assertion.backdate, context);
-    // Entra asks for it, and no server may mind it (RFC 7523 section 3).
+    // Entra requires it, and other servers must ignore it (RFC 7523 section 3).
     claims.add("nbf", issued);
     claims.add("jti", identifier(context.nonce.id));
     sign((name, key), algorithm, (&header, &claims), reader, context)

@@ -28,7 +28,7 @@ pub fn build_call(
         format: Format::Form,
         ..client.clone()
     };
-    // It tells of the token request's body, not of this one.
+    // It describes the token request's body, not this one.
     form.headers
         .retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
     let mut list = Vec::new();

@@ -1,4 +1,4 @@
-//! Reading credentials: which keys are needed, and what is wrong with what stands in them.
+//! Reading credentials: which keys are needed, and what is wrong with their values.
 
 use std::cell::RefCell;
 
@@ -163,7 +163,7 @@ impl Reader<'_> {
         self.header(key)
     }
 
-    /// As [`Reader::credential`], but may be missing. Empty is an error all the same.
+    /// As [`Reader::credential`], but may be missing. An empty value is still an error.
     pub(super) fn optional_credential(
         &self,
         key: &str,

@@ -17,7 +17,7 @@ pub(super) const PARAMETERS: [&str; 5] = [
     "requested_token_type",
 ];
 
-/// The parameters that the grant adds, in the order of the RFC's own example.
+/// The parameters that the grant adds, in the order of the RFC's example.
 pub(super) fn parameters(
     exchange: &Exchange,
     reader: &Reader<'_>,

@@ -27,7 +27,7 @@ const SENDER_HEADERS: [&str; 13] = [
 ];
 
 impl NameProblem {
-    /// The field of the resource in which it stands.
+    /// The field of the resource that contains it.
     pub fn field(&self) -> &'static str {
         match self {
             NameProblem::Reserved { .. }

@@ -40,8 +40,9 @@ pub(super) fn url(endpoint: &url::Url, parameters: &[(String, Text)]) -> Secret 
     Secret::from(out.as_str())
 }
 
-/// The parameters as a JSON object, in order; one that repeats becomes an array where it first stands. Values are strings
-/// but for those that are JSON already.
+/// The parameters as a JSON object, in order; repeated ones become an array at the first position. Values are strings,
+/// unless
+/// they are JSON already.
 pub(super) fn json(parameters: &[(String, Text)], own: &[Parameter]) -> Vec<u8> {
     let mut out = Text::new("{".to_owned());
     for (index, (name, first)) in parameters.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! When a token ends, as providers tell it.
+//! When a token expires, in the formats that providers use.
 //!
-//! A relative lifetime counts before an absolute one: it needs no agreement of clocks. Zero, `null`, an empty string and
-//! nothing at all mean "not given". A negative or past end, junk, and less than a second are failures. What is longer
-//! than [`MAX_LIFETIME`] (such as 1e308, or `i64::MAX` for "never") counts as that long.
+//! A relative lifetime takes precedence over an absolute one, because it does not depend on synchronized clocks. Zero,
+//! `null`, an empty string and a missing value mean "not given". Negative or past times, invalid values, and less than
+//! a second are errors. Values above [`MAX_LIFETIME`] (such as 1e308, or `i64::MAX` for "never") are reduced to it.
 
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use super::vetted::Told;
 use crate::oauth::{ExpiryShape, ExpiryUnit, Lifetime};
 use crate::time::{Span, Time};
 
-/// Longest lifetime that is believed: ten years. Longer ones are cut to it, with a remark.
+/// The maximum lifetime: ten years. Longer ones are reduced to it, with a remark.
 pub const MAX_LIFETIME: Span = Span::from_seconds(10 * 365 * 86_400);
 
-/// Numbers from here on are milliseconds since the epoch where seconds are usual: as seconds they are past the year 5000.
+/// Larger numbers are milliseconds since the epoch instead of seconds: as seconds they are after the year 5000.
 const SURELY_MILLISECONDS: f64 = 1e11;
 
-/// Relative and absolute end may differ by this much before it is remarked on.
+/// The difference between relative and absolute expiry that causes no remark.
 const TOLERANCE: Span = Span::from_seconds(60);
 
 const JUNK: &str = "its token lifetime is neither a number nor a time";
@@ -32,7 +32,7 @@ const DATE: &str = "expires_in in the response is a time and was read as one";
 
 type Found<T> = Result<Option<T>, &'static str>;
 
-/// Reads `expires_in`, then `expires_on` and `expires_at`.
+/// Parses `expires_in`, then `expires_on` and `expires_at`.
 pub(super) fn usual(
     value: &Told<'_>,
     received: Time,
@@ -49,7 +49,7 @@ pub(super) fn usual(
             .map(|seconds| relative(seconds, 1000.0, remarks))
             .transpose()?,
     };
-    // The second of two absolute fields would add nothing.
+    // A second absolute field would add nothing.
     let absolute = ["expires_on", "expires_at"]
         .iter()
         .filter_map(|name| value.get(name))
@@ -74,7 +74,7 @@ pub(super) fn usual(
     }
 }
 
-/// Reads the end where the resource says that it stands.
+/// Parses the expiry at the configured pointer.
 pub(super) fn configured(
     shape: &ExpiryShape,
     value: &Told<'_>,
@@ -82,9 +82,7 @@ pub(super) fn configured(
     remarks: &mut Vec<&'static str>,
 ) -> Found<Lifetime> {
     let Some(found) = value.at(&shape.pointer).filter(|found| is_given(found)) else {
-        remarks.push(
-            "the answer holds nothing where spec.response says that the token's lifetime stands",
-        );
+        remarks.push("the response has no value at the pointer of spec.response.expiry");
         return Ok(None);
     };
     let scale = match shape.unit {
@@ -108,7 +106,7 @@ pub(super) fn configured(
     }
 }
 
-/// Reads a JWT's `exp`: seconds since the epoch, whatever they look like.
+/// Parses a JWT's `exp`: seconds since the epoch, in any number format.
 pub(super) fn of_claim(
     exp: &Value,
     received: Time,
@@ -117,7 +115,7 @@ pub(super) fn of_claim(
     until(epoch(exp.as_f64().ok_or(JUNK)?, 1000.0)?, received, remarks)
 }
 
-/// Reads `refresh_in`: seconds from the sending of the request. A hint: what cannot be used is left out with a remark.
+/// Parses `refresh_in`: seconds from sending the request. It is a hint: an invalid value is ignored with a remark.
 pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>) -> Option<Span> {
     match number(found?) {
         Ok(None) => None,
@@ -129,7 +127,7 @@ pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>)
     }
 }
 
-/// Whether a text is a date, as providers write one into a field for a lifetime.
+/// Whether a text is a date, which some providers write into a field for a lifetime.
 fn is_date(text: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| {
         text.trim()
@@ -139,12 +137,12 @@ fn is_date(text: &str) -> bool {
     digits(0..4) && digits(5..7) && text.trim().get(4..5) == Some("-")
 }
 
-/// Whether a value says anything: `null` and an empty string do not.
+/// Whether a value is given: `null` and an empty string are not.
 fn is_given(value: &Value) -> bool {
     !value.is_null() && value.as_str() != Some("")
 }
 
-/// A number, also as a string; `None` for nothing and for zero.
+/// A number, also as a string; `None` for a missing value and for zero.
 fn number(value: &Value) -> Found<f64> {
     let number = match value {
         Value::Null => return Ok(None),
@@ -156,7 +154,7 @@ fn number(value: &Value) -> Found<f64> {
     Ok(Some(number).filter(|number| *number != 0.0))
 }
 
-/// Digits with an optional sign and fraction; no exponent, no `inf`, no junk behind.
+/// Digits with an optional sign and fraction; no exponent, no `inf`, no suffix.
 fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -168,7 +166,7 @@ fn decimal(text: &str) -> Option<f64> {
     }
 }
 
-/// A lifetime: floored to whole units, positive, at least a second, at most [`MAX_LIFETIME`].
+/// A lifetime: rounded down to whole units, positive, at least a second, at most [`MAX_LIFETIME`].
 fn relative(
     number: f64,
     scale: f64,
@@ -187,7 +185,7 @@ fn relative(
     Ok(span.min(MAX_LIFETIME))
 }
 
-/// A point in time, told as seconds or milliseconds since the epoch, or written out.
+/// A point in time, as seconds or milliseconds since the epoch, or as a date.
 fn point(value: &Value, remarks: &mut Vec<&'static str>) -> Found<Time> {
     let number = match value {
         Value::String(text) if decimal(text.trim()).is_none() => {
@@ -198,7 +196,7 @@ fn point(value: &Value, remarks: &mut Vec<&'static str>) -> Found<Time> {
     let Some(number) = number else {
         return Ok(None);
     };
-    // Ends of "never" are above both ranges and stay seconds.
+    // Times for "never" are above both ranges and stay seconds.
     let in_milliseconds = (SURELY_MILLISECONDS..SURELY_MILLISECONDS * 1000.0).contains(&number);
     if in_milliseconds {
         remarks.push(MILLIS);
@@ -219,7 +217,7 @@ fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static
     if let Some(time) = Time::parse_rfc3339(text) {
         return Ok(time);
     }
-    // The largest date of .NET and SQL stands for "never"; it is past what a timestamp holds.
+    // The maximum date of .NET and SQL means "never"; it exceeds the range of a timestamp.
     if text.starts_with("9999-12-31T") || text == "9999-12-31" {
         return Ok(Time::NEVER);
     }
@@ -232,7 +230,7 @@ fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static
     Ok(civil)
 }
 
-/// An absolute end: in the future, at most [`MAX_LIFETIME`] away.
+/// An absolute expiry: in the future, at most [`MAX_LIFETIME`] away.
 fn until(
     end: Time,
     received: Time,

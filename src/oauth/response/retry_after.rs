@@ -5,7 +5,7 @@ use jiff::fmt::strtime;
 
 use crate::time::{Span, Time};
 
-/// Longest wait that is taken from a `Retry-After`; a longer one counts as this.
+/// The maximum wait for a `Retry-After`; longer ones are reduced to it.
 pub const MAX_RETRY_AFTER: Span = Span::from_seconds(3600);
 
 /// The three forms of an HTTP date (RFC 9110 section 5.6.7); all are UTC.
@@ -15,8 +15,8 @@ const DATES: [&str; 3] = [
     "%a %b %e %H:%M:%S %Y",
 ];
 
-/// How long to wait from `received`; at least zero, at most [`MAX_RETRY_AFTER`]. `None` where the value is neither
-/// seconds nor a date: then the usual backing off decides. A fraction of a second (which no RFC allows) is rounded up.
+/// How long to wait from `received`: at least zero, at most [`MAX_RETRY_AFTER`]. `None` if the value is neither seconds
+/// nor a date: then the default backoff applies. A fraction of a second (which no RFC allows) is rounded up.
 pub fn retry_after(value: &str, received: Time) -> Option<Span> {
     let value = value.trim();
     let wait = seconds(value).or_else(|| http_date(value).map(|at| at.since(received)))?;
@@ -35,13 +35,13 @@ fn seconds(value: &str) -> Option<Span> {
     if negative {
         return Some(Span::ZERO);
     }
-    // What does not fit is far more than an hour.
+    // A number that overflows is far more than an hour.
     let whole = whole.parse::<i64>().unwrap_or(i64::MAX);
     let more = i64::from(fraction.bytes().any(|byte| byte != b'0'));
     Some(Span::from_seconds(whole.saturating_add(more)))
 }
 
-/// A point in time as HTTP headers write it (RFC 9110 section 5.6.7), in any of the three forms.
+/// A point in time in an HTTP header (RFC 9110 section 5.6.7), in any of the three forms.
 pub fn http_date(value: &str) -> Option<Time> {
     let civil = DATES.iter().find_map(|format| {
         strtime::parse(format, value)
@@ -51,7 +51,7 @@ pub fn http_date(value: &str) -> Option<Time> {
     civil_utc(civil)
 }
 
-/// A date and time without a zone, taken as UTC.
+/// A date and time without a zone, interpreted as UTC.
 pub(super) fn civil_utc(civil: DateTime) -> Option<Time> {
     let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Time::from_millis(zoned.timestamp().as_millisecond()))

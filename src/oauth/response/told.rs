@@ -1,5 +1,5 @@
-//! What an answer with a success status tells otherwise: that it is none (Slack's `ok: false`, GitHub's `error`), and when a
-//! token ends that is a JWT.
+//! Exceptions in successful responses: those that are failures (Slack's `ok: false`, GitHub's `error`), and the expiry
+//! of a token that is a JWT.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use crate::oauth::document;
 use crate::oauth::{ErrorCode, ResponseShape};
 use crate::secret::Secret;
 
-/// The longest claims that are looked into, in bytes; what is longer counts as opaque.
+/// The maximum size of claims that are parsed, in bytes; a longer token is treated as opaque.
 const LONGEST_CLAIMS: usize = 64 << 10;
 
 /// Whether an answer at 2xx is a refusal: where the resource says what success is, that alone counts; else a telling `error`,
@@ -47,7 +47,7 @@ fn error_at<'v>(shape: &ResponseShape, response: &Told<'v>) -> Option<&'v Value>
     response.at(shape.error.as_deref().unwrap_or("/error"))
 }
 
-/// A plain value as text, as it stands in JSON.
+/// A scalar value as text, as in JSON.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -56,8 +56,9 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The claim `exp` of a token that is a signed JWT (RFC 7519 section 4.1.4); `None` of one that is not, or has none. Nothing is
-/// verified: the provider gave the token over TLS, and the claim only says when to ask for the next one.
+/// The claim `exp` of a token that is a signed JWT (RFC 7519 section 4.1.4); `None` if it is not one, or has none.
+/// Nothing is verified: the provider sent the token over TLS, and the claim only determines when the next one is
+/// requested.
 pub(super) fn expiry_of_jwt(token: &Secret) -> Option<Value> {
     let mut parts = token.expose()?.split('.');
     let (Some(_), Some(claims), Some(_), None) =

@@ -1,5 +1,5 @@
-//! A response without what must not be read from it: everything that repeats a secret of the request, and, where a value is
-//! read for people or for a header, everything that repeats a token of the response itself.
+//! A response without the values that must not be read from it: everything that repeats a secret of the request, and,
+//! for values that people or headers get, everything that repeats a token of the response.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::oauth::disclosure::Finder;
 use crate::oauth::shape::REFRESH_TOKEN;
 use crate::oauth::{ResponseShape, SecretKind, SentSecrets};
 
-/// Names that a response has by its RFCs; they are names, whatever a secret is called.
+/// Names that the RFCs define for responses. They stay, whatever the secrets are.
 const KNOWN_NAMES: [&str; 12] = [
     "access_token",
     "token_type",
@@ -23,7 +23,7 @@ const KNOWN_NAMES: [&str; 12] = [
     "ok",
 ];
 
-/// Nothing that is read besides tokens is longer, in bytes; so a longer token cannot be part of it.
+/// No value besides tokens is longer, in bytes, so it cannot contain a longer token.
 const LONGEST: usize = 64 << 10;
 
 /// Parts of the names of fields that hold a secret.
@@ -38,21 +38,21 @@ const SECRET_NAMES: [&str; 8] = [
     "api_key",
 ];
 
-/// Ends of the names of fields that tell something of a secret, but not the secret.
+/// Suffixes of the names of fields that describe a secret, but do not contain it.
 const ABOUT: [&str; 12] = [
     "type", "in", "at", "on", "uri", "url", "endpoint", "expires", "expiry", "time", "id", "count",
 ];
 
-/// A response that nothing secret of the request is left in, and its tokens.
+/// A response without secrets of the request, and its tokens.
 pub(super) struct Vetted {
     value: Value,
     tokens: SentSecrets,
-    /// Whether something was left out.
+    /// Whether something was removed.
     pub(super) echoes: bool,
 }
 
 impl Vetted {
-    /// Takes out whatever repeats a secret of the request.
+    /// Removes everything that repeats a secret of the request.
     ///
     /// # Errors
     /// When the access token itself does: nothing is left to publish.
@@ -107,17 +107,17 @@ impl Vetted {
         })
     }
 
-    /// The whole of it.
+    /// The whole response.
     pub(super) fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The whole of it, for those who know that it holds tokens.
+    /// The whole response, for callers that know that it contains tokens.
     pub(super) fn into_value(self) -> Value {
         self.value
     }
 
-    /// The response as it may be read for anything but its tokens.
+    /// The response for reading anything except its tokens.
     pub(super) fn told(&self) -> Told<'_> {
         Told {
             value: &self.value,
@@ -126,14 +126,14 @@ impl Vetted {
     }
 }
 
-/// A response as it may be read for anything but its tokens: what equals or contains one of them is not there.
+/// A response for reading anything except its tokens: values that equal or contain one of them are absent.
 pub(super) struct Told<'v> {
     value: &'v Value,
     tokens: Finder<'v>,
 }
 
 impl<'v> Told<'v> {
-    /// What stands at a JSON pointer.
+    /// The value at a JSON pointer.
     pub(super) fn at(&self, pointer: &str) -> Option<&'v Value> {
         self.value
             .pointer(pointer)
@@ -160,8 +160,8 @@ impl<'v> Told<'v> {
     }
 }
 
-/// Takes everything out that `finder` finds: members of objects by name or value, elements of lists. Tells whether there was
-/// anything.
+/// Removes everything that `finder` finds: members of objects by name or value, elements of lists. Returns whether
+/// there was anything.
 fn clear(value: &mut Value, finder: &Finder<'_>) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
@@ -191,7 +191,7 @@ fn clear_fields(fields: &mut Map<String, Value>, finder: &Finder<'_>) -> bool {
     found
 }
 
-/// Adds what stands under a name that says that it is secret, at any depth.
+/// Adds the values of fields with secret names, at any depth.
 fn collect(value: &Value, tokens: &mut SentSecrets) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, tokens)),
@@ -224,8 +224,8 @@ fn names_a_secret(name: &str) -> bool {
     !is_about && SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
-/// Whether the field that a pointer leads to is called a scope. A pointer is written by whoever writes the resource, and
-/// names are given by the provider: what it calls a scope is none of its secrets.
+/// Whether the field at a pointer is named like a scope. The author of the resource writes the pointer, but the
+/// provider chooses names: what it calls a scope is not a secret.
 pub(super) fn leads_to_a_scope(pointer: &str) -> bool {
     let mut names = pointer
         .rsplit('/')

@@ -46,7 +46,7 @@ presets! {
     "keycloak" "Keycloak"
     "kongsberg" "Kongsberg Vessel Insight, and others that use the v1 endpoint of Entra ID"
     "maskinporten" "Maskinporten"
-    "mutual-tls" "Any provider that asks for a client certificate"
+    "mutual-tls" "Any provider that requires a client certificate"
     "okta" "Okta with private_key_jwt"
     "refresh-token" "Any provider with refresh tokens, after a login"
     "salesforce" "Salesforce"

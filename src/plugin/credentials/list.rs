@@ -60,7 +60,7 @@ pub(in crate::plugin) async fn list(
         Format::Json => say::raw(&json(&found)?),
         Format::Yaml => say::raw(&yaml(&found)?),
         Format::Text if found.is_empty() => say::line(&format!(
-            "No Secret has the label {CREDENTIALS_LABEL}=true. To make one, run: kubectl oauthclient credentials create"
+            "No Secret has the label {CREDENTIALS_LABEL}=true. To create one, run: kubectl oauthclient credentials create"
         )),
         Format::Text => say::painted(&table(&found, args.all_namespaces).draw(say::width())),
     }

@@ -111,7 +111,7 @@ async fn keys(cluster: &Cluster, name: &str) -> Result<CredentialKeys, Problem> 
     match keys.find(|(_, other)| !same(other)) {
         None => Ok(found),
         Some((other, _)) => Err(Problem::new(format!(
-            "OAuthClients {first} and {other} read the client secret of Secret {name} from different keys (spec.credentials.keys): make them agree, or change the Secret by hand"
+            "OAuthClients {first} and {other} read the client secret of Secret {name} from different keys (spec.credentials.keys): use the same key in both, or change the Secret by hand"
         ))),
     }
 }
@@ -134,12 +134,12 @@ async fn read(cluster: &Cluster, name: &str) -> Result<ApiSecret, Problem> {
             .namespace(namespace)
             .pair(CREDENTIALS_LABEL, "true");
         return Err(Problem::new(format!(
-            "Secret {namespace}/{name} lacks the label {CREDENTIALS_LABEL}=true, so it is left alone. If it holds credentials for the operator, run: {label}"
+            "Secret {namespace}/{name} lacks the label {CREDENTIALS_LABEL}=true, so it is not changed. If it holds credentials for the operator, run: {label}"
         )));
     }
     if secret.immutable == Some(true) {
         return Err(Problem::new(format!(
-            "Secret {namespace}/{name} is immutable: make another one, and name it in spec.credentials.secretName"
+            "Secret {namespace}/{name} is immutable: create another one, and name it in spec.credentials.secretName"
         )));
     }
     Ok(secret)

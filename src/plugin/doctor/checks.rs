@@ -114,7 +114,10 @@ fn operator(facts: &Facts) -> Vec<Finding> {
             "No operator serves namespace {} (--watch-namespaces)",
             facts.namespace
         );
-        all.push(Finding::fail(AREA, text).mend("whoever runs the operator: add the namespace"));
+        all.push(
+            Finding::fail(AREA, text)
+                .mend("ask the administrator of the operator to add the namespace"),
+        );
     }
     for pod in facts.pods.iter().flatten() {
         let logs = Command::kubectl(&["logs"]).value(&pod.name).namespace(
@@ -226,16 +229,16 @@ fn lease(facts: &Facts, now: Time) -> Finding {
     if holder.is_empty() {
         return Finding::fail(
             AREA,
-            "Nobody holds the Lease: no replica of the operator works",
+            "no replica of the operator holds the Lease, so none is working",
         )
-        .mend("look whether the operator runs");
+        .mend("check whether the operator runs");
     }
     if age > Span::from_seconds((3 * i64::from(*seconds)).max(45)) {
         return Finding::fail(
             AREA,
             format!("{holder} has not renewed the Lease for {age}"),
         )
-        .mend("look whether the operator runs");
+        .mend("check whether the operator runs");
     }
     Finding::ok(
         AREA,
@@ -313,7 +316,7 @@ fn rights(facts: &Facts) -> Finding {
             AREA,
             format!("The operator may not {} in namespace {place}", words(lacks)),
         )
-        .mend("whoever runs the operator: kubectl apply -k deploy/"),
+        .mend("ask the administrator of the operator to run: kubectl apply -k deploy/"),
         Err(why) => unknown(AREA, "What the operator may do", why),
     }
 }
@@ -330,7 +333,7 @@ fn own_rights(facts: &Facts) -> Finding {
             AREA,
             format!("You may not {} in namespace {place}", words(lacks)),
         )
-        .mend("ask whoever administers the namespace, if you need to"),
+        .mend("ask the administrator of the namespace, if you need it"),
         Err(why) => unknown(AREA, "What you may do", why),
     }
 }

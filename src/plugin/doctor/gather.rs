@@ -121,7 +121,7 @@ pub(super) async fn gather(
 
 async fn version_and_clock(cluster: &Cluster, clock: &Clock) -> (Known<String>, Known<Span>) {
     let version = cluster.version().await.map_err(|problem| problem.message);
-    let unknown = || "the API server did not tell its time".to_owned();
+    let unknown = || "the API server did not report its time".to_owned();
     let ahead = async {
         let request = Request::get("/version")
             .body(kube::client::Body::empty())

@@ -171,7 +171,7 @@ async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem
         Redirect::Code(code) => Ok(code),
         Redirect::Refused(refusal) => Err(Problem::new(refusal.explain())),
         Redirect::OtherIssuer => Err(Problem::new(
-            "the answer names another issuer than the one that was asked (RFC 9207), so its code was not used: somebody may be mixing up servers. If the provider's issuer has a host of its own, set spec.provider.issuerURL in place of tokenURL",
+            "the response names another issuer (RFC 9207), so its code was not used: this may be a mix-up attack. If the provider's issuer has another host, set spec.provider.issuerURL instead of tokenURL",
         )),
         Redirect::Foreign | Redirect::Malformed => Err(Problem::new(
             "the provider's answer cannot be understood: it has neither one code nor one error. Log in again",

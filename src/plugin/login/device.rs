@@ -64,7 +64,7 @@ fn show(code: &DeviceCode, patience: Span) {
         say::line(&format!("Or point a phone at this:\n\n{drawn}\n"));
     }
     say::line(&format!(
-        "Waiting until somebody has, for up to {patience}; Ctrl-C stops."
+        "Waiting for up to {patience}. To stop, press Ctrl-C."
     ));
 }
 
@@ -78,7 +78,7 @@ async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<
         let waited = provider.clock.elapsed().saturating_sub(begun);
         if waited + pause > patience.to_duration() {
             return Err(Problem::new(format!(
-                "nobody typed the code within {patience}: run the command again for a new one"
+                "the code was not entered within {patience}: run the command again for a new one"
             )));
         }
         sleep(pause).await;

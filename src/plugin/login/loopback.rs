@@ -228,7 +228,7 @@ fn again() -> Page {
     Page::new(
         Kind::Aside,
         "This login was answered already",
-        &["Nothing was done twice. The terminal tells how it ended; you can close this window."],
+        &["Nothing was done twice. The terminal shows the result; you can close this window."],
     )
 }
 

@@ -104,7 +104,7 @@ impl Provider {
     pub(super) fn authorization_endpoint(&self) -> Result<&Url, Problem> {
         self.endpoints.authorization.as_ref().ok_or_else(|| {
             Problem::new(
-                "it is not known where to log in: set spec.provider.authorizationURL (or spec.provider.issuerURL in place of tokenURL, if the provider has a discovery document), or use --device",
+                "the authorization endpoint is unknown: set spec.provider.authorizationURL (or spec.provider.issuerURL instead of tokenURL, if the provider has a discovery document), or use --device",
             )
         })
     }
@@ -113,7 +113,7 @@ impl Provider {
     pub(super) fn device_endpoint(&self) -> Result<&Url, Problem> {
         let endpoint = self.endpoints.device.as_ref().ok_or_else(|| {
             Problem::new(
-                "it is not known where to get a device code: set spec.provider.deviceAuthorizationURL (or spec.provider.issuerURL in place of tokenURL, if the provider has a discovery document), or log in without --device",
+                "the device authorization endpoint is unknown: set spec.provider.deviceAuthorizationURL (or spec.provider.issuerURL instead of tokenURL, if the provider has a discovery document), or log in without --device",
             )
         })?;
         self.target.may_send_to(endpoint)?;

@@ -71,6 +71,7 @@ struct Login {
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_hosts: Option<String>,
     /// Whether it has the label without which it is not used.
+    #[serde(rename = "optedIn")]
     lent: bool,
 }
 
@@ -165,7 +166,11 @@ impl Behind {
             lines.extend(login.map(|login| ("Login", login.line(&self.names, moment))));
         }
         if let Some(ends) = &self.client_certificate {
-            let secret = self.names.certificate.as_deref().unwrap_or("it stands in");
+            let secret = self
+                .names
+                .certificate
+                .as_deref()
+                .unwrap_or("with the certificate");
             let renew = format!("put a new one into Secret {secret}");
             lines.push(("Certificate", line_of(ends, &renew, moment)));
         }
@@ -178,7 +183,7 @@ impl Behind {
         if let Some(key) = &self.client_secret_key {
             lines.push((
                 "Client secret",
-                format!("the provider takes the one under {key} of Secret {credentials}"),
+                format!("the provider accepts the one under {key} in Secret {credentials}"),
             ));
         }
         lines
@@ -210,11 +215,14 @@ impl RefreshToken {
         match (self.state, &self.expiration_time) {
             (Standing::Awaited, _) => format!("none yet. To get one: {login}"),
             (Standing::ReauthorizationRequired, _) => {
-                format!("does not work any more ({from}). To get a new one: {login}")
+                format!("no longer works ({from}). To get a new one: {login}")
             }
             (Standing::InUse, None) => from,
             (Standing::InUse, Some(time)) => {
-                format!("{from}; ends {}, unless it is used before", moment.of(time))
+                format!(
+                    "{from}; expires {}, unless it is used before",
+                    moment.of(time)
+                )
             }
         }
     }
@@ -235,14 +243,14 @@ impl Login {
     fn line(&self, names: &Names, moment: Moment) -> String {
         let mut line = format!("Secret {}", self.secret);
         if let Some(time) = &self.logged_in_time {
-            line += &format!(", made {}", moment.of(time));
+            line += &format!(", created {}", moment.of(time));
         }
         if let Some(hosts) = &self.allowed_hosts {
             line += &format!(", for {hosts}");
         }
         if !self.lent {
             line += &format!(
-                "; not used, since it has not opted in. If it may be: {}",
+                "; not used, because it lacks the label. To let the operator use it: {}",
                 Command::kubectl(&["label", "secret"])
                     .value(&self.secret)
                     .namespace(&names.namespace)
@@ -255,9 +263,9 @@ impl Login {
 
 fn line_of(ends: &ExpiryStatus, renew: &str, moment: Moment) -> String {
     match (&ends.expiration_time, ends.state.as_str()) {
-        (Some(time), "Valid") => format!("ends {}", moment.of(time)),
-        (Some(time), "Expired") => format!("ended {}: {renew}", moment.of(time)),
-        (Some(time), _) => format!("ends soon, {}: {renew}", moment.of(time)),
-        (None, _) => "when it ends cannot be read".to_owned(),
+        (Some(time), "Valid") => format!("expires {}", moment.of(time)),
+        (Some(time), "Expired") => format!("expired {}: {renew}", moment.of(time)),
+        (Some(time), _) => format!("expires soon, {}: {renew}", moment.of(time)),
+        (None, _) => "its expiry cannot be read".to_owned(),
     }
 }

@@ -80,7 +80,7 @@ impl Summary {
             Some(found) => (found.reason.clone(), found.message.clone()),
             None => (
                 "Unknown".to_owned(),
-                "The operator has not looked at it yet. To see whether it runs and serves this namespace, run: kubectl oauthclient doctor".to_owned(),
+                "The operator has not observed it yet. To check whether the operator runs and serves this namespace: kubectl oauthclient doctor".to_owned(),
             ),
         };
         let failing = condition("RefreshFailing").filter(|found| found.status == "True");

@@ -115,7 +115,7 @@ fn one_request_at_a_time_while_nobody_knows_whether_a_password_works() {
     // The last success was long ago.
     let _lost = goes(&mut brakes, &one, 1000);
     assert!(matches!(brakes.ask(&one, at(1001)), Answer::Wait(_)));
-    // A request whose outcome is never told holds nobody up for good.
+    // A request whose outcome is never reported blocks no other forever.
     let _ = goes(&mut brakes, &one, 1000 + 121);
 }
 
@@ -219,7 +219,7 @@ fn nothing_harmful_is_sent_before_the_statuses_were_looked_at() {
     // What is older than a success says nothing.
     brakes.note("shop", &credential(Kind::Password, "new"), &refusal, at(4));
     let _ = goes(&mut brakes, &request(Kind::Password, "new"), 5);
-    // One that cannot be looked at holds nobody up for good.
+    // One that cannot be observed blocks no other forever.
     brakes.expect([names("c")], at(10));
     assert!(matches!(
         brakes.ask(&request(Kind::Password, "x"), at(11)),
@@ -272,8 +272,9 @@ fn a_clock_that_was_set_back_holds_nothing_up() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whoever asks, in whatever order, with whatever form: a wrong password reaches the provider once, or twice where some
-    /// resource claims that it works.
+    /// Whichever resource asks, in whatever order and form: a wrong password reaches the provider once, or twice if a
+    /// resource
+    /// claims that it works.
     #[test]
     fn a_wrong_password_reaches_the_provider_twice_at_most(
         steps in prop::collection::vec((0_u8..4, 0_u64..5, any::<bool>(), 0_i64..500, any::<bool>()), 1..120),

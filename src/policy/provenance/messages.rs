@@ -1,4 +1,4 @@
-//! What is said where a lender does not let its secret be sent: who, which list, and what its owner can do.
+//! The messages if a lender does not allow its secret to be sent: which lender, which list, and what its owner can do.
 
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
@@ -9,7 +9,7 @@ use crate::model::{
 use crate::policy::provenance::part::Part;
 use crate::trust::{Lender, LenderKind, Refusal};
 
-/// The longest list that a message quotes, in characters.
+/// The maximum length of a list in a message, in characters.
 const LONGEST_LIST: usize = 100;
 
 fn waiting(reason: Reason, message: String) -> Problem {
@@ -44,7 +44,7 @@ fn what(lender: &Lender, part: Part<'_>) -> String {
     }
 }
 
-/// A list as a message quotes it: printable ASCII, cut where it is long.
+/// A list in a message: printable ASCII, truncated if long.
 fn shown(list: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() || c == ' ';
     let text: String = list
@@ -58,7 +58,7 @@ fn shown(list: &str) -> String {
     }
 }
 
-/// The command by which the owner of a lender adds a host to one of its lists.
+/// The command with which the owner of a lender adds a host to one of its lists.
 fn add_host(
     seen: &Observed,
     lender: &Lender,
@@ -154,7 +154,7 @@ pub(super) fn lender_gone(seen: &Observed, lender: &Lender, part: Part<'_>) -> P
         Part::RefreshToken => {
             format!(", or log in again: {}", login(seen))
         }
-        _ => ", or have the token issued anew without it".to_owned(),
+        _ => ", or get a new token without it".to_owned(),
     };
     waiting(
         match lender.kind {
@@ -174,7 +174,7 @@ pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: Part<'_>)
     let name = &lender.name;
     let (reason, why, command) = match (&lender.kind, &lender.audience) {
         (LenderKind::ServiceAccount, Some(audience)) => (
-            Reason::ServiceAccountNotLent,
+            Reason::ServiceAccountNotOptedIn,
             format!(
                 "that ServiceAccount no longer allows tokens for audience {}",
                 shown(audience)

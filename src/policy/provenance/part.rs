@@ -1,16 +1,16 @@
 //! Which part of a request a lender has a share in.
 
-/// So many lenders may have a part in one token: they are stored with it.
+/// The maximum number of lenders of one token, because they are stored with it.
 pub(crate) const MOST_LENDERS: usize = 16;
 
-/// What is sent of a lender's.
+/// What is sent of a lender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
     /// Its own content.
     Content,
     /// The access token in this Secret, which was obtained with it.
     Token(&'a str),
-    /// An access token that goes back to its provider, to be revoked.
+    /// An access token that returns to its provider for revocation.
     Returned,
     /// The refresh token, which was obtained with it.
     RefreshToken,

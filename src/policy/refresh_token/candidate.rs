@@ -16,7 +16,7 @@ pub(crate) struct Candidate {
     pub(super) begins: Option<Tag>,
 }
 
-/// The refresh token that would be sent: one that is offered and new, else the chain's own.
+/// The refresh token that would be sent: a new one that a person provided, else that of the family.
 pub(crate) fn candidate(
     seen: &Observed,
     spec: &Validated,
@@ -26,7 +26,7 @@ pub(crate) fn candidate(
     let offered = offered(seen, spec);
     if let Ok(Some(Offer { token, .. })) = &offered {
         let tag = token_tag(uid, token);
-        // One that was refused before stands in nobody's way while a chain is alive.
+        // One that was refused before does not block while a family works.
         let refused = record.refusal(&tag, token, seen).is_some();
         let in_the_way = refused && record.refresh_token.is_some();
         if !record.knows(&tag) && !in_the_way {
@@ -44,8 +44,8 @@ pub(crate) fn candidate(
     }
 }
 
-/// What a chain that begins with a password begins with: other credentials, or another request, begin another one, so that
-/// a refresh never asks for more than was granted (RFC 6749 section 6).
+/// The seed of a family that starts with a password: other credentials, or another request, start another family, so
+/// that a refresh never requests more than was granted (RFC 6749 section 6).
 pub(crate) fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
     let keys = &spec.client.keys;
     let value = |key: &String| {
@@ -64,12 +64,12 @@ pub(crate) fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
     password_tag(&seen.resource.uid, &parts)
 }
 
-/// Whether a refresh token is offered that no chain began with.
+/// Whether a refresh token was provided that no family started with.
 pub(crate) fn fresh_start(seen: &Observed, spec: &Validated) -> bool {
     fresh(seen, spec).is_some()
 }
 
-/// Whether such a refresh token was not tried yet: what failed before says nothing of it.
+/// Whether such a refresh token was not tried yet: earlier failures say nothing about it.
 pub(crate) fn is_untried_start(seen: &Observed, spec: &Validated) -> bool {
     fresh(seen, spec).is_some_and(|(tag, claim)| claim.is_none_or(|claim| claim.spent != tag))
 }
@@ -87,7 +87,7 @@ pub(crate) fn fresh(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Cl
     candidate.begins.map(|tag| (tag, record.claim))
 }
 
-/// The record of the family of refresh tokens that is in use: one whose own token would be sent, and no other.
+/// The record of the family in use: one whose own token would be sent, and no other.
 pub(crate) fn family(seen: &Observed, spec: &Validated) -> Option<(Record, Origin)> {
     let origin = spec.refreshing.as_ref()?.origin;
     let record = seen.record()?.ok()?;

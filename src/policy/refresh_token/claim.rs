@@ -1,18 +1,19 @@
-//! The claim: who spends a refresh token, and what is known of how it ended.
+//! The reservation: which process redeems a refresh token, and what is known about the outcome.
 //!
-//! It is written by compare-and-swap before anything is sent, so that of two processes one sends. Whoever finds another's
-//! claim leaves it alone until that one's time is over, by its own monotonic clock since it first saw the claim.
+//! It is written by compare-and-swap before anything is sent, so that only one of two processes sends. A process
+//! respects another's reservation until that one's time has passed, by its own monotonic clock since it first observed
+//! the reservation.
 
 use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Tag};
 use crate::time::{Span, Time};
 
-/// What is added to time-out and drain: the last writes after the drain.
+/// Added to time-out and drain: the last writes after the drain.
 const LAST_WRITES: Span = Span::from_seconds(6);
 /// A refresh token of which nobody knows whether it was used is sent so often, ever.
 pub(super) const MOST_TRIES: u32 = 2;
 
 impl Claim {
-    /// The claim of an attempt.
+    /// The reservation of an attempt.
     pub(super) fn new(
         seen: &FamilySeen,
         spent: Tag,
@@ -33,7 +34,7 @@ impl Claim {
 }
 
 impl Known {
-    /// How the attempt of this claim ended.
+    /// The outcome of this reservation's attempt.
     pub(super) fn of(claim: &Claim, refused: Option<Refused>) -> Known {
         Known {
             attempt: claim.attempt.clone(),
@@ -48,7 +49,7 @@ impl Known {
 }
 
 impl Record {
-    /// The same with what this process knows of the last attempt, though it could not be written.
+    /// The same with what this process knows about the last attempt, although it could not be written.
     pub(super) fn knowing(mut self, known: &[Known]) -> Record {
         let open = self.claim.as_ref().filter(|claim| claim.open);
         let known = open.and_then(|claim| known.iter().find(|known| known.is_of(claim)));
@@ -58,8 +59,8 @@ impl Record {
         self
     }
 
-    /// Ends the claim: what was spent is refused, or it is as if it had never been sent. What was not known before stays
-    /// so.
+    /// Ends the reservation: what was redeemed is refused, or it is as if it had never been sent. An earlier unknown
+    /// outcome stays.
     pub(super) fn end(&mut self, refused: Option<Refused>) {
         let Some(claim) = &mut self.claim else {
             return;
@@ -75,20 +76,20 @@ impl Record {
     }
 }
 
-/// What an open claim means for whoever wants to spend a token.
+/// What an open reservation means for redeeming a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Nothing: it may be spent.
+    /// Nothing: it may be redeemed.
     Free,
-    /// It may be in use by another process for so long.
+    /// Another process may be using it for this long.
     Wait(Span),
-    /// It was sent, and nobody knows how that ended: once more, ever.
+    /// It was sent with an unknown outcome: once more, and not again.
     OnceMore,
-    /// It was sent once more already.
+    /// It was already sent once more.
     Exhausted,
 }
 
-/// What the claim in `record` means for the token that `tag` stands for. `single_use`: sending it again may do harm.
+/// What the reservation in `record` means for the token of `tag`. `single_use`: sending it again may do harm.
 pub(super) fn hold(
     record: &Record,
     seen: &FamilySeen,

@@ -1,4 +1,5 @@
-//! The token Secret from what is stored: after a crash between the two, or a repair, nothing is asked for.
+//! Derives the token Secret from what is stored: after a crash between the two writes, or for a repair, nothing is
+//! requested.
 
 use std::borrow::Cow;
 
@@ -11,14 +12,14 @@ use crate::policy::disclosed;
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::Time;
 
-/// A stored answer whose token is to be published.
+/// A stored response whose token must be published.
 pub(in crate::policy) struct Derivable {
     pub(in crate::policy) token: Token,
     pub(in crate::policy) at: Moments,
     pub(in crate::policy) made: Made,
 }
 
-/// The stored answer, where the token Secret does not hold its token: it is missing, altered, or older.
+/// The stored response, if the token Secret does not contain its token: it is missing, altered, or older.
 pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> {
     spec.refreshing.as_ref()?;
     let state = seen.chain.state.as_ref()?;
@@ -51,11 +52,11 @@ pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<
         content_type: facts.content_type,
         retry_after: None,
         body: answer.body,
-        // Nothing of it repeats what was sent: see `kept`.
+        // None of it repeats what was sent: see `kept`.
         sent: SentSecrets::default(),
     };
     let token = response::decode(&spec.client.response, &answer, at.received).ok()?;
-    // A token that was served before is published already, with the time of its first issue.
+    // A token that was served before is already published, with its first issue time.
     let hash = token_hash(&seen.resource.uid, &token.access_token);
     if published.is_some_and(|state| state.token_hash == hash) {
         return None;
@@ -69,8 +70,8 @@ pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<
     Some(Derivable { token, at, made })
 }
 
-/// The answer as templates see it: without a refresh token, unless one of them asks for it by name. Then it is the one that
-/// is sent next, whether this answer brought it or not.
+/// The response for templates: without a refresh token, unless one of them names it. Then it is the one that is sent
+/// next, whether this response contained it or not.
 pub(in crate::policy) fn document<'t>(
     seen: &Observed,
     spec: &Validated,
@@ -83,7 +84,7 @@ pub(in crate::policy) fn document<'t>(
     let own = spec.client.response.refresh_token.as_deref();
     let pointer = own.unwrap_or(refresh::POINTER);
     let mut document = token.document.clone();
-    // Where it usually stands nothing else does.
+    // Nothing else is in its usual place.
     for pointer in [refresh::POINTER, pointer] {
         if let Some((fields, name)) = place(&mut document.0, pointer) {
             fields.remove(&name);
@@ -125,7 +126,7 @@ fn unescaped(step: &str) -> String {
     step.replace("~1", "/").replace("~0", "~")
 }
 
-/// The object that a JSON pointer (RFC 6901) leads into, and the name it leads to there.
+/// The object that a JSON pointer (RFC 6901) leads to, and the name in it.
 fn place<'d>(
     document: &'d mut Value,
     pointer: &str,

@@ -1,8 +1,10 @@
-//! The chain of refresh tokens of one resource: what is spent next, by whom, and what an answer means for it. Pure.
+//! The refresh token family of one resource: which token is redeemed next, by which process, and what a response means.
+//! Pure.
 //!
-//! A refresh token may work once only, and the answer to it holds the only copy of its successor. So each is claimed in the
-//! state Secret by compare-and-swap before it is sent, the answer is stored there before anything else is done with it, and
-//! the token Secret is derived from what is stored (`docs/architecture.md`, "Refresh tokens").
+//! A refresh token may work only once, and its response holds the only copy of its successor. Therefore each is
+//! reserved in the state Secret by compare-and-swap before it is sent, the response is stored there before anything
+//! else is done with it, and the token Secret is derived from what is stored (`docs/architecture.md`, "Refresh
+//! tokens").
 
 mod candidate;
 mod claim;
@@ -26,7 +28,7 @@ pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, u
 pub(super) use spend::{Next, next};
 
 impl Observed {
-    /// The content of the state Secret, with what this process knows besides; `None` where there is no state Secret.
+    /// The content of the state Secret, with what this process knows in addition; `None` if there is no state Secret.
     pub fn record(&self) -> Option<Result<Record, Unreadable>> {
         let state = self.chain.state.as_ref()?;
         let known = &self.memory.chain.known;
@@ -44,7 +46,7 @@ impl Observed {
         record.ends
     }
 
-    /// Remembers since when another process's claim is seen.
+    /// Records since when another process's reservation is observed.
     pub(super) fn remember_claim(&mut self) {
         let record = self
             .chain

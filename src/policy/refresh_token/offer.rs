@@ -1,4 +1,4 @@
-//! The refresh token that somebody gave, and what became of one that the provider did not take.
+//! A refresh token that a person provided, and what became of one that the provider refused.
 
 use crate::api::validate::Validated;
 use crate::model::{ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, is_lent};
@@ -11,19 +11,19 @@ use crate::secret::Secret;
 
 use super::record::{client_tag, token_tag};
 
-/// A refresh token that somebody gave.
+/// A refresh token that a person provided.
 pub(super) struct Offer<'a> {
     pub(super) token: Secret,
-    /// The Secret that holds it.
+    /// The Secret that contains it.
     pub(super) secret: &'a str,
     /// Its key there.
     pub(super) key: &'a str,
 }
 
-/// What is wrong with a refresh token that somebody gave, and in which Secret.
+/// What is wrong with a provided refresh token, and in which Secret.
 pub(super) type Unusable = (CredentialsProblem, String);
 
-/// The refresh token that somebody gave: in the login Secret, or else in the credentials.
+/// The provided refresh token: in the login Secret, or else in the credentials.
 pub(super) fn offered<'a>(
     seen: &'a Observed,
     spec: &'a Validated,
@@ -63,7 +63,7 @@ fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, U
     }
 }
 
-/// A hash of a refresh token that somebody gave, and of what the client sends of its credentials with it.
+/// A hash of a provided refresh token, and of the credentials that the client sends with it.
 pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let of = |secret| relevant_content(seen, spec, secret);
@@ -74,7 +74,7 @@ pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
     Some(client_tag(&seen.resource.uid, token, &parts))
 }
 
-/// Whether a refusal still stands: one by the provider does until the spec or what is sent of the credentials changes.
+/// Whether a refusal still applies: one by the provider does until the spec or the sent credentials change.
 pub(super) fn still_counts(refused: &Refused, token: &Secret, seen: &Observed) -> bool {
     let Some(made_from) = &refused.made_from else {
         return true;
@@ -82,7 +82,7 @@ pub(super) fn still_counts(refused: &Refused, token: &Secret, seen: &Observed) -
     let same_credentials = match &made_from.content {
         Some(content) => sent_with(seen, token).as_ref() == Some(content),
         None => seen.lent().is_none_or(|version| {
-            // An edit of labels alone is noted with the failed attempt.
+            // An edit of labels only is recorded with the failed attempt.
             let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
                 attempt.credentials == version
                     || (attempt.content.is_some() && attempt.content == seen.whole_content())
@@ -94,14 +94,14 @@ pub(super) fn still_counts(refused: &Refused, token: &Secret, seen: &Observed) -
 }
 
 impl Record {
-    /// How this refresh token was refused, where it is not to be sent again as things stand.
+    /// How this refresh token was refused, if it must not be sent again now.
     pub(super) fn refusal(&self, tag: &Tag, token: &Secret, seen: &Observed) -> Option<&Refused> {
         self.refused
             .iter()
             .find(|refused| refused.token == *tag && still_counts(refused, token, seen))
     }
 
-    /// Whether it holds a refresh token, other than this one, that may still be sent.
+    /// Whether it contains another refresh token that may still be sent.
     pub(super) fn lives_without(&self, tag: &Tag, seen: &Observed) -> bool {
         self.refresh_token.as_ref().is_some_and(|own| {
             let own_tag = token_tag(&seen.resource.uid, own);
@@ -110,8 +110,8 @@ impl Record {
     }
 }
 
-/// What is to be said of a refresh token that somebody gave and the provider did not take, while the chain goes on without
-/// it; `None` where there is no such thing.
+/// The message about a provided refresh token that the provider refused, while the family continues without it; `None`
+/// if there is none.
 pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.as_ref()?.origin != Origin::Given {
@@ -127,7 +127,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
     })
 }
 
-/// The refresh tokens at hand that the provider has refused, as far as that still counts.
+/// The available refresh tokens that the provider has refused, if that still applies.
 pub(in crate::policy) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
     let Some(Ok(record)) = seen.record() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Where the chain is kept: the state Secret, whose it is, and how it is written.
+//! Where the family is stored: the state Secret, its owner, and how it is written.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use crate::policy::waits::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
 use crate::secret::Secret;
 use crate::time::Time;
 
-/// What the name of a login Secret ends with.
+/// The suffix of the name of a login Secret.
 const LOGIN_SUFFIX: &str = "-login";
 
 const STATE_SUFFIX: &str = "-refresh-state";
-/// The longest name of a Secret.
+/// The maximum length of a Secret's name.
 const LONGEST_NAME: usize = 253;
 
-/// The name of the state Secret of a resource. A resource's name that leaves no room for the suffix is cut, with its hash
-/// in place of the rest.
+/// The name of the state Secret of a resource. A name that is too long for the suffix is truncated, with its hash
+/// instead of the rest.
 pub fn state_name(resource: &str) -> String {
     if resource.len() + STATE_SUFFIX.len() <= LONGEST_NAME {
         return format!("{resource}{STATE_SUFFIX}");
@@ -38,7 +38,7 @@ pub fn login_name(resource: &str) -> String {
     format!("{resource}{LOGIN_SUFFIX}")
 }
 
-/// Whether the state Secret may be written, and if not, why. Settled before anything is spent.
+/// Whether the state Secret may be written, and if not, why. Decided before anything is redeemed.
 pub(in crate::policy) fn not_writable(
     seen: &Observed,
     spec: &Validated,
@@ -94,7 +94,7 @@ pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
     }
 }
 
-/// The state Secret as it stands after a write of `record`; what a driver returns may lack the data.
+/// The state Secret after a write of `record`; what a driver returns may lack the data.
 pub(super) fn written(secret: SecretSeen, record: &Record) -> SecretSeen {
     let data = record
         .write()

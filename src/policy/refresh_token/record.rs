@@ -1,6 +1,6 @@
-//! What the state Secret holds: the chain of refresh tokens, the claim on it, and the last answer.
+//! The content of the state Secret: the refresh token family, its reservation, and the last response.
 //!
-//! All of it is data, not metadata: whoever may read it may read the refresh token itself.
+//! All of it is data, not metadata: who may read it may read the refresh token itself.
 
 use ring::digest;
 
@@ -8,7 +8,7 @@ use crate::model::{Claim, PASSWORD, Tag};
 use crate::secret::Secret;
 use crate::time::Span;
 
-/// A hash of secrets, bound to the resource that they belong to and to what they are.
+/// A hash of secrets, bound to their resource and their kind.
 fn tag(what: &str, uid: &str, parts: &[&[u8]]) -> Tag {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in [what.as_bytes(), uid.as_bytes()].iter().chain(parts) {
@@ -28,7 +28,8 @@ pub(super) fn password_tag(uid: &str, parts: &[&[u8]]) -> Tag {
     format!("{PASSWORD}{}", tag("password", uid, parts))
 }
 
-/// The hash of the credentials that a refresh token is sent with, and of that token: without it nobody can guess by the hash.
+/// The hash of a refresh token and the credentials that are sent with it, so that nobody can guess the credentials from
+/// it without the token.
 pub(super) fn client_tag(uid: &str, token: &Secret, parts: &[&[u8]]) -> Tag {
     let parts: Vec<&[u8]> = [token.expose_bytes()]
         .iter()
@@ -44,7 +45,7 @@ pub(super) fn token_tag(uid: &str, token: &Secret) -> Tag {
 }
 
 impl Claim {
-    /// How long the attempt may take, as it is kept.
+    /// How long the attempt may take, as stored.
     pub fn allowed(&self) -> Span {
         Span::from_millis(self.allowed_millis)
             .min(crate::model::LONGEST)

@@ -1,4 +1,4 @@
-//! What an answer, or the lack of one, means for the chain.
+//! What a response, or its absence, means for the family.
 
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
@@ -17,16 +17,16 @@ use super::claim::MOST_TRIES;
 use super::offer::{offered, sent_with};
 use super::place;
 
-/// A try that may have been used up is tried once more no sooner than this: long enough for a provider to restart, short
-/// enough for the shortest grace that is met (60 s).
+/// The minimum pause before an attempt with an unknown outcome is repeated: long enough for a provider to restart,
+/// short enough for the shortest grace period in use (60 s).
 const ONCE_MORE_AFTER: Span = Span::from_seconds(20);
 
-/// Ends that lie no further apart are the same one, told twice.
+/// Expiry times that differ by at most this much are the same.
 const SAME_END: Span = Span::from_seconds(1);
 
-/// What is left of an attempt that failed.
+/// What remains of a failed attempt.
 pub struct Spent {
-    /// The record to write; `None` where the claim stays as it is.
+    /// The record to write; `None` if the reservation stays.
     pub record: Option<Record>,
     /// What is known in case that cannot be written.
     pub known: Option<Known>,
@@ -34,7 +34,7 @@ pub struct Spent {
     pub failure: Failure,
 }
 
-/// The record once a token was granted: to be stored before anything else is done with the answer.
+/// The record after a token was granted: stored before anything else is done with the response.
 pub fn kept(
     seen: &Observed,
     spec: &Validated,
@@ -69,13 +69,13 @@ pub fn kept(
     record
 }
 
-/// The record after an answer that was a success and brought a refresh token, though its access token cannot be used: the
-/// refresh token is the only copy all the same. The answer before stays, since its access token may still be good.
+/// The record after a success with a refresh token whose access token cannot be used: it contains the only copy of the
+/// refresh token. The previous response stays, because its access token may still be good.
 pub fn kept_of_unusable(spend: &Spend, brought: Next, at: Moments) -> Record {
     went_on(spend, brought, at)
 }
 
-/// The chain after a success: with the refresh token that came of it, or the one that was sent.
+/// The family after a success: with the returned refresh token, or the one that was sent.
 fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
     let mut record = spend.record.clone();
     if let Some(seed) = &spend.begins {
@@ -92,7 +92,7 @@ fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
         None if renewed => None,
         None => before,
     };
-    // Some count on from the login, whatever happens meanwhile.
+    // Some providers count from the login, whatever happens meanwhile.
     record.fixed =
         matches!((before, record.ends), (Some(before), Some(ends)) if ends <= before + SAME_END);
     record.lenders = Some(spend.lenders.clone());
@@ -112,7 +112,7 @@ fn made_from(seen: &Observed) -> MadeFrom {
     }
 }
 
-/// What follows from an attempt that failed.
+/// The consequences of a failed attempt.
 pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Failure) -> Spent {
     let tries = spend.record.claim.as_ref().map_or(0, |claim| claim.tries);
     let is_refresh = matches!(spend.with, With::RefreshToken(_));
@@ -135,7 +135,7 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
         Reached::Refused => return once_more(failure, CONFIRM),
         Reached::Unknown => return once_more(failure, MAY_BE_REDEEMED),
         Reached::Unclear if tries < MOST_TRIES => return once_more(failure, MAY_BE_REDEEMED),
-        // What does not refuse the token does not use up a try.
+        // A response that does not refuse the token does not use up a try.
         Reached::Unclear | Reached::Answered | Reached::Never => None,
     };
     let claim = spend.record.claim.as_ref();
@@ -158,7 +158,7 @@ const CONFIRM: &str =
     "The refresh token is sent once more to confirm the refusal, and then no more";
 const MAY_BE_REDEEMED: &str = "Whether the refresh token was used by it cannot be known, so it is sent once more and no more than that";
 
-/// The claim stays open: it says that the token may have been redeemed, or that its refusal is to be confirmed.
+/// The reservation stays open: the token may have been redeemed, or its refusal must be confirmed.
 fn once_more(failure: Failure, why: &str) -> Spent {
     let pause = failure
         .retry_after
@@ -178,7 +178,7 @@ fn once_more(failure: Failure, why: &str) -> Spent {
     }
 }
 
-/// The refresh token is not sent again: a password takes its place, or a person.
+/// The refresh token is not sent again: a password is sent instead, or a person must act.
 fn ended(
     seen: &Observed,
     spec: &Validated,
@@ -188,7 +188,7 @@ fn ended(
 ) -> Failure {
     let known = refused.made_from.is_some();
     if spend.begins.is_some() && spend.record.lives_without(&refused.token, seen) {
-        // Nobody needs to act: what was there before goes on.
+        // No person must act: the previous refresh token stays in use.
         let offer = offered(seen, spec).ok().flatten();
         let (secret, key) = offer.map_or(("", ""), |offer| (offer.secret, offer.key));
         return Failure {
@@ -221,12 +221,12 @@ fn ended(
 }
 
 impl Spend {
-    /// The write that claims: nothing is sent before it stands.
+    /// The write of the reservation: nothing is sent before it succeeds.
     pub fn claim(&self, seen: &Observed) -> SecretBody {
         place::body(seen, &self.record)
     }
 
-    /// What is known of an attempt of which nothing was sent.
+    /// What is known about an attempt that sent nothing.
     pub fn unsent(&self) -> (Record, Option<Known>) {
         let mut record = self.record.clone();
         let known = record.claim.as_ref().map(|claim| Known::of(claim, None));
@@ -239,18 +239,18 @@ impl Spend {
     }
 }
 
-/// What a look at the state Secret says of a record that is to be stored.
+/// What an observation of the state Secret says about a record to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It stands already.
+    /// It is already stored.
     Stands,
-    /// It is still to be written.
+    /// It must still be written.
     NotYet,
-    /// Another attempt has taken over: what is in hand counts no more.
+    /// Another attempt has taken over, so this record no longer counts.
     Superseded,
 }
 
-/// Whether `record`, of the attempt that `spend` claimed, stands.
+/// Whether `record`, of the attempt that `spend` reserved, is stored.
 pub fn stored(seen: &Observed, spend: &Spend, record: &Record) -> Stored {
     let Some(state) = &seen.chain.state else {
         return Stored::NotYet;
@@ -274,7 +274,7 @@ pub fn store(seen: &Observed, record: &Record) -> SecretBody {
     place::body(seen, record)
 }
 
-/// What is seen once `record` stands.
+/// The observation after `record` is stored.
 pub fn stands(secret: SecretSeen, record: &Record) -> SecretSeen {
     place::written(secret, record)
 }

@@ -14,22 +14,22 @@ use super::record::token_tag;
 
 /// What is to be done for a token.
 pub(in crate::policy) enum Next {
-    /// Ask, with this.
+    /// Send a request with this.
     Spend(Box<Spend>),
-    /// Another process may be asking: not before this is over.
+    /// Another process may be sending one: not before this is over.
     Wait(Span),
-    /// There is no refresh token at all.
+    /// There is no refresh token.
     NoToken,
-    /// The one that is there cannot be used: what is wrong with it, and in which Secret.
+    /// The existing one cannot be used: what is wrong with it, and in which Secret.
     Unusable(CredentialsProblem, String),
-    /// The one that there is will not be sent again. `known`: the provider has refused it; otherwise nobody knows.
+    /// The existing one must not be sent again. `known`: the provider has refused it; otherwise the outcome is unknown.
     Refused {
         /// The provider refused it.
         known: bool,
     },
 }
 
-/// What is to be sent for a token, and the claim for it.
+/// What to send to get a token, and its reservation.
 pub(in crate::policy) fn next(
     seen: &Observed,
     spec: &Validated,
@@ -40,7 +40,7 @@ pub(in crate::policy) fn next(
     let record = match seen.record() {
         None => Record::default(),
         Some(Ok(record)) => record,
-        // Told of before: see `not_writable`.
+        // Reported before: see `not_writable`.
         Some(Err(_)) => return Next::NoToken,
     };
     let claimed = Claimed {
@@ -77,7 +77,7 @@ impl Claimed<'_> {
     fn password(mut self) -> Next {
         let seed = password_seed(self.seen, self.spec);
         let ours = self.record.seed.as_ref() == Some(&seed);
-        // One that may not be sent any more stands in nobody's way: the password does the same.
+        // One that must not be sent anymore does not block: the password works too.
         let may_be_sent =
             || provenance::of_password_family(self.seen, self.spec, &self.record).is_some();
         let token = self.record.refresh_token.clone();
@@ -100,7 +100,7 @@ impl Claimed<'_> {
             })
             .refresh(candidate)
             {
-                // It is dead, but the password is not.
+                // It no longer works, but the password does.
                 Next::Refused { .. } => {}
                 other => return other,
             }
@@ -139,7 +139,7 @@ impl Claimed<'_> {
 
     fn claim(&mut self, with: With, tag: Tag, begins: Option<Tag>, tries: u32) -> Next {
         let mut record = std::mem::take(&mut self.record);
-        // What is claimed over is not known to be unused: it is not sent again.
+        // The token of an overridden reservation may have been used, so it is not sent again.
         let before = record
             .claim
             .take()
@@ -159,7 +159,7 @@ impl Claimed<'_> {
         );
         record.claim = Some(claim);
         let lenders = match (&begins, &record.lenders) {
-            // Who has a part in the family keeps the hosts that it began with; others join.
+            // The lenders of the family keep the hosts that it started with; others are added.
             (None, Some(family)) => family.clone().joined_by(self.lenders),
             _ => self.lenders.clone(),
         };
@@ -194,7 +194,7 @@ impl Spend {
         let login = login.filter(|login| crate::model::is_lent(login));
         let id = login.and_then(|login| login.data.get(crate::model::LOGIN_CLIENT_ID));
         if let Some(id) = id {
-            // The login may have been made as a client that the credentials do not name.
+            // The login may belong to a client that the credentials do not name.
             data.entry(client.keys.client_id.clone())
                 .or_insert_with(|| id.clone());
         }

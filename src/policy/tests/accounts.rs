@@ -1,4 +1,4 @@
-//! A resource that asks with the token of a `ServiceAccount`.
+//! A resource that uses the token of a `ServiceAccount`.
 
 use super::*;
 use crate::oauth::{ServiceAccountToken, TokenSource};
@@ -45,7 +45,7 @@ fn a_token_is_made_only_once_audience_and_host_are_lent() {
     let host = "auth.example.com";
     for audiences in ["", "other", "sts2", "st", "STS"] {
         let account = lent(audiences, host);
-        assert_eq!(reason(account), Reason::ServiceAccountNotLent);
+        assert_eq!(reason(account), Reason::ServiceAccountNotOptedIn);
     }
     for hosts in ["", "other.example.com"] {
         assert_eq!(reason(lent("sts", hosts)), Reason::HostNotAllowed);

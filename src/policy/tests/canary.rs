@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::oauth::{HttpAnswer, HttpRequest, refresh, response};
 
-/// The keys of the credentials Secret, and what stands under them. The numbers are secrets too.
+/// The keys of the credentials Secret, and their values. The numbers are secrets too.
 pub(super) const KEYS: [(&str, &str); 8] = [
     ("client_id", "public-id"),
     ("username", "public-user"),
@@ -128,7 +128,8 @@ pub(super) struct Outcome {
     pub(super) refresh_token: Option<String>,
 }
 
-/// Decides, lets `answer` answer what is sent, and goes on to the status, the events and the Secret. `None` where nothing is
+/// Decides, lets `answer` respond to what is sent, and continues to the status, the events and the Secret. `None` if
+/// nothing is
 /// sent.
 pub(super) fn outcome(
     seen: &mut Observed,
@@ -185,7 +186,7 @@ pub(super) fn outcome(
                     Some((key.clone(), value.as_ref()?.expose()?.to_owned()))
                 })
                 .collect();
-            // As it is told at every look that follows.
+            // As the status reports it from then on.
             seen.target = Some(applied(write, None, 7));
             seen.resource.status = OAuthClientStatus::default();
             let again = self::plan(seen, 1);

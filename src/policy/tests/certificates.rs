@@ -1,4 +1,4 @@
-//! The client certificate: what must be in place before it is shown, and what a renewed one asks for.
+//! The client certificate: what must be in place before it is sent, and the effect of a renewal.
 
 use super::*;
 
@@ -160,7 +160,7 @@ fn a_renewed_certificate_lifts_the_pause_after_a_failure_also_across_a_restart()
             matches!(plan(&mut seen, 3).action, Action::Request(_)),
             "{class:?}"
         );
-        // What the status tells is enough, and it fits its place.
+        // The status contains enough, and fits its limit.
         let hash = &said.status.attempt.as_ref().unwrap().inputs_hash;
         assert!(hash.len() <= 128 && hash.ends_with(";a"), "{hash}");
         let again = FailedAttempt::from_status(&said.status).map(Box::new);

@@ -52,7 +52,7 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         let foreign = messages::foreign(&seen, &target, "it is somebody's").message;
         let adopt = format!("oauthclient.dev/adopt={bad}");
         assert_eq!(
-            ran(&foreign, ". It is looked at"),
+            ran(&foreign, ". It is checked"),
             words(&[
                 "kubectl",
                 "annotate",
@@ -97,7 +97,7 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         assert_eq!(
             ran(
                 &messages::no_refresh_token(&seen, &spec).message,
-                ". It is picked"
+                ". It is used"
             ),
             login
         );
@@ -195,7 +195,7 @@ fn an_audience_does_nothing_in_a_command() {
             ])
         );
         assert_eq!(
-            ran(&problem(AccountSeen::NoCluster), " makes one)."),
+            ran(&problem(AccountSeen::NoCluster), " creates one)."),
             words(&[
                 "kubectl",
                 "create",

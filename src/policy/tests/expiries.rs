@@ -1,4 +1,4 @@
-//! What ends besides the token is told ahead of time, once, and asks for nothing.
+//! What expires apart from the token is reported ahead of time, once, and causes no request.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn issued(mut seen: Observed) -> Observed {
     seen
 }
 
-/// What is told at a time, and the events of that; the status is kept.
+/// The report at a time, and its events; the status is kept.
 fn tell(seen: &mut Observed, now: i64) -> (String, Vec<&'static str>) {
     let plan = plan(seen, now);
     assert!(

@@ -1,4 +1,4 @@
-//! What must be in place before a wanted token is asked for, and what earlier attempts say.
+//! What must be in place before a token is requested, and the effect of earlier attempts.
 
 use super::*;
 use crate::api::SpecProblem;

@@ -1,4 +1,4 @@
-//! What is lent to a resource: by which Secrets, in which version.
+//! The credentials that a resource uses from other Secrets, by version.
 
 use super::*;
 

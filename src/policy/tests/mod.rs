@@ -146,7 +146,7 @@ pub(crate) fn secret(name: &str, version: u64) -> SecretSeen {
     }
 }
 
-/// The credentials Secret at a version; its content is told by the password.
+/// The credentials Secret at a version; its password identifies its content.
 pub(crate) fn credentials(version: u64, password: &str) -> SecretSeen {
     SecretSeen {
         labels: texts(&[(CREDENTIALS_LABEL, "true")]),
@@ -155,7 +155,7 @@ pub(crate) fn credentials(version: u64, password: &str) -> SecretSeen {
     }
 }
 
-/// The keyed hash that stands for a content.
+/// The keyed hash of a content.
 pub(crate) fn content(password: &str) -> u64 {
     short(password)
 }
@@ -170,7 +170,7 @@ pub(crate) fn owner(name: &str, uid: &str) -> Owner {
     }
 }
 
-/// A token as an answer gives it: lives an hour.
+/// A token as a response contains it, valid for an hour.
 pub(crate) fn token(text: &str, seconds: i64) -> Token {
     Token {
         access_token: Secret::from(text),
@@ -312,7 +312,7 @@ pub(crate) fn after_failure(mut seen: Observed, failure: &Failure, sent: i64) ->
     seen
 }
 
-/// The same after the process was started anew: only what the status tells is known.
+/// The same after a restart of the process: only the status is known.
 pub(crate) fn restarted(mut seen: Observed) -> Observed {
     seen.memory = Memory {
         attempt: FailedAttempt::from_status(&seen.resource.status).map(Box::new),
@@ -321,7 +321,7 @@ pub(crate) fn restarted(mut seen: Observed) -> Observed {
     seen
 }
 
-/// Decides at a time, as the walk does.
+/// Decides at a time, like a reconcile.
 pub(crate) fn plan(seen: &mut Observed, now: i64) -> Plan {
     plan_at(seen, at(now))
 }
@@ -354,7 +354,7 @@ pub(crate) fn told(plan: &Plan) -> Told {
     }
 }
 
-/// Decides at a time and tells what comes of it.
+/// Decides at a time and returns the consequences.
 pub(crate) fn decided(seen: &mut Observed, now: i64) -> Told {
     told(&plan(seen, now))
 }

@@ -80,7 +80,7 @@ fn a_token_whose_lender_is_gone_or_has_opted_out_goes_nowhere() {
     let gone = Some(Reason::CredentialsNotFound);
     assert_eq!(with(|seen| seen.lender_secrets.clear()), gone);
     assert_eq!(with(|seen| seen.lender_secrets[0].deleting = true), gone);
-    // A resource that writes a Secret of that name lends nothing of the lender's.
+    // A resource that writes a Secret of that name adds nothing of the lender's.
     let label = |seen: &mut Observed| {
         let labels = &mut seen.lender_secrets[0].labels;
         labels.insert(TOKEN_LABEL.into(), "true".into());

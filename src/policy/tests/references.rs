@@ -1,4 +1,4 @@
-//! A resource that asks with the token of another one.
+//! A resource that uses the token of another one.
 
 use super::*;
 use crate::oauth::{PublishedToken, TokenSource};
@@ -7,7 +7,7 @@ const EXCHANGE: &str = "  grant:\n    type: urn:ietf:params:oauth:grant-type:tok
                         {oauthClientName: other}}\n";
 const OTHER_UID: &str = "uid-of-other";
 
-/// The token Secret of `other`: lent, its token valid until 3600, at a version.
+/// The token Secret of `other`: opted in, its token valid until 3600, at a version.
 fn token_with_lenders(text: &str, version: u64) -> SecretSeen {
     let mut other = fresh(&Spec::secret(
         ", labels: {oauthclient.dev/credentials: \"true\"}",
@@ -143,7 +143,7 @@ fn only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent() {
     };
     assert_eq!(
         unfit(|secret| drop(secret.labels.remove(CREDENTIALS_LABEL))),
-        Reason::ReferenceNotLent
+        Reason::ReferenceNotOptedIn
     );
     assert_eq!(
         unfit(|secret| {

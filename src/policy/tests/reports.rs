@@ -166,7 +166,7 @@ fn each_failure_class_has_its_condition_and_says_what_still_works_and_what_comes
         (
             FailureClass::NeedsPerson,
             true,
-            "It is not tried again until spec or credentials change.",
+            "It is not retried until spec or credentials change.",
         ),
     ] {
         let mut seen = after_failure(
@@ -214,7 +214,7 @@ fn what_stands_in_the_way_comes_before_what_failed_earlier() {
     );
     assert!(
         message(&said.status, "RefreshFailing")
-            .contains("before what Reconciling tells of is mended")
+            .contains("until the problem in Reconciling is solved")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The credentials Secret at a version, with these secrets, and the keyed hashes that stand for them.
+/// The credentials Secret at a version, with these secrets, and their keyed hashes.
 fn holding(seen: &mut Observed, version: u64, current: &str, next: Option<&str>) {
     let mut secret = credentials(version, current);
     if let Some(next) = next {
@@ -174,7 +174,7 @@ fn whatever_says_nothing_of_the_client_tries_no_other_secret() {
         let mut seen = failed;
         assert_eq!(sent(&mut seen, 400).as_deref(), Some("old"), "{reason}");
     }
-    // The other's turn is not over while nobody has judged it.
+    // The other one's turn is not over before a response to it.
     let seen = refused(two(), 0);
     let mut seen = after_failure(seen, &failure(FailureClass::Transient, "Timeout"), 5);
     assert_eq!(sent(&mut seen, 400).as_deref(), Some("new"));

@@ -213,7 +213,7 @@ proptest! {
             Action::Publish(_) => prop_assert!(spec.refreshing.is_some() && writable),
             Action::First(_) => prop_assert!(!spec.client.is_located()),
             Action::Nothing => {
-                // Whatever no watch tells of has a wake-up that lies ahead.
+                // Everything that no watch reports has a wake-up in the future.
                 if let Requeue::RequestAt(time) | Requeue::At(time) = plan.wants {
                     prop_assert!(time > at(now), "a wake-up at {} that is over at {}", time, at(now));
                 }

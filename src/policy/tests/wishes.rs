@@ -1,4 +1,4 @@
-//! What asks for a token, and what does not.
+//! What causes a token request, and what does not.
 
 use super::*;
 

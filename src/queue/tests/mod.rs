@@ -31,7 +31,7 @@ fn refresh(due: i64, expires: i64) -> Option<Request> {
     )
 }
 
-/// A queue whose lanes and bounds are as given, all entries in lane 0.
+/// A queue with these lanes and limits, all entries in lane 0.
 fn queue(slots: u32, requests: usize, looks: usize, plans: &[Option<Request>]) -> Queue {
     let mut queue = Queue::new(Limits {
         token_requests: requests,

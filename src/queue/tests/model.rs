@@ -14,7 +14,7 @@ struct Naive {
     entries: Vec<NaiveEntry>,
     /// By lane and namespace.
     narrowed: BTreeMap<(usize, usize), bool>,
-    /// When each was last served: a namespace in a lane, a namespace, a namespace's looks.
+    /// When each was last served: a namespace in a lane, a namespace, a namespace's reconciles without a request.
     flow_turn: BTreeMap<(usize, usize), u64>,
     turn: BTreeMap<usize, u64>,
     look_turn: BTreeMap<usize, u64>,
@@ -34,7 +34,7 @@ struct NaiveEntry {
     lane: usize,
     request: Option<Request>,
     look: Time,
-    /// What is under way; of a request, the lane whose slot is held until it is answered.
+    /// What is in progress; for a request, the lane whose slot it holds until the response.
     flight: Option<What>,
 }
 
@@ -92,7 +92,7 @@ impl Naive {
             .min()
     }
 
-    /// Who waits in a lane with a free slot, in order.
+    /// The entries that wait in a lane with a free slot, in order.
     fn order(&self, lane: usize, now: Time) -> Vec<(usize, NaiveRank)> {
         let slots = self.limits.host_slots_of as usize;
         if self.asking(lane, None) >= slots {
@@ -289,7 +289,7 @@ proptest! {
             limits,
         };
         let name = |space: usize| format!("n-{space}");
-        // What nobody uses is forgotten; one more entry of each keeps them all.
+        // Unused entries are removed; one more entry of each keeps them all.
         for space in 0..SPACES {
             for lane in 0..LANES {
                 queue.enter((ENTRIES + space * LANES + lane) as Id, &name(space), &host(lane));

@@ -207,7 +207,7 @@ fn resources_with_one_wrong_client_secret_back_off_together() {
         }
     }
     let requests: u32 = scenes.iter().map(|scene| scene.inner().requests).sum();
-    // One minute, doubling to one hour: at 0, 1, 3, 7, 15, 31 minutes, whoever comes first.
+    // One minute, doubling to one hour: at 0, 1, 3, 7, 15, 31 minutes, whichever resource is first.
     assert!(
         (5..=9).contains(&requests),
         "{requests} requests in an hour"

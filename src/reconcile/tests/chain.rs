@@ -16,7 +16,7 @@ use super::*;
 /// What becomes of a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// It is answered.
+    /// It has a normal response.
     Answered,
     /// It never arrives.
     Unsent,
@@ -30,7 +30,7 @@ pub(super) enum Sent {
     Unavailable,
     /// The client is not accepted.
     InvalidClient,
-    /// It is answered with success and a refresh token, but with an access token that cannot be used.
+    /// The response reports success and has a refresh token, but its access token cannot be used.
     Unusable,
 }
 
@@ -44,13 +44,13 @@ struct Known {
 #[derive(Default)]
 pub(super) struct Chained {
     pub(super) process: u32,
-    /// How an old token goes on working; none at all for a strict provider.
+    /// How an old token remains valid; never for a strict provider.
     pub(super) grace: Span,
-    /// An answer brings no new refresh token: the old one goes on working.
+    /// A response has no new refresh token: the old one remains valid.
     pub(super) keeps_tokens: bool,
     /// What an answer says of the refresh token's life.
     pub(super) life: Option<i64>,
-    /// How long access tokens live.
+    /// The lifetime of access tokens.
     pub(super) access_life: i64,
     known: BTreeMap<String, Known>,
     dead: BTreeSet<u32>,
@@ -121,7 +121,7 @@ impl Inner {
             login: self.secrets.get(&login_name("books")).cloned(),
             process: format!("process-{}", self.chained.process),
             attempt: format!("attempt-{}", self.chained.looks),
-            // Every process counts from its own start, but nothing here lives long enough to tell.
+            // Every process counts from its own start, but nothing here runs long enough for a difference.
             elapsed: self.now.since(at(0)),
             drain: span(10),
             alone: false,
@@ -256,7 +256,8 @@ impl Scene {
             inner.now = inner.now + Span::from_millis(100);
             if let Some(token) = form.get("refresh_token") {
                 inner.chained.sent.push(token.clone());
-                // What is spent is the one that is stored, once any is: a successor that is known is never passed over.
+                // The stored token is the one that is redeemed, once there is one: a known successor is never passed
+                // over.
                 let stored = inner.stored();
                 let begins = inner
                     .chained

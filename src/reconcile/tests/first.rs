@@ -1,4 +1,4 @@
-//! What is needed before a token can be asked for: got, taken in, or told of.
+//! What is needed before a token request: fetched, stored, or reported.
 
 use super::*;
 

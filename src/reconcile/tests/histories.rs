@@ -17,8 +17,9 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 0..12)
 }
 
-/// A view that stays stale is believed in the end (somebody restored a backup), so no more are stale in a row than are
-/// doubted; what failed in between does not count as another look.
+/// A view that stays stale is believed in the end (as after a restore from a backup), so at most as many are stale in a
+/// row as
+/// are doubted; a failure in between does not count as another view.
 fn looks() -> impl Strategy<Value = Vec<Look>> {
     let look = prop::sample::select(vec![Look::Fresh, Look::Fresh, Look::Stale, Look::Fails]);
     prop::collection::vec(look, 0..12).prop_map(|mut looks| {

@@ -1,4 +1,4 @@
-//! One resource walks through a scripted world: an API with UIDs and resourceVersions, a provider, a clock, and faults.
+//! One resource is reconciled in a simulation: an API with UIDs and resourceVersions, a provider, a clock, and faults.
 
 mod braked;
 mod chain;
@@ -38,7 +38,7 @@ use super::*;
 pub(super) enum Fault {
     /// As it should.
     Fine,
-    /// 409, though nobody else wrote.
+    /// 409, although no one else wrote.
     Conflict,
     /// No answer, and nothing written.
     Lost,
@@ -127,11 +127,11 @@ pub(super) struct Inner {
     pub(super) drained: bool,
     crashed: bool,
     pub(super) detail: StatusDetail,
-    /// A provider with refresh tokens, and what befalls the state Secret.
+    /// A provider with refresh tokens, and the faults of the state Secret.
     chained: chain::Chained,
 }
 
-/// The world, behind a lock as [`Store`] wants it.
+/// The simulation, behind a lock as [`Store`] requires.
 pub(super) struct Scene(Mutex<Inner>, pub(super) Arc<Mutex<Brakes>>);
 
 /// A document that names nothing but this token endpoint.
@@ -200,7 +200,7 @@ impl Scene {
         self.0.lock().unwrap()
     }
 
-    /// Walks once; `None` when the process ended on the way, and is started anew.
+    /// Reconciles once; `None` if the process ended during it and was restarted.
     pub(super) fn walk(&self, may_request: bool) -> Option<Reconciled> {
         let work = Work {
             key: key(),
@@ -221,7 +221,7 @@ impl Scene {
         panic!("the walk never ends");
     }
 
-    /// The process is started anew: nothing but what is written is known.
+    /// The process is restarted: only what is written is known.
     pub(super) fn restart(&self) {
         *self.1.lock().unwrap() = no_brakes();
         let mut inner = self.inner();
@@ -230,8 +230,9 @@ impl Scene {
         inner.chained.process += 1;
     }
 
-    /// Walks as the engine would have it: with a permit when a request is wanted, at the times that were wanted, until this
-    /// time is reached or nothing is wanted.
+    /// Reconciles as the engine would: with a permit when a request is needed, at the requested times, until this time
+    /// is reached
+    /// or nothing is due.
     pub(super) fn run(&self, until: Time) {
         let mut permit = true;
         for _ in 0..5_000 {

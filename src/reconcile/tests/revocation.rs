@@ -1,4 +1,4 @@
-//! A resource that asks for revocation: held before its first token, let go whatever becomes of it.
+//! A resource with revocation: it gets a finalizer before its first token, and is released whatever becomes of it.
 
 use crate::model::REVOCATION_FINALIZER;
 use crate::policy::TokenWithLenders;

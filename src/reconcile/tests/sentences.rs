@@ -1,4 +1,4 @@
-//! A sentence for every way that a walk can take.
+//! A test for every path of a reconcile.
 
 use super::*;
 

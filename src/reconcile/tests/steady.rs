@@ -1,5 +1,6 @@
-//! What one resource costs in the long run, whatever its spec and whatever its provider answers: the real engine, the real
-//! decisions, virtual time. And what somebody can bring about who alters its token Secret all the time.
+//! What one resource costs in the long run, whatever its spec and whatever its provider returns: the real engine, the
+//! real
+//! decisions, virtual time. And what a user can cause by altering its token Secret all the time.
 
 use proptest::prelude::*;
 
@@ -12,7 +13,7 @@ use crate::policy::{credentials_facts, token_facts, uid_fact};
 /// are so many only where a provider grants less than ten seconds.
 const LOOKS: u32 = 60;
 const REQUESTS: u32 = 360;
-/// A look or a request writes the status once at most, and a token that ended is told of.
+/// A reconcile writes the status at most once, and the expiry of a token is reported.
 const STATUS_WRITES: u32 = 2 * (LOOKS + REQUESTS);
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +53,7 @@ impl Costs {
     }
 }
 
-/// The engine over one scene, with watches that tell at once.
+/// The engine over one scene, with watches that report at once.
 struct Driven<'a> {
     scene: &'a Scene,
     engine: Engine,
@@ -193,7 +194,7 @@ fn always(answer: &Answer) -> VecDeque<Answer> {
     std::iter::repeat_n(answer.clone(), 20_000).collect()
 }
 
-/// Every oddity of a spec and of what stands around it that one can wait for.
+/// Every unusual spec and surrounding that a resource can wait for.
 fn oddities() -> Vec<(&'static str, Scene)> {
     let usual = Spec::default();
     let target = |change: fn(&mut SecretSeen)| {

@@ -30,7 +30,7 @@ those of examples/ work too), `introspect`.
 GET INTROSPECT?token=TOKEN tells whether a token is valid now. Ends with Ctrl-C or SIGTERM.
 ";
 
-/// What was asked for on the command line.
+/// The command line, parsed.
 struct Arguments {
     presets: Vec<Preset>,
     lifetimes: Lifetimes,
@@ -206,7 +206,7 @@ fn script(arguments: &Arguments) -> Result<Script> {
 async fn stdin_ends() {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {
-        // However reading ends, nobody holds the other side any more.
+        // Reading ends, with or without an error, when the parent process has closed the other side.
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _ = ended.send(());
     });

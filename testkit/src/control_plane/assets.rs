@@ -28,13 +28,14 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// The folder in `KUBEBUILDER_ASSETS`, if that is set; else the cache, which is filled first if need be. That takes about
-    /// eight minutes on two cores and needs Go; it tells on standard error what it does.
+    /// The folder in `KUBEBUILDER_ASSETS`, if that is set; otherwise the cache, which is filled first if necessary.
+    /// Filling takes
+    /// about eight minutes on two cores and needs Go; progress goes to standard error.
     ///
     /// Blocks. Several processes may call it at once: one builds, the others wait for it.
     ///
     /// # Errors
-    /// When the folder lacks a program, when there is no Go, or when the build fails.
+    /// When the folder lacks a program, when Go is missing, or when the build fails.
     pub fn find_or_build() -> Result<Assets> {
         if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
             return Assets::in_folder(PathBuf::from(dir));

@@ -1,4 +1,4 @@
-//! What the API server was asked for, by whom, as its own audit log tells it.
+//! The requests to the API server and who sent them, from its audit log.
 
 use super::ControlPlane;
 use crate::{Context, Error, Result, random, wait};
@@ -18,10 +18,10 @@ rules:
 - {level: Metadata}
 "#;
 
-/// What [`ControlPlane::audit`] asks for to see that the log has caught up; left out of its answers.
+/// The request by which [`ControlPlane::audit`] sees that the log has caught up; it is left out of the results.
 const SETTLE_PATH: &str = "/version?testkit-settle=";
 
-/// A place in the audit log; what comes after it can be asked for.
+/// A position in the audit log, from which it can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditMark(u64);
 
@@ -52,8 +52,9 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// Whether it may have changed something: it was a writing verb, it was let through, and it was no question that one asks
-    /// by creating something that is never stored (`SelfSubjectAccessReview` and its kin).
+    /// Whether the request may have changed something: a writing verb that was allowed, and not a review that is
+    /// created but never
+    /// stored (such as `SelfSubjectAccessReview`).
     pub fn is_write(&self) -> bool {
         matches!(
             self.verb.as_str(),
@@ -201,7 +202,7 @@ fn parse(text: &str) -> Result<Vec<AuditEvent>> {
                 "cannot make sense of a line of the audit log: {error}: {line}"
             ))
         })?;
-        // A watch is told of twice: when it starts and when it ends. It is one request.
+        // A watch is logged twice, when it starts and when it ends. It is one request.
         if let Some(event) = known.get(&line.id).and_then(|index| events.get_mut(*index)) {
             event.code = line.response_status.code;
             continue;

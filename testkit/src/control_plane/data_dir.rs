@@ -1,4 +1,4 @@
-//! A folder for what a control plane writes, removed when nobody uses it any more.
+//! A folder for a control plane's data, removed when no process uses it any more.
 
 use crate::{Context, Result};
 use std::fs::{self, DirBuilder, File};
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 /// What the names of the folders begin with.
 const PREFIX: &str = "cp-";
-/// The file in every folder that its owner holds locked for as long as it lives.
+/// The file in every folder that its owner keeps locked until it ends.
 const OWNER: &str = "owner.lock";
 
 /// A folder of this process's own. Dropping it removes it; what a killed process left is removed by the next one that makes a folder.
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
-    /// The kernel unlocks it when the process ends, whatever it ends of: that is how others see that the folder is nobody's.
+    /// The kernel unlocks it when the process ends for any reason, so others see that the folder is unused.
     _owner: File,
 }
 
 impl DataDir {
-    /// Makes a new folder that nobody else can read, and sweeps those of dead processes.
+    /// Creates a new folder that no other user can read, and removes those of ended processes.
     pub(super) fn create() -> Result<DataDir> {
         let base = base_folder()?;
         let path = base.join("sweep.lock");
@@ -71,7 +71,7 @@ fn base_folder() -> Result<PathBuf> {
     Ok(base)
 }
 
-/// Removes the folders of dead processes; whoever calls it holds the lock on `base`.
+/// Removes the folders of ended processes. The caller holds the lock on `base`.
 fn sweep(base: &Path) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
@@ -82,7 +82,7 @@ fn sweep(base: &Path) {
         if owner.is_ok_and(|owner| owner.try_lock().is_err()) {
             continue;
         }
-        // A child of the dead may still be writing for a moment: then the next sweep gets it.
+        // A child of the ended process may still be writing; then the next call removes it.
         let _next_time = fs::remove_dir_all(entry.path());
     }
 }

@@ -1,4 +1,4 @@
-//! Files that tell a client where the API is and who it is.
+//! Files that tell a client where the API server is and how to authenticate.
 
 use crate::{Context, Error, Result};
 use rustls_pki_types::{CertificateDer, pem::PemObject};

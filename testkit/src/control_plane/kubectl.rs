@@ -42,7 +42,7 @@ impl ControlPlane {
         let pipe = child.stdin.take();
         let feeding = async move {
             if let Some(mut pipe) = pipe {
-                // A kubectl that fails early closes its end; its own words then tell more than "broken pipe".
+                // A kubectl that fails early closes its end; its own message is more useful than "broken pipe".
                 let _its_own_words = pipe.write_all(stdin.as_bytes()).await;
             }
         };

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::collections::{HashMap, VecDeque};
 
-/// How many different answers are kept for each key.
+/// How many different responses are kept for each key.
 const KEPT: usize = 4;
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub(super) struct Whole {
     pub(super) status: StatusCode,
@@ -15,12 +15,12 @@ pub(super) struct Whole {
     pub(super) body: Bytes,
 }
 
-/// The last different answers by what was asked for.
+/// The last different responses by request.
 #[derive(Debug, Default)]
 pub(super) struct Answers(HashMap<String, VecDeque<Whole>>);
 
 impl Answers {
-    /// Keeps an answer, unless it is the same as the one before.
+    /// Keeps a response, unless it is the same as the previous one.
     pub(super) fn keep(&mut self, key: String, answer: Whole) {
         let kept = self.0.entry(key).or_default();
         if kept
@@ -35,14 +35,14 @@ impl Answers {
         kept.push_back(answer);
     }
 
-    /// The answer of `back` different answers ago, or the oldest that is kept.
+    /// The response of `back` different responses ago, or the oldest that is kept.
     pub(super) fn stale(&self, key: &str, back: usize) -> Option<Whole> {
         let kept = self.0.get(key)?;
         kept.get(kept.len().saturating_sub(back + 1)).cloned()
     }
 }
 
-/// What makes two requests ask for the same: path, query but for where in time it reads, and the kind of content.
+/// What two equal requests have in common: path, query except for the resource version, and content type.
 pub(super) fn key(path: &str, query: &str, accept: &str) -> String {
     let when = ["resourceVersion=", "resourceVersionMatch="];
     let what: Vec<&str> = query

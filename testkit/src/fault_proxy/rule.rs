@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use std::time::Duration;
 
-/// One fault and the requests that it befalls. The default befalls every request, for good.
+/// One fault and the requests to which it applies. The default applies to every request, without end.
 #[derive(Clone, Debug)]
 pub struct Rule {
     fault: Fault,
@@ -26,19 +26,22 @@ enum Part {
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It waits this long; then the next rule that fits befalls it, or it is forwarded.
+    /// It waits this long; then the next matching rule applies, or it is forwarded.
     Delay(Duration),
     /// It is answered so and never reaches the API server.
     Answer(Answer),
-    /// The API server does it, and the client is told this instead: a 504 after the commit.
+    /// The API server handles the request, and the client receives this response instead: for example, a 504 after the
+    /// commit.
     AnswerAfter(Answer),
-    /// A GET or list is answered with what was answered this many *different* answers ago: 0 is the last recorded one, as if
-    /// nothing had changed since; the oldest recorded one where there are not so many. Requests that were never answered through
-    /// this proxy pass, and do not count. Recorded are the last four answers for each path, query and kind of content.
+    /// A GET or list receives the response of this many *different* responses ago: 0 is the last recorded one, as if
+    /// nothing had
+    /// changed since; if there are not so many, the oldest recorded one. Requests that never had a response through
+    /// this proxy pass,
+    /// and do not count. The last four responses for each path, query and content type are recorded.
     Stale(usize),
-    /// The connection is closed without an answer, before the API server hears of it.
+    /// The connection is closed without a response, and the API server does not receive the request.
     DropBefore,
-    /// The API server does it; the connection is closed without an answer.
+    /// The API server handles the request; the connection is closed without a response.
     DropAfter,
     /// Silence on an open connection, before the API server hears of it. [`FaultProxy::release`](super::FaultProxy::release)
     /// lets it go on; [`FaultProxy::clear`](super::FaultProxy::clear) closes the connection.
@@ -54,7 +57,8 @@ pub enum Fault {
 pub enum WatchFault {
     /// Half an event, and the connection is closed.
     CutMidFrame,
-    /// An ERROR event with this answer as its Status, and the end. [`Answer::gone`] is the one of an expired resource version.
+    /// An ERROR event with this response as its Status, then the end of the watch. [`Answer::gone`] is the one of an
+    /// expired resource version.
     Error(Answer),
     /// Nothing more ever comes, and the connection stays open: a half-open one.
     Silence,
@@ -283,18 +287,18 @@ impl Rule {
             && self.watch.is_none_or(|watch| watch == is_watch(query))
     }
 
-    /// Whether it befalls the request that fits it as the `nth`, counted from 0.
+    /// Whether it applies to the matching request number `nth`, counted from 0.
     pub(super) fn befalls(&self, nth: usize) -> bool {
         nth >= self.skip && self.times.is_none_or(|times| nth - self.skip < times)
     }
 }
 
-/// Whether a POST to this path asks who one is or what one may do, and changes nothing.
+/// Whether a POST to this path is a review of identity or permissions, which changes nothing.
 pub(super) fn is_question(path: &str) -> bool {
     path.contains("/selfsubject")
 }
 
-/// Whether a query asks for a stream of events.
+/// Whether a query requests a watch.
 pub(super) fn is_watch(query: &str) -> bool {
     query
         .split('&')

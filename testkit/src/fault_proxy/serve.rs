@@ -1,4 +1,4 @@
-//! One request's way through the proxy.
+//! One request's path through the proxy.
 
 use super::answers::{self, Whole};
 use super::rule::{Answer, Fault, WatchFault, is_watch};
@@ -26,13 +26,13 @@ const NOT_PASSED_ON: [HeaderName; 7] = [
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    // Else answers would come compressed, and recorded ones could not be compared.
+    // Otherwise responses would be compressed, and recorded ones could not be compared.
     header::ACCEPT_ENCODING,
 ];
 /// How long a client may take for its side of TLS.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// A whole answer, or the events of a watch.
+/// A complete response, or the events of a watch.
 type Body = Either<Full<Bytes>, StreamBody<Events>>;
 
 /// What a request has to go through.
@@ -53,7 +53,7 @@ pub(super) async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared:
         // Before the look, so that an outage that begins between the two is not missed.
         let down = shared.down.subscribe();
         if *down.borrow() {
-            // A reset, as from a port where nobody listens any more; where that fails it is closed all the same.
+            // A reset, as from a port without a listener; if that fails, it is closed anyway.
             let _closed_anyway = stream.set_zero_linger();
             continue;
         }
@@ -73,14 +73,14 @@ async fn connection(
     mut down: latch::Receiver<bool>,
 ) {
     let serving = async {
-        // Small answers then leave at once; slower is all it is without.
+        // Sends small responses at once. Without it they are only slower.
         let _slower = stream.set_nodelay(true);
         let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await
         else {
             return;
         };
         let service = service_fn(|request| Arc::clone(&shared).answer(request));
-        // Its errors are closed connections: wanted ones, or the client's own.
+        // Its errors are closed connections: intended ones, or closed by the client.
         let _closed = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
             .await;
@@ -101,7 +101,7 @@ impl Shared {
         let (head, body) = request.into_parts();
         let id = self.record(&head);
         let trouble = self.trouble(id, &head);
-        // A client that is gone in the middle of its request wants no answer.
+        // A client that closed the connection in the middle of its request needs no response.
         let body = body.collect().await.map_err(|_gone| Dropped)?.to_bytes();
         for delay in trouble.delays {
             tokio::time::sleep(delay).await;
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    /// Forwards a request and passes the answer on: whole, or event by event where it is a watch.
+    /// Forwards a request and passes the response on: complete, or event by event if it is a watch.
     async fn pass(
         self: &Arc<Self>,
         id: u64,
@@ -182,7 +182,7 @@ impl Shared {
             .body(body)
             .send()
             .await;
-        // No answer from the API server is none to the client: that is what it would have seen without us.
+        // Without a response from the API server the client gets none either, as without the proxy.
         let upstream = forwarded.map_err(|_no_answer| Dropped)?;
         let status = upstream.status();
         if let Some(request) = self.state().requests.get_mut(&id) {
@@ -247,7 +247,7 @@ impl Shared {
         id
     }
 
-    /// Counts the request with every rule that it fits, and collects what befalls it: delays, and one fault.
+    /// Counts the request with every rule that matches it, and collects what applies to it: delays, and one fault.
     fn trouble(&self, id: u64, head: &Parts) -> Trouble {
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let mut trouble = Trouble::default();
@@ -258,7 +258,7 @@ impl Shared {
                 continue;
             }
             let fault = active.rule.fault();
-            // What was never answered has no stale answer, and a list no events.
+            // A request without a recorded response has no stale response, and a list has no events.
             let possible = match fault {
                 Fault::Stale(back) => {
                     !is_watch(query) && state.answers.stale(&key_of(head), *back).is_some()

@@ -18,7 +18,7 @@ const FLUSH: Duration = Duration::from_millis(50);
 /// What a watch's body is fed with.
 type Piece = Result<Frame<Bytes>, Dropped>;
 
-/// The body of an answer to a watch.
+/// The body of a response to a watch.
 pub(super) struct Events(mpsc::Receiver<Piece>);
 
 impl Stream for Events {
@@ -56,7 +56,7 @@ async fn pump(
             return;
         }
         let chunk = tokio::select! {
-            // First, so that a break that was asked for is not overtaken by what came later.
+            // First, so that later events do not overtake a requested break.
             biased;
             () = out.closed() => return,
             Some(how) = breaks.recv() => return break_off(how, &out).await,

@@ -49,7 +49,7 @@ pub struct Client {
     /// How it authenticates.
     #[serde(rename = "token_endpoint_auth_method")]
     pub method: Method,
-    /// How its assertions must be signed; any way by default.
+    /// The algorithm of its assertions; any by default.
     #[serde(
         rename = "token_endpoint_auth_signing_alg",
         skip_serializing_if = "Option::is_none"
@@ -74,7 +74,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What the server is told of it.
+    /// The client's registration at the server.
     pub(super) fn metadata(&self) -> Value {
         let mut all = json!(self);
         if let (true, Some(fields)) = (self.method.is_mutual(), all.as_object_mut()) {

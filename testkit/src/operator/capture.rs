@@ -15,7 +15,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Reads until the child closes its end, on a thread that nobody has to wait for.
+    /// Reads until the child closes its end, on a thread that is never joined.
     pub(super) fn start(mut pipe: Box<dyn Read + Send>, path: &Path) -> Result<Arc<Capture>> {
         let mut file = File::options()
             .create(true)

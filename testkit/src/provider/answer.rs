@@ -14,7 +14,7 @@ use super::ledger::Handout;
 use super::span::{later, seconds};
 use super::wire::{Incoming, reason};
 
-/// An answer before it is bytes.
+/// A response before it is serialized.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -43,7 +43,7 @@ impl Answer {
         self
     }
 
-    /// Status line and headers without those that tell the length, and without the empty line.
+    /// Status line and headers, without the headers for the length and without the empty line.
     pub(crate) fn head_start(&self, now: Timestamp) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
@@ -96,7 +96,7 @@ pub(crate) fn refusal(refused: &Refused) -> Answer {
     }
 }
 
-/// The document of a successful answer.
+/// The document of a successful response.
 pub(crate) fn document(
     shape: &Shape,
     handout: &Handout,
@@ -150,7 +150,7 @@ pub(crate) fn echo(incoming: &Incoming, request: &Checked) -> Value {
     })
 }
 
-/// A document as an answer of this shape.
+/// A document as a response of this shape.
 pub(crate) fn success(shape: &Shape, document: &Value, token: &str, accepts_gzip: bool) -> Answer {
     let (content_type, body) = match shape.encoding {
         Encoding::Json => ("application/json", document.to_string().into_bytes()),
@@ -177,7 +177,7 @@ pub(crate) fn success(shape: &Shape, document: &Value, token: &str, accepts_gzip
     answer
 }
 
-/// Puts a value where a JSON pointer says, making objects on the way; the empty pointer replaces the document.
+/// Writes a value at a JSON pointer, creating objects on the path; the empty pointer replaces the document.
 pub(crate) fn put(document: &mut Value, pointer: &str, value: Value) {
     let Some(path) = pointer.strip_prefix('/') else {
         *document = value;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::accepts::Account;
 
-/// What an endpoint asks of assertions.
+/// The requirements of an endpoint for assertions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AssertionRule {

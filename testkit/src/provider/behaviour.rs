@@ -15,7 +15,7 @@ use super::fault::Fault;
 pub struct Behaviour {
     /// What a request must be, and how anything else is refused.
     pub accepts: Accepts,
-    /// How long tokens live.
+    /// The lifetime of tokens.
     pub lifetime: Lifetime,
     /// Lifetimes that differ by `grant_type`; they take the place of `lifetime`.
     pub lifetime_of_grant: BTreeMap<String, Lifetime>,
@@ -25,20 +25,21 @@ pub struct Behaviour {
     pub refresh_tokens: RefreshTokens,
     /// A new token kills the client's previous one at this endpoint, as Zoom does.
     pub invalidates_previous: bool,
-    /// How a token is written into the answer.
+    /// How a token is written into the response.
     pub shape: Shape,
-    /// Wait before the first byte of every answer, milliseconds.
+    /// The delay before the first byte of every response, in milliseconds.
     pub latency_ms: u64,
     /// How far the provider's clock is ahead of ours, seconds: moves every absolute time and the `date` header.
     pub clock_skew_seconds: i64,
-    /// One entry a request, in order: a fault, or `null` for a proper answer. When used up, `fault` rules.
+    /// One entry for each request, in order: a fault, or `null` for a normal response. After the last entry, `fault`
+    /// applies.
     pub faults: Vec<Option<Fault>>,
-    /// What every request meets that finds `faults` empty; none is a proper answer.
+    /// What every request gets once `faults` is empty; none is a normal response.
     pub fault: Option<Fault>,
 }
 
 impl Behaviour {
-    /// A plain server whose tokens live this many seconds.
+    /// A plain server whose tokens are valid for this many seconds.
     #[must_use]
     pub fn living(seconds: f64) -> Behaviour {
         Behaviour {
@@ -54,7 +55,7 @@ impl Behaviour {
         self
     }
 
-    /// The same, but the next requests meet these faults, one each, `None` being a proper answer.
+    /// The same, but the next requests get these faults, one each; `None` is a normal response.
     #[must_use]
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Option<Fault>>) -> Behaviour {
         self.faults = faults.into_iter().collect();
@@ -68,7 +69,7 @@ impl Behaviour {
     }
 }
 
-/// How long tokens live, in real seconds.
+/// The lifetime of tokens, in real seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Lifetime {
@@ -85,9 +86,9 @@ pub enum Lifetime {
         /// With this many seconds left or fewer, a new token is made.
         until_left: f64,
     },
-    /// Every new token of a client lives `by` seconds shorter than the one before, down to `least`.
+    /// Every new token of a client is valid for `by` seconds less than the previous one, down to `least`.
     Shrinking {
-        /// Seconds the first token lives.
+        /// The lifetime of the first token in seconds.
         seconds: f64,
         /// How much shorter each one is.
         by: f64,
@@ -139,7 +140,7 @@ pub enum TokenForm {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RefreshTokens {
-    /// An answer carries a `refresh_token`.
+    /// A response contains a `refresh_token`.
     pub issue: bool,
     /// A refresh token works once and is answered with its successor; using an old one kills the whole family.
     pub rotate: bool,
@@ -147,27 +148,28 @@ pub struct RefreshTokens {
     pub grace_seconds: f64,
 }
 
-/// How a successful answer is written. The pointers are JSON pointers (RFC 6901); parents are made as needed.
+/// How a successful response is written. The pointers are JSON pointers (RFC 6901); parents are created as needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shape {
-    /// Status code; some providers answer 201.
+    /// Status code; some providers respond with 201.
     pub status: u16,
     /// `content-type`; `None` is the one that belongs to `encoding`, an empty text sends none.
     pub content_type: Option<String>,
     /// How the document is encoded.
     pub encoding: Encoding,
-    /// Where the token stands; the empty pointer makes the token the whole document.
+    /// Where the token is; with the empty pointer, the token is the whole document.
     pub access_token: String,
-    /// Where the refresh token stands, where there is one.
+    /// Where the refresh token is, if there is one.
     pub refresh_token: String,
     /// The value of `token_type`; `None` leaves it out.
     pub token_type: Option<String>,
-    /// Every field that tells a time.
+    /// Every field that contains a time.
     pub times: Vec<TimeField>,
-    /// Parameters of the request that the answer repeats, such as `scope` or `resource`.
+    /// Parameters of the request that the response repeats, such as `scope` or `resource`.
     pub echo: Vec<String>,
-    /// The answer repeats the whole request in the object `echo`: its `body`, `target` and `authorization`, that in plain
+    /// The response repeats the whole request in the object `echo`: its `body`, `target` and `authorization`, that in
+    /// plain
     /// text as `basic`, and its `parameters`.
     pub echo_request: bool,
     /// Further fields, as they are.
@@ -200,7 +202,7 @@ impl Default for Shape {
     }
 }
 
-/// How the document of an answer is encoded.
+/// How the document of a response is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
@@ -213,13 +215,13 @@ pub enum Encoding {
     Bare,
 }
 
-/// A field of the answer that tells a time.
+/// A field of the response that contains a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeField {
-    /// Where it stands.
+    /// Where the field is.
     pub pointer: String,
-    /// Which time it tells.
+    /// Which time it contains.
     #[serde(default)]
     pub of: TimeOf,
     /// What it counts.
@@ -231,7 +233,7 @@ pub struct TimeField {
 }
 
 impl TimeField {
-    /// The registered `expires_in`, written this way.
+    /// The registered `expires_in`, written in this format.
     #[must_use]
     pub fn expires_in(written: Written) -> TimeField {
         TimeField {
@@ -254,7 +256,7 @@ impl TimeField {
     }
 }
 
-/// Which time a field tells.
+/// Which time a field contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeOf {
@@ -263,7 +265,7 @@ pub enum TimeOf {
     End,
     /// When it was issued.
     Issue,
-    /// When half of its life is over: what `refresh_in` of Entra tells.
+    /// When half of its lifetime is over, as in `refresh_in` of Entra.
     Half,
 }
 

@@ -46,7 +46,7 @@ impl BlackHole {
         )))
     }
 
-    /// The address that never answers.
+    /// The address that never responds.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -2,30 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a request in place of a proper answer. A fault that shows a token ([`Fault::shows_token`]) strikes
-/// after the request was checked and the token issued; every other one before, whatever the request holds.
+/// What happens to a request instead of a normal response. A fault that shows a token ([`Fault::shows_token`]) happens
+/// after the
+/// request was checked and the token issued; every other fault happens before, whatever the request contains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Nothing is ever answered; the connection stays open until the client closes it.
     Hang,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Close,
-    /// The connection is reset (RST) without an answer.
+    /// The connection is reset (RST) without a response.
     Reset,
-    /// The token is issued, the previous one killed or the refresh token rotated, and the answer is lost: closed.
+    /// The token is issued, the previous one revoked or the refresh token rotated, and the response is lost: the
+    /// connection is closed.
     Lost,
-    /// The proper answer's head and this many bytes of its body, then silence.
+    /// The normal response's head and this many bytes of its body, then silence.
     StallBody {
         /// Bytes of the body that are sent.
         after_bytes: usize,
     },
-    /// The proper answer's head and this many bytes of its body, then the connection is closed.
+    /// The normal response's head and this many bytes of its body, then the connection is closed.
     Cut {
         /// Bytes of the body that are sent.
         after_bytes: usize,
     },
-    /// The whole proper answer, head included, byte by byte.
+    /// The whole normal response, head included, byte by byte.
     Drip {
         /// Speed.
         bytes_per_second: f64,
@@ -53,7 +55,7 @@ pub enum Fault {
     Html,
     /// JSON at 200 whose token holds bytes that are not UTF-8.
     InvalidUtf8,
-    /// A proper answer whose token has this text in it: CR, LF, NUL, anything.
+    /// A normal response whose token contains this text: CR, LF, NUL, anything.
     TokenWith {
         /// The text.
         text: String,
@@ -61,21 +63,21 @@ pub enum Fault {
         #[serde(default)]
         at: Place,
     },
-    /// A proper answer with a byte order mark in front of the document.
+    /// A normal response with a byte order mark before the document.
     ByteOrderMark,
-    /// A proper answer in which `access_token` stands twice with different values.
+    /// A normal response in which `access_token` occurs twice with different values.
     DuplicateKeys,
-    /// A proper answer with one more field that is nested this deep.
+    /// A normal response with an additional field that is nested this deep.
     Nesting {
         /// Levels of arrays.
         levels: usize,
     },
-    /// A proper answer whose token is filled up to this length.
+    /// A normal response whose token is padded to this length.
     LargeToken {
         /// Length of the token.
         bytes: usize,
     },
-    /// A proper answer without the token.
+    /// A normal response without the token.
     WithoutToken,
     /// A status without an OAuth error: 404, 429, 500, 502, 503.
     Status {
@@ -85,7 +87,7 @@ pub enum Fault {
         #[serde(default)]
         retry_after: Option<String>,
     },
-    /// An OAuth error (RFC 6749 section 5.2), with status 200 too if so asked.
+    /// An OAuth error (RFC 6749 section 5.2), on request with status 200.
     Error {
         /// The status.
         status: u16,
@@ -101,7 +103,7 @@ pub enum Fault {
         #[serde(default)]
         retry_after: Option<String>,
     },
-    /// `{"ok": false, "error": CODE}` with status 200, as Slack answers.
+    /// `{"ok": false, "error": CODE}` with status 200, as Slack responds.
     NotOk {
         /// `error`.
         code: String,
@@ -183,7 +185,7 @@ pub const TOKEN_MARK: &str = "{{token}}";
 /// What [`Fault::Answer`] replaces by what was sent.
 pub const REQUEST_MARK: &str = "{{request}}";
 
-/// Where in a token something stands.
+/// A position in a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {

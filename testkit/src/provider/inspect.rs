@@ -1,4 +1,5 @@
-//! A window for people and scripts: what is a token worth now, what has been asked (RFC 7662 in spirit).
+//! Endpoints for people and scripts: whether a token is valid now, and which requests were received (similar to RFC
+//! 7662).
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

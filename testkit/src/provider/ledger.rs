@@ -1,4 +1,4 @@
-//! Which tokens there are, how long each lives, and which have been killed.
+//! Which tokens exist, how long each is valid, and which were revoked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -254,7 +254,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Kills a token; whether it was there and alive.
+    /// Revokes a token. Returns whether it existed and was valid.
     pub(crate) fn kill(&mut self, token: &str, now: Timestamp) -> bool {
         match self.tokens.get_mut(token) {
             Some(token) if token.killed.is_none() => {

@@ -50,7 +50,7 @@ pub use record::RecordedRequest;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
-    /// The endpoints by path; any other path answers 404.
+    /// The endpoints by path; any other path responds with 404.
     pub endpoints: BTreeMap<String, Behaviour>,
     /// What happens to new connections.
     pub connections: Option<ConnectionFault>,
@@ -80,7 +80,7 @@ pub struct Listen {
     pub port: u16,
     /// The certificate to show; without one the provider speaks plain HTTP.
     pub tls: Option<Identity>,
-    /// Opens `/_scripted/introspect` and `/_scripted/counts` to whoever connects.
+    /// Serves `/_scripted/introspect` and `/_scripted/counts` to every client.
     pub inspection: bool,
 }
 
@@ -95,8 +95,9 @@ impl Default for Listen {
     }
 }
 
-/// A running provider. It lives on a thread of its own, so that tests with a runtime each can share it, and ends with
-/// all its connections when the handle is dropped.
+/// A running provider. It runs on its own thread, so that tests with different runtimes can share it, and ends with all
+/// its
+/// connections when the handle is dropped.
 pub struct Provider {
     state: Arc<State>,
     address: SocketAddr,
@@ -129,7 +130,7 @@ impl Provider {
         )
     }
 
-    /// Starts a provider. It answers when this returns.
+    /// Starts a provider. It is ready when this returns.
     ///
     /// # Errors
     /// When it cannot listen or its certificate does not work.
@@ -249,7 +250,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Asks new connections for a client certificate (RFC 8705), or no more. Without TLS there is nobody to ask.
+    /// Sets whether new connections are asked for a client certificate (RFC 8705). Without TLS it has no effect.
     ///
     /// # Errors
     /// When an authority cannot be read.
@@ -290,7 +291,7 @@ impl Provider {
         self.state.lock().record.forget();
     }
 
-    /// Waits until at least `wanted` requests have come to an endpoint; all of them.
+    /// Waits until an endpoint has received at least `wanted` requests, and returns all of them.
     ///
     /// # Errors
     /// When there are fewer after `patience`.
@@ -312,8 +313,9 @@ impl Provider {
         )))
     }
 
-    /// Waits until `holds` is true of this provider; whether it became true within `patience`. It is asked again
-    /// after everything that is recorded: requests, answers, connections.
+    /// Waits until `holds` returns true, and returns whether it did within `patience`. It is called again after
+    /// everything that is
+    /// recorded: requests, responses, connections.
     pub async fn wait_until(&self, patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
         let mut changes = self.state.watch();
         let waiting = async {
@@ -375,7 +377,7 @@ impl Provider {
             .map(|token| token.expires)
     }
 
-    /// What is known of a token, alive or not.
+    /// What is known of a token, valid or not.
     #[must_use]
     pub fn token(&self, token: &str) -> Option<IssuedToken> {
         self.state.lock().ledger.get(token).cloned()
@@ -393,7 +395,7 @@ impl Provider {
         self.state.lock().ledger.first_refresh_token(path, client)
     }
 
-    /// Every refresh token that an endpoint has handed out, dead or alive, in order.
+    /// Every refresh token that an endpoint has issued, valid or not, in order.
     #[must_use]
     pub fn refresh_tokens(&self, path: &str) -> Vec<String> {
         self.state.lock().ledger.refresh_tokens(path)
@@ -408,7 +410,7 @@ impl Provider {
 impl Drop for Provider {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It has ended already when nobody listens.
+            // It has already ended if there is no receiver.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {

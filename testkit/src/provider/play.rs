@@ -21,7 +21,7 @@ pub(crate) enum Then {
     Close,
 }
 
-/// Writes a proper answer.
+/// Writes a normal response.
 pub(crate) async fn write(
     wire: &mut dyn Wire,
     answer: &Answer,
@@ -112,7 +112,7 @@ fn insert_field(body: &mut Vec<u8>, field: &str) {
     }
 }
 
-/// Sends the answer of a fault that shows a token.
+/// Sends the response of a fault that shows a token.
 pub(crate) async fn send_spoilt(
     wire: &mut dyn Wire,
     fault: &Fault,
@@ -176,7 +176,7 @@ pub(crate) async fn play(
     }
 }
 
-/// The status that a fault answers with, where it answers with one.
+/// The status code of a fault, if it has one.
 pub(crate) fn status_of(fault: &Fault) -> Option<u16> {
     match fault {
         Fault::Hang | Fault::Close | Fault::Reset | Fault::Lost => None,
@@ -188,7 +188,7 @@ pub(crate) fn status_of(fault: &Fault) -> Option<u16> {
     }
 }
 
-/// The answer of a fault that is an answer.
+/// The response of a fault that is a response.
 fn plain(fault: &Fault, incoming: &Incoming) -> Answer {
     match fault {
         Fault::Redirect { status, location } => Answer { status: *status, ..Answer::default() }.with_header("location", location),

@@ -27,7 +27,7 @@ pub enum Preset {
     Feide,
 }
 
-/// How long the tokens of the presets live.
+/// The lifetimes of the tokens of the presets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lifetimes {
     /// As the providers give them: hours and days.

@@ -1,4 +1,4 @@
-//! The record of what was asked: every request byte for byte, and counts.
+//! The record of all requests: every request byte for byte, and counts.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub struct RecordedRequest {
     pub certificate: Option<ClientCertificate>,
     /// The status that was answered; `None` while there is none, or never will be (hung, closed).
     pub status: Option<u16>,
-    /// The access token that was issued for it, even if the answer was spoilt or lost.
+    /// The access token that was issued for it, even if the response was altered or lost.
     pub token: Option<String>,
     /// What was wrong with the request, in our own words; `None` for one that was in order.
     pub refused: Option<String>,

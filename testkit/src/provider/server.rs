@@ -24,7 +24,7 @@ use super::wire::{Incoming, Wire, read_request};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(60);
-/// How long a connection may be idle, and how long an answer may take: beyond all tests, so that nothing is left over.
+/// How long a connection may be idle, and how long a response may take: longer than any test, so that none leaks.
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(3600);
 /// How long an accept that failed (no descriptors left) waits before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -144,7 +144,7 @@ impl Open {
         buffer: &mut Vec<u8>,
     ) -> io::Result<Option<Incoming>> {
         let read = read_request(wire, buffer).await;
-        // Between requests a client may go in any way it likes, without a word of TLS too.
+        // Between requests a client may close the connection in any way, also without a TLS close.
         let broken =
             |error: &io::Error| error.kind() == io::ErrorKind::InvalidData || !buffer.is_empty();
         if read.as_ref().is_err_and(broken) {

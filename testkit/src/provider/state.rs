@@ -142,7 +142,7 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Notes what is answered, before it is: when the client has read it, it stands in the record.
+    /// Records a response before it is sent, so that it is in the record once the client has read it.
     pub(crate) fn note(&self, status: Option<u16>, token: Option<String>, refused: Option<String>) {
         self.state.lock().record.note(self.number, |entry| {
             entry.status = status;

@@ -1,6 +1,7 @@
-//! HTTP/1.1 as bytes: requests read from a socket and kept as they came, heads of answers written by hand.
+//! HTTP/1.1 as bytes: requests are read from a socket and kept unchanged, and response heads are written by hand.
 //!
-//! Not a general server: it exists so that every byte that came is on record and every byte that goes is ours.
+//! It is not a general server. It exists so that every received byte is recorded and every sent byte is under the
+//! test's control.
 
 use std::io;
 use std::sync::Arc;

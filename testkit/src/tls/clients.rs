@@ -1,4 +1,4 @@
-//! The client's side of mutual TLS: who is asked for a certificate, and whose was shown.
+//! The client's side of mutual TLS: when a certificate is requested, and which one was presented.
 
 use std::sync::Arc;
 
@@ -13,13 +13,14 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use super::{certificates, crypto};
 use crate::{Context, Result};
 
-/// Whether a server asks clients for a certificate, and which it takes at the handshake.
+/// Whether a server requests client certificates, and which it accepts in the handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Nobody is asked.
+    /// None is requested.
     #[default]
     NotAsked,
-    /// All are asked; any certificate is taken whose key the client has, and none as well: the endpoint says whom it knows.
+    /// Requested from all clients. Any certificate is accepted whose key the client has, and none as well: the endpoint
+    /// decides which clients it knows.
     Any,
     /// All must show a certificate that is signed by one of these authorities (PEM).
     Of(String),
@@ -56,7 +57,7 @@ impl ClientCertificate {
     }
 }
 
-/// What looks at client certificates; `None` where nobody is asked.
+/// The verifier of client certificates; `None` if none is requested.
 pub(super) fn verifier(
     clients: &ClientCertificates,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>> {

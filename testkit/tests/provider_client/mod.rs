@@ -48,12 +48,12 @@ pub async fn try_ask(
     client.post(url).form(&form).send().await
 }
 
-/// The answer's document.
+/// The response's document.
 pub async fn json(answer: reqwest::Response) -> Value {
     answer.json().await.unwrap()
 }
 
-/// The answer's token.
+/// The response's token.
 pub async fn token(answer: reqwest::Response) -> String {
     json(answer).await["access_token"]
         .as_str()

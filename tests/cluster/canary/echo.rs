@@ -140,7 +140,7 @@ async fn a_provider_that_repeats_the_request_gives_nothing_away() {
         };
         stage.wait_for(name, "Ready", status, reason).await;
     }
-    // What is sent is nowhere, in no data either; a token may stand in data alone.
+    // What is sent appears nowhere, not even in data; only a token may be in data.
     let mut secrets: Vec<String> = SECRETS[1..].iter().map(|one| (*one).to_owned()).collect();
     secrets.remove(1);
     let ends = [ENDS[1], ENDS[3], ENDS[4]];

@@ -1,5 +1,7 @@
-//! What is kept, signed and lent: refresh tokens, keys and what is signed with them, tokens of ServiceAccounts and of other
-//! resources. Each way of asking works first, and then fails in each of several ways in which the provider repeats what was sent.
+//! What is stored, signed and issued by others: refresh tokens, keys and what is signed with them, tokens of
+//! ServiceAccounts and of
+//! other resources. Each kind of request succeeds first, then fails in several ways in which the provider repeats what
+//! was sent.
 
 use std::collections::BTreeSet;
 
@@ -170,7 +172,7 @@ async fn nothing_that_is_kept_signed_or_lent_shows_anywhere_though_providers_rep
         provider.set_fault(&path(name), None);
     }
     fleet.refresh("mending").await;
-    // Nobody but a person mends a refresh token that the provider has refused.
+    // Only a person can replace a refresh token that the provider has refused.
     let mended: Vec<&str> = all
         .iter()
         .copied()

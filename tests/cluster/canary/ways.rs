@@ -1,4 +1,4 @@
-//! Every way of asking for a token that has a secret of its own: a refresh token, a key, a token of somebody else.
+//! Every kind of token request with its own secret: a refresh token, a key, a token from another issuer.
 
 use serde_json::{Value, json};
 use testkit::jose::{self, Keys};
@@ -205,7 +205,7 @@ fn spec(way: &str) -> String {
     }
 }
 
-/// A Secret that lends itself; JSON is YAML too.
+/// A Secret with the opt-in label; JSON is YAML too.
 fn secret(name: &str, data: &Value) -> String {
     let secret = json!({
         "apiVersion": "v1",

@@ -23,7 +23,7 @@ use scene::{Scenario, Scene, Step};
 /// How many runs go on at one time: each has an operator of its own.
 const AT_ONCE: usize = 5;
 
-/// Fails unless the recording has these deeds in these steps, as often at least.
+/// Fails unless the recording contains these actions in these steps, at least as often.
 fn assert_holds(recording: &[Recorded], must: &[(usize, &str)]) {
     let mut counts: BTreeMap<(usize, String), usize> = BTreeMap::new();
     for (step, recorded) in recording.iter().enumerate() {
@@ -72,7 +72,7 @@ fn judge(
     undisturbed: usize,
     needs_person: bool,
 ) -> Result<(), String> {
-    // What nobody has stored has to be asked for again; nothing else has.
+    // A token that was not stored has to be requested again; nothing else has.
     let expected = undisturbed + usize::from(point.in_hand) + usize::from(needs_person);
     if lived.requests != expected {
         let requests = lived.requests;

@@ -1,4 +1,4 @@
-//! Points to die at: before and after everything that was recorded, and what has to be so after dying there.
+//! The points of a crash: before and after every recorded action, and what must be true after it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::record::{Deed, PERIOD, Recorded};
 use super::scene::{Run, Scene};
 use crate::harness::SOON;
 
-/// Where a process dies.
+/// Where a process crashes.
 #[derive(Clone, Debug)]
 pub struct Point {
     /// The step, counted from 0.
@@ -27,7 +27,7 @@ pub struct Point {
     pub in_hand: bool,
 }
 
-/// On which side of a deed.
+/// Before or after an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The other side has not heard of it.
@@ -80,15 +80,16 @@ pub struct Aftermath {
 }
 
 impl Point {
-    /// Whether the provider has answered and nobody has kept the answer.
+    /// Whether the provider has responded and the response was not stored.
     pub fn loses_answer(&self) -> bool {
         let unheard = self.deed == Deed::Token && self.moment == Moment::Before;
         self.in_hand && !unheard
     }
 }
 
-/// Runs the scenario, kills the operator at one point, starts another, and goes on to the end. After each step things have to
-/// stand as in the undisturbed run; where `may_need_person`, a person may have to authorize again first.
+/// Runs the scenario, kills the operator at one point, starts another, and runs to the end. After each step the state
+/// must be that
+/// of the undisturbed run; with `may_need_person`, a person may have to authorize again first.
 pub async fn die_at(
     scene: &Scene,
     recording: &[Recorded],
@@ -126,7 +127,7 @@ pub async fn die_at(
     })
 }
 
-/// Whether the resource says that somebody has to authorize it again.
+/// Whether the resource says that a person has to authorize it again.
 fn needs_person(standing: &Value) -> bool {
     let conditions = standing["resource"]["conditions"].as_array();
     let says = |condition: &Value| {
@@ -201,7 +202,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until things stand so after a step.
+    /// Waits until this state is reached after a step.
     async fn until_it_stands(
         &self,
         recorded: &Recorded,

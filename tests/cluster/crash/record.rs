@@ -47,7 +47,7 @@ impl Deed {
     }
 }
 
-/// What was done in one step, and how things stood after it.
+/// What was done in one step, and the state after it.
 pub struct Recorded {
     pub step: Step,
     pub deeds: Vec<Deed>,
@@ -102,7 +102,7 @@ impl Run<'_> {
         all.into_iter().map(|(_, deed)| deed).collect()
     }
 
-    /// Waits until a step is done and nothing more happens; how things stand then.
+    /// Waits until a step is done and nothing more happens; returns the state then.
     async fn at_rest(&self, step: Step) -> Value {
         let started = Stopwatch::start();
         let mut last = (self.deeds().len(), Value::Null);

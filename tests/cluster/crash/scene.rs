@@ -1,4 +1,5 @@
-//! One run of a scenario: a namespace, an endpoint and a fault proxy of its own, and the operators that live and die in it.
+//! One run of a scenario: a namespace, an endpoint and a fault proxy of its own, and the operators that start and crash
+//! in it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

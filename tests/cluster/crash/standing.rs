@@ -1,4 +1,4 @@
-//! How things stand in a run, without what differs from run to run: two runs that ended alike compare as equal.
+//! The state in a run, without what differs between runs: two runs that ended in the same way compare as equal.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn ours(map: &Value) -> BTreeMap<&String, &Value> {
 }
 
 impl Run<'_> {
-    /// How the resource and every Secret but its credentials stand.
+    /// The state of the resource and of every Secret except its credentials.
     pub async fn standing(&self) -> Value {
         let group = "apis/oauthclient.dev/v1alpha1";
         let resource = self.get(group, &format!("oauthclients/{NAME}")).await;

@@ -1,4 +1,4 @@
-//! Answers that bring no token: each is told apart, takes nothing away, and is over when the provider is well again.
+//! Responses without a token: each has its own reason, removes nothing, and is over when the provider works again.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use testkit::provider::{Fault, Place, Provider, Script};
 
 use super::*;
 
-/// A GiB, as an answer that nobody can want.
+/// A GiB: larger than any sensible response.
 const GIB: u64 = 1 << 30;
 
-/// A case: its name, what the endpoint does, the reason that is told, and whether a person must act.
+/// A case: its name, what the endpoint does, the expected reason, and whether a person must act.
 type Case = (&'static str, Fault, &'static str, bool);
 
 fn token_with(text: &str) -> Fault {
@@ -201,7 +201,7 @@ async fn a_bad_answer_takes_nothing_away_is_told_apart_and_is_over_when_it_is_ov
     fleet
         .told(&names, |name| format!("Warning {}", wanted(name)))
         .await;
-    // The metric tells the same words.
+    // The metric uses the same words.
     let metrics = operator.metrics().await.unwrap();
     for (name, _, reason, _) in &cases {
         let outcome = [("outcome", *reason)];

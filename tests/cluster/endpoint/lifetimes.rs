@@ -1,4 +1,4 @@
-//! `expires_in` in every shape that is met, and tokens that live too short for a mounted volume to follow.
+//! `expires_in` in every shape that providers use, and tokens that expire too soon for a mounted volume to follow.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use testkit::provider::{TimeField, Written};
 
 use super::*;
 
-/// An hour by the provider's book, told like this; `None` tells nothing.
+/// A token that the provider accepts for an hour, with this lifetime in the response; `None` leaves it out.
 fn told_as(value: Option<Value>) -> Behaviour {
     let mut behaviour = living(3600.0);
     let written = value.map(|value| TimeField::expires_in(Written::Literal(value)));
@@ -23,19 +23,14 @@ async fn a_lifetime_is_understood_in_every_shape_or_refused_as_a_whole() {
     let _operator = stage.operator(Start::default()).await;
     let ten_years = 10 * 365 * 86_400;
     let good = [
-        ("missing", None, 3300, "The provider tells no lifetime"),
+        ("missing", None, 3300, "The response has no lifetime"),
         (
             "is-null",
             Some(json!(null)),
             3300,
-            "The provider tells no lifetime",
+            "The response has no lifetime",
         ),
-        (
-            "zero",
-            Some(json!(0)),
-            3300,
-            "The provider tells no lifetime",
-        ),
+        ("zero", Some(json!(0)), 3300, "The response has no lifetime"),
         ("text", Some(json!("3599")), 3599, ""),
         ("float", Some(json!(3599.9)), 3599, ""),
         ("huge", Some(json!(1e308)), ten_years, "counts as ten years"),
@@ -53,7 +48,7 @@ async fn a_lifetime_is_understood_in_every_shape_or_refused_as_a_whole() {
         ("list", json!([3600])),
         ("boolean", json!(false)),
     ];
-    // A token that lives, whose successor is told to be over already.
+    // A valid token, whose successor is reported as expired already.
     endpoint(&stage.provider, "kept", living(3600.0));
     for (name, value, ..) in &good {
         endpoint(&stage.provider, name, told_as(value.clone()));

@@ -1,4 +1,4 @@
-//! Refusals: told apart, with a next step, and tried again as each of them asks for.
+//! Refusals: each has its own reason and next step, and is retried accordingly.
 
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ async fn refusals_are_told_apart_and_a_mend_is_acted_on_at_once() {
         let asked = if name == "living" { 2 } else { 1 };
         assert_eq!(count(name), asked, "{name}");
     }
-    // Each is mended in its own way, and that is noticed at once.
+    // Each is resolved differently, and that is noticed at once.
     stage
         .apply(&credentials("mistyped", CLIENT_ID, CLIENT_SECRET))
         .await;

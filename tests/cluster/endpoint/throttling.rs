@@ -50,7 +50,7 @@ async fn no_request_comes_before_a_retry_after_is_over_whatever_its_form() {
             look.condition("RefreshFailing").reason == "RateLimited"
         })
         .await;
-    // At most an hour is believed, and that it lasts is told.
+    // At most an hour is accepted, and the status says that it lasts.
     let huge = &told["huge"];
     let next: Timestamp = huge
         .status("/attempt/retryAfterTime")

@@ -1,4 +1,4 @@
-//! Endpoints that never answer: each is given up when its time is over, and delays nobody but itself.
+//! Endpoints that never respond: each request ends at its timeout, and delays no other resource.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn whatever_hangs_is_given_up_in_time_and_a_hung_host_delays_no_other() {
         ),
     ];
     let operator = stage.operator(Start::default()).await;
-    // Someone else's token, with a life of 12 s, to be delayed by nobody.
+    // A token of another resource, valid for 12 s, that nothing may delay.
     stage.resource("main", "").await;
     stage.wait_ready("main").await;
 
@@ -61,7 +61,7 @@ async fn whatever_hangs_is_given_up_in_time_and_a_hung_host_delays_no_other() {
         "hole",
         format!("https://{}/token", hole.address()),
     ));
-    // A lane of 8 slots, all hung: ten more at the same host.
+    // All 8 slots of the host are in use by requests that hang: ten more wait for the same host.
     let crowd: Vec<String> = (0..10).map(|number| format!("crowd-{number}")).collect();
     let hung = &silent[2].1;
     manifests.extend(crowd.iter().map(|name| manifest(name, hung.url("/token"))));
@@ -88,7 +88,7 @@ async fn whatever_hangs_is_given_up_in_time_and_a_hung_host_delays_no_other() {
         };
         assert!(reason.contains(&told.reason.as_str()), "{name}: {told:?}");
         assert!(
-            told.message.contains("in time") || told.message.contains("within 4 s"),
+            told.message.contains("timed out") || told.message.contains("within 4 s"),
             "{name}: {told:?}"
         );
         assert!(

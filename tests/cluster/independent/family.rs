@@ -121,7 +121,7 @@ async fn an_independent_servers_refresh_tokens_rotate_and_a_family_that_is_revok
             })
             .await;
     }
-    // A restart asks for nothing, and goes on where it was.
+    // A restart sends no request, and continues where it was.
     operator.kill();
     let operator = stage.operator(quick()).await;
     family.quiet((4, 0)).await;
@@ -134,7 +134,7 @@ async fn an_independent_servers_refresh_tokens_rotate_and_a_family_that_is_revok
         .await;
     let token = family.token().await;
 
-    // The first one turns up in other hands: the server ends the family, which nobody tells the operator of.
+    // The first one is used by another party: the server revokes the family, and the operator is not informed.
     assert_eq!(family.somebody_else_asks(&family.first).await, 400);
     assert!(!family.is_active(&token).await);
     stage.request_refresh("main").await;
@@ -170,7 +170,7 @@ async fn a_lost_answer_of_an_independent_server_is_asked_for_once_more_and_never
     family.until((1, 0)).await;
     proxy.cut();
     proxy.set(TcpMode::Pass);
-    // Whether it was spent is not known, so it is tried once more: it was, and the server ends the family.
+    // It is unknown whether it was used, so it is sent once more: it was, and the server revokes the family.
     family.until((1, 1)).await;
     family.needs_a_login().await;
     stage.request_refresh("main").await;

@@ -80,7 +80,7 @@ async fn an_independent_server_binds_tokens_to_the_certificates_it_knows_and_ref
         assert_eq!(told["cnf"]["x5t#S256"], thumbprint(identity), "{told}");
     }
 
-    // Of another authority, or another one than the server knows: refused, told, and mended by the right one.
+    // From another authority, or not the one that the server knows: refused, reported, and resolved by the right one.
     let stranger = Authority::new("stranger").unwrap();
     let strange = stranger.issue_client(Leaf::Good, "signed").unwrap();
     let other = authority.issue_client(Leaf::SelfSigned, "own").unwrap();

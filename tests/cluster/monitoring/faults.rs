@@ -137,7 +137,7 @@ pub async fn expiring() -> Subject {
     subject
 }
 
-/// The provider has been down for a while, and the token lives on.
+/// The provider has been down for a while, and the token is still valid.
 pub async fn failing() -> Subject {
     let (stage, operator, clock) = with_clock(30 * DAY, &[]).await;
     stage.resource("main", "").await;

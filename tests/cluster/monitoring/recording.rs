@@ -7,7 +7,7 @@ use testkit::prometheus::{Prometheus, Series, promtool};
 
 use super::rules;
 
-/// A scrape a second stands for one every 30 seconds.
+/// A scrape each second represents one every 30 seconds.
 const INTERVAL: u64 = rules::FASTER;
 
 /// What was scraped of a job in the last `seconds`, with the alerts that fire at the end.

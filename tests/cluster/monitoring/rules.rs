@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::deploy;
 
-/// A minute of the shipped rules is two seconds in a live run: so a scrape a second stands for one every 30 seconds.
+/// A minute of the shipped rules is two seconds in a live run, so a scrape each second represents one every 30 seconds.
 pub const FASTER: u64 = 30;
 
 /// The rule file in the `PrometheusRule`.

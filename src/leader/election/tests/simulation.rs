@@ -1,5 +1,6 @@
-//! Three candidates, one API server, and a network that loses, delays and reorders: never do two lead at once, and once
-//! the faults are over somebody does.
+//! Three candidates, one API server, and a network that loses, delays and reorders: two never lead at once, and once
+//! the
+//! faults are over, one of them leads.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

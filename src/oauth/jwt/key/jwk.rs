@@ -1,4 +1,4 @@
-//! Keys written as JSON: a JWK (RFC 7517, RFC 7518 section 6, RFC 8037), or a service account's key as Google gives it.
+//! Keys in JSON: a JWK (RFC 7517, RFC 7518 section 6, RFC 8037), or a Google service account key.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::read::{self, rejected};
 use super::signing::{Material, ServiceAccount, SigningKey, ecdsa};
 use crate::secret::Secret;
 
-/// The texts of a JSON object, wiped when dropped; everything else in it is passed over, but for `key_ops` and `keys`.
+/// The texts of a JSON object, wiped when dropped. Everything else is ignored, except `key_ops` and `keys`.
 struct Members(BTreeMap<String, Zeroizing<String>>);
 
 pub(super) fn parse(text: &str, random: &dyn SecureRandom) -> Result<SigningKey, KeyProblem> {
@@ -91,7 +91,7 @@ impl Members {
             .transpose()
     }
 
-    /// As [`Members::bytes`], for a public part, which must be there.
+    /// Like [`Members::bytes`], for a required public part.
     fn public(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
         self.bytes(name)?.ok_or(KeyProblem::Damaged)
     }
@@ -128,7 +128,7 @@ fn rsa(members: &Members) -> Result<Material, KeyProblem> {
         .map_err(rejected)
 }
 
-/// Some write numbers with zeros before them, which `ring` refuses.
+/// Removes leading zeros, which some tools write and `ring` refuses.
 fn without_leading_zeros(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     Zeroizing::new(bytes.get(zeros..).unwrap_or_default().to_vec())

@@ -1,4 +1,4 @@
-//! Reading PEM and the DER inside of it.
+//! Parses PEM and the DER in it.
 
 use ring::error::KeyRejected;
 use ring::rand::SecureRandom;
@@ -15,7 +15,7 @@ const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 
-/// The one private key in a PEM text. Certificates and curve parameters beside it are passed over.
+/// The private key in a PEM text. Certificates and curve parameters are ignored.
 pub(super) fn pem(text: &str, random: &dyn SecureRandom) -> Result<Material, KeyProblem> {
     let blocks = pem::blocks(text)?;
     let mut keys = blocks
@@ -101,7 +101,7 @@ fn rsa(pkcs1: &[u8]) -> Result<Material, KeyProblem> {
         .map_err(rejected)
 }
 
-/// What `ring` says of a key, in our words. It tells by text alone.
+/// Converts `ring`'s error, which consists of text only.
 pub(super) fn rejected(why: KeyRejected) -> KeyProblem {
     match why.to_string().as_str() {
         "TooSmall" => KeyProblem::TooShort,

@@ -1,4 +1,4 @@
-//! A key that can sign, whatever it was read from.
+//! A key that can sign, whatever its format was.
 
 use ring::rand::SecureRandom;
 use ring::signature::{
@@ -26,11 +26,11 @@ pub(super) enum Material {
     Symmetric(Secret),
 }
 
-/// What a service account's key as Google gives it says besides the key. Its `token_uri` is not among it: where
-/// credentials are sent is for the resource and the Secret's owner to say, never for a document.
+/// The other content of a Google service account key. `token_uri` is not part of it: the resource and the Secret's
+/// owner decide where credentials are sent, never a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAccount {
-    /// `client_email`: who the account is.
+    /// `client_email`: the account.
     pub email: String,
 }
 
@@ -44,7 +44,7 @@ impl SigningKey {
         }
     }
 
-    /// What kind of key it is.
+    /// The kind of key.
     pub fn kind(&self) -> KeyKind {
         match &self.material {
             Material::Rsa(_) => KeyKind::Rsa,
@@ -54,20 +54,20 @@ impl SigningKey {
         }
     }
 
-    /// The `kid` that the key itself gives: of a JWK, or of a service account's key.
+    /// The `kid` of a JWK or of a service account key.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// What a service account's key says of the account.
+    /// The account of a service account key.
     pub fn service_account(&self) -> Option<&ServiceAccount> {
         self.service_account.as_ref()
     }
 
-    /// The algorithm to sign with: the one asked for, else the one that a JWK names, else the usual one of the kind.
+    /// The algorithm to sign with: the requested one, else that of a JWK, else the default of the kind.
     ///
     /// # Errors
-    /// [`KeyProblem::Algorithm`] where it does not fit the key.
+    /// [`KeyProblem::Algorithm`] if it does not match the key.
     pub fn choose(&self, wanted: Option<Algorithm>) -> Result<Algorithm, KeyProblem> {
         let kind = self.kind();
         let algorithm = wanted.or(self.algorithm).unwrap_or_else(|| kind.usual());
@@ -78,7 +78,7 @@ impl SigningKey {
         }
     }
 
-    /// The public part as a certificate of it ends its `SubjectPublicKeyInfo`; `None` for a symmetric key.
+    /// The public part, as at the end of `SubjectPublicKeyInfo` in a certificate; `None` for a symmetric key.
     pub(in crate::oauth::jwt) fn public(&self) -> Option<&[u8]> {
         match &self.material {
             Material::Rsa(pair) => Some(pair.public_key().as_ref()),
@@ -88,10 +88,10 @@ impl SigningKey {
         }
     }
 
-    /// The signature of a message as a JWS holds it (RFC 7518 section 3: ECDSA as `r` and `s`, not as DER).
+    /// The signature of a message in the form of JWS (RFC 7518 section 3: ECDSA as `r` and `s`, not as DER).
     ///
     /// # Errors
-    /// [`KeyProblem::Algorithm`] where the algorithm does not fit, [`KeyProblem::Unsigned`] where signing fails.
+    /// [`KeyProblem::Algorithm`] if the algorithm does not match, [`KeyProblem::Unsigned`] if signing fails.
     pub fn sign(
         &self,
         algorithm: Algorithm,
@@ -138,7 +138,7 @@ fn padding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
     }
 }
 
-/// How `ring` signs on a curve.
+/// `ring`'s signature algorithm for a curve.
 pub(super) fn ecdsa(kind: KeyKind) -> &'static signature::EcdsaSigningAlgorithm {
     match kind {
         KeyKind::P384 => &ECDSA_P384_SHA384_FIXED_SIGNING,

@@ -362,12 +362,12 @@ fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
     assert!(said.contains("privateKeyJWT (keyID"), "{said}");
     let said = refused(ErrorCode::InvalidGrant).explain_to(&granting(jwt_bearer()));
     assert!(said.contains("spec.grant.jwtBearer (keyID"), "{said}");
-    // Whoever sends no assertion is told of what it does send.
+    // A client without an assertion gets the problem of what it does send.
     let mut plain = granting(jwt_bearer());
     plain.authentication = ClientAuthentication::TlsClientAuth;
     for (grant, words) in [
         (Grant::Password, "user name and password"),
-        (Grant::RefreshToken, "log in anew"),
+        (Grant::RefreshToken, "log in again"),
         (Grant::ClientCredentials, "spec.parameters"),
     ] {
         plain.grant = grant;
@@ -381,7 +381,7 @@ fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
     assert!(said.contains("client secret"), "{said}");
     plain.authentication = ClientAuthentication::None;
     let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
-    assert!(said.contains("prove who it is"), "{said}");
+    assert!(said.contains("requires client authentication"), "{said}");
     let other = refused(ErrorCode::InvalidScope);
     assert_eq!(other.explain_to(&client), other.explain());
 }

@@ -1,9 +1,9 @@
-//! How long a token lives, in every shape that it is told in.
+//! The lifetime of a token in every format.
 
 use super::*;
 use crate::oauth::{ExpiryShape, ExpiryUnit};
 
-/// Reads a token with these further members, and gives its lifetime or why there is none.
+/// Parses a token response with these additional members, and returns its lifetime or the error.
 fn lifetime(members: &str) -> Result<Option<Lifetime>, TokenError> {
     decode_json(&format!(r#"{{"access_token":"t",{members}}}"#)).map(|token| token.lifetime)
 }
@@ -267,7 +267,7 @@ fn a_jwt_tells_its_end_where_the_answer_does_not_and_only_if_asked_to() {
     assert!(read(&ResponseShape::default(), &end, "").is_ok_and(|found| found.is_none()));
     let given = Some(Lifetime::For(Span::from_seconds(60)));
     assert!(read(&asked, &end, r#","expires_in":60"#).is_ok_and(|found| found == given));
-    // The earlier of the two counts.
+    // The earlier one is used.
     assert!(read(&asked, &end, r#","expires_in":3600"#).is_ok_and(|found| found == lifetime));
     assert!(read(&asked, "opaque", "").is_ok_and(|found| found.is_none()));
     let over = jwt(r#"{"exp":1600000000}"#);

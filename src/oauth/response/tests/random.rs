@@ -1,11 +1,11 @@
-//! Whatever comes, nothing panics and nothing leaks.
+//! For any input, nothing panics and nothing leaks.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::oauth::{ExpiryShape, ExpiryUnit};
 
-/// Shapes that a body may be read with.
+/// Shapes to parse a body with.
 fn shapes() -> impl Strategy<Value = ResponseShape> {
     let units = prop_oneof![
         Just(None),
@@ -39,7 +39,7 @@ fn kinds() -> impl Strategy<Value = &'static str> {
     ]
 }
 
-/// Whatever is read must be fit to publish, and whatever is refused must say nothing of the body.
+/// Everything accepted must be fit to publish, and no error may contain a part of the body.
 fn check(shape: &ResponseShape, status: u16, kind: &str, body: Vec<u8>) {
     match decode(shape, &answer(status, kind, body), NOW) {
         Ok(token) => {

@@ -1,4 +1,4 @@
-//! What the resources themselves tell: DNS and token hosts as the operator meets them, and what each of them lacks.
+//! What the resources themselves report: DNS and token hosts as the operator sees them, and what each resource lacks.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub(super) fn dns(facts: &Facts, summaries: &[Summary]) -> Finding {
         Err(why) => Finding::ok(
             AREA,
             format!(
-                "The operator resolves every token host (the cluster's DNS was not looked at: {why})"
+                "The operator resolves every token host (the cluster's DNS could not be checked: {why})"
             ),
         ),
     }

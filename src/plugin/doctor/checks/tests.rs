@@ -72,7 +72,7 @@ fn where_all_is_well_nothing_is_to_be_mended() {
     assert_eq!(worst(&all), Vec::<&Finding>::new());
 }
 
-/// One thing that is wrong, and the area and words by which it is told.
+/// One problem, and the area and words of its finding.
 fn told(change: impl FnOnce(&mut Facts), level: Level, area: &str, words: &str) {
     let mut facts = facts();
     change(&mut facts);

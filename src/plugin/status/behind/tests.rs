@@ -58,7 +58,7 @@ fn login(lent: bool) -> Login {
 #[test]
 fn the_source_of_the_refresh_token_and_its_end_are_told() {
     let mut behind = refresh_token(("Ready", "TokenValid"));
-    let end = "ends in 1 d (2023-11-15T22:13:20Z), unless it is used before";
+    let end = "expires in 1 d (2023-11-15T22:13:20Z), unless it is used before";
     assert_eq!(line(&behind, "Refresh token"), format!("in use; {end}"));
     behind.refresh_token.as_mut().unwrap().saw(None);
     let credentials = format!("from Secret client, key refresh_token; {end}");
@@ -74,7 +74,7 @@ fn the_source_of_the_refresh_token_and_its_end_are_told() {
     );
     assert_eq!(
         line(&behind, "Login"),
-        "Secret api-login, made 1 h ago (2023-11-14T21:13:20Z), for auth.example.com"
+        "Secret api-login, created 1 h ago (2023-11-14T21:13:20Z), for auth.example.com"
     );
     behind
         .refresh_token
@@ -113,17 +113,17 @@ fn what_ends_besides_is_told_with_what_to_do() {
     let behind = refresh_token(("Ready", "TokenValid"));
     assert_eq!(
         line(&behind, "Certificate"),
-        "ends soon, in 1 d (2023-11-15T22:13:20Z): put a new one into Secret client-tls"
+        "expires soon, in 1 d (2023-11-15T22:13:20Z): put a new one into Secret client-tls"
     );
     assert_eq!(
         line(&behind, "Client secret"),
-        "ended 1 h ago (2023-11-14T21:13:20Z): put the next one into Secret client under then"
+        "expired 1 h ago (2023-11-14T21:13:20Z): put the next one into Secret client under then"
     );
     let lines = behind.lines(NOW);
     let last = lines.last().unwrap();
     assert_eq!(
         last.1,
-        "the provider takes the one under then of Secret client"
+        "the provider accepts the one under then in Secret client"
     );
 }
 

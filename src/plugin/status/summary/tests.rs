@@ -54,5 +54,5 @@ fn what_stands_in_the_way_is_told_before_what_still_works() {
 fn a_resource_that_nobody_has_looked_at_says_so() {
     let summary = Summary::of(&resource(json!(null)), NOW);
     assert!(!summary.ready);
-    assert!(testing::stripped(&summary.in_full()).contains("has not looked at it yet"));
+    assert!(testing::stripped(&summary.in_full()).contains("has not observed it yet"));
 }

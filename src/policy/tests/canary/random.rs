@@ -273,7 +273,7 @@ fn check(outcome: &Outcome, disclosed: &[&str]) -> Result<(), TestCaseError> {
             !is_proof || !shows(&read, secret),
             "{key}: the access token is {read}"
         );
-        // What a provider may give back as a token stands where the token stands.
+        // What a provider may return as a token is at the token's position.
         let is_token = shows(&read, secret);
         for (place, value) in &outcome.data {
             prop_assert!(

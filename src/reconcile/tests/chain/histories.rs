@@ -1,5 +1,6 @@
-//! Random histories of refresh tokens: a refresh token is never sent again once its successor is known, and one of which
-//! nobody knows how it went at most once more.
+//! Random histories of refresh tokens: a refresh token is never sent again once its successor is known, and at most
+//! once more
+//! if its outcome is unknown.
 
 use proptest::prelude::*;
 

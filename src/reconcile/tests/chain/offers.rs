@@ -1,4 +1,4 @@
-//! A refresh token that somebody gives while a chain is alive, and answers whose access token cannot be used.
+//! A refresh token that is supplied while another is in use, and responses whose access token cannot be used.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn message(scene: &Scene, kind: &str) -> String {
     condition.message.clone()
 }
 
-/// The wrong token was tried once, the chain goes on, and the status says so.
+/// The wrong token was tried once, the stored one stays in use, and the status says so.
 #[track_caller]
 fn goes_on(scene: &Scene, until: Time) {
     scene.run(until);

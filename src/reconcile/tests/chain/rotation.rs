@@ -14,7 +14,7 @@ fn noted(scene: &Scene) -> Option<String> {
         .client_secret_key
 }
 
-/// Both secrets are lent, and the provider takes the second only.
+/// Both secrets are opted in, and the provider accepts only the second.
 fn scene() -> Scene {
     let scene = Scene::chained(SPEC, None);
     {

@@ -184,7 +184,7 @@ fn another_token_starts_afresh_and_a_key_that_vanishes_ends_nothing() {
     scene.offer(Some(&fresh));
     scene.run(at(4_010));
     assert_eq!(arrived(&scene).last(), Some(&fresh));
-    // The one it began with is spent, and no news.
+    // The initial one is used up, and not new.
     scene.offer(Some("refresh-1"));
     scene.run(at(30_000));
     assert_eq!(

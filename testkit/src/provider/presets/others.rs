@@ -1,4 +1,4 @@
-//! Providers of the guides besides the first four, for the clients of their examples.
+//! Providers of the guides other than the first four, for the clients of their examples.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,10 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const SAML_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// Entra ID by its v2 endpoint, for an app registration with a federated credential: `trusted` is whose tokens stand for the
-/// client secret, `public_jwk` its key. The scope is a resource and `/.default`; no token is taken without it.
+/// Entra ID with its v2 endpoint, for an app registration with a federated credential: `trusted` is the issuer whose
+/// tokens
+/// replace the client secret, `public_jwk` its key. The scope is a resource and `/.default`; without it no token is
+/// issued.
 #[must_use]
 pub fn entra_federated(seconds: f64, trusted: Federated, public_jwk: Value) -> Behaviour {
     let mut behaviour = Behaviour::living(seconds);
