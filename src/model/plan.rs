@@ -98,7 +98,7 @@ pub enum Action {
     Request(Box<Ask>),
 }
 
-/// A stored token.
+/// A token that was granted and stored earlier.
 pub struct Publish {
     /// What is written, and its consequences.
     pub settled: Settled,
