@@ -369,6 +369,7 @@ fn sent_nowhere() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        said: None,
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) async fn exchange(
             retry_after: None,
             timed_out: error.is_timeout(),
             reached: error.reached(),
+            said: None,
         })
 }
 
@@ -48,6 +49,7 @@ fn not_authorized() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        said: None,
     }
 }
 

@@ -221,6 +221,13 @@ fn response(form: &mut Canonical, shape: &ResponseShape) {
     if let Some(error) = shape.error.as_deref().filter(|error| *error != "/error") {
         form.field("error", error);
     }
+    for error in &shape.errors {
+        form.field("errorMeans", error.means.as_str());
+        form.field("errorAt", error.pointer.as_deref().unwrap_or_default());
+        for value in &error.values {
+            form.field("errorValue", value);
+        }
+    }
     if let Some(expiry) = &shape.expiry {
         form.field("expiry", &expiry.pointer);
         form.field(

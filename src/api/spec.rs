@@ -27,7 +27,7 @@ pub use client::{
 pub use client_certificate::{ClientCertificate, TlsClientAuth};
 pub use exchange::{ExchangedToken, ServiceAccountToken, TokenExchange};
 pub use login::{Login, LoginParameter};
-pub use request::{Expiry, Header, Parameter, Request, Response, Success};
+pub use request::{Expiry, Header, Parameter, ProviderError, Request, Response, Success};
 pub use revocation::{PreviousToken, Revocation};
 pub use token::{Refresh, TokenSecret};
 

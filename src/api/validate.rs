@@ -17,11 +17,13 @@ use super::conditions::Reason;
 use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::oauth::assertion::JWT_BEARER;
+use crate::oauth::error::Means;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::request::check_names;
 use crate::oauth::{
-    BasicEncoding, Client, ClientAuthentication, CredentialKeys, ExpiryShape, ExpiryUnit, Format,
-    Grant, IssuedType, Method, Parameter, ParameterValue, ResponseShape, SuccessShape,
+    BasicEncoding, Client, ClientAuthentication, CredentialKeys, ErrorShape, ExpiryShape,
+    ExpiryUnit, Format, Grant, IssuedType, Method, Parameter, ParameterValue, ResponseShape,
+    SuccessShape,
 };
 use crate::render::Templates;
 use crate::schedule::{Lead, Policy, TokenReuse};
@@ -335,7 +337,17 @@ fn response(spec: &spec::Response, exchange: Option<&spec::TokenExchange>) -> Re
             value: success.value.clone(),
         }),
         error: spec.error_pointer.clone(),
+        errors: spec.errors.iter().filter_map(error_shape).collect(),
     }
+}
+
+/// `None` does not happen: the schema knows the words.
+fn error_shape(error: &spec::ProviderError) -> Option<ErrorShape> {
+    Some(ErrorShape {
+        pointer: error.pointer.clone(),
+        values: error.values.clone(),
+        means: Means::parse(&error.means)?,
+    })
 }
 
 fn policy(spec: &spec::Refresh) -> Policy {

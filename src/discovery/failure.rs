@@ -67,6 +67,7 @@ pub(super) fn refused(
         retry_after: wait,
         timed_out: false,
         reached: Reached::Never,
+        said: None,
     }
 }
 
@@ -113,6 +114,7 @@ pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
         retry_after: None,
         timed_out: error.is_timeout(),
         reached: Reached::Never,
+        said: None,
     }
 }
 

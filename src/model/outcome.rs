@@ -2,7 +2,7 @@
 
 use crate::engine::Requeue;
 use crate::model::{Assessment, FailedAttempt, SecretWrite, StaleSecret};
-use crate::oauth::error::{FailureClass, Reached};
+use crate::oauth::error::{FailureClass, ProviderCode, Reached};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
@@ -35,6 +35,8 @@ pub struct Failure {
     pub timed_out: bool,
     /// How far the request got: whether a refresh token may have been redeemed.
     pub reached: Reached,
+    /// The provider's own error code, where it gave one.
+    pub said: Option<ProviderCode>,
 }
 
 /// The inputs of a token, as stored with it.

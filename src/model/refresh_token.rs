@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CREDENTIALS_LABEL, SecretSeen};
+use crate::oauth::error::ProviderCode;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
@@ -69,6 +70,17 @@ pub struct Refused {
     /// If the provider refused it: with which inputs and credentials, so that others may be tried. `None` if it was
     /// sent once more after an unknown outcome: then never again.
     pub made_from: Option<MadeFrom>,
+    /// The code that the provider refused it with, and where that stands in the response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<(String, String)>,
+}
+
+impl Refused {
+    /// The provider's code as it may be shown. What is read from a Secret is checked again: others may write it.
+    pub fn said(&self) -> Option<ProviderCode> {
+        let (code, place) = self.said.as_ref()?;
+        ProviderCode::parse(code, place)
+    }
 }
 
 /// The inputs of a request.

@@ -7,91 +7,7 @@ use std::fmt;
 use super::Grant;
 use crate::time::Span;
 
-/// An error code of a token endpoint (RFC 6749 section 5.2 and its extensions). Only codes of this list ever reach a
-/// status, an event or a log: anything else is [`ErrorCode::Unknown`], since a body may hold secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// RFC 6749 section 5.2.
-    InvalidRequest,
-    /// RFC 6749 section 5.2.
-    InvalidClient,
-    /// RFC 6749 section 5.2.
-    InvalidGrant,
-    /// RFC 6749 section 5.2.
-    UnauthorizedClient,
-    /// RFC 6749 section 5.2.
-    UnsupportedGrantType,
-    /// RFC 6749 section 5.2.
-    InvalidScope,
-    /// RFC 8707 section 2.
-    InvalidTarget,
-    /// RFC 6749 section 4.1.2.1, met at token endpoints too.
-    AccessDenied,
-    /// RFC 6749 section 4.1.2.1, met at token endpoints too.
-    ServerError,
-    /// RFC 6749 section 4.1.2.1, met at token endpoints too.
-    TemporarilyUnavailable,
-    /// Told to slow down by name (RFC 8628 section 3.5, and field use).
-    SlowDown,
-    /// A person must consent, log in or choose an account at the provider first (OpenID Connect Core section 3.1.2.6).
-    ConsentRequired,
-    /// The provider requires a proof of possession (DPoP, RFC 9449), which is not supported.
-    ProofRequired,
-    /// Any other code, or none.
-    Unknown,
-}
-
-/// Every spelling that is known, and what it means. The registered spellings come first; the rest is field use.
-const SPELLINGS: &[(&str, ErrorCode)] = &[
-    ("invalid_request", ErrorCode::InvalidRequest),
-    ("invalid_client", ErrorCode::InvalidClient),
-    ("invalid_grant", ErrorCode::InvalidGrant),
-    ("unauthorized_client", ErrorCode::UnauthorizedClient),
-    ("unsupported_grant_type", ErrorCode::UnsupportedGrantType),
-    ("invalid_scope", ErrorCode::InvalidScope),
-    ("invalid_target", ErrorCode::InvalidTarget),
-    ("access_denied", ErrorCode::AccessDenied),
-    ("server_error", ErrorCode::ServerError),
-    ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
-    ("slow_down", ErrorCode::SlowDown),
-    ("consent_required", ErrorCode::ConsentRequired),
-    ("interaction_required", ErrorCode::ConsentRequired),
-    ("login_required", ErrorCode::ConsentRequired),
-    ("account_selection_required", ErrorCode::ConsentRequired),
-    ("use_dpop_nonce", ErrorCode::ProofRequired),
-    ("invalid_dpop_proof", ErrorCode::ProofRequired),
-    // GitHub
-    ("incorrect_client_credentials", ErrorCode::InvalidClient),
-    // Slack
-    ("invalid_client_id", ErrorCode::InvalidClient),
-    ("bad_client_secret", ErrorCode::InvalidClient),
-    ("ratelimited", ErrorCode::SlowDown),
-    ("invalid_refresh_token", ErrorCode::InvalidGrant),
-    ("token_revoked", ErrorCode::InvalidGrant),
-    ("token_expired", ErrorCode::InvalidGrant),
-    // GitHub
-    ("bad_refresh_token", ErrorCode::InvalidGrant),
-    // HubSpot
-    ("BAD_REFRESH_TOKEN", ErrorCode::InvalidGrant),
-];
-
-impl ErrorCode {
-    /// Reads a code as an answer gave it; whatever is not on the list is [`ErrorCode::Unknown`].
-    pub fn parse(text: &str) -> ErrorCode {
-        SPELLINGS
-            .iter()
-            .find(|(spelling, _)| *spelling == text)
-            .map_or(ErrorCode::Unknown, |(_, code)| *code)
-    }
-
-    /// The registered spelling, or `None` for [`ErrorCode::Unknown`].
-    pub fn registered(self) -> Option<&'static str> {
-        SPELLINGS
-            .iter()
-            .find(|(_, code)| *code == self)
-            .map(|(spelling, _)| *spelling)
-    }
-}
+pub use super::error_code::{ErrorCode, Means, ProviderCode};
 
 /// The consequence of a failure: when the next request may be sent, and whether a person must act first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -232,6 +148,8 @@ pub enum TokenError {
         code: ErrorCode,
         /// `Retry-After`, as a span from the time the answer came; floored at 0, at most 1 h.
         retry_after: Option<Span>,
+        /// The code as the provider writes it, and where.
+        said: Option<ProviderCode>,
     },
     /// The endpoint sent us elsewhere. Credentials do not follow redirects.
     Redirected {
@@ -244,8 +162,14 @@ pub enum TokenError {
         problem: &'static str,
         /// Whether its body is a document that a token endpoint may send, rather than a page of HTML, junk or nothing.
         readable: bool,
+        /// The provider's own error code, where the response has one.
+        said: Option<ProviderCode>,
     },
 }
+
+/// The next step where the provider gives a code of its own that is not known.
+const LOOK_UP: &str = "Look that code up in the provider's documentation. To have the operator act on it, name it in \
+     spec.response.errors";
 
 /// Statuses that tell of the request or its address, not of the credential in it.
 const OF_THE_REQUEST: [u16; 10] = [404, 405, 406, 407, 410, 411, 413, 414, 415, 421];
@@ -256,6 +180,8 @@ impl TokenError {
     /// Below 500 the code decides, from 500 on the status does, as it does for 408, 425 and 429: some gateways and servers that
     /// are starting up send `invalid_grant` with a 503. A password is not sent again after any refusal, whatever its words: more
     /// tries lock the account.
+    ///
+    /// Where the resource says what a code means, that decides, whatever the status. It never has a refused password sent again.
     pub fn class(&self, grant: &Grant) -> FailureClass {
         let is_password = *grant == Grant::Password;
         let (status, code) = match self {
@@ -266,10 +192,14 @@ impl TokenError {
             TokenError::Unusable { .. } => return FailureClass::Transient,
             TokenError::Refused { status, code, .. } => (*status, *code),
         };
-        if is_not_now(status) {
+        let is_mapped = self.is_mapped();
+        if is_not_now(status) && !is_mapped {
             return FailureClass::Transient;
         }
-        if is_password && status != 407 {
+        if is_mapped && code == ErrorCode::InvalidGrant {
+            return FailureClass::NeedsPerson;
+        }
+        if is_password && status != 407 && !is_not_now(status) {
             return FailureClass::NeedsPerson;
         }
         match code {
@@ -303,10 +233,11 @@ impl TokenError {
             TokenError::Unusable { .. } => return Reached::Unclear,
             TokenError::Refused { status, code, .. } => (*status, *code),
         };
-        if status == 504 {
+        let is_mapped = self.is_mapped();
+        if status == 504 && !is_mapped {
             return Reached::Unclear;
         }
-        if is_not_now(status) || OF_THE_REQUEST.contains(&status) {
+        if (is_not_now(status) || OF_THE_REQUEST.contains(&status)) && !is_mapped {
             return Reached::Answered;
         }
         match code {
@@ -324,6 +255,9 @@ impl TokenError {
         match self {
             TokenError::Redirected { .. } => "Redirected",
             TokenError::Unusable { .. } => "UnusableResponse",
+            TokenError::Refused { status, code, .. } if self.is_mapped() => {
+                reason_of_code(*code, *status)
+            }
             TokenError::Refused { status: 429, .. } => "RateLimited",
             TokenError::Refused {
                 status: 408 | 425 | 503 | 504,
@@ -332,31 +266,13 @@ impl TokenError {
             TokenError::Refused {
                 status: 500..=599, ..
             } => "ServerError",
-            TokenError::Refused { status, code, .. } => match code {
-                ErrorCode::ConsentRequired => "ConsentRequired",
-                ErrorCode::ProofRequired => "ProofRequired",
-                ErrorCode::InvalidRequest => "InvalidRequest",
-                ErrorCode::InvalidClient => "InvalidClient",
-                ErrorCode::InvalidGrant => "InvalidGrant",
-                ErrorCode::UnauthorizedClient => "UnauthorizedClient",
-                ErrorCode::UnsupportedGrantType => "UnsupportedGrantType",
-                ErrorCode::InvalidScope => "InvalidScope",
-                ErrorCode::InvalidTarget => "InvalidTarget",
-                ErrorCode::AccessDenied => "AccessDenied",
-                ErrorCode::ServerError => "ServerError",
-                ErrorCode::TemporarilyUnavailable => "TemporarilyUnavailable",
-                ErrorCode::SlowDown => "RateLimited",
-                ErrorCode::Unknown => match status {
-                    401 => "Unauthorized",
-                    403 => "Forbidden",
-                    404 | 405 => "NotFound",
-                    407 => "ProxyRefused",
-                    410 => "NotFound",
-                    status if OF_THE_REQUEST.contains(status) => "InvalidRequest",
-                    _ => "RequestRefused",
-                },
-            },
+            TokenError::Refused { status, code, .. } => reason_of_code(*code, *status),
         }
+    }
+
+    /// Whether the resource says what the provider's code means.
+    fn is_mapped(&self) -> bool {
+        matches!(self, TokenError::Refused { said: Some(said), .. } if said.is_mapped)
     }
 
     /// What happened and the next step, in sentences for a person. Holds nothing of the answer but status and known code.
@@ -372,9 +288,19 @@ impl TokenError {
         }
     }
 
+    /// The provider's own code.
+    pub fn said(&self) -> Option<&ProviderCode> {
+        match self {
+            TokenError::Refused { said, .. } | TokenError::Unusable { said, .. } => said.as_ref(),
+            TokenError::Redirected { .. } => None,
+        }
+    }
+
     /// The next step alone.
     fn next_step(&self) -> &'static str {
+        let said = self.said();
         match self.reason() {
+            "UnusableResponse" | "RequestRefused" if said.is_some() => LOOK_UP,
             "InvalidRequest" => {
                 "Compare spec.parameters, spec.request and spec.grant with the provider's documentation: a parameter is missing, repeated or misspelt"
             }
@@ -397,6 +323,7 @@ impl TokenError {
             "AccessDenied" => {
                 "Ask the provider whether the client has access to the requested scopes, audience or resource"
             }
+            "Forbidden" if said.is_some() => LOOK_UP,
             "Unauthorized" => {
                 "Check the credentials Secret, and whether the provider requires another spec.clientAuthentication.method"
             }
@@ -439,8 +366,27 @@ impl fmt::Display for TokenError {
             TokenError::Refused { status: 408, .. } => {
                 write!(f, "The token endpoint reported a time-out (HTTP 408)")
             }
-            TokenError::Refused { status, .. } if is_not_now(*status) => {
+            TokenError::Refused { status, .. } if is_not_now(*status) && !self.is_mapped() => {
                 write!(f, "The token endpoint answered with HTTP {status}")
+            }
+            TokenError::Refused {
+                status,
+                code,
+                said: Some(said),
+                ..
+            } => {
+                let refused = "The token endpoint refused the request with";
+                match (said.is_mapped, code.registered()) {
+                    (true, _) => write!(
+                        f,
+                        "{refused} {said}, for which spec.response.errors says {} (HTTP {status})",
+                        reason_of_code(*code, *status)
+                    ),
+                    (false, Some(registered)) if said.is(registered) => {
+                        write!(f, "{refused} {registered} (HTTP {status})")
+                    }
+                    (false, _) => write!(f, "{refused} {said} (HTTP {status})"),
+                }
             }
             TokenError::Refused { status, code, .. } => match code.registered() {
                 Some(code) => write!(
@@ -458,10 +404,42 @@ impl fmt::Display for TokenError {
                     "The token endpoint answered with a redirect (HTTP {status}), and redirects are not followed"
                 )
             }
-            TokenError::Unusable { problem, .. } => {
-                write!(f, "The token endpoint answered with success, but {problem}")
+            TokenError::Unusable { problem, said, .. } => {
+                write!(f, "The token endpoint answered with success, but {problem}")?;
+                match said {
+                    Some(said) => write!(f, ". It gives the code {said}"),
+                    None => Ok(()),
+                }
             }
         }
+    }
+}
+
+/// The reason of a code, and of a status that came without a known one.
+fn reason_of_code(code: ErrorCode, status: u16) -> &'static str {
+    match code {
+        ErrorCode::ConsentRequired => "ConsentRequired",
+        ErrorCode::ProofRequired => "ProofRequired",
+        ErrorCode::InvalidRequest => "InvalidRequest",
+        ErrorCode::InvalidClient => "InvalidClient",
+        ErrorCode::InvalidGrant => "InvalidGrant",
+        ErrorCode::UnauthorizedClient => "UnauthorizedClient",
+        ErrorCode::UnsupportedGrantType => "UnsupportedGrantType",
+        ErrorCode::InvalidScope => "InvalidScope",
+        ErrorCode::InvalidTarget => "InvalidTarget",
+        ErrorCode::AccessDenied => "AccessDenied",
+        ErrorCode::ServerError => "ServerError",
+        ErrorCode::TemporarilyUnavailable => "TemporarilyUnavailable",
+        ErrorCode::SlowDown => "RateLimited",
+        ErrorCode::Unknown => match status {
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 | 405 => "NotFound",
+            407 => "ProxyRefused",
+            410 => "NotFound",
+            status if OF_THE_REQUEST.contains(&status) => "InvalidRequest",
+            _ => "RequestRefused",
+        },
     }
 }
 

@@ -20,8 +20,8 @@ use serde_json::Value;
 use super::document;
 use super::exchange;
 use super::{
-    Document, ErrorCode, HttpAnswer, IssuedType, ResponseShape, Scope, SentSecrets, Token,
-    TokenError, TokenType,
+    Document, HttpAnswer, IssuedType, ResponseShape, Scope, SentSecrets, Token, TokenError,
+    TokenType,
 };
 use crate::secret::Secret;
 use crate::time::Time;
@@ -45,11 +45,11 @@ pub fn decode(
         300..=399 => Err(TokenError::Redirected {
             status: answer.status,
         }),
-        _ => Err(refusal(answer, error_code(shape, answer), received)),
+        _ => Err(refused(answer, refusal(shape, answer), received)),
     }
 }
 
-fn refusal(answer: &HttpAnswer, code: ErrorCode, received: Time) -> TokenError {
+fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> TokenError {
     let retry_after = answer
         .retry_after
         .as_deref()
@@ -58,19 +58,20 @@ fn refusal(answer: &HttpAnswer, code: ErrorCode, received: Time) -> TokenError {
         .and_then(|value| retry_after(value, received));
     TokenError::Refused {
         status: answer.status,
-        code,
+        code: refusal.code,
         retry_after,
+        said: refusal.said,
     }
 }
 
-/// The code of an error answer; a body that cannot be read has none.
-fn error_code(shape: &ResponseShape, answer: &HttpAnswer) -> ErrorCode {
+/// What an error answer says; a body that cannot be read says nothing.
+fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
     match read(answer, false) {
         Ok(value @ Value::Object(_)) => match Vetted::new(shape, value, &answer.sent) {
-            Ok(vetted) => told::code(shape, &vetted.told()),
-            Err(_) => ErrorCode::Unknown,
+            Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
+            Err(_) => told::Refusal::silent(),
         },
-        _ => ErrorCode::Unknown,
+        _ => told::Refusal::silent(),
     }
 }
 
@@ -84,14 +85,25 @@ fn granted(
     let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
     let told = vetted.told();
     if told::is_refusal(shape, &told) {
-        return Err(refusal(answer, told::code(shape, &told), received));
+        let refusal = told::refusal(shape, &told, answer.status);
+        return Err(refused(answer, refusal, received));
     }
     match vetted.value() {
         Value::Object(_) => {}
         Value::String(_) if bare => {}
         _ => return Err(unusable("its body is not a JSON object")),
     }
-    let token = token(shape, &vetted, &told, received).map_err(unusable)?;
+    let token = token(shape, &vetted, &told, received).map_err(|problem| {
+        let said = match problem {
+            NO_TOKEN => told::code_without_token(shape, &told, answer.status),
+            _ => None,
+        };
+        TokenError::Unusable {
+            problem,
+            readable: true,
+            said,
+        }
+    })?;
     drop(told);
     Ok(Token {
         sent: answer.sent.clone(),
@@ -113,6 +125,7 @@ fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
         readable: true,
+        said: None,
     }
 }
 
@@ -120,6 +133,7 @@ fn unreadable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
         readable: false,
+        said: None,
     }
 }
 
@@ -255,12 +269,15 @@ fn at<'v>(value: &'v Value, pointer: Option<&str>, default: &str) -> Option<&'v 
         .filter(|found| !found.is_null())
 }
 
+/// What is wrong with a response without a token.
+const NO_TOKEN: &str = "it holds no access token where one is expected";
+
 fn access_token(
     found: Option<&Value>,
     remarks: &mut Vec<&'static str>,
 ) -> Result<Secret, &'static str> {
     let token = match found {
-        None => return Err("it holds no access token where one is expected"),
+        None => return Err(NO_TOKEN),
         Some(Value::String(token)) => token,
         Some(_) => return Err("its access token is not a string"),
     };

@@ -1,5 +1,7 @@
 //! Where the values are in a successful response (RFC 6749 section 5.1, and providers that deviate from it).
 
+use super::error_code::Means;
+
 /// Where a refresh token stands, unless the resource says otherwise.
 pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
 
@@ -22,8 +24,21 @@ pub struct ResponseShape {
     pub jwt_expiry: bool,
     /// What distinguishes success from failure at a status of 2xx; with `None`, `error` and `ok: false` mean failure.
     pub success: Option<SuccessShape>,
-    /// JSON pointer to the error code; `None` is `/error`.
+    /// JSON pointer to the error code; `None` is `/error`, or another place where providers put it.
     pub error: Option<String>,
+    /// What codes of the provider's own mean.
+    pub errors: Vec<ErrorShape>,
+}
+
+/// What some of the provider's own error codes mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorShape {
+    /// JSON pointer to the code; `None` looks where the error code stands.
+    pub pointer: Option<String>,
+    /// The codes, as text.
+    pub values: Vec<String>,
+    /// What they mean.
+    pub means: Means,
 }
 
 /// What a successful answer says of itself.

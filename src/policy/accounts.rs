@@ -150,6 +150,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            said: None,
         }
     }
 
@@ -162,6 +163,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            said: None,
         }
     }
 
@@ -177,6 +179,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            said: None,
         }
     }
 }

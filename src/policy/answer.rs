@@ -290,6 +290,7 @@ impl Failure {
             retry_after: error.retry_after(),
             timed_out: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
+            said: error.said().cloned(),
         }
     }
 
@@ -338,6 +339,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: Reached::Answered,
+            said: None,
         }
     }
 
@@ -350,6 +352,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: Reached::Answered,
+            said: None,
         }
     }
 }
@@ -394,6 +397,7 @@ pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Se
         retry_after: None,
         timed_out: false,
         reached: Reached::Answered,
+        said: None,
     };
     let mut settled = failed(seen, spec, &failure, at);
     let version = secret_version(seen.target.as_ref());

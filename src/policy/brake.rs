@@ -282,6 +282,7 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        said: None,
     };
     let at = Moments {
         sent: now,

@@ -7,6 +7,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::{ConfigMapKey, Validated};
 use crate::command::Command;
 use crate::model::{ADOPT, Observed, Problem, ProblemKind, SecretSeen};
+use crate::oauth::error::ProviderCode;
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
 
@@ -298,13 +299,16 @@ pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
 }
 
 /// `known`: the provider has refused it; otherwise nobody knows whether it was used.
-pub(super) fn reauthorize(seen: &Observed, known: bool) -> Problem {
+pub(super) fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCode>) -> Problem {
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;
     let what = if known {
-        "The provider refuses the refresh token: it has expired, was revoked, or was used elsewhere."
+        let with = said.map_or_else(String::new, |said| format!(" with {said}"));
+        format!(
+            "The provider refuses the refresh token{with}: it has expired, was revoked, or was used elsewhere."
+        )
     } else {
-        "A refresh token was sent, its answer was lost, and sending it once more did not help. It is not sent again, since that may revoke what the provider has granted."
+        "A refresh token was sent, its answer was lost, and sending it once more did not help. It is not sent again, since that may revoke what the provider has granted.".to_owned()
     };
     stalled(
         Reason::ReauthorizationRequired,

@@ -146,6 +146,8 @@ fn spent(
         refresh_token::Next::Unusable(problem, secret) => {
             Err(Held::By(messages::credentials(seen, &secret, &problem)))
         }
-        refresh_token::Next::Refused { known } => Err(Held::By(messages::reauthorize(seen, known))),
+        refresh_token::Next::Refused { known, said } => {
+            Err(Held::By(messages::reauthorize(seen, known, said.as_ref())))
+        }
     }
 }

@@ -147,4 +147,36 @@ pub(super) const RULES: &[Rule] = &[
     pointer("spec.response.expiry.pointer"),
     pointer("spec.response.success.pointer"),
     pointer("spec.response.errorPointer"),
+    pointer("spec.response.errors[].pointer"),
+    Rule {
+        at: "spec",
+        field: ".response.errors",
+        cel: "self.grant.type != 'password' || !has(self.response) || !has(self.response.errors) || \
+              self.response.errors.all(e, e.means == 'ReauthorizationRequired')",
+        message: "can only mean ReauthorizationRequired with grant.type password: a refused password is not sent again, whatever the \
+                  code (more tries lock the account)",
+        holds: |v| {
+            v.pointer("/grant/type").map(text) != Some("password")
+                || below(v, "/response/errors")
+                    .all(|error| field(error, "means") == "ReauthorizationRequired")
+        },
+    },
+    own(
+        "spec.response.errors[].values",
+        "size(self) > 0",
+        "names no code: write at least one",
+        |v| items(v).next().is_some(),
+    ),
+    own(
+        "spec.response.errors[].values",
+        "self.all(v, self.exists_one(w, w == v))",
+        "name a code twice: keep one of them",
+        |v| items(v).all(|code| items(v).filter(|other| *other == code).count() == 1),
+    ),
+    own(
+        "spec.response.errors[].values[]",
+        FIXED,
+        FIXED_MESSAGE,
+        |v| words::is_one_line(text(v)),
+    ),
 ];

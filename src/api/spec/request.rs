@@ -122,11 +122,36 @@ pub struct Response {
     /// error, or with ok: false, is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Success>,
-    /// JSON pointer to the error code of a failure, such as /error/code. Defaults to /error. Only known codes, such as those of
-    /// RFC 6749, are shown.
+    /// JSON pointer to the error code of a failure: /error by default, or another place that providers use. A code is shown if
+    /// it is a word or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub error_pointer: Option<String>,
+    /// The meaning of the provider's own error codes: it determines what the operator does next, whatever the HTTP status. A
+    /// response with status 200 and one of these codes is a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub errors: Vec<ProviderError>,
+}
+
+/// Some of the provider's own error codes, and their meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderError {
+    /// JSON pointer to the code, such as /errcode. Defaults to errorPointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub pointer: Option<String>,
+    /// The codes, as text: "40001" matches the number 40001 too.
+    #[schemars(length(max = 32), inner(length(min = 1, max = 128)))]
+    pub values: Vec<String>,
+    /// The meaning of these codes. ReauthorizationRequired: the refresh token (or other grant) is no longer accepted; it is not
+    /// sent again until a person acts. InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope, InvalidTarget,
+    /// AccessDenied, ConsentRequired: a person must act; the request is rarely repeated. RateLimited, TemporarilyUnavailable: the
+    /// problem is temporary; the request is soon repeated. With grant.type password, only ReauthorizationRequired is allowed.
+    #[schemars(extend("enum" = ["ReauthorizationRequired", "InvalidClient", "UnauthorizedClient", "InvalidRequest", "InvalidScope",
+        "InvalidTarget", "AccessDenied", "ConsentRequired", "RateLimited", "TemporarilyUnavailable"]))]
+    pub means: String,
 }
 
 /// The value that distinguishes a successful response from a failure.

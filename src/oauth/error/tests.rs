@@ -1,11 +1,13 @@
 use super::*;
 use crate::api::conditions::Reason;
+use crate::oauth::error_code::SPELLINGS;
 
 fn refused(status: u16, code: ErrorCode) -> TokenError {
     TokenError::Refused {
         status,
         code,
         retry_after: None,
+        said: None,
     }
 }
 
@@ -61,6 +63,7 @@ fn classes_follow_the_promised_table() {
     let unusable = |readable| TokenError::Unusable {
         problem: "it is not JSON",
         readable,
+        said: None,
     };
     assert_eq!(unusable(false).class(&Grant::Password), Transient);
     assert_eq!(unusable(true).class(&Grant::Password), NeedsPerson);
@@ -80,6 +83,15 @@ fn every_reason_is_listed_and_says_what_to_do() {
             assert!(listed.is_some(), "{} is not listed", error.reason());
             assert!(error.explain().len() > error.to_string().len() + 20);
         }
+    }
+}
+
+fn named(status: u16, code: ErrorCode) -> TokenError {
+    TokenError::Refused {
+        status,
+        code,
+        retry_after: None,
+        said: Some(ProviderCode::mapped("E17", "/status")),
     }
 }
 
@@ -104,15 +116,71 @@ fn every_refusal_is_about_something() {
 }
 
 #[test]
-fn only_known_codes_are_told_apart() {
-    assert_eq!(ErrorCode::parse("invalid_client"), ErrorCode::InvalidClient);
-    assert_eq!(ErrorCode::parse("hunter2"), ErrorCode::Unknown);
-    assert_eq!(ErrorCode::parse("Invalid_Client"), ErrorCode::Unknown);
+fn what_the_resource_says_of_a_code_decides_whatever_the_status() {
+    use ErrorCode as Code;
+    use FailureClass::{NeedsPerson, Permanent, Transient};
+    for status in [200, 400, 404, 429, 500, 503, 504] {
+        let dead = named(status, Code::InvalidGrant);
+        assert_eq!(dead.class(&Grant::ClientCredentials), NeedsPerson);
+        assert_eq!(dead.reached(false), Reached::InvalidGrant, "{status}");
+        let client = named(status, Code::InvalidClient);
+        assert_eq!(client.class(&Grant::ClientCredentials), Permanent);
+        assert_eq!(client.reason(), "InvalidClient");
+        assert_eq!(client.reached(false), Reached::Answered);
+        let limited = named(status, Code::SlowDown);
+        assert_eq!(limited.class(&Grant::RefreshToken), Transient);
+        assert_eq!(limited.reason(), "RateLimited");
+        assert_eq!(limited.reached(false), Reached::Answered);
+    }
+    // Nothing that a resource says has a refused password sent again.
+    for (_, code) in Means::WORDS {
+        let class = named(400, code).class(&Grant::Password);
+        assert_eq!(class, NeedsPerson, "{code:?}");
+    }
     assert_eq!(
-        ErrorCode::InvalidClient.registered(),
-        Some("invalid_client")
+        named(400, Code::InvalidGrant).to_string(),
+        "The token endpoint refused the request with E17 at /status, for which spec.response.errors says InvalidGrant (HTTP 400)"
     );
-    assert_eq!(ErrorCode::SlowDown.registered(), Some("slow_down"));
+}
+
+#[test]
+fn a_code_of_the_providers_own_is_shown_with_a_step_that_fits() {
+    let said = |code: &str, place: &str| ProviderCode::parse(code, place);
+    let refused = |code, said| TokenError::Refused {
+        status: 400,
+        code,
+        retry_after: None,
+        said,
+    };
+    let text = refused(ErrorCode::Unknown, said("E17", "/code")).explain();
+    assert!(
+        text.contains("with E17 at /code (HTTP 400). Look that code up"),
+        "{text}"
+    );
+    let text = refused(
+        ErrorCode::InvalidGrant,
+        said("BAD_REFRESH_TOKEN", "/status"),
+    )
+    .explain();
+    assert!(
+        text.contains("with BAD_REFRESH_TOKEN at /status (HTTP 400). Check"),
+        "{text}"
+    );
+    let text = refused(ErrorCode::InvalidClient, said("invalid_client", "/error")).explain();
+    assert!(
+        text.contains("with invalid_client (HTTP 400). Check"),
+        "{text}"
+    );
+    let text = TokenError::Unusable {
+        problem: "it holds no access token where one is expected",
+        readable: true,
+        said: said("40164", "/errcode"),
+    }
+    .explain();
+    assert!(
+        text.contains("expected. It gives the code 40164 at /errcode. Look that"),
+        "{text}"
+    );
 }
 
 #[test]

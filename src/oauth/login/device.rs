@@ -56,6 +56,7 @@ fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
         readable: true,
+        said: None,
     }
 }
 

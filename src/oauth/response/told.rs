@@ -6,28 +6,70 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::vetted::Told;
+use super::vetted::{Told, leads_to_a_code};
 use crate::oauth::document;
+use crate::oauth::error::{Means, ProviderCode};
 use crate::oauth::{ErrorCode, ResponseShape};
 use crate::secret::Secret;
 
 /// The maximum size of claims that are parsed, in bytes; a longer token is treated as opaque.
 const LONGEST_CLAIMS: usize = 64 << 10;
 
+/// Where providers put an error code, in the order in which it is looked for.
+const PLACES: [&str; 14] = [
+    "/error",
+    "/error/code",
+    "/error/type",
+    "/error/status",
+    // WeChat
+    "/errcode",
+    "/error_code",
+    "/errorCode",
+    "/errors/0/code",
+    "/errors/0/errorCode",
+    "/errors/0/type",
+    // Apigee
+    "/fault/detail/errorcode",
+    "/code",
+    // HubSpot
+    "/status",
+    "/reason",
+];
+/// The places among them that successful responses fill too.
+const OF_EVERY_RESPONSE: [&str; 3] = ["/code", "/status", "/reason"];
+
+/// What a response says of a refusal.
+pub(super) struct Refusal {
+    /// What it means.
+    pub(super) code: ErrorCode,
+    /// The provider's own code, as far as it may be shown.
+    pub(super) said: Option<ProviderCode>,
+}
+
+impl Refusal {
+    /// A refusal that says nothing.
+    pub(super) fn silent() -> Refusal {
+        Refusal {
+            code: ErrorCode::Unknown,
+            said: None,
+        }
+    }
+}
+
 /// Whether an answer at 2xx is a refusal: where the resource says what success is, that alone counts; else a telling `error`,
-/// or `ok: false`.
+/// `ok: false`, or a code that the resource names.
 pub(super) fn is_refusal(shape: &ResponseShape, response: &Told<'_>) -> bool {
     match &shape.success {
         Some(success) => {
             let told = response.at(&success.pointer).and_then(text);
             told.as_deref() != Some(&success.value)
         }
-        None => has_error(shape, response),
+        None => has_error(shape, response) || named(shape, response).is_some(),
     }
 }
 
 fn has_error(shape: &ResponseShape, response: &Told<'_>) -> bool {
-    let error = match error_at(shape, response) {
+    let error = match response.at(shape.error.as_deref().unwrap_or("/error")) {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
@@ -36,15 +78,72 @@ fn has_error(shape: &ResponseShape, response: &Told<'_>) -> bool {
     error || response.get("ok") == Some(&Value::Bool(false))
 }
 
-/// The error code of a document, where it is one of the known list.
-pub(super) fn code(shape: &ResponseShape, response: &Told<'_>) -> ErrorCode {
-    error_at(shape, response)
-        .and_then(Value::as_str)
-        .map_or(ErrorCode::Unknown, ErrorCode::parse)
+/// What a refusal says: what the resource names goes first, then a code that is known, then one that can be shown.
+pub(super) fn refusal(shape: &ResponseShape, response: &Told<'_>, status: u16) -> Refusal {
+    let found = codes(shape, response, status);
+    let known = found
+        .iter()
+        .map(|(place, code)| (place, code, ErrorCode::parse(code)))
+        .find(|(_, _, parsed)| *parsed != ErrorCode::Unknown);
+    let own = known.map_or(ErrorCode::Unknown, |(_, _, parsed)| parsed);
+    if let Some((place, code, means)) = named(shape, response)
+        && let Some(meant) = means.of(own)
+    {
+        return Refusal {
+            code: meant,
+            said: Some(ProviderCode::mapped(&code, place)),
+        };
+    }
+    match known {
+        Some((place, code, parsed)) => Refusal {
+            code: parsed,
+            said: ProviderCode::parse(code, place),
+        },
+        None => Refusal {
+            code: ErrorCode::Unknown,
+            said: found
+                .iter()
+                .find_map(|(place, code)| ProviderCode::parse(code, place)),
+        },
+    }
 }
 
-fn error_at<'v>(shape: &ResponseShape, response: &Told<'v>) -> Option<&'v Value> {
-    response.at(shape.error.as_deref().unwrap_or("/error"))
+/// The provider's own code in a response at 2xx that has no token where one is expected, as far as it is certain to be one.
+pub(super) fn code_without_token(
+    shape: &ResponseShape,
+    response: &Told<'_>,
+    status: u16,
+) -> Option<ProviderCode> {
+    codes(shape, response, status)
+        .iter()
+        .filter(|(place, _)| !OF_EVERY_RESPONSE.contains(place))
+        .find_map(|(place, code)| ProviderCode::parse(code, place))
+}
+
+/// All that may be an error code, with its place. A pointer is written by whoever writes the resource, and names are given by the
+/// provider: what it calls neither error nor code is not read.
+fn codes<'s>(shape: &'s ResponseShape, response: &Told<'_>, status: u16) -> Vec<(&'s str, String)> {
+    let own = shape.error.as_deref();
+    own.filter(|pointer| leads_to_a_code(pointer))
+        .into_iter()
+        .chain(PLACES.into_iter().filter(|_| own.is_none()))
+        .filter_map(|place| Some((place, response.at(place).and_then(text)?)))
+        .filter(|(_, code)| !["", "0", "true", "false"].contains(&code.as_str()))
+        // The status is shown anyway.
+        .filter(|(_, code)| *code != status.to_string())
+        .collect()
+}
+
+/// The first code of the response that the resource names, where it stands and what it means.
+fn named<'s>(shape: &'s ResponseShape, response: &Told<'_>) -> Option<(&'s str, String, Means)> {
+    shape.errors.iter().find_map(|error| {
+        let own = error.pointer.as_deref().or(shape.error.as_deref());
+        own.into_iter()
+            .chain(PLACES.into_iter().filter(|_| own.is_none()))
+            .filter_map(|place| Some((place, response.at(place).and_then(text)?)))
+            .find(|(_, code)| error.values.contains(code))
+            .map(|(place, code)| (place, code, error.means))
+    })
 }
 
 /// A scalar value as text, as in JSON.
@@ -137,20 +236,133 @@ mod tests {
         assert!(refused("\"bare\""));
     }
 
+    fn refused(shape: &ResponseShape, document: Value) -> (ErrorCode, Option<String>) {
+        let vetted = Vetted::new(shape, document, &SentSecrets::default()).unwrap();
+        let refusal = refusal(shape, &vetted.told(), 400);
+        (refusal.code, refusal.said.map(|said| said.to_string()))
+    }
+
     #[test]
     fn the_error_code_stands_where_the_resource_says() {
         let shape = ResponseShape {
-            error: Some("/errors/0/code".into()),
+            error: Some("/problems/0/code".into()),
             ..ResponseShape::default()
         };
-        let document = serde_json::json!({"errors": [{"code": "invalid_client"}]});
-        let vetted = Vetted::new(&shape, document, &SentSecrets::default()).unwrap();
-        let response = vetted.told();
-        assert_eq!(code(&shape, &response), ErrorCode::InvalidClient);
-        assert!(is_refusal(&shape, &response));
-        assert_eq!(
-            code(&ResponseShape::default(), &response),
-            ErrorCode::Unknown
-        );
+        let document = serde_json::json!({"problems": [{"code": "invalid_client"}]});
+        let said = Some("invalid_client at /problems/0/code".to_owned());
+        let found = refused(&shape, document.clone());
+        assert_eq!(found, (ErrorCode::InvalidClient, said));
+        let found = refused(&ResponseShape::default(), document);
+        assert_eq!(found, (ErrorCode::Unknown, None));
+    }
+
+    #[test]
+    fn a_code_is_found_where_providers_put_it() {
+        use ErrorCode::{InvalidGrant, Unknown};
+        for (document, code, said) in [
+            (
+                r#"{"ok":false,"error":"invalid_refresh_token"}"#,
+                InvalidGrant,
+                "invalid_refresh_token at /error",
+            ),
+            (
+                r#"{"status":"BAD_REFRESH_TOKEN","message":"x"}"#,
+                InvalidGrant,
+                "BAD_REFRESH_TOKEN at /status",
+            ),
+            (
+                r#"{"errcode":40164,"errmsg":"invalid ip"}"#,
+                Unknown,
+                "40164 at /errcode",
+            ),
+            (
+                r#"{"error":"Unauthorized","code":"invalid_grant"}"#,
+                InvalidGrant,
+                "invalid_grant at /code",
+            ),
+            (
+                r#"{"error":{"code":"E17","message":"x"}}"#,
+                Unknown,
+                "E17 at /error/code",
+            ),
+            (
+                r#"{"type":"about:blank","status":400,"code":"X-1"}"#,
+                Unknown,
+                "X-1 at /code",
+            ),
+        ] {
+            let found = refused(
+                &ResponseShape::default(),
+                serde_json::from_str(document).unwrap(),
+            );
+            assert_eq!(found, (code, Some(said.to_owned())), "{document}");
+        }
+        for document in [
+            r#"{"error":"a sentence that says much"}"#,
+            r#"{"status":400}"#,
+            r#"{"code":0}"#,
+            r#"{"error":"3f2a9c0e7b1d4a6f8e5c"}"#,
+            r#"{"message":"E17"}"#,
+        ] {
+            let found = refused(
+                &ResponseShape::default(),
+                serde_json::from_str(document).unwrap(),
+            );
+            assert_eq!(found, (Unknown, None), "{document}");
+        }
+    }
+
+    #[test]
+    fn what_the_resource_names_goes_before_what_is_known() {
+        let named = |pointer: Option<&str>, value: &str, means: &str| ResponseShape {
+            errors: vec![crate::oauth::ErrorShape {
+                pointer: pointer.map(str::to_owned),
+                values: vec!["x".to_owned(), value.to_owned()],
+                means: Means::parse(means).unwrap(),
+            }],
+            ..ResponseShape::default()
+        };
+        let document = || serde_json::json!({"errcode": 40001, "error": "invalid_client"});
+        for (pointer, value, means, code) in [
+            (
+                Some("/errcode"),
+                "40001",
+                "RateLimited",
+                ErrorCode::InvalidClient,
+            ),
+            (
+                Some("/errcode"),
+                "40001",
+                "ReauthorizationRequired",
+                ErrorCode::InvalidGrant,
+            ),
+            (
+                None,
+                "40001",
+                "ReauthorizationRequired",
+                ErrorCode::InvalidGrant,
+            ),
+            (
+                Some("/errcode"),
+                "40002",
+                "InvalidScope",
+                ErrorCode::InvalidClient,
+            ),
+        ] {
+            let shape = named(pointer, value, means);
+            assert_eq!(refused(&shape, document()).0, code, "{value} {means}");
+        }
+        // A code that the resource names makes a response at 2xx a refusal.
+        let shape = named(Some("/errcode"), "40001", "InvalidClient");
+        for (document, expected) in [
+            (serde_json::json!({"errcode": 40001}), true),
+            (
+                serde_json::json!({"errcode": 0, "access_token": "t"}),
+                false,
+            ),
+        ] {
+            let vetted = Vetted::new(&shape, document, &SentSecrets::default()).unwrap();
+            assert_eq!(is_refusal(&shape, &vetted.told()), expected);
+        }
     }
 }

@@ -227,14 +227,26 @@ fn names_a_secret(name: &str) -> bool {
 /// Whether the field at a pointer is named like a scope. The author of the resource writes the pointer, but the
 /// provider chooses names: what it calls a scope is not a secret.
 pub(super) fn leads_to_a_scope(pointer: &str) -> bool {
+    is_called(pointer, &["scope", "scp", "permission", "role", "grant"])
+}
+
+/// The same for an error code. What a login is finished with is called a code too.
+pub(super) fn leads_to_a_code(pointer: &str) -> bool {
+    let parts = [
+        "err", "code", "status", "reason", "fault", "problem", "type",
+    ];
+    is_called(pointer, &parts)
+        && !["auth", "device", "user", "verif"]
+            .iter()
+            .any(|part| pointer.to_ascii_lowercase().contains(part))
+}
+
+fn is_called(pointer: &str, parts: &[&str]) -> bool {
     let mut names = pointer
         .rsplit('/')
         .filter(|step| step.parse::<usize>().is_err());
     names.next().is_some_and(|name| {
         let name = name.to_ascii_lowercase();
-        ["scope", "scp", "permission", "role", "grant"]
-            .iter()
-            .any(|part| name.contains(part))
-            && !names_a_secret(&name)
+        parts.iter().any(|part| name.contains(part)) && !names_a_secret(&name)
     })
 }

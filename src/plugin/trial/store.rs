@@ -129,6 +129,7 @@ impl Store for Trial {
                 retry_after: None,
                 timed_out: false,
                 reached: Reached::Never,
+                said: None,
             }),
         }
     }

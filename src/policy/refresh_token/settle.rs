@@ -125,6 +125,7 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
             },
             ..made_from(seen)
         }),
+        said: known.then(|| failure.said.as_ref()?.kept()).flatten(),
     };
     let dead = match failure.reached {
         _ if !is_refresh => None,
@@ -214,7 +215,7 @@ fn ended(
     Failure {
         class: FailureClass::NeedsPerson,
         reason: Reason::ReauthorizationRequired.as_str(),
-        message: messages::reauthorize(seen, known).message,
+        message: messages::reauthorize(seen, known, refused.said().as_ref()).message,
         retry_after: None,
         ..failure
     }

@@ -2,6 +2,7 @@
 
 use crate::api::validate::Validated;
 use crate::model::{Claim, Observed, Record, Refused, Spend, Tag, With};
+use crate::oauth::error::ProviderCode;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::{Client, Credentials, CredentialsProblem};
 use crate::policy::refresh_token::candidate::{Candidate, candidate, password_seed};
@@ -26,6 +27,8 @@ pub(in crate::policy) enum Next {
     Refused {
         /// The provider refused it.
         known: bool,
+        /// With this code.
+        said: Option<ProviderCode>,
     },
 }
 
@@ -116,13 +119,19 @@ impl Claimed<'_> {
         let Candidate { token, tag, begins } = candidate;
         let tries = match self.hold(&tag, true) {
             Hold::Wait(span) => return Next::Wait(span),
-            Hold::Exhausted => return Next::Refused { known: false },
+            Hold::Exhausted => {
+                return Next::Refused {
+                    known: false,
+                    said: None,
+                };
+            }
             Hold::OnceMore => 2,
             Hold::Free => 1,
         };
         if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
-            return Next::Refused { known };
+            let said = refused.said();
+            return Next::Refused { known, said };
         }
         self.claim(With::RefreshToken(token), tag, begins, tries)
     }
@@ -148,6 +157,7 @@ impl Claimed<'_> {
             record.refuse(Refused {
                 token: before.spent,
                 made_from: None,
+                said: None,
             });
         }
         let claim = Claim::new(

@@ -86,7 +86,10 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         );
         let login = words(&["kubectl", "oauthclient", "login", bad, "-n", bad]);
         assert_eq!(
-            ran(&messages::reauthorize(&seen, true).message, ", or put one"),
+            ran(
+                &messages::reauthorize(&seen, true, None).message,
+                ", or put one"
+            ),
             login
         );
         assert_eq!(

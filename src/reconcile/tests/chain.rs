@@ -184,6 +184,7 @@ fn unanswered(reached: Reached, reason: &'static str) -> Failure {
         retry_after: None,
         timed_out: false,
         reached,
+        said: None,
     }
 }
 

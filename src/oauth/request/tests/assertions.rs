@@ -356,6 +356,7 @@ fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
         status: 400,
         code,
         retry_after: None,
+        said: None,
     };
     let client = private_key_jwt(client_assertion());
     let said = refused(ErrorCode::InvalidClient).explain_to(&client);

@@ -17,6 +17,12 @@ fn pointer_fields() -> Vec<(String, Value)> {
         if name.ends_with("Pointer") {
             fields.push((name.clone(), Value::Null));
         }
+        if name == "errors" {
+            for value in ["plain", KEYS[4].1, TOKENS[0]] {
+                let beside = json!({"values": [value], "means": "ReauthorizationRequired"});
+                fields.push((name.clone(), beside));
+            }
+        }
         let inner = schema.get("properties").and_then(Value::as_object);
         if let Some(inner) = inner.filter(|inner| inner.contains_key("pointer")) {
             // Each choice of the fields beside it, one after the other.
@@ -45,7 +51,10 @@ fn spec_with(field: &str, beside: &Value, pointer: &str, method: &str) -> Value 
         Value::Object(fields) => {
             let mut fields = fields.clone();
             fields.insert("pointer".into(), json!(pointer));
-            Value::Object(fields)
+            match field {
+                "errors" => json!([fields]),
+                _ => Value::Object(fields),
+            }
         }
         _ => json!(pointer),
     };
@@ -89,6 +98,7 @@ fn no_pointer_brings_a_secret_to_where_people_look_or_into_another_key() {
     for known in [
         "accessTokenPointer",
         "errorPointer",
+        "errors",
         "expiry",
         "refreshTokenPointer",
         "scopePointer",

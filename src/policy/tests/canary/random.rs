@@ -120,6 +120,10 @@ fn response_fields() -> impl Strategy<Value = Value> {
         0.1,
         (pointer(), select(vec!["true", "plain", "86753098675309"])),
     );
+    let errors = prop::option::weighted(
+        0.1,
+        (pointer(), select(vec!["plain", "86753098675309", "read"])),
+    );
     let plain = (
         named("accessTokenPointer"),
         named("tokenTypePointer"),
@@ -127,7 +131,7 @@ fn response_fields() -> impl Strategy<Value = Value> {
         named("refreshTokenPointer"),
         named("errorPointer"),
     );
-    (plain, expiry, success).prop_map(|((a, b, c, d, e), expiry, success)| {
+    (plain, expiry, success, errors).prop_map(|((a, b, c, d, e), expiry, success, errors)| {
         let mut fields = serde_json::Map::new();
         for (name, pointer) in [a, b, c, d, e] {
             if let Some(pointer) = pointer {
@@ -142,6 +146,11 @@ fn response_fields() -> impl Strategy<Value = Value> {
                 "success".into(),
                 json!({"pointer": pointer, "value": value}),
             );
+        }
+        if let Some((pointer, value)) = errors {
+            let error =
+                json!({"pointer": pointer, "values": [value], "means": "ReauthorizationRequired"});
+            fields.insert("errors".into(), json!([error]));
         }
         Value::Object(fields)
     })
