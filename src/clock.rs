@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::lock::lock;
 use crate::oauth::Nonce;
 use crate::time::{Span, Time};
 
@@ -161,7 +162,7 @@ fn uptime() -> Option<Duration> {
 
 impl OffsetFile {
     fn offset(&self) -> Span {
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = lock(&self.cached);
         let now = monotonic();
         let fresh = |read_at| now.saturating_duration_since(read_at) < OFFSET_FILE_INTERVAL;
         if !cached.read_at.is_some_and(fresh) {

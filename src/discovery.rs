@@ -12,7 +12,7 @@
 mod failure;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -22,6 +22,7 @@ use crate::api::validate::Validated;
 use crate::clock::Clock;
 use crate::exchange::bundle_of;
 use crate::http::{CaBundle, Route, SendError, Sender};
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::model::{Failure, Fetched, Observed};
 use crate::oauth::discovery::{Unusable, decode, freshness};
@@ -378,8 +379,4 @@ fn late(patience: Duration) -> SendError {
         after: patience,
         answering: false,
     }
-}
-
-fn lock<T>(mutex: &StdMutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ mod sampled;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::time::{Span, Time};
 pub use format::Format;
 use labels::{
@@ -388,7 +389,7 @@ impl Metrics {
 
     /// All host queues. Those that are not listed no longer exist.
     pub fn lanes(&self, lanes: impl IntoIterator<Item = HostQueue>) {
-        let mut known = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0.lanes);
         let mut sums: HashMap<Arc<str>, (i64, i64)> = HashMap::new();
         for lane in lanes {
             let sum = sums.entry(self.0.hosts.label(&lane.host)).or_default();

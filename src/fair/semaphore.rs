@@ -1,11 +1,12 @@
 //! A limit that tasks wait for, shared by the rule of [`Shares`] in the order of [`Line`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
 use super::{Line, Share, Shares};
+use crate::lock::lock;
 
 /// A semaphore that tenants share fairly. Cheap to clone; clones share the limit.
 #[derive(Clone)]
@@ -86,7 +87,7 @@ impl FairSemaphore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn grant(&self, inner: &mut Inner, tenant: &Arc<str>, amount: usize) -> Place {

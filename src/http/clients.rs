@@ -2,10 +2,12 @@
 //! bundle, or authenticated with its certificate, is never used for others.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::RootCertStore;
+
+use crate::lock::lock;
 
 use super::SendError;
 use super::address::AddressRules;
@@ -92,7 +94,7 @@ impl Clients {
     }
 
     fn find(&self, kind: Kind) -> Option<reqwest::Client> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         cache.uses += 1;
         let uses = cache.uses;
         let kept = cache.kept.get_mut(&kind)?;
@@ -101,7 +103,7 @@ impl Clients {
     }
 
     fn keep(&self, kind: Kind, client: reqwest::Client) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         if cache.kept.len() >= MAX_CLIENTS {
             let oldest = cache
                 .kept

@@ -5,13 +5,14 @@ use std::io;
 use std::path::Path;
 
 use super::catalogue::{BadManifest, Changes, Defined, Loaded};
-use super::files::{Files, locked};
+use super::files::Files;
 use super::folder::Removed;
 use super::lines;
 use super::state_folder::{Kept, new_uid};
 use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
+use crate::lock::lock;
 use crate::policy::{self, CREDENTIALS_LABEL};
 
 impl Files {
@@ -63,11 +64,11 @@ impl Files {
         }
         let now = self.clock.now();
         let stopped = {
-            let mut engine = locked(&self.engine);
+            let mut engine = lock(&self.engine);
             engine.ready(now);
             engine.stopped(now)
         };
-        locked(&self.brakes).expect(stopped, now);
+        lock(&self.brakes).expect(stopped, now);
         Ok(())
     }
 

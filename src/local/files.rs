@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{Engine, Event, Key, ResourceFacts};
 use crate::http::Sender;
+use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
 use crate::policy::{self};
@@ -60,10 +61,6 @@ pub(super) struct Known {
     pub(super) problems: BTreeSet<BadManifest>,
 }
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Files {
     pub(super) fn new(
         clock: Clock,
@@ -95,11 +92,11 @@ impl Files {
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        locked(&self.known)
+        lock(&self.known)
     }
 
     pub(super) fn tell(&self, key: &Key, cause: Event) {
-        locked(&self.engine).changed(key, cause, self.clock.now());
+        lock(&self.engine).changed(key, cause, self.clock.now());
         self.wake.notify_one();
     }
 

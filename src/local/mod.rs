@@ -52,13 +52,14 @@ use crate::clock::Clock;
 use crate::engine::{Engine, HostReport, Key, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
+use crate::lock::lock;
 use crate::model::Rules;
 use crate::reconcile::{Reconciled, revoke_replaced, walk};
 use crate::revocation_queue::Later;
 use crate::tenant;
 use crate::time::{Span, Time};
 
-use files::{Files, locked};
+use files::Files;
 use private::Access;
 use sources::Sources;
 use state_folder::StateFolder;
@@ -260,7 +261,7 @@ impl Driver {
     /// Starts all work that is due. Returns when the next work is due.
     fn hand_out(&mut self) -> Time {
         loop {
-            let next = locked(&self.files.engine).next(self.files.clock.now());
+            let next = lock(&self.files.engine).next(self.files.clock.now());
             match next {
                 Next::Sleep(until) => return until,
                 Next::Work(work) => {
@@ -285,7 +286,7 @@ impl Driver {
             return;
         };
         let now = self.files.clock.now();
-        let mut engine = locked(&self.files.engine);
+        let mut engine = lock(&self.files.engine);
         match reconciled {
             Some(Reconciled::Done(outcome)) => engine.done(&key, outcome, now),
             Some(Reconciled::Gone) => {
@@ -321,7 +322,7 @@ impl Driver {
             return false;
         }
         let now = self.files.clock.now();
-        let engine = locked(&self.files.engine);
+        let engine = lock(&self.files.engine);
         self.files.clients().iter().all(|key| {
             engine.record(key).is_none_or(|view| {
                 let due = view.request.min(view.look);
@@ -336,7 +337,7 @@ impl Driver {
         let clients = self.files.clients();
         let mut failed = self.files.bad_manifests();
         for key in &clients {
-            let view = locked(&self.files.engine).record(key);
+            let view = lock(&self.files.engine).record(key);
             let valid = view
                 .as_ref()
                 .and_then(|view| view.token)

@@ -9,6 +9,7 @@ use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::engine::{Event, HostReport, Key};
 use crate::exchange::exchange;
+use crate::lock::lock;
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -19,7 +20,7 @@ use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
-use super::files::{Files, locked};
+use super::files::Files;
 use super::lines;
 use super::state_folder::Kept;
 
@@ -99,7 +100,7 @@ impl Store for Files {
     }
 
     fn brakes(&self) -> MutexGuard<'_, Brakes> {
-        locked(&self.brakes)
+        lock(&self.brakes)
     }
 
     async fn send(
@@ -114,7 +115,7 @@ impl Store for Files {
     }
 
     fn answered(&self, key: &Key, lane: HostReport) {
-        locked(&self.engine).answered(key, lane, self.clock.now());
+        lock(&self.engine).answered(key, lane, self.clock.now());
         self.wake.notify_one();
     }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::engine::Key;
+use crate::lock::lock;
 use crate::model::{On, SecretSeen, SecretWrite};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
@@ -65,7 +66,7 @@ impl Tokens {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Where a Secret's folder is.

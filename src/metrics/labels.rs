@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::encoding::EncodeLabelSet;
+
+use crate::lock::lock;
 
 /// How many hosts get their own label value; all later ones share `other`.
 pub const HOSTS: usize = 50;
@@ -167,7 +169,7 @@ pub(super) struct HostLabels(Mutex<HashSet<Arc<str>>>);
 impl HostLabels {
     pub(super) fn label(&self, host: &str) -> Arc<str> {
         let host = if is_host_name(host) { host } else { NO_NAME };
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = lock(&self.0);
         if let Some(known) = hosts.get(host) {
             return Arc::clone(known);
         }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use minijinja::value::{Enumerator, Object, Value};
 use minijinja::{Environment, Error, ErrorKind};
+
+use crate::lock::lock;
 
 const VARIABLES: [&str; 6] = [
     "access_token",
@@ -70,10 +72,6 @@ const WHOLE: &str = "uses credentials without a key: write credentials.KEY or cr
 fn is_key(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     text.len() <= 253 && !text.is_empty() && text.bytes().all(fits)
-}
-
-fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
-    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unknown_variable(top: &HashSet<String>) -> Option<String> {

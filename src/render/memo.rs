@@ -1,11 +1,12 @@
 //! Caches the results of checking templates: a check costs as much as a rendering, and happens with each reconcile.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use ring::digest;
 
 use super::check::{Checked, check};
+use crate::lock::lock;
 
 /// The maximum number of cached results. A fleet has few different templates.
 const MOST: usize = 4096;
@@ -36,7 +37,7 @@ pub(super) fn checked(source: &str) -> Arc<Checked> {
 }
 
 fn known() -> MutexGuard<'static, Memo> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&KNOWN)
 }
 
 #[cfg(test)]

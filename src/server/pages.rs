@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use super::probes::{Liveness, Readiness};
 use super::readers::{Readers, Verdict};
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::metrics::{Format, Metrics};
 
 /// The maximum size of the head of a request.
@@ -74,7 +75,7 @@ impl Pages {
 
     /// All metrics: current, or from a moment ago if rendering takes long.
     fn metrics_page(&self, format: Format) -> Bytes {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = lock(&self.written);
         let begun = self.clock.elapsed();
         if let Some(last) = written.get(&format).filter(|last| begun < last.until) {
             return last.page.clone();

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::lock::lock;
 
 /// How long a loop may be silent before the process counts as dead. Every wait has a shorter deadline (at most a
 /// minute), so that a loop that only waits for an unavailable API still reports.
@@ -93,7 +94,7 @@ impl Liveness {
 
 impl Loops {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Loop>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.all)
     }
 }
 
@@ -186,6 +187,6 @@ impl Readiness {
     }
 
     fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

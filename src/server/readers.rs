@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::port::client as client_of;
 use crate::clock::Clock;
+use crate::lock::lock;
 
 /// How long a permission is cached.
 const ALLOWED_FOR: Duration = Duration::from_secs(60);
@@ -149,7 +150,7 @@ impl Reviews {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Asks the Kubernetes API; `None` if that fails.

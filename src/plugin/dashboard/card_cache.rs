@@ -1,12 +1,13 @@
 //! The data of the page: every resource as a card, with a version, so that each open page receives only what is new.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::card::Card;
+use crate::lock::lock;
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -182,7 +183,7 @@ impl CardCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::page::{Kind, POLICY, Page};
 use super::redirect::RedirectUri;
+use crate::lock::lock;
 use crate::oauth::login::redirect::Redirect;
 
 /// A browser opens several connections at a time.
@@ -184,7 +184,7 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
         return html(StatusCode::BAD_REQUEST, &foreign());
     }
     let first = {
-        let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&shared.open);
         std::mem::replace(&mut *open, false)
     };
     if !first {

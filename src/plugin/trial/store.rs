@@ -1,7 +1,7 @@
 //! A store that sends requests, and keeps nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use ring::hmac;
 
@@ -12,6 +12,7 @@ use crate::discovery::Discovery;
 use crate::engine::Key;
 use crate::exchange::exchange;
 use crate::http::Sender;
+use crate::lock::lock;
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, Rules, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -85,7 +86,7 @@ impl Trial {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 
@@ -145,7 +146,7 @@ impl Store for Trial {
     }
 
     fn brakes(&self) -> MutexGuard<'_, Brakes> {
-        self.brakes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.brakes)
     }
 
     fn answered(&self, _: &Key, _: HostReport) {}
