@@ -137,7 +137,7 @@ async fn the_type_of_a_secret_cannot_be_edited() {
     );
     rig.write("books.yaml", &other);
     running
-        .line(&["refused", "spec.tokenSecret.type", "cannot be changed"])
+        .line(&["refused", "spec.tokenSecret.type", "is immutable"])
         .await;
     assert!(rig.is_valid(&rig.token()));
     assert_eq!(rig.requests(), 1);

@@ -46,7 +46,7 @@ async fn a_wrong_password_is_never_tried_twice_not_even_by_a_restart() {
     assert!(told.message.contains("user name and password"), "{told:?}");
     assert!(
         told.message
-            .contains("not tried again until spec or credentials change"),
+            .contains("not retried until spec or credentials change"),
         "{told:?}"
     );
     assert!(looks["password"].status("/attempt/nextTime").is_none());
