@@ -9,12 +9,13 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::reconcile::{Held, identity};
 use crate::trust::authorize;
 
-/// Sends a request once, with the resource's CA bundle, client certificate and deadline.
+/// Sends a request once, with the resource's CA bundle, client certificate and deadline. `room` was set aside for the response.
 pub(crate) async fn exchange(
     sender: &Sender,
     seen: &Observed,
     spec: &Validated,
     request: &HttpRequest,
+    room: Held,
 ) -> Result<(HttpAnswer, Held), Failure> {
     let route = Route {
         ca: bundle_of(seen),
@@ -26,9 +27,9 @@ pub(crate) async fn exchange(
     // A refusal was already found, with the lender that refuses, before the request was built.
     let request = &authorized.map_err(|_| not_authorized())?;
     // Boxed, because this is the deepest future of a reconcile, and a worker's stack is small.
-    let answer = Box::pin(sender.send_counted(request, &route)).await;
+    let answer = Box::pin(sender.send_counted(request, &route, room.0)).await;
     answer
-        .map(|(answer, place)| (answer, Held(Some(place))))
+        .map(|(answer, room)| (answer, Held(Some(room))))
         .map_err(|error| Failure {
             class: error.class(),
             reason: error.reason(),

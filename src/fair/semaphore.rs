@@ -151,12 +151,25 @@ impl Place {
         self.amount
     }
 
-    /// Returns a part of it.
-    pub fn shrink(&mut self, to: usize) {
-        let less = self.amount.saturating_sub(to);
-        self.amount -= less;
-        self.semaphore.lock().give_back(&self.tenant, less);
-        self.semaphore.hand_out();
+    /// Counts so much from now on: gives the rest back, or takes what is missing, whatever is held.
+    pub fn resize(&mut self, to: usize) {
+        match to.checked_sub(self.amount) {
+            Some(more) => {
+                let more = self.semaphore.take_anyway(&self.tenant, more);
+                self.amount += more.keep();
+            }
+            None => {
+                let less = self.amount - to;
+                self.amount = to;
+                self.semaphore.lock().give_back(&self.tenant, less);
+                self.semaphore.hand_out();
+            }
+        }
+    }
+
+    /// What it holds, for another one to give back.
+    fn keep(mut self) -> usize {
+        std::mem::take(&mut self.amount)
     }
 
     fn give_back(mut self) {

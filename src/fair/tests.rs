@@ -181,7 +181,7 @@ async fn a_strict_bound_keeps_each_to_a_quarter_and_counts_what_shrinks() {
     let mut first = semaphore.take(&a, 4).await;
     let second = semaphore.take(&a, 4).await;
     assert!(semaphore.try_take(&a, 1).is_none(), "its quarter");
-    first.shrink(1);
+    first.resize(1);
     assert_eq!((first.amount(), semaphore.usage().0), (1, 5));
     let third = semaphore.try_take(&a, 3);
     assert!(third.is_some());

@@ -141,6 +141,7 @@ impl SendError {
             SendError::Timeout { .. }
             | SendError::Cut
             | SendError::Garbled
+            | SendError::NoRoom
             | SendError::BodyTooLarge => Reached::Unknown,
             _ => Reached::Never,
         }

@@ -21,6 +21,7 @@ mod error;
 mod identity;
 mod proxy;
 mod resolve;
+mod room;
 mod route;
 mod tls;
 
@@ -37,37 +38,26 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::fair::{FairSemaphore, Place};
+use crate::fair::FairSemaphore;
 use crate::oauth::discovery::Caching;
 use crate::oauth::{HttpAnswer, HttpRequest, Method, SentSecrets};
 use crate::secret::Secret;
-use crate::tenant;
 use crate::trust::{AuthorizedRequest, Lenders, authorize};
 
 use address::AddressRules;
 use clients::Clients;
+use room::Rooms;
 
 pub use error::{ConnectProblem, SendError, TlsProblem};
 pub use identity::{BadIdentity, CERTIFICATE_KEY, ClientIdentity, PRIVATE_KEY_KEY};
 pub use proxy::{BadProxy, ProxySettings};
 pub use resolve::Lookup;
+pub use room::{COPIES, MAX_ANSWERS, MAX_BODY, Room};
 pub use route::Route;
 pub use tls::{BadCaBundle, CaBundle};
 
-/// The largest body that is read, in bytes after decompression: 1 MiB.
-pub const MAX_BODY: usize = 1 << 20;
-/// Initial buffer for a response of unknown length, in bytes.
-const USUAL_BODY: usize = 16 << 10;
-/// The maximum number of response bytes in memory, from reading to writing, counted [`COPIES`] times. A namespace holds
-/// at most its share ([`crate::fair::Shares`]).
-pub const MAX_ANSWERS: usize = 32 << 20;
-/// How many copies of a response exist while it is written: received, decoded, rendered, and in the request to the API
-/// server.
-pub const COPIES: usize = 4;
 /// The minimum time for the rest of a large response.
 const LEAST_TIME: Duration = Duration::from_millis(100);
-/// How long a response that is larger than [`USUAL_BODY`] may wait for memory.
-const ROOM_DEADLINE: Duration = Duration::from_secs(60);
 /// The default time-out for connecting: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Settings for all requests of a process.
@@ -108,7 +98,7 @@ struct Inner {
     matcher: Matcher,
     clients: Clients,
     lookups: FairSemaphore,
-    answers: FairSemaphore,
+    rooms: Rooms,
     clock: Clock,
 }
 
@@ -136,7 +126,7 @@ impl Sender {
             matcher,
             clients,
             lookups,
-            answers: FairSemaphore::strict(MAX_ANSWERS),
+            rooms: Rooms::new(),
             clock: Clock::system(),
         })))
     }
@@ -157,7 +147,7 @@ impl Sender {
         request: &AuthorizedRequest<'_>,
         to: &Route,
     ) -> Result<HttpAnswer, SendError> {
-        let (answer, _) = self.send_counted(request, to).await?;
+        let (answer, _) = self.send_counted(request, to, None).await?;
         Ok(answer)
     }
 
@@ -180,12 +170,19 @@ impl Sender {
             lenders: Lenders::none(),
         };
         let request = authorize(&request, &Lenders::none()).map_err(|_| SendError::BadUrl)?;
-        let (answer, caching, _) = self.exchange(&request, to).await?;
+        let (answer, caching, _) = self.exchange(&request, to, None).await?;
         Ok((answer, caching))
     }
 
-    /// Like [`Sender::send`], and also returns the response's share of the byte limit ([`MAX_ANSWERS`]). Keep it as
-    /// long as the response.
+    /// Sets room aside for the response to a request that redeems a refresh token, before it is sent: the response is the only
+    /// copy of the next one. `last` is the size in bytes of the last response of the same family, where one is known. `None`
+    /// where there is no room within 5 s.
+    pub async fn set_room_aside(&self, last: Option<usize>) -> Option<Room> {
+        self.0.rooms.set_aside(last).await
+    }
+
+    /// Like [`Sender::send`], and also returns the response's share of the byte limit ([`MAX_ANSWERS`]). Keep it as long as the
+    /// response. `room` is what was set aside for it, if anything was.
     ///
     /// # Errors
     /// [`SendError`], as [`Sender::send`].
@@ -193,8 +190,9 @@ impl Sender {
         &self,
         request: &AuthorizedRequest<'_>,
         to: &Route,
-    ) -> Result<(HttpAnswer, Place), SendError> {
-        let (answer, _, place) = self.exchange(request, to).await?;
+        room: Option<Room>,
+    ) -> Result<(HttpAnswer, Room), SendError> {
+        let (answer, _, place) = self.exchange(request, to, room).await?;
         let answer = HttpAnswer {
             sent: request.request().secrets.clone(),
             ..answer
@@ -202,16 +200,19 @@ impl Sender {
         Ok((answer, place))
     }
 
-    /// For DNS look-ups and for response bytes: the amount in use, and how many wait.
-    pub fn usage(&self) -> [(usize, usize); 2] {
-        [self.0.lookups.usage(), self.0.answers.usage()]
+    /// Each with those that wait for it: look-ups of names under way; bytes of responses that are held; responses that are read
+    /// beside that bound, since they outgrew the room that was set aside for them.
+    pub fn usage(&self) -> [(usize, usize); 3] {
+        let [responses, rescues] = self.0.rooms.usage();
+        [self.0.lookups.usage(), responses, rescues]
     }
 
     async fn exchange(
         &self,
         request: &AuthorizedRequest<'_>,
         to: &Route,
-    ) -> Result<(HttpAnswer, Caching, Place), SendError> {
+        room: Option<Room>,
+    ) -> Result<(HttpAnswer, Caching, Room), SendError> {
         let shown = to.identity.as_ref().map(ClientIdentity::lenders);
         if !shown.is_none_or(|lenders| request.may_show(lenders)) {
             return Err(SendError::Setup);
@@ -240,36 +241,29 @@ impl Sender {
         let left = to
             .timeout
             .saturating_sub(self.0.clock.elapsed().saturating_sub(begun));
-        let is_whole = timeout(left, reading.go_on(USUAL_BODY))
+        let most = room.as_ref().map_or(room::USUAL, Room::bytes);
+        let is_whole = timeout(left, reading.go_on(most))
             .await
             .map_err(|_| timed_out(true))??;
-        let mut place = self
-            .0
-            .answers
-            .take_anyway(&tenant::current(), reading.held());
+        let held = || self.0.rooms.count(reading.body.capacity());
+        let mut room = room.unwrap_or_else(held);
         if !is_whole {
             let waits = self.0.clock.elapsed();
-            place = self.room(&reading, place).await?;
-            // Waiting for memory does not count against the provider's time-out.
             let left = to.timeout.saturating_sub(waits.saturating_sub(begun));
+            room = self
+                .0
+                .rooms
+                .for_all(room, reading.most(), left)
+                .await
+                .ok_or(SendError::NoRoom)?;
+            // Waiting for room does not count against the provider's time-out.
             timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY))
                 .await
                 .map_err(|_| timed_out(true))??;
-            place.shrink(reading.held());
         }
+        room.settle(reading.body.capacity());
         let (answer, caching) = reading.end();
-        Ok((answer, caching, place))
-    }
-
-    /// Waits until there is memory for the rest of a large response. What was already read counts meanwhile.
-    async fn room(&self, reading: &Reading, held: Place) -> Result<Place, SendError> {
-        let most = reading.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
-        let most = most.max(reading.body.len()).saturating_mul(COPIES);
-        drop(held);
-        let tenant = tenant::current();
-        timeout(ROOM_DEADLINE, self.0.answers.take(&tenant, most))
-            .await
-            .map_err(|_| SendError::NoRoom)
+        Ok((answer, caching, room))
     }
 
     /// The URL, if all checks that need no DNS look-up pass.
@@ -343,7 +337,7 @@ impl Reading {
         let expected = response
             .content_length()
             .and_then(|length| usize::try_from(length).ok());
-        let room = expected.unwrap_or(USUAL_BODY).min(USUAL_BODY);
+        let room = expected.unwrap_or(room::USUAL).min(room::USUAL);
         Reading {
             response,
             expected,
@@ -391,9 +385,10 @@ impl Reading {
         self.body = larger;
     }
 
-    /// How many bytes it counts for.
-    fn held(&self) -> usize {
-        self.body.capacity().max(1).saturating_mul(COPIES)
+    /// How large it can be at the most, in bytes.
+    fn most(&self) -> usize {
+        let told = self.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
+        told.max(self.body.len())
     }
 
     fn end(mut self) -> (HttpAnswer, Caching) {

@@ -69,7 +69,7 @@ impl Store for Cluster {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.0.sender, seen, spec, request).await;
+        let answer = exchange(&self.0.sender, seen, spec, request, Held::default()).await;
         answer.map(|(answer, _)| answer)
     }
 
@@ -89,14 +89,20 @@ impl Store for Cluster {
         lock(&self.0.brakes)
     }
 
+    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
+        let room = self.0.sender.set_room_aside(last).await;
+        room.map(|room| Held(Some(room)))
+    }
+
     async fn send(
         &self,
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
+        room: Held,
     ) -> Result<(HttpAnswer, Held), Failure> {
         let begun = self.0.clock.elapsed();
-        let answer = exchange(&self.0.sender, seen, spec, request).await;
+        let answer = exchange(&self.0.sender, seen, spec, request, room).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
         let took = Span::from_seconds_f64(took.as_secs_f64());
         self.0.metrics.token_request_took(&lane(spec), took);

@@ -91,7 +91,7 @@ impl Store for Files {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.sender, seen, spec, request).await;
+        let answer = exchange(&self.sender, seen, spec, request, Held::default()).await;
         answer.map(|(answer, _)| answer)
     }
 
@@ -103,15 +103,21 @@ impl Store for Files {
         lock(&self.brakes)
     }
 
+    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
+        let room = self.sender.set_room_aside(last).await;
+        room.map(|room| Held(Some(room)))
+    }
+
     async fn send(
         &self,
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
+        room: Held,
     ) -> Result<(HttpAnswer, Held), Failure> {
         let key = Key::new(&seen.resource.namespace, &seen.resource.name);
         self.known().asked.insert(key);
-        exchange(&self.sender, seen, spec, request).await
+        exchange(&self.sender, seen, spec, request, room).await
     }
 
     fn answered(&self, key: &Key, lane: HostReport) {

@@ -9,7 +9,7 @@ use crate::model::{Ask, Failure, Moments, Record, Spend, With};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, response};
 use crate::policy::{
-    failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
+    Redeemed, failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
 };
 use crate::queue::HostReport;
 use crate::reconcile::reconciler::{AFTER_RACE, NO_MORE, Reconciled, Reconciler, abandoned};
@@ -23,6 +23,8 @@ use super::{Held, Store, StoreError, WriteError, brake, publish};
 /// How soon a refused reservation is retried at the latest: nothing was sent, and no event reports when it would be
 /// accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
+/// How soon a request is tried again for whose response there was no room.
+const ROOM_AGAIN: Span = Span::from_seconds(2);
 
 impl<W: Store> Reconciler<'_, W> {
     /// Requests a token and publishes it.
@@ -33,6 +35,20 @@ impl<W: Store> Reconciler<'_, W> {
         if !self.store.goes_on() {
             return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
         }
+        let room = match ask.spend.as_deref().and_then(Spend::redeems) {
+            None => Held::default(),
+            Some(Redeemed { last_response }) => {
+                match self.store.set_room_aside(last_response).await {
+                    Some(room) => room,
+                    // Nothing is sent whose response could be lost.
+                    None => {
+                        let memory = self.seen.memory.clone();
+                        let again = Requeue::RequestAt(self.store.now() + ROOM_AGAIN);
+                        return self.close(memory, None, again);
+                    }
+                }
+            }
+        };
         let (reconciler, pass) = match self.pass_brakes(&spec, &ask).await {
             Ok(passed) => passed,
             Err(step) => return step,
@@ -55,7 +71,7 @@ impl<W: Store> Reconciler<'_, W> {
         }
         let sent = self.store.now();
         self.seen.memory.last_sent = Some(sent);
-        let (sending, telling) = self.send(&spec, &ask.request).await;
+        let (sending, telling) = self.send(&spec, &ask.request, room).await;
         let (answer, held) = match sending {
             Ok((answer, held)) => (Ok(answer), held),
             Err(failure) => (Err(failure), Held::default()),

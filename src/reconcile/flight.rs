@@ -32,8 +32,9 @@ impl<W: Store> Reconciler<'_, W> {
         &'a self,
         spec: &Validated,
         request: &HttpRequest,
+        room: Held,
     ) -> (Result<(HttpAnswer, Held), Failure>, Option<Telling<'a>>) {
-        let mut answer = pin!(self.store.send(&self.seen, spec, request));
+        let mut answer = pin!(self.store.send(&self.seen, spec, request, room));
         if !self.is_news() {
             return (answer.await, None);
         }

@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 
 use crate::api::validate::Validated;
 use crate::engine::Key;
-use crate::fair::Place;
+use crate::http::Room;
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -50,12 +50,20 @@ pub trait Store: Send + Sync {
     /// The brakes on credentials, shared by all resources of the process.
     fn brakes(&self) -> MutexGuard<'_, Brakes>;
 
-    /// Sends a token request, once. What comes with the answer is kept until the answer is written or dropped.
+    /// Sets room aside for the response to a request that redeems a refresh token. `last` is the size in bytes of the last
+    /// response of the same family, where one is known. `None` where there is no room now.
+    fn set_room_aside(&self, _last: Option<usize>) -> impl Future<Output = Option<Held>> + Send {
+        std::future::ready(Some(Held::default()))
+    }
+
+    /// Sends a token request, once. `room` is what was set aside for the response. What comes with the response is kept until
+    /// it is written or dropped.
     fn send(
         &self,
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
+        room: Held,
     ) -> impl Future<Output = Result<(HttpAnswer, Held), Failure>> + Send;
 
     /// The token request of this resource is complete; the report is for its host queue.
@@ -163,6 +171,6 @@ pub enum WriteError {
     Passing(String),
 }
 
-/// The part of an answer in the bound of bytes that wait to be written, until it is dropped.
+/// The part of a response in the bound of bytes that wait to be written, until it is dropped.
 #[derive(Default)]
-pub struct Held(pub Option<Place>);
+pub struct Held(pub Option<Room>);

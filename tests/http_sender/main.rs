@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod room;
 mod trust;
 
 use std::io;

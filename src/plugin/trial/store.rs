@@ -140,9 +140,10 @@ impl Store for Trial {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
+        room: Held,
     ) -> Result<(HttpAnswer, Held), Failure> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        exchange(&self.sender, seen, spec, request).await
+        exchange(&self.sender, seen, spec, request, room).await
     }
 
     fn brakes(&self) -> MutexGuard<'_, Brakes> {
@@ -157,7 +158,7 @@ impl Store for Trial {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.sender, seen, spec, request).await;
+        let answer = exchange(&self.sender, seen, spec, request, Held::default()).await;
         answer.map(|(answer, _)| answer)
     }
 

@@ -13,6 +13,12 @@ use crate::trust::Lenders;
 use super::claim::{Hold, hold};
 use super::record::token_tag;
 
+/// What is redeemed by a request, and cannot be redeemed again: the response holds the only copy of what comes next.
+pub struct Redeemed {
+    /// The size of the family's last response in bytes; `None` where it is not known.
+    pub last_response: Option<usize>,
+}
+
 /// What is to be done for a token.
 pub(in crate::policy) enum Next {
     /// Send a request with this.
@@ -185,6 +191,21 @@ impl Claimed<'_> {
 }
 
 impl Spend {
+    /// What the request redeems; `None` where it may be repeated.
+    pub fn redeems(&self) -> Option<Redeemed> {
+        let With::RefreshToken(_) = self.with else {
+            return None;
+        };
+        let last = self
+            .record
+            .answer
+            .as_ref()
+            .filter(|_| self.begins.is_none());
+        Some(Redeemed {
+            last_response: last.map(|answer| answer.body.len()),
+        })
+    }
+
     /// The client and the credentials that the request is built with.
     pub(in crate::policy) fn request(
         &self,

@@ -2,6 +2,7 @@
 
 mod histories;
 mod offers;
+mod room;
 mod rotation;
 mod sentences;
 

@@ -4,6 +4,7 @@ mod braked;
 mod chain;
 mod first;
 mod histories;
+mod property;
 mod rejected;
 mod revocation;
 mod sentences;
@@ -104,6 +105,9 @@ pub(super) struct Inner {
     /// Another replica writes this at the next write of ours, before it.
     pub(super) intruder: Option<SecretSeen>,
     pub(super) requests: u32,
+    /// For which responses room was set aside, by the size of the last one; and whether there is none.
+    pub(super) rooms: Vec<Option<usize>>,
+    pub(super) is_full: bool,
     /// Where each went.
     pub(super) sent_to: Vec<String>,
     /// With which client secret, where refresh tokens are sent.
@@ -175,6 +179,8 @@ impl Scene {
             reports: VecDeque::new(),
             intruder: None,
             requests: 0,
+            rooms: Vec::new(),
+            is_full: false,
             sent_to: Vec::new(),
             sent_secrets: Vec::new(),
             gets: Vec::new(),
@@ -428,11 +434,18 @@ impl Store for Scene {
         self.inner().doubted += 1;
     }
 
+    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
+        let mut inner = self.inner();
+        inner.rooms.push(last);
+        (!inner.is_full).then(Held::default)
+    }
+
     async fn send(
         &self,
         _: &Observed,
         spec: &Validated,
         request: &HttpRequest,
+        _: Held,
     ) -> Result<(HttpAnswer, Held), Failure> {
         if spec.refreshing.is_some() {
             let answer = self.exchange(request).await?;
