@@ -88,6 +88,14 @@ impl Waiting {
         }
     }
 
+    /// Secrets that changed recently, and resources that are not yet told.
+    fn counts(&self) -> (usize, usize) {
+        let all = self.0.values();
+        all.fold((0, 0), |(secrets, keys), one| {
+            (secrets + one.secrets.len(), keys + one.keys.len())
+        })
+    }
+
     /// For each namespace at most one Secret to read and one resource to tell.
     pub(super) fn next(&mut self, now: Time) -> Vec<Step> {
         let mut steps = Vec::new();
@@ -133,11 +141,9 @@ impl SecretChanges {
         self.wake.notify_one();
     }
 
-    /// How many Secrets and resources wait.
-    pub(crate) fn len(&self) -> usize {
-        let waiting = lock(&self.waiting);
-        let of = |one: &Namespace| one.secrets.len() + one.keys.len();
-        waiting.0.values().map(of).sum()
+    /// Secrets that changed recently, and resources that are not yet told of a change.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        lock(&self.waiting).counts()
     }
 }
 
@@ -183,6 +189,7 @@ mod tests {
             waiting.tell("many", keys.clone());
         }
         waiting.tell("other", [Key::new("other", "a")]);
+        assert_eq!(waiting.counts(), (0, 2001));
         let first = waiting.next(at(0));
         assert!(first.contains(&Step::Tell(Key::new("other", "a"))));
         assert_eq!(first.len(), 2);

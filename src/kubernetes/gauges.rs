@@ -35,6 +35,9 @@ pub(super) async fn show(shared: Arc<Shared>) {
 /// Sets those that are cheap to compute.
 pub(super) fn sample(shared: &Shared) {
     let metrics = &shared.metrics;
+    metrics.in_use("brakes", lock(&shared.brakes).len(), 0);
+    let (changing, waiting) = shared.secret_changes.counts();
+    metrics.in_use("secret_changes", changing, waiting);
     let engine = lock(&shared.engine);
     metrics.earliest_expiry(engine.earliest_end());
     for (class, name) in [
@@ -48,7 +51,7 @@ pub(super) fn sample(shared: &Shared) {
     metrics.queue_depth("look", engine.looks_due());
     metrics.in_use("token_requests", engine.in_flight().0, 0);
     metrics.in_use("answers", engine.answers(), 0);
-    let kinds = ["lookups", "answer_bytes"].into_iter();
+    let kinds = ["lookups", "answer_bytes", "outgrown_answers"].into_iter();
     for (kind, (used, waiting)) in kinds.zip(shared.sender.usage()) {
         metrics.in_use(kind, used, waiting);
     }

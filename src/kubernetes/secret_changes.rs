@@ -17,7 +17,7 @@ use super::shared::Shared;
 /// Does the waiting work, forever.
 pub(super) async fn serve(shared: Arc<Shared>) {
     loop {
-        if shared.secret_changes.len() == 0 {
+        if shared.secret_changes.counts() == (0, 0) {
             shared.secret_changes.wake.notified().await;
         }
         let now = shared.clock.now();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use testkit::control_plane::AuditEvent;
+use testkit::operator::Operator;
 use testkit::provider::{Behaviour, Fault};
 
 use super::harness::{PATH, SOON, Stage, Start, credentials};
@@ -24,6 +25,12 @@ fn person(name: &str, password: &str) -> String {
 
 fn refusing(code: &str) -> Behaviour {
     Behaviour::living(3600.0).with_fault(Fault::error(code))
+}
+
+/// How much of what namespaces share is in use.
+async fn in_use(operator: &Operator, kind: &str) -> f64 {
+    let shown = operator.metric("oauthclient_shared_in_use", &[("kind", kind)]);
+    shown.await.unwrap_or(0.0)
 }
 
 impl Stage {
@@ -101,6 +108,11 @@ async fn a_refused_password_is_sent_once_however_it_is_annotated_recreated_or_co
             .await;
     }
     assert_eq!(stage.requests(), 1, "one password, one refusal");
+    stage
+        .until("the gauge counts what is remembered", || async {
+            in_use(&operator, "brakes").await > 0.0
+        })
+        .await;
 
     // A restart forgets nothing.
     assert!(operator.terminate(SOON).await.unwrap().success());
@@ -194,6 +206,11 @@ async fn a_change_of_a_secret_that_many_use_costs_one_read() {
             .await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    stage
+        .until("the gauge counts the Secret that changed", || async {
+            in_use(&operator, "secret_changes").await > 0.0
+        })
+        .await;
     // All have noted the version by then, one by one.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let calls = stage.operator_calls(mark).await;
