@@ -125,6 +125,7 @@ impl Target {
                 uid,
                 token_hosts: hosts.clone(),
                 hosts,
+                obtained: false,
             };
             let own = Lenders::from_iter([own]);
             lenders = std::mem::take(&mut lenders).union(&own);

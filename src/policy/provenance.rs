@@ -124,6 +124,7 @@ pub(super) fn account_lender(seen: &Observed, token: &ServiceAccountToken) -> Le
         uid: uid.to_owned(),
         hosts,
         token_hosts,
+        obtained: false,
     }
 }
 
@@ -136,6 +137,7 @@ fn lender(secret: &SecretSeen, rules: &Rules) -> Lender {
         uid: secret.uid.clone(),
         hosts,
         token_hosts,
+        obtained: false,
     }
 }
 
@@ -178,7 +180,9 @@ pub(super) fn resolved(
             let now = as_it_is_now(seen, stored, part)?;
             let same = now.uid == stored.uid;
             let (stored_hosts, hosts) = match part {
-                Part::Token(_) => (stored.clone().of_obtained().hosts, now.token_hosts.clone()),
+                Part::Token(_) => (stored.token_hosts.clone(), now.token_hosts.clone()),
+                // It has a part in the value through a token: never more than where that might go.
+                _ if stored.obtained => (stored.hosts.clone(), now.token_hosts.clone()),
                 _ => (stored.hosts.clone(), now.hosts.clone()),
             };
             // The owner of a lender may change the hosts, but a refresh token family keeps those it started with, and
@@ -188,7 +192,12 @@ pub(super) fn resolved(
                 true => stored_hosts.restricted_to(&hosts),
                 false => hosts,
             };
-            Ok(Lender { hosts, ..now })
+            let obtained = stored.obtained || matches!(part, Part::Token(_));
+            Ok(Lender {
+                hosts,
+                obtained,
+                ..now
+            })
         })
         .collect()
 }
@@ -389,6 +398,7 @@ fn refused() -> Lenders {
         uid: String::new(),
         hosts: AllowedHosts::nothing(),
         token_hosts: AllowedHosts::nothing(),
+        obtained: false,
     }])
 }
 

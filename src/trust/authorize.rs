@@ -174,6 +174,7 @@ mod tests {
                 uid: String::new(),
                 hosts: AllowedHosts::parse(&text(list)),
                 token_hosts: AllowedHosts::any(),
+                obtained: false,
             };
             let held: Lenders = lists
                 .iter()
@@ -240,6 +241,7 @@ mod tests {
             uid: String::new(),
             hosts: AllowedHosts::any(),
             token_hosts: AllowedHosts::any(),
+            obtained: false,
         }]
         .into_iter()
         .collect();

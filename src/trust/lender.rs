@@ -37,10 +37,14 @@ pub struct Lender {
     /// The hosts that tokens obtained with it may be sent to.
     #[serde(default, skip_serializing_if = "AllowedHosts::is_any")]
     pub token_hosts: AllowedHosts,
+    /// The value holds something that was obtained with it, not its own content: what counts of its lists is the one for
+    /// tokens, and `hosts` is that one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub obtained: bool,
 }
 
 /// What tells one lender from another.
-type Id = (LenderKind, String, Option<String>);
+type Id = (LenderKind, String, Option<String>, bool);
 
 /// The lenders of a value. Each of them must allow what is done with the value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +62,8 @@ pub struct Refusal {
 
 impl Lender {
     fn id(&self) -> Id {
-        (self.kind, self.name.clone(), self.audience.clone())
+        let audience = self.audience.clone();
+        (self.kind, self.name.clone(), audience, self.obtained)
     }
 
     /// The lender of what was obtained with it.
@@ -66,6 +71,7 @@ impl Lender {
     pub fn of_obtained(self) -> Lender {
         Lender {
             hosts: self.token_hosts.clone(),
+            obtained: true,
             ..self
         }
     }
@@ -183,6 +189,7 @@ mod tests {
             uid: "u".into(),
             hosts: AllowedHosts::parse(hosts),
             token_hosts: AllowedHosts::parse(token_hosts),
+            obtained: false,
         }
     }
 
