@@ -150,5 +150,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
+/// A list of an annotation with one more entry, for a command.
+pub(crate) fn with_entry(list: Option<&String>, one: &str) -> String {
+    match list.map(|list| list.trim()).filter(|list| !list.is_empty()) {
+        Some(list) => format!("{list},{one}"),
+        _ => one.to_owned(),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

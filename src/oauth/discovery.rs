@@ -202,8 +202,8 @@ fn at(object: &Map<String, Value>, name: &str) -> Option<Url> {
     endpoint(object.get(name)?.as_str()?)
 }
 
-/// An address that a request can be sent to: http or https, a host, no user name, no fragment. Whether http is allowed is
-/// for others to say.
+/// An address that a request can be sent to: http or https, a host of letters, digits, `-`, `_` and `.` or an IP address, no
+/// user name, no fragment. Whether http is allowed is for others to say.
 pub fn endpoint(text: &str) -> Option<Url> {
     if text.len() > LONGEST_URL || text.contains('#') || !text.bytes().all(|b| b.is_ascii_graphic())
     {
@@ -211,10 +211,20 @@ pub fn endpoint(text: &str) -> Option<Url> {
     }
     Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "https" | "http")
-            && url.has_host()
+            && url.host().is_some_and(|host| is_named(&host))
             && url.username().is_empty()
             && url.password().is_none()
     })
+}
+
+/// Whether a host is as a resource may name one: a document names no other.
+fn is_named(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Domain(name) => name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        _ => true,
+    }
 }
 
 /// Whether an issuer that a document names can be shown: a plain address, so that nothing else of it reaches a status.

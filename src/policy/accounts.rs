@@ -3,7 +3,7 @@
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::Command;
+use crate::command::{Command, with_entry};
 use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, ProblemKind};
 use crate::oauth::error::FailureClass;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken, TokenSource, TokensInHand};
@@ -52,8 +52,10 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
             Reason::ServiceAccountNotOptedIn,
             format!(
                 "ServiceAccount {account} does not lend itself for the audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is looked at every minute. If it may be used so, run: {}",
-                annotate(account, namespace)
-                    .pair(ALLOWED_AUDIENCES_ANNOTATION, &with(audiences, audience))
+                annotate(account, namespace).pair(
+                    ALLOWED_AUDIENCES_ANNOTATION,
+                    &with_entry(audiences, audience)
+                )
             ),
         ));
     }
@@ -64,14 +66,6 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
 pub(super) fn listed(list: &str, audience: &str) -> bool {
     list.split(|c: char| c == ',' || c.is_whitespace())
         .any(|one| !one.is_empty() && one == audience)
-}
-
-/// The list with one more entry, for a command.
-fn with(list: Option<&String>, one: &str) -> String {
-    match list.map(|list| list.trim()).filter(|list| !list.is_empty()) {
-        Some(list) => format!("{list},{one}"),
-        _ => one.to_owned(),
-    }
 }
 
 fn annotate(account: &str, namespace: &str) -> Command {

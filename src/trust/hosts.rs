@@ -153,18 +153,30 @@ impl HostList {
     fn destination(&self, url: &Url) -> String {
         let mut text = destination(url);
         if self.entries.iter().any(|entry| !entry.prefix.is_empty()) {
-            text.push_str(url.path());
+            // What the path of a URL may hold, and what would begin another entry.
+            text.push_str(&url.path().replace(',', "%2C"));
         }
         text
     }
 }
 
-/// The host of a URL as a list names it: with the port, where it is not the scheme's own.
+/// The host of a URL as a list names it: with the port, where it is not the scheme's own. It is one entry, whatever the URL
+/// holds: people add it to a list by a command that a message suggests. A host that no list can name becomes an entry that
+/// allows nothing.
 pub fn destination(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let host: String = url
+        .host_str()
+        .unwrap_or_default()
+        .bytes()
+        .map(|byte| match is_plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect();
     match url.port() {
         Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+        None => host,
     }
 }
 
@@ -344,6 +356,11 @@ mod tests {
             "https://a.example/oauth/%2e%2e;/admin",
             "https://a.example/oauth/a%2fb",
             "https://a.example/oauth/a%00b",
+            "https://a.example/oauth/%c0%ae%c0%ae/admin",
+            "https://a.example/oauth/%u002e%u002e/admin",
+            "https://a.example/oauth/%25252525252e%25252525252e/admin",
+            "https://a.example/oauth/\u{ff0e}\u{ff0e}/admin",
+            "https://a.example/oauth/..\u{2215}admin",
             "https://b.example/oauth/token",
         ] {
             assert!(!allowed("a.example/oauth", url), "{url}");
@@ -362,6 +379,37 @@ mod tests {
         assert!(AllowedHosts::nothing().permit(&url("a.example")).is_err());
         let stored = serde_json::to_string(&both).unwrap();
         assert_eq!(serde_json::from_str::<AllowedHosts>(&stored).unwrap(), both);
+    }
+
+    #[test]
+    fn what_a_refusal_names_adds_one_entry_to_a_list_and_no_other_host() {
+        for url in [
+            "https://a.example/x,evil.example/",
+            "https://a.example/x,*.evil.example/y",
+            "https://a.example:8443/,evil.example",
+            "https://a,evil.example/t",
+            "https://a.example,evil.example:8443/x/t",
+            "https://x;id;x.example/x/t",
+        ] {
+            let url = Url::parse(url).unwrap();
+            for list in ["b.example", "b.example/oauth/"] {
+                let refused = AllowedHosts::parse(list).permit(&url).unwrap_err();
+                let longer = AllowedHosts::parse(&format!("{list},{}", refused.destination));
+                for host in [
+                    "evil.example",
+                    "a.evil.example",
+                    "a",
+                    "a.example,evil.example",
+                ] {
+                    let Ok(evil) = Url::parse(&format!("https://{host}/evil.example")) else {
+                        continue;
+                    };
+                    assert!(longer.permit(&evil).is_err(), "{url} {list} {host}");
+                }
+                let is_listable = url.host_str() == Some("a.example");
+                assert_eq!(longer.permit(&url).is_ok(), is_listable, "{url} {list}");
+            }
+        }
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn is_below(path: &str, prefix: &[Vec<u8>]) -> bool {
 }
 
 /// A segment, decoded; `None` where it might lead elsewhere: a dot segment, a separator or a control character, however
-/// often encoded, or a dot segment with parameters (`..;x`), which some servers resolve.
+/// often encoded, or a dot segment with parameters (`..;x`), which some servers resolve. So might what is no UTF-8 (an overlong
+/// dot), what is still encoded after [`DECODINGS`] (`%u002e` too), and characters that some servers take for a dot or a slash.
 fn segment_of(segment: &str) -> Option<Vec<u8>> {
     let decoded: Vec<u8> = percent_decode(segment.as_bytes()).collect();
     let mut seen = segment.as_bytes().to_vec();
@@ -45,5 +46,16 @@ fn segment_of(segment: &str) -> Option<Vec<u8>> {
         }
         seen = percent_decode(&seen).collect();
     }
-    Some(decoded)
+    let is_plain = |c: char| c != '%' && !is_taken_for_ascii(c);
+    let text = str::from_utf8(&seen).ok()?;
+    text.chars().all(is_plain).then_some(decoded)
+}
+
+/// Whether some servers take a character for an ASCII one that it resembles.
+fn is_taken_for_ascii(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2024}'..='\u{2026}' | '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29f8}' | '\u{29f9}' | '\u{fe52}' | '\u{fe68}'
+            | '\u{ff01}'..='\u{ff5e}'
+    )
 }

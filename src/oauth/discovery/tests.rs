@@ -287,3 +287,23 @@ proptest! {
         prop_assert!(Span::ZERO < span);
     }
 }
+
+#[test]
+fn an_endpoint_has_a_host_as_a_resource_may_name_one() {
+    for text in [
+        "https://auth.example.com/t",
+        "https://a_b.example/t",
+        "https://[::1]:8443/t",
+        "https://127.0.0.1/t",
+    ] {
+        assert!(endpoint(text).is_some(), "{text}");
+    }
+    for text in [
+        "https://a,evil.example/t",
+        "https://x;id;x.example/t",
+        "https://x'$(id).example/t",
+        "https://a&b.example/t",
+    ] {
+        assert_eq!(endpoint(text), None, "{text}");
+    }
+}

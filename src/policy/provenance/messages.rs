@@ -2,9 +2,9 @@
 
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
-use crate::command::Command;
+use crate::command::{Command, with_entry};
 use crate::model::{
-    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, Observed, Problem, ProblemKind, SecretSeen,
+    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Observed, Problem, ProblemKind, SecretSeen,
 };
 use crate::policy::provenance::part::Part;
 use crate::trust::{Lender, LenderKind, Refusal};
@@ -91,6 +91,7 @@ pub(super) fn host_not_allowed(
     let (kind, _) = kind_of(lender);
     let annotation = match part {
         Part::Token(_) => ALLOWED_TOKEN_HOSTS,
+        _ if lender.obtained => ALLOWED_TOKEN_HOSTS,
         _ => ALLOWED_HOSTS,
     };
     let what = what(lender, part);
@@ -183,7 +184,10 @@ pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: Part<'_>)
                 .value(name)
                 .namespace(namespace)
                 .fixed(&["--overwrite"])
-                .pair(ALLOWED_AUDIENCES_ANNOTATION, audience),
+                .pair(
+                    ALLOWED_AUDIENCES_ANNOTATION,
+                    &with_audience(seen, name, audience),
+                ),
         ),
         _ => (
             Reason::CredentialsNotLabelled,
@@ -198,6 +202,17 @@ pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: Part<'_>)
             what(lender, part)
         ),
     )
+}
+
+/// The audiences that a ServiceAccount allows, with one more.
+fn with_audience(seen: &Observed, account: &str, audience: &str) -> String {
+    let list = match seen.accounts.get(account) {
+        Some(AccountSeen::There { annotations, .. }) => {
+            annotations.get(ALLOWED_AUDIENCES_ANNOTATION)
+        }
+        _ => None,
+    };
+    with_entry(list, audience)
 }
 
 pub(super) fn unknown_lenders(seen: &Observed, secret: &SecretSeen) -> Problem {

@@ -4,6 +4,10 @@ use super::*;
 use crate::command::tests::{HOSTILE, run};
 use crate::oauth::ServiceAccountToken;
 
+/// What no host name has.
+const EVERYTHING_ODD: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.');
+
 /// The command that begins with the last `kubectl` of a message, up to `until`, as a shell runs it.
 fn ran(message: &str, until: &str) -> Vec<Vec<String>> {
     let at = message
@@ -128,6 +132,7 @@ fn a_host_that_somebody_else_has_named_does_nothing_in_a_command() {
         "x'$(id).example",
         "`id`.example",
         "a&b.example",
+        "a,evil.example",
         "example.com.",
     ] {
         let url: url::Url = format!("https://{host}/t").parse().unwrap();
@@ -140,7 +145,9 @@ fn a_host_that_somebody_else_has_named_does_nothing_in_a_command() {
         let lender = seen.credentials.as_ref().unwrap();
         let problem = crate::policy::provenance::secret_not_ready(&seen, &spec, lender);
         let message = problem.unwrap().message;
+        // One entry, whatever it holds.
         let host = url.host_str().unwrap();
+        let host = percent_encoding::utf8_percent_encode(host, EVERYTHING_ODD).to_string();
         let hosts = format!("oauthclient.dev/allowed-hosts=other.example,{host}");
         assert_eq!(
             ran(&message, ""),

@@ -1,7 +1,9 @@
 //! A token Secret of another resource as credentials: it goes where everybody lets it go whose secret it was obtained with.
 
 use super::*;
+use crate::policy::provenance::{Part, of_secret, resolved};
 use crate::policy::{ALLOWED_TOKEN_HOSTS, TOKEN_LABEL};
+use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
 /// Uses the token of another resource, whose credentials Secret has these annotations.
 fn using_a_token(lists: &[(&str, &str)]) -> Observed {
@@ -100,6 +102,74 @@ fn a_token_whose_lender_is_gone_or_has_opted_out_goes_nowhere() {
             .extend(state.filter_map(|(key, value)| Some((key, value?))));
     };
     assert_eq!(with(unknown), Some(Reason::ReferenceNotReady));
+}
+
+#[test]
+fn what_was_obtained_with_a_token_is_returned_only_where_its_lender_lets_tokens_go() {
+    // The second resource asks with the token of the first, so its own token has a part of the first lender in it.
+    let (token, anywhere) = ("tokens.example.com", "https://auth.example.com/revoke");
+    let mut seen = using_a_token(&[(ALLOWED_TOKEN_HOSTS, token)]);
+    let recorded = seen
+        .credentials
+        .as_ref()
+        .unwrap()
+        .state()
+        .unwrap()
+        .lenders
+        .unwrap();
+    assert!(recorded.iter().all(|lender| !lender.obtained));
+    let with_token = of_secret(&seen, seen.credentials.as_ref().unwrap());
+    let of_second = with_token
+        .unwrap_or_else(|problem| panic!("{problem:?}"))
+        .lenders();
+    let url = |text: &str| text.parse::<url::Url>().unwrap();
+    for part in [Part::Returned, Part::RefreshToken] {
+        let held = resolved(&seen, &of_second, part);
+        let held = held.unwrap_or_else(|problem| panic!("{problem:?}"));
+        assert!(
+            held.permit(&url("https://tokens.example.com/revoke"))
+                .is_ok()
+        );
+        assert!(held.permit(&url(anywhere)).is_err());
+    }
+    // Its owner may let tokens go further, but a family keeps what it began with.
+    let lender = &mut seen.lender_secrets[0];
+    lender.annotations.clear();
+    let part = Part::Returned;
+    let held = resolved(&seen, &of_second, part).ok().unwrap();
+    assert!(held.permit(&url(anywhere)).is_ok());
+    let part = Part::RefreshToken;
+    let held = resolved(&seen, &of_second, part).ok().unwrap();
+    assert!(held.permit(&url(anywhere)).is_err());
+}
+
+#[test]
+fn the_command_for_a_service_account_keeps_the_audiences_that_it_allows() {
+    let mut seen = using_a_token(&[]);
+    let secret = seen.credentials.as_mut().unwrap();
+    let mut state = secret.state().unwrap();
+    state.lenders = Some(Lenders::from_iter([Lender {
+        kind: LenderKind::ServiceAccount,
+        name: "robot".into(),
+        audience: Some("vault".into()),
+        uid: "u".into(),
+        hosts: AllowedHosts::any(),
+        token_hosts: AllowedHosts::any(),
+        obtained: false,
+    }]));
+    let state = state.write().into_iter();
+    secret
+        .annotations
+        .extend(state.filter_map(|(key, value)| Some((key, value?))));
+    let account = AccountSeen::There {
+        uid: "u".into(),
+        annotations: texts(&[("oauthclient.dev/allowed-audiences", "one two")]),
+    };
+    seen.accounts = [("robot".to_owned(), account)].into();
+    let problem = plan(&mut seen, 0).assessment.problem.unwrap();
+    assert_eq!(problem.reason, Reason::ServiceAccountNotLent);
+    let list = "'oauthclient.dev/allowed-audiences=one two,vault'";
+    assert!(problem.message.contains(list), "{}", problem.message);
 }
 
 #[test]
