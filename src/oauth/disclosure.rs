@@ -78,6 +78,11 @@ impl SentSecrets {
         self.0.iter()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -116,7 +121,7 @@ impl<'s> Finder<'s> {
         let found = self
             .0
             .iter()
-            .find(|(_, needle)| needle.is_in(&forms) && !is_known(needle));
+            .find(|(_, needle)| (forms.too_many || needle.is_in(&forms)) && !is_known(needle));
         found.map(|(sent, _)| *sent)
     }
 

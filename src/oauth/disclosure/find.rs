@@ -11,6 +11,11 @@ type Text = Zeroizing<String>;
 
 /// So many times text may be encoded in another form.
 const ROUNDS: usize = 4;
+/// Text in more forms than this is taken for one that hides a secret: nothing honest is encoded in so many ways at once, and each
+/// form costs time.
+const MOST_FORMS: usize = 16;
+/// Longer text, in bytes, is decoded once only. Nothing of that length is shown to people.
+const LONG: usize = 64 << 10;
 
 /// The texts that a text may encode.
 pub(crate) struct Forms {
@@ -18,6 +23,8 @@ pub(crate) struct Forms {
     plain: Vec<Text>,
     /// The same in base64's first alphabet.
     base64: Vec<Text>,
+    /// There are more.
+    pub(super) too_many: bool,
 }
 
 /// A secret in the forms that are looked for.
@@ -27,6 +34,13 @@ pub(crate) struct Needle {
     base64: Vec<Text>,
     /// What base64 makes of it at each of three places in other text, without the letters that depend on what is beside it.
     within_base64: Vec<Text>,
+}
+
+#[cfg(test)]
+impl Forms {
+    pub(super) fn count(&self) -> usize {
+        self.plain.len()
+    }
 }
 
 impl Needle {
@@ -100,17 +114,21 @@ fn inner_base64(value: &[u8], offset: usize) -> Text {
 pub(crate) fn forms(text: &str) -> Forms {
     let mut plain = vec![Text::new(text.to_owned())];
     let mut from = 0;
-    for _ in 0..ROUNDS {
+    let mut too_many = false;
+    let rounds = if text.len() > LONG { 1 } else { ROUNDS };
+    for _ in 0..rounds {
         let until = plain.len();
         for at in from..until {
             let Some(text) = plain.get(at).cloned() else {
                 break;
             };
             for decoded in [percent_decoded(&text), with_spaces(&text), unescaped(&text)] {
-                if let Some(decoded) = decoded
-                    && !plain.contains(&decoded)
-                {
-                    plain.push(decoded);
+                let Some(decoded) = decoded.filter(|decoded| !plain.contains(decoded)) else {
+                    continue;
+                };
+                match plain.len() < MOST_FORMS {
+                    true => plain.push(decoded),
+                    false => too_many = true,
                 }
             }
         }
@@ -120,7 +138,11 @@ pub(crate) fn forms(text: &str) -> Forms {
         }
     }
     let base64 = plain.iter().map(|text| first_alphabet(text)).collect();
-    Forms { plain, base64 }
+    Forms {
+        plain,
+        base64,
+        too_many,
+    }
 }
 
 fn percent_decoded(text: &str) -> Option<Text> {

@@ -108,6 +108,29 @@ fn what_its_owner_discloses_is_no_secret() {
 }
 
 #[test]
+fn text_in_many_forms_at_once_costs_little_and_counts_as_hiding_a_secret() {
+    let layers = [
+        r"\u0025", "%2b", "%5c", "+", "%25", r"\u005c", "%255c", r"\u002b",
+    ];
+    let mut text = String::new();
+    for number in 0..4096 {
+        text.push_str(layers[number % layers.len()]);
+        text.push_str(layers[(number / 8) % layers.len()]);
+    }
+    let forms = forms(&text);
+    assert!(forms.count() <= 16);
+    assert!(finds(SECRET, &text));
+    // What one meets is in fewer forms.
+    for honest in [
+        "https://auth.example.com/x?a=b%20c+d&e=%2Bf",
+        r#"{"url":"https:\/\/a.example\/?q=a%2Bb+c\u0026d"}"#,
+        "read:books+write:books%20all",
+    ] {
+        assert!(!finds(SECRET, honest), "{honest}");
+    }
+}
+
+#[test]
 fn numbers_are_compared_as_json_writes_them() {
     assert!(sent("3600").finder().find_in_number("3600"));
     assert!(!sent("3600").finder().find_in_number("36001"));

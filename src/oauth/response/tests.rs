@@ -398,3 +398,21 @@ fn failure_told_with_status_200_is_a_refusal_as_the_resource_says_it_shows() {
         }
     ));
 }
+
+#[test]
+fn of_a_response_with_tokens_by_the_thousand_only_its_own_is_read() {
+    let many = |count: usize| {
+        let fields: Vec<String> = (0..count)
+            .map(|number| format!(r#""token_{number}":"value-{number}-of-a-token""#))
+            .collect();
+        let fields = fields.join(",");
+        let body = format!(r#"{{"access_token":"abc","expires_in":60,"scope":"read",{fields}}}"#);
+        token(decode_json(&body))
+    };
+    let usual = many(20);
+    assert_eq!(usual.scope.as_deref(), Some("read"));
+    let odd = many(1_000);
+    assert_eq!(secret(&odd), "abc");
+    assert_eq!(odd.scope, None);
+    assert_eq!(odd.lifetime, seconds(60));
+}

@@ -26,6 +26,10 @@ const KNOWN_NAMES: [&str; 12] = [
 /// No value besides tokens is longer, in bytes, so it cannot contain a longer token.
 const LONGEST: usize = 64 << 10;
 
+/// A response with more tokens than this has nothing read of it but its own: each text that is read is compared with each token,
+/// and a response of 1 MiB has room for tens of thousands.
+const MOST_TOKENS: usize = 64;
+
 /// Parts of the names of fields that hold a secret.
 const SECRET_NAMES: [&str; 8] = [
     "token",
@@ -122,6 +126,7 @@ impl Vetted {
         Told {
             value: &self.value,
             tokens: self.tokens.finder(),
+            too_many: self.tokens.len() > MOST_TOKENS,
         }
     }
 }
@@ -130,6 +135,8 @@ impl Vetted {
 pub(super) struct Told<'v> {
     value: &'v Value,
     tokens: Finder<'v>,
+    /// There are more tokens than are compared.
+    too_many: bool,
 }
 
 impl<'v> Told<'v> {
@@ -151,7 +158,9 @@ impl<'v> Told<'v> {
         match value {
             Value::Null | Value::Bool(_) => false,
             Value::Number(number) => self.tokens.find_in_number(&number.to_string()),
-            Value::String(text) => text.len() > LONGEST || self.tokens.find(text).is_some(),
+            Value::String(text) => {
+                self.too_many || text.len() > LONGEST || self.tokens.find(text).is_some()
+            }
             Value::Array(items) => items.iter().any(|item| self.holds_token(item)),
             Value::Object(fields) => fields
                 .iter()
@@ -210,7 +219,7 @@ fn collect(value: &Value, tokens: &mut SentSecrets) {
 }
 
 fn add(tokens: &mut SentSecrets, token: &str) {
-    if token.len() <= LONGEST {
+    if token.len() <= LONGEST && tokens.len() <= MOST_TOKENS {
         tokens.add(SecretKind::Token, token);
     }
 }
