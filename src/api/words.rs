@@ -25,6 +25,21 @@ pub(crate) const RESERVED_HEADERS: [&str; 15] = [
     "user-agent",
 ];
 
+/// Whether some servers and proxies take another host, path or method from a header of this name than the request's own.
+pub(crate) fn reroutes(header: &str) -> bool {
+    let name = header.to_ascii_lowercase();
+    let named = [
+        "forwarded",
+        "x-host",
+        "x-http-host-override",
+        "x-http-method-override",
+    ];
+    named.contains(&name.as_str())
+        || ["x-forwarded-", "x-original-", "x-rewrite-"]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+}
+
 /// A DNS subdomain (RFC 1123), as names of Secrets and ConfigMaps are.
 pub(crate) fn is_object_name(text: &str) -> bool {
     text.split('.').all(|label| {

@@ -122,6 +122,14 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     own(
+        "spec.request.headers[].name",
+        "!(self.lowerAscii() in ['forwarded', 'x-host', 'x-http-host-override', 'x-http-method-override']) && \
+         !self.lowerAscii().matches('^x-(forwarded|original|rewrite)-')",
+        "makes some servers take another host, path or method than the request's, and the owner of the credentials allows hosts and \
+         paths: remove it",
+        |v| !words::reroutes(text(v)),
+    ),
+    own(
         "spec.request.headers[].value",
         r"self.matches('^[!-~]([ -~]*[!-~])?$')",
         "is not a value of a header: use printable ASCII characters, with no space at either end and no line break",
