@@ -130,9 +130,12 @@ pub(super) fn granted_as(
         client_secret_key: state.client_secret_key.clone(),
     };
     let mut assessment = assessment::well(seen, Some(view));
-    assessment
-        .handled_request
-        .clone_from(&state.handled_request);
+    let asked = seen.resource.refresh_request.as_deref();
+    if !asked.is_some_and(|asked| seen.has_handled(asked)) {
+        assessment
+            .handled_request
+            .clone_from(&state.handled_request);
+    }
     assessment.repaired = because.is_repair();
     let refresh = state.refresh;
     let write = publish(seen, spec, data, state);

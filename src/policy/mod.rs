@@ -73,7 +73,7 @@ pub use permission::barred;
 pub(crate) use plan::sooner;
 pub use provenance::{lenders_to_see, shown_by};
 pub use refresh_token::{
-    Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
+    Redeemed, Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
     unanswered,
 };
 pub use report::{Report, StatusDetail, report};
@@ -181,8 +181,12 @@ fn publish_stored(
     let stored = refresh_token::derivable(seen, spec)?;
     let because = because.unwrap_or(RefreshReason::Due);
     let at = stored.at;
-    let settled = answer::granted_as(seen, spec, because, stored.token, at, stored.made);
+    let mut settled = answer::granted_as(seen, spec, because, stored.token, at, stored.made);
     let repair = because.is_repair();
+    if settled.write.is_some() && seen.unhandled_request().is_some() {
+        // The stored token is older than the request for a refresh: it is published, and then that is acted upon.
+        settled.wants = Requeue::At(now);
+    }
     match &settled.write {
         Some(write) if write.state.expires <= now => return None,
         Some(_) => {}

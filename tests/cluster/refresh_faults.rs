@@ -442,10 +442,13 @@ spec: {{policyName: {name}, validationActions: [Deny]}}
             })
             .await;
         if requests > 0 {
-            // The stored token is published: no further one is needed.
+            // The stored token is published at once, and then what was asked for is done: a refresh.
             stage.request_refresh("main").await;
         }
-        ends_well(&stage, &operator, 1).await;
+        ends_well(&stage, &operator, requests + 1).await;
+        let status = stage.object("oauthclient", "main").await.unwrap();
+        let handled = status.pointer("/status/lastRefreshRequest");
+        assert_eq!(handled.is_some(), requests > 0, "{status}");
         let policy = ["delete", "validatingadmissionpolicy", &name];
         stage.kubectl(&policy).await;
     }

@@ -138,3 +138,71 @@ fn a_secret_that_others_have_filled_is_told_of_before_a_token_is_requested() {
     assert_eq!(scene.inner().requests, 2);
     assert_eq!(stalled(&scene), None);
 }
+
+/// A resource with refresh tokens whose first token Secret was rejected. The response is stored.
+fn stored_and_rejected() -> Scene {
+    let scene = Scene::chained("  grant: {type: refresh_token}\n", None);
+    scene.inner().writes = vec![Fault::Rejected; 50].into();
+    scene.run(at(5));
+    assert_eq!(scene.inner().requests, 1);
+    assert!(is_stalled(&scene), "{:?}", stalled(&scene));
+    scene
+}
+
+fn ask_for_a_refresh(scene: &Scene, value: &str) {
+    let mut inner = scene.inner();
+    inner.resource.as_mut().unwrap().refresh_request = Some(value.to_owned());
+}
+
+fn handled(scene: &Scene) -> Option<String> {
+    let inner = scene.inner();
+    let status = &inner.resource.as_ref().unwrap().status;
+    status.last_refresh_request.clone()
+}
+
+fn published(scene: &Scene) -> Option<String> {
+    let inner = scene.inner();
+    let token = inner.secrets.get("token")?.data.get("access_token")?;
+    Some(token.expose()?.to_owned())
+}
+
+#[test]
+fn a_stored_token_is_published_before_a_request_for_a_refresh_is_acted_upon() {
+    let scene = stored_and_rejected();
+    scene.run(at(100_000));
+    assert_eq!(scene.inner().requests, 1, "nothing is tried by itself");
+    let scene = stored_and_rejected();
+    scene.inner().writes.clear();
+    ask_for_a_refresh(&scene, "now");
+    // One look publishes what is stored, without a request.
+    scene.walk(true);
+    assert_eq!(scene.inner().requests, 1);
+    assert_eq!(published(&scene).as_deref(), Some("token-1"));
+    assert_eq!(handled(&scene), None, "nothing was requested since");
+    // What was asked for is not forgotten: it is acted upon next, and once.
+    scene.run(at(10));
+    assert_eq!(scene.inner().requests, 2);
+    assert_eq!(published(&scene).as_deref(), Some("token-2"));
+    assert_eq!(handled(&scene).as_deref(), Some("now"));
+    scene.run(at(2000));
+    assert_eq!(scene.inner().requests, 2);
+    assert_eq!(scene.most_often(), 1, "each refresh token was sent once");
+}
+
+#[test]
+fn a_request_for_a_refresh_tries_the_write_once_where_it_is_still_rejected() {
+    let scene = stored_and_rejected();
+    let left = scene.inner().writes.len();
+    ask_for_a_refresh(&scene, "now");
+    scene.run(at(3000));
+    let inner = scene.inner();
+    assert_eq!((inner.requests, inner.writes.len()), (1, left - 1));
+    drop(inner);
+    assert!(is_stalled(&scene));
+    assert_eq!(handled(&scene).as_deref(), Some("now"));
+    scene.inner().writes.clear();
+    ask_for_a_refresh(&scene, "again");
+    scene.run(at(3010));
+    assert_eq!(scene.inner().requests, 2);
+    assert_eq!(handled(&scene).as_deref(), Some("again"));
+}
