@@ -67,6 +67,7 @@ test-upgrade: ## let the operator of REVISION (a commit or tag) and this one tak
 bench: ## measure, with ratios from one run (about half an hour)
 	$(CARGO) bench --locked --bench simulation
 	$(CARGO) bench --locked --bench cluster
+	PROPERTY_CASES=1000000 $(CARGO) test --release --locked --lib -- --nocapture reconcile::tests::property::no_secret
 
 release: ## build everything that a release consists of into dist/; IMAGE, PROJECT_URL and COSIGN_KEY say for where (release/build.sh)
 	release/build.sh
