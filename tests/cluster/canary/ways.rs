@@ -66,8 +66,9 @@ impl Ring {
         all
     }
 
-    /// An endpoint that takes what this way sends.
-    pub fn behaviour(&self, way: &str) -> Behaviour {
+    /// An endpoint that takes what this way sends for the resource of this name. Each resource is a client of its own: what is
+    /// refused of one client is not sent for others with the same secret.
+    pub fn behaviour(&self, way: &str, name: &str) -> Behaviour {
         let mut behaviour = super::behaviour(3600.0);
         let accepts = &mut behaviour.accepts;
         let account = |id: &str, secret: &str, public_jwk: &Value| Account {
@@ -91,12 +92,12 @@ impl Ring {
                     _ => &Value::Null,
                 };
                 accepts.authentication = vec![Authentication::ClientAssertion];
-                accepts.clients = vec![account("shop", HMAC, key)];
+                accepts.clients = vec![account(name, HMAC, key)];
             }
             "workload" | "google" => accepts.authentication = vec![Authentication::None],
             "app" => {
                 accepts.authentication = vec![Authentication::BearerAssertion];
-                accepts.clients = vec![account("shop", "", &self.rsa.public_jwk)];
+                accepts.clients = vec![account(name, "", &self.rsa.public_jwk)];
                 accepts.any_json = true;
             }
             "mutual" => accepts.authentication = vec![Authentication::Certificate],
@@ -109,9 +110,10 @@ impl Ring {
     pub fn manifest(&self, way: &str, name: &str, stage: &Stage) -> String {
         let path = super::path(name);
         let url = stage.provider.url(&path);
-        let refresh_token = || stage.provider.issue_refresh_token(&path, SECRETS[0]);
+        let client_id = format!("{}-{name}", SECRETS[0]);
+        let refresh_token = || stage.provider.issue_refresh_token(&path, &client_id);
         let plain = json!({
-            "client_id": SECRETS[0],
+            "client_id": client_id,
             "client_secret": SECRETS[1],
             "next_client_secret": SECRETS[4],
         });
@@ -135,9 +137,9 @@ impl Ring {
                 data["password"] = SECRETS[3].into();
                 own(data);
             }
-            "pem" | "app" => own(json!({"client_id": "shop", "private_key": self.rsa.pkcs8})),
-            "jwk" => own(json!({"client_id": "shop", "private_key": self.ec.jwk.to_string()})),
-            "hmac" => own(json!({"client_id": "shop", "client_secret": HMAC})),
+            "pem" | "app" => own(json!({"client_id": name, "private_key": self.rsa.pkcs8})),
+            "jwk" => own(json!({"client_id": name, "private_key": self.ec.jwk.to_string()})),
+            "hmac" => own(json!({"client_id": name, "client_secret": HMAC})),
             "google" => {
                 let file = json!({
                     "type": "service_account",
