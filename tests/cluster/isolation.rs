@@ -1,6 +1,7 @@
 //! No namespace affects another: refused writes, hosts that stall, large answers, thousands that are due.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -18,19 +19,34 @@ use super::harness::{
     resource,
 };
 
+/// What a test takes: with `FULL_SIZE` set the size for which isolation is promised, otherwise one that a debug build works off
+/// on two processors in a minute or two. Nothing else differs.
+fn size(full: usize, usual: usize) -> usize {
+    match std::env::var_os("FULL_SIZE") {
+        Some(_) => full,
+        None => usual,
+    }
+}
+
+/// Numbers up to `all`: reaching each has a deadline of its own, so that how fast the machine is does not matter.
+fn steps(all: usize) -> impl Iterator<Item = usize> {
+    (1..=all).filter(move |number| number % 100 == 0 || *number == all)
+}
+
 /// Resources whose write is refused; more than there may be token requests in flight.
-const REFUSED: usize = 540;
+static REFUSED: LazyLock<usize> = LazyLock::new(|| size(1000, 540));
 /// Healthy resources of another namespace beside them, and how long their tokens live.
 const HEALTHY: usize = 10;
 const LIFE: f64 = 60.0;
 /// Hosts that take a request and never answer.
 const STALLING: usize = 600;
 /// Resources that are fresh at a restart, and then due all at once.
-const MANY: usize = 1500;
+static MANY: LazyLock<usize> = LazyLock::new(|| size(5000, 1500));
 /// Of those, how many are created before the next.
 const BATCH: usize = 500;
-/// Answers of about 1 MB in flight: hosts, and resources of each. Kept without a bound, they would take twice what is allowed.
-const LARGE: (u8, usize) = (8, 8);
+/// Hosts whose answers have about 1 MB, and resources of each. In the smaller size too, they would take twice what is allowed
+/// if they were kept without a bound.
+static LARGE: LazyLock<(usize, usize)> = LazyLock::new(|| (size(25, 8), 8));
 const LARGE_TOKEN: usize = 1_000_000;
 /// What the operator may take, of whatever build.
 const MOST_MEMORY_KIB: u64 = 128 << 10;
@@ -130,7 +146,7 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
 
     // Half of them of a kind that is known to be refused once the token is there, half refused by the server.
     let docker = ", type: kubernetes.io/dockerconfigjson, data: {.dockerconfigjson: \"{{ access_token }}\"}}";
-    let manifests = (0..REFUSED).map(|number| {
+    let manifests = (0..*REFUSED).map(|number| {
         let manifest = refused.manifest(&format!("r{number}"), "");
         let name = format!("name: r{number}-token");
         match number % 2 {
@@ -149,18 +165,22 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
             assert!(until > now, "the token of {name} expired at {until}");
         }
     };
-    refused
-        .until("each was refused", || async {
-            all_valid().await;
-            refused.requests() >= REFUSED
-        })
-        .await;
-    refused
-        .until("each is stalled", || async {
-            all_valid().await;
-            resources(&operator, "stalled").await >= REFUSED
-        })
-        .await;
+    for so_many in steps(*REFUSED) {
+        refused
+            .until("each was refused", || async {
+                all_valid().await;
+                refused.requests() >= so_many
+            })
+            .await;
+    }
+    for so_many in steps(*REFUSED) {
+        refused
+            .until("each is stalled", || async {
+                all_valid().await;
+                resources(&operator, "stalled").await >= so_many
+            })
+            .await;
+    }
     let before = healthy.requests();
     healthy
         .until("each healthy one was refreshed meanwhile", || async {
@@ -168,25 +188,27 @@ async fn refused_writes_by_the_hundred_let_no_token_of_another_namespace_expire(
             healthy.requests() >= before + HEALTHY
         })
         .await;
-    assert_eq!(refused.requests(), REFUSED, "no second token for any");
+    assert_eq!(refused.requests(), *REFUSED, "no second token for any");
     assert!(operator.terminate(SOON).await.unwrap().success());
 
     // Nor after a restart.
     let before = healthy.requests();
     let operator = refused.operator(both(&healthy, &[])).await;
-    refused
-        .until("each is known to be stalled", || async {
-            all_valid().await;
-            resources(&operator, "stalled").await >= REFUSED
-        })
-        .await;
+    for so_many in steps(*REFUSED) {
+        refused
+            .until("each is known to be stalled", || async {
+                all_valid().await;
+                resources(&operator, "stalled").await >= so_many
+            })
+            .await;
+    }
     healthy
         .until("the healthy ones go on", || async {
             all_valid().await;
             healthy.requests() >= before + HEALTHY
         })
         .await;
-    assert_eq!(refused.requests(), REFUSED);
+    assert_eq!(refused.requests(), *REFUSED);
     let stalled = refused.condition("r0", "Stalled").await.unwrap();
     assert_eq!(stalled.reason, "WriteRefused", "{}", stalled.message);
     refused.nothing_leaked(&operator).await;
@@ -249,7 +271,7 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
     other.apply(&ca).await;
     let url = many.provider.url(PATH);
     let operator = many.operator(both(&other, &[])).await;
-    for first in (0..MANY).step_by(BATCH) {
+    for first in (0..*MANY).step_by(BATCH) {
         let numbers = first..first + BATCH;
         many.create_all(numbers.map(|number| many.manifest(&format!("m{number}"), "")))
             .await;
@@ -261,16 +283,21 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
     // Its token ends last.
     other.apply(&resource("old", &url, "  scopes: [old]")).await;
     other.wait_for("old", "Ready", "True", "").await;
-    many.exactly(MANY + 1).await;
+    many.exactly(*MANY + 1).await;
     assert!(operator.terminate(SOON).await.unwrap().success());
 
     let operator = many.operator(both(&other, &[])).await;
-    many.until("all are looked at", || async {
-        resources(&operator, "ready").await > MANY
-            && shown(&operator, "oauthclient_queue_depth", &[("class", "look")]).await == 0
+    for so_many in steps(*MANY) {
+        many.until("all are looked at", || async {
+            resources(&operator, "ready").await > so_many
+        })
+        .await;
+    }
+    many.until("no look is due any more", || async {
+        shown(&operator, "oauthclient_queue_depth", &[("class", "look")]).await == 0
     })
     .await;
-    many.quiet(MANY + 1, 12).await;
+    many.quiet(*MANY + 1, 12).await;
 
     // All are due at once, then one of another namespace, and a new one there.
     many.provider
@@ -278,12 +305,12 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
     let changed = credentials("client", "another", CLIENT_SECRET);
     many.apply(&changed).await;
     many.until("they are being asked for", || async {
-        many.requests() >= MANY + 40
+        many.requests() >= *MANY + 40
     })
     .await;
     let due = [("class", "refresh")];
     many.until("the others wait", || async {
-        shown(&operator, "oauthclient_queue_depth", &due).await >= MANY / 2
+        shown(&operator, "oauthclient_queue_depth", &due).await >= *MANY / 2
     })
     .await;
     for (name, what) in [
@@ -295,7 +322,7 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
             let mut places = requests
                 .iter()
                 .enumerate()
-                .skip(MANY + 1)
+                .skip(*MANY + 1)
                 .filter(|(_, request)| request.form_value("scope").as_deref() == Some(name));
             places.next().map(|(place, _)| place)
         };
@@ -312,7 +339,7 @@ async fn of_many_a_restart_requests_nothing_and_another_namespace_waits_for_one_
         );
         other.wait_for(name, "Ready", "True", "").await;
     }
-    assert!(many.requests() < 2 * MANY, "the others were still due");
+    assert!(many.requests() < 2 * *MANY, "the others were still due");
     many.nothing_leaked(&operator).await;
 }
 
@@ -327,14 +354,15 @@ async fn large_answers_by_the_hundred_take_little_memory() {
         .await;
     let authority = Authority::new("large answers").unwrap();
     stage.apply(&trust("large-ca", &authority)).await;
-    let (providers, each) = LARGE;
+    let (providers, each) = *LARGE;
     let mut behaviour = living(3600.0);
     behaviour.tokens.length = LARGE_TOKEN;
     // All are in flight before the first has a response.
     behaviour.latency_ms = 10_000;
     let providers: Vec<Provider> = (0..providers)
         .map(|number| {
-            let address = Ipv4Addr::new(127, 0, 1, number + 1).into();
+            let host = u8::try_from(number + 1).unwrap();
+            let address = Ipv4Addr::new(127, 0, 1, host).into();
             let listen = Listen {
                 address,
                 tls: authority.issue_for_loopback(Some(address)).ok(),
