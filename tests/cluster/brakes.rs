@@ -29,8 +29,9 @@ fn refusing(code: &str) -> Behaviour {
 
 /// How much of what namespaces share is in use.
 async fn in_use(operator: &Operator, kind: &str) -> f64 {
-    let shown = operator.metric("oauthclient_shared_in_use", &[("kind", kind)]);
-    shown.await.unwrap_or(0.0)
+    let kind = [("kind", kind)];
+    let shown = operator.metric("oauthclient_shared_in_use", &kind).await;
+    shown.unwrap_or(0.0)
 }
 
 impl Stage {
