@@ -102,13 +102,13 @@ fn no_secret_leaves_its_hosts_or_shows_whatever_resources_secrets_and_lists_are_
     );
     if cases >= 1000 {
         for (what, count, least) in [
-            ("requests", &reached.requests, 300),
-            ("refreshes", &reached.refreshes, 10),
-            ("exchanges", &reached.exchanged, 10),
-            ("revocations", &reached.revoked, 3),
-            ("ServiceAccount tokens", &reached.minted, 3),
-            ("publications", &reached.published, 200),
-            ("refusals", &reached.refused, 100),
+            ("requests", &reached.requests, 1000),
+            ("refreshes", &reached.refreshes, 50),
+            ("exchanges", &reached.exchanged, 3),
+            ("revocations", &reached.revoked, 10),
+            ("ServiceAccount tokens", &reached.minted, 10),
+            ("publications", &reached.published, 500),
+            ("refusals", &reached.refused, 1000),
         ] {
             let share = share(count);
             assert!(share >= least, "{share} {what} in 1,000 cases");
@@ -118,7 +118,7 @@ fn no_secret_leaves_its_hosts_or_shows_whatever_resources_secrets_and_lists_are_
 
 fn run(case: u64, reached: &Tally) {
     let namespace = Namespace::new(case);
-    for _ in 0..namespace.dice(|dice| 4 + dice.below(6)) {
+    for _ in 0..namespace.dice(|dice| 6 + dice.below(10)) {
         step(&namespace);
     }
     let inner = namespace.inner();
@@ -148,7 +148,7 @@ fn step(namespace: &Namespace) {
     }
     let seconds = namespace.dice(|dice| dice.one(&[1, 5, 60, 600, 3000, 4000]));
     namespace.pass(seconds);
-    for _ in 0..2 {
+    for _ in 0..3 {
         namespace.reconcile(owner);
     }
     namespace.revoke_what_waits();
