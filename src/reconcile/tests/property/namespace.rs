@@ -648,6 +648,7 @@ fn lost(reached: Reached) -> Failure {
         retry_after: None,
         timed_out: false,
         reached,
+        said: None,
     }
 }
 
