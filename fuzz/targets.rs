@@ -10,7 +10,7 @@ use oauthclient_operator::http::{CaBundle, ClientIdentity};
 use oauthclient_operator::oauth::discovery::{
     self, Caching, Issuer, LONGEST, SHORTEST, Unusable, freshness,
 };
-use oauthclient_operator::oauth::jwt::{SigningKey, Thumbprint, thumbprint};
+use oauthclient_operator::oauth::jwt::{Chain, SigningKey, Thumbprint};
 use oauthclient_operator::oauth::login::redirect::{self, Expected, Redirect};
 use oauthclient_operator::oauth::login::{check_id_token, device, device::Poll};
 use oauthclient_operator::oauth::{Document, HttpAnswer, ResponseShape, refresh, response};
@@ -45,6 +45,7 @@ pub(crate) fn response(body: &[u8]) {
         _ => None,
     };
     let answer = HttpAnswer {
+        headers: Vec::new(),
         status: if kind & 0x80 == 0 { 200 } else { 400 },
         content_type: content_type.map(str::to_owned),
         retry_after: None,
@@ -75,6 +76,7 @@ pub(crate) fn template(source: &[u8]) {
         scope: None,
         response: &document,
         credentials: &BTreeMap::from([("client_id".to_owned(), user)]),
+        dpop: None,
         refresh_token: None,
         sent: &Default::default(),
         echoes: false,
@@ -114,6 +116,7 @@ pub(crate) fn discovery(content: &[u8]) {
         return;
     };
     let answer = HttpAnswer {
+        headers: Vec::new(),
         status: 200,
         content_type: None,
         retry_after: None,
@@ -175,10 +178,12 @@ pub(crate) fn certificate(content: &[u8]) {
         assert!(!problem.to_string().is_empty());
     }
     if let Ok(key) = SigningKey::parse(key.as_bytes(), &nonce.random) {
-        for which in [Thumbprint::Sha1, Thumbprint::Sha256] {
-            if let Err(problem) = thumbprint(pem, &key, which) {
-                assert!(!problem.to_string().is_empty());
+        match Chain::read(pem, &key) {
+            Ok(chain) => {
+                assert!(!chain.thumbprint(Thumbprint::Sha1).is_empty());
+                assert!(!chain.x5c().is_empty());
             }
+            Err(problem) => assert!(!problem.to_string().is_empty()),
         }
     }
 }
@@ -200,6 +205,7 @@ pub(crate) fn login(content: &[u8]) {
         return;
     };
     let answer = |status| HttpAnswer {
+        headers: Vec::new(),
         status,
         content_type: None,
         retry_after: None,

@@ -128,6 +128,12 @@ fn sent(resource: &Validated) -> Canonical {
             form.field("refreshURL", url.as_str());
         }
     }
+    if let Some(dpop) = &resource.dpop {
+        form.field("dpop", "true");
+        if let Some(rotation) = &dpop.rotation {
+            form.field("rotation", rotation);
+        }
+    }
     credentials(&mut form, resource);
     assertion::all(&mut form, client);
     exchange::fields(&mut form, client);
@@ -157,7 +163,10 @@ fn credentials(form: &mut Canonical, resource: &Validated) {
     {
         form.field("clientCertificate", &certificate.secret);
     }
-    if client.authentication.uses_client_secret() {
+    if client.empty_secret {
+        form.field("emptyClientSecret", "true");
+    }
+    if client.uses_client_secret() {
         form.field("clientSecret", &client.keys.client_secret);
     }
     if client.grant == Grant::Password {
@@ -210,6 +219,11 @@ fn response(form: &mut Canonical, shape: &ResponseShape) {
     let moved = |pointer: &&str| *pointer != refresh::POINTER;
     if let Some(pointer) = shape.refresh_token.as_deref().filter(moved) {
         form.field("refreshToken", pointer);
+    }
+    let mut headers: Vec<&String> = shape.headers.iter().collect();
+    headers.sort_unstable();
+    for header in headers {
+        form.field("responseHeader", header);
     }
     if shape.jwt_expiry {
         form.field("useJWTExpiry", "true");

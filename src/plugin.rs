@@ -89,7 +89,7 @@ async fn dispatch(arguments: Plugin, storing: say::Storing) -> Result<u8, Proble
         Command::Status(status) => status::run(&connection, &status).await,
         Command::Dashboard(dashboard) => dashboard::run(&connection, *dashboard, &storing).await,
         Command::Doctor(doctor) => doctor::run(&connection, &doctor).await,
-        Command::Create(create) => create::run(&connection, *create).await,
+        Command::Create(create) => create::run(&connection, *create, &storing).await,
         Command::Test(test) => trial::run(&connection, *test).await,
         Command::Report(report) => report::run(&connection, &report).await,
         Command::Explain(explain) => explain::run(&explain),

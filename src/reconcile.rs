@@ -85,6 +85,7 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
         Action::Write(write) => reconciler.tend(&write, assessment, wants, &delete).await,
         Action::Publish(publish) => reconciler.republish(*publish).await,
         Action::Request(ask) => reconciler.ask(*ask).await,
+        Action::Keep(body) => reconciler.keep_key(&body).await,
         Action::Part => reconciler.part().await,
         // Handled by `Reconciler::decide`.
         Action::First(_) => reconciler.rest(assessment, wants, &delete).await,

@@ -41,6 +41,8 @@ pub struct Variables<'a> {
     pub response: &'a Document,
     /// `credentials`: the keys of the credentials Secret that its owner discloses; every other key is undefined.
     pub credentials: &'a BTreeMap<String, Secret>,
+    /// `dpop_key` and `dpop_jwk`: the generated key that the token is bound to, where there is one.
+    pub dpop: Option<(Secret, Secret)>,
     /// The refresh token that `response` may contain.
     pub refresh_token: Option<&'a Secret>,
     /// The secrets of the request, none of which may be rendered.
@@ -322,6 +324,11 @@ impl Templates {
         if let Some(scope) = variables.scope {
             map.insert("scope", Value::from(scope));
         }
+        if let Some((pem, jwk)) = &variables.dpop {
+            for (name, value) in [("dpop_key", pem), ("dpop_jwk", jwk)] {
+                map.insert(name, Value::from(value.expose().unwrap_or_default()));
+            }
+        }
         // The document may be large, so it is converted only if a template uses it.
         if self.uses("response") {
             map.insert("response", document(&variables.response.0));
@@ -366,6 +373,10 @@ fn defaults(variables: &Variables<'_>) -> BTreeMap<String, Secret> {
     ]);
     if let Some(scope) = variables.scope {
         data.insert("scope".to_owned(), Secret::from(scope));
+    }
+    if let Some((pem, jwk)) = &variables.dpop {
+        data.insert("dpop_key".to_owned(), pem.clone());
+        data.insert("dpop_jwk".to_owned(), jwk.clone());
     }
     data
 }

@@ -12,7 +12,7 @@ use oauthclient_operator::clock::Clock;
 use oauthclient_operator::http::address::AddressRules;
 use oauthclient_operator::http::{CaBundle, Route, Sender, SenderOptions};
 use oauthclient_operator::oauth::jwt::{
-    Algorithm, Fields, KeyProblem, SigningKey, Thumbprint, compact, thumbprint,
+    Algorithm, Chain, Fields, KeyProblem, SigningKey, Thumbprint, compact,
 };
 use oauthclient_operator::oauth::{
     Credentials, RequestContext, Token, TokenError, request, response,
@@ -185,6 +185,10 @@ fn certificate(key: &str) -> String {
         String::from_utf8_lossy(&made.stderr)
     );
     String::from_utf8(made.stdout).unwrap()
+}
+
+fn thumbprint(pem: &[u8], key: &SigningKey, which: Thumbprint) -> Result<String, KeyProblem> {
+    Chain::read(pem, key).map(|chain| chain.thumbprint(which))
 }
 
 #[test]
@@ -393,4 +397,26 @@ async fn an_independent_server_takes_private_key_jwt_by_every_algorithm_and_clie
         let refused = exchange(&resource, &wrong, &authority).await.err().unwrap();
         assert_eq!(refused.reason(), "InvalidClient", "{algorithm}");
     }
+}
+
+#[test]
+fn the_chain_is_sent_in_its_order_and_in_base64_with_padding() {
+    let authority = testkit::tls::Authority::new("of the chain").unwrap();
+    let own = authority
+        .issue_client(testkit::tls::Leaf::Good, "books")
+        .unwrap();
+    let random = ring::rand::SystemRandom::new();
+    let key = SigningKey::parse(own.key_pem.as_bytes(), &random).unwrap();
+    let both = format!("{}\n{}", own.certificate_pem, authority.pem());
+    let chain = Chain::read(both.as_bytes(), &key).unwrap().x5c();
+    let inner =
+        |pem: &str| -> String { pem.lines().filter(|line| !line.starts_with('-')).collect() };
+    assert_eq!(
+        chain,
+        [inner(&own.certificate_pem), inner(&authority.pem())]
+    );
+    // Another order has another certificate first, which is not the key's.
+    let turned = format!("{}\n{}", authority.pem(), own.certificate_pem);
+    let refused = Chain::read(turned.as_bytes(), &key).err();
+    assert_eq!(refused, Some(KeyProblem::OtherCertificate));
 }

@@ -257,6 +257,7 @@ fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
         );
         for status in [200, 400] {
             let answer = HttpAnswer {
+                headers: Vec::new(),
                 status,
                 content_type: None,
                 retry_after: None,
@@ -331,6 +332,7 @@ fn rendering_templates_takes_a_bounded_amount_whatever_they_do() {
             scope: None,
             response: &document,
             credentials: &BTreeMap::new(),
+            dpop: None,
             refresh_token: None,
             sent: &Default::default(),
             echoes: false,

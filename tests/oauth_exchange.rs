@@ -41,6 +41,8 @@ fn client(url: &str) -> Client {
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),
+        dpop: false,
+        empty_secret: false,
         scopes: vec![],
         scope_separator: " ".into(),
         parameters: vec![],
@@ -55,6 +57,7 @@ fn parameter(name: &str, value: &str) -> Parameter {
     Parameter {
         name: name.into(),
         value: ParameterValue::Fixed(value.into()),
+        place: Default::default(),
     }
 }
 

@@ -112,9 +112,9 @@ fn check_object(
         }
         return;
     }
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        return;
-    };
+    let none = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.unwrap_or(&none);
     for key in map.keys().filter(|key| !properties.contains_key(*key)) {
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
         problems.push(SpecProblem::new(

@@ -308,8 +308,8 @@ reasons! {
         "The provider requires a person to consent, to log in or to choose an account first (consent_required, interaction_required, login_required)."
         "Log in at the provider and consent for this client once. Then request a refresh: kubectl oauthclient refresh NAME"
     ProofRequired Request
-        "The provider requires a proof of possession with the request (DPoP, RFC 9449), which is not supported."
-        "Ask the provider to issue bearer tokens to this client."
+        "The provider refused the proof of possession, or requires one (DPoP, RFC 9449; use_dpop_nonce, invalid_dpop_proof)."
+        "Set spec.dpop: {}. If it is set, check the clocks, and the key dpop_key of the credentials Secret if there is one."
     InvalidTarget Request
         "The provider does not know the requested resource or audience (invalid_target)."
         "Correct resource or audience in spec.parameters."

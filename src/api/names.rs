@@ -14,3 +14,5 @@ pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
 pub const ADOPT_ANNOTATION: &str = "oauthclient.dev/adopt";
 /// The annotation of an `OAuthClient` whose every new value requests one new token.
 pub const REFRESH_ANNOTATION: &str = "oauthclient.dev/refresh-requested-at";
+/// Annotation of an `OAuthClient` whose tokens are bound to a key (`spec.dpop`): any new value asks for a new key.
+pub const ROTATE_KEY_ANNOTATION: &str = "oauthclient.dev/rotate-dpop-key";

@@ -27,7 +27,9 @@ pub use client::{
 pub use client_certificate::{ClientCertificate, TlsClientAuth};
 pub use exchange::{ExchangedToken, ServiceAccountToken, TokenExchange};
 pub use login::{Login, LoginParameter};
-pub use request::{Expiry, Header, Parameter, ProviderError, Request, Response, Success};
+pub use request::{
+    Expiry, Header, Parameter, ProviderError, Request, RequestTime, Response, Success,
+};
 pub use revocation::{PreviousToken, Revocation};
 pub use token::{Refresh, TokenSecret};
 
@@ -125,10 +127,21 @@ pub struct OAuthClientSpec {
     /// Settings for kubectl oauthclient login, if the endpoints of provider are not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// Set to {} for tokens that are bound to a key (DPoP, RFC 9449). The operator generates a key pair, proves possession of it in
+    /// each request, and publishes the private key with the token (dpop_key, dpop_jwk), because workloads must prove it too. A
+    /// key of your own goes into the credentials Secret as dpop_key; it is not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<Dpop>,
     /// Set to true to stop requesting tokens. The published token stays until it expires.
     #[serde(default)]
     pub suspend: bool,
 }
+
+/// How tokens are bound to a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("maxProperties" = 0))]
+pub struct Dpop {}
 
 impl OAuthClientSpec {
     /// The name of the Secret with the client certificate, if the spec uses one.

@@ -217,6 +217,23 @@ fn a_bad_template_is_named_by_its_key_and_stalls_with_a_reason_of_its_own() {
 }
 
 #[test]
+fn what_the_api_server_cannot_judge_is_refused_with_its_field() {
+    let good = include_str!("../../tests/manifests/good/dpop-and-par.yaml");
+    let field = |text: &str| {
+        let resource = manifest::parse_manifest(text).unwrap();
+        validate(&resource).unwrap_err().remove(0).field
+    };
+    let unbound = good.replace("  dpop: {}\n", "");
+    assert_eq!(field(&unbound), "spec.tokenSecret.data");
+    let claims = include_str!("../../tests/manifests/good/assertion-claims-and-chain.yaml");
+    let broken = claims.replace(r#"'["994598759"]'"#, r#"'["994598759"'"#);
+    assert_eq!(
+        field(&broken),
+        "spec.clientAuthentication.privateKeyJWT.claims[1].jsonValue"
+    );
+}
+
+#[test]
 fn every_field_of_a_manifest_reaches_its_meaning() {
     use crate::oauth::*;
     use crate::schedule::{Lead, TokenReuse};

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::conditions::Reason;
+use super::names::ROTATE_KEY_ANNOTATION;
 use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::oauth::assertion::JWT_BEARER;
@@ -22,8 +23,8 @@ use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ErrorShape, ExpiryShape,
-    ExpiryUnit, Format, Grant, IssuedType, Method, Parameter, ParameterValue, ResponseShape,
-    SuccessShape,
+    ExpiryUnit, Format, Grant, IssuedType, Method, Parameter, ParameterValue, Place, ResponseShape,
+    SuccessShape, TimeFormat, TimeValue,
 };
 use crate::render::Templates;
 use crate::schedule::{Lead, Policy, TokenReuse};
@@ -52,6 +53,8 @@ pub struct Validated {
     pub token_secret: TokenSecret,
     /// What is revoked, and when; `None` for nothing.
     pub revocation: Option<Revocation>,
+    /// That tokens are bound to a key, if they are.
+    pub dpop: Option<Dpop>,
     /// No more tokens are to be asked for.
     pub suspended: bool,
 }
@@ -65,7 +68,30 @@ pub struct ClientCertificate {
     pub self_signed: bool,
 }
 
+/// That tokens are bound to a key (RFC 9449).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dpop {
+    /// The request for a new key: any other value than before asks for one.
+    pub rotation: Option<String>,
+}
+
+/// The longest request for a new key that is told apart, in bytes.
+const LONGEST_ROTATION: usize = 256;
+
 impl Validated {
+    /// Whether something is kept between requests, in a state Secret: refresh tokens, or a generated key.
+    pub fn keeps_state(&self) -> bool {
+        self.refreshing.is_some() || self.dpop.is_some()
+    }
+
+    /// How long a token request may take: one that a server wants with a nonce is sent twice.
+    pub fn longest_exchange(&self) -> Span {
+        match self.dpop {
+            Some(_) => self.timeout + self.timeout,
+            None => self.timeout,
+        }
+    }
+
     /// The endpoint that most of its requests go to.
     pub fn endpoint(&self) -> &url::Url {
         match &self.refreshing {
@@ -128,10 +154,16 @@ pub fn validate(resource: &OAuthClient) -> Result<Validated, Vec<SpecProblem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    build(&resource.spec)
+    let rotation = resource
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(ROTATE_KEY_ANNOTATION))
+        .map(|value| value.chars().take(LONGEST_ROTATION).collect());
+    build(&resource.spec, rotation)
 }
 
-fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
+fn build(spec: &OAuthClientSpec, rotation: Option<String>) -> Result<Validated, Vec<SpecProblem>> {
     let mut problems = Vec::new();
     let provider = provider::of(&spec.provider).map_err(|problem| problems.push(problem));
     let refreshing = refresh::of(spec).map_err(|problem| problems.push(problem));
@@ -156,6 +188,13 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
         return Err(problems);
     };
     assertion::check_json(spec, &mut problems);
+    let of_key = ["dpop_key", "dpop_jwk"];
+    if spec.dpop.is_none() && of_key.iter().any(|name| templates.uses(name)) {
+        problems.push(SpecProblem::new(
+            "spec.tokenSecret.data",
+            "uses dpop_key or dpop_jwk, which are there only with spec.dpop: set that, or remove them",
+        ));
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -195,6 +234,7 @@ fn build(spec: &OAuthClientSpec) -> Result<Validated, Vec<SpecProblem>> {
             templates,
         },
         revocation,
+        dpop: spec.dpop.as_ref().map(|_| Dpop { rotation }),
         suspended: spec.suspend,
     })
 }
@@ -234,25 +274,17 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
             private_key: keys.private_key.clone(),
             refresh_token: keys.refresh_token.clone(),
         },
+        dpop: spec.dpop.is_some(),
+        empty_secret: spec.client_authentication.empty_client_secret,
         scopes: spec.scopes.clone(),
         scope_separator: spec.request.scope_separator.clone(),
-        parameters: spec
-            .parameters
-            .iter()
-            .map(|p| Parameter {
-                name: p.name.clone(),
-                value: assertion::value(
-                    p.value.clone(),
-                    p.json_value.clone(),
-                    p.credentials_key.clone(),
-                ),
-            })
-            .collect(),
+        parameters: parameters(spec, |parameter| !is_header(parameter)),
         headers: spec
             .request
             .headers
             .iter()
             .map(|h| named(&h.name, h.value.as_ref(), h.credentials_key.as_ref()))
+            .chain(parameters(spec, is_header))
             .collect(),
         format: match spec.request.format.as_str() {
             "json" => Format::Json,
@@ -264,7 +296,10 @@ fn client(spec: &OAuthClientSpec, provider: provider::Provider) -> Client {
             "PUT" => Method::Put,
             _ => Method::Post,
         },
-        response: response(&spec.response, spec.grant.token_exchange.as_ref()),
+        response: ResponseShape {
+            dpop: spec.dpop.is_some(),
+            ..response(&spec.response, spec.grant.token_exchange.as_ref())
+        },
     }
 }
 
@@ -299,6 +334,36 @@ fn authentication(spec: &spec::ClientAuthentication, issuer: bool) -> ClientAuth
     }
 }
 
+fn is_header(parameter: &spec::Parameter) -> bool {
+    parameter.in_.as_deref() == Some("header")
+}
+
+/// Some of the resource's own parameters.
+fn parameters(spec: &OAuthClientSpec, which: impl Fn(&spec::Parameter) -> bool) -> Vec<Parameter> {
+    let chosen = spec.parameters.iter().filter(|one| which(one));
+    chosen
+        .map(|one| Parameter {
+            name: one.name.clone(),
+            value: match &one.time {
+                Some(time) => ParameterValue::Time(TimeValue {
+                    after: Span::from_seconds(time.after_seconds),
+                    format: TimeFormat::parse(&time.format),
+                }),
+                None => assertion::value(
+                    one.value.clone(),
+                    one.json_value.clone(),
+                    one.credentials_key.clone(),
+                ),
+            },
+            place: match one.in_.as_deref() {
+                Some("query") => Place::Query,
+                Some("body") => Place::Body,
+                _ => Place::ByFormat,
+            },
+        })
+        .collect()
+}
+
 fn named(name: &str, value: Option<&String>, key: Option<&String>) -> Parameter {
     Parameter {
         name: name.to_owned(),
@@ -306,17 +371,24 @@ fn named(name: &str, value: Option<&String>, key: Option<&String>) -> Parameter 
             Some(key) => ParameterValue::CredentialsKey(key.clone()),
             None => ParameterValue::Fixed(value.cloned().unwrap_or_default()),
         },
+        place: Place::ByFormat,
     }
 }
 
 fn response(spec: &spec::Response, exchange: Option<&spec::TokenExchange>) -> ResponseShape {
     let requested = exchange.map(|exchange| &exchange.requested_token_type);
     ResponseShape {
+        dpop: false,
         issued_type: match requested {
             None => IssuedType::Unsaid,
             Some(None) => IssuedType::Any,
             Some(Some(wanted)) => IssuedType::Requested(wanted.clone()),
         },
+        headers: spec
+            .headers
+            .iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect(),
         access_token: spec.access_token_pointer.clone(),
         token_type: spec.token_type_pointer.clone(),
         scope: spec.scope_pointer.clone(),

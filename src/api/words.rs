@@ -7,7 +7,7 @@ pub(crate) const LOGIN_GRANTS: [&str; 2] = [
 ];
 
 /// Headers that the sender or the connection sets.
-pub(crate) const RESERVED_HEADERS: [&str; 15] = [
+pub(crate) const RESERVED_HEADERS: [&str; 14] = [
     "host",
     "content-length",
     "cookie",
@@ -22,7 +22,6 @@ pub(crate) const RESERVED_HEADERS: [&str; 15] = [
     "trailer",
     "expect",
     "accept-encoding",
-    "user-agent",
 ];
 
 /// Whether some servers and proxies take another host, path or method from a header of this name than the request's own.

@@ -56,6 +56,8 @@ pub use room::{COPIES, MAX_ANSWERS, MAX_BODY, Room};
 pub use route::Route;
 pub use tls::{BadCaBundle, CaBundle};
 
+/// So many headers of a response are kept. The HTTP library bounds their length.
+const MAX_HEADERS: usize = 64;
 /// The minimum time for the rest of a large response.
 const LEAST_TIME: Duration = Duration::from_millis(100);
 /// The default time-out for connecting: DNS, TCP and TLS.
@@ -403,10 +405,15 @@ impl Reading {
             date: text(DATE),
             age: text(AGE),
         };
+        let all = headers.iter().filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), Secret::from(value)))
+        });
         let answer = HttpAnswer {
             status: self.response.status().as_u16(),
             content_type: text(CONTENT_TYPE),
             retry_after: text(RETRY_AFTER),
+            headers: all.take(MAX_HEADERS).collect(),
             body: Secret::new(std::mem::take(&mut *self.body)),
             sent: SentSecrets::default(),
         };

@@ -1,9 +1,11 @@
 //! The inputs of signed assertions: everything in them except what is new in every attempt.
 
 use super::canonical::{Canonical, named};
-use crate::oauth::assertion::{Audience, ClientAssertion, JwtBearer, Placement};
-use crate::oauth::jwt::Algorithm;
-use crate::oauth::{Client, ClientAuthentication, Parameter};
+use crate::oauth::assertion::{
+    Audience, CertificateHeader, Claim, ClientAssertion, JwtBearer, Placement, SentAs,
+};
+use crate::oauth::jwt::{Algorithm, Thumbprint};
+use crate::oauth::{Client, ClientAuthentication, Parameter, Place};
 
 /// Nothing for a client without assertions.
 pub(super) fn all(form: &mut Canonical, client: &Client) {
@@ -27,11 +29,36 @@ fn client_assertion(form: &mut Canonical, own: &ClientAssertion) {
     audience(form, &own.audience);
     form.field("lifetime", &own.lifetime.seconds().to_string());
     form.field("backdate", &own.backdate.seconds().to_string());
-    if let Some(certificate) = &own.certificate {
-        form.field("certificate", &certificate.key);
-        form.field("thumbprint", certificate.thumbprint.header());
+    certificate(form, own.certificate.as_ref());
+    some(form, "issuer", own.issuer.as_deref());
+    some(form, "subject", own.subject.as_deref());
+    claims(form, &own.claims);
+    if own.sent_as == SentAs::ClientSecret {
+        form.field("sendAs", "client_secret");
     }
     flag(form, "sendClientID", own.send_client_id);
+}
+
+fn certificate(form: &mut Canonical, certificate: Option<&CertificateHeader>) {
+    let Some(certificate) = certificate else {
+        return;
+    };
+    form.field("certificate", &certificate.key);
+    let thumbprint = certificate.thumbprint.map(Thumbprint::header);
+    some(form, "thumbprint", thumbprint);
+    if certificate.chain {
+        form.field("sendChain", "true");
+    }
+}
+
+fn claims(form: &mut Canonical, list: &[Claim]) {
+    let claim = |claim: &Claim| Parameter {
+        name: claim.name.clone(),
+        value: claim.value.clone(),
+        place: Place::ByFormat,
+    };
+    let claims: Vec<Parameter> = list.iter().map(claim).collect();
+    named(form, "claim", &claims, str::to_owned);
 }
 
 fn jwt_bearer(form: &mut Canonical, own: &JwtBearer) {
@@ -44,15 +71,8 @@ fn jwt_bearer(form: &mut Canonical, own: &JwtBearer) {
     }
     form.field("lifetime", &own.lifetime.seconds().to_string());
     form.field("backdate", &own.backdate.seconds().to_string());
-    let claims: Vec<Parameter> = own
-        .claims
-        .iter()
-        .map(|claim| Parameter {
-            name: claim.name.clone(),
-            value: claim.value.clone(),
-        })
-        .collect();
-    named(form, "claim", &claims, str::to_owned);
+    certificate(form, own.certificate.as_ref());
+    claims(form, &own.claims);
     flag(form, "scopeInside", own.scope_inside);
     flag(
         form,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ring::digest::{Context, SHA256};
 
-use crate::oauth::{Parameter, ParameterValue};
+use crate::oauth::{Parameter, ParameterValue, Place};
 
 /// The format of the canonical form. Hashes of other formats are adopted without a request, so a change of the form
 /// needs a new name here. Otherwise an upgrade requests every token again.
@@ -48,14 +48,21 @@ pub(super) fn named(
     list: &[Parameter],
     name: impl Fn(&str) -> String,
 ) {
-    let mut sorted: Vec<(String, &ParameterValue)> = list
-        .iter()
-        .map(|one| (name(&one.name), &one.value))
-        .collect();
+    let mut sorted: Vec<(String, &Parameter)> =
+        list.iter().map(|one| (name(&one.name), one)).collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    for (name, value) in sorted {
+    for (name, one) in sorted {
         form.field(what, &name);
-        match value {
+        match one.place {
+            Place::ByFormat => {}
+            Place::Query => form.field("in", "query"),
+            Place::Body => form.field("in", "body"),
+        }
+        match &one.value {
+            ParameterValue::Time(time) => {
+                form.field("afterSeconds", &time.after.seconds().to_string());
+                form.field("format", time.format.name());
+            }
             ParameterValue::Fixed(text) => form.field("value", text),
             ParameterValue::Json(text) => form.field("jsonValue", text),
             ParameterValue::CredentialsKey(key) => form.field("credentialsKey", key),

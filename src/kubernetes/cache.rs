@@ -54,6 +54,7 @@ impl Rare {
             && (self.partings, self.doubts) == (0, 0)
             && self.chain.foreign.is_none()
             && self.chain.known.is_empty()
+            && self.chain.dpop_nonce.is_none()
     }
 }
 

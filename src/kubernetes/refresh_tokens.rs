@@ -25,13 +25,14 @@ pub(super) async fn chain(
     spec: &Validated,
     attempt: String,
 ) -> Result<FamilySeen, StoreError> {
-    let Some(refreshing) = &spec.refreshing else {
+    if !spec.keeps_state() {
         return Ok(FamilySeen::default());
-    };
+    }
+    let origin = spec.refreshing.as_ref().map(|refreshing| refreshing.origin);
     let login = async {
-        match refreshing.origin {
-            Origin::Given => login(shared, key).await,
-            Origin::Password => Ok(None),
+        match origin {
+            Some(Origin::Given) => login(shared, key).await,
+            Some(Origin::Password) | None => Ok(None),
         }
     };
     let name = state_name(key.name());

@@ -60,7 +60,7 @@ impl Files {
         spec: &Validated,
         attempt: String,
     ) -> io::Result<FamilySeen> {
-        if spec.refreshing.is_none() {
+        if !spec.keeps_state() {
             return Ok(FamilySeen::default());
         }
         let name = state_name(key.name());

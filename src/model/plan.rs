@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::Requeue;
-use crate::model::{Assessment, Moments, SecretWrite, Settled, Spend, StaleSecret};
+use crate::model::{Assessment, Moments, SecretBody, SecretWrite, Settled, Spend, StaleSecret};
 use crate::oauth::{HttpRequest, Metadata, ServiceAccountToken};
 use crate::secret::Secret;
 
@@ -88,6 +88,8 @@ pub enum Action {
     Nothing,
     /// Write the token Secret without requesting a token: labels, annotations, a new name.
     Write(Box<SecretWrite>),
+    /// Write the state Secret, then decide anew: a key that tokens are bound to was generated.
+    Keep(Box<SecretBody>),
     /// Get this first, then decide anew.
     First(Prerequisite),
     /// The resource is being deleted and waits for us: revoke its token, then remove the finalizer.

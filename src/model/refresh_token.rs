@@ -20,6 +20,8 @@ pub(crate) const ANSWER: &str = "answer";
 
 pub(crate) const BODY: &str = "response";
 
+const DPOP_KEY: &str = crate::oauth::dpop::KEY;
+
 /// The format of what is written.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -59,6 +61,17 @@ pub struct Record {
     pub claim: Option<Claim>,
     /// The last answer.
     pub answer: Option<Answer>,
+    /// The generated key that tokens are bound to (RFC 9449).
+    pub dpop: Option<GeneratedKey>,
+}
+
+/// A generated key that tokens are bound to.
+#[derive(Clone, PartialEq)]
+pub struct GeneratedKey {
+    /// The private key, PKCS#8 in PEM.
+    pub key: Secret,
+    /// The request for a new key that it was generated for: the value of the annotation then.
+    pub rotation: Option<String>,
 }
 
 /// A refresh token that must not be sent again.
@@ -150,6 +163,8 @@ pub(crate) struct Chain {
     refused: Vec<Refused>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lenders: Option<Lenders>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_rotation: Option<String>,
 }
 
 /// A state Secret that cannot be parsed: nothing is redeemed by guessing.
@@ -180,6 +195,13 @@ impl Record {
             refused: chain.refused,
             lenders: chain.lenders,
             claim: json(data.get(CLAIM))?,
+            dpop: data
+                .get(DPOP_KEY)
+                .filter(|key| !key.is_empty())
+                .map(|key| GeneratedKey {
+                    key: key.clone(),
+                    rotation: chain.dpop_rotation,
+                }),
             answer: facts
                 .zip(data.get(BODY).cloned())
                 .map(|(facts, body)| Answer { facts, body }),
@@ -197,6 +219,7 @@ impl Record {
             fixed: self.fixed,
             refused: self.refused.clone(),
             lenders: self.lenders.clone(),
+            dpop_rotation: self.dpop.as_ref().and_then(|key| key.rotation.clone()),
         };
         let answer = self
             .answer
@@ -209,6 +232,7 @@ impl Record {
                 (REFRESH_TOKEN, self.refresh_token.clone()),
                 (ANSWER, answer.and_then(|answer| text(&answer.facts))),
                 (BODY, answer.map(|answer| answer.body.clone())),
+                (DPOP_KEY, self.dpop.as_ref().map(|key| key.key.clone())),
             ]
             .map(|(key, value)| (key.to_owned(), value)),
         )
@@ -311,6 +335,8 @@ pub struct FamilyMemory {
     pub foreign: Option<(String, Span)>,
     /// The outcomes of the last attempts that could not be written.
     pub known: Vec<Known>,
+    /// The nonce that the provider handed out last for proofs (RFC 9449 section 8).
+    pub dpop_nonce: Option<String>,
 }
 
 /// How an attempt ended.

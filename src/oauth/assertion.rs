@@ -12,6 +12,14 @@ pub const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 /// How a client signs an assertion of who it is (RFC 7523 section 2.2, OpenID Connect Core section 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAssertion {
+    /// `iss`; `None` is the client id.
+    pub issuer: Option<String>,
+    /// `sub`; `None` is the client id.
+    pub subject: Option<String>,
+    /// Further claims, in order.
+    pub claims: Vec<Claim>,
+    /// The parameter that carries it.
+    pub sent_as: SentAs,
     /// How it is signed; `None` is the usual algorithm of the key.
     pub algorithm: Option<Algorithm>,
     /// `kid` of the header; `None` is the one that the key itself gives, if any.
@@ -24,19 +32,31 @@ pub struct ClientAssertion {
     pub lifetime: Span,
     /// How far `iat` lies in the past.
     pub backdate: Span,
-    /// The certificate whose thumbprint the header names.
+    /// The certificate that the header names or holds.
     pub certificate: Option<CertificateHeader>,
     /// Whether `client_id` is sent beside it; RFC 7521 section 4.2 leaves that open.
     pub send_client_id: bool,
 }
 
-/// A certificate whose thumbprint the header of an assertion names.
+/// The parameter that carries a client's assertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SentAs {
+    /// `client_assertion`, with its type beside it (RFC 7521 section 4.2).
+    #[default]
+    ClientAssertion,
+    /// `client_secret`, alone, as Apple asks for it.
+    ClientSecret,
+}
+
+/// A certificate that the header of an assertion names or holds (RFC 7515 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateHeader {
-    /// The key of the credentials Secret that holds it.
+    /// The key of the credentials Secret that holds it, with its chain.
     pub key: String,
-    /// Which thumbprint is sent.
-    pub thumbprint: Thumbprint,
+    /// Which thumbprint is sent, if one is.
+    pub thumbprint: Option<Thumbprint>,
+    /// Whether the whole chain is sent, as `x5c`.
+    pub chain: bool,
 }
 
 /// Whom an assertion is for: its `aud`.
@@ -69,6 +89,8 @@ pub struct JwtBearer {
     pub lifetime: Span,
     /// How far `iat` lies in the past.
     pub backdate: Span,
+    /// The certificate that the header names or holds.
+    pub certificate: Option<CertificateHeader>,
     /// Further claims, in order.
     pub claims: Vec<Claim>,
     /// Whether the scopes are sent in the assertion, as its claim `scope`, and not among the parameters.

@@ -28,6 +28,10 @@ pub struct Client {
     /// The client identifier (RFC 6749 section 2.2), where the resource says it itself; the credentials Secret holds it
     /// otherwise.
     pub client_id: Option<String>,
+    /// Whether its tokens are bound to a key, and each request proves possession of it (RFC 9449).
+    pub dpop: bool,
+    /// The client secret is the empty text (RFC 6749 section 2.3.1), and none is read.
+    pub empty_secret: bool,
     /// In which keys of the credentials Secret the credentials stand.
     pub keys: CredentialKeys,
     /// The requested scopes (RFC 6749 section 3.3); empty sends no `scope`.
@@ -56,6 +60,11 @@ pub struct Located {
 }
 
 impl Client {
+    /// Whether the client secret of the credentials Secret proves who the client is.
+    pub fn uses_client_secret(&self) -> bool {
+        !self.empty_secret && self.authentication.uses_client_secret()
+    }
+
     /// Whether it is known where requests go: `false` as long as an issuer's document has not been read.
     pub fn is_located(&self) -> bool {
         self.issuer
@@ -143,8 +152,8 @@ pub enum ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// Whether the client secret of the credentials Secret proves who the client is.
-    pub fn uses_client_secret(&self) -> bool {
+    /// Whether a client secret proves who the client is.
+    fn uses_client_secret(&self) -> bool {
         matches!(
             self,
             ClientAuthentication::ClientSecretBasic { .. }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ring::digest;
 use ring::rand::SystemRandom;
 
+use crate::oauth::dpop::Proving;
 use crate::oauth::token_source::TokenSource;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -19,6 +21,20 @@ pub struct Nonce {
 }
 
 impl Nonce {
+    /// Chance for the same attempt once more: other bits, that nobody can guess from the first.
+    #[must_use]
+    pub fn again(&self) -> Nonce {
+        let hash = digest::digest(&digest::SHA256, &[&self.id[..], b"again"].concat());
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(hash.as_ref()) {
+            *to = *from;
+        }
+        Nonce {
+            id,
+            random: self.random.clone(),
+        }
+    }
+
     /// The random bits as text, to name the attempt.
     pub fn name(&self) -> String {
         self.id.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -33,6 +49,8 @@ pub struct RequestContext<'a> {
     pub nonce: &'a Nonce,
     /// Tokens in the request that are not in the credentials Secret.
     pub tokens: TokensInHand,
+    /// What the request proves possession of, where the client's tokens are bound to a key.
+    pub dpop: Option<Proving>,
 }
 
 /// Tokens that were created or read for one attempt, by source, with their lenders. Secret.
@@ -72,6 +90,7 @@ impl<'a> RequestContext<'a> {
             now,
             nonce,
             tokens: TokensInHand::default(),
+            dpop: None,
         }
     }
 }

@@ -77,6 +77,14 @@ impl Issuer {
 pub struct Metadata {
     /// Where each kind of request goes.
     pub endpoints: Endpoints,
+    /// The endpoint that takes authorization requests ahead of the browser (RFC 9126 section 5).
+    pub pushed_authorization: Option<Url>,
+    /// Whether it takes them in no other way.
+    pub requires_pushed: bool,
+    /// The endpoint that registers clients (RFC 7591).
+    pub registration: Option<Url>,
+    /// Whether it knows the scope `offline_access`, which brings a refresh token (OpenID Connect Core section 11).
+    pub offline_access: bool,
     /// Whether every answer of the authorization endpoint names the issuer (RFC 9207 section 3).
     pub issuer_in_answers: bool,
     /// Where it goes when the client authenticates with a TLS certificate (RFC 8705 section 5), as far as that differs.
@@ -105,9 +113,21 @@ pub struct Aliases {
     pub revocation: Option<Url>,
     /// In place of the device authorization endpoint.
     pub device_authorization: Option<Url>,
+    /// In place of the endpoint for pushed authorization requests.
+    pub pushed_authorization: Option<Url>,
 }
 
+/// The member that names the endpoint for pushed authorization requests (RFC 9126 section 5).
+const PUSHED: &str = "pushed_authorization_request_endpoint";
+
 impl Metadata {
+    /// Where a client pushes its authorization requests, if it can.
+    pub fn pushed_for(&self, with_certificate: bool) -> Option<Url> {
+        let alias = self.mtls.pushed_authorization.as_ref();
+        let alias = alias.filter(|_| with_certificate);
+        alias.or(self.pushed_authorization.as_ref()).cloned()
+    }
+
     /// The endpoints for a client; the aliases count where it authenticates with a TLS certificate.
     pub fn endpoints_for(&self, with_certificate: bool) -> Endpoints {
         if !with_certificate {
@@ -187,6 +207,15 @@ pub fn decode(issuer: &Issuer, answer: &HttpAnswer) -> Result<Metadata, Unusable
             authorization: at(&object, "authorization_endpoint"),
             device_authorization: at(&object, "device_authorization_endpoint"),
         },
+        pushed_authorization: at(&object, PUSHED),
+        registration: at(&object, "registration_endpoint"),
+        offline_access: object
+            .get("scopes_supported")
+            .and_then(Value::as_array)
+            .is_some_and(|scopes| scopes.iter().any(|scope| scope == "offline_access")),
+        requires_pushed: object
+            .get("require_pushed_authorization_requests")
+            .is_some_and(|value| *value == Value::Bool(true)),
         issuer_in_answers: object
             .get("authorization_response_iss_parameter_supported")
             .is_some_and(|value| *value == Value::Bool(true)),
@@ -194,6 +223,7 @@ pub fn decode(issuer: &Issuer, answer: &HttpAnswer) -> Result<Metadata, Unusable
             token: alias("token_endpoint"),
             revocation: alias("revocation_endpoint"),
             device_authorization: alias("device_authorization_endpoint"),
+            pushed_authorization: alias(PUSHED),
         },
     })
 }

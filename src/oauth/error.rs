@@ -346,7 +346,7 @@ impl TokenError {
                 "Log in at the provider once and consent for this client, then request a refresh"
             }
             "ProofRequired" => {
-                "The provider requires DPoP (RFC 9449), which is not supported: ask it for bearer tokens for this client"
+                "Set spec.dpop: {} if the provider binds tokens to a key (DPoP, RFC 9449). If it is set, check the clocks and the key"
             }
             "Redirected" => "Set spec.provider.tokenURL to the URL of the token endpoint itself",
             "UnusableResponse" => {

@@ -29,7 +29,7 @@ pub enum ErrorCode {
     SlowDown,
     /// A person must consent, log in or choose an account at the provider first (OpenID Connect Core section 3.1.2.6).
     ConsentRequired,
-    /// The provider requires a proof of possession (DPoP, RFC 9449), which is not supported.
+    /// The provider refused the proof of possession, or requires one (DPoP, RFC 9449).
     ProofRequired,
     /// Any other code, or none.
     Unknown,

@@ -10,12 +10,12 @@ pub mod redirect;
 
 use super::{
     Client, Credentials, CredentialsProblem, Document, Grant, HttpRequest, Parameter,
-    ParameterValue, RequestContext, ResponseShape, refresh, request,
+    ParameterValue, Place, RequestContext, ResponseShape, refresh, request,
 };
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
 
-pub use authorization::{AuthorizationRequest, Proof};
+pub use authorization::{AuthorizationRequest, Proof, request_uri};
 pub use id_token::check_id_token;
 
 /// The `grant_type` of a code exchange (RFC 6749 section 4.1.3).
@@ -51,6 +51,7 @@ pub fn token_request(
         client.parameters.push(Parameter {
             name: (*name).to_owned(),
             value: ParameterValue::CredentialsKey(key),
+            place: Place::ByFormat,
         });
     }
     request::build(&client, &credentials, context)

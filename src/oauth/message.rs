@@ -53,6 +53,9 @@ pub struct HttpAnswer {
     pub content_type: Option<String>,
     /// `Retry-After` as sent, if any (RFC 9110 section 10.2.3).
     pub retry_after: Option<String>,
+    /// The other headers, names in lower case, in the order in which they came: where a provider sends a token, or its
+    /// lifetime, in one of them. Secret.
+    pub headers: Vec<(String, Secret)>,
     /// The body, at most 1 MiB after decompression.
     pub body: Secret,
     /// The secrets of the request that it answers.

@@ -9,6 +9,7 @@ pub mod context;
 pub mod disclosure;
 pub mod discovery;
 pub mod document;
+pub mod dpop;
 pub mod error;
 mod error_code;
 pub mod exchange;
@@ -17,6 +18,7 @@ pub mod jwt;
 pub mod login;
 mod message;
 mod parameter;
+pub mod protected_resource;
 pub mod refresh;
 pub mod request;
 pub mod response;
@@ -34,7 +36,9 @@ pub use error::{ErrorCode, FailureClass, TokenError};
 pub use exchange::{Exchange, TokenInput};
 pub use grammar::{Scope, TokenType};
 pub use message::{Format, HttpAnswer, HttpRequest, Method};
-pub use parameter::{CredentialKeys, Credentials, Parameter, ParameterValue};
+pub use parameter::{
+    CredentialKeys, Credentials, Parameter, ParameterValue, Place, TimeFormat, TimeValue,
+};
 pub use request::CredentialsProblem;
 pub use shape::{ErrorShape, ExpiryShape, ExpiryUnit, IssuedType, ResponseShape, SuccessShape};
 pub use token::{Document, Lifetime, Token};

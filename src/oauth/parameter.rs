@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
+use crate::time::{Span, Time};
 use crate::trust::lender::Lenders;
 
 /// A named value of a request: a parameter or a header.
@@ -12,6 +13,20 @@ pub struct Parameter {
     pub name: String,
     /// Its value, or the key that holds it.
     pub value: ParameterValue,
+    /// Which part of the request carries it.
+    pub place: Place,
+}
+
+/// Which part of a request carries a parameter. One that goes into a header is a header of the resource's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Place {
+    /// Where the request's format puts all parameters.
+    #[default]
+    ByFormat,
+    /// The query of the URL.
+    Query,
+    /// The body; form-encoded where the format has none.
+    Body,
 }
 
 /// Where a parameter's value comes from.
@@ -23,6 +38,66 @@ pub enum ParameterValue {
     Json(String),
     /// The content of this key of the credentials Secret.
     CredentialsKey(String),
+    /// A point in time that is computed when the request is sent.
+    Time(TimeValue),
+}
+
+/// A point in time, counted from the sending of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeValue {
+    /// How long after the sending; negative for before.
+    pub after: Span,
+    /// How it is written.
+    pub format: TimeFormat,
+}
+
+/// How a point in time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// `2026-12-29T12:00:00Z`.
+    Rfc3339,
+    /// `2026-12-29`, the day in UTC.
+    Date,
+    /// Seconds since the Unix epoch.
+    EpochSeconds,
+    /// Milliseconds since the Unix epoch.
+    EpochMilliseconds,
+}
+
+impl TimeFormat {
+    /// Its name in a resource.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimeFormat::Rfc3339 => "RFC3339",
+            TimeFormat::Date => "Date",
+            TimeFormat::EpochSeconds => "EpochSeconds",
+            TimeFormat::EpochMilliseconds => "EpochMilliseconds",
+        }
+    }
+
+    /// Reads its name; any other is RFC 3339.
+    pub fn parse(name: &str) -> TimeFormat {
+        match name {
+            "Date" => TimeFormat::Date,
+            "EpochSeconds" => TimeFormat::EpochSeconds,
+            "EpochMilliseconds" => TimeFormat::EpochMilliseconds,
+            _ => TimeFormat::Rfc3339,
+        }
+    }
+}
+
+impl TimeValue {
+    /// The point in time as it is sent.
+    pub fn text(self, now: Time) -> String {
+        let at = now + self.after;
+        match self.format {
+            // To the second: fractions are refused by many parsers.
+            TimeFormat::Rfc3339 => Time::from_millis(at.seconds() * 1000).to_string(),
+            TimeFormat::Date => at.to_string().chars().take(10).collect(),
+            TimeFormat::EpochSeconds => at.seconds().to_string(),
+            TimeFormat::EpochMilliseconds => at.millis().to_string(),
+        }
+    }
 }
 
 impl ParameterValue {

@@ -148,6 +148,7 @@ mod tests {
     fn what_came_with_an_access_token_that_cannot_be_used_is_found() {
         let found = |status, body: &str| {
             let answer = HttpAnswer {
+                headers: Vec::new(),
                 status,
                 content_type: Some("application/json".into()),
                 retry_after: None,

@@ -25,13 +25,15 @@ use crate::oauth::token_source::TokenSource;
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
 
-use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement};
+use super::assertion::{CLIENT_ASSERTION_TYPE, JWT_BEARER, Placement, SentAs};
 use super::exchange::TOKEN_EXCHANGE;
+use super::jwt::{SigningKey, identifier};
 use super::{
-    BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest,
-    ParameterValue, RequestContext,
+    BasicEncoding, Client, ClientAuthentication, Credentials, Format, Grant, HttpRequest, Method,
+    ParameterValue, RequestContext, dpop,
 };
 use credentials::{Reader, client_id, optional_client_id};
+use names::goes_by_format;
 
 pub use super::parameter::single_line;
 pub use crate::oauth::request::problem::{CredentialsProblem, NameProblem};
@@ -59,25 +61,32 @@ pub fn build(
 ) -> Result<HttpRequest, CredentialsProblem> {
     check_names(client)?;
     let reader = Reader::new(credentials, &client.keys);
-    let parameters = parameters(client, &reader, context)?;
+    let (parameters, placed) = parameters(client, &reader, context)?;
     let bearer = assertion::bearer(client, &reader, context)?;
-    let headers = headers(client, &reader, bearer)?;
+    let headers = headers(client, &reader, context, (bearer, !placed.is_empty()))?;
     if !client.is_located() {
         // The parts built so far are dropped: they only show that the credentials are valid.
         return Err(CredentialsProblem::NotLocated);
     }
+    let headers = with_proof(
+        client,
+        (client.method, &client.token_url),
+        headers,
+        &reader,
+        context,
+    )?;
     let (url, body) = match client.format {
         Format::Form => (
-            client.token_url.as_str().into(),
+            write::url(&client.token_url, &placed),
             Secret::new(write::form(&parameters)),
         ),
         Format::Json => (
-            client.token_url.as_str().into(),
+            write::url(&client.token_url, &placed),
             Secret::new(write::json(&parameters, &client.parameters)),
         ),
         Format::Query => (
             write::url(&client.token_url, &parameters),
-            Secret::new(Vec::new()),
+            Secret::new(write::form(&placed)),
         ),
     };
     Ok(HttpRequest {
@@ -111,11 +120,13 @@ pub fn grant_type(grant: &Grant) -> &str {
     }
 }
 
+/// The parameters that go where the format says, and those that the resource puts into the other of body and query.
 fn parameters(
     client: &Client,
     reader: &Reader<'_>,
     context: &RequestContext<'_>,
-) -> Result<Parameters, CredentialsProblem> {
+) -> Result<(Parameters, Parameters), CredentialsProblem> {
+    let mut placed = Vec::new();
     let mut list = Vec::new();
     let jwt = client.grant.jwt_bearer();
     if jwt.is_none_or(|jwt| jwt.placement == Placement::Parameter) {
@@ -152,13 +163,26 @@ fn parameters(
         let value = match &parameter.value {
             ParameterValue::Fixed(value) | ParameterValue::Json(value) => Text::new(value.clone()),
             ParameterValue::CredentialsKey(key) => reader.text(key)?,
+            ParameterValue::Time(time) => Text::new(time.text(context.now)),
         };
         // RFC 6749 section 3.1: a parameter without a value counts as omitted, so it is.
-        if !value.is_empty() {
-            add(&parameter.name, value);
+        if value.is_empty() {
+            continue;
+        }
+        match goes_by_format(client, parameter) {
+            true => add(&parameter.name, value),
+            false => placed.push((parameter.name.clone(), value)),
         }
     }
-    Ok(list)
+    Ok((list, placed))
+}
+
+/// The client secret: of the credentials, or the empty text where the resource says that it is that.
+fn client_secret(client: &Client, reader: &Reader<'_>) -> Result<Text, CredentialsProblem> {
+    match client.empty_secret {
+        true => Ok(Text::default()),
+        false => reader.credential(&client.keys.client_secret),
+    }
 }
 
 /// Adds the parameters by which the client says or proves who it is (RFC 6749 section 2.3), for whatever endpoint.
@@ -173,10 +197,7 @@ fn identify(
         ClientAuthentication::ClientSecretBasic { .. } => {}
         ClientAuthentication::ClientSecretPost => {
             add("client_id", client_id(client, reader)?);
-            add(
-                "client_secret",
-                reader.credential(&client.keys.client_secret)?,
-            );
+            add("client_secret", client_secret(client, reader)?);
         }
         ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
             add("client_id", client_id(client, reader)?);
@@ -189,11 +210,16 @@ fn identify(
             if own.send_client_id {
                 add("client_id", client_id(client, reader)?);
             }
+            let proof = proof(client, own, reader, context)?;
+            if own.sent_as == SentAs::ClientSecret {
+                add("client_secret", proof);
+                return Ok(());
+            }
             add(
                 "client_assertion_type",
                 Text::new(CLIENT_ASSERTION_TYPE.to_owned()),
             );
-            add("client_assertion", proof(client, own, reader, context)?);
+            add("client_assertion", proof);
         }
         // The assertion identifies the client.
         ClientAuthentication::None
@@ -226,7 +252,8 @@ fn identify(
 fn headers(
     client: &Client,
     reader: &Reader<'_>,
-    bearer: Option<Secret>,
+    context: &RequestContext<'_>,
+    (bearer, has_placed): (Option<Secret>, bool),
 ) -> Result<Vec<(String, Secret)>, CredentialsProblem> {
     let mut own = Vec::new();
     for header in &client.headers {
@@ -234,6 +261,7 @@ fn headers(
             ParameterValue::Fixed(value) if value.chars().all(credentials::fits_header) => {
                 Text::new(value.clone())
             }
+            ParameterValue::Time(time) => Text::new(time.text(context.now)),
             ParameterValue::Fixed(_) | ParameterValue::Json(_) => {
                 return Err(NameProblem::HeaderValue {
                     name: header.name.clone(),
@@ -257,6 +285,9 @@ fn headers(
     match client.format {
         Format::Form => add("content-type", "application/x-www-form-urlencoded".into()),
         Format::Json => add("content-type", "application/json".into()),
+        Format::Query if has_placed => {
+            add("content-type", "application/x-www-form-urlencoded".into());
+        }
         Format::Query => {}
     }
     if let ClientAuthentication::ClientSecretBasic { encoding } = &client.authentication {
@@ -269,6 +300,40 @@ fn headers(
     Ok(list)
 }
 
+/// Adds the proof of possession (RFC 9449 section 4), where the request takes one.
+fn with_proof(
+    client: &Client,
+    (method, endpoint): (Method, &url::Url),
+    mut headers: Vec<(String, Secret)>,
+    reader: &Reader<'_>,
+    context: &RequestContext<'_>,
+) -> Result<Vec<(String, Secret)>, CredentialsProblem> {
+    let proving = match &context.dpop {
+        Some(proving) => proving,
+        None if client.dpop => return Err(CredentialsProblem::NoToken),
+        None => return Ok(headers),
+    };
+    let bad = |problem| CredentialsProblem::Key {
+        key: dpop::KEY.to_owned(),
+        problem,
+    };
+    let random = &context.nonce.random;
+    let key = SigningKey::parse(proving.key.expose_bytes(), random).map_err(bad)?;
+    // Another identifier than those of the assertions that the same request may carry.
+    let id = identifier(context.nonce.id.map(|byte| byte ^ 0x5a));
+    let purpose = dpop::Purpose {
+        method,
+        url: endpoint.as_str(),
+        id: &id,
+        now: context.now,
+        nonce: proving.nonce.as_deref(),
+    };
+    let proof = dpop::proof(&key, &purpose, random).map_err(bad)?;
+    reader.made(proof.expose().unwrap_or_default());
+    headers.push((dpop::HEADER.to_owned(), proof));
+    Ok(headers)
+}
+
 /// HTTP Basic (RFC 7617), with id and secret form-encoded first (RFC 6749 section 2.3.1) or as they are.
 fn basic(
     client: &Client,
@@ -277,7 +342,7 @@ fn basic(
 ) -> Result<Secret, CredentialsProblem> {
     use base64::Engine as _;
     let id = client_id(client, reader)?;
-    let secret = reader.credential(&client.keys.client_secret)?;
+    let secret = client_secret(client, reader)?;
     let pair = match encoding {
         BasicEncoding::FormEncoded => {
             let mut pair = Text::default();

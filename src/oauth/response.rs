@@ -15,10 +15,12 @@ mod retry_after;
 mod told;
 mod vetted;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::document;
+use super::dpop;
 use super::exchange;
+use super::shape::HEADERS;
 use super::{
     Document, HttpAnswer, IssuedType, ResponseShape, Scope, SentSecrets, Token, TokenError,
     TokenType,
@@ -66,7 +68,7 @@ fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> Token
 
 /// What an error answer says; a body that cannot be read says nothing.
 fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
-    match read(answer, false) {
+    match read_whole(shape, answer, false) {
         Ok(value @ Value::Object(_)) => match Vetted::new(shape, value, &answer.sent) {
             Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
             Err(_) => told::Refusal::silent(),
@@ -81,7 +83,7 @@ fn granted(
     received: Time,
 ) -> Result<Token, TokenError> {
     let bare = shape.access_token.as_deref() == Some("");
-    let value = read(answer, bare).map_err(unreadable)?;
+    let value = read_whole(shape, answer, bare).map_err(unreadable)?;
     let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
     let told = vetted.told();
     if told::is_refusal(shape, &told) {
@@ -115,7 +117,8 @@ fn granted(
 /// The document of an answer that is a success, whether its access token can be used or not.
 pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> {
     let is_success = matches!(answer.status, 200..=299);
-    let value = read(answer, false).ok().filter(Value::is_object)?;
+    let value = read_whole(shape, answer, false).ok();
+    let value = value.filter(Value::is_object)?;
     let vetted = Vetted::new(shape, value, &answer.sent).ok()?;
     let is_refusal = told::is_refusal(shape, &vetted.told());
     (is_success && !is_refusal).then(|| Document(vetted.into_value()))
@@ -135,6 +138,42 @@ fn unreadable(problem: &'static str) -> TokenError {
         readable: false,
         said: None,
     }
+}
+
+/// The body as a document, with the headers that the resource reads. A token that stands in a header needs no body that can
+/// be read.
+fn read_whole(
+    shape: &ResponseShape,
+    answer: &HttpAnswer,
+    bare: bool,
+) -> Result<Value, &'static str> {
+    let body = read(answer, bare);
+    let named = |name: &String| {
+        let mut all = answer.headers.iter().filter(|(other, _)| other == name);
+        // Of one that comes more than once nobody can tell which is meant.
+        let (found, None) = (all.next()?, all.next()) else {
+            return None;
+        };
+        Some((name.clone(), Value::from(found.1.expose()?)))
+    };
+    let found: Map<String, Value> = shape.headers.iter().filter_map(named).collect();
+    if found.is_empty() {
+        return body;
+    }
+    let in_header = |pointer: &Option<String>| {
+        let pointer = pointer.as_deref().unwrap_or_default();
+        pointer
+            .strip_prefix('/')
+            .and_then(|rest| rest.split('/').next())
+            == Some(HEADERS)
+    };
+    let mut fields = match body {
+        Ok(Value::Object(fields)) => fields,
+        _ if in_header(&shape.access_token) => Map::new(),
+        other => return other,
+    };
+    fields.insert(HEADERS.to_owned(), Value::Object(found));
+    Ok(Value::Object(fields))
 }
 
 /// The body as a document: JSON, form, or (with `bare`) one string.
@@ -210,10 +249,15 @@ fn token(
         told.at(pointer.unwrap_or(default))
             .filter(|found| !found.is_null())
     };
-    let token_type = token_type(
-        found(shape.token_type.as_deref(), "/token_type"),
-        &mut remarks,
-    );
+    let told_type = found(shape.token_type.as_deref(), "/token_type");
+    let is_bound = told_type
+        .and_then(Value::as_str)
+        .is_some_and(|told| told.eq_ignore_ascii_case(dpop::TOKEN_TYPE));
+    let token_type = match (shape.dpop, is_bound) {
+        (true, false) => return Err(NOT_BOUND),
+        (true, true) => TokenType::parse(dpop::TOKEN_TYPE).unwrap_or_else(TokenType::bearer),
+        (false, _) => token_type(told_type, &mut remarks),
+    };
     let issued = told.get("issued_token_type");
     match &shape.issued_type {
         IssuedType::Unsaid => {}
@@ -292,6 +336,9 @@ fn access_token(
     }
     Ok(Secret::from(token.as_str()))
 }
+
+/// What is said of a token that the provider did not bind to the key, though the resource asks for that.
+const NOT_BOUND: &str = "its token is not bound to the key of the proof (token_type is not DPoP): enable DPoP for this client at the provider, or remove spec.dpop";
 
 /// What people read where the token type is no word for a header.
 const NO_TYPE: &str = "The response has a token_type that cannot be used in a header. It is published as Bearer; to publish another \

@@ -2,12 +2,19 @@
 
 use super::error_code::Means;
 
+/// The member of the document that holds the headers which a resource reads, by their names in lower case.
+pub(super) const HEADERS: &str = "headers";
+
 /// Where a refresh token stands, unless the resource says otherwise.
 pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
 
 /// Where the values are in a successful response, for providers that deviate from RFC 6749 section 5.1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseShape {
+    /// The token must be bound to a key (RFC 9449 section 5): any other type than `DPoP` is no token that may be used.
+    pub dpop: bool,
+    /// Headers that are read besides the body, names in lower case; each stands in the document under [`HEADERS`].
+    pub headers: Vec<String>,
     /// JSON pointer (RFC 6901) to the access token; `None` is `/access_token`, and `""` the whole body (a bare string).
     pub access_token: Option<String>,
     /// JSON pointer to the token type; `None` is `/token_type`.

@@ -4,11 +4,13 @@
 //! both.
 
 mod presets;
+mod protected;
 mod secrets;
+mod store;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Secret as ApiSecret, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -22,27 +24,35 @@ use crate::plugin::problem::{NOT_READY, Problem};
 use crate::plugin::say::yaml;
 
 use super::args::{ConnectionArgs, CreateArgs};
-use super::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
+use super::cluster::{Cluster, Deed, Failure};
 use super::credentials::hosts_of;
 use super::lend::{Lent, Over, put};
 use super::paint::{Cell, Grid, Tone};
+use super::say::Storing;
 use super::status::Summary;
 use super::target::resource;
 use super::{ask, say};
 use presets::{Draft, Preset, field};
+use store::{MANAGER, tell, try_both, write};
 
 pub(super) use presets::presets;
 
-/// The field manager in `managedFields`.
-const MANAGER: &str = "kubectl-oauthclient";
 /// How often to check whether there is a token.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Runs the command.
-pub(super) async fn run(connection: &ConnectionArgs, args: CreateArgs) -> Result<u8, Problem> {
+pub(super) async fn run(
+    connection: &ConnectionArgs,
+    args: CreateArgs,
+    storing: &Storing,
+) -> Result<u8, Problem> {
     if args.list_providers {
         say::painted(&list().draw(say::width()));
         return Ok(0);
+    }
+    if args.resource.is_some() {
+        let cluster = Cluster::connect(connection).await?;
+        return protected::run(cluster, &args, storing).await;
     }
     let preset = choose(&args).await?;
     let mut draft = preset.draft()?;
@@ -263,52 +273,6 @@ fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> Lent {
     }
 }
 
-/// Checks permissions, quota and admission before the user types a secret.
-async fn try_both(
-    cluster: &Cluster,
-    lent: Option<&Lent>,
-    client: &OAuthClient,
-) -> Result<(), Problem> {
-    if let Some(lent) = lent {
-        let (namespace, name) = (&lent.namespace, &lent.name);
-        let there: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
-        if there.is_some() {
-            return Err(Problem::new(format!(
-                "Secret {namespace}/{name} exists already and is left alone: --credentials {name} uses it, or choose another name"
-            )));
-        }
-        put(cluster, lent, true).await?;
-    }
-    write(cluster, client, true).await
-}
-
-async fn write(cluster: &Cluster, client: &OAuthClient, dry_run: bool) -> Result<(), Problem> {
-    let name = client.name_any();
-    let params = PostParams {
-        dry_run,
-        field_manager: Some(MANAGER.to_owned()),
-    };
-    let deed = Deed {
-        verb: "create",
-        resource: CLIENTS,
-        name: &name,
-    };
-    let api = cluster.api::<OAuthClient>();
-    let mut object = client.clone();
-    object.metadata.namespace = Some(cluster.namespace.clone());
-    match cluster.call(deed, api.create(&params, &object)).await {
-        Ok(_) => Ok(()),
-        Err(Failure::Conflict) => Err(Problem::new(format!(
-            "OAuthClient {}/{name} exists already: choose another name, or change it: {}",
-            cluster.namespace,
-            Command::kubectl(&["edit", CLIENTS])
-                .value(&name)
-                .namespace(&cluster.namespace)
-        ))),
-        Err(failure) => Err(failure.into()),
-    }
-}
-
 /// Creates missing ServiceAccounts. Existing ones belong to their owners, who decide about their use.
 async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(), Problem> {
     for account in &draft.accounts {
@@ -338,45 +302,6 @@ async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>, dry_run: bool) {
-    let (namespace, name) = (&cluster.namespace, client.name_any());
-    let tried = if dry_run {
-        " (tried only: nothing was written)"
-    } else {
-        ""
-    };
-    if let Some(lent) = lent {
-        let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
-        let hosts = lent
-            .annotations
-            .get(ALLOWED_HOSTS_ANNOTATION)
-            .map_or("", String::as_str);
-        say::line(&format!(
-            "Secret {namespace}/{} created with the keys {}{tried}. It may be sent to: {hosts}.",
-            lent.name,
-            keys.join(", ")
-        ));
-    }
-    say::line(&format!(
-        "OAuthClient {namespace}/{name} created{tried}. Its token goes into Secret {}.",
-        client.spec.token_secret.name
-    ));
-    if dry_run {
-        return;
-    }
-    let command = |word: &'static str| {
-        Command::kubectl(&["oauthclient", word])
-            .value(&name)
-            .namespace(namespace)
-    };
-    let next = if client.spec.grant.type_ == "refresh_token" {
-        command("login")
-    } else {
-        command("status")
-    };
-    say::line(&format!("Next: {next}"));
 }
 
 async fn wait(cluster: &Cluster, name: &str, seconds: u32) -> Result<u8, Problem> {

@@ -170,6 +170,7 @@ pub(super) fn hosts_of(client: &OAuthClient) -> Vec<String> {
         &provider.issuer_url,
         &provider.token_url,
         &provider.refresh_url,
+        &provider.pushed_authorization_url,
         &provider.device_authorization_url,
         &provider.revocation_url,
     ];

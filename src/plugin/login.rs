@@ -43,7 +43,6 @@ pub(super) async fn run(
     args: LoginArgs,
     storing: &Storing,
 ) -> Result<u8, Problem> {
-    let clock = Clock::system();
     let (target, place) = match &args.local {
         Some(path) => {
             let manifests = folder::read(path)?;
@@ -57,7 +56,26 @@ pub(super) async fn run(
             (target, Place::Cluster(cluster))
         }
     };
-    let provider = Provider::find(target, &args, clock).await?;
+    log_in(target, place, args, storing).await
+}
+
+/// Logs in for a resource of a cluster.
+pub(super) async fn in_cluster(
+    cluster: Cluster,
+    args: LoginArgs,
+    storing: &Storing,
+) -> Result<u8, Problem> {
+    let target = Target::in_cluster(&cluster, &args.name).await?;
+    log_in(target, Place::Cluster(cluster), args, storing).await
+}
+
+async fn log_in(
+    target: Target,
+    place: Place,
+    args: LoginArgs,
+    storing: &Storing,
+) -> Result<u8, Problem> {
+    let provider = Provider::find(target, &args, Clock::system()).await?;
     place.prove(&provider).await?;
     let patience = Span::from_seconds(args.timeout_seconds.into());
     if args.device {

@@ -146,6 +146,7 @@ fn note(names: &mut Names, client: &OAuthClient) {
         &provider.issuer_url,
         &provider.refresh_url,
         &provider.authorization_url,
+        &provider.pushed_authorization_url,
         &provider.device_authorization_url,
         &provider.revocation_url,
     ];

@@ -10,10 +10,10 @@ use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validat
 use crate::command::{Command, printable};
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
-use crate::oauth::Credentials;
 use crate::oauth::request::single_line;
+use crate::oauth::{Credentials, dpop};
 use crate::plugin::problem::Problem;
-use crate::policy::TOKEN_LABEL;
+use crate::policy::{TOKEN_LABEL, state_name};
 use crate::secret::Secret;
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
 
@@ -31,6 +31,8 @@ pub(super) struct Target {
     pub(super) ca: Option<CaBundle>,
     /// The client certificate (RFC 8705).
     pub(super) identity: Option<ClientIdentity>,
+    /// The key that the operator generated for the resource's tokens (RFC 9449), if it has.
+    generated_key: Option<Secret>,
 }
 
 /// A Secret that opted in, from a cluster or a folder.
@@ -67,7 +69,15 @@ impl Target {
                 }
             },
         };
-        Target::new(cluster.namespace.clone(), resource, spec, named)
+        let generated_key = match &spec.dpop {
+            Some(_) => generated_key(cluster, &resource).await?,
+            None => None,
+        };
+        let target = Target::new(cluster.namespace.clone(), resource, spec, named)?;
+        Ok(Target {
+            generated_key,
+            ..target
+        })
     }
 
     /// From a folder.
@@ -170,6 +180,7 @@ impl Target {
             spec,
             ca,
             identity,
+            generated_key: None,
         })
     }
 
@@ -190,6 +201,23 @@ impl Target {
             _ => Err(Problem::new(format!(
                 "Secret {} has no usable key {key}: a login needs the client id that the provider gave you, there or in spec.clientAuthentication.clientID",
                 self.secret()
+            ))),
+        }
+    }
+
+    /// The key that the tokens of a login are bound to, where the resource asks for that: the user's own, or the one that the
+    /// operator has generated.
+    pub(super) fn dpop_key(&self) -> Result<Option<Secret>, Problem> {
+        if self.spec.dpop.is_none() {
+            return Ok(None);
+        }
+        let own = self.credentials.get(dpop::KEY);
+        match own.or(self.generated_key.as_ref()) {
+            Some(key) => Ok(Some(key.clone())),
+            None => Err(Problem::new(format!(
+                "the key that the tokens are to be bound to (spec.dpop) is not there yet: the operator generates it within seconds, in Secret {}. Log in again, or put a private key of your own into the credentials Secret as {}",
+                state_name(&self.name),
+                dpop::KEY
             ))),
         }
     }
@@ -237,6 +265,25 @@ async fn lender(cluster: &Cluster, name: Option<&String>) -> Result<Option<Secre
             .map(|(key, value)| (key, Secret::new(value.0)))
             .collect(),
     }))
+}
+
+/// The key that the operator keeps for a resource, in a state Secret that is the resource's own.
+async fn generated_key(
+    cluster: &Cluster,
+    resource: &OAuthClient,
+) -> Result<Option<Secret>, Problem> {
+    let name = resource.metadata.name.clone().unwrap_or_default();
+    let state: Option<ApiSecret> = cluster.get(SECRETS, &state_name(&name)).await?;
+    let Some(state) = state else {
+        return Ok(None);
+    };
+    let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+    let owners = state.metadata.owner_references.unwrap_or_default();
+    let is_own = owners
+        .iter()
+        .any(|owner| owner.uid == uid && owner.controller == Some(true));
+    let key = state.data.and_then(|mut data| data.remove(dpop::KEY));
+    Ok(key.filter(|_| is_own).map(|key| Secret::new(key.0)))
 }
 
 fn content(map: &ConfigMap, key: &str) -> Option<Vec<u8>> {

@@ -9,6 +9,7 @@ use crate::model::{
     FailedAttempt, Failure, Made, Managed, Moments, Observed, Problem, ProblemKind, RefreshReason,
     SecretSeen, Settled, TokenState, TokenView, secret_version, token_hash,
 };
+use crate::oauth::dpop as oauth_dpop;
 use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
 use crate::policy::ownership::our_target;
@@ -21,7 +22,7 @@ use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
-use super::{disclosed, provenance, refresh_token, rotation, sooner};
+use super::{disclosed, dpop, provenance, refresh_token, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -378,6 +379,10 @@ fn render(
         scope: token.scope.as_ref().map(Scope::as_str),
         response: &document,
         credentials: &disclosed,
+        dpop: dpop::published(seen, spec).and_then(|pem| {
+            let jwk = oauth_dpop::private_jwk(&pem, &seen.nonce.random)?;
+            Some((pem, jwk))
+        }),
         refresh_token: refresh_token.as_ref(),
         sent: &token.sent,
         echoes: token.echoes,

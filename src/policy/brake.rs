@@ -214,7 +214,7 @@ impl Sender<'_> {
     fn client_secret(&self, which: ClientSecret) -> Option<Credential> {
         let key = match &self.spec.client.authentication {
             ClientAuthentication::PrivateKeyJwt(_) => &self.keys().private_key,
-            authentication if authentication.uses_client_secret() => which.key(self.keys()),
+            _ if self.spec.client.uses_client_secret() => which.key(self.keys()),
             _ => return None,
         };
         let value = self.value(key)?;

@@ -54,7 +54,7 @@ impl Expiries {
         let Ok(spec) = &seen.resource.spec else {
             return Expiries::default();
         };
-        let uses_secret = spec.client.authentication.uses_client_secret();
+        let uses_secret = spec.client.uses_client_secret();
         Expiries {
             namespace: seen.resource.namespace.clone(),
             certificate: seen.certificate.facts().and_then(|facts| {

@@ -148,8 +148,7 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
     let mut content = Vec::new();
     for key in keys {
         // By its part in the request: a secret that moves from one key to the other is the same secret.
-        let is_secret =
-            client.authentication.uses_client_secret() && key == client.keys.client_secret;
+        let is_secret = client.uses_client_secret() && key == client.keys.client_secret;
         let from = if is_secret {
             client_secret.key(&client.keys)
         } else {

@@ -11,7 +11,9 @@ use crate::policy::waits::{LOOK_AT_ACCOUNT, LOOK_AT_CA, LOOK_WHILE_WAITING};
 use crate::schedule;
 use crate::time::{Span, Time};
 
-use super::{certificate, disclosed, messages, provenance, references, refresh_token, rejected};
+use super::{
+    certificate, disclosed, dpop, messages, provenance, references, refresh_token, rejected,
+};
 
 /// Whether a request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,9 @@ pub(super) fn not_ready(
         }
     }
     if let Some(problem) = disclosed::not_disclosed(seen, spec) {
+        return Some((problem, waiting));
+    }
+    if let Some(problem) = dpop::not_published(seen, spec) {
         return Some((problem, waiting));
     }
     if let Some(problem) = rejected::before_request(seen, spec) {

@@ -10,6 +10,7 @@ mod brake;
 pub mod brakes;
 mod certificate;
 mod disclosed;
+mod dpop;
 mod events;
 mod expiry;
 mod facts;
@@ -46,6 +47,7 @@ use plan::stale_secrets;
 pub(crate) use waits::MOST_DOUBTS;
 use waits::{LONGEST_PATIENCE, LOOK_AGAIN_IN_DOUBT, LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
 use wanted::wanted;
+pub use wanted::with_nonce;
 
 pub use crate::model::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Action, Ask, Assessment,

@@ -8,7 +8,7 @@ use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
 use super::provenance::{self, Part};
-use super::{accounts, rotation};
+use super::{accounts, dpop, rotation};
 
 /// The name of an access token in a revocation (RFC 7009 section 2.1).
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -176,6 +176,7 @@ pub fn revoking(
     let other = again.then(|| rotation::other_client(seen, spec)).flatten();
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.made.clone();
+    context.dpop = dpop::proving(seen, spec);
     let request = oauth::request::build_call(
         &other.unwrap_or_else(|| rotation::client(seen, spec)),
         endpoint,

@@ -16,7 +16,7 @@ const PAUSE: Span = Span::from_millis(2500);
 /// Whether a credentials Secret contains a second client secret that this client could send.
 pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
     let keys = &spec.client.keys;
-    spec.client.authentication.uses_client_secret()
+    spec.client.uses_client_secret()
         && keys.next_client_secret != keys.client_secret
         && credentials.is_some_and(|secret| secret.data.contains_key(&keys.next_client_secret))
 }

@@ -3,7 +3,7 @@
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
 use crate::model::{Action, Ask, Observed, Plan, Problem, RefreshReason, Spend, TokenView};
-use crate::oauth::{self, CredentialsProblem};
+use crate::oauth::{self, CredentialsProblem, HttpAnswer, HttpRequest};
 use crate::policy::waits::LOOK_WHILE_WAITING;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
@@ -12,7 +12,9 @@ use super::assessment::{self};
 use super::gate::{self, Gate};
 use super::plan::sooner;
 use super::refresh_token::{self};
-use super::{accounts, disclosed, messages, prerequisite, provenance, rotation, secret_write};
+use super::{
+    accounts, disclosed, dpop, messages, prerequisite, provenance, rotation, secret_write,
+};
 
 /// A token is wanted: whether it may be asked for now.
 pub(super) fn wanted(
@@ -42,14 +44,20 @@ pub(super) fn wanted(
             return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
         }
     };
+    if let Some(body) = dpop::to_keep(seen, spec) {
+        return Plan {
+            action: Action::Keep(Box::new(body)),
+            assessment: assessment::still_failing(seen, token),
+            wants: Requeue::At(now),
+            delete: Vec::new(),
+            doubt: false,
+        };
+    }
     // `not_ready` has told of a Secret that is named and not there.
     let (client, credentials, spend) = match spent(seen, spec, &lenders, now) {
         Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
         Ok(None) => {
-            let credentials = seen.credentials.as_ref();
-            let values = credentials.map(|secret| secret.data.clone());
-            let client = rotation::client(seen, spec);
-            let credentials = oauth::Credentials::new(values.unwrap_or_default(), lenders.clone());
+            let (client, credentials) = plain(seen, spec, &lenders);
             (client, credentials, None)
         }
         Err(Held::Until(span)) => {
@@ -63,6 +71,7 @@ pub(super) fn wanted(
     };
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.tokens(spec);
+    context.dpop = dpop::proving(seen, spec);
     // A token that is yet to be made is made only for a request that can be built with it, and will be sent.
     accounts::stand_in(spec, &mut context.tokens);
     let request = match oauth::request::build(&client, &credentials, &context) {
@@ -114,6 +123,48 @@ pub(super) fn wanted(
             }
         }
     }
+}
+
+/// The client and the credentials of a request that spends nothing.
+fn plain(
+    seen: &Observed,
+    spec: &Validated,
+    lenders: &Lenders,
+) -> (oauth::Client, oauth::Credentials) {
+    let values = seen
+        .credentials
+        .as_ref()
+        .map(|secret| secret.data.clone())
+        .unwrap_or_default();
+    let client = rotation::client(seen, spec);
+    (client, oauth::Credentials::new(values, lenders.clone()))
+}
+
+/// The same request once more, with proofs and assertions of its own: for a server that wants its nonce in the proof
+/// (RFC 9449 section 8). `None` where the answer asks for no such thing.
+pub fn with_nonce(
+    seen: &Observed,
+    spec: &Validated,
+    spend: Option<&Spend>,
+    answer: &HttpAnswer,
+    now: Time,
+) -> Option<HttpRequest> {
+    let nonce = oauth::dpop::asked_for(answer).filter(|_| spec.dpop.is_some())?;
+    let lenders = provenance::of_request(seen, spec).ok()?;
+    let (client, credentials) = match (spend, &spec.refreshing) {
+        (Some(spend), Some(refreshing)) => spend.request(seen, spec, refreshing),
+        _ => plain(seen, spec, &lenders),
+    };
+    let chance = seen.nonce.again();
+    let mut context = oauth::RequestContext::new(now, &chance);
+    context.tokens = seen.tokens(spec);
+    context.dpop = dpop::proving(seen, spec).map(|proving| oauth::dpop::Proving {
+        nonce: Some(nonce),
+        ..proving
+    });
+    let mut request = oauth::request::build(&client, &credentials, &context).ok()?;
+    disclosed::apply(seen, &mut request.secrets);
+    Some(request)
 }
 
 /// Why nothing may be spent.

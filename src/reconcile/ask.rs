@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
-use crate::model::{Ask, Failure, Moments, Record, Spend, With};
+use crate::model::{Ask, Failure, Moments, Record, SecretBody, Spend, With};
 use crate::oauth::refresh::{self, Next};
-use crate::oauth::{Client, HttpAnswer, Token, response};
+use crate::oauth::{Client, HttpAnswer, Token, dpop, response};
 use crate::policy::{
     Redeemed, failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
 };
@@ -71,11 +71,12 @@ impl<W: Store> Reconciler<'_, W> {
         }
         let sent = self.store.now();
         self.seen.memory.last_sent = Some(sent);
-        let (sending, telling) = self.send(&spec, &ask.request, room).await;
+        let (sending, telling) = self.send(&spec, &ask, room).await;
         let (answer, held) = match sending {
             Ok((answer, held)) => (Ok(answer), held),
             Err(failure) => (Err(failure), Held::default()),
         };
+        let nonce = answer.as_ref().ok().and_then(dpop::nonce);
         let at = Moments {
             sent,
             received: self.store.now(),
@@ -93,6 +94,9 @@ impl<W: Store> Reconciler<'_, W> {
         self.store.answered(self.key, lane);
         if let Some(status) = told(telling).await {
             self.seen.resource.status = status;
+        }
+        if spec.dpop.is_some() && nonce.is_some() {
+            self.seen.memory.chain.dpop_nonce = nonce;
         }
         // Held until the report begins, by when the answer is written or dropped.
         self.answer = held;
@@ -144,21 +148,39 @@ impl<W: Store> Reconciler<'_, W> {
                 let look = Requeue::At(self.store.now() + AFTER_RACE);
                 Err(self.close(memory, None, look))
             }
-            Err(error) => {
-                let now = self.store.now();
-                let mut assessment = still_failing(&self.seen, now);
-                let name = std::mem::replace(
-                    &mut assessment.secret_name,
-                    state_name(&self.seen.resource.name),
-                );
-                let (mut assessment, again) =
-                    publish::hindered(&self.seen, assessment, &error, now);
-                assessment.secret_name = name;
-                let memory = self.seen.memory.clone();
-                let again = again.min(CLAIM_AGAIN);
-                Err(self.finish(memory, &assessment, None, Requeue::At(now + again)))
-            }
+            Err(error) => Err(self.state_not_written(&error)),
         }
+    }
+
+    /// Keeps a generated key, before anything is bound to it.
+    pub(super) async fn keep_key(self, body: &SecretBody) -> Step {
+        let memory = self.seen.memory.clone();
+        match self.store.keep(self.key, body).await {
+            Ok(_) => {
+                let now = self.store.now();
+                self.close(memory, None, Requeue::At(now))
+            }
+            Err(WriteError::Raced) => {
+                let look = Requeue::At(self.store.now() + AFTER_RACE);
+                self.close(memory, None, look)
+            }
+            Err(error) => self.state_not_written(&error),
+        }
+    }
+
+    /// The state Secret could not be written, so nothing is sent.
+    fn state_not_written(self, error: &WriteError) -> Step {
+        let now = self.store.now();
+        let mut assessment = still_failing(&self.seen, now);
+        let name = std::mem::replace(
+            &mut assessment.secret_name,
+            state_name(&self.seen.resource.name),
+        );
+        let (mut assessment, again) = publish::hindered(&self.seen, assessment, error, now);
+        assessment.secret_name = name;
+        let memory = self.seen.memory.clone();
+        let again = again.min(CLAIM_AGAIN);
+        self.finish(memory, &assessment, None, Requeue::At(now + again))
     }
 
     /// A failure at an endpoint that was discovered may mean that it is another one by now.

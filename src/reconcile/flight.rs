@@ -6,9 +6,9 @@ use std::pin::{Pin, pin};
 
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
-use crate::model::Failure;
-use crate::oauth::{HttpAnswer, HttpRequest};
-use crate::policy::{report, still_failing};
+use crate::model::{Ask, Failure};
+use crate::oauth::HttpAnswer;
+use crate::policy::{report, still_failing, with_nonce};
 use crate::reconcile::reconciler::Reconciler;
 use crate::time::Span;
 
@@ -31,10 +31,10 @@ impl<W: Store> Reconciler<'_, W> {
     pub(super) async fn send<'a>(
         &'a self,
         spec: &Validated,
-        request: &HttpRequest,
+        ask: &Ask,
         room: Held,
     ) -> (Result<(HttpAnswer, Held), Failure>, Option<Telling<'a>>) {
-        let mut answer = pin!(self.store.send(&self.seen, spec, request, room));
+        let mut answer = pin!(self.exchange(spec, ask, room));
         if !self.is_news() {
             return (answer.await, None);
         }
@@ -52,6 +52,28 @@ impl<W: Store> Reconciler<'_, W> {
             biased;
             answer = &mut answer => (answer, Some(telling)),
             told = &mut telling => (answer.await, Some(Box::pin(std::future::ready(told)))),
+        }
+    }
+
+    /// Sends a token request, and once more where the server wants its nonce in the proof of possession: that is how it hands
+    /// one out, and no failure (RFC 9449 section 8). Such an answer proves that nothing of the request was used up.
+    async fn exchange(
+        &self,
+        spec: &Validated,
+        ask: &Ask,
+        room: Held,
+    ) -> Result<(HttpAnswer, Held), Failure> {
+        let (answer, held) = self
+            .store
+            .send(&self.seen, spec, &ask.request, room)
+            .await?;
+        let now = self.store.now();
+        match with_nonce(&self.seen, spec, ask.spend.as_deref(), &answer, now) {
+            Some(request) if self.store.goes_on() => {
+                drop(answer);
+                self.store.send(&self.seen, spec, &request, held).await
+            }
+            _ => Ok((answer, held)),
         }
     }
 

@@ -9,13 +9,15 @@ use minijinja::{Environment, Error, ErrorKind};
 
 use crate::lock::lock;
 
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 8] = [
     "access_token",
     "token_type",
     "expires_at",
     "scope",
     "response",
     "credentials",
+    "dpop_key",
+    "dpop_jwk",
 ];
 /// The message for a template that uses up its budget with values of one letter.
 pub(super) const TOO_MUCH: &str =
@@ -172,6 +174,8 @@ fn trial_context(asked: &Arc<Credentials>) -> Value {
         ("token_type", text()),
         ("expires_at", text()),
         ("scope", text()),
+        ("dpop_key", text()),
+        ("dpop_jwk", text()),
         ("response", Value::from_object(Anything)),
         ("credentials", Value::from_dyn_object(Arc::clone(asked))),
     ]))

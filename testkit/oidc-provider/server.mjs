@@ -6,6 +6,9 @@
 //   scopes              the scopes there are
 //   login               true: people log in for every client, by browser and by device, and get refresh tokens
 //   rotate              true: a refresh token works once
+//   dpop                true: every token is bound to a key, with a nonce in each proof at the token endpoint (RFC 9449)
+//   registration        true: anybody can register a client (RFC 7591)
+//   requirePushed       true: authorization requests are pushed (RFC 9126)
 //   tls                 {cert, key} as PEM; without it, plain HTTP
 //   clientAuthority     PEM: a second port asks for client certificates, and its discovery document names it as alias (RFC 8705
 //                       section 5); who shows one signed by this authority is authorized, all others are let in too
@@ -29,6 +32,7 @@ function known({ certificate, ...client }) {
 }
 const clients = config.clients.map((client) => ({
   ...known(client),
+  ...(config.dpop ? { dpop_bound_access_tokens: true } : {}),
   ...(config.login
     ? {
         grant_types: ['client_credentials', 'authorization_code', 'refresh_token', DEVICE],
@@ -88,6 +92,13 @@ const provider = new Provider(issuer, {
     deviceFlow: { enabled: config.login },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true },
+    registration: { enabled: Boolean(config.registration) },
+    ...(config.dpop
+      ? { dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: (ctx) => ctx.path === '/token' } }
+      : {}),
+    ...(config.requirePushed
+      ? { pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true } }
+      : {}),
     mTLS: {
       enabled: Boolean(asking),
       certificateBoundAccessTokens: true,

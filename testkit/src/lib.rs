@@ -20,6 +20,7 @@ pub mod operator;
 pub mod process;
 pub mod prometheus;
 pub mod provider;
+pub mod python;
 pub mod quickstart;
 mod random;
 pub mod tcp_proxy;

@@ -63,6 +63,13 @@ pub struct Options {
     pub login: bool,
     /// A refresh token works once and is answered with its successor; using an old one kills the family. Off by default.
     pub rotate: bool,
+    /// Every token is bound to a key (DPoP, RFC 9449), with a nonce of the server's in each proof at the token endpoint. Off by
+    /// default.
+    pub dpop: bool,
+    /// Clients can be registered by anybody (RFC 7591). Off by default.
+    pub registration: bool,
+    /// Authorization requests are pushed (RFC 9126) or refused. Off by default.
+    pub require_pushed: bool,
 }
 
 impl Default for Options {
@@ -74,6 +81,9 @@ impl Default for Options {
             scopes: vec!["read".to_owned(), "write".to_owned()],
             login: false,
             rotate: false,
+            dpop: false,
+            require_pushed: false,
+            registration: false,
         }
     }
 }
@@ -145,6 +155,9 @@ impl OidcProvider {
             "scopes": options.scopes,
             "login": options.login,
             "rotate": options.rotate,
+            "dpop": options.dpop,
+            "registration": options.registration,
+            "requirePushed": options.require_pushed,
             "clientAuthority": mutual.then_some(&ca_pem),
             "tls": identity.map(|identity| json!({"cert": identity.certificate_pem, "key": identity.key_pem})),
         });

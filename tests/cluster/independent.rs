@@ -1,5 +1,6 @@
 //! Somebody else's server (npm `oidc-provider`) agrees that what the operator sends is OAuth.
 
+mod bound;
 mod family;
 mod mutual;
 

@@ -221,6 +221,7 @@ fn every_metric_label_and_annotation_exists() {
         "oauthclient.dev/v1alpha1",
         "oauthclient.dev/login",
         "oauthclient.dev/logged-in-at",
+        api::ROTATE_KEY_ANNOTATION,
     ];
     for page in all() {
         let blocks = page.blocks.iter().map(|block| block.text.as_str());

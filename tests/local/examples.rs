@@ -11,20 +11,24 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use testkit::jose;
 use testkit::provider::{
-    Account, Authentication, Behaviour, Fault, Lifetimes, Preset, RefreshTokens, TokenForm,
+    Account, Authentication, Behaviour, BodyFormat, Fault, Lifetimes, ParameterRule, Preset,
+    RefreshTokens, TimeField, TimeUnit, TokenForm, Written,
 };
 use testkit::tls::{Authority, ClientCertificates, Leaf};
 
 use crate::rig::{PATH, Rig};
 
 /// The examples that are run here.
-const HERE: [&str; 6] = [
+const HERE: [&str; 9] = [
+    "apple",
     "entra-certificate",
     "feide-login",
+    "helseid",
     "issuer",
     "mutual-tls",
     "refresh-token",
     "salesforce",
+    "tripletex",
 ];
 /// Those that are run in a cluster, by the file of `tests/` in which they are named.
 const ELSEWHERE: [(&str, &[&str]); 4] = [
@@ -301,4 +305,149 @@ async fn salesforce_tells_an_address_and_its_token_tells_its_end() {
     let state = fs::read_to_string(state.join("salesforce-token.json")).unwrap();
     let end = jiff::Timestamp::from_second(end).unwrap();
     assert!(state.contains(&format!("\"{end}\"")), "{end}: {state}");
+}
+
+#[tokio::test]
+async fn apple_takes_a_signed_jwt_as_the_client_secret() {
+    let keys = jose::make("p256").unwrap();
+    let mut behaviour = Behaviour::living(3600.0);
+    behaviour.accepts.authentication = vec![Authentication::SignedSecret];
+    behaviour.accepts.clients = vec![Account {
+        id: "DEF123GHIJ".to_owned(),
+        public_jwk: keys.public_jwk.clone(),
+        ..Account::default()
+    }];
+    behaviour.accepts.grants = vec!["refresh_token".to_owned()];
+    behaviour.refresh_tokens = RefreshTokens {
+        issue: true,
+        rotate: false,
+        grace_seconds: 0.0,
+    };
+    let rule = &mut behaviour.accepts.assertion;
+    rule.audiences = vec!["https://appleid.apple.com".to_owned()];
+    let header = json!({"alg": "ES256", "kid": "ABC123DEFG"});
+    rule.header = header.as_object().unwrap().clone();
+    let claims = json!({"sub": "com.example.your-service"});
+    rule.claims = claims.as_object().unwrap().clone();
+    let mut stand = Stand::new("apple", "https://appleid.apple.com/auth/token", behaviour);
+    let first = stand.rig.provider.issue_refresh_token(PATH, "DEF123GHIJ");
+    stand.replace("your-refresh-token", &first);
+    stand.put("private_key", &keys.pkcs8);
+    stand.runs("apple-token").await;
+    let sent = stand.rig.provider.requests_to(PATH).remove(0);
+    assert_eq!(sent.form_value("client_assertion_type"), None);
+}
+
+#[tokio::test]
+async fn tripletex_is_asked_by_put_with_a_date_in_the_query() {
+    let in_two_days = || {
+        let then = testkit::clock::now() + jiff::SignedDuration::from_hours(48);
+        then.strftime("%Y-%m-%d").to_string()
+    };
+    let before = in_two_days();
+    let mut behaviour = Behaviour::living(2.0 * 86_400.0);
+    behaviour.accepts.methods = vec!["PUT".to_owned()];
+    behaviour.accepts.formats = vec![BodyFormat::Query];
+    behaviour.accepts.authentication = vec![Authentication::None];
+    let required = |value: &str| ParameterRule {
+        required: true,
+        values: vec![value.to_owned()],
+        ..ParameterRule::default()
+    };
+    let parameters = &mut behaviour.accepts.parameters;
+    parameters.insert("consumerToken".to_owned(), required("your-consumer-token"));
+    parameters.insert("employeeToken".to_owned(), required("your-employee-token"));
+    behaviour.shape.access_token = "/value/token".to_owned();
+    behaviour.shape.token_type = None;
+    behaviour.shape.times = vec![TimeField::end(
+        "/value/expirationDate",
+        TimeUnit::Rfc3339,
+        Written::Literal(json!(before)),
+    )];
+    let url = "https://tripletex.no/v2/token/session/:create";
+    let mut stand = Stand::new("tripletex", url, behaviour);
+    // The scripted provider judges tokens by the file of the usual key.
+    stand.replace(
+        "    data:\n",
+        "    data:\n      access_token: \"{{ access_token }}\"\n",
+    );
+    let (token, keys) = stand.runs("tripletex-token").await;
+    assert_eq!(keys, ["access_token", "authorization"]);
+    let folder = stand.rig.output().join("default/tripletex-token");
+    let header = fs::read_to_string(folder.join("authorization")).unwrap();
+    let expected = format!("Basic {}", STANDARD.encode(format!("0:{token}")));
+    assert_eq!(header, expected);
+    let sent = stand.rig.provider.requests_to(PATH).remove(0);
+    assert_eq!((sent.method.as_str(), sent.body.len()), ("PUT", 0));
+    let target = url::Url::parse("http://127.0.0.1")
+        .unwrap()
+        .join(&sent.target)
+        .unwrap();
+    let mut pairs = target.query_pairs();
+    let date = pairs
+        .find(|(name, _)| name == "expirationDate")
+        .unwrap()
+        .1
+        .into_owned();
+    assert!([before, in_two_days()].contains(&date), "{date}");
+    // Secrets in a URL are no more to be seen than elsewhere.
+    let output = fs::read_to_string(stand.rig.folder.path().join("log")).unwrap();
+    assert!(!output.contains("your-consumer-token"), "{output}");
+}
+
+#[tokio::test]
+async fn helseid_takes_the_organization_in_the_assertion_and_binds_the_token() {
+    let issuer = "https://helseid-sts.nhn.no";
+    let keys = jose::make("p256").unwrap();
+    let mut behaviour = Behaviour::living(600.0);
+    behaviour.accepts.authentication = vec![Authentication::ClientAssertion];
+    behaviour.accepts.clients = vec![Account {
+        id: "your-client-id".to_owned(),
+        public_jwk: keys.public_jwk.clone(),
+        ..Account::default()
+    }];
+    behaviour.accepts.scopes = vec!["nhn:your-api/read".to_owned()];
+    behaviour.shape.token_type = Some("DPoP".to_owned());
+    let rule = &mut behaviour.accepts.assertion;
+    rule.longest_seconds = 60;
+    let header = json!({"typ": "client-authentication+jwt", "alg": "ES256"});
+    rule.header = header.as_object().unwrap().clone();
+    let organization =
+        json!({"system": "urn:oid:1.0.6523", "type": "ENH", "value": "NO:ORGNR:994598759"});
+    let claims = json!({"assertion_details": [{"type": "helseid_authorization", "practitioner_role": {"organization": {"identifier": organization}}}]});
+    rule.claims = claims.as_object().unwrap().clone();
+    let mut stand = Stand::new("helseid", issuer, behaviour);
+    let provider = &stand.rig.provider;
+    let (own, token) = (provider.url("/sts"), provider.url(PATH));
+    let document = Fault::Answer {
+        status: 200,
+        content_type: "application/json".into(),
+        body: json!({"issuer": own, "token_endpoint": token}).to_string(),
+        headers: Vec::new(),
+    };
+    provider.set(
+        "/.well-known/oauth-authorization-server/sts",
+        Behaviour::default().with_fault(document),
+    );
+    provider.update(PATH, |behaviour| {
+        behaviour.accepts.assertion.audiences = vec![own.clone()];
+    });
+    let trusted = format!("caBundle: {{configMapName: ca}}\n    issuerURL: {own}");
+    stand.replace(&format!("issuerURL: {issuer}"), &trusted);
+    let jwk = keys.jwk.to_string();
+    let placeholder = r#"{"kty":"EC","the private JWK":"as you registered its public part"}"#;
+    stand.replace(placeholder, &jwk);
+    let (_, published) = stand.runs("helseid-token").await;
+    assert_eq!(
+        published,
+        [
+            "access_token",
+            "dpop_jwk",
+            "dpop_key",
+            "expires_at",
+            "token_type"
+        ]
+    );
+    let sent = stand.rig.provider.requests_to(PATH).remove(0);
+    assert!(sent.header("dpop").is_some());
 }

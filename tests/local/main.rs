@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod dpop;
 mod examples;
 mod issuer;
 mod manifests;

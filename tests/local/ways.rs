@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::jose;
-use testkit::provider::{Account, Authentication};
+use testkit::provider::{Account, Authentication, Fault};
 use testkit::tls::{Authority, ClientCertificates, Identity, Leaf};
 
 use crate::rig::{CANARY, PATH, PATIENCE, Rig, secret};
@@ -319,4 +319,52 @@ async fn the_next_client_secret_takes_over_and_is_remembered_over_a_restart() {
     for word in [CANARY, "CANARY-next"] {
         assert!(!text.contains(word), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_token_and_its_lifetime_come_in_headers_of_the_response() {
+    let rig = Rig::new(3600.0);
+    let headers = [
+        ("x-subject-token", "CANARY-token-in-a-header"),
+        ("x-ttl", "1800"),
+    ];
+    let answer = Fault::Answer {
+        status: 201,
+        content_type: "application/json".into(),
+        body: json!({"token": {"methods": ["password"]}}).to_string(),
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+    };
+    rig.provider
+        .update(PATH, |behaviour| behaviour.fault = Some(answer.clone()));
+    let response = "  response:\n    headers: [X-Subject-Token, X-TTL]\n    accessTokenPointer: /headers/x-subject-token\n    expiry: {pointer: /headers/x-ttl, unit: Seconds}\n";
+    rig.write("books.yaml", &rig.client("books", response));
+    let (code, text) = rig.once().await;
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(rig.token(), "CANARY-token-in-a-header");
+    assert!(!text.contains("CANARY-token-in-a-header"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_without_a_secret_and_with_a_user_agent_of_its_own_is_known() {
+    let rig = Rig::new(3600.0);
+    rig.provider.update(PATH, |behaviour| {
+        behaviour
+            .accepts
+            .headers
+            .insert("user-agent".into(), "linux:books:v1 (by /u/kari)".into());
+        behaviour
+            .accepts
+            .headers
+            .insert("authorization".into(), "Basic Y2Y6".into());
+        behaviour.accepts.clients = vec![Account {
+            id: "cf".into(),
+            ..Account::default()
+        }];
+    });
+    let more = "  clientAuthentication: {clientID: cf, emptyClientSecret: true}\n  request:\n    headers: [{name: User-Agent, value: 'linux:books:v1 (by /u/kari)'}]\n";
+    rig.write("books.yaml", &rig.client("books", more));
+    let (code, text) = rig.once().await;
+    assert_eq!(code, 0, "{text}");
 }

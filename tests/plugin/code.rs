@@ -36,11 +36,14 @@ impl Stage {
             ..Account::default()
         }];
         let mut script = Script::one(PATH, behaviour);
-        script
-            .endpoints
-            .insert("/device".to_owned(), Behaviour::living(600.0));
+        for path in ["/device", "/par"] {
+            script
+                .endpoints
+                .insert(path.to_owned(), Behaviour::living(600.0));
+        }
         let provider = Provider::tls(script, &authority).unwrap();
         let base = provider.url("");
+        let more_provider = more_provider.replace("BASE", &base);
         let ca = authority.pem().replace('\n', "\n    ");
         rig.apply(&format!(
             "apiVersion: v1
@@ -467,4 +470,91 @@ async fn a_login_for_a_folder_of_manifests_is_a_file_that_others_cannot_read() {
     std::fs::write(&file, "a: b\n").unwrap();
     let ended = stage.rig.start_as_is(&args, None).ended().await;
     ended.badly(1, "holds something else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_request_is_authenticated_and_leaves_nothing_in_the_browser_and_the_code_is_bound_to_the_key()
+ {
+    let stage = Stage::with(
+        "    pushedAuthorizationURL: BASE/par",
+        "  dpop: {}
+  login: {scopes: [offline_access], prompt: consent, loginHint: kari@example.com, maxAgeSeconds: 60, acrValues: [Level4]}",
+    )
+    .await;
+    let key = testkit::jose::make("p256").unwrap().pkcs8;
+    let patch = serde_json::json!({"stringData": {"dpop_key": key}}).to_string();
+    let args = ["patch", "secret", "client", "--type=merge", "-p", &patch];
+    stage.rig.kubectl(&args).await;
+    stage.provider.update(PATH, |behaviour| {
+        behaviour.shape.token_type = Some("DPoP".to_owned());
+    });
+    let pushed = Fault::Answer {
+        status: 201,
+        content_type: "application/json".into(),
+        body: r#"{"request_uri":"urn:ietf:params:oauth:request_uri:canary-par","expires_in":60}"#
+            .into(),
+        headers: vec![("dpop-nonce".into(), "n-1".into())],
+    };
+    stage
+        .provider
+        .update("/par", |behaviour| behaviour.fault = Some(pushed.clone()));
+    let running = stage.login(&[]);
+    let address = running.address().await;
+    let names: Vec<String> = address
+        .query_pairs()
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    assert_eq!(names, ["tenant", "client_id", "request_uri"]);
+    let request = stage.provider.requests_to("/par").remove(0);
+    let sent = |name: &str| request.form_value(name);
+    assert!(
+        request
+            .header("authorization")
+            .unwrap()
+            .starts_with("Basic ")
+    );
+    assert!(request.header("dpop").is_some());
+    assert_eq!(sent("client_id").as_deref(), Some("app"));
+    assert_eq!(sent("prompt").as_deref(), Some("consent"));
+    assert_eq!(sent("login_hint").as_deref(), Some("kari@example.com"));
+    assert_eq!(sent("max_age").as_deref(), Some("60"));
+    assert_eq!(sent("acr_values").as_deref(), Some("Level4"));
+    assert_eq!(sent("dpop_jkt").unwrap().len(), 43);
+    assert_eq!(sent("code_challenge_method").as_deref(), Some("S256"));
+    let (state, uri) = (sent("state").unwrap(), sent("redirect_uri").unwrap());
+    let mut back = Url::parse(&uri).unwrap();
+    back.query_pairs_mut()
+        .extend_pairs([("code", CODE), ("state", &state)]);
+    let (status, page) = visit(back).await;
+    assert_eq!(status, 200, "{page}");
+    let ended = running.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    shows_nothing(&ended);
+    // The nonce that came with the pushed request is in the proof of the exchange.
+    let exchange = stage.provider.requests_to(PATH).remove(0);
+    let proof = exchange.header("dpop").unwrap().to_owned();
+    let claims = proof.split('.').nth(1).unwrap();
+    let claims =
+        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["nonce"], "n-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_request_that_is_refused_opens_no_browser() {
+    let stage = Stage::with("    pushedAuthorizationURL: BASE/par", "").await;
+    let refused = Fault::Answer {
+        status: 401,
+        content_type: "application/json".into(),
+        body: r#"{"error":"invalid_client"}"#.into(),
+        headers: Vec::new(),
+    };
+    stage
+        .provider
+        .update("/par", |behaviour| behaviour.fault = Some(refused.clone()));
+    let ended = stage.login(&[]).ended().await;
+    assert_ne!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("invalid_client"), "{}", ended.err);
+    assert!(!ended.out.contains("login.example.com"), "{}", ended.out);
+    stage.nothing_happened().await;
 }

@@ -1,7 +1,7 @@
 //! An OAuthClient from an example of its provider, and one request without storing anything.
 
 use serde_json::{Value, json};
-use testkit::provider::Fault;
+use testkit::provider::{Behaviour, Fault, Provider, Script};
 
 use super::code::{PATH, SECRET, Stage, shows_nothing};
 use super::rig::{Ended, Rig};
@@ -197,4 +197,96 @@ fn strip(manifest: &str) -> String {
     value["metadata"] = metadata;
     value.as_object_mut().unwrap().remove("status");
     serde_saphyr::to_string(&value).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protected_resource_leads_to_a_registered_client_and_its_login_and_to_nothing_without_a_yes()
+ {
+    let rig = Rig::new().await;
+    let options = testkit::oidc::Options {
+        login: true,
+        registration: true,
+        ..testkit::oidc::Options::default()
+    };
+    let server = testkit::oidc::OidcProvider::start(options, None)
+        .await
+        .unwrap();
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    let resource = Provider::plain(Script::one(path, Behaviour::default())).unwrap();
+    let address = resource.url("/mcp");
+    let document = |names: &str| Fault::Answer {
+        status: 200,
+        content_type: "application/json".into(),
+        body: serde_json::json!({
+            "resource": names,
+            "authorization_servers": [server.issuer()],
+            "scopes_supported": ["read"],
+        })
+        .to_string(),
+        headers: Vec::new(),
+    };
+    let guard = ["--allow-http", "--allow-loopback"];
+    let create = |more: &[&'static str]| {
+        let mut args = vec!["create", "mcp", "--resource", &address];
+        args.extend(guard);
+        args.extend(more);
+        args.into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let run = async |more: &[&'static str]| {
+        let args = create(more);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        rig.run(&args).await
+    };
+
+    // The document of another resource is not believed, and nobody is asked.
+    resource.set(
+        path,
+        Behaviour::default().with_fault(document("https://other.example/")),
+    );
+    let ended = run(&["--yes"]).await;
+    assert_ne!(ended.code, Some(0));
+    assert!(
+        ended.err.contains("document of another resource"),
+        "{}",
+        ended.err
+    );
+
+    // Without a terminal and without --yes there is no yes.
+    resource.set(path, Behaviour::default().with_fault(document(&address)));
+    let ended = run(&[]).await;
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.out.contains("register at"), "{}", ended.out);
+    assert!(rig.secret("mcp-client").await.is_none());
+
+    // A try registers nothing.
+    let ended = run(&["--yes", "--dry-run"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(rig.secret("mcp-client").await.is_none());
+
+    let args = create(&["--yes", "--no-browser"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let running = rig.start(&args);
+    let login = running.address().await;
+    assert!(login.as_str().starts_with(server.issuer()), "{login}");
+    let secret = rig.secret("mcp-client").await.unwrap();
+    let said = running.out();
+    assert!(!said.contains(secret["client_secret"].as_str()), "{said}");
+    let hosts = rig
+        .kubectl(&[
+            "get",
+            "secret",
+            "mcp-client",
+            "-o",
+            "jsonpath={.metadata.annotations}",
+        ])
+        .await;
+    let host = server.issuer().trim_start_matches("http://");
+    assert!(hosts.contains(host), "{hosts}");
+    let spec = rig
+        .kubectl(&["get", "oac", "mcp", "-o", "jsonpath={.spec}"])
+        .await;
+    assert!(
+        spec.contains(&address) && spec.contains("refresh_token"),
+        "{spec}"
+    );
 }

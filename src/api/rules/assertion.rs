@@ -21,6 +21,43 @@ const fn one_line(at: &'static str) -> Rule {
     own(at, FIXED, FIXED_MESSAGE, |v| words::is_one_line(text(v)))
 }
 
+const fn claims_once(at: &'static str) -> Rule {
+    own(
+        at,
+        "self.all(c, self.exists_one(d, d.name == c.name))",
+        "name a claim twice: keep one of them (a list of values is one claim, with jsonValue)",
+        |v| {
+            items(v).all(|c| {
+                let same = |d: &&Value| field(d, "name") == field(c, "name");
+                items(v).filter(same).count() == 1
+            })
+        },
+    )
+}
+
+const fn one_claim_value(at: &'static str) -> Rule {
+    Rule {
+        at,
+        field: ".value",
+        cel: "(has(self.value) ? 1 : 0) + (has(self.jsonValue) ? 1 : 0) + (has(self.credentialsKey) ? 1 : 0) == 1",
+        message: "needs exactly one of value, jsonValue and credentialsKey: set the one, remove the others",
+        holds: has_one_value,
+    }
+}
+
+const fn sends_certificate(at: &'static str) -> Rule {
+    Rule {
+        at,
+        field: ".thumbprint",
+        cel: "self.thumbprint != 'None' || (has(self.sendChain) && self.sendChain)",
+        message: "can be None only with sendChain true: else nothing of the certificate is sent",
+        holds: |v| {
+            field(v, "thumbprint") != "None"
+                || v.get("sendChain").and_then(Value::as_bool) == Some(true)
+        },
+    }
+}
+
 /// Whether a parameter or a claim is written in exactly one of the three ways.
 pub(super) fn has_one_value(item: &Value) -> bool {
     let there = |name: &str| usize::from(item.get(name).is_some());
@@ -80,19 +117,9 @@ pub(super) const RULES: &[Rule] = &[
                 || v.pointer("/provider/issuerURL").is_some()
         },
     },
-    own(
-        "spec.grant.jwtBearer.claims",
-        "self.all(c, self.exists_one(d, d.name == c.name))",
-        "name a claim twice: keep one of them (a list of values is one claim, with jsonValue)",
-        |v| {
-            items(v).all(|c| {
-                items(v)
-                    .filter(|d| field(d, "name") == field(c, "name"))
-                    .count()
-                    == 1
-            })
-        },
-    ),
+    data_key("spec.grant.jwtBearer.certificate.credentialsKey"),
+    sends_certificate("spec.grant.jwtBearer.certificate"),
+    claims_once("spec.grant.jwtBearer.claims"),
     own(
         "spec.grant.jwtBearer.claims[].name",
         "!(self in ['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'jti', 'scope'])",
@@ -100,13 +127,7 @@ pub(super) const RULES: &[Rule] = &[
         |v| !RESERVED_CLAIMS.contains(&text(v)),
     ),
     one_line("spec.grant.jwtBearer.claims[].name"),
-    Rule {
-        at: "spec.grant.jwtBearer.claims[]",
-        field: ".value",
-        cel: "(has(self.value) ? 1 : 0) + (has(self.jsonValue) ? 1 : 0) + (has(self.credentialsKey) ? 1 : 0) == 1",
-        message: "needs exactly one of value, jsonValue and credentialsKey: set the one, remove the others",
-        holds: has_one_value,
-    },
+    one_claim_value("spec.grant.jwtBearer.claims[]"),
     one_line("spec.grant.jwtBearer.claims[].value"),
     data_key("spec.grant.jwtBearer.claims[].credentialsKey"),
     Rule {
@@ -203,6 +224,20 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     data_key("spec.clientAuthentication.privateKeyJWT.certificate.credentialsKey"),
+    sends_certificate("spec.clientAuthentication.privateKeyJWT.certificate"),
+    one_line("spec.clientAuthentication.privateKeyJWT.issuer"),
+    one_line("spec.clientAuthentication.privateKeyJWT.subject"),
+    claims_once("spec.clientAuthentication.privateKeyJWT.claims"),
+    own(
+        "spec.clientAuthentication.privateKeyJWT.claims[].name",
+        "!(self in ['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'jti'])",
+        "is a claim that other fields set: use issuer, subject, audience and lifetimeSeconds",
+        |v| text(v) == "scope" || !RESERVED_CLAIMS.contains(&text(v)),
+    ),
+    one_line("spec.clientAuthentication.privateKeyJWT.claims[].name"),
+    one_claim_value("spec.clientAuthentication.privateKeyJWT.claims[]"),
+    one_line("spec.clientAuthentication.privateKeyJWT.claims[].value"),
+    data_key("spec.clientAuthentication.privateKeyJWT.claims[].credentialsKey"),
     Rule {
         at: "spec.clientAuthentication.clientSecretJWT",
         field: ".backdateSeconds",

@@ -17,6 +17,19 @@ pub(super) const RULES: &[Rule] = &[
             v.get("clientSecretBasic").is_none() || field(v, "method") == "client_secret_basic"
         },
     },
+    Rule {
+        at: "spec.clientAuthentication",
+        field: ".emptyClientSecret",
+        cel: "!has(self.emptyClientSecret) || !self.emptyClientSecret || self.method in ['client_secret_basic', 'client_secret_post']",
+        message: "belongs to the methods client_secret_basic and client_secret_post: remove it, or set one of them",
+        holds: |v| {
+            v.get("emptyClientSecret") != Some(&Value::Bool(true))
+                || matches!(
+                    field(v, "method"),
+                    "client_secret_basic" | "client_secret_post"
+                )
+        },
+    },
     own(
         "spec.clientAuthentication.clientID",
         FIXED,
@@ -27,6 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "spec",
         field: ".credentials",
         cel: "has(self.credentials) || ((self.clientAuthentication.method in ['none', 'service_account_token'] || \
+              (has(self.clientAuthentication.emptyClientSecret) && self.clientAuthentication.emptyClientSecret && has(self.clientAuthentication.clientID)) || \
               (self.clientAuthentication.method in ['tls_client_auth', 'self_signed_tls_client_auth'] && has(self.clientAuthentication.clientID) && \
               has(self.clientAuthentication.tlsClientAuth) && has(self.clientAuthentication.tlsClientAuth.secretName))) && self.grant.type != 'password' && \
               self.grant.type != 'urn:ietf:params:oauth:grant-type:jwt-bearer' && \
@@ -41,7 +55,9 @@ pub(super) const RULES: &[Rule] = &[
             let grant = v.pointer("/grant/type").map(text);
             let method = v.pointer("/clientAuthentication/method").map(text);
             v.get("credentials").is_some()
-                || ((matches!(method, Some("none" | "service_account_token")) || by_certificate(v))
+                || ((matches!(method, Some("none" | "service_account_token"))
+                    || by_certificate(v)
+                    || by_empty_secret(v))
                     && v.pointer("/grant/tokenExchange/subjectToken/credentialsKey")
                         .is_none()
                     && v.pointer("/grant/tokenExchange/actorToken/credentialsKey")
@@ -59,6 +75,13 @@ pub(super) const RULES: &[Rule] = &[
     data_key("spec.credentials.keys.username"),
     data_key("spec.credentials.keys.password"),
 ];
+
+/// Whether the client is named by the resource and has no secret.
+fn by_empty_secret(spec: &Value) -> bool {
+    let at = |pointer| spec.pointer(pointer);
+    at("/clientAuthentication/emptyClientSecret") == Some(&Value::Bool(true))
+        && at("/clientAuthentication/clientID").is_some()
+}
 
 /// Whether the client is named by the resource and proves itself by a certificate of a Secret of its own.
 fn by_certificate(spec: &Value) -> bool {

@@ -1,6 +1,6 @@
 //! Rules for the login: the endpoints in the browser, and `spec.login`.
 
-use super::rule::{FIXED, FIXED_MESSAGE, Rule, field, items, own, text};
+use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, field, items, own, text};
 use crate::api::words;
 
 pub(super) const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
@@ -26,6 +26,12 @@ const RESERVED: [&str; 13] = [
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.provider.authorizationURL",
+        ENDPOINT,
+        ENDPOINT_MESSAGE,
+        |v| words::is_plain_endpoint(text(v)),
+    ),
+    own(
+        "spec.provider.pushedAuthorizationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
         |v| words::is_plain_endpoint(text(v)),
@@ -70,6 +76,31 @@ pub(super) const RULES: &[Rule] = &[
     own("spec.login.parameters[].value", FIXED, FIXED_MESSAGE, |v| {
         words::is_one_line(text(v))
     }),
+    own("spec.login.loginHint", FIXED, FIXED_MESSAGE, |v| {
+        words::is_one_line(text(v))
+    }),
+    own(
+        "spec.login.acrValues[]",
+        r"self.matches('^[!-~]+$')",
+        "is not one value: write each as an item of its own, in printable ASCII characters without spaces",
+        |v| words::is_visible(text(v)),
+    ),
+    Rule {
+        at: "spec.login",
+        field: ".parameters",
+        cel: "!has(self.parameters) || !self.parameters.exists(p, (p.name == 'prompt' && has(self.prompt)) || (p.name == 'login_hint' && has(self.loginHint)) || (p.name == 'max_age' && has(self.maxAgeSeconds)) || (p.name == 'acr_values' && has(self.acrValues)))",
+        message: "name a parameter that a field of spec.login sets: remove one of the two (prompt, login_hint, max_age, acr_values)",
+        holds: |v| {
+            let set = |name: &str| match name {
+                "prompt" => v.get("prompt").is_some(),
+                "login_hint" => v.get("loginHint").is_some(),
+                "max_age" => v.get("maxAgeSeconds").is_some(),
+                "acr_values" => v.get("acrValues").is_some(),
+                _ => false,
+            };
+            !below(v, "/parameters").any(|p| set(field(p, "name")))
+        },
+    },
     own(
         "spec.login.redirectURI",
         r#"self.matches('^http://(127[.]0[.]0[.]1|localhost|[[]::1[]])(:[1-9][0-9]{0,4})?(/[!"$->@-\\[\\]-~]*)?$')"#,

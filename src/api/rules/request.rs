@@ -25,9 +25,47 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec.parameters[]",
         field: ".value",
-        cel: "(has(self.value) ? 1 : 0) + (has(self.jsonValue) ? 1 : 0) + (has(self.credentialsKey) ? 1 : 0) == 1",
-        message: "needs exactly one of value, jsonValue and credentialsKey: set the one, remove the others",
-        holds: super::assertion::has_one_value,
+        cel: "(has(self.value) ? 1 : 0) + (has(self.jsonValue) ? 1 : 0) + (has(self.credentialsKey) ? 1 : 0) + (has(self.time) ? 1 : 0) == 1",
+        message: "needs exactly one of value, jsonValue, credentialsKey and time: set the one, remove the others",
+        holds: |v| match v.get("time") {
+            Some(_) => ["value", "jsonValue", "credentialsKey"]
+                .iter()
+                .all(|name| v.get(name).is_none()),
+            None => super::assertion::has_one_value(v),
+        },
+    },
+    Rule {
+        at: "spec.parameters[]",
+        field: ".jsonValue",
+        cel: "!has(self.jsonValue) || !has(self.__in__) || self.__in__ != 'header'",
+        message: "cannot stand in a header: use value, credentialsKey or time",
+        holds: |v| v.get("jsonValue").is_none() || field(v, "in") != "header",
+    },
+    Rule {
+        at: "spec.parameters[]",
+        field: ".name",
+        cel: r"!has(self.__in__) || self.__in__ != 'header' || (self.name.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$') && !(self.name.lowerAscii() in ['authorization', 'host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', 'forwarded', 'x-host', 'x-http-host-override', 'x-http-method-override']) && !self.name.lowerAscii().matches('^x-(forwarded|original|rewrite)-'))",
+        message: "cannot be the name of a header: use letters, digits and - only, and no header that the operator or the connection sets (for Authorization use request.headers)",
+        holds: |v| {
+            let name = field(v, "name");
+            let is_set = |one: &&str| name.eq_ignore_ascii_case(one);
+            field(v, "in") != "header"
+                || (words::is_header_name(name)
+                    && !name.eq_ignore_ascii_case("authorization")
+                    && !words::reroutes(name)
+                    && !words::RESERVED_HEADERS.iter().any(is_set))
+        },
+    },
+    Rule {
+        at: "spec.parameters[]",
+        field: ".value",
+        cel: "!has(self.__in__) || self.__in__ != 'header' || !has(self.value) || self.value.matches('^[!-~]([ -~]*[!-~])?$')",
+        message: "is not a value of a header: use printable ASCII characters, with no space at either end and no line break",
+        holds: |v| {
+            field(v, "in") != "header"
+                || v.get("value")
+                    .is_none_or(|value| words::is_header_value(text(value)))
+        },
     },
     own(
         "spec.parameters[].name",
@@ -71,11 +109,14 @@ pub(super) const RULES: &[Rule] = &[
         holds: |v| field(v, "method") != "GET" || field(v, "format") == "query",
     },
     Rule {
-        at: "spec.request",
-        field: ".method",
-        cel: "self.method != 'PUT' || self.format != 'query'",
-        message: "PUT needs a body: set request.format to form or json, or request.method to POST",
-        holds: |v| field(v, "method") != "PUT" || field(v, "format") != "query",
+        at: "spec",
+        field: ".parameters",
+        cel: "self.request.method != 'GET' || !has(self.parameters) || !self.parameters.exists(p, has(p.__in__) && p.__in__ == 'body')",
+        message: "put a parameter into the body, which GET does not send: set its in to query or header, or request.method to POST",
+        holds: |v| {
+            v.pointer("/request/method").map(text) != Some("GET")
+                || !below(v, "/parameters").any(|p| field(p, "in") == "body")
+        },
     },
     own(
         "spec.request.scopeSeparator",
@@ -112,8 +153,7 @@ pub(super) const RULES: &[Rule] = &[
     own(
         "spec.request.headers[].name",
         "!(self.lowerAscii() in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
-         'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', \
-         'user-agent'])",
+         'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'])",
         "is a header that the operator or the connection sets: remove it",
         |v| {
             !words::RESERVED_HEADERS
@@ -147,6 +187,19 @@ pub(super) const RULES: &[Rule] = &[
                 || !below(v, "/request/headers")
                     .any(|h| field(h, "name").eq_ignore_ascii_case("authorization"))
         },
+    },
+    own(
+        "spec.response.headers[]",
+        r"self.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$')",
+        "is not a name of a header: use letters, digits and - only",
+        |v| words::is_header_name(text(v)),
+    ),
+    Rule {
+        at: "spec.response",
+        field: ".headers",
+        cel: "!has(self.headers) || !has(self.accessTokenPointer) || self.accessTokenPointer != ''",
+        message: "cannot be read beside a body that is the token as a whole (accessTokenPointer \"\"): remove one of the two",
+        holds: |v| v.get("headers").is_none() || v.get("accessTokenPointer").map(text) != Some(""),
     },
     pointer("spec.response.accessTokenPointer"),
     pointer("spec.response.tokenTypePointer"),

@@ -38,26 +38,48 @@ pub struct PrivateKeyJwt {
     #[serde(default = "jwt")]
     #[schemars(length(min = 1, max = 64))]
     pub header_type: String,
-    /// The certificate of the key, for providers that identify it by its thumbprint, such as Entra.
+    /// The certificate of the key, for providers that know it by its thumbprint or want its chain, such as Entra.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<AssertionCertificate>,
+    /// Who asks (iss). The default is the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub issuer: Option<String>,
+    /// Whom the assertion is about (sub). The default is the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub subject: Option<String>,
+    /// Further claims. iss, sub, aud, exp, iat, nbf and jti are set by other fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub claims: Vec<Claim>,
+    /// The parameter that carries the assertion: client_assertion by RFC 7521, or client_secret for providers that take a
+    /// signed JWT as the client secret, such as Apple.
+    #[serde(default = "client_assertion")]
+    #[schemars(extend("enum" = ["client_assertion", "client_secret"]))]
+    pub send_as: String,
     /// Whether client_id is sent with the assertion. Set it to false for providers that refuse it.
     #[serde(default = "yes", rename = "sendClientID")]
     pub send_client_id: bool,
 }
 
-/// A certificate whose thumbprint is part of the JWT header.
+/// A certificate that the header of the assertion names by a thumbprint, or holds with its chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssertionCertificate {
-    /// Key of the credentials Secret that holds the certificate, in PEM. It must belong to the private key.
+    /// Key of the credentials Secret that holds the certificate, in PEM, and after it those of its chain. The first must be the
+    /// one of the private key.
     #[serde(default = "tls_crt")]
     #[schemars(length(min = 1, max = 253))]
     pub credentials_key: String,
-    /// The kind of thumbprint: x5t#S256 is SHA-256, x5t is SHA-1.
+    /// Which thumbprint is sent: x5t#S256 is SHA-256, x5t is SHA-1. None sends the chain alone.
     #[serde(default = "sha256")]
-    #[schemars(extend("enum" = ["x5t#S256", "x5t"]))]
+    #[schemars(extend("enum" = ["x5t#S256", "x5t", "None"]))]
     pub thumbprint: String,
+    /// Set to true to send the certificate and its chain (x5c), as Maskinporten and Entra's authentication by subject name and
+    /// issuer take it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub send_chain: bool,
 }
 
 /// The assertion of client_secret_jwt (OpenID Connect Core section 9).
@@ -140,7 +162,10 @@ pub struct JwtBearer {
     #[serde(default = "jwt")]
     #[schemars(length(min = 1, max = 64))]
     pub header_type: String,
-    /// Additional claims. Other fields set iss, sub, aud, exp, iat, nbf, jti and scope.
+    /// The certificate of the key, for providers that know it by its thumbprint or want its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<AssertionCertificate>,
+    /// Further claims. iss, sub, aud, exp, iat, nbf, jti and scope are set by other fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub claims: Vec<Claim>,
@@ -172,6 +197,7 @@ impl Default for JwtBearer {
             lifetime_seconds: sixty(),
             backdate_seconds: three(),
             header_type: jwt(),
+            certificate: None,
             claims: Vec::new(),
             scope_placement: parameter(),
             placement: parameter(),
@@ -191,6 +217,10 @@ impl Default for PrivateKeyJwt {
             backdate_seconds: three(),
             header_type: jwt(),
             certificate: None,
+            issuer: None,
+            subject: None,
+            claims: Vec::new(),
+            send_as: client_assertion(),
             send_client_id: true,
         }
     }
@@ -245,6 +275,9 @@ fn yes() -> bool {
 }
 fn tls_crt() -> String {
     "tls.crt".to_owned()
+}
+fn client_assertion() -> String {
+    "client_assertion".to_owned()
 }
 fn sha256() -> String {
     "x5t#S256".to_owned()

@@ -35,6 +35,15 @@ pub struct Provider {
     )]
     #[schemars(length(min = 1, max = 2048))]
     pub authorization_url: Option<String>,
+    /// The endpoint for pushed authorization requests (RFC 9126), for providers that require them. Defaults to the one in the
+    /// discovery document of issuerURL. With it, the parameters of a login do not show in the browser.
+    #[serde(
+        default,
+        rename = "pushedAuthorizationURL",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 2048))]
+    pub pushed_authorization_url: Option<String>,
     /// The device authorization endpoint (RFC 8628 section 3.1), for kubectl oauthclient login --device.
     #[serde(
         default,
@@ -156,6 +165,10 @@ pub struct ClientAuthentication {
     #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub client_id: Option<String>,
+    /// Set to true for a client whose secret is the empty text, such as cf of Cloud Foundry's UAA: client_secret_basic and
+    /// client_secret_post send it so, and no key of the credentials Secret is read for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_client_secret: bool,
     /// Only with method client_secret_basic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_basic: Option<ClientSecretBasic>,
@@ -190,6 +203,7 @@ impl Default for ClientAuthentication {
         ClientAuthentication {
             method: client_secret_basic(),
             client_id: None,
+            empty_client_secret: false,
             client_secret_basic: None,
             private_key_jwt: None,
             client_secret_jwt: None,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A named value: exactly one of value, jsonValue and credentialsKey.
+/// A named value: exactly one of value, jsonValue, credentialsKey and time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameter {
@@ -23,6 +23,33 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub credentials_key: Option<String>,
+    /// A point in time that is computed for each request, for providers that ask for a date, such as the end of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<RequestTime>,
+    /// Which part of the request carries it: body, query or header. The default is the place that request.format gives to all
+    /// parameters. A value in the query is part of the URL and may be logged by proxies and servers on its way.
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["body", "query", "header"]))]
+    pub in_: Option<String>,
+}
+
+/// A point in time, counted from the sending of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestTime {
+    /// How long after the request is sent, in seconds: 2592000 is 30 days. A negative number is a time in the past.
+    #[serde(default)]
+    #[schemars(range(min = -315360000, max = 315360000))]
+    pub after_seconds: i64,
+    /// How it is written: RFC3339 is 2026-12-29T12:00:00Z, Date is 2026-12-29 (in UTC), EpochSeconds and EpochMilliseconds
+    /// count from 1970.
+    #[serde(default = "rfc3339")]
+    #[schemars(extend("enum" = ["RFC3339", "Date", "EpochSeconds", "EpochMilliseconds"]))]
+    pub format: String,
+}
+
+fn rfc3339() -> String {
+    "RFC3339".to_owned()
 }
 
 /// A header of the token request: exactly one of value and credentialsKey.
@@ -50,7 +77,7 @@ pub struct Request {
     #[serde(default = "form")]
     #[schemars(extend("enum" = ["form", "json", "query"]))]
     pub format: String,
-    /// The HTTP method. GET requires format query; PUT does not allow it.
+    /// The HTTP method. GET only with format query, and with no parameter in the body.
     #[serde(default = "post")]
     #[schemars(extend("enum" = ["POST", "GET", "PUT"]))]
     pub method: String,
@@ -107,6 +134,12 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub refresh_token_pointer: Option<String>,
+    /// Headers of the response to read besides its body, for providers that send a token, or its lifetime, in one. Each
+    /// stands in the response as /headers/NAME, with the name in lower case, for the pointers here and for templates:
+    /// with X-Subject-Token, accessTokenPointer is /headers/x-subject-token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub headers: Vec<String>,
     /// Where the lifetime is and what its unit is. Defaults to expires_in, expires_on and expires_at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,

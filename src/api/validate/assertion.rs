@@ -4,7 +4,7 @@ use crate::api::SpecProblem;
 use crate::api::spec;
 use crate::oauth::ParameterValue;
 use crate::oauth::assertion::{
-    Audience, CertificateHeader, Claim, ClientAssertion, JwtBearer, Placement,
+    Audience, CertificateHeader, Claim, ClientAssertion, JwtBearer, Placement, SentAs,
 };
 use crate::oauth::jwt::{Algorithm, Thumbprint};
 use crate::time::Span;
@@ -13,21 +13,43 @@ use crate::time::Span;
 pub(super) fn private_key_jwt(spec: Option<&spec::PrivateKeyJwt>, issuer: bool) -> ClientAssertion {
     let spec = spec.cloned().unwrap_or_default();
     ClientAssertion {
+        issuer: spec.issuer,
+        subject: spec.subject,
+        claims: claims(spec.claims),
+        sent_as: match spec.send_as.as_str() {
+            "client_secret" => SentAs::ClientSecret,
+            _ => SentAs::ClientAssertion,
+        },
         algorithm: algorithm(spec.algorithm.as_deref()),
         key_id: spec.key_id,
         type_: spec.header_type,
         audience: audience(spec.audience, spec.audience_from.as_deref(), issuer),
         lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
         backdate: Span::from_seconds(spec.backdate_seconds.into()),
-        certificate: spec.certificate.map(|certificate| CertificateHeader {
-            key: certificate.credentials_key,
-            thumbprint: match certificate.thumbprint.as_str() {
-                "x5t" => Thumbprint::Sha1,
-                _ => Thumbprint::Sha256,
-            },
-        }),
+        certificate: certificate(spec.certificate),
         send_client_id: spec.send_client_id,
     }
+}
+
+fn certificate(spec: Option<spec::AssertionCertificate>) -> Option<CertificateHeader> {
+    let spec = spec?;
+    Some(CertificateHeader {
+        key: spec.credentials_key,
+        thumbprint: match spec.thumbprint.as_str() {
+            "None" => None,
+            "x5t" => Some(Thumbprint::Sha1),
+            _ => Some(Thumbprint::Sha256),
+        },
+        chain: spec.send_chain,
+    })
+}
+
+fn claims(list: Vec<spec::Claim>) -> Vec<Claim> {
+    let claim = |claim: spec::Claim| Claim {
+        name: claim.name,
+        value: value(claim.value, claim.json_value, claim.credentials_key),
+    };
+    list.into_iter().map(claim).collect()
 }
 
 /// `clientAuthentication.clientSecretJWT`, left out or not.
@@ -37,6 +59,10 @@ pub(super) fn client_secret_jwt(
 ) -> ClientAssertion {
     let spec = spec.cloned().unwrap_or_default();
     ClientAssertion {
+        issuer: None,
+        subject: None,
+        claims: Vec::new(),
+        sent_as: SentAs::ClientAssertion,
         algorithm: algorithm(Some(&spec.algorithm)),
         key_id: spec.key_id,
         type_: "JWT".to_owned(),
@@ -67,14 +93,8 @@ pub(super) fn jwt_bearer(spec: Option<&spec::JwtBearer>, issuer: bool) -> JwtBea
         },
         lifetime: Span::from_seconds(spec.lifetime_seconds.into()),
         backdate: Span::from_seconds(spec.backdate_seconds.into()),
-        claims: spec
-            .claims
-            .into_iter()
-            .map(|claim| Claim {
-                name: claim.name,
-                value: value(claim.value, claim.json_value, claim.credentials_key),
-            })
-            .collect(),
+        certificate: certificate(spec.certificate),
+        claims: claims(spec.claims),
         scope_inside: spec.scope_placement == "Assertion",
         placement,
         send_client_id: spec.send_client_id,
@@ -94,13 +114,18 @@ pub(super) fn check_json(spec: &spec::OAuthClientSpec, problems: &mut Vec<SpecPr
     for (index, parameter) in spec.parameters.iter().enumerate() {
         check("spec.parameters", index, parameter.json_value.as_ref());
     }
-    let claims = spec.grant.jwt_bearer.iter().flat_map(|jwt| &jwt.claims);
-    for (index, claim) in claims.enumerate() {
-        check(
-            "spec.grant.jwtBearer.claims",
-            index,
-            claim.json_value.as_ref(),
-        );
+    let of_grant = spec.grant.jwt_bearer.as_ref().map(|jwt| &jwt.claims);
+    let of_client = spec.client_authentication.private_key_jwt.as_ref();
+    for (list, claims) in [
+        ("spec.grant.jwtBearer.claims", of_grant),
+        (
+            "spec.clientAuthentication.privateKeyJWT.claims",
+            of_client.map(|jwt| &jwt.claims),
+        ),
+    ] {
+        for (index, claim) in claims.into_iter().flatten().enumerate() {
+            check(list, index, claim.json_value.as_ref());
+        }
     }
 }
 

@@ -39,6 +39,8 @@ impl Resources {
         let metadata = &object.metadata;
         let known = match &object.spec.provider.issuer_url {
             Some(_) => None,
+            // A request for a new key is an annotation.
+            None if object.spec.dpop.is_some() => None,
             None => lock(&self.shared.engine).spec_known(
                 key,
                 uid_fact(metadata.uid.as_deref().unwrap_or_default()),

@@ -10,6 +10,7 @@ fn issuer(text: &str) -> Issuer {
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpAnswer {
     HttpAnswer {
+        headers: Vec::new(),
         status,
         content_type: Some("application/json".into()),
         retry_after: None,

@@ -136,6 +136,7 @@ fn answered(requested: Option<&str>, answer: &Value) -> Result<Token, TokenError
         ..Default::default()
     };
     let answer = HttpAnswer {
+        headers: Vec::new(),
         status: 200,
         content_type: Some("application/json".into()),
         retry_after: None,

@@ -27,6 +27,16 @@ impl Fields {
         }
     }
 
+    /// The members as a value, in the order of their names.
+    pub fn value(&self) -> Value {
+        Value::Object(self.0.iter().cloned().collect())
+    }
+
+    /// The object as text.
+    pub fn text(&self) -> Zeroizing<String> {
+        self.json()
+    }
+
     fn json(&self) -> Zeroizing<String> {
         let mut out = Zeroizing::new("{".to_owned());
         for (index, (name, value)) in self.0.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Private keys in Secrets: PEM, JWK, or a Google service account key.
 
 mod jwk;
+mod public;
 mod read;
 mod signing;
 

@@ -15,7 +15,7 @@ pub use algorithm::{Algorithm, KeyKind};
 pub use compact::{Fields, compact, identifier};
 pub use key::{ServiceAccount, SigningKey};
 pub use problem::KeyProblem;
-pub use thumbprint::{Thumbprint, thumbprint};
+pub use thumbprint::{Chain, Thumbprint};
 
 #[cfg(test)]
 pub(crate) mod tests;

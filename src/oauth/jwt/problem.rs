@@ -98,6 +98,11 @@ pub enum KeyProblem {
         "is a symmetric key: private_key_jwt takes a private key (client_secret_jwt signs with the client secret)"
     )]
     Symmetric,
+    /// A symmetric key where a proof of possession is to be made.
+    #[error(
+        "is a symmetric key: a proof of possession takes a private key, such as one on the curve P-256"
+    )]
+    SymmetricProof,
     /// The signature could not be made.
     #[error("could not sign: the key is damaged, or there is no randomness on this machine")]
     Unsigned,
@@ -106,6 +111,11 @@ pub enum KeyProblem {
         "is not a certificate: it takes PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
     )]
     NotACertificate,
+    /// More certificates than go into a header.
+    #[error(
+        "holds more than 8 certificates: leave that of the key and those that lead from it to an authority"
+    )]
+    ChainTooLong,
     /// The certificate is of another key.
     #[error("is a certificate of another key: it must be the one of the private key that signs")]
     OtherCertificate,

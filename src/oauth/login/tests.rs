@@ -179,6 +179,7 @@ fn an_id_token_of_another_login_client_or_issuer_is_noticed() {
 
 fn answer(status: u16, body: &str) -> HttpAnswer {
     HttpAnswer {
+        headers: Vec::new(),
         status,
         content_type: Some("application/json".to_owned()),
         retry_after: None,

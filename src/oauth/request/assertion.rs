@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::oauth::assertion::{Audience, CertificateHeader, ClientAssertion, JwtBearer, Placement};
 use crate::oauth::jwt::{
-    Algorithm, Fields, KeyKind, KeyProblem, SigningKey, compact, identifier, thumbprint,
+    Algorithm, Chain, Fields, KeyKind, KeyProblem, SigningKey, compact, identifier,
 };
 use crate::oauth::request::write::Text;
 use crate::oauth::{Client, ParameterValue, RequestContext};
@@ -54,24 +54,24 @@ fn client_assertion(
 ) -> Result<Text, CredentialsProblem> {
     let algorithm = key.choose(assertion.algorithm).map_err(bad(name))?;
     let mut header = header(&assertion.type_, assertion.key_id.as_deref(), key);
-    if let Some(CertificateHeader {
-        key: at,
-        thumbprint: which,
-    }) = &assertion.certificate
-    {
-        let certificate = reader.text(at)?;
-        let print = thumbprint(certificate.as_bytes(), key, *which).map_err(bad(at))?;
-        header.add(which.header(), print);
+    if let Some(certificate) = &assertion.certificate {
+        add_certificate(&mut header, certificate, key, reader)?;
     }
-    let id = client_id(client, reader)?;
     let mut claims = Fields::default();
-    claims.add("iss", id.as_str());
-    claims.add("sub", id.as_str());
+    for (name, own) in [("iss", &assertion.issuer), ("sub", &assertion.subject)] {
+        match own {
+            Some(own) => claims.add(name, own.as_str()),
+            None => claims.add(name, client_id(client, reader)?.as_str()),
+        }
+    }
     claims.add("aud", audience(&assertion.audience, client));
     let issued = dates(&mut claims, assertion.lifetime, assertion.backdate, context);
     // Entra requires it, and other servers must ignore it (RFC 7523 section 3).
     claims.add("nbf", issued);
     claims.add("jti", identifier(context.nonce.id));
+    for claim in &assertion.claims {
+        claims.add(&claim.name, value(&claim.value, reader, context)?);
+    }
     sign((name, key), algorithm, (&header, &claims), reader, context)
 }
 
@@ -85,7 +85,10 @@ pub(super) fn grant(
     let name = &client.keys.private_key;
     let key = signing_key(name, reader, context)?;
     let algorithm = key.choose(grant.algorithm).map_err(bad(name))?;
-    let header = header(&grant.type_, grant.key_id.as_deref(), &key);
+    let mut header = header(&grant.type_, grant.key_id.as_deref(), &key);
+    if let Some(certificate) = &grant.certificate {
+        add_certificate(&mut header, certificate, &key, reader)?;
+    }
     let mut claims = Fields::default();
     match (&grant.issuer, key.service_account()) {
         (Some(issuer), _) => claims.add("iss", issuer.as_str()),
@@ -103,7 +106,7 @@ pub(super) fn grant(
         claims.add("scope", client.scopes.join(&client.scope_separator));
     }
     for claim in &grant.claims {
-        claims.add(&claim.name, value(&claim.value, reader)?);
+        claims.add(&claim.name, value(&claim.value, reader, context)?);
     }
     sign((name, &key), algorithm, (&header, &claims), reader, context)
 }
@@ -140,6 +143,24 @@ fn header(type_: &str, id: Option<&str>, key: &SigningKey) -> Fields {
     header
 }
 
+/// Adds what names the certificate of the key: a thumbprint, the chain (RFC 7515 section 4.1.6), or both.
+fn add_certificate(
+    header: &mut Fields,
+    certificate: &CertificateHeader,
+    key: &SigningKey,
+    reader: &Reader<'_>,
+) -> Result<(), CredentialsProblem> {
+    let text = reader.text(&certificate.key)?;
+    let chain = Chain::read(text.as_bytes(), key).map_err(bad(&certificate.key))?;
+    if let Some(which) = certificate.thumbprint {
+        header.add(which.header(), chain.thumbprint(which));
+    }
+    if certificate.chain {
+        header.add("x5c", chain.x5c());
+    }
+    Ok(())
+}
+
 /// Adds `iat` and `exp`; returns the one.
 fn dates(claims: &mut Fields, lifetime: Span, backdate: Span, context: &RequestContext<'_>) -> i64 {
     let issued = context.now.seconds().saturating_sub(backdate.seconds());
@@ -156,11 +177,16 @@ fn audience<'a>(audience: &'a Audience, client: &'a Client) -> &'a str {
     }
 }
 
-fn value(value: &ParameterValue, reader: &Reader<'_>) -> Result<Value, CredentialsProblem> {
+fn value(
+    value: &ParameterValue,
+    reader: &Reader<'_>,
+    context: &RequestContext<'_>,
+) -> Result<Value, CredentialsProblem> {
     Ok(match value {
         ParameterValue::Fixed(text) => Value::from(text.as_str()),
         ParameterValue::Json(text) => serde_json::from_str(text).unwrap_or_default(),
         ParameterValue::CredentialsKey(key) => Value::from(reader.text(key)?.as_str()),
+        ParameterValue::Time(time) => Value::from(time.text(context.now)),
     })
 }
 

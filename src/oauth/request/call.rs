@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use crate::trust::lender::Lenders;
 
 use super::credentials::Reader;
-use super::{CredentialsProblem, headers, identify, lenders, write};
+use super::{CredentialsProblem, headers, identify, lenders, with_proof, write};
 
 /// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
 /// resource's own headers are sent along, its own parameters and scopes are not. `own`: the lenders of the parameters.
@@ -39,7 +39,8 @@ pub fn build_call(
         secrets.add(SecretKind::Token, text);
         list.push((name, Text::new(text.to_owned())));
     }
-    let headers = headers(&form, &reader, None)?;
+    let headers = headers(&form, &reader, context, (None, false))?;
+    let headers = with_proof(&form, (Method::Post, endpoint), headers, &reader, context)?;
     secrets.extend(reader.secrets(context));
     Ok(HttpRequest {
         method: Method::Post,

@@ -38,14 +38,18 @@ pub fn required_keys(client: &Client) -> Vec<String> {
             if client.client_id.is_none() {
                 keys.push(&client.keys.client_id);
             }
-            keys.push(&client.keys.client_secret);
+            if !client.empty_secret {
+                keys.push(&client.keys.client_secret);
+            }
         }
         ClientAuthentication::PrivateKeyJwt(own) => {
-            if client.client_id.is_none() {
+            let named = own.issuer.is_some() && own.subject.is_some() && !own.send_client_id;
+            if client.client_id.is_none() && !named {
                 keys.push(&client.keys.client_id);
             }
             keys.push(&client.keys.private_key);
             keys.extend(own.certificate.as_ref().map(|certificate| &certificate.key));
+            keys.extend(own.claims.iter().filter_map(|claim| claim.value.key()));
         }
         ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
             if client.client_id.is_none() {
@@ -59,6 +63,7 @@ pub fn required_keys(client: &Client) -> Vec<String> {
     }
     if let Some(jwt) = client.grant.jwt_bearer() {
         keys.push(&client.keys.private_key);
+        keys.extend(jwt.certificate.as_ref().map(|certificate| &certificate.key));
         keys.extend(jwt.claims.iter().filter_map(|claim| claim.value.key()));
     }
     if let Grant::TokenExchange(exchange) = &client.grant {

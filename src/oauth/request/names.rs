@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::oauth::assertion::Placement;
 use crate::oauth::request::problem::NameProblem;
-use crate::oauth::{Client, ClientAuthentication, Format, Grant};
+use crate::oauth::{Client, ClientAuthentication, Format, Grant, Parameter, Place};
 
 /// The parameters that may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// Headers that belong to the connection or to the sender.
-const SENDER_HEADERS: [&str; 13] = [
+const SENDER_HEADERS: [&str; 12] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -23,7 +23,6 @@ const SENDER_HEADERS: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "user-agent",
 ];
 
 impl NameProblem {
@@ -83,6 +82,9 @@ pub fn reserved_headers(client: &Client) -> Vec<&'static str> {
     {
         names.push("authorization");
     }
+    if client.dpop {
+        names.push(crate::oauth::dpop::HEADER);
+    }
     names
 }
 
@@ -111,9 +113,16 @@ fn check_parameters(client: &Client) -> Result<(), NameProblem> {
             });
         }
     }
-    if client.format == Format::Query {
+    let in_query: BTreeSet<&str> = client
+        .parameters
+        .iter()
+        .filter(|one| (client.format == Format::Query) == goes_by_format(client, one))
+        .map(|one| one.name.as_str())
+        .collect();
+    if client.format == Format::Query || !in_query.is_empty() {
+        let sets = |name: &str| client.format == Format::Query && reserved.contains(&name);
         for (name, _) in client.token_url.query_pairs() {
-            if reserved.contains(&name.as_ref()) || seen.contains(name.as_ref()) {
+            if sets(&name) || in_query.contains(name.as_ref()) {
                 return Err(NameProblem::InUrl {
                     name: name.into_owned(),
                 });
@@ -139,6 +148,15 @@ fn check_headers(client: &Client) -> Result<(), NameProblem> {
         }
     }
     Ok(())
+}
+
+/// Whether a parameter goes where the format puts all of them.
+pub(super) fn goes_by_format(client: &Client, parameter: &Parameter) -> bool {
+    match parameter.place {
+        Place::ByFormat => true,
+        Place::Query => client.format == Format::Query,
+        Place::Body => client.format != Format::Query,
+    }
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

@@ -2,8 +2,10 @@ mod assertions;
 mod refused;
 
 use super::*;
-use crate::oauth::{CredentialKeys, Method, Nonce, Parameter, ResponseShape};
-use crate::time::Time;
+use crate::oauth::{
+    CredentialKeys, Method, Nonce, Parameter, Place, ResponseShape, TimeFormat, TimeValue,
+};
+use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
 fn client() -> Client {
@@ -15,6 +17,8 @@ fn client() -> Client {
         client_id: None,
         authentication: ClientAuthentication::ClientSecretPost,
         keys: CredentialKeys::default(),
+        dpop: false,
+        empty_secret: false,
         scopes: vec![],
         scope_separator: " ".into(),
         parameters: vec![],
@@ -55,6 +59,7 @@ fn fixed(name: &str, value: &str) -> Parameter {
     Parameter {
         name: name.into(),
         value: ParameterValue::Fixed(value.into()),
+        place: Default::default(),
     }
 }
 
@@ -62,6 +67,7 @@ fn from_key(name: &str, key: &str) -> Parameter {
     Parameter {
         name: name.into(),
         value: ParameterValue::CredentialsKey(key.into()),
+        place: Default::default(),
     }
 }
 
@@ -373,4 +379,110 @@ fn a_client_id_of_the_resource_takes_the_place_of_the_one_in_the_secret() {
         );
     }
     assert_eq!(required_keys(&named), ["client_secret"]);
+}
+
+fn one_nonce() -> Nonce {
+    Nonce {
+        id: [7; 16],
+        random: ring::rand::SystemRandom::new(),
+    }
+}
+
+/// A parameter that goes to a place of its own.
+fn placed(place: Place, parameter: Parameter) -> Parameter {
+    Parameter { place, ..parameter }
+}
+
+#[test]
+fn parameters_go_where_the_resource_puts_them_whatever_the_format() {
+    let parameters = vec![
+        placed(Place::Query, from_key("consumerToken", "consumer")),
+        placed(Place::Body, fixed("note", "a b")),
+        fixed("plain", "1"),
+    ];
+    let mut all = usual();
+    all.insert("consumer".into(), "c&t".into(), &Lenders::none());
+    let of = |format, method| Client {
+        parameters: parameters.clone(),
+        authentication: ClientAuthentication::None,
+        client_id: Some("me".into()),
+        format,
+        method,
+        ..client()
+    };
+    let build = |client: &Client| {
+        let nonce = one_nonce();
+        let request = build(
+            client,
+            &all,
+            &RequestContext::new(Time::from_seconds(0), &nonce),
+        );
+        wire(&request.unwrap_or_else(|problem| panic!("{problem}")))
+    };
+    assert_eq!(
+        build(&of(Format::Form, Method::Put)),
+        "Put https://auth.example/token?consumerToken=c%26t\naccept: application/json\n\
+         content-type: application/x-www-form-urlencoded\n\n\
+         grant_type=client_credentials&client_id=me&note=a+b&plain=1"
+    );
+    assert_eq!(
+        build(&of(Format::Json, Method::Post)),
+        "Post https://auth.example/token?consumerToken=c%26t\naccept: application/json\n\
+         content-type: application/json\n\n\
+         {\"grant_type\":\"client_credentials\",\"client_id\":\"me\",\"note\":\"a b\",\"plain\":\"1\"}"
+    );
+    assert_eq!(
+        build(&of(Format::Query, Method::Put)),
+        "Put https://auth.example/token?grant_type=client_credentials&client_id=me&consumerToken=c%26t&plain=1\n\
+         accept: application/json\ncontent-type: application/x-www-form-urlencoded\n\nnote=a+b"
+    );
+}
+
+#[test]
+fn a_time_is_computed_when_the_request_is_made() {
+    let sent = Time::from_millis(1_767_225_599_500);
+    let text = |after, format| {
+        let after = Span::from_seconds(after);
+        TimeValue { after, format }.text(sent)
+    };
+    assert_eq!(text(0, TimeFormat::Rfc3339), "2025-12-31T23:59:59Z");
+    assert_eq!(text(1, TimeFormat::Date), "2026-01-01");
+    assert_eq!(text(30 * 86_400, TimeFormat::Date), "2026-01-30");
+    assert_eq!(text(-60, TimeFormat::EpochSeconds), "1767225539");
+    assert_eq!(text(0, TimeFormat::EpochMilliseconds), "1767225599500");
+}
+
+#[test]
+fn an_empty_secret_is_sent_as_such_and_none_is_read() {
+    let empty = |authentication| Client {
+        authentication,
+        empty_secret: true,
+        client_id: Some("cf".into()),
+        ..client()
+    };
+    let nothing = credentials(&[]);
+    let nonce = one_nonce();
+    let context = RequestContext::new(Time::from_seconds(0), &nonce);
+    let basic = empty(ClientAuthentication::ClientSecretBasic {
+        encoding: BasicEncoding::FormEncoded,
+    });
+    let request = build(&basic, &nothing, &context).ok().unwrap();
+    // base64 of "cf:"
+    assert!(wire(&request).contains("authorization: Basic Y2Y6\n"));
+    let post = empty(ClientAuthentication::ClientSecretPost);
+    let request = build(&post, &nothing, &context).ok().unwrap();
+    assert!(wire(&request).ends_with("client_id=cf&client_secret="));
+    assert!(required_keys(&post).is_empty() && !post.uses_client_secret());
+}
+
+#[test]
+fn a_user_agent_of_the_resource_is_sent() {
+    let client = Client {
+        headers: vec![fixed("User-Agent", "linux:books:v1 (by /u/kari)")],
+        ..client()
+    };
+    let nonce = one_nonce();
+    let context = RequestContext::new(Time::from_seconds(0), &nonce);
+    let request = build(&client, &usual(), &context).ok().unwrap();
+    assert!(wire(&request).contains("user-agent: linux:books:v1 (by /u/kari)\n"));
 }

@@ -29,6 +29,9 @@ pub(super) fn form(parameters: &[(String, Text)]) -> Vec<u8> {
 /// The endpoint with the parameters after whatever query it has (kept, RFC 6749 section 3.2). Secret.
 pub(super) fn url(endpoint: &url::Url, parameters: &[(String, Text)]) -> Secret {
     let mut out = Text::new(endpoint.as_str().to_owned());
+    if parameters.is_empty() {
+        return Secret::from(out.as_str());
+    }
     match endpoint.query() {
         None => out.push('?'),
         Some("") => {}

@@ -4,6 +4,7 @@ mod random;
 use super::*;
 use crate::oauth::ErrorCode;
 use crate::oauth::Lifetime;
+use crate::oauth::{ExpiryShape, ExpiryUnit};
 use crate::time::Span;
 
 /// 2023-11-14T22:13:20Z
@@ -12,6 +13,7 @@ const NOW: Time = Time::from_seconds(1_700_000_000);
 fn answer(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> HttpAnswer {
     let content_type = Some(content_type.to_owned()).filter(|kind| !kind.is_empty());
     HttpAnswer {
+        headers: Vec::new(),
         status,
         content_type,
         retry_after: None,
@@ -415,4 +417,69 @@ fn of_a_response_with_tokens_by_the_thousand_only_its_own_is_read() {
     assert_eq!(secret(&odd), "abc");
     assert_eq!(odd.scope, None);
     assert_eq!(odd.lifetime, seconds(60));
+}
+
+#[test]
+fn a_token_and_its_lifetime_are_read_from_headers() {
+    let shape = ResponseShape {
+        headers: vec!["x-subject-token".into(), "x-ttl".into()],
+        access_token: Some("/headers/x-subject-token".into()),
+        expiry: Some(ExpiryShape {
+            pointer: "/headers/x-ttl".into(),
+            unit: ExpiryUnit::Seconds,
+        }),
+        ..ResponseShape::default()
+    };
+    let with = |headers: &[(&str, &str)], body: &str| {
+        let mut answer = answer(201, "", body);
+        answer.headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Secret::from(*value)))
+            .collect();
+        decode(&shape, &answer, NOW)
+    };
+    for body in ["", "<html>", r#"{"token":{"methods":["password"]}}"#, "[]"] {
+        let token = token(with(
+            &[
+                ("x-subject-token", "t0ken"),
+                ("x-ttl", "600"),
+                ("x-other", "1"),
+            ],
+            body,
+        ));
+        assert_eq!(token.access_token.expose(), Some("t0ken"), "{body}");
+        assert_eq!(token.lifetime, Some(Lifetime::For(Span::from_seconds(600))));
+        // Only what the resource reads is there for templates.
+        assert!(token.document.0["headers"].get("x-other").is_none());
+    }
+    // Without the header there is no token; of two nobody can tell which is meant.
+    error(with(&[], "{}"));
+    error(with(
+        &[("x-subject-token", "a"), ("x-subject-token", "b")],
+        "{}",
+    ));
+    // A refusal is one, whatever stands in the headers.
+    error(with(
+        &[("x-subject-token", "t0ken")],
+        r#"{"error":"invalid_client"}"#,
+    ));
+}
+
+#[test]
+fn a_header_that_repeats_a_secret_of_the_request_is_not_read() {
+    let shape = ResponseShape {
+        headers: vec!["x-echo".into(), "x-scopes".into()],
+        scope: Some("/headers/x-scopes".into()),
+        ..ResponseShape::default()
+    };
+    let mut answer = answer(200, "application/json", r#"{"access_token":"t0ken"}"#);
+    answer.headers = vec![
+        ("x-echo".into(), "you sent s3cret-s3cret".into()),
+        ("x-scopes".into(), "t0ken".into()),
+    ];
+    answer.sent.add_key("client_secret", true, "s3cret-s3cret");
+    let token = token(decode(&shape, &answer, NOW));
+    assert!(token.echoes);
+    assert_eq!(token.document.0["headers"].get("x-echo"), None);
+    assert_eq!(token.scope, None, "a token is no scope");
 }

@@ -29,6 +29,20 @@ pub struct CreateArgs {
     /// Issuer of a provider with a discovery document, instead of the token endpoint.
     #[arg(long, value_name = "URL")]
     pub issuer_url: Option<String>,
+    /// Address of a protected resource, such as an MCP server. Its metadata (RFC 9728) names the
+    /// authorization server. The client is registered there (RFC 7591) if you agree, stored, and
+    /// logged in.
+    #[arg(verbatim_doc_comment, long, value_name = "URL", conflicts_with_all = ["provider", "token_url", "issuer_url", "client_id", "secret_from_stdin", "key", "fill", "audience", "credentials", "print", "wait"])]
+    pub resource: Option<String>,
+    /// With --resource: agree to the registration without a prompt.
+    #[arg(long, requires = "resource")]
+    pub yes: bool,
+    /// With --resource: do not log in.
+    #[arg(long, requires = "resource")]
+    pub no_login: bool,
+    /// With --resource: print the URL of the login and do not open a browser.
+    #[arg(long, requires = "resource")]
+    pub no_browser: bool,
     /// The client identifier that the provider gave you.
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
@@ -70,6 +84,9 @@ pub struct CreateArgs {
     /// Maximum number of seconds to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout_seconds: u32,
+    /// Which endpoints are allowed, with --resource.
+    #[command(flatten, next_help_heading = "Endpoints")]
+    pub guard: GuardArgs,
 }
 
 /// Flags of `test`.

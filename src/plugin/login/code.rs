@@ -59,7 +59,7 @@ pub(super) async fn start(provider: &Provider, args: &LoginArgs) -> Result<Start
         parameters: &parameters,
     };
     Ok(Started {
-        url: request.url(&proof),
+        url: provider.opened(&request, &proof).await?,
         wants_id_token: request.wants_id_token(),
         listener,
         proof,

@@ -13,6 +13,8 @@ use crate::plugin::target::Target;
 pub(super) struct Endpoints {
     pub(super) authorization: Option<Url>,
     pub(super) device: Option<Url>,
+    /// Where the authorization request is pushed to, where the provider takes it so (RFC 9126).
+    pub(super) pushed: Option<Url>,
     /// The issuer, if the resource names it.
     pub(super) issuer: Option<String>,
     /// It declares that its responses always contain the issuer.
@@ -34,6 +36,10 @@ pub(super) async fn find(
             provider.device_authorization_url.as_ref(),
             "deviceAuthorizationURL",
         )?,
+        pushed: parsed(
+            provider.pushed_authorization_url.as_ref(),
+            "pushedAuthorizationURL",
+        )?,
         issuer: None,
         issuer_promised: false,
     };
@@ -53,6 +59,14 @@ pub(super) async fn find(
     let found = metadata.endpoints_for(client.shows_certificate);
     endpoints.authorization = endpoints.authorization.or(found.authorization);
     endpoints.device = endpoints.device.or(found.device_authorization);
+    endpoints.pushed = endpoints
+        .pushed
+        .or_else(|| metadata.pushed_for(client.shows_certificate));
+    if metadata.requires_pushed && endpoints.pushed.is_none() {
+        return Err(Problem::new(
+            "the provider takes pushed authorization requests alone (RFC 9126), and its document does not say where: set spec.provider.pushedAuthorizationURL",
+        ));
+    }
     endpoints.issuer = Some(located.issuer.text().to_owned());
     endpoints.issuer_promised = metadata.issuer_in_answers;
     Ok(endpoints)

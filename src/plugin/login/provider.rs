@@ -1,14 +1,21 @@
 //! The provider of a login: its endpoints and the parameters to send.
 
+use std::sync::Mutex;
+
+use ring::rand::SystemRandom;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::http::{ProxySettings, Sender, SenderOptions};
-use crate::oauth::{Client, ClientAuthentication, ParameterValue};
+use crate::oauth::jwt::SigningKey;
+use crate::oauth::login::{AuthorizationRequest, Proof, request_uri};
+use crate::oauth::response::decode;
+use crate::oauth::{Client, ClientAuthentication, ParameterValue, dpop};
 use crate::plugin::args::LoginArgs;
 use crate::plugin::login::turn::Turn;
 use crate::plugin::problem::Problem;
 use crate::plugin::target::{Target, host_of};
+use crate::secret::Secret;
 
 use super::endpoints::{self, Endpoints};
 
@@ -24,12 +31,19 @@ pub(super) struct Provider {
     parameters: Vec<(String, String)>,
     /// Which of two client secrets is sent.
     pub(super) turn: Turn,
+    /// The key that the tokens are bound to (RFC 9449), where they are.
+    pub(super) dpop: Option<Secret>,
+    /// The nonce for proofs that the provider handed out last.
+    pub(super) dpop_nonce: Mutex<Option<String>>,
     pub(super) sender: Sender,
     pub(super) clock: Clock,
 }
 
 /// Parameters of the authorization request that the login sets itself.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 14] = [
+    "request",
+    "request_uri",
+    "dpop_jkt",
     "response_type",
     "response_mode",
     "client_id",
@@ -75,6 +89,8 @@ impl Provider {
             scopes: args.scope.clone(),
             parameters: flags(&args.parameter)?,
             turn: Turn::first(&target, &client),
+            dpop: target.dpop_key()?,
+            dpop_nonce: Mutex::default(),
             sender,
             clock,
             client,
@@ -157,9 +173,70 @@ impl Provider {
             }
         }
         all.extend(of_login);
+        let named = [
+            ("prompt", login.prompt.clone()),
+            ("login_hint", login.login_hint.clone()),
+            ("max_age", login.max_age_seconds.map(|age| age.to_string())),
+            (
+                "acr_values",
+                Some(login.acr_values.join(" ")).filter(|values| !values.is_empty()),
+            ),
+        ];
+        for (name, value) in named {
+            all.extend(value.map(|value| (name.to_owned(), value)));
+        }
         all.retain(|(name, _)| !self.parameters.iter().any(|(other, _)| other == name));
         all.extend(self.parameters.iter().cloned());
+        // The code is bound to the key as the token will be (RFC 9449 section 10).
+        all.retain(|(name, _)| name != "dpop_jkt");
+        all.extend(self.thumbprint().map(|jkt| ("dpop_jkt".to_owned(), jkt)));
         all
+    }
+
+    fn thumbprint(&self) -> Option<String> {
+        let random = SystemRandom::new();
+        let key = SigningKey::parse(self.dpop.as_ref()?.expose_bytes(), &random).ok()?;
+        dpop::thumbprint(&key)
+    }
+
+    /// Pushes the authorization request to the provider, where it takes it so, and returns the URL to open (RFC 9126).
+    pub(super) async fn opened(
+        &self,
+        request: &AuthorizationRequest<'_>,
+        proof: &Proof,
+    ) -> Result<Url, Problem> {
+        let Some(endpoint) = &self.endpoints.pushed else {
+            return Ok(request.url(proof));
+        };
+        self.target.may_send_to(endpoint)?;
+        // What proves the client names it too, but for Basic.
+        let basic = matches!(
+            self.client.authentication,
+            ClientAuthentication::ClientSecretBasic { .. }
+        );
+        let parameters: Vec<(String, Secret)> = request
+            .pairs(proof)
+            .into_iter()
+            .filter(|(name, _)| basic || name != "client_id")
+            .map(|(name, value)| (name, Secret::from(value)))
+            .collect();
+        let answer = self.ask_at(endpoint, &parameters).await?;
+        if !matches!(answer.status, 200 | 201) {
+            let error = decode(&self.client.response, &answer, self.clock.now()).err();
+            let said = error.map_or_else(
+                || format!("HTTP {}", answer.status),
+                |error| error.explain_to(&self.client),
+            );
+            return Err(Problem::new(format!(
+                "the provider did not take the authorization request ahead of the browser (RFC 9126): {said}"
+            )));
+        }
+        let uri = request_uri(&answer).map_err(|what| {
+            Problem::new(format!(
+                "the provider took the authorization request (RFC 9126), but its answer cannot be used: {what}"
+            ))
+        })?;
+        Ok(request.pushed_url(&uri))
     }
 }
 

@@ -1,9 +1,13 @@
 //! Sends the requests of a login, once each, with the client authentication of token requests. If the provider refuses
 //! the first of two client secrets, it uses the second.
 
+use std::sync::MutexGuard;
+
 use url::Url;
 
 use crate::http::{ClientIdentity, Route, SendError};
+use crate::lock::lock;
+use crate::oauth::dpop::{self, Proving};
 use crate::oauth::error::TokenError;
 use crate::oauth::login::device::{Poll, polled};
 use crate::oauth::login::token_request;
@@ -79,12 +83,28 @@ impl Provider {
         &self,
         build: impl Fn(&Client, &RequestContext<'_>) -> Result<HttpRequest, CredentialsProblem>,
     ) -> Result<HttpAnswer, Unanswered> {
-        let send = async || {
+        let once = async || {
             let nonce = self.clock.nonce();
-            let context = RequestContext::new(self.clock.now(), &nonce);
+            let mut context = RequestContext::new(self.clock.now(), &nonce);
+            context.dpop = self.dpop.as_ref().map(|key| Proving {
+                key: key.clone(),
+                nonce: self.nonce().clone(),
+            });
             let request = build(&self.turn.client(&self.client), &context)
                 .map_err(|problem| Unanswered::Unasked(self.credentials_problem(&problem)))?;
-            self.send(&request).await.map_err(Unanswered::Unsent)
+            let answer = self.send(&request).await.map_err(Unanswered::Unsent)?;
+            if let Some(nonce) = dpop::nonce(&answer) {
+                *self.nonce() = Some(nonce);
+            }
+            Ok::<_, Unanswered>(answer)
+        };
+        let send = async || {
+            let answer = once().await?;
+            // A server hands out its nonce by refusing once: nothing of the request was used up (RFC 9449 section 8).
+            match dpop::asked_for(&answer) {
+                Some(_) if self.dpop.is_some() => once().await,
+                _ => Ok::<_, Unanswered>(answer),
+            }
         };
         let first = send().await?;
         if !self.is_refused(&first) || !self.turn.over() {
@@ -96,6 +116,10 @@ impl Provider {
             self.turn.over();
         }
         Ok(second)
+    }
+
+    fn nonce(&self) -> MutexGuard<'_, Option<String>> {
+        lock(&self.dpop_nonce)
     }
 
     /// Whether a response refuses the client, whatever it requested.

@@ -16,7 +16,7 @@ impl Turn {
     /// The one that last worked for the operator goes first.
     pub(crate) fn first(target: &Target, client: &Client) -> Turn {
         let keys = &client.keys;
-        let there_are_two = client.authentication.uses_client_secret()
+        let there_are_two = client.uses_client_secret()
             && keys.next_client_secret != keys.client_secret
             && target.credentials.get(&keys.next_client_secret).is_some();
         let status = target.resource.status.as_ref();

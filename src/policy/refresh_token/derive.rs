@@ -51,6 +51,7 @@ pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<
         status: facts.status,
         content_type: facts.content_type,
         retry_after: None,
+        headers: Vec::new(),
         body: answer.body,
         // None of it repeats what was sent: see `kept`.
         sent: SentSecrets::default(),

@@ -44,7 +44,9 @@ pub(in crate::policy) fn not_writable(
     spec: &Validated,
     now: Time,
 ) -> Option<(Problem, Requeue)> {
-    spec.refreshing.as_ref()?;
+    if !spec.keeps_state() {
+        return None;
+    }
     let name = state_name(&seen.resource.name);
     let later = Requeue::At(now + LOOK_AT_FOREIGN);
     if spec.token_secret.name == name || spec.credentials_secret.as_ref() == Some(&name) {

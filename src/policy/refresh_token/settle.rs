@@ -46,7 +46,9 @@ pub fn kept(
     let next = refresh::next(&spec.client.response, &token.document);
     let mut record = went_on(spend, next, at);
     // What repeats a secret of the request is not kept either: when it is read again nobody knows what was sent.
-    let (content_type, body) = match token.echoes {
+    // Headers are not kept by themselves: what was read of them stands in the document.
+    let as_document = token.echoes || !spec.client.response.headers.is_empty();
+    let (content_type, body) = match as_document {
         false => (answer.content_type, answer.body),
         true => (
             Some("application/json".to_owned()),

@@ -170,7 +170,7 @@ impl Claimed<'_> {
             &self.seen.chain,
             tag.clone(),
             tries,
-            self.spec.timeout,
+            self.spec.longest_exchange(),
             self.now,
         );
         record.claim = Some(claim);

@@ -156,6 +156,11 @@ pub(super) fn outcome(
     if let (Action::Request(ask), Ok(spec)) = (plan.action, seen.resource.spec.clone()) {
         let (status, body) = answer(&ask.request);
         let answer = HttpAnswer {
+            headers: vec![
+                ("x-echo".into(), Secret::from(body.as_str())),
+                ("x-scopes".into(), TOKENS[0].into()),
+                ("x-session-token".into(), TOKENS[3].into()),
+            ],
             status,
             content_type: Some("application/json".into()),
             retry_after: None,

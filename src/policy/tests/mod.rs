@@ -5,6 +5,7 @@ mod answers;
 mod canary;
 mod certificates;
 mod commands;
+mod dpop;
 mod expiries;
 mod gates;
 mod lent;
@@ -349,7 +350,7 @@ pub(crate) fn told(plan: &Plan) -> Told {
         (Action::Part, _) => Told::Parts,
         (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
-        (Action::Write(_) | Action::Publish(_), _) => Told::Writes,
+        (Action::Write(_) | Action::Publish(_) | Action::Keep(_), _) => Told::Writes,
         (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason, plan.wants),
         (Action::Nothing, None) => Told::Rests(plan.wants),
     }

@@ -210,6 +210,7 @@ proptest! {
                 prop_assert!(!write.annotations.is_empty() || !write.labels.is_empty() || write.owners.is_some() || !write.data.is_empty());
             }
             Action::Part => prop_assert!(seen.resource.is_held()),
+            Action::Keep(_) => prop_assert!(spec.dpop.is_some() && writable),
             Action::Publish(_) => prop_assert!(spec.refreshing.is_some() && writable),
             Action::First(_) => prop_assert!(!spec.client.is_located()),
             Action::Nothing => {

@@ -299,6 +299,7 @@ impl Scene {
             Sent::InvalidClient => (401, r#"{"error":"invalid_client"}"#.to_owned()),
         };
         Ok(HttpAnswer {
+            headers: Vec::new(),
             status,
             content_type: Some("application/json".into()),
             retry_after: None,

@@ -141,6 +141,10 @@ pub(super) struct Scene(Mutex<Inner>, pub(super) Arc<Mutex<Brakes>>);
 /// A document that names nothing but this token endpoint.
 pub(super) fn discovered(url: &str) -> std::sync::Arc<Metadata> {
     std::sync::Arc::new(Metadata {
+        pushed_authorization: None,
+        requires_pushed: false,
+        registration: None,
+        offline_access: false,
         issuer_in_answers: false,
         endpoints: Endpoints {
             token: url.parse().unwrap(),
@@ -479,6 +483,7 @@ impl Store for Scene {
             std::future::pending::<()>().await;
         }
         let answer = HttpAnswer {
+            headers: Vec::new(),
             status,
             content_type: Some("application/json".into()),
             retry_after: None,
@@ -502,6 +507,7 @@ impl Store for Scene {
         ));
         let status = inner.call_answers.pop_front().unwrap_or(Ok(200))?;
         Ok(HttpAnswer {
+            headers: Vec::new(),
             status,
             content_type: None,
             retry_after: None,

@@ -87,6 +87,8 @@ pub enum Authentication {
     Certificate,
     /// A signed assertion (RFC 7523 section 2.2), `private_key_jwt` or `client_secret_jwt`.
     ClientAssertion,
+    /// `client_id`, and a signed assertion of the account's as `client_secret`, as at Apple; who signed it (`iss`) is the client.
+    SignedSecret,
     /// A signed assertion as a bearer token in the `authorization` header, with no `grant_type`, as at GitHub.
     BearerAssertion,
     /// `client_id` and a token of an issuer that the account trusts, as `client_assertion`, as at Entra ID (workload identity

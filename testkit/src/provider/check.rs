@@ -237,6 +237,11 @@ fn authenticate<'a>(
                     return signed.client(token, parameters);
                 }
             }
+            Authentication::SignedSecret => {
+                if let Some(token) = in_body {
+                    return signed.by(token, &accepts.refusals.client);
+                }
+            }
             Authentication::Federated => {
                 if let Some(token) = first(parameters, "client_assertion") {
                     return signed.federated(token, parameters);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::oauth::assertion::{Audience, Claim, ClientAssertion, JwtBearer, Placement};
+use crate::oauth::assertion::{Audience, Claim, ClientAssertion, JwtBearer, Placement, SentAs};
 use crate::oauth::jwt::tests::{P256, RSA};
 use crate::oauth::jwt::{Algorithm, KeyProblem};
 use crate::time::Span;
@@ -15,6 +15,10 @@ const NOW: i64 = 1_700_000_000;
 
 fn client_assertion() -> ClientAssertion {
     ClientAssertion {
+        issuer: None,
+        subject: None,
+        claims: vec![],
+        sent_as: SentAs::ClientAssertion,
         algorithm: None,
         key_id: Some("k1".into()),
         type_: "JWT".into(),
@@ -36,6 +40,7 @@ fn jwt_bearer() -> JwtBearer {
         audience: Some(Audience::TokenUrl),
         lifetime: Span::from_seconds(120),
         backdate: Span::from_seconds(10),
+        certificate: None,
         claims: vec![],
         scope_inside: false,
         placement: Placement::Parameter,
@@ -238,6 +243,7 @@ fn an_assertion_can_go_into_the_header_with_no_grant_type() {
             Parameter {
                 name: "permissions".into(),
                 value: ParameterValue::Json(r#"{"contents":"read"}"#.into()),
+                place: Default::default(),
             },
             fixed("note", r#"{"contents":"read"}"#),
         ],
@@ -385,4 +391,61 @@ fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
     assert!(said.contains("requires client authentication"), "{said}");
     let other = refused(ErrorCode::InvalidScope);
     assert_eq!(other.explain_to(&client), other.explain());
+}
+
+#[test]
+fn a_client_assertion_carries_claims_of_the_resource() {
+    let claim = |name: &str, value| Claim {
+        name: name.into(),
+        value,
+    };
+    let client = private_key_jwt(ClientAssertion {
+        claims: vec![
+            claim(
+                "assertion_details",
+                ParameterValue::Json(r#"{"type":"helseid_authorization"}"#.into()),
+            ),
+            claim("scope", ParameterValue::Fixed("restlets".into())),
+            claim("org", ParameterValue::CredentialsKey("org".into())),
+        ],
+        ..client_assertion()
+    });
+    let mut all = with_key(P256);
+    all.insert("org".into(), "994598759".into(), &Lenders::none());
+    let request = built(&client, &all);
+    let (_, claims) = opened(&value(&request, "client_assertion"));
+    assert_eq!(
+        claims["assertion_details"],
+        json!({"type": "helseid_authorization"})
+    );
+    assert_eq!(
+        (&claims["scope"], &claims["org"]),
+        (&json!("restlets"), &json!("994598759"))
+    );
+    assert_eq!(
+        required_keys(&client),
+        ["client_id", "private_key", "org"],
+        "a key that a claim takes is one that the Secret must have"
+    );
+}
+
+#[test]
+fn a_signed_jwt_goes_as_the_client_secret_in_the_name_of_a_team() {
+    let client = private_key_jwt(ClientAssertion {
+        issuer: Some("TEAM123456".into()),
+        audience: Audience::Text("https://appleid.apple.com".into()),
+        sent_as: SentAs::ClientSecret,
+        ..client_assertion()
+    });
+    let request = built(&client, &with_key(P256));
+    let names: Vec<String> = form(&request).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["grant_type", "client_id", "client_secret"]);
+    let (header, claims) = opened(&value(&request, "client_secret"));
+    assert_eq!(
+        (&header["alg"], &header["kid"]),
+        (&json!("ES256"), &json!("k1"))
+    );
+    assert_eq!(claims["iss"], "TEAM123456");
+    assert_eq!(claims["sub"], "me");
+    assert_eq!(claims["aud"], "https://appleid.apple.com");
 }

@@ -58,6 +58,9 @@ fn pointer() -> impl Strategy<Value = String> {
         "/echo/parts/n3",
         "/echo/parts/p4",
         "/echo/parts/v5",
+        "/headers/x-echo",
+        "/headers/x-scopes",
+        "/headers/x-session-token",
         "/nothing",
         "",
     ];
@@ -133,6 +136,13 @@ fn response_fields() -> impl Strategy<Value = Value> {
     );
     (plain, expiry, success, errors).prop_map(|((a, b, c, d, e), expiry, success, errors)| {
         let mut fields = serde_json::Map::new();
+        let reads_body = a.1.as_deref() != Some("");
+        if reads_body && !matches!(b.1.as_deref(), Some("/nothing")) {
+            fields.insert(
+                "headers".into(),
+                json!(["X-Echo", "X-Scopes", "X-Session-Token"]),
+            );
+        }
         for (name, pointer) in [a, b, c, d, e] {
             if let Some(pointer) = pointer {
                 fields.insert(name.into(), json!(pointer));
@@ -184,9 +194,10 @@ fn spec() -> impl Strategy<Value = Value> {
         select(URLS.to_vec()),
         select(vec!["form", "json", "query"]),
     );
+    let place = select(vec!["body", "query", "header"]);
     let secrets = (
         keys(),
-        prop::option::weighted(0.5, key()),
+        prop::option::weighted(0.5, (key(), place)),
         prop::option::weighted(0.3, key()),
     );
     let data = prop::collection::btree_map(
@@ -209,8 +220,8 @@ fn spec() -> impl Strategy<Value = Value> {
         if spec["response"].get("refreshTokenPointer").is_some() {
             spec["grant"] = json!({"type": "password", "password": {"useRefreshToken": true}});
         }
-        if let Some(key) = parameter {
-            spec["parameters"] = json!([{"name": "p", "credentialsKey": key}]);
+        if let Some((key, place)) = parameter {
+            spec["parameters"] = json!([{"name": "p", "credentialsKey": key, "in": place}]);
         }
         if let Some(key) = header {
             spec["request"]["headers"] = json!([{"name": "x-key", "credentialsKey": key}]);

@@ -772,6 +772,10 @@ impl Store for Namespace {
                     device_authorization: None,
                 };
                 Ok(Fetched::Discovery(Arc::new(Metadata {
+                    pushed_authorization: None,
+                    requires_pushed: false,
+                    registration: None,
+                    offline_access: false,
                     endpoints,
                     issuer_in_answers: false,
                     mtls: Aliases::default(),
@@ -823,6 +827,7 @@ impl Store for Namespace {
             return Err(lost(Reached::Unknown));
         }
         let answer = HttpAnswer {
+            headers: Vec::new(),
             status,
             content_type: Some("application/json".into()),
             retry_after: None,
@@ -847,6 +852,7 @@ impl Store for Namespace {
             _ => (200, String::new()),
         };
         Ok(HttpAnswer {
+            headers: Vec::new(),
             status,
             content_type: None,
             retry_after: None,

@@ -1,0 +1,107 @@
+//! Creates the objects in the cluster, and says so.
+
+use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+
+use crate::api::ALLOWED_HOSTS_ANNOTATION;
+use crate::api::spec::OAuthClient;
+use crate::command::Command;
+use crate::plugin::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
+use crate::plugin::lend::{Lent, put};
+use crate::plugin::problem::Problem;
+use crate::plugin::say;
+
+/// The field manager in `managedFields`.
+pub(super) const MANAGER: &str = "kubectl-oauthclient";
+
+/// Checks permissions, quota and admission before the user types a secret.
+pub(super) async fn try_both(
+    cluster: &Cluster,
+    lent: Option<&Lent>,
+    client: &OAuthClient,
+) -> Result<(), Problem> {
+    if let Some(lent) = lent {
+        let (namespace, name) = (&lent.namespace, &lent.name);
+        let there: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
+        if there.is_some() {
+            return Err(Problem::new(format!(
+                "Secret {namespace}/{name} exists already and is left alone: --credentials {name} uses it, or choose another name"
+            )));
+        }
+        put(cluster, lent, true).await?;
+    }
+    write(cluster, client, true).await
+}
+
+/// Creates the OAuthClient, or lets the API server check it.
+pub(super) async fn write(
+    cluster: &Cluster,
+    client: &OAuthClient,
+    dry_run: bool,
+) -> Result<(), Problem> {
+    let name = client.name_any();
+    let params = PostParams {
+        dry_run,
+        field_manager: Some(MANAGER.to_owned()),
+    };
+    let deed = Deed {
+        verb: "create",
+        resource: CLIENTS,
+        name: &name,
+    };
+    let api = cluster.api::<OAuthClient>();
+    let mut object = client.clone();
+    object.metadata.namespace = Some(cluster.namespace.clone());
+    match cluster.call(deed, api.create(&params, &object)).await {
+        Ok(_) => Ok(()),
+        Err(Failure::Conflict) => Err(Problem::new(format!(
+            "OAuthClient {}/{name} exists already: choose another name, or change it: {}",
+            cluster.namespace,
+            Command::kubectl(&["edit", CLIENTS])
+                .value(&name)
+                .namespace(&cluster.namespace)
+        ))),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Says what was created and what to do next.
+pub(super) fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>, dry_run: bool) {
+    let (namespace, name) = (&cluster.namespace, client.name_any());
+    let tried = if dry_run {
+        " (tried only: nothing was written)"
+    } else {
+        ""
+    };
+    if let Some(lent) = lent {
+        let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
+        let hosts = lent
+            .annotations
+            .get(ALLOWED_HOSTS_ANNOTATION)
+            .map_or("", String::as_str);
+        say::line(&format!(
+            "Secret {namespace}/{} created with the keys {}{tried}. It may be sent to: {hosts}.",
+            lent.name,
+            keys.join(", ")
+        ));
+    }
+    say::line(&format!(
+        "OAuthClient {namespace}/{name} created{tried}. Its token goes into Secret {}.",
+        client.spec.token_secret.name
+    ));
+    if dry_run {
+        return;
+    }
+    let command = |word: &'static str| {
+        Command::kubectl(&["oauthclient", word])
+            .value(&name)
+            .namespace(namespace)
+    };
+    let next = if client.spec.grant.type_ == "refresh_token" {
+        command("login")
+    } else {
+        command("status")
+    };
+    say::line(&format!("Next: {next}"));
+}
