@@ -25,7 +25,7 @@ const METHODS: [&str; 5] = [
     "none",
     "service_account_token",
 ];
-const POINTERS: [&str; 12] = [
+const POINTERS: [&str; 13] = [
     "/access_token",
     "/refresh_token",
     "/id_token",
@@ -38,6 +38,7 @@ const POINTERS: [&str; 12] = [
     "/echo/parts/0",
     "/echo/parts/1",
     "/echo/scope",
+    "/headers/x-echo",
 ];
 const TEMPLATES: [&str; 9] = [
     "{{ access_token }}",
@@ -85,12 +86,17 @@ pub(super) fn resource_text(owner: &str, dice: &mut Dice) -> String {
         spec["credentials"] = json!({"secretName": secret_name(dice, owner), "keys": keys(dice)});
     }
     if dice.chance(40) {
-        let value = match dice.below(3) {
+        let value = match dice.below(4) {
             0 => json!({"name": "p0", "value": "v"}),
             1 => json!({"name": "p0", "jsonValue": "{}"}),
+            2 => json!({"name": "p0", "time": {"afterSeconds": 60, "format": "Date"}}),
             _ => json!({"name": "p0", "credentialsKey": key(dice)}),
         };
-        spec["parameters"] = json!([value, {"name": "p1", "credentialsKey": key(dice)}]);
+        let mut secret = json!({"name": "p1", "credentialsKey": key(dice)});
+        if dice.chance(50) {
+            secret["in"] = json!(dice.one(&["body", "query", "header"]));
+        }
+        spec["parameters"] = json!([value, secret]);
     }
     if dice.chance(30) {
         let mut header = json!({"name": "x-key", "credentialsKey": key(dice)});
@@ -127,7 +133,11 @@ fn provider(dice: &mut Dice, refreshes: bool, revokes: bool, logs_in: bool) -> V
         fields.insert("revocationURL".into(), json!(dice.one(&URLS)));
     }
     if logs_in {
-        for name in ["authorizationURL", "deviceAuthorizationURL"] {
+        for name in [
+            "authorizationURL",
+            "deviceAuthorizationURL",
+            "pushedAuthorizationURL",
+        ] {
             let url = json!(dice.one(&URLS));
             maybe(dice, 20, &mut fields, name, url);
         }
@@ -239,6 +249,9 @@ fn response(dice: &mut Dice, refreshes: bool) -> Value {
     maybe(dice, 8, &mut fields, "expiry", expiry);
     let success = json!({"pointer": dice.one(&POINTERS), "value": "Bearer"});
     maybe(dice, 4, &mut fields, "success", success);
+    maybe(dice, 8, &mut fields, "headers", json!(["x-echo"]));
+    let errors = json!([{"pointer": dice.one(&POINTERS), "values": ["v"], "means": "RateLimited"}]);
+    maybe(dice, 4, &mut fields, "errors", errors);
     Value::Object(fields)
 }
 

@@ -273,7 +273,7 @@ impl Inner {
         let looks_there = |pointer: &Option<String>| {
             pointer
                 .as_ref()
-                .is_some_and(|pointer| pointer.starts_with("/echo"))
+                .is_some_and(|pointer| pointer.starts_with("/echo") || pointer.starts_with("/headers"))
         };
         let shape = &spec.client.response;
         if looks_there(&shape.access_token) || looks_there(&shape.refresh_token) {
@@ -826,8 +826,9 @@ impl Store for Namespace {
         if inner.dice.chance(5) {
             return Err(lost(Reached::Unknown));
         }
+        let echo = Secret::from(everything(request));
         let answer = HttpAnswer {
-            headers: Vec::new(),
+            headers: vec![("x-echo".to_owned(), echo)],
             status,
             content_type: Some("application/json".into()),
             retry_after: None,
