@@ -84,8 +84,10 @@ const CANNOT_BEGIN: u8 = 2;
 /// The exit code is 0; with `--once` it is 1 if a resource has no valid token or a manifest is refused; it is 2 if the
 /// start failed.
 pub async fn run(args: LocalArgs) -> ExitCode {
-    match Driver::begin(args) {
-        Ok(driver) => driver.run().await,
+    // Watched first: a signal that comes during the start ends the program as one that comes later does.
+    let signals = signals().map_err(|error| format!("cannot watch for signals: {error}"));
+    match signals.and_then(|signals| Ok((Driver::begin(args)?, signals))) {
+        Ok((driver, signals)) => driver.run(signals).await,
         Err(message) => {
             tracing::error!("{message}");
             ExitCode::from(CANNOT_BEGIN)
@@ -226,14 +228,7 @@ impl Driver {
         })
     }
 
-    async fn run(mut self) -> ExitCode {
-        let (mut interrupt, mut terminate) = match signals() {
-            Ok(signals) => signals,
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be watched");
-                return ExitCode::from(CANNOT_BEGIN);
-            }
-        };
+    async fn run(mut self, (mut interrupt, mut terminate): (Signal, Signal)) -> ExitCode {
         let files = Arc::clone(&self.files);
         loop {
             let until = self.hand_out();

@@ -96,7 +96,7 @@ async fn a_provider_of_the_list_is_printed_with_what_is_filled_in_and_applied_as
     );
     assert!(
         manifest.starts_with(
-            "# The credentials (keys client_id, client_secret) are made by: kubectl oauthclient"
+            "# To create the credentials (keys client_id, client_secret): kubectl oauthclient"
         ),
         "{manifest}"
     );

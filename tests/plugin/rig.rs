@@ -216,7 +216,7 @@ impl Running {
 
     /// The address that it asks to be opened.
     pub(crate) async fn address(&self) -> Url {
-        self.prints("Ctrl-C stops").await;
+        self.prints("press Ctrl-C").await;
         let text = self.out();
         let line = text
             .lines()

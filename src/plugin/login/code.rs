@@ -137,7 +137,7 @@ pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) 
         say::line("No browser could be opened: open the address yourself.");
     }
     say::line(&format!(
-        "Waiting for the answer at {uri} for up to {patience}; Ctrl-C stops."
+        "Waiting for the answer at {uri} for up to {patience}. To stop, press Ctrl-C."
     ));
 }
 

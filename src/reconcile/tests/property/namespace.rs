@@ -271,9 +271,9 @@ impl Inner {
         let (access, refresh, identity) = (token("access"), token("refresh"), token("identity"));
         // What is no proof of anybody may come back as a token, where the resource looks for it there.
         let looks_there = |pointer: &Option<String>| {
-            pointer
-                .as_ref()
-                .is_some_and(|pointer| pointer.starts_with("/echo") || pointer.starts_with("/headers"))
+            pointer.as_ref().is_some_and(|pointer| {
+                pointer.starts_with("/echo") || pointer.starts_with("/headers")
+            })
         };
         let shape = &spec.client.response;
         if looks_there(&shape.access_token) || looks_there(&shape.refresh_token) {
