@@ -172,6 +172,16 @@ async fn nothing_that_is_kept_signed_or_lent_shows_anywhere_though_providers_rep
     for name in &names {
         provider.set_fault(&path(name), None);
     }
+    // The owner of a refused client secret lets it be sent once more: a request of the resource does not.
+    stage
+        .kubectl(&[
+            "annotate",
+            "secrets",
+            "--selector=oauthclient.dev/credentials=true",
+            "--overwrite",
+            "oauthclient.dev/retry-requested-at=mending",
+        ])
+        .await;
     fleet.refresh("mending").await;
     // Only a person can replace a refresh token that the provider has refused.
     let mended: Vec<&str> = all

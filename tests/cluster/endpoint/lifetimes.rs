@@ -127,13 +127,15 @@ async fn a_token_of_thirty_seconds_is_always_valid_and_warned_of() {
         .await;
     assert!(message.contains("read it through the API"), "{message}");
     let mut seen = std::collections::BTreeSet::from([first]);
+    let begun = std::time::Instant::now();
     for _ in 0..80 {
         let token = stage.valid_token("main-token").await;
         seen.insert(token.expect("the token is always valid"));
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     // 12 to 15 s each, but for the first that is drawn shorter.
-    assert!((2..=5).contains(&seen.len()), "{} tokens", seen.len());
+    let most = 2 + usize::try_from(begun.elapsed().as_secs() / 12).unwrap();
+    assert!((2..=most).contains(&seen.len()), "{} tokens", seen.len());
     assert_eq!(stage.requests(), seen.len(), "one request a token");
     assert!(stage.events("main").await.is_empty());
 }

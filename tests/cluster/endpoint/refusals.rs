@@ -151,18 +151,14 @@ async fn refusals_are_told_apart_and_a_mend_is_acted_on_at_once() {
             );
         }
     }
-    // A code of no registry is not repeated, and passes for transient.
+    // A code of no registry is shown with its place, and passes for transient.
     let unknown = fleet
         .until("the unknown is told", &["unknown"], SOON, |_, look| {
             look.condition("RefreshFailing").reason == "RequestRefused"
         })
         .await;
-    assert!(
-        !unknown["unknown"]
-            .object
-            .to_string()
-            .contains("invented_by_us")
-    );
+    let told = unknown["unknown"].condition("RefreshFailing").message;
+    assert!(told.contains("invented_by_us at /error"), "{told}");
     assert!(unknown["unknown"].is("Stalled", "False"));
 
     // Permanent ones are probed after a minute: not within these seconds.
