@@ -311,9 +311,9 @@ pub struct Claim {
 /// The additional observation of a resource that uses refresh tokens.
 #[derive(Clone, Default)]
 pub struct FamilySeen {
-    /// The state Secret at [`state_name`], if it exists.
+    /// The state Secret at [`crate::policy::state_name`], if it exists.
     pub state: Option<SecretSeen>,
-    /// The login Secret at [`login_name`], if it exists.
+    /// The login Secret at [`crate::policy::login_name`], if it exists.
     pub login: Option<SecretSeen>,
     /// The name of this process: random, new at every start.
     pub process: String,

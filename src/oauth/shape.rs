@@ -13,7 +13,7 @@ pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
 pub struct ResponseShape {
     /// The token must be bound to a key (RFC 9449 section 5): any other type than `DPoP` is no token that may be used.
     pub dpop: bool,
-    /// Headers that are read besides the body, names in lower case; each stands in the document under [`HEADERS`].
+    /// Headers that are read besides the body, names in lower case; each stands in the document under `/headers`.
     pub headers: Vec<String>,
     /// JSON pointer (RFC 6901) to the access token; `None` is `/access_token`, and `""` the whole body (a bare string).
     pub access_token: Option<String>,

@@ -47,7 +47,7 @@ pub enum Revoked {
 }
 
 impl Observed {
-    /// Whether [`REVOCATION_FINALIZER`] must be added or removed: only resources with revocation on deletion have it.
+    /// Whether [`super::REVOCATION_FINALIZER`] must be added or removed: only resources with revocation on deletion have it.
     pub fn finalizer_wanted(&self) -> Option<bool> {
         if self.resource.deleting {
             return None;

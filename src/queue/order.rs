@@ -77,7 +77,7 @@ impl Request {
 /// The rank at a host: the smallest goes first.
 pub(super) type Rank = (Class, Time, Id);
 
-/// The number of an entry, chosen by the owner of the queue and reused after [`Queue::remove`].
+/// The number of an entry, chosen by the owner of the queue and reused after [`crate::queue::Queue::remove`].
 pub type Id = u32;
 
 /// Approximate memory of a `BTreeSet`: nodes of 11 places are more than half full on average.

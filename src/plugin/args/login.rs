@@ -20,7 +20,7 @@ pub struct LoginArgs {
     /// listening port through a tunnel (ssh -L).
     #[arg(verbatim_doc_comment, long)]
     pub no_browser: bool,
-    /// Address to listen on for the redirect: 127.0.0.1, [::1] or localhost, with the port that is
+    /// Address to listen on for the redirect: a loopback address or localhost, with the port that is
     /// registered at the provider. Defaults to spec.login.redirectURI, else to 127.0.0.1 with a
     /// free port.
     #[arg(verbatim_doc_comment, long, value_name = "ADDRESS:PORT")]
