@@ -21,6 +21,7 @@ impl Observed {
                 // Observed often enough to be believed: a backup was restored, or it was deleted unnoticed.
                 self.memory.written = self.target.as_ref().and_then(SecretSeen::written);
                 self.memory.doubts = 0;
+                self.memory.told_gone &= self.target.is_none();
             }
         } else {
             self.memory.doubts = 0;
@@ -76,6 +77,8 @@ impl Observed {
                     .any(|leftover| short(&leftover.uid) == written.uid);
                 !self.memory.told_gone && !renamed
             }
+            // The watch told that it is gone, and here it is as it was written: this view is from before its end.
+            Some(target) if self.memory.told_gone && target.written() == Some(*written) => true,
             Some(target) => target.is_older_than(written),
         }
     }

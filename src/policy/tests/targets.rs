@@ -212,6 +212,32 @@ fn an_old_view_is_read_again_before_it_is_believed_and_then_acted_upon() {
 }
 
 #[test]
+fn a_view_from_before_a_deletion_that_was_told_is_read_again_before_it_is_believed() {
+    let mut seen = current(&Spec::default());
+    let there = seen.target.clone().unwrap();
+    seen.memory.written = there.written();
+    seen.memory.told_gone = true;
+    for doubts in 0..MOST_DOUBTS {
+        seen.memory.doubts = doubts;
+        assert!(plan(&mut seen, 10).doubt, "doubted for the {doubts}. time");
+    }
+    seen.target = None;
+    assert_eq!(decided(&mut seen, 16), Told::Asks(RefreshReason::Deleted));
+    // It is there all the same: what the watch told was not the last of it.
+    seen.target = Some(there.clone());
+    seen.memory.doubts = MOST_DOUBTS;
+    assert!(!plan(&mut seen, 16).doubt && !seen.memory.told_gone);
+    assert!(!plan(&mut seen, 17).doubt);
+    // A newer version of it, such as one without our label, is no old view.
+    seen.memory.told_gone = true;
+    seen.target = Some(SecretSeen {
+        resource_version: "12".into(),
+        ..there
+    });
+    assert!(!plan(&mut seen, 18).doubt);
+}
+
+#[test]
 fn a_new_name_takes_the_token_along_without_a_request_and_the_old_secret_goes_then() {
     let mut seen = current(&Spec::default());
     let status = seen.resource.status.clone();
