@@ -6,7 +6,9 @@ use ring::rand::SecureRandom;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Algorithm, KeyProblem, SigningKey};
+use super::algorithm::Algorithm;
+use super::key::SigningKey;
+use super::problem::KeyProblem;
 use crate::secret::Secret;
 
 /// The members of a JSON object in their order, without white space, so that equal content is equal bytes. It may

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest;
 use rustls_pki_types::CertificateDer;
 
-use super::{KeyProblem, SigningKey, pem};
+use super::key::SigningKey;
+use super::pem;
+use super::problem::KeyProblem;
 
 /// So many certificates go into a header: a request must stay smaller than what servers accept.
 const LONGEST_CHAIN: usize = 8;

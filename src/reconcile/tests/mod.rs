@@ -309,22 +309,8 @@ impl Inner {
         if let Some(intruder) = self.intruder.take() {
             self.put(intruder);
         }
-        let there = self.secrets.get(&write.name).cloned();
-        match (&write.on, &there) {
-            (On::Create, None) => {}
-            (
-                On::Patch {
-                    uid,
-                    resource_version,
-                },
-                Some(there),
-            ) if *uid == there.uid && *resource_version == there.resource_version => {}
-            _ => return Err(WriteError::Raced),
-        }
-        let mut after = applied(write, there.as_ref(), self.version + 1);
-        if there.is_none() {
-            after.uid = format!("uid-{}", self.version + 1);
-        }
+        let there = self.secrets.get(&write.name);
+        let after = written_over(there, write, self.version + 1)?;
         self.put(after.clone());
         Ok(after)
     }
@@ -334,6 +320,30 @@ impl Inner {
         self.secret_writes += 1;
         Ok(written)
     }
+}
+
+/// A Secret after a write, as the API server would store it at this version: refused unless the write is for what is there.
+pub(super) fn written_over(
+    there: Option<&SecretSeen>,
+    write: &SecretBody,
+    version: u64,
+) -> Result<SecretSeen, WriteError> {
+    match (&write.on, there) {
+        (On::Create, None) => {}
+        (
+            On::Patch {
+                uid,
+                resource_version,
+            },
+            Some(there),
+        ) if *uid == there.uid && *resource_version == there.resource_version => {}
+        _ => return Err(WriteError::Raced),
+    }
+    let mut after = applied(write, there, version);
+    if there.is_none() {
+        after.uid = format!("uid-{version}");
+    }
+    Ok(after)
 }
 
 impl Store for Scene {

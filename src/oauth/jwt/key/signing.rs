@@ -8,7 +8,8 @@ use ring::signature::{
 };
 use ring::{hmac, signature};
 
-use crate::oauth::jwt::{Algorithm, KeyKind, KeyProblem};
+use crate::oauth::jwt::algorithm::{Algorithm, KeyKind};
+use crate::oauth::jwt::problem::KeyProblem;
 use crate::secret::Secret;
 
 /// A key that can sign. It has no `Debug`.

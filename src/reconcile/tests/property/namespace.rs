@@ -325,23 +325,9 @@ impl Inner {
     }
 
     fn put(&mut self, body: &SecretBody) -> Result<SecretSeen, WriteError> {
-        let there = self.secrets.get(&body.name).cloned();
-        match (&body.on, &there) {
-            (On::Create, None) => {}
-            (
-                On::Patch {
-                    uid,
-                    resource_version,
-                },
-                Some(there),
-            ) if *uid == there.uid && *resource_version == there.resource_version => {}
-            _ => return Err(WriteError::Raced),
-        }
-        let version = self.next_version();
-        let mut after = applied(body, there.as_ref(), self.version);
-        if there.is_none() {
-            after.uid = format!("uid-{version}");
-        }
+        let there = self.secrets.get(&body.name);
+        let after = written_over(there, body, self.version + 1)?;
+        self.version += 1;
         self.secrets.insert(after.name.clone(), after.clone());
         Ok(after)
     }
