@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A lock whose holder panicked is taken all the same: what it guards is consistent after each call, and one resource's
-/// panic must harm no other.
+/// Takes a lock even if its holder panicked: the data are consistent after each call, and the panic of one resource
+/// must not affect others.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

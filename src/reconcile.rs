@@ -32,7 +32,7 @@ pub use reconciler::Reconciled;
 pub use revocation::revoke_replaced;
 pub use store::{Held, Store, StoreError, WriteError};
 
-/// Walks one resource.
+/// Reconciles one resource.
 pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
     // Boxed, so that the memory of the steps is freed before the report waits for its turn.
     match Box::pin(steps(store, work)).await {
@@ -92,7 +92,7 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
     }
 }
 
-/// After a write that failed: a look then, or the request that is due before.
+/// After a failed write: a reconcile then, or the request that is due before.
 fn or_look(wants: Requeue, look: Time) -> Requeue {
     match wants {
         Requeue::RequestAt(_) => sooner(wants, Requeue::At(look)),

@@ -55,7 +55,7 @@ pub struct Validated {
     pub revocation: Option<Revocation>,
     /// That tokens are bound to a key, if they are.
     pub dpop: Option<Dpop>,
-    /// No more tokens are to be asked for.
+    /// Whether requesting tokens is suspended.
     pub suspended: bool,
 }
 
@@ -92,7 +92,7 @@ impl Validated {
         }
     }
 
-    /// The endpoint that most of its requests go to.
+    /// The endpoint of most of its requests.
     pub fn endpoint(&self) -> &url::Url {
         match &self.refreshing {
             Some(Refreshing {

@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use super::calls::CallError;
 use super::shared::Shared;
 
-/// `ServiceAccounts` by name: read for each look, since they are not watched.
+/// `ServiceAccounts` by name: read for each reconcile, because they are not watched.
 pub(super) async fn seen(
     shared: &Shared,
     key: &Key,

@@ -15,9 +15,8 @@ use crate::fair::Line;
 use crate::lock::lock;
 use crate::tenant;
 
-/// How long a caller of the second kind lets others go ahead; after that it goes first. Writing a status costs the API server
-/// about as much as the way to its Secret did, so that a status follows its Secret within about twice this time however slow
-/// the API server is.
+/// How long statuses let others go first; then they do. Writing a status costs the API server about as much as the
+/// calls for its Secret, so a status follows its Secret within about twice this time, however slow the API server is.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many statuses may wait; if there are more, they go first, because the data of each are held in memory.
 const MOST_PATIENT: usize = 640;

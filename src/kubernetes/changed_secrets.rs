@@ -14,7 +14,7 @@ use crate::time::{Span, Time};
 /// A Secret with more users than this is shared by many.
 pub(crate) const FEW: usize = 8;
 
-/// One read and one resource for each namespace in this time.
+/// One read and one resource per namespace in this time.
 pub(crate) const EVERY: Duration = Duration::from_millis(50);
 
 /// The first and the longest pause between two reads of a Secret that keeps changing.
@@ -22,17 +22,17 @@ pub(crate) const FIRST_PAUSE: Span = Span::from_seconds(1);
 
 pub(crate) const LONGEST_PAUSE: Span = Span::from_seconds(60);
 
-/// After a read that failed.
+/// The pause after a failed read.
 pub(crate) const AFTER_TROUBLE: Span = Span::from_seconds(5);
 
-/// What waits.
+/// The waiting work.
 #[derive(Default)]
 pub(crate) struct SecretChanges {
     pub(super) waiting: Mutex<Waiting>,
     pub(super) wake: Notify,
 }
 
-/// What waits, by namespace; it knows no clock.
+/// The waiting work by namespace; without a clock.
 #[derive(Default)]
 pub(crate) struct Waiting(pub(super) BTreeMap<String, Namespace>);
 
@@ -43,16 +43,16 @@ pub(crate) struct Namespace {
     pub(super) queued: HashSet<Key>,
 }
 
-/// A Secret that changed not long ago.
+/// A Secret that changed recently.
 pub(crate) struct Changing {
     pub(super) name: String,
-    /// When it is read; `None` where it did not change since.
+    /// When it is read; `None` if it did not change since.
     pub(super) due: Option<Time>,
     pub(super) read: Time,
     pub(super) pause: Span,
 }
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Read(String, String, SecretId),
@@ -78,7 +78,7 @@ impl Waiting {
         }
     }
 
-    /// These resources are told one by one.
+    /// Notifies these resources one by one.
     pub(super) fn tell(&mut self, namespace: &str, keys: impl IntoIterator<Item = Key>) {
         let namespace = self.0.entry(namespace.to_owned()).or_default();
         for key in keys {
@@ -96,7 +96,7 @@ impl Waiting {
         })
     }
 
-    /// For each namespace at most one Secret to read and one resource to tell.
+    /// For each namespace, at most one Secret to read and one resource to notify.
     pub(super) fn next(&mut self, now: Time) -> Vec<Step> {
         let mut steps = Vec::new();
         for (name, namespace) in &mut self.0 {
@@ -112,7 +112,7 @@ impl Waiting {
                     .min(LONGEST_PAUSE);
                 steps.push(Step::Read(name.clone(), changing.name.clone(), id));
             }
-            // Once it is quiet, so that nobody is told of a version that is not the last.
+            // When it no longer changes, so that nobody is notified of an intermediate version.
             let is_quiet = |changing: &Changing| {
                 changing.due.is_none() && now.since(changing.read) >= changing.pause
             };

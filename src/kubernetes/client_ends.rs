@@ -9,7 +9,7 @@ use crate::lock::lock;
 use crate::metrics::{ClientExpiry, CredentialState};
 use crate::time::Time;
 
-/// The expiries of those resources that have any.
+/// The expiries of resources that have any.
 #[derive(Default)]
 pub(crate) struct ClientEnds(pub(super) Mutex<HashMap<Key, Ends>>);
 
@@ -41,7 +41,7 @@ impl End {
 }
 
 impl ClientEnds {
-    /// Takes in what a status says, as a watch brought it.
+    /// Stores the content of a status from a watch.
     pub(crate) fn note(&self, key: &Key, status: Option<&OAuthClientStatus>) {
         let ends = status.map_or_else(Ends::default, |status| Ends {
             certificate: status.client_certificate.as_ref().map(End::of),
@@ -55,7 +55,7 @@ impl ClientEnds {
         }
     }
 
-    /// Forgets a resource that is gone.
+    /// Removes a resource that is gone.
     pub(crate) fn forget(&self, key: &Key) {
         lock(&self.0).remove(key);
     }

@@ -132,6 +132,6 @@ fn owner(owner: &Owner) -> Value {
 
 pub(crate) fn outdated(what: &str) -> StoreError {
     StoreError::Passing(format!(
-        "the API server served an older version {what} than it had told of"
+        "the API server returned an older version {what} than its watch had reported"
     ))
 }

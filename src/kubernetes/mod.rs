@@ -107,7 +107,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
     ended
 }
 
-/// From standing for election to the end.
+/// From the start of the election to the end.
 async fn lead(
     arguments: &RunArgs,
     clock: Clock,
@@ -334,8 +334,8 @@ async fn all(synced: Vec<channel::Receiver<bool>>) {
     }
 }
 
-/// Looks into the Secrets of all that seemed current by metadata alone, slowly: what was altered while nobody watched is
-/// found, and the content of the credentials is remembered.
+/// Reads the Secrets of all resources that seemed current by metadata, slowly: this finds what was altered while no
+/// operator ran, and records the content of the credentials.
 async fn check(shared: Arc<Shared>) {
     let keys = lock(&shared.index).keys(None);
     for key in keys {

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::secret::Secret;
 
-/// How the API is reached with a token that was made, and what the operator's own token says.
+/// The connection to the API for trying a token, and the content of the operator's own token.
 pub(crate) struct Accounts {
     pub(super) config: Config,
-    /// Issuer and audiences of the operator's own token: the API goes by these.
+    /// Issuer and audiences of the operator's own token, which the API accepts.
     pub(super) own: Vec<String>,
 }
 
 impl Accounts {
-    /// From what the operator itself reaches the API with.
+    /// From the operator's own configuration.
     pub(crate) fn new(config: &Config) -> Self {
         Accounts {
             own: own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token)),
@@ -24,7 +24,7 @@ impl Accounts {
         }
     }
 
-    /// A client that shows this token and nothing else of the operator's.
+    /// A client that uses this token and no other credentials of the operator.
     pub(super) fn client_with(&self, token: &Secret) -> Option<Client> {
         let mut config = self.config.clone();
         config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
@@ -42,7 +42,7 @@ pub(crate) fn own_token(auth: &AuthInfo) -> Option<Secret> {
     }
 }
 
-/// Issuer and audiences of a JWT; nothing where it is none.
+/// Issuer and audiences of a JWT; empty if it is none.
 pub(crate) fn names(token: &Secret) -> Vec<String> {
     let claims = || -> Option<Value> {
         let payload = token.expose()?.trim().split('.').nth(1)?;
@@ -59,7 +59,7 @@ pub(crate) fn names(token: &Secret) -> Vec<String> {
     all.filter_map(|name| name.as_str().map(same)).collect()
 }
 
-/// A name as it is compared: an end of `/` makes no difference.
+/// A name for comparison: a trailing `/` makes no difference.
 pub(crate) fn same(name: &str) -> String {
     name.trim_end_matches('/').to_ascii_lowercase()
 }

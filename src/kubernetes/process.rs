@@ -2,10 +2,10 @@
 
 use crate::time::Span;
 
-/// This process, as claims name it and as it keeps time.
+/// This process, as reservations name it, with its monotonic clock.
 pub(crate) struct Process {
     /// A random name, new at every start.
     pub(crate) name: String,
-    /// How long it goes on writing what it has in hand once it is told to end.
+    /// How long it continues to write after it is told to stop.
     pub(crate) drain: Span,
 }

@@ -8,24 +8,24 @@ use crate::lock::lock;
 use crate::model::SecretSeen;
 use crate::time::{Span, Time};
 
-/// How long a copy is used at most.
+/// The maximum age of a copy.
 pub(crate) const FRESH: Span = Span::from_seconds(30);
 
-/// Copies of so many bytes are kept at most; what does not fit is read each time.
+/// The maximum size of all copies in bytes; others are read each time.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
 
-/// So many of them may be of one namespace.
+/// The maximum size of the copies of one namespace.
 pub(crate) const MOST_BYTES_OF_ONE: usize = MOST_BYTES / 4;
 
 /// The copies.
 #[derive(Default)]
 pub(crate) struct SecretReads(pub(super) Mutex<HashMap<SecretId, Arc<Slot>>>);
 
-/// The copy of one Secret, behind a lock that is held while it is read: who comes meanwhile waits for that read.
+/// The copy of one Secret, behind a lock that is held during the read: concurrent callers wait for it.
 pub(crate) struct Slot {
     pub(super) namespace: String,
     pub(super) copy: tokio::sync::Mutex<Option<Copy>>,
-    /// What the copy takes, and when it was read.
+    /// The size of the copy, and when it was read.
     pub(super) held: Mutex<(usize, Time)>,
 }
 
@@ -49,7 +49,7 @@ impl SecretReads {
         Arc::clone(slot)
     }
 
-    /// Whether a copy of so many bytes may be kept.
+    /// Whether a copy of this size may be kept.
     pub(super) fn has_room(&self, namespace: &str, bytes: usize) -> bool {
         let slots = lock(&self.0);
         let (mut all, mut own) = (bytes, bytes);
@@ -63,7 +63,7 @@ impl SecretReads {
         all <= MOST_BYTES && own <= MOST_BYTES_OF_ONE
     }
 
-    /// Drops copies that are not used any more.
+    /// Drops copies that are no longer used.
     pub(crate) fn sweep(&self, now: Time) {
         let mut slots = lock(&self.0);
         slots.retain(|_, slot| {

@@ -69,11 +69,11 @@ pub(super) struct Shared {
     claims: Mutex<HashMap<String, Key>>,
     /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
-    /// Resources for which a person must act, for the gauge.
+    /// Resources that need a person, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
 }
 
-/// What a controller is made of.
+/// The components of the operator.
 pub(super) struct Parts {
     pub(super) calls: Calls,
     pub(super) accounts: Accounts,

@@ -183,7 +183,7 @@ pub(crate) fn name_of(scope: &Scope) -> &str {
     scope.as_deref().unwrap_or("everywhere")
 }
 
-/// Where resources of one scope are listed, to find out whether the CRD is there.
+/// Where the resources of a scope are listed, to find out whether the CRD exists.
 pub(crate) fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
     match scope {
         Some(namespace) => kube::Api::namespaced(client.clone(), namespace),

@@ -75,8 +75,9 @@ impl Files {
         Some(policy::reference_facts(&versions))
     }
 
-    /// These resources, their token Secrets, or whom they refer to have changed: those who ask with their tokens are told,
-    /// over any distance, since a circle may have been closed or opened.
+    /// Notifies the resources that use the tokens of changed resources, over any number of references: a cycle may have
+    /// been
+    /// closed or opened.
     pub(super) fn tell_dependents(&self, changed: &BTreeSet<Key>) {
         let graph = self.graph();
         let users: BTreeSet<Key> = changed

@@ -315,7 +315,7 @@ impl Record {
     }
 }
 
-/// The state of one resource as it is kept.
+/// The stored state of one resource.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredRefreshState {

@@ -90,7 +90,7 @@ pub enum Action {
     Write(Box<SecretWrite>),
     /// Write the state Secret, then decide anew: a key that tokens are bound to was generated.
     Keep(Box<SecretBody>),
-    /// Get this first, then decide anew.
+    /// Fetch this prerequisite, then decide again.
     First(Prerequisite),
     /// The resource is being deleted and waits for us: revoke its token, then remove the finalizer.
     Part,
@@ -100,7 +100,7 @@ pub enum Action {
     Request(Box<Ask>),
 }
 
-/// A token that was granted and stored earlier.
+/// A stored token.
 pub struct Publish {
     /// What is written, and its consequences.
     pub settled: Settled,

@@ -22,7 +22,7 @@ pub(crate) const BODY: &str = "response";
 
 const DPOP_KEY: &str = crate::oauth::dpop::KEY;
 
-/// The format of what is written.
+/// The format of the content.
 pub(crate) const FORMAT: u32 = 1;
 
 /// The largest response that is stored: it must fit into a Secret together with the refresh token. A larger one is not

@@ -32,7 +32,7 @@ pub struct Client {
     pub dpop: bool,
     /// The client secret is the empty text (RFC 6749 section 2.3.1), and none is read.
     pub empty_secret: bool,
-    /// In which keys of the credentials Secret the credentials stand.
+    /// The keys of the credentials Secret that hold the credentials.
     pub keys: CredentialKeys,
     /// The requested scopes (RFC 6749 section 3.3); empty sends no `scope`.
     pub scopes: Vec<String>,

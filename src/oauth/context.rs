@@ -11,8 +11,8 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::lender::Lenders;
 
-/// Chance for one attempt, drawn at the rim: [`crate::clock::Clock::nonce`]. Not to be copied, so that no identifier
-/// is used for two attempts.
+/// Random values for one attempt, from [`crate::clock::Clock::nonce`]. It cannot be copied, so that no identifier is
+/// used for two attempts.
 pub struct Nonce {
     /// 128 random bits that identify the attempt, such as in the `jti` of an assertion (RFC 7519 section 4.1.7).
     pub id: [u8; 16],
@@ -35,7 +35,7 @@ impl Nonce {
         }
     }
 
-    /// The random bits as text, to name the attempt.
+    /// The random bits as text.
     pub fn name(&self) -> String {
         self.id.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -171,15 +171,17 @@ pub enum TokenError {
 const LOOK_UP: &str = "Look that code up in the provider's documentation. To have the operator act on it, name it in \
      spec.response.errors";
 
-/// Statuses that tell of the request or its address, not of the credential in it.
+/// Statuses that are about the request or its address, not about the credential in it.
 const OF_THE_REQUEST: [u16; 10] = [404, 405, 406, 407, 410, 411, 413, 414, 415, 421];
 
 impl TokenError {
     /// The consequence of the failure.
     ///
-    /// Below 500 the code decides, from 500 on the status does, as it does for 408, 425 and 429: some gateways and servers that
-    /// are starting up send `invalid_grant` with a 503. A password is not sent again after any refusal, whatever its words: more
-    /// tries lock the account.
+    /// Below 500 the code decides, from 500 on the status does, as for 408, 425 and 429: some gateways and servers that
+    /// are
+    /// starting send `invalid_grant` with a 503. A password is not sent again after any refusal, because more attempts
+    /// lock the
+    /// account.
     ///
     /// Where the resource says what a code means, that decides, whatever the status. It never has a refused password sent again.
     pub fn class(&self, grant: &Grant) -> FailureClass {
@@ -443,7 +445,7 @@ fn reason_of_code(code: ErrorCode, status: u16) -> &'static str {
     }
 }
 
-/// Statuses that ask for another request later, whatever code comes with them.
+/// Statuses that allow another request later, whatever code the response has.
 fn is_not_now(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }

@@ -222,7 +222,7 @@ fn bare_text(text: &str, kind: &str) -> Value {
 /// The remark if a response repeats the request.
 const ECHOES: &str = "The response repeats a secret that was sent in the request; what repeats it was left out. Ask the \
      provider not to, or, if it is none, name its key in the annotation oauthclient.dev/disclosed-keys of the credentials Secret.";
-/// What people are told of a scope that a pointer found in a field of another kind.
+/// The remark if a scope pointer found a field of another type.
 const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is not called a scope (scope, scp, permissions, \
      roles): it was left out.";
 

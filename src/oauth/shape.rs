@@ -5,7 +5,7 @@ use super::error_code::Means;
 /// The member of the document that holds the headers which a resource reads, by their names in lower case.
 pub(super) const HEADERS: &str = "headers";
 
-/// Where a refresh token stands, unless the resource says otherwise.
+/// The default pointer to the refresh token.
 pub(super) const REFRESH_TOKEN: &str = "/refresh_token";
 
 /// Where the values are in a successful response, for providers that deviate from RFC 6749 section 5.1.

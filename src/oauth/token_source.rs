@@ -1,28 +1,28 @@
 //! Where the tokens come from that a token exchange sends, or that prove who a client is.
 
-/// Where a token that goes into a request comes from.
+/// The source of a token in a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenSource {
-    /// This key of the credentials Secret.
+    /// A key of the credentials Secret.
     CredentialsKey(String),
-    /// A token of a `ServiceAccount`, made for the attempt.
+    /// A token of a `ServiceAccount`, created for the attempt.
     ServiceAccount(ServiceAccountToken),
-    /// What another resource has published.
+    /// The published token of another resource.
     Published(PublishedToken),
 }
 
-/// A token of a `ServiceAccount` that is to be made for one attempt.
+/// A token of a `ServiceAccount` for one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceAccountToken {
     /// The `ServiceAccount`, in the resource's namespace.
     pub account: String,
-    /// Whom the token is for: its `aud` (RFC 7519 section 4.1.3).
+    /// The audience: its `aud` (RFC 7519 section 4.1.3).
     pub audience: String,
-    /// How long it lives, in seconds; at least 600.
+    /// The lifetime in seconds; at least 600.
     pub expiration_seconds: i64,
 }
 
-/// A token that another resource of the namespace keeps in its token Secret.
+/// A token in the token Secret of another resource in the namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublishedToken {
     /// The other resource.

@@ -51,7 +51,7 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
             ProblemKind::Waiting,
             Reason::ServiceAccountNotOptedIn,
             format!(
-                "ServiceAccount {account} does not lend itself for the audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is looked at every minute. If it may be used so, run: {}",
+                "ServiceAccount {account} does not allow tokens for audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is checked every minute. If you own it and want to allow this, run: {}",
                 annotate(account, namespace).pair(
                     ALLOWED_AUDIENCES_ANNOTATION,
                     &with_entry(audiences, audience)

@@ -194,7 +194,7 @@ fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
     }
 }
 
-/// `Retry-After` counts up to this long.
+/// The maximum `Retry-After`.
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
 
 /// A message that another sentence can follow.

@@ -147,7 +147,7 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
     keys.dedup();
     let mut content = Vec::new();
     for key in keys {
-        // By its part in the request: a secret that moves from one key to the other is the same secret.
+        // By its role in the request: a secret that moves from one key to the other is the same secret.
         let is_secret = client.uses_client_secret() && key == client.keys.client_secret;
         let from = if is_secret {
             client_secret.key(&client.keys)

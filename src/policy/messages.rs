@@ -298,7 +298,7 @@ pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     )
 }
 
-/// `known`: the provider has refused it; otherwise nobody knows whether it was used.
+/// `known`: the provider has refused it; otherwise it is unknown whether it was used.
 pub(super) fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCode>) -> Problem {
     let namespace = &seen.resource.namespace;
     let resource = &seen.resource.name;

@@ -169,7 +169,7 @@ fn plan_at(seen: &Observed, now: Time) -> Plan {
     }
 }
 
-/// A token that was stored and is not published yet: the process ended between the two, or somebody altered the token Secret.
+/// A token that is stored and not published yet: the process ended in between, or someone altered the token Secret.
 fn publish_stored(
     seen: &Observed,
     spec: &Validated,

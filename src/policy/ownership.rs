@@ -14,7 +14,7 @@ pub enum Ownership {
     Predecessor,
     /// Another resource of our kind.
     Sibling(String),
-    /// Nobody's, and its owner lets us take it over.
+    /// Nobody, and its owner lets us take it over.
     Adoptable,
     /// Someone else; why it cannot be taken over, as part of a sentence.
     Foreign(String),

@@ -29,7 +29,7 @@ pub struct Report {
     pub status: OAuthClientStatus,
     /// Whether it differs from the previous one.
     pub changed: bool,
-    /// Events: only of what has changed.
+    /// Events about changes.
     pub notices: Vec<Notice>,
 }
 

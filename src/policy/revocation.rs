@@ -200,7 +200,7 @@ pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
     refused && rotation::other_client(seen, spec).is_some()
 }
 
-/// What the status of an answer says (RFC 7009 section 2.2): 200 also for a token that was dead already.
+/// The meaning of a response's status (RFC 7009 section 2.2): 200 also for a token that was already invalid.
 pub fn revoked(status: u16) -> Revoked {
     match status {
         200..=299 => Revoked::Done,

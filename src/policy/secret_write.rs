@@ -88,8 +88,8 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     (!nothing).then_some(write)
 }
 
-/// The write that puts the state of a token back that somebody altered; `None` where the token or its data are not known to be
-/// as they were.
+/// The write that restores the altered state of a token; `None` if it is not known that the token or its data are
+/// unchanged.
 pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let noted = seen.noted_target(target)?;

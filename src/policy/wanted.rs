@@ -16,7 +16,7 @@ use super::{
     accounts, disclosed, dpop, messages, prerequisite, provenance, rotation, secret_write,
 };
 
-/// A token is wanted: whether it may be asked for now.
+/// A token is needed: whether it may be requested now.
 pub(super) fn wanted(
     seen: &Observed,
     spec: &Validated,
@@ -53,7 +53,7 @@ pub(super) fn wanted(
             doubt: false,
         };
     }
-    // `not_ready` has told of a Secret that is named and not there.
+    // `not_ready` has reported a missing Secret.
     let (client, credentials, spend) = match spent(seen, spec, &lenders, now) {
         Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
         Ok(None) => {
@@ -72,7 +72,7 @@ pub(super) fn wanted(
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.tokens(spec);
     context.dpop = dpop::proving(seen, spec);
-    // A token that is yet to be made is made only for a request that can be built with it, and will be sent.
+    // A token is created only for a request that can be built with it, and will be sent.
     accounts::stand_in(spec, &mut context.tokens);
     let request = match oauth::request::build(&client, &credentials, &context) {
         Ok(mut request) => {
@@ -167,7 +167,7 @@ pub fn with_nonce(
     Some(request)
 }
 
-/// Why nothing may be spent.
+/// Why nothing may be redeemed.
 enum Held {
     /// Another process may be using it for this long.
     Until(Span),

@@ -98,7 +98,7 @@ impl<W: Store> Reconciler<'_, W> {
         if spec.dpop.is_some() && nonce.is_some() {
             self.seen.memory.chain.dpop_nonce = nonce;
         }
-        // Held until the report begins, by when the answer is written or dropped.
+        // Held until the report begins, when the response is written or dropped.
         self.answer = held;
         let mut settled = match (decoded, &ask.spend) {
             (Ok((token, answer)), Some(spend)) => {
@@ -183,7 +183,7 @@ impl<W: Store> Reconciler<'_, W> {
         self.finish(memory, &assessment, None, Requeue::At(now + again))
     }
 
-    /// A failure at an endpoint that was discovered may mean that it is another one by now.
+    /// A failure at a discovered endpoint may mean that it has moved.
     fn at_issuer(&self, spec: &Validated, mut failure: Failure) -> Failure {
         if spec.client.issuer.is_some() {
             failure.message = failure

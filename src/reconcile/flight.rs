@@ -77,7 +77,7 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// A resource without a valid token of which no failure is told: what failed says more than that it is tried again.
+    /// A resource without a valid token and without a reported failure, because the failure is more informative.
     fn is_news(&self) -> bool {
         let assessment = still_failing(&self.seen, self.store.now());
         let has_valid = assessment.token.as_ref().is_some_and(|token| token.valid);

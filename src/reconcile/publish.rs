@@ -24,7 +24,7 @@ pub(super) enum Written {
     Rejected(String),
 }
 
-/// The first and the longest pause between two tries.
+/// The first and the longest pause between two attempts.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);
 /// When a refused write of metadata is retried: something outside of the resource may have changed.

@@ -5,14 +5,14 @@ use crate::model::Observed;
 use crate::reconcile::store::{Held, Store, StoreError};
 use crate::time::{Span, Time};
 
-/// How a walk ended.
+/// How a reconcile ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reconciled {
-    /// The engine learns this.
+    /// With this outcome for the engine.
     Done(Outcome),
     /// The resource is gone.
     Gone,
-    /// The world could not be seen: what was known stays known, look again then.
+    /// It could not be observed: the known facts stay, and it is reconciled again.
     Abandoned {
         /// When.
         again: Time,
@@ -21,13 +21,13 @@ pub enum Reconciled {
     },
 }
 
-/// How long after trouble with the API a resource is looked at again, before the draw: spreads a fleet.
+/// How long after a problem with the API a resource is reconciled again, before jitter, which spreads a fleet.
 pub(crate) const AFTER_TROUBLE: Span = Span::from_seconds(5);
 
-/// How soon a Secret that somebody else was writing at the same time is looked at again.
+/// How soon a Secret is observed again that something else wrote at the same time.
 pub(crate) const AFTER_RACE: Span = Span::from_seconds(1);
 
-/// What is said of work that may not begin any more.
+/// The message for work that may no longer start.
 pub(crate) const NO_MORE: &str =
     "no new request is sent: another replica takes over, or the program ends";
 
@@ -48,6 +48,6 @@ pub(crate) struct Reconciler<'a, W> {
     pub(super) store: &'a W,
     pub(super) key: &'a Key,
     pub(super) seen: Observed,
-    /// The part of the answer in hand in the bound of bytes that wait to be written.
+    /// The response's share of the limit of bytes that wait to be written.
     pub(super) answer: Held,
 }

@@ -43,7 +43,7 @@ pub struct Lender {
     pub obtained: bool,
 }
 
-/// What tells one lender from another.
+/// Identifies a lender.
 type Id = (LenderKind, String, Option<String>, bool);
 
 /// The lenders of a value. Each of them must allow what is done with the value.

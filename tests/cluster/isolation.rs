@@ -35,7 +35,7 @@ fn steps(all: usize) -> impl Iterator<Item = usize> {
 
 /// Resources whose write is refused; more than there may be token requests in flight.
 static REFUSED: LazyLock<usize> = LazyLock::new(|| size(1000, 540));
-/// Healthy resources of another namespace beside them, and how long their tokens live.
+/// Healthy resources of another namespace at the same time, and the lifetime of their tokens.
 const HEALTHY: usize = 10;
 const LIFE: f64 = 60.0;
 /// Hosts that take a request and never answer.

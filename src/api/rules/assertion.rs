@@ -58,7 +58,7 @@ const fn sends_certificate(at: &'static str) -> Rule {
     }
 }
 
-/// Whether a parameter or a claim is written in exactly one of the three ways.
+/// Whether a parameter or claim has exactly one of its three values.
 pub(super) fn has_one_value(item: &Value) -> bool {
     let there = |name: &str| usize::from(item.get(name).is_some());
     there("value") + there("jsonValue") + there("credentialsKey") == 1

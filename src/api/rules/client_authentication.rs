@@ -83,7 +83,7 @@ fn by_empty_secret(spec: &Value) -> bool {
         && at("/clientAuthentication/clientID").is_some()
 }
 
-/// Whether the client is named by the resource and proves itself by a certificate of a Secret of its own.
+/// Whether the resource contains the client id, and the client authenticates with a certificate from a separate Secret.
 fn by_certificate(spec: &Value) -> bool {
     let at = |pointer| spec.pointer(pointer);
     at("/clientAuthentication/method").is_some_and(|method| is_tls(text(method)))

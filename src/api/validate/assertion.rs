@@ -52,7 +52,7 @@ fn claims(list: Vec<spec::Claim>) -> Vec<Claim> {
     list.into_iter().map(claim).collect()
 }
 
-/// `clientAuthentication.clientSecretJWT`, left out or not.
+/// `clientAuthentication.clientSecretJWT`, or its defaults.
 pub(super) fn client_secret_jwt(
     spec: Option<&spec::ClientSecretJwt>,
     issuer: bool,

@@ -8,7 +8,7 @@ use crate::api::spec::TokenSecret;
 use crate::api::{SpecProblem, check};
 use crate::render::{MAX_BYTES, Templates};
 
-/// Room for the annotations of the operator, and for those of others.
+/// Space for annotations of the operator and of others.
 const OTHER_ANNOTATIONS: usize = 16 << 10;
 
 /// Everything that the API server would refuse, whatever the response is.

@@ -3,13 +3,13 @@
 use crate::engine::Key;
 use crate::policy::{login_name, short};
 
-/// Names of Secrets as hashes of `namespace/name`.
+/// Hashes of `namespace/name` of Secrets.
 pub(crate) type SecretId = u64;
 
 /// No Secret: never the id of one.
 pub(crate) const NONE: SecretId = 0;
 
-/// A resourceVersion as a number, to tell older from newer; 0 where it is none.
+/// A resourceVersion as a number, for comparison; 0 if it is none.
 pub(crate) fn ordered(resource_version: Option<&str>) -> u64 {
     resource_version
         .and_then(|version| version.parse().ok())

@@ -6,18 +6,18 @@ use crate::engine::Key;
 use crate::kubernetes::index::ids::SecretId;
 use crate::references::References;
 
-/// What is kept of references; nothing for resources that neither refer nor are referred to.
+/// The references; empty for resources without any.
 #[derive(Default)]
 pub(crate) struct Lent {
     pub(super) references: References,
-    /// The token Secrets that a resource asks with.
+    /// The token Secrets that a resource uses.
     pub(super) sources: HashMap<Key, Vec<SecretId>>,
-    /// The same the other way round.
+    /// The reverse of `sources`.
     pub(super) users: HashMap<SecretId, BTreeSet<Key>>,
 }
 
 impl Lent {
-    /// The resources that ask with the token in this Secret.
+    /// The resources that use the token in this Secret.
     pub(crate) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
         self.users.get(&secret).into_iter().flatten()
     }

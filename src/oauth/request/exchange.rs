@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use super::CredentialsProblem;
 use super::credentials::Reader;
 
-/// What the grant sets by itself.
+/// The parameters that the grant sets itself.
 pub(super) const PARAMETERS: [&str; 5] = [
     "subject_token",
     "subject_token_type",

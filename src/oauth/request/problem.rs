@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::oauth::jwt::KeyProblem;
 
-/// Why no request can be built from a credentials Secret. Names keys, never what stands in them.
+/// Why no request can be built from a credentials Secret. Names keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CredentialsProblem {
     /// The key is needed and not there.
@@ -62,7 +62,7 @@ pub enum CredentialsProblem {
     NotLocated,
 }
 
-/// A parameter or header of the resource that cannot be sent as it stands.
+/// A parameter or header of the resource that cannot be sent unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NameProblem {
     /// The parameter is one that the request sets by itself.
@@ -81,9 +81,9 @@ pub enum NameProblem {
         /// The parameter.
         name: String,
     },
-    /// The parameter stands in the token URL's query already.
+    /// The parameter is already in the token URL's query.
     #[error(
-        "the parameter \"{name}\" stands in the query of spec.provider.tokenURL already: write it in one place only"
+        "the parameter \"{name}\" is already in the query of spec.provider.tokenURL: set it in one place only"
     )]
     InUrl {
         /// The parameter.

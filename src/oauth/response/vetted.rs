@@ -30,7 +30,7 @@ const LONGEST: usize = 64 << 10;
 /// and a response of 1 MiB has room for tens of thousands.
 const MOST_TOKENS: usize = 64;
 
-/// Parts of the names of fields that hold a secret.
+/// Parts of the names of fields with a secret.
 const SECRET_NAMES: [&str; 8] = [
     "token",
     "secret",
@@ -59,7 +59,7 @@ impl Vetted {
     /// Removes everything that repeats a secret of the request.
     ///
     /// # Errors
-    /// When the access token itself does: nothing is left to publish.
+    /// The access token itself does: there is nothing to publish.
     pub(super) fn new(
         shape: &ResponseShape,
         mut value: Value,

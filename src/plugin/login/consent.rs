@@ -18,9 +18,9 @@ pub(crate) fn consent(provider: &Provider, answer: &Document) -> Result<Consent,
     let refresh_token = refresh_token(shape, answer).ok_or_else(|| {
         let asked = provider.scope();
         let hint = if asked.split([' ', ',']).any(|scope| scope == "offline_access") {
-            "offline_access was asked for, so ask the provider whether the client may have refresh tokens"
+            "offline_access was requested, so ask the provider whether the client may have refresh tokens"
         } else {
-            "many providers want the scope offline_access (--scope offline_access), Google wants --parameter access_type=offline --parameter prompt=consent; put what works into spec.login"
+            "many providers require the scope offline_access (--scope offline_access), Google requires --parameter access_type=offline --parameter prompt=consent; put what works into spec.login"
         };
         Problem::new(format!(
             "the provider gave an access token but no refresh token, so nothing could be kept fresh and nothing was stored: {hint}. Some give it only at the first consent: withdraw that in your account there, then log in again"

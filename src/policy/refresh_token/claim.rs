@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 
 /// Added to time-out and drain: the last writes after the drain.
 const LAST_WRITES: Span = Span::from_seconds(6);
-/// A refresh token of which nobody knows whether it was used is sent so often, ever.
+/// How often a refresh token is sent in total if it is unknown whether it was used.
 pub(super) const MOST_TRIES: u32 = 2;
 
 impl Claim {

@@ -36,7 +36,7 @@ impl Observed {
         Some(Record::read(&state.data).map(|record| record.knowing(known)))
     }
 
-    /// When the refresh token ends, where the provider told.
+    /// When the refresh token expires, if the provider said so.
     pub(super) fn refresh_token_ends(&self) -> Option<Time> {
         let state = self.chain.state.as_ref()?;
         if !state.is_owned_by(&self.resource) {

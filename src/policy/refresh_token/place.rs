@@ -71,7 +71,7 @@ pub(in crate::policy) fn not_writable(
     }
 }
 
-/// The write that makes the state Secret hold `record`: only what differs from what was seen.
+/// The write that stores `record` in the state Secret: only the differences from the observation.
 pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
     let state = seen.chain.state.as_ref();
     let there = |key: &str| state.and_then(|state| state.data.get(key));

@@ -45,7 +45,7 @@ pub fn kept(
 ) -> Record {
     let next = refresh::next(&spec.client.response, &token.document);
     let mut record = went_on(spend, next, at);
-    // What repeats a secret of the request is not kept either: when it is read again nobody knows what was sent.
+    // What repeats a secret of the request is not stored either, because a later reader does not know what was sent.
     // Headers are not kept by themselves: what was read of them stands in the document.
     let as_document = token.echoes || !spec.client.response.headers.is_empty();
     let (content_type, body) = match as_document {

@@ -19,7 +19,7 @@ pub struct Redeemed {
     pub last_response: Option<usize>,
 }
 
-/// What is to be done for a token.
+/// What to do to get a token.
 pub(in crate::policy) enum Next {
     /// Send a request with this.
     Spend(Box<Spend>),
@@ -206,7 +206,7 @@ impl Spend {
         })
     }
 
-    /// The client and the credentials that the request is built with.
+    /// The client and the credentials for building the request.
     pub(in crate::policy) fn request(
         &self,
         seen: &Observed,
