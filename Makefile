@@ -56,9 +56,9 @@ test: ## everything that must pass
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart)
 
 # Beside 1.36, which all tests run on.
-VERSIONS ?= 1.29.6 1.31.14 1.33.13 1.35.4 1.37.2
+VERSIONS ?= 1.29.15 1.31.14 1.33.13 1.35.4 1.37.2
 
-test-versions: ## the tests of the Kubernetes API on other versions, each built once: make test-versions VERSIONS="1.29.6 1.37.2"
+test-versions: ## the tests of the Kubernetes API on other versions, each built once: make test-versions VERSIONS="1.29.15 1.37.2"
 	@testkit/test-versions.sh $(VERSIONS)
 
 test-upgrade: ## let the operator of REVISION (a commit or tag) and this one take over 500 resources from each other

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints a folder for KUBEBUILDER_ASSETS with the API server and the controllers of another version of Kubernetes. Builds them the first time, into
 # the cache outside the checkout: about ten minutes and 200 MB for a version. etcd and kubectl are those of the other tests.
-# Usage: testkit/api-server-version.sh VERSION, as 1.29.6
+# Usage: testkit/api-server-version.sh VERSION, as 1.29.15
 set -euo pipefail
 version=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,7 +24,7 @@ if [ ! -d "$built" ]; then
     printf 'require k8s.io/kubernetes v%s\n\n' "$version"
     sed -n 's#^\s*\(k8s.io/[a-z0-9-]*\) => ./staging/.*#\1#p' "$original" | sed "s#.*#replace & => & v0.${version#1.}#"
   } >go.mod
-  # Up to 1.30, cloud providers are linked whose module cannot be had any more, unless the build says otherwise.
+  # Up to 1.30, the controllers link cloud providers unless the build says otherwise.
   go mod tidy -e >&2
   variables=k8s.io/component-base/version
   flags="-s -w -X $variables.gitVersion=v$version -X $variables.gitMajor=1 -X $variables.gitMinor=$(cut -d. -f2 <<<"$version")"
