@@ -2,12 +2,10 @@
 //!
 //! Pure data structures. They know names of tenants (namespaces) and numbers, but not what is shared.
 
-mod line;
 mod semaphore;
-mod shares;
 #[cfg(test)]
 mod tests;
 
-pub use line::Line;
 pub use semaphore::{FairSemaphore, Place};
-pub use shares::{Share, Shares};
+
+pub use oauthclient_core::fair::{Line, Share, Shares};

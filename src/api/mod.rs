@@ -9,7 +9,6 @@
 //! | [`conditions`] | conditions and reasons |
 
 mod check;
-pub mod conditions;
 mod lines;
 pub mod manifest;
 mod names;
@@ -28,6 +27,7 @@ pub use names::{
     ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL, REFRESH_ANNOTATION, ROTATE_KEY_ANNOTATION,
     TOKEN_LABEL,
 };
+pub use oauthclient_core::conditions;
 pub use problem::SpecProblem;
 pub use schema::{crd, crd_yaml};
 pub use spec::{OAuthClient, OAuthClientSpec};
@@ -36,5 +36,7 @@ pub use status::{
 };
 pub use validate::{Validated, validate};
 
+#[cfg(test)]
+mod exchange_tests;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
-use crate::api::conditions::Reason;
+use crate::conditions::Reason;
 use crate::oauth::disclosure::{Forms, Needle, forms};
 use crate::oauth::{Document, SecretKind, SentSecret, SentSecrets};
 use crate::render::environment::environment;

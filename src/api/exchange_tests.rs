@@ -1,12 +1,15 @@
-use serde_json::json;
+//! The token exchange (RFC 8693), from a manifest to the request. Here, because a manifest is the custom resource's.
 
-use super::*;
+use serde_json::{Value, json};
+
 use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
+use crate::oauth::exchange::*;
 use crate::oauth::{
-    Client, Credentials, HttpAnswer, Nonce, PublishedToken, ServiceAccountToken, Token, TokenError,
-    request, response,
+    Client, Credentials, HttpAnswer, Nonce, PublishedToken, RequestContext, ServiceAccountToken,
+    Token, TokenError, TokenSource, TokensInHand, request, response,
 };
+use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::Lenders;
 

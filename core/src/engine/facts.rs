@@ -64,7 +64,7 @@ pub struct ResourceFacts {
     pub uid: u64,
     /// `metadata.generation`.
     pub generation: i64,
-    /// Hash of the spec's inputs for request and templates ([`crate::inputs`]), or 0 if the spec is invalid.
+    /// Hash of the spec's inputs for request and templates (`inputs` of the operator), or 0 if the spec is invalid.
     pub inputs: u64,
     /// The host queue: host and port of the token endpoint.
     pub host: Arc<str>,

@@ -60,6 +60,28 @@ pub struct Located {
 }
 
 impl Client {
+    /// A client that follows RFC 6749 in everything else: POST of a form, no scopes, the usual keys of credentials.
+    pub fn new(token_url: url::Url, grant: Grant, authentication: ClientAuthentication) -> Client {
+        Client {
+            token_url,
+            issuer: None,
+            grant,
+            authentication,
+            shows_certificate: false,
+            client_id: None,
+            dpop: false,
+            empty_secret: false,
+            keys: CredentialKeys::default(),
+            scopes: Vec::new(),
+            scope_separator: " ".to_owned(),
+            parameters: Vec::new(),
+            headers: Vec::new(),
+            format: Format::default(),
+            method: Method::default(),
+            response: ResponseShape::default(),
+        }
+    }
+
     /// Whether the client secret of the credentials Secret proves who the client is.
     pub fn uses_client_secret(&self) -> bool {
         !self.empty_secret && self.authentication.uses_client_secret()

@@ -61,6 +61,17 @@ pub enum Lead {
     Percent(u8),
 }
 
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            lead: Lead::Default,
+            assumed_lifetime: Span::from_seconds(3300),
+            token_reuse: TokenReuse::default(),
+            cache_window: None,
+        }
+    }
+}
+
 /// How a new token affects the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TokenReuse {

@@ -394,7 +394,7 @@ impl fmt::Display for Reason {
 /// Renders the page `docs/conditions.md`.
 pub fn page() -> String {
     let mut page = String::from(
-        "<!-- Generated from src/api/conditions.rs: change that, not this file. -->\n\n# Conditions and reasons\n\n\
+        "<!-- Generated from core/src/conditions.rs: change that, not this file. -->\n\n# Conditions and reasons\n\n\
          The conditions of an `OAuthClient` show its state: `kubectl describe oac NAME` lists them. Each has a message that says\n\
          what happened, what still works and what to do. Events and metrics use the same reasons.\n\n\
          | condition | meaning |\n|---|---|\n",

@@ -1,6 +1,6 @@
 //! Points in time and durations, as plain numbers.
 //!
-//! Nothing here reads a clock: time is always an argument (see [`crate::clock`]).
+//! Nothing here reads a clock: time is always an argument (the operator has a module `clock` for it).
 
 use std::fmt;
 use std::ops::{Add, Sub};

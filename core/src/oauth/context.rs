@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::lender::Lenders;
 
-/// Random values for one attempt, from [`crate::clock::Clock::nonce`]. It cannot be copied, so that no identifier is
+/// Random values for one attempt, from the operator's `Clock::nonce`. It cannot be copied, so that no identifier is
 /// used for two attempts.
 pub struct Nonce {
     /// 128 random bits that identify the attempt, such as in the `jti` of an assertion (RFC 7519 section 4.1.7).

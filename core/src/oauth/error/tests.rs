@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::conditions::Reason;
+use crate::conditions::Reason;
 use crate::oauth::error_code::SPELLINGS;
 
 fn refused(status: u16, code: ErrorCode) -> TokenError {

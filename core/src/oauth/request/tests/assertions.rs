@@ -273,18 +273,20 @@ fn an_assertion_can_go_into_the_header_with_no_grant_type() {
 #[test]
 fn every_attempt_has_an_identifier_of_its_own() {
     let client = private_key_jwt(client_assertion());
-    let clock = crate::clock::Clock::system();
-    let identifier = || {
-        let nonce = clock.nonce();
+    let identifier = |id: u8| {
+        let nonce = Nonce {
+            id: [id; 16],
+            random: ring::rand::SystemRandom::new(),
+        };
         let request = build(
             &client,
             &with_key(P256),
-            &RequestContext::new(clock.now(), &nonce),
+            &RequestContext::new(Time::from_seconds(NOW), &nonce),
         );
         let request = wire(&request.ok().unwrap());
         opened(&value(&request, "client_assertion")).1["jti"].clone()
     };
-    assert_ne!(identifier(), identifier());
+    assert_ne!(identifier(1), identifier(2));
 }
 
 #[test]

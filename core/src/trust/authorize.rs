@@ -9,8 +9,8 @@ use crate::oauth::HttpRequest;
 /// accepts nothing else.
 ///
 /// ```compile_fail
-/// use oauthclient_operator::oauth::HttpRequest;
-/// use oauthclient_operator::trust::{AuthorizedRequest, Lenders};
+/// use oauthclient_core::oauth::HttpRequest;
+/// use oauthclient_core::trust::{AuthorizedRequest, Lenders};
 ///
 /// fn forged(request: &HttpRequest) -> AuthorizedRequest<'_> {
 ///     let url = "https://evil.example/".parse().unwrap();

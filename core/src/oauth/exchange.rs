@@ -1,8 +1,5 @@
 //! Token exchange (RFC 8693): the tokens in the request, and the type of the issued one.
 
-#[cfg(test)]
-mod tests;
-
 use serde_json::Value;
 
 use crate::oauth::token_source::TokenSource;
@@ -18,7 +15,7 @@ pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// The type of a JWT (RFC 8693 section 3).
 pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The type of a refresh token (RFC 8693 section 3).
-const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+pub const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 
 /// The settings of a token exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,4 +99,4 @@ pub(super) fn check_issued_type(
 /// The token type of a token that is not an access token (RFC 8693 section 2.2.1).
 pub(super) const NOT_APPLICABLE: &str = "N_A";
 /// The remark about such a token.
-pub(super) const NOT_APPLICABLE_REMARK: &str = "the provider says that the token is no access token (token_type N_A): it is not to be sent in an Authorization header";
+pub const NOT_APPLICABLE_REMARK: &str = "the provider says that the token is no access token (token_type N_A): it is not to be sent in an Authorization header";
