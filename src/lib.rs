@@ -56,6 +56,7 @@ pub mod leader;
 pub mod local;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod policy;
 pub mod reconcile;

@@ -114,7 +114,11 @@ fn code(findings: &[Finding]) -> u8 {
 fn tally(findings: &[Finding]) -> Painted {
     let count = |level| findings.iter().filter(|one| one.level == level).count();
     let (failed, warned) = (count(Level::Fail), count(Level::Warn));
-    let text = Painted::default().text(&format!("\n{} checks: ", findings.len()));
+    let checks = match findings.len() {
+        1 => "1 check".to_owned(),
+        number => format!("{number} checks"),
+    };
+    let text = Painted::default().text(&format!("\n{checks}: "));
     match (failed, warned) {
         (0, 0) => text.tone(Tone::Good, "all is well."),
         (0, warned) => text.tone(Tone::Warn, &format!("{warned} to look at, nothing failed.")),
@@ -154,5 +158,6 @@ mod tests {
             stripped(&tally(&all)),
             "\n3 checks: 1 failed, 1 to look at."
         );
+        assert_eq!(stripped(&tally(&all[2..])), "\n1 check: all is well.");
     }
 }

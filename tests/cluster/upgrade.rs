@@ -285,5 +285,5 @@ async fn a_restart_requests_no_token_of_any_kind_of_resource_and_loses_no_refres
 #[ignore = "takes a program of another revision: make test-upgrade REVISION=..."]
 async fn an_upgrade_and_a_downgrade_of_five_hundred_resources_request_no_token() {
     let other = std::env::var("UPGRADE_FROM").expect("the path of the other operator");
-    there_and_back(&other, PROGRAM, 500 / KINDS.len()).await;
+    there_and_back(&other, PROGRAM, 500_usize.div_ceil(KINDS.len())).await;
 }
