@@ -110,7 +110,9 @@ pub struct TestArgs {
 /// Flags of `token`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("where").args(["show", "output_file", "command"]).required(true))]
-#[command(override_usage = "kubectl oauthclient token NAME [OPTIONS] -- COMMAND...\n       kubectl oauthclient token NAME --output-file FILE [OPTIONS]\n       kubectl oauthclient token NAME --show [OPTIONS]")]
+#[command(
+    override_usage = "kubectl oauthclient token NAME [OPTIONS] -- COMMAND...\n       kubectl oauthclient token NAME --output-file FILE [OPTIONS]\n       kubectl oauthclient token NAME --show [OPTIONS]"
+)]
 pub struct TokenArgs {
     /// The OAuthClient.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::plugin::completers::clients))]
