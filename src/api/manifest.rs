@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::OAuthClient;
 use super::check;
-use super::conditions::Reason;
 use super::lines::Lines;
 use super::problem::{SpecProblem, kind_of};
 use super::schema;
 use super::words;
+use oauthclient_core::conditions::Reason;
 
 /// Fields of `metadata` that the API server knows.
 const METADATA: [&str; 15] = [

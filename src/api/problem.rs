@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::conditions::Reason;
+use oauthclient_core::conditions::Reason;
 
 /// A problem in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

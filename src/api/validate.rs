@@ -13,7 +13,6 @@ mod token_secret;
 use std::collections::BTreeMap;
 
 use super::check;
-use super::conditions::Reason;
 use super::names::ROTATE_KEY_ANNOTATION;
 use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
@@ -29,6 +28,7 @@ use crate::oauth::{
 use crate::render::Templates;
 use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::time::Span;
+use oauthclient_core::conditions::Reason;
 
 pub use revocation::Revocation;
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use oauthclient_core::fair::{Line, Share, Shares};
 use tokio::sync::oneshot;
 
-use super::{Line, Share, Shares};
 use crate::lock::lock;
 
 /// A semaphore that tenants share fairly. Cheap to clone; clones share the limit.

@@ -14,8 +14,8 @@ use crate::oauth::{Client, ParameterValue, RequestContext};
 use crate::secret::Secret;
 use crate::time::Span;
 
-use super::CredentialsProblem;
 use super::credentials::{Reader, client_id};
+use super::problem::CredentialsProblem;
 
 /// The client assertion of `private_key_jwt`.
 pub(super) fn private_key(

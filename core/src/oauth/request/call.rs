@@ -8,8 +8,11 @@ use crate::oauth::{
 use crate::secret::Secret;
 use crate::trust::lender::Lenders;
 
-use super::credentials::Reader;
-use super::{CredentialsProblem, headers, identify, lenders, with_proof, write};
+use super::client_authentication::identify;
+use super::credentials::{Reader, lenders};
+use super::headers::{headers, with_proof};
+use super::problem::CredentialsProblem;
+use super::write;
 
 /// Builds a form-encoded POST to `endpoint` with these parameters, authenticated as the client's token requests are. The
 /// resource's own headers are sent along, its own parameters and scopes are not. `own`: the lenders of the parameters.

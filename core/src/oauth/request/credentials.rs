@@ -10,6 +10,7 @@ use crate::oauth::{
     Client, ClientAuthentication, CredentialKeys, Credentials, Grant, RequestContext, SecretKind,
     SentSecrets, TokenSource,
 };
+use crate::trust::lender::Lenders;
 
 impl CredentialsProblem {
     /// The key of the credentials Secret that it is about, if it is about one.
@@ -209,4 +210,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The lenders of all secrets that a request can contain, whether or not it uses their values: the spec decides about that,
+/// and its author is not the lender.
+pub(super) fn lenders(credentials: &Credentials, context: &RequestContext<'_>) -> Lenders {
+    credentials
+        .lenders()
+        .clone()
+        .union(context.tokens.lenders())
 }

@@ -5,8 +5,8 @@ use crate::oauth::exchange::Exchange;
 use crate::oauth::request::write::Text;
 use crate::secret::Secret;
 
-use super::CredentialsProblem;
 use super::credentials::Reader;
+use super::problem::CredentialsProblem;
 
 /// The parameters that the grant sets itself.
 pub(super) const PARAMETERS: [&str; 5] = [

@@ -3,7 +3,8 @@ mod refused;
 
 use super::*;
 use crate::oauth::{
-    CredentialKeys, Method, Nonce, Parameter, Place, ResponseShape, TimeFormat, TimeValue,
+    BasicEncoding, ClientAuthentication, CredentialKeys, Method, Nonce, Parameter, Place,
+    ResponseShape, TimeFormat, TimeValue,
 };
 use crate::time::{Span, Time};
 use crate::trust::Lenders;

@@ -5,6 +5,9 @@ use zeroize::Zeroizing;
 use crate::oauth::{Parameter, ParameterValue};
 use crate::secret::Secret;
 
+/// The parameters of a request, in order.
+pub(super) type Parameters = Vec<(String, Text)>;
+
 /// Appends `text` as `application/x-www-form-urlencoded` writes it (RFC 6749 appendix B).
 pub(super) fn form_encode(out: &mut String, text: &str) {
     for part in url::form_urlencoded::byte_serialize(text.as_bytes()) {
