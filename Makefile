@@ -18,7 +18,8 @@ define step
 	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
 endef
 
-# The quickstarts start the program in the same folder. They compile as little as possible: no plugin, no allocator, no debug information.
+# The quickstarts start the program in the same folder. They compile as little as possible: without debug information, and
+# `make quickstart` without whatever needs a cluster.
 PROFILE ?= quick
 BUILD = $(CARGO) build --profile $(PROFILE) --locked --no-default-features -p oauthclient-operator -p testkit --bin oauthclient-operator
 BUILT = $${CARGO_TARGET_DIR:-target}/$(patsubst dev,debug,$(PROFILE))
@@ -28,7 +29,7 @@ quickstart: ## the whole job over files, watched for 45 seconds; needs only Rust
 	@$(BUILT)/quickstart
 
 quickstart-cluster: ## the same on a real Kubernetes API, until Ctrl-C; needs Go, and builds the API server the first time
-	@$(BUILD) --bin quickstart-cluster
+	@$(BUILD) --bin quickstart-cluster --features oauthclient-operator/kubernetes,testkit/kubernetes
 	@$(BUILT)/quickstart-cluster
 
 TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-krew-manifest kubelet

@@ -41,10 +41,20 @@
 //! | [`api`] | the custom resource: types, schema, rules, validation, the list of reasons |
 //! | [`secret`], [`time`] | bytes that must not be shown; points in time and durations |
 
+#![cfg_attr(
+    not(feature = "kubernetes"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "`local` alone does not use everything"
+    )
+)]
+
 pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod command;
+#[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 
 pub mod discovery;
@@ -52,6 +62,7 @@ mod exchange;
 pub mod fair;
 pub mod http;
 pub mod inputs;
+#[cfg(feature = "kubernetes")]
 pub mod leader;
 pub mod local;
 pub mod metrics;
@@ -62,6 +73,7 @@ pub mod policy;
 pub mod reconcile;
 pub mod references;
 pub mod revocation_queue;
+#[cfg(feature = "kubernetes")]
 pub mod server;
 pub mod telemetry;
 pub mod tenant;

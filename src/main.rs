@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use oauthclient_operator::cli::{Cli, Command};
-use oauthclient_operator::{api, kubernetes, local, server, telemetry};
+use oauthclient_operator::{api, local, telemetry};
+#[cfg(feature = "kubernetes")]
+use oauthclient_operator::{kubernetes, server};
 
 #[cfg(feature = "jemalloc")]
 mod allocator {
@@ -44,6 +46,9 @@ fn main() -> ExitCode {
     // One cryptography provider for everything; a second installation keeps the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
+        #[cfg(not(feature = "kubernetes"))]
+        Command::Run(_) => failed(&"this program was built without the feature kubernetes"),
+        #[cfg(feature = "kubernetes")]
         Command::Run(arguments) => {
             server::raise_limit();
             match runtime() {
@@ -74,6 +79,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
+#[cfg(feature = "kubernetes")]
 fn ended(result: Result<(), impl std::fmt::Display>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,9 +4,12 @@ mod background;
 pub mod browser;
 mod cache;
 pub mod clock;
+#[cfg(feature = "kubernetes")]
 pub mod control_plane;
+#[cfg(feature = "kubernetes")]
 pub mod deploy;
 mod error;
+#[cfg(feature = "kubernetes")]
 pub mod fault_proxy;
 mod go;
 pub mod go_checks;
@@ -14,6 +17,7 @@ pub mod jose;
 pub mod leaks;
 pub mod metrics;
 pub mod net;
+#[cfg(feature = "kubernetes")]
 pub mod node;
 pub mod oidc;
 pub mod operator;

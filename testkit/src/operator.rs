@@ -2,6 +2,7 @@
 
 mod capture;
 
+#[cfg(feature = "kubernetes")]
 use crate::control_plane::Kubeconfig;
 use crate::metrics::Metrics;
 use crate::process::{self, Process, Signal};
@@ -37,6 +38,7 @@ pub struct Launch {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    #[cfg(feature = "kubernetes")]
     identity: Option<Kubeconfig>,
     logs: Option<PathBuf>,
 }
@@ -48,6 +50,7 @@ impl Launch {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            #[cfg(feature = "kubernetes")]
             identity: None,
             logs: None,
         }
@@ -68,6 +71,7 @@ impl Launch {
     }
 
     /// [`Launch::run`] with a kubeconfig of this identity, in a file that goes with the operator.
+    #[cfg(feature = "kubernetes")]
     pub fn run_as(program: impl Into<PathBuf>, identity: Kubeconfig) -> Launch {
         let launch = Launch::run(program, Path::new(KUBECONFIG));
         Launch {
@@ -118,6 +122,7 @@ impl Launch {
         let (address, probes) = (net::free_address()?, net::free_address()?);
         let temporary = tempfile::tempdir().context(|| "cannot make a folder for logs")?;
         let kubeconfig = temporary.path().join("kubeconfig");
+        #[cfg(feature = "kubernetes")]
         if let Some(identity) = &self.identity {
             identity.write(&kubeconfig)?;
         }

@@ -5,6 +5,7 @@ pub mod table;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "kubernetes")]
 use crate::control_plane;
 use crate::provider::{Lifetimes, Preset, Provider};
 use crate::tls::Authority;
@@ -193,6 +194,7 @@ pub fn differences(examples: &[Example]) -> String {
 ///
 /// # Errors
 /// When one of its parts cannot be built or started, or refuses a manifest.
+#[cfg(feature = "kubernetes")]
 pub async fn cluster() -> Result<control_plane::ControlPlane> {
     let options = control_plane::Options::with_usual_controllers();
     let plane = control_plane::ControlPlane::start(options).await?;
