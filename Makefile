@@ -40,7 +40,7 @@ docs: ## the documentation as a site with search, in target/site; needs Python 3
 # The test on a real node mostly waits, so it runs beside the others. Its output comes after theirs.
 define TESTS
 log=$$(mktemp); failed=0; $(CARGO) test --workspace --locked --test node >$$log 2>&1 & node=$$!; \
-	$(CARGO) test --workspace --locked --no-fail-fast || failed=1; \
+	PROPERTY_CASES=10000 HISTORIES=256 $(CARGO) test --workspace --locked --no-fail-fast || failed=1; \
 	wait $$node || failed=1; cat $$log; rm -f $$log; [ $$failed = 0 ]
 endef
 

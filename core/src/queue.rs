@@ -8,26 +8,27 @@
 //! by one turn. [`crate::fair::Shares`] shares each limit: the slots of a host queue, token requests, responses that
 //! are not yet written, looks. A namespace with slow or many providers therefore leaves the others their share.
 
+pub(crate) mod alarms;
 pub(crate) mod dense;
 mod entry;
 mod hosts;
 mod order;
+mod ranks;
 mod spaces;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::time::{Span, Time};
 
+use alarms::Alarms;
 use dense::Dense;
 use entry::{Entry, Flight};
 use hosts::{HostQueues, NO_FLOW, Offer};
 use spaces::{Shared, Spaces};
 
 pub use hosts::{HostReport, Occupancy};
-pub(crate) use order::set_bytes;
 pub use order::{Class, Id, Order, Request};
 
 /// Limits of concurrent work.
@@ -69,7 +70,7 @@ pub struct Taken {
 #[derive(Debug, Default)]
 pub struct Queue {
     entries: Dense<Entry>,
-    timers: BTreeSet<(Time, Id)>,
+    timers: Alarms,
     lanes: HostQueues,
     spaces: Spaces,
     depth: [usize; 4],
@@ -162,7 +163,7 @@ impl Queue {
 
     /// When the next timer expires; [`Time::NEVER`] if there is none.
     pub fn wake(&self) -> Time {
-        self.timers.first().map_or(Time::NEVER, |(time, _)| *time)
+        self.timers.first().map_or(Time::NEVER, |(time, _)| time)
     }
 
     /// The token request of an entry is complete, but its work is not: its host queue and the limit of requests get the
@@ -241,22 +242,16 @@ impl Queue {
 
     /// Memory in use, approximately, in bytes.
     pub fn bytes(&self) -> usize {
-        self.entries.bytes()
-            + set_bytes::<(Time, Id)>(self.timers.len())
-            + self.spaces.bytes()
-            + self.lanes.bytes()
+        self.entries.bytes() + self.timers.bytes() + self.spaces.bytes() + self.lanes.bytes()
     }
 
     /// Handles all expired timers.
     fn advance(&mut self, now: Time) {
-        while let Some((time, id)) = self.timers.first().copied() {
+        while let Some((time, id)) = self.timers.first() {
             if time > now {
                 return;
             }
-            self.timers.pop_first();
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.timer = Time::NEVER;
-            }
+            self.timers.set(id, Time::NEVER);
             self.fire(id, now);
         }
     }
@@ -290,10 +285,7 @@ impl Queue {
                 }
             }
         }
-        entry.timer = timer;
-        if timer < Time::NEVER {
-            self.timers.insert((timer, id));
-        }
+        self.timers.set(id, timer);
         if let Some((request, before, class)) = moved {
             if let Some(before) = before {
                 let rank = request.rank(before, id);
@@ -387,8 +379,7 @@ impl Queue {
         };
         let timer = entry.due.min(entry.look);
         if entry.flight == Flight::None && timer < Time::NEVER {
-            entry.timer = timer;
-            self.timers.insert((timer, id));
+            self.timers.set(id, timer);
         }
     }
 
@@ -397,10 +388,7 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        if entry.timer < Time::NEVER {
-            self.timers.remove(&(entry.timer, id));
-            entry.timer = Time::NEVER;
-        }
+        self.timers.set(id, Time::NEVER);
         if std::mem::take(&mut entry.look_waiting) {
             self.spaces.no_look(entry.space, entry.look, id);
         }

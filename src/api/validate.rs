@@ -199,6 +199,14 @@ fn build(spec: &OAuthClientSpec, rotation: Option<String>) -> Result<Validated, 
         return Err(problems);
     }
     let client = client(spec, provider);
+    let errors = client.response.errors.iter();
+    let mut errors = errors.map(|error| error.means.as_str());
+    if client.sends_password() && errors.any(|means| means != "ReauthorizationRequired") {
+        return Err(vec![SpecProblem::new(
+            "spec.response.errors",
+            "can only mean ReauthorizationRequired where a parameter sends a password: a refused password is not sent again, whatever the code (more tries lock the account)",
+        )]);
+    }
     let refresh = refreshing
         .as_ref()
         .map(|refreshing| refreshing.client(&client));

@@ -7,7 +7,7 @@ pub(crate) const LOGIN_GRANTS: [&str; 2] = [
 ];
 
 /// Headers that the sender or the connection sets.
-pub(crate) const RESERVED_HEADERS: [&str; 14] = [
+const RESERVED_HEADERS: [&str; 14] = [
     "host",
     "content-length",
     "cookie",
@@ -24,17 +24,30 @@ pub(crate) const RESERVED_HEADERS: [&str; 14] = [
     "accept-encoding",
 ];
 
+/// A header's name as servers compare it: many take `_` for `-`.
+fn plain_header(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Whether a header is one that the sender or the connection sets.
+pub(crate) fn is_reserved_header(name: &str) -> bool {
+    RESERVED_HEADERS.contains(&plain_header(name).as_str())
+}
+
 /// Whether some servers and proxies take another host, path or method from a header of this name than the request's own.
 pub(crate) fn reroutes(header: &str) -> bool {
-    let name = header.to_ascii_lowercase();
+    let name = plain_header(header);
     let named = [
         "forwarded",
         "x-host",
+        "x-host-override",
         "x-http-host-override",
+        "x-http-method",
         "x-http-method-override",
+        "x-method-override",
     ];
     named.contains(&name.as_str())
-        || ["x-forwarded-", "x-original-", "x-rewrite-"]
+        || ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"]
             .iter()
             .any(|begin| name.starts_with(begin))
 }
@@ -183,17 +196,18 @@ pub(crate) fn is_endpoint(url: &str) -> bool {
     host && port_fits && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
+/// Whether the part of a type before `/` is a domain or below it.
+pub(crate) fn is_below(type_: &str, own: &str) -> bool {
+    let domain = type_.split('/').next().unwrap_or_default();
+    let rest = domain.strip_suffix(own);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 /// A type that the operator may give to a Secret: none of Kubernetes' own, which could mint access to the cluster itself,
 /// but for two that only carry credentials for others.
 pub(crate) fn is_allowed_secret_type(text: &str) -> bool {
-    let domain = text.split('/').next().unwrap_or_default();
-    let reserved = ["kubernetes.io", "k8s.io"].iter().any(|own| {
-        domain == *own
-            || domain
-                .strip_suffix(own)
-                .is_some_and(|rest| rest.ends_with('.'))
-    });
-    !reserved
+    let reserved = ["kubernetes.io", "k8s.io"];
+    !reserved.iter().any(|own| is_below(text, own))
         || matches!(
             text,
             "kubernetes.io/dockerconfigjson" | "kubernetes.io/basic-auth"

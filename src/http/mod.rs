@@ -176,11 +176,11 @@ impl Sender {
         Ok((answer, caching))
     }
 
-    /// Sets room aside for the response to a request that redeems a refresh token, before it is sent: the response is the only
-    /// copy of the next one. `last` is the size in bytes of the last response of the same family, where one is known. `None`
-    /// where there is no room within 5 s.
-    pub async fn set_room_aside(&self, last: Option<usize>) -> Option<Room> {
-        self.0.rooms.set_aside(last).await
+    /// Sets room aside for a response before its request is sent. `last` is the size in bytes of the last response of its
+    /// kind, where that is known; `is_only_copy`, whether something is lost with the response, as the next refresh token is.
+    /// `None` where there is no room now, or, for an only copy, within 5 s.
+    pub async fn set_room_aside(&self, last: Option<usize>, is_only_copy: bool) -> Option<Room> {
+        self.0.rooms.set_aside(last, is_only_copy).await
     }
 
     /// Like [`Sender::send`], and also returns the response's share of the byte limit ([`MAX_ANSWERS`]). Keep it as long as the

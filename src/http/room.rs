@@ -1,11 +1,13 @@
 //! Room for responses: how many bytes of them the process holds at once, and how a response that must not be lost finds room.
 //!
 //! - A response up to [`USUAL`] is read at once and counted.
-//! - A larger one waits until there is room; if there is none in time, it is dropped.
-//! - The response to a request that redeems a refresh token is the only copy of the next one. Room for it is set aside before
-//!   the request is sent: twice the size of the last response of the family, and for the first one as much as may be read at
-//!   all. Where that cannot be had, nothing is sent, and nothing is lost.
-//! - If such a response is larger all the same, it takes the next room that is free, or one of [`RESCUES`] places that are kept
+//! - A larger one waits until there is room, for minutes: the rest of it waits at the provider. If there is none in time, it is
+//!   dropped, and has to be requested again.
+//! - So where the last response was large, room for the next one is set aside before it is requested: twice that size.
+//! - The response to a request that redeems a refresh token is the only copy of the next one. Room for it is always set aside:
+//!   twice the size of the last response of the family, and for the first one as much as may be read at all.
+//! - Where no room can be set aside, nothing is sent, and nothing is lost.
+//! - If a response that is the only copy is larger all the same, it takes the next room that is free, or one of [`RESCUES`] places that are kept
 //!   for this alone.
 
 use std::sync::Arc;
@@ -30,9 +32,11 @@ const LEAST_SET_ASIDE: usize = 32 << 10;
 /// So many responses that outgrew what was set aside are read beside [`MAX_ANSWERS`], at most 4 MiB each with their copies; a
 /// namespace has one, or three while no other waits.
 const RESCUES: usize = 4;
-/// How long a response that is larger than [`USUAL`] waits for room.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// How long a request waits until room is set aside for its response.
+/// How long a response that is larger than was expected waits for room. As many as a namespace may have in flight are worked
+/// off in that time; a provider that closes the connection before ends the wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// How long a request waits until room is set aside for a response that is the only copy of something. Others do not wait here:
+/// what waits holds what was observed.
 const LONGEST_WAIT_BEFORE_SENDING: Duration = Duration::from_secs(5);
 
 /// The room of a process.
@@ -63,19 +67,24 @@ impl Rooms {
         [self.responses.usage(), self.rescues.usage()]
     }
 
-    /// Sets room aside for a response that brings a refresh token. `last` is the size of the last one of the same family, in
-    /// bytes. `None` where there is no room in time.
-    pub(super) async fn set_aside(&self, last: Option<usize>) -> Option<Room> {
+    /// Sets room aside for a response. `last` is the size of the last one of its kind, in bytes; `is_only_copy`, whether a
+    /// refresh token is lost with it. `None` where there is no room in time.
+    pub(super) async fn set_aside(&self, last: Option<usize>, is_only_copy: bool) -> Option<Room> {
         let bytes = last.map_or(MAX_BODY, |last| {
             last.saturating_mul(2).clamp(LEAST_SET_ASIDE, MAX_BODY)
         });
         let tenant = tenant::current();
-        let place = self.responses.take(&tenant, bytes * COPIES);
-        let place = timeout(LONGEST_WAIT_BEFORE_SENDING, place).await.ok()?;
+        let place = match is_only_copy {
+            true => {
+                let place = self.responses.take(&tenant, bytes * COPIES);
+                timeout(LONGEST_WAIT_BEFORE_SENDING, place).await.ok()?
+            }
+            false => self.responses.try_take(&tenant, bytes * COPIES)?,
+        };
         Some(Room {
             place,
             _rescue: None,
-            is_only_copy: true,
+            is_only_copy,
         })
     }
 
@@ -146,7 +155,7 @@ mod tests {
     }
 
     async fn of(namespace: &str, rooms: &Rooms, last: Option<usize>) -> Option<Room> {
-        at_once(tenant::serve(namespace, rooms.set_aside(last))).await
+        at_once(tenant::serve(namespace, rooms.set_aside(last, true))).await
     }
 
     #[tokio::test]

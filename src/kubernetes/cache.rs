@@ -43,6 +43,7 @@ struct Rare {
     target_claimed_by: Option<String>,
     partings: u32,
     doubts: u32,
+    large_response: u32,
     chain: FamilyMemory,
 }
 
@@ -51,7 +52,7 @@ impl Rare {
         self.attempt.is_none()
             && self.repairs.count == 0
             && self.target_claimed_by.is_none()
-            && (self.partings, self.doubts) == (0, 0)
+            && (self.partings, self.doubts, self.large_response) == (0, 0, 0)
             && self.chain.foreign.is_none()
             && self.chain.known.is_empty()
             && self.chain.dpop_nonce.is_none()
@@ -72,6 +73,7 @@ impl From<Memory> for Packed {
             told_gone,
             partings,
             doubts,
+            large_response,
             chain,
         } = memory;
         let rare = Rare {
@@ -80,6 +82,7 @@ impl From<Memory> for Packed {
             target_claimed_by,
             partings,
             doubts,
+            large_response,
             chain,
         };
         Packed {
@@ -107,6 +110,7 @@ impl Packed {
             told_gone: self.told_gone,
             partings: rare.partings,
             doubts: rare.doubts,
+            large_response: rare.large_response,
             chain: rare.chain,
         }
     }

@@ -9,8 +9,8 @@ use crate::exchange::exchange;
 use crate::kubernetes::shared::Cluster;
 use crate::lock::lock;
 use crate::model::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret,
+    ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
+    SecretSeen, SecretWrite, StaleSecret,
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
@@ -89,8 +89,12 @@ impl Store for Cluster {
         lock(&self.0.brakes)
     }
 
-    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
-        let room = self.0.sender.set_room_aside(last).await;
+    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
+        let room = self
+            .0
+            .sender
+            .set_room_aside(expected.last, expected.is_only_copy)
+            .await;
         room.map(|room| Held(Some(room)))
     }
 

@@ -11,8 +11,8 @@ use crate::engine::{Event, HostReport, Key};
 use crate::exchange::exchange;
 use crate::lock::lock;
 use crate::model::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret,
+    ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
+    SecretSeen, SecretWrite, StaleSecret,
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
@@ -103,8 +103,11 @@ impl Store for Files {
         lock(&self.brakes)
     }
 
-    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
-        let room = self.sender.set_room_aside(last).await;
+    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
+        let room = self
+            .sender
+            .set_room_aside(expected.last, expected.is_only_copy)
+            .await;
         room.map(|room| Held(Some(room)))
     }
 

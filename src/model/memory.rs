@@ -32,6 +32,8 @@ pub struct Memory {
     pub partings: u32,
     /// How often in a row an observation contradicted what was written.
     pub doubts: u32,
+    /// The size of its last response in bytes, if that was a large one; 0 otherwise.
+    pub large_response: u32,
     /// What is kept about its refresh token family.
     pub chain: FamilyMemory,
 }

@@ -25,10 +25,12 @@ pub use observed::{
 };
 pub(crate) use outcome::Made;
 pub use outcome::{Failure, Moments, Settled};
-pub use plan::{Action, Ask, Fetched, Plan, Prerequisite, Publish, RefreshReason};
+pub use plan::{
+    Action, Ask, ExpectedResponse, Fetched, Plan, Prerequisite, Publish, RefreshReason,
+};
 pub use refresh_token::{
     Answer, AnswerFacts, Claim, FamilyMemory, FamilySeen, GeneratedKey, Known, MadeFrom, Record,
-    Refused, STATE_LABEL, STATE_TYPE, Spend, Unreadable, With,
+    Refused, STATE_LABEL, STATE_TYPE, ServerNonce, Spend, Unreadable, With,
 };
 pub(crate) use refresh_token::{LOGIN_CLIENT_ID, LOGIN_KEY, LONGEST, PASSWORD, Tag, is_lent};
 pub(crate) use secret_seen::lent_together;

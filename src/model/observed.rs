@@ -131,6 +131,56 @@ pub struct Rules {
 }
 
 impl Observed {
+    /// Drops what no Secret in it gives ([`SecretSeen::lent`]). Nothing is sent before.
+    pub fn keep_what_is_lent(&mut self) {
+        let keep = |secret: &mut SecretSeen| {
+            if secret.is_written_by_a_resource() {
+                *secret = secret.clone().lent();
+            }
+        };
+        let certificate = match &mut self.certificate {
+            CertificateSeen::There(there) => Some(&mut there.secret),
+            _ => None,
+        };
+        let references = self.references.iter_mut();
+        let references = references.filter_map(|one| one.found.as_mut()?.secret.as_mut());
+        [
+            self.credentials.as_mut(),
+            certificate,
+            self.chain.login.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(references)
+        .chain(&mut self.lender_secrets)
+        .for_each(keep);
+    }
+
+    /// How much of Secrets is in it, in bytes.
+    pub fn weight(&self) -> usize {
+        let certificate = match &self.certificate {
+            CertificateSeen::There(there) => Some(&there.secret),
+            _ => None,
+        };
+        let references = self.references.iter();
+        let references = references.filter_map(|one| one.found.as_ref()?.secret.as_ref());
+        [
+            self.target.as_ref(),
+            self.credentials.as_ref(),
+            certificate,
+            self.chain.login.as_ref(),
+            self.chain.state.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(references)
+        .chain(&self.stale_secrets)
+        .chain(&self.lender_secrets)
+        .flat_map(|secret| secret.data.values())
+        .map(crate::secret::Secret::len)
+        .sum()
+    }
+
     /// Identifies everything that a failed request may have been sent with, including both client secrets.
     pub fn whole_content(&self) -> Option<u64> {
         let content = self.content?;

@@ -50,6 +50,15 @@ impl RefreshReason {
     }
 }
 
+/// A response for which room is set aside before its request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpectedResponse {
+    /// The size in bytes of the last response of its kind; `None` where it is not known.
+    pub last: Option<usize>,
+    /// Whether it is the only copy of something, so that it must not be dropped.
+    pub is_only_copy: bool,
+}
+
 /// What is needed first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prerequisite {

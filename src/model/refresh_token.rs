@@ -327,6 +327,15 @@ pub struct FamilySeen {
     pub alone: bool,
 }
 
+/// A nonce for proofs of possession, and the server that handed it out: no other one gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerNonce {
+    /// The server: scheme, host and port.
+    pub server: String,
+    /// The nonce.
+    pub nonce: String,
+}
+
 /// What a process keeps about a resource's family between two reconciles.
 #[derive(Clone, Default)]
 pub struct FamilyMemory {
@@ -336,7 +345,7 @@ pub struct FamilyMemory {
     /// The outcomes of the last attempts that could not be written.
     pub known: Vec<Known>,
     /// The nonce that the provider handed out last for proofs (RFC 9449 section 8).
-    pub dpop_nonce: Option<String>,
+    pub dpop_nonce: Option<Box<ServerNonce>>,
 }
 
 /// How an attempt ended.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{TokenState, short};
+use crate::model::{STATE_LABEL, STATE_TYPE, TOKEN_LABEL, TokenState, short};
 use crate::secret::Secret;
 
 /// A Secret as it was seen.
@@ -87,6 +87,35 @@ impl SecretSeen {
     /// Whether a label has this value.
     pub fn has_label(&self, key: &str, value: &str) -> bool {
         self.labels.get(key).is_some_and(|found| found == value)
+    }
+
+    /// Whether an `OAuthClient` writes it or has written it, so that its labels and annotations are not its owner's consent. A
+    /// restored one may have lost its owner.
+    pub fn is_written_by_a_resource(&self) -> bool {
+        self.owners.iter().any(Owner::is_of_our_kind)
+            || self.labels.contains_key(TOKEN_LABEL)
+            || self.is_refresh_state()
+            || self.state().is_some()
+    }
+
+    /// Whether it holds, or held, the refresh token of a resource.
+    pub fn is_refresh_state(&self) -> bool {
+        self.type_ == STATE_TYPE || self.labels.contains_key(STATE_LABEL)
+    }
+
+    /// The Secret with only those data that its labels and annotations speak for. In a Secret that a resource writes, they come
+    /// from that resource, and its state names the lenders of the token alone: other keys (of a Secret that was adopted, or of
+    /// a Secret that held something else before) are nobody's to give.
+    #[must_use]
+    pub fn lent(mut self) -> SecretSeen {
+        if self.is_refresh_state() {
+            self.data.clear();
+        } else if self.is_written_by_a_resource() {
+            let state = self.state();
+            let managed = state.map(|state| state.managed.data).unwrap_or_default();
+            self.data.retain(|key, _| managed.contains(key));
+        }
+        self
     }
 }
 

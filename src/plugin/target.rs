@@ -136,6 +136,7 @@ impl Target {
                 token_hosts: hosts.clone(),
                 hosts,
                 obtained: false,
+                repeated: false,
             };
             let own = Lenders::from_iter([own]);
             lenders = std::mem::take(&mut lenders).union(&own);

@@ -16,6 +16,7 @@ use crate::policy::ownership::our_target;
 use crate::policy::plan::stale_secrets;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
+use crate::trust::Lenders;
 use crate::{render, schedule};
 
 use super::assessment::{self, token_view};
@@ -43,7 +44,15 @@ pub fn granted(
     token: Token,
     at: Moments,
 ) -> Settled {
-    granted_as(seen, spec, because, token, at, Made::now(seen, spec))
+    let made = Made::now(seen, spec);
+    let made = match token.repeats {
+        true => Made {
+            lenders: made.lenders.as_ref().map(Lenders::repeated),
+            ..made
+        },
+        false => made,
+    };
+    granted_as(seen, spec, because, token, at, made)
 }
 
 /// The same for a token that was requested earlier.
@@ -168,7 +177,7 @@ const MOST_PASSWORD_TRIES: u32 = 3;
 /// The class for scheduling the next attempt. Some servers count each request with a password, even one that they
 /// answer with 500. After a few, the next ones are probes.
 fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) -> FailureClass {
-    let with_password = spec.client.grant == Grant::Password;
+    let with_password = spec.client.sends_password();
     let answered = !matches!(reached, Reached::Never | Reached::Unknown);
     if class == FailureClass::Transient
         && with_password
@@ -287,8 +296,12 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
 impl Failure {
     /// The failure in a response.
     pub fn answer(error: &TokenError, client: &Client) -> Failure {
+        let grant = match client.sends_password() {
+            true => &Grant::Password,
+            false => &client.grant,
+        };
         Failure {
-            class: error.class(&client.grant),
+            class: error.class(grant),
             reason: error.reason(),
             message: error.explain_to(client),
             retry_after: error.retry_after(),

@@ -9,6 +9,7 @@ use crate::model::{
     ClientSecret, FailedAttempt, Failure, Moments, Observed, RETRY_REQUESTED, SecretSeen, Settled,
     Spend, With, short,
 };
+use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
@@ -37,10 +38,9 @@ pub fn braked_request(
     match with {
         Some(With::RefreshToken(token)) => credentials.push(sender.refresh_token(token)),
         Some(With::Password) => credentials.extend(sender.password()),
-        None if spec.client.grant == Grant::Password => credentials.extend(sender.password()),
-        None => {}
+        None => credentials.extend(sender.passwords()),
     }
-    credentials.extend(sender.client_secret(rotation::in_turn(seen, spec)));
+    credentials.extend(sender.client_secrets(rotation::in_turn(seen, spec)));
     let sends_refresh_token = matches!(with, Some(With::RefreshToken(_)));
     Request {
         namespace: seen.resource.namespace.clone(),
@@ -82,7 +82,7 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
     let kind = match with {
         Some(With::RefreshToken(_)) => Some(Kind::RefreshToken),
         Some(With::Password) => Some(Kind::Password),
-        None => (spec.client.grant == Grant::Password).then_some(Kind::Password),
+        None => spec.client.sends_password().then_some(Kind::Password),
     };
     let refused = |kind| Outcome::Refused {
         kind,
@@ -94,11 +94,18 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
     let is_final = failure.class == FailureClass::NeedsPerson;
     match kind {
         Some(kind) if is_final && about.may_refuse_grant() => refused(kind),
-        _ if about.refuses_client() && failure.class != FailureClass::Transient => {
-            refused(Kind::ClientSecret)
-        }
+        _ if failure.class == FailureClass::Transient => Outcome::Open,
+        _ if about.refuses_client() => refused(Kind::ClientSecret),
+        // What proves who the client is may be a part of the grant.
+        _ if about == About::Grant && is_own_grant(spec) => refused(Kind::ClientSecret),
         _ => Outcome::Open,
     }
+}
+
+/// Whether only parameters and headers of the resource prove anything to the provider.
+fn is_own_grant(spec: &Validated) -> bool {
+    matches!(spec.client.grant, Grant::Other(_))
+        && spec.client.authentication == ClientAuthentication::None
 }
 
 /// Refused credentials according to a resource's status and refresh state: noted before anything is sent.
@@ -180,6 +187,12 @@ impl Sender<'_> {
             .to_owned()
     }
 
+    /// The client that a password is sent for, as the credentials say: another name in a resource makes no other password.
+    fn client_of_password(&self) -> String {
+        let of_secret = self.value(&self.keys().client_id);
+        of_secret.unwrap_or_default().to_owned()
+    }
+
     fn credential(&self, kind: Kind, parts: &[&[u8]]) -> Credential {
         let retry = self.seen.retry_requested().unwrap_or_default();
         let mut content = Vec::new();
@@ -190,7 +203,10 @@ impl Sender<'_> {
         Credential {
             kind,
             host: self.host.to_owned(),
-            client: self.client_id(),
+            client: match kind {
+                Kind::Password => self.client_of_password(),
+                Kind::RefreshToken | Kind::ClientSecret => self.client_id(),
+            },
             content: Secret::new(content),
         }
     }
@@ -200,6 +216,28 @@ impl Sender<'_> {
         let password = self.value(&self.keys().password)?;
         let parts = [user.as_bytes(), password.as_bytes()];
         Some(self.credential(Kind::Password, &parts))
+    }
+
+    /// All passwords that a request without a refresh token sends: of the password grant, and in parameters and headers. Of
+    /// the latter nobody knows which parameter names the user, so they count for the user of the Secret and by themselves.
+    fn passwords(&self) -> Vec<Credential> {
+        let of_grant = self.spec.client.grant == Grant::Password;
+        let mut all: Vec<Credential> = of_grant
+            .then(|| self.password())
+            .flatten()
+            .into_iter()
+            .collect();
+        let user = self.value(&self.keys().username).unwrap_or_default();
+        for key in self.spec.client.sent_passwords() {
+            let Some(password) = self.value(key) else {
+                continue;
+            };
+            for user in [user, ""] {
+                let parts = [user.as_bytes(), password.as_bytes()];
+                all.push(self.credential(Kind::Password, &parts));
+            }
+        }
+        all
     }
 
     /// A refresh token belongs to one client, so another client secret may have been the problem.
@@ -219,6 +257,22 @@ impl Sender<'_> {
         };
         let value = self.value(key)?;
         Some(self.credential(Kind::ClientSecret, &[value.as_bytes()]))
+    }
+
+    /// What proves who the client is: its secret or key, or, with none of these, the secret values in parameters and headers.
+    fn client_secrets(&self, which: ClientSecret) -> Vec<Credential> {
+        let client = &self.spec.client;
+        if client.authentication != ClientAuthentication::None {
+            return self.client_secret(which).into_iter().collect();
+        }
+        let passwords: Vec<&str> = client.sent_passwords().collect();
+        client
+            .sent_keys()
+            .map(|(_, key)| key)
+            .filter(|key| !DISCLOSED_KEYS.contains(key) && !passwords.contains(key))
+            .filter_map(|key| self.value(key))
+            .map(|value| self.credential(Kind::ClientSecret, &[value.as_bytes()]))
+            .collect()
     }
 
     /// What an attempt with the current credentials says about them.
@@ -246,13 +300,16 @@ impl Sender<'_> {
         let of_client = about.refuses_client();
         if attempt.next.is_none() && about.may_refuse_grant() {
             let origin = self.spec.refreshing.as_ref().map(|one| one.origin);
-            let password = self.spec.client.grant == Grant::Password && origin.is_none()
-                || origin == Some(Origin::Password);
-            if password {
+            if origin == Some(Origin::Password) {
                 let password = self.password();
                 found.extend(password.map(|password| (password, refusal(Kind::Password))));
+            } else if origin.is_none() {
+                let sent = self.passwords().into_iter();
+                found.extend(sent.map(|password| (password, refusal(Kind::Password))));
             }
-        } else if of_client && attempt.class != FailureClass::Transient {
+        } else if (of_client || about == About::Grant && is_own_grant(self.spec))
+            && attempt.class != FailureClass::Transient
+        {
             let secrets = [ClientSecret::Current, ClientSecret::Next];
             let mut refused = secrets
                 .into_iter()
@@ -261,9 +318,7 @@ impl Sender<'_> {
             if refused.is_empty() {
                 refused.push(rotation::in_turn(self.seen, self.spec));
             }
-            let refused = refused
-                .into_iter()
-                .filter_map(|one| self.client_secret(one));
+            let refused = refused.into_iter().flat_map(|one| self.client_secrets(one));
             found.extend(refused.map(|secret| (secret, refusal(Kind::ClientSecret))));
         }
     }

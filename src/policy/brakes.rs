@@ -228,15 +228,24 @@ impl Brakes {
             .map(|credential| (credential.kind, self.id(credential)))
             .collect();
         let mut wait = self.seeding(request, now);
+        // Of several secrets that prove the client nobody knows which was refused: one that was not may be tried.
+        let (mut refused_secret, mut other_secret) = (None, false);
         for (kind, id) in &ids {
-            let Some(entry) = self.entries.get(id) else {
-                continue;
-            };
-            match entry.allows(*kind, request, now) {
-                Allows::Now => {}
-                Allows::Waiting(until) => wait = wait.max(Some(until)),
+            let entry = self.entries.get(id);
+            let allows = entry.map_or(Allows::Now, |entry| entry.allows(*kind, request, now));
+            match allows {
+                Allows::No(refusal) if *kind == Kind::ClientSecret => {
+                    refused_secret = Some(refusal);
+                    continue;
+                }
                 Allows::No(refusal) => return Answer::Refused(refusal),
+                Allows::Waiting(until) => wait = wait.max(Some(until)),
+                Allows::Now => {}
             }
+            other_secret |= *kind == Kind::ClientSecret;
+        }
+        if let Some(refusal) = refused_secret.filter(|_| !other_secret) {
+            return Answer::Refused(refusal);
         }
         if let Some(until) = wait {
             return Answer::Wait(until);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::Command;
-use crate::model::{Observed, Problem, ProblemKind, SecretSeen, TOKEN_LABEL};
+use crate::model::{Observed, Problem, ProblemKind, SecretSeen};
 use crate::oauth::SentSecrets;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::request::single_line;
@@ -20,7 +20,7 @@ pub const DISCLOSED_KEYS_ANNOTATION: &str = "oauthclient.dev/disclosed-keys";
 
 /// The keys that a Secret's owner discloses. For a token Secret none, because a resource chooses the names of its keys.
 fn disclosed_keys(secret: &SecretSeen) -> BTreeSet<&str> {
-    if secret.has_label(TOKEN_LABEL, "true") {
+    if secret.is_written_by_a_resource() {
         return BTreeSet::new();
     }
     let list = secret.annotations.get(DISCLOSED_KEYS_ANNOTATION);
@@ -88,7 +88,7 @@ pub(super) fn may_show(seen: &Observed, refresh_token: &Secret) -> bool {
         return true;
     };
     let disclosed = disclosed_keys(secret);
-    let is_ours = secret.has_label(TOKEN_LABEL, "true");
+    let is_ours = secret.is_written_by_a_resource();
     let hidden = |key: &str| {
         let is_one = key == "refresh_token" && !is_ours;
         !is_one && !disclosed.contains(key)

@@ -3,9 +3,11 @@
 //! A key of the user's own stands in the credentials Secret under `dpop_key`, and is never published. Any other is
 //! generated, kept in the state Secret, and published with the token.
 
+use url::Url;
+
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::model::{GeneratedKey, Observed, Problem, ProblemKind, Record, SecretBody};
+use crate::model::{GeneratedKey, Observed, Problem, ProblemKind, Record, SecretBody, ServerNonce};
 use crate::oauth::ClientAuthentication;
 use crate::oauth::dpop::{self, KEY, Proving};
 use crate::secret::Secret;
@@ -50,8 +52,19 @@ pub(super) fn to_keep(seen: &Observed, spec: &Validated) -> Option<SecretBody> {
     Some(refresh_token::store(seen, &record))
 }
 
-/// What a request of the resource proves possession of; `None` where it proves nothing.
-pub(super) fn proving(seen: &Observed, spec: &Validated) -> Option<Proving> {
+/// The server of a URL, as far as a nonce is its own.
+fn server(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// A nonce of the server at `url`, to be remembered.
+pub fn nonce_of(url: &Url, nonce: String) -> Box<ServerNonce> {
+    let server = server(url);
+    Box::new(ServerNonce { server, nonce })
+}
+
+/// What a request of the resource to `url` proves possession of; `None` where it proves nothing.
+pub(super) fn proving(seen: &Observed, spec: &Validated, url: &Url) -> Option<Proving> {
     spec.dpop.as_ref()?;
     let key = match own(seen) {
         Some(own) => own.clone(),
@@ -61,9 +74,11 @@ pub(super) fn proving(seen: &Observed, spec: &Validated) -> Option<Proving> {
             None => dpop::generate(&seen.nonce.random).ok()?,
         },
     };
+    let nonce = seen.memory.chain.dpop_nonce.as_ref();
+    let nonce = nonce.filter(|known| known.server == server(url));
     Some(Proving {
         key,
-        nonce: seen.memory.chain.dpop_nonce.clone(),
+        nonce: nonce.map(|known| known.nonce.clone()),
     })
 }
 

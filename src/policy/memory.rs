@@ -7,6 +7,7 @@ use crate::time::Time;
 impl Observed {
     /// Updates what is kept from the observation. Call this before any decision.
     pub fn bring_up_to_date(&mut self) {
+        self.keep_what_is_lent();
         if let Some(asked) = &mut self.resource.refresh_request {
             *asked = request_name(asked);
         }

@@ -28,6 +28,7 @@ mod refresh_token;
 mod rejected;
 mod report;
 mod revocation;
+mod room;
 mod rotation;
 mod secret_write;
 #[cfg(test)]
@@ -64,6 +65,7 @@ pub use answer::{failed, granted, rejected};
 pub use assessment::{standing, still_failing_now as still_failing};
 pub use brake::{braked, braked_outcome, braked_request, host_of, refused_before};
 pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
+pub use dpop::nonce_of;
 pub use events::{Notice, NoticeKind};
 pub use expiry::CLIENT_SECRET_EXPIRES;
 pub use facts::{
@@ -75,7 +77,7 @@ pub use permission::barred;
 pub(crate) use plan::sooner;
 pub use provenance::{lenders_to_see, shown_by};
 pub use refresh_token::{
-    Redeemed, Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
+    Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
     unanswered,
 };
 pub use report::{Report, StatusDetail, report};
@@ -83,6 +85,7 @@ pub use revocation::{
     ACCESS_TOKEN, Revoked, Revoking, TokenWithLenders, another_secret, living_tokens,
     replaced_token, revoked, revoking,
 };
+pub use room::{expected_response, large};
 pub use rotation::{asked_with, has_next};
 pub use secret_write::rewrite;
 pub use token_sources::{account_tokens, published};

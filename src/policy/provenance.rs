@@ -14,7 +14,7 @@ use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::validate::Validated;
 use crate::model::{
     ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, CREDENTIALS_LABEL, CertificateSeen, Observed,
-    Problem, Rules, SecretSeen, TOKEN_LABEL,
+    Problem, Rules, SecretSeen,
 };
 use crate::oauth::refresh::Origin;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken};
@@ -125,6 +125,7 @@ pub(super) fn account_lender(seen: &Observed, token: &ServiceAccountToken) -> Le
         hosts,
         token_hosts,
         obtained: false,
+        repeated: false,
     }
 }
 
@@ -138,6 +139,7 @@ fn lender(secret: &SecretSeen, rules: &Rules) -> Lender {
         hosts,
         token_hosts,
         obtained: false,
+        repeated: false,
     }
 }
 
@@ -156,12 +158,9 @@ fn hosts_of(
     (hosts, token_hosts)
 }
 
-/// Whether a person wrote a Secret, or an `OAuthClient` writes it. A restored one may have lost its owner.
+/// Whether a person wrote a Secret, or an `OAuthClient` writes it.
 fn kind(secret: &SecretSeen) -> LenderKind {
-    let ours = secret.owners.iter().any(super::Owner::is_of_our_kind)
-        || secret.labels.contains_key(TOKEN_LABEL)
-        || secret.state().is_some();
-    match ours {
+    match secret.is_written_by_a_resource() {
         true => LenderKind::TokenSecret,
         false => LenderKind::Secret,
     }
@@ -179,10 +178,12 @@ pub(super) fn resolved(
         .map(|stored| {
             let now = as_it_is_now(seen, stored, part)?;
             let same = now.uid == stored.uid;
+            let repeated = stored.repeated;
+            let now = Lender { repeated, ..now };
             let (stored_hosts, hosts) = match part {
-                Part::Token(_) => (stored.token_hosts.clone(), now.token_hosts.clone()),
+                Part::Token(_) => (stored.hosts_of_obtained(), now.hosts_of_obtained()),
                 // It has a part in the value through a token: never more than where that might go.
-                _ if stored.obtained => (stored.hosts.clone(), now.token_hosts.clone()),
+                _ if stored.obtained => (stored.hosts.clone(), now.hosts_of_obtained()),
                 _ => (stored.hosts.clone(), now.hosts.clone()),
             };
             // The owner of a lender may change the hosts, but a refresh token family keeps those it started with, and
@@ -399,6 +400,7 @@ fn refused() -> Lenders {
         hosts: AllowedHosts::nothing(),
         token_hosts: AllowedHosts::nothing(),
         obtained: false,
+        repeated: false,
     }])
 }
 
@@ -420,6 +422,8 @@ pub fn lenders_to_see(seen: &Observed) -> (BTreeSet<String>, BTreeSet<String>) {
             .and_then(Result::ok)
             .and_then(|record| record.lenders),
     );
+    // None of ours has more; somebody else's could have the operator read Secrets by the thousand.
+    stored.retain(|lenders| lenders.len() <= MOST_LENDERS);
     let (mut secrets, mut accounts) = (BTreeSet::new(), BTreeSet::new());
     for lender in stored.iter().flat_map(Lenders::iter) {
         let name = lender.name.clone();

@@ -176,7 +176,7 @@ pub fn revoking(
     let other = again.then(|| rotation::other_client(seen, spec)).flatten();
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.made.clone();
-    context.dpop = dpop::proving(seen, spec);
+    context.dpop = dpop::proving(seen, spec, endpoint);
     let request = oauth::request::build_call(
         &other.unwrap_or_else(|| rotation::client(seen, spec)),
         endpoint,

@@ -71,7 +71,7 @@ pub(super) fn wanted(
     };
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.tokens(spec);
-    context.dpop = dpop::proving(seen, spec);
+    context.dpop = dpop::proving(seen, spec, &client.token_url);
     // A token is created only for a request that can be built with it, and will be sent.
     accounts::stand_in(spec, &mut context.tokens);
     let request = match oauth::request::build(&client, &credentials, &context) {
@@ -158,10 +158,11 @@ pub fn with_nonce(
     let chance = seen.nonce.again();
     let mut context = oauth::RequestContext::new(now, &chance);
     context.tokens = seen.tokens(spec);
-    context.dpop = dpop::proving(seen, spec).map(|proving| oauth::dpop::Proving {
-        nonce: Some(nonce),
-        ..proving
-    });
+    context.dpop =
+        dpop::proving(seen, spec, &client.token_url).map(|proving| oauth::dpop::Proving {
+            nonce: Some(nonce),
+            ..proving
+        });
     let mut request = oauth::request::build(&client, &credentials, &context).ok()?;
     disclosed::apply(seen, &mut request.secrets);
     Some(request)

@@ -9,7 +9,8 @@ use crate::model::{Ask, Failure, Moments, Record, SecretBody, Spend, With};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, dpop, response};
 use crate::policy::{
-    Redeemed, failed, granted, kept, kept_of_unusable, state_name, still_failing, unanswered,
+    expected_response, failed, granted, kept, kept_of_unusable, large, nonce_of, state_name,
+    still_failing, unanswered,
 };
 use crate::queue::HostReport;
 use crate::reconcile::reconciler::{AFTER_RACE, NO_MORE, Reconciled, Reconciler, abandoned};
@@ -24,7 +25,7 @@ use super::{Held, Store, StoreError, WriteError, brake, publish};
 /// accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
 /// How soon a request is tried again for whose response there was no room.
-const ROOM_AGAIN: Span = Span::from_seconds(2);
+const ROOM_AGAIN: Span = Span::from_seconds(3);
 
 impl<W: Store> Reconciler<'_, W> {
     /// Requests a token and publishes it.
@@ -35,19 +36,22 @@ impl<W: Store> Reconciler<'_, W> {
         if !self.store.goes_on() {
             return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
         }
-        let room = match ask.spend.as_deref().and_then(Spend::redeems) {
+        let room = match expected_response(&self.seen, &spec, ask.spend.as_deref()) {
             None => Held::default(),
-            Some(Redeemed { last_response }) => {
-                match self.store.set_room_aside(last_response).await {
-                    Some(room) => room,
-                    // Nothing is sent whose response could be lost.
-                    None => {
-                        let memory = self.seen.memory.clone();
-                        let again = Requeue::RequestAt(self.store.now() + ROOM_AGAIN);
-                        return self.close(memory, None, again);
-                    }
+            Some(expected) => match self.store.set_room_aside(expected).await {
+                Some(room) => room,
+                // Nothing is sent whose response could be lost, or would have to be requested again.
+                None => {
+                    let memory = self.seen.memory.clone();
+                    let pause = match expected.is_only_copy {
+                        true => ROOM_AGAIN,
+                        // Each try reads everything anew: in no order, so that each finds room in the end.
+                        false => ROOM_AGAIN.scale(1.0 + 4.0 * self.store.draw()),
+                    };
+                    let again = Requeue::RequestAt(self.store.now() + pause);
+                    return self.close(memory, None, again);
                 }
-            }
+            },
         };
         let (reconciler, pass) = match self.pass_brakes(&spec, &ask).await {
             Ok(passed) => passed,
@@ -76,7 +80,11 @@ impl<W: Store> Reconciler<'_, W> {
             Ok((answer, held)) => (Ok(answer), held),
             Err(failure) => (Err(failure), Held::default()),
         };
+        let size = answer.as_ref().ok().map(|answer| answer.body.len());
         let nonce = answer.as_ref().ok().and_then(dpop::nonce);
+        let url = ask.request.url.expose();
+        let url: Option<url::Url> = url.and_then(|url| url.parse().ok());
+        let nonce = url.zip(nonce).map(|(url, nonce)| nonce_of(&url, nonce));
         let at = Moments {
             sent,
             received: self.store.now(),
@@ -94,6 +102,9 @@ impl<W: Store> Reconciler<'_, W> {
         self.store.answered(self.key, lane);
         if let Some(status) = told(telling).await {
             self.seen.resource.status = status;
+        }
+        if let Some(size) = size {
+            self.seen.memory.large_response = large(size);
         }
         if spec.dpop.is_some() && nonce.is_some() {
             self.seen.memory.chain.dpop_nonce = nonce;

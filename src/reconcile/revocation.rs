@@ -125,6 +125,7 @@ pub async fn revoke_replaced(store: &impl Store, key: &Key, token: &TokenWithLen
     let Ok(Some(mut seen)) = store.observe(key, false).await else {
         return store.revoked("failed");
     };
+    seen.keep_what_is_lent();
     let published = seen
         .target
         .as_ref()

@@ -7,8 +7,8 @@ use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::http::Room;
 use crate::model::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret,
+    ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
+    SecretSeen, SecretWrite, StaleSecret,
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
@@ -50,9 +50,11 @@ pub trait Store: Send + Sync {
     /// The brakes on credentials, shared by all resources of the process.
     fn brakes(&self) -> MutexGuard<'_, Brakes>;
 
-    /// Sets room aside for the response to a request that redeems a refresh token. `last` is the size in bytes of the last
-    /// response of the same family, where one is known. `None` where there is no room now.
-    fn set_room_aside(&self, _last: Option<usize>) -> impl Future<Output = Option<Held>> + Send {
+    /// Sets room aside for a response, before its request is sent. `None` where there is no room now.
+    fn set_room_aside(
+        &self,
+        _expected: ExpectedResponse,
+    ) -> impl Future<Output = Option<Held>> + Send {
         std::future::ready(Some(Held::default()))
     }
 

@@ -17,10 +17,10 @@ async fn the_response_to_a_redeemed_refresh_token_is_read_though_its_namespace_h
     let provider = verbose();
     let sender = sender(local());
     let ask = async {
-        let small = sender.set_room_aside(Some(1_000)).await.unwrap();
+        let small = sender.set_room_aside(Some(1_000), true).await.unwrap();
         let _full = [
-            sender.set_room_aside(None).await.unwrap(),
-            sender.set_room_aside(Some(490_000)).await.unwrap(),
+            sender.set_room_aside(None, true).await.unwrap(),
+            sender.set_room_aside(Some(490_000), true).await.unwrap(),
         ];
         let [_, (held, waiting), _] = sender.usage();
         assert!(held > (8 << 20) - LARGE && waiting == 0, "{held}");
@@ -44,7 +44,7 @@ async fn the_response_to_a_redeemed_refresh_token_is_read_though_its_namespace_h
 async fn a_response_that_fits_takes_no_more_than_it_needs() {
     let provider = verbose();
     let sender = sender(local());
-    let room = sender.set_room_aside(None).await;
+    let room = sender.set_room_aside(None, true).await;
     assert_eq!(sender.usage()[1].0, 4 << 20);
     let request = request(&provider.url(PATH));
     let authorized = authorized(&request);

@@ -100,7 +100,7 @@ impl Plan {
                 look: now + CHANGE_TOLD,
             });
         }
-        let ended = trigger.has(Trigger::ENDED) && record.noted_end == Time::NEVER;
+        let ended = trigger.has(Trigger::ENDED) && !record.has_end;
         if trigger.has(Trigger::LOOK) || ended {
             plan = plan.or(Plan::look(now));
         }

@@ -20,9 +20,8 @@ mod tests;
 mod view;
 mod work;
 
-use std::collections::BTreeSet;
-
 use crate::engine::facts::CLOCK_STEP;
+use crate::queue::alarms::Alarms;
 use crate::queue::{Id, Queue, Taken};
 use crate::time::Time;
 
@@ -44,7 +43,7 @@ pub struct Engine {
     table: Table,
     queue: Queue,
     /// The expiry times of all valid tokens. At each, its resource is reconciled.
-    ends: BTreeSet<(Time, Id)>,
+    ends: Alarms,
     counts: [usize; State::ALL.len()],
     ready: bool,
     /// The latest time observed since the clock was last set back.
@@ -146,7 +145,7 @@ impl Engine {
         self.end_tokens(now);
         let taken = loop {
             let Some(taken) = self.queue.next(now) else {
-                let end = self.ends.first().map_or(Time::NEVER, |(end, _)| *end);
+                let end = self.ends.first().map_or(Time::NEVER, |(end, _)| end);
                 return Next::Sleep(self.queue.wake().min(end));
             };
             let Some(later) = self.look_can_wait(&taken, now) else {
@@ -287,7 +286,7 @@ impl Engine {
 
     /// Marks expired tokens, and schedules a look at each resource.
     fn end_tokens(&mut self, now: Time) {
-        while let Some((end, id)) = self.ends.first().copied() {
+        while let Some((end, id)) = self.ends.first() {
             if end > now {
                 return;
             }
@@ -314,13 +313,8 @@ impl Engine {
             return;
         };
         let end = record.end(self.latest);
-        if end != record.noted_end {
-            self.ends.remove(&(record.noted_end, id));
-            if end < Time::NEVER {
-                self.ends.insert((end, id));
-            }
-            record.noted_end = end;
-        }
+        self.ends.set(id, end);
+        record.has_end = end < Time::NEVER;
         let state = record.state();
         if let Some(before) = std::mem::replace(&mut record.noted_state, state) {
             crate::engine::state::count(&mut self.counts, before, -1);

@@ -33,9 +33,6 @@ impl Trigger {
     }
 }
 
-/// No version was noted.
-const NOT_NOTED: u64 = u64::MAX;
-
 /// The relevant part of [`ResourceFacts`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Resource {
@@ -106,14 +103,14 @@ pub(super) struct Record {
     pub(super) attempt: Option<Box<Attempt>>,
     /// The version of the credentials Secret; 0 if there is none.
     pub(super) credentials: u64,
-    /// The version when work was last handed out: its content is known.
-    noted_credentials: u64,
     /// Changes of the token Secret that were observed while work was in progress.
     arrived: Option<Box<Option<TokenFacts>>>,
     /// When the last token request was complete; the beginning of time if there was none.
     last_asked: Time,
-    /// Its entry in the expiry times.
-    pub(super) noted_end: Time,
+    /// Whether it is among the expiry times.
+    pub(super) has_end: bool,
+    /// Work was handed out since the version of the credentials came: their content is known.
+    has_read_credentials: bool,
     /// The state it is counted in.
     pub(super) noted_state: Option<State>,
     /// Triggers that arrived while work was in progress.
@@ -138,10 +135,10 @@ impl Record {
             token: None,
             attempt: None,
             credentials: 0,
-            noted_credentials: NOT_NOTED,
             arrived: None,
             last_asked: Time::from_millis(i64::MIN),
-            noted_end: Time::NEVER,
+            has_end: false,
+            has_read_credentials: false,
             noted_state: None,
             trigger: Trigger::default(),
             permit: false,
@@ -175,7 +172,7 @@ impl Record {
             // Another object, even if it has the same name.
             self.void |= in_flight && before.is_some();
             self.told = false;
-            self.noted_credentials = NOT_NOTED;
+            self.has_read_credentials = false;
             self.elsewhere = false;
             self.trigger = Trigger::default();
             self.pace = Pace::default();
@@ -246,9 +243,13 @@ impl Record {
     /// Updates the record with the observed credentials Secret.
     pub(super) fn credentials_came(&mut self, facts: Option<CredentialsFacts>) -> Trigger {
         // 0 means none, so a hash of 0 is replaced by 1.
-        let version = facts.map_or(0, |facts| facts.version.clamp(1, NOT_NOTED - 1));
+        let version = facts.map_or(0, |facts| facts.version.max(1));
         let before = std::mem::replace(&mut self.credentials, version);
-        if before == version || self.resource.is_none() {
+        if before == version {
+            return Trigger::default();
+        }
+        self.has_read_credentials = false;
+        if self.resource.is_none() {
             return Trigger::default();
         }
         match self.own_token() {
@@ -261,9 +262,8 @@ impl Record {
     /// The resource was deleted, and everything known about it with it.
     pub(super) fn gone(&mut self, in_flight: bool) {
         let key = self.key.clone();
-        let (end, state) = (self.noted_end, self.noted_state);
+        let state = self.noted_state;
         *self = Record::new(key);
-        self.noted_end = end;
         self.noted_state = state;
         self.void = in_flight;
     }
@@ -274,7 +274,7 @@ impl Record {
             self.pace.taken(now);
         }
         self.permit = may_request;
-        self.noted_credentials = self.credentials;
+        self.has_read_credentials = true;
         if may_request {
             self.elsewhere = false;
         }
@@ -334,7 +334,7 @@ impl Record {
 
     /// Whether the content of the credentials is that which the token was requested with, or was read since.
     pub(super) fn credentials_are_known(&self) -> bool {
-        self.credentials == self.noted_credentials
+        self.has_read_credentials
             || self
                 .own_token()
                 .is_some_and(|token| token.credentials == self.credentials)
@@ -376,7 +376,7 @@ impl Record {
         Some(match self.own_token() {
             _ if resource.deleting => State::Deleting,
             _ if resource.suspended => State::Suspended,
-            Some(_) if self.noted_end == Time::NEVER => State::Expired,
+            Some(_) if !self.has_end => State::Expired,
             Some(_) if failing => State::Failing,
             Some(_) => State::Valid,
             None if failing => State::Failed,

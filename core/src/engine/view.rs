@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::state::State;
-use crate::queue::{Class, Id, Occupancy, set_bytes};
+use crate::queue::{Class, Occupancy};
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
@@ -85,7 +85,7 @@ impl Engine {
 
     /// The first expiry time of all valid tokens.
     pub fn earliest_end(&self) -> Option<Time> {
-        self.ends.first().map(|(end, _)| *end)
+        self.ends.first().map(|(end, _)| end)
     }
 
     /// The number of resources that wait for a slot of their host, by class.
@@ -131,7 +131,7 @@ impl Engine {
 
     /// Memory in use, approximately, in bytes. Iterates over all records.
     pub fn bytes(&self) -> usize {
-        let ends = set_bytes::<(Time, Id)>(self.ends.len());
+        let ends = self.ends.bytes();
         let records: usize = self.table.iter().map(Record::bytes).sum();
         self.table.bytes() + records + ends + self.queue.bytes()
     }

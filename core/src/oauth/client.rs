@@ -87,6 +87,28 @@ impl Client {
         !self.empty_secret && self.authentication.uses_client_secret()
     }
 
+    /// The keys of the credentials Secret that parameters and headers carry, each with the name under which it is sent.
+    pub fn sent_keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.parameters.iter().chain(&self.headers);
+        all.filter_map(|one| Some((one.name.as_str(), one.value.key()?.as_str())))
+    }
+
+    /// Those of them that hold a user's password, by the name of the key or of the parameter.
+    pub fn sent_passwords(&self) -> impl Iterator<Item = &str> {
+        self.sent_keys()
+            .filter(|(name, key)| {
+                let is_called = |text: &str| text.eq_ignore_ascii_case("password");
+                *key == self.keys.password || is_called(key) || is_called(name)
+            })
+            .map(|(_, key)| key)
+    }
+
+    /// Whether a request sends a user's password, whatever the grant is called and whatever carries it: some servers have a
+    /// password grant of their own (Auth0's `password-realm`).
+    pub fn sends_password(&self) -> bool {
+        self.grant == Grant::Password || self.sent_passwords().next().is_some()
+    }
+
     /// Whether it is known where requests go: `false` as long as an issuer's document has not been read.
     pub fn is_located(&self) -> bool {
         self.issuer

@@ -19,11 +19,13 @@ pub(crate) use find::{Forms, Needle, forms};
 pub use sent::{MIN_CONTAINED, SecretKind, SentSecret};
 
 /// Keys of a credentials Secret whose values are never taken for a token, whatever a resource calls them.
-const NEVER_A_TOKEN: [&str; 4] = [
+const NEVER_A_TOKEN: [&str; 6] = [
     "client_secret",
     "next_client_secret",
     "password",
     "private_key",
+    "tls.key",
+    super::dpop::KEY,
 ];
 
 /// Keys of a credentials Secret that are no secrets by their name (RFC 6749 sections 2.2 and 4.3.2).

@@ -148,7 +148,9 @@ pub fn registered(answer: &HttpAnswer) -> Result<Registered, &'static str> {
     let value = document::json(document::text(answer.body.expose_bytes())?)?;
     let text = |name: &str| {
         let text = value.get(name).and_then(Value::as_str)?;
-        let fits = !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control);
+        // VSCHAR of RFC 6749 appendix A: people read it in terminals.
+        let fits = |byte: u8| matches!(byte, 0x20..=0x7e);
+        let fits = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits);
         fits.then_some(text)
     };
     let client_id = text("client_id").ok_or("it gave no client id")?.to_owned();
@@ -255,6 +257,7 @@ mod tests {
             json!({}),
             json!({"client_id": ""}),
             json!({"client_id": "a\nb"}),
+            json!({"client_id": "a\u{202e}b"}),
             json!({"client_id": "a", "client_secret": "s", "token_endpoint_auth_method": "private_key_jwt"}),
         ] {
             assert!(of(bad.clone()).is_err(), "{bad}");

@@ -107,7 +107,10 @@ fn granted(
         }
     })?;
     drop(told);
+    let text = token.access_token.expose().unwrap_or_default();
+    let repeats = answer.sent.finder().find(text).is_some();
     Ok(Token {
+        repeats,
         sent: answer.sent.clone(),
         document: Document(vetted.into_value()),
         ..token
@@ -300,6 +303,7 @@ fn token(
         refresh_in,
         scope,
         sent: SentSecrets::default(),
+        repeats: false,
         echoes: vetted.echoes,
         document: Document(Value::Null),
         remarks,

@@ -24,6 +24,8 @@ pub struct Token {
     pub sent: SentSecrets,
     /// Whether a value of the response repeated one of them, and was removed.
     pub echoes: bool,
+    /// Whether the access token is, or contains, a secret of the request.
+    pub repeats: bool,
     /// Accepted deviations, as static sentences for the condition's message.
     pub remarks: Vec<&'static str>,
 }

@@ -27,8 +27,6 @@ pub(super) struct Entry {
     /// [`Order::Retry`].
     pub(super) retry: bool,
     pub(super) look: Time,
-    /// The time of its timer in `Queue::timers`; [`Time::NEVER`] for none.
-    pub(super) timer: Time,
     pub(super) space: u32,
     /// Its namespace at its host.
     pub(super) flow: u32,
@@ -49,7 +47,6 @@ impl Default for Entry {
             urgent: Time::NEVER,
             retry: false,
             look: Time::NEVER,
-            timer: Time::NEVER,
             space: NO_SPACE,
             flow: NO_FLOW,
             held: NO_FLOW,

@@ -10,6 +10,7 @@ use crate::time::{Span, Time};
 
 use super::dense::Dense;
 use super::order::{Class, Rank};
+use super::ranks::Ranks;
 
 /// No flow.
 pub(super) const NO_FLOW: u32 = u32::MAX;
@@ -70,7 +71,7 @@ struct Flow {
     narrowed: bool,
     /// When it was last served.
     turn: u64,
-    waiting: BTreeSet<Rank>,
+    waiting: Ranks,
     place: Option<Place>,
 }
 
@@ -274,16 +275,17 @@ impl HostQueues {
 
     pub(super) fn bytes(&self) -> usize {
         let lanes = self.by_host.values();
-        let waiting: usize = lanes
+        let order: usize = lanes
             .filter_map(|number| self.lanes.get(*number))
-            .map(|lane| {
-                set_bytes::<Rank>(lane.waiting) + set_bytes::<(Place, u32)>(lane.order.len())
-            })
+            .map(|lane| set_bytes::<(Place, u32)>(lane.order.len()))
             .sum();
+        let flows = (0..self.used_flows).filter_map(|number| self.flow(number));
+        let waiting: usize = flows.map(|flow| flow.waiting.bytes()).sum();
         self.lanes.bytes()
             + self.flows.bytes()
             + self.by_host.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
             + self.by_host_and_space.capacity() * (size_of::<((u32, u32), u32)>() + 1)
+            + order
             + waiting
     }
 

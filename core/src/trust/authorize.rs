@@ -175,6 +175,7 @@ mod tests {
                 hosts: AllowedHosts::parse(&text(list)),
                 token_hosts: AllowedHosts::any(),
                 obtained: false,
+                repeated: false,
             };
             let held: Lenders = lists
                 .iter()
@@ -242,6 +243,7 @@ mod tests {
             hosts: AllowedHosts::any(),
             token_hosts: AllowedHosts::any(),
             obtained: false,
+            repeated: false,
         }]
         .into_iter()
         .collect();

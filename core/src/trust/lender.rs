@@ -41,6 +41,9 @@ pub struct Lender {
     /// tokens, and `hosts` is that one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub obtained: bool,
+    /// The value repeats its content: a server gave back, as a token, what was sent to it. Then both lists count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// Identifies a lender.
@@ -69,10 +72,19 @@ impl Lender {
     /// The lender of what was obtained with it.
     #[must_use]
     pub fn of_obtained(self) -> Lender {
+        let hosts = self.hosts_of_obtained();
         Lender {
-            hosts: self.token_hosts.clone(),
+            hosts,
             obtained: true,
             ..self
+        }
+    }
+
+    /// Where what was obtained with it may be sent.
+    pub fn hosts_of_obtained(&self) -> AllowedHosts {
+        match self.repeated {
+            true => self.token_hosts.restricted_to(&self.hosts),
+            false => self.token_hosts.clone(),
         }
     }
 }
@@ -91,6 +103,7 @@ impl Lenders {
             Some(known) => Lender {
                 hosts: known.hosts.restricted_to(&lender.hosts),
                 token_hosts: known.token_hosts.restricted_to(&lender.token_hosts),
+                repeated: known.repeated || lender.repeated,
                 ..lender
             },
         };
@@ -139,6 +152,18 @@ impl Lenders {
     #[must_use]
     pub fn of_obtained(&self) -> Lenders {
         self.iter().cloned().map(Lender::of_obtained).collect()
+    }
+
+    /// The lenders of a token that repeats something of the request which was sent with these.
+    #[must_use]
+    pub fn repeated(&self) -> Lenders {
+        let all = self.iter().cloned();
+        all.map(|lender| Lender {
+            // Of what was obtained with a lender, nothing of its content was sent.
+            repeated: lender.repeated || !lender.obtained,
+            ..lender
+        })
+        .collect()
     }
 
     /// Whether every lender allows its secret to be sent to `url`.
@@ -190,6 +215,7 @@ mod tests {
             hosts: AllowedHosts::parse(hosts),
             token_hosts: AllowedHosts::parse(token_hosts),
             obtained: false,
+            repeated: false,
         }
     }
 
@@ -219,6 +245,22 @@ mod tests {
         assert!(obtained.permit(&url("x.example")).is_err());
         // A request that also contains the credentials may be sent where both allow it.
         assert!(lenders.union(&obtained).permit(&url("y.example")).is_err());
+    }
+
+    #[test]
+    fn what_repeats_the_content_of_a_lender_goes_where_both_of_its_lists_allow() {
+        let lenders: Lenders = [lender("a", "x.example y.example", "y.example z.example")]
+            .into_iter()
+            .collect();
+        let repeated = lenders.repeated().of_obtained();
+        let url = |host: &str| Url::parse(&format!("https://{host}/")).unwrap();
+        assert!(repeated.permit(&url("y.example")).is_ok());
+        assert!(repeated.permit(&url("x.example")).is_err());
+        assert!(repeated.permit(&url("z.example")).is_err());
+        assert!(lenders.of_obtained().permit(&url("z.example")).is_ok());
+        let stored = serde_json::to_string(&lenders.repeated()).unwrap();
+        let read: Lenders = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read, lenders.repeated());
     }
 
     #[test]

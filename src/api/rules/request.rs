@@ -44,16 +44,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         at: "spec.parameters[]",
         field: ".name",
-        cel: r"!has(self.__in__) || self.__in__ != 'header' || (self.name.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$') && !(self.name.lowerAscii() in ['authorization', 'host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', 'forwarded', 'x-host', 'x-http-host-override', 'x-http-method-override']) && !self.name.lowerAscii().matches('^x-(forwarded|original|rewrite)-'))",
+        cel: r"!has(self.__in__) || self.__in__ != 'header' || (self.name.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$') && !(self.name.lowerAscii().replace('_', '-') in ['authorization', 'host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding', 'forwarded', 'x-host', 'x-host-override', 'x-http-host-override', 'x-http-method', 'x-http-method-override', 'x-method-override']) && !self.name.lowerAscii().matches('^x[-_](forwarded|original|rewrite|envoy)[-_]'))",
         message: "cannot be the name of a header: use letters, digits and - only, and no header that the operator or the connection sets (for Authorization use request.headers)",
         holds: |v| {
             let name = field(v, "name");
-            let is_set = |one: &&str| name.eq_ignore_ascii_case(one);
             field(v, "in") != "header"
                 || (words::is_header_name(name)
                     && !name.eq_ignore_ascii_case("authorization")
                     && !words::reroutes(name)
-                    && !words::RESERVED_HEADERS.iter().any(is_set))
+                    && !words::is_reserved_header(name))
         },
     },
     Rule {
@@ -152,19 +151,15 @@ pub(super) const RULES: &[Rule] = &[
     ),
     own(
         "spec.request.headers[].name",
-        "!(self.lowerAscii() in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
+        "!(self.lowerAscii().replace('_', '-') in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
          'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'])",
         "is a header that the operator or the connection sets: remove it",
-        |v| {
-            !words::RESERVED_HEADERS
-                .iter()
-                .any(|name| text(v).eq_ignore_ascii_case(name))
-        },
+        |v| !words::is_reserved_header(text(v)),
     ),
     own(
         "spec.request.headers[].name",
-        "!(self.lowerAscii() in ['forwarded', 'x-host', 'x-http-host-override', 'x-http-method-override']) && \
-         !self.lowerAscii().matches('^x-(forwarded|original|rewrite)-')",
+        "!(self.lowerAscii().replace('_', '-') in ['forwarded', 'x-host', 'x-host-override', 'x-http-host-override', 'x-http-method', \
+         'x-http-method-override', 'x-method-override']) && !self.lowerAscii().matches('^x[-_](forwarded|original|rewrite|envoy)[-_]')",
         "makes some servers take another host, path or method than the request's, and the owner of the credentials allows hosts and \
          paths: remove it",
         |v| !words::reroutes(text(v)),

@@ -36,6 +36,12 @@ pub(super) const RULES: &[Rule] = &[
     ),
     own(
         "spec.tokenSecret.type",
+        "!self.matches('^([^/]*[.])?oauthclient[.]dev(/.*)?$')",
+        "is reserved for the operator: use Opaque, or a type in your own domain",
+        |v| !words::is_below(text(v), "oauthclient.dev"),
+    ),
+    own(
+        "spec.tokenSecret.type",
         "self.matches('^[-._/a-zA-Z0-9]+$')",
         "is not a type of a Secret: use letters, digits, - _ . and / only, as in Opaque or example.com/token",
         |v| {

@@ -217,6 +217,9 @@ fn show(found: &Found, registration: &Registration) {
         "  log in at      {}",
         host(endpoints.authorization.as_ref())
     ));
+    if let Some(pushed) = found.metadata.pushed_for(false) {
+        say::line(&format!("  login sent to  {}", host_of(&pushed)));
+    }
     say::line(&format!(
         "  tokens from    {}",
         host(Some(&endpoints.token))

@@ -25,7 +25,6 @@ pub(super) use offer::{refused_offer, refused_tokens};
 pub(super) use place::not_writable;
 pub use place::{login_name, state_name};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
-pub use spend::Redeemed;
 pub(super) use spend::{Next, next};
 
 impl Observed {

@@ -12,6 +12,7 @@ use crate::oauth::{HttpAnswer, Token};
 use crate::policy::{messages, rotation};
 use crate::secret::Secret;
 use crate::time::Span;
+use crate::trust::Lenders;
 
 use super::claim::MOST_TRIES;
 use super::offer::{offered, sent_with};
@@ -45,6 +46,9 @@ pub fn kept(
 ) -> Record {
     let next = refresh::next(&spec.client.response, &token.document);
     let mut record = went_on(spend, next, at);
+    if token.repeats {
+        record.lenders = record.lenders.as_ref().map(Lenders::repeated);
+    }
     // What repeats a secret of the request is not stored either, because a later reader does not know what was sent.
     // Headers are not kept by themselves: what was read of them stands in the document.
     let as_document = token.echoes || !spec.client.response.headers.is_empty();

@@ -1,7 +1,7 @@
 //! What is sent next: a refresh token, a password, or nothing.
 
 use crate::api::validate::Validated;
-use crate::model::{Claim, Observed, Record, Refused, Spend, Tag, With};
+use crate::model::{Claim, ExpectedResponse, Observed, Record, Refused, Spend, Tag, With};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::{Client, Credentials, CredentialsProblem};
@@ -12,12 +12,6 @@ use crate::trust::Lenders;
 
 use super::claim::{Hold, hold};
 use super::record::token_tag;
-
-/// What is redeemed by a request, and cannot be redeemed again: the response holds the only copy of what comes next.
-pub struct Redeemed {
-    /// The size of the family's last response in bytes; `None` where it is not known.
-    pub last_response: Option<usize>,
-}
 
 /// What to do to get a token.
 pub(in crate::policy) enum Next {
@@ -191,8 +185,9 @@ impl Claimed<'_> {
 }
 
 impl Spend {
-    /// What the request redeems; `None` where it may be repeated.
-    pub fn redeems(&self) -> Option<Redeemed> {
+    /// The response to a request that redeems what cannot be redeemed again: it holds the only copy of what comes next. `None`
+    /// where the request may be repeated.
+    pub(in crate::policy) fn redeems(&self) -> Option<ExpectedResponse> {
         let With::RefreshToken(_) = self.with else {
             return None;
         };
@@ -201,8 +196,9 @@ impl Spend {
             .answer
             .as_ref()
             .filter(|_| self.begins.is_none());
-        Some(Redeemed {
-            last_response: last.map(|answer| answer.body.len()),
+        Some(ExpectedResponse {
+            last: last.map(|answer| answer.body.len()),
+            is_only_copy: true,
         })
     }
 

@@ -51,7 +51,8 @@ fn proof(request: &HttpRequest) -> serde_json::Value {
 fn a_key_is_kept_before_anything_is_bound_to_it_and_then_proved() {
     let mut seen = seen(BOUND);
     kept(&mut seen);
-    seen.memory.chain.dpop_nonce = Some("n-1".into());
+    let url = "https://auth.example.com/token".parse().unwrap();
+    seen.memory.chain.dpop_nonce = Some(nonce_of(&url, "n-1".into()));
     let request = request(&mut seen, 0);
     let claims = proof(&request);
     assert_eq!(claims["htm"], "POST");
@@ -130,4 +131,20 @@ fn the_same_request_is_made_once_more_with_the_nonce_and_proofs_of_its_own() {
     assert_eq!(second["nonce"], "n-2");
     assert_ne!(first["jti"], second["jti"]);
     assert!(again("invalid_client").is_none());
+}
+
+#[test]
+fn a_nonce_goes_to_the_server_that_handed_it_out_and_to_no_other() {
+    let mut seen = seen(BOUND);
+    kept(&mut seen);
+    for (url, is_given) in [
+        ("https://auth.example.com/other", true),
+        ("https://auth.example.com:8443/token", false),
+        ("https://elsewhere.example.com/token", false),
+    ] {
+        let nonce = nonce_of(&url.parse().unwrap(), "n-1".into());
+        seen.memory.chain.dpop_nonce = Some(nonce);
+        let claims = proof(&request(&mut seen, 0));
+        assert_eq!(claims["nonce"] == "n-1", is_given, "{url}");
+    }
 }

@@ -182,6 +182,7 @@ pub(crate) fn token(text: &str, seconds: i64) -> Token {
         document: Document(serde_json::json!({"access_token": text})),
         sent: Default::default(),
         echoes: false,
+        repeats: false,
         remarks: Vec::new(),
     }
 }

@@ -156,6 +156,7 @@ fn the_command_for_a_service_account_keeps_the_audiences_that_it_allows() {
         hosts: AllowedHosts::any(),
         token_hosts: AllowedHosts::any(),
         obtained: false,
+        repeated: false,
     }]));
     let state = state.write().into_iter();
     secret
@@ -185,4 +186,106 @@ fn another_secret_of_the_lenders_name_lends_no_more_than_the_first_one_did() {
     seen.lender_secrets[0].annotations.clear();
     seen.lender_secrets[0].uid = "uid-of-another".into();
     assert_eq!(reason(seen), Some(Reason::HostNotAllowed));
+}
+
+#[test]
+fn a_token_that_repeats_what_was_sent_goes_where_that_may_go_too() {
+    let (here, there) = ("auth.example.com", "elsewhere.example.com");
+    let lists = [(ALLOWED_HOSTS, there), (ALLOWED_TOKEN_HOSTS, here)];
+    let reason_of = |repeats: bool| {
+        let mut other = fresh(&Spec::secret(
+            ", labels: {oauthclient.dev/credentials: \"true\"}",
+        ));
+        other.resource.name = "other".into();
+        other.resource.uid = "uid-of-other".into();
+        let lender = SecretSeen {
+            name: "lender".into(),
+            uid: "uid-of-lender".into(),
+            annotations: texts(&lists),
+            ..credentials(1, "pw")
+        };
+        other.credentials = Some(lender.clone());
+        let token = Token {
+            repeats,
+            ..token("first", 3600)
+        };
+        let written = grant(&other, token, 0).write.unwrap();
+        let mut seen = fresh(&Spec::default());
+        seen.credentials = Some(SecretSeen {
+            name: "client".into(),
+            ..applied(&written, None, 5)
+        });
+        seen.lender_secrets = vec![lender];
+        reason(seen)
+    };
+    assert_eq!(reason_of(false), Some(Reason::CredentialsKeyMissing));
+    assert_eq!(reason_of(true), Some(Reason::HostNotAllowed));
+}
+
+/// Sends this key of the credentials Secret.
+const SENDING: &str = "  clientAuthentication: {method: none}\n  parameters: [{name: x, credentialsKey: db_password}]\n";
+
+#[test]
+fn of_a_secret_that_a_resource_writes_nothing_is_used_but_what_it_wrote() {
+    let mut seen = using_a_token(&[]);
+    seen.resource = resource(&Spec::extra(SENDING));
+    let foreign = ("db_password".to_owned(), Secret::from("of its first owner"));
+    let secret = seen.credentials.as_mut().unwrap();
+    // It was adopted, and keeps what others keep in it. Its labels are the resource's, not theirs.
+    secret.data.extend([foreign.clone()]);
+    let lent = seen.credentials.clone().unwrap().lent();
+    assert!(lent.data.contains_key("access_token"));
+    assert!(!lent.data.contains_key("db_password"));
+    assert_eq!(reason(seen), Some(Reason::CredentialsKeyMissing));
+
+    // In a Secret that a person writes, it is that person's to give.
+    let mut seen = fresh(&Spec::extra(SENDING));
+    seen.credentials.as_mut().unwrap().data.extend([foreign]);
+    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+}
+
+#[test]
+fn a_secret_that_held_a_refresh_token_gives_nothing_whoever_labels_it() {
+    let token = || {
+        let seen = using_a_token(&[]);
+        seen.credentials.unwrap()
+    };
+    let as_type = SecretSeen {
+        type_: STATE_TYPE.into(),
+        ..token()
+    };
+    let mut as_label = token();
+    as_label.labels.insert(STATE_LABEL.into(), "true".into());
+    for secret in [as_type, as_label] {
+        assert!(secret.lent().data.is_empty());
+    }
+    let spec = Spec::secret(", type: oauthclient.dev/refresh-state");
+    assert!(
+        parse_manifest(&spec.yaml()).is_err(),
+        "no resource writes one as its token Secret"
+    );
+}
+
+#[test]
+fn a_forged_state_makes_the_operator_read_no_secrets_by_the_thousand() {
+    let mut seen = using_a_token(&[]);
+    let secret = seen.credentials.as_mut().unwrap();
+    let mut state = secret.state().unwrap();
+    let lender = |number: usize| Lender {
+        kind: LenderKind::Secret,
+        name: format!("s{number}"),
+        audience: None,
+        uid: "u".into(),
+        hosts: AllowedHosts::any(),
+        token_hosts: AllowedHosts::any(),
+        obtained: false,
+        repeated: false,
+    };
+    state.lenders = Some((0..1000).map(lender).collect());
+    let state = state.write().into_iter();
+    secret
+        .annotations
+        .extend(state.filter_map(|(key, value)| Some((key, value?))));
+    assert!(lenders_to_see(&seen).0.is_empty());
+    assert_eq!(reason(seen), Some(Reason::CredentialsNotFound));
 }

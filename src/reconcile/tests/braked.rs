@@ -15,7 +15,11 @@ fn with_password(spec: &Spec, password: &str, shared: &Scene) -> Scene {
         inner.now = shared.inner().now;
         inner.password = password.to_owned();
         let credentials = inner.credentials.as_mut().unwrap();
-        for (key, value) in [("username", "alice"), ("password", password)] {
+        for (key, value) in [
+            ("username", "alice"),
+            ("password", password),
+            ("api_key", "k3y"),
+        ] {
             credentials.data.insert(key.to_owned(), Secret::from(value));
         }
         inner.answers = std::iter::repeat_n(Answer::Refused("invalid_grant"), 100).collect();
@@ -82,6 +86,15 @@ fn a_refused_password_is_not_sent_by_a_resource_that_is_made_anew_or_copied() {
 
 /// Whether a second resource with the same password still sends it after the first one got this response.
 fn others_send_it_after(response: Answer, spec: &'static str, restarts: bool) -> bool {
+    another_sends_it_after(response, (spec, spec), restarts)
+}
+
+/// The same for resources with a spec each.
+fn another_sends_it_after(
+    response: Answer,
+    (spec, another): (&'static str, &'static str),
+    restarts: bool,
+) -> bool {
     let none = Scene::new(&Spec::default());
     let first = with_password(&Spec::extra(spec), "pw", &none);
     first.inner().answers = [response].into();
@@ -91,7 +104,7 @@ fn others_send_it_after(response: Answer, spec: &'static str, restarts: bool) ->
         first.restart();
         first.walk(false);
     }
-    let other = with_password(&Spec::extra(spec), "pw", &first);
+    let other = with_password(&Spec::extra(another), "pw", &first);
     other.inner().resource.as_mut().unwrap().uid = "another".into();
     let now = first.inner().now;
     other.run(now + span(30));
@@ -145,6 +158,66 @@ fn a_password_is_closed_for_others_by_what_may_be_about_it_and_by_nothing_else()
     assert!(others_send_it_after(
         Answer::Refused("invalid_client"),
         PUBLIC,
+        false
+    ));
+}
+
+#[test]
+fn a_password_is_one_whatever_carries_it_and_whichever_client_a_resource_names() {
+    const PUBLIC: &str = "  grant: {type: password}\n  clientAuthentication: {method: none}\n";
+    const RENAMED: &str =
+        "  grant: {type: password}\n  clientAuthentication: {method: none, clientID: other}\n";
+    const REALM: &str = "  grant: {type: \"http://auth0.com/oauth/grant-type/password-realm\"}\n  clientAuthentication: {method: none}\n  parameters: [{name: username, credentialsKey: username}, {name: password, credentialsKey: password}]\n";
+    const FIXED: &str = "  grant: {type: PASSWORD}\n  clientAuthentication: {method: none}\n  parameters: [{name: username, value: alice}, {name: Password, credentialsKey: password, in: query}]\n  scopes: [x]\n";
+    const HEADER: &str = "  grant: {type: login}\n  clientAuthentication: {method: none}\n  request: {headers: [{name: X-Password, credentialsKey: password}]}\n";
+    let refused = || Answer::Refused("invalid_grant");
+    for restarts in [false, true] {
+        for (first, second) in [
+            (PUBLIC, RENAMED),
+            (RENAMED, PUBLIC),
+            (PUBLIC, REALM),
+            (REALM, REALM),
+            (REALM, PUBLIC),
+            (REALM, FIXED),
+            (FIXED, REALM),
+            (FIXED, HEADER),
+            (HEADER, FIXED),
+        ] {
+            let sends = another_sends_it_after(refused(), (first, second), restarts);
+            assert!(!sends, "{restarts}: after {first}, then {second}");
+        }
+    }
+    let means =
+        format!("{REALM}  response: {{errors: [{{values: [x], means: InvalidRequest}}]}}\n");
+    let spec = resource(&Spec::extra(Box::leak(means.into_boxed_str()))).spec;
+    assert!(spec.is_err(), "no meaning has a password sent again");
+}
+
+#[test]
+fn a_client_secret_is_one_whatever_carries_it() {
+    const BEARER: &str = "  clientAuthentication: {method: none}\n  request: {headers: [{name: Authorization, credentialsKey: client_secret}]}\n";
+    const QUERY: &str = "  clientAuthentication: {method: none}\n  parameters: [{name: key, credentialsKey: client_secret, in: query}]\n  scopes: [x]\n";
+    const BOTH: &str = "  clientAuthentication: {method: none}\n  parameters: [{name: key, credentialsKey: client_secret}, {name: tenant, credentialsKey: username}]\n";
+    const POST: &str = "  clientAuthentication: {method: client_secret_post}\n";
+    for (first, second) in [
+        (BEARER, BEARER),
+        (BEARER, QUERY),
+        (QUERY, BEARER),
+        (QUERY, BOTH),
+        (QUERY, POST),
+        (POST, QUERY),
+    ] {
+        let refused = Answer::Refused("invalid_client");
+        let sends = another_sends_it_after(refused, (first, second), false);
+        assert!(!sends, "after {first}, then {second}");
+        let unclear = Answer::Refused("invalid_scope");
+        assert!(another_sends_it_after(unclear, (first, second), false));
+    }
+    // Of two values nobody knows which was refused: one that is new is tried.
+    const OTHER: &str = "  clientAuthentication: {method: none}\n  parameters: [{name: key, credentialsKey: client_secret}, {name: x, credentialsKey: api_key}]\n";
+    assert!(another_sends_it_after(
+        Answer::Refused("invalid_client"),
+        (QUERY, OTHER),
         false
     ));
 }

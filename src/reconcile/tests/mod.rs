@@ -19,8 +19,8 @@ use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::model::{
-    CaSeen, FailedAttempt, Failure, Fetched, Observed, On, Prerequisite, Resource, Rules,
-    SecretBody, SecretSeen,
+    CaSeen, ExpectedResponse, FailedAttempt, Failure, Fetched, Observed, On, Prerequisite,
+    Resource, Rules, SecretBody, SecretSeen,
 };
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
@@ -448,9 +448,9 @@ impl Store for Scene {
         self.inner().doubted += 1;
     }
 
-    async fn set_room_aside(&self, last: Option<usize>) -> Option<Held> {
+    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
         let mut inner = self.inner();
-        inner.rooms.push(last);
+        inner.rooms.push(expected.last);
         (!inner.is_full).then(Held::default)
     }
 

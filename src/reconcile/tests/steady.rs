@@ -569,3 +569,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_response_of_any_grant_finds_its_room_before_it_is_requested_where_the_last_one_was_large() {
+    let scene = Scene::new(&Spec::default());
+    scene.run(at(5));
+    assert!(
+        scene.inner().rooms.is_empty(),
+        "nothing is known of the first one"
+    );
+    scene.inner().memory.large_response = 500_000;
+    scene.inner().is_full = true;
+    scene.run(at(3000));
+    {
+        let inner = scene.inner();
+        assert_eq!(
+            inner.requests, 1,
+            "no request whose response would have to be dropped"
+        );
+        assert_eq!(inner.rooms.first(), Some(&Some(500_000)));
+    }
+    scene.inner().is_full = false;
+    let now = scene.inner().now;
+    scene.run(now + span(10));
+    assert_eq!(scene.inner().requests, 2);
+    assert_eq!(scene.inner().memory.large_response, 0, "this one was small");
+}

@@ -54,6 +54,14 @@ impl Needle {
         if form != *raw {
             values.push(Zeroizing::new(form));
         }
+        // A JSON body or a claim of an assertion holds it as JSON writes it.
+        if let Ok(text) = str::from_utf8(&raw)
+            && let Ok(json) = serde_json::to_string(text).map(Zeroizing::new)
+            && let Some(inner) = json.get(1..json.len().saturating_sub(1))
+            && inner.as_bytes() != raw.as_slice()
+        {
+            values.push(Zeroizing::new(inner.as_bytes().to_vec()));
+        }
         let base64 = values
             .iter()
             .map(|value| Text::new(STANDARD_NO_PAD.encode(value)))

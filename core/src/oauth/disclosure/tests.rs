@@ -40,6 +40,8 @@ fn a_secret_is_found_in_every_form_and_at_every_place() {
                 STANDARD.encode(&body),
                 percent(&STANDARD.encode(&whole)),
                 format!("Basic {}", STANDARD.encode(&whole)),
+                STANDARD.encode(serde_json::Value::from(whole.as_str()).to_string()),
+                URL_SAFE_NO_PAD.encode(serde_json::json!({"claim": whole}).to_string()),
             ] {
                 assert!(finds(SECRET, &text), "{text}");
             }

@@ -1,6 +1,6 @@
 //! Reading credentials: which keys are needed, and what is wrong with their values.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::parameter::single_line;
@@ -12,6 +12,9 @@ use crate::oauth::{
 };
 use crate::trust::lender::Lenders;
 
+/// So many bytes of a Secret go into one request: hundreds of requests are in flight at once, with several copies of each value.
+const LONGEST: usize = 256 << 10;
+
 impl CredentialsProblem {
     /// The key of the credentials Secret that it is about, if it is about one.
     pub fn key(&self) -> Option<&str> {
@@ -19,6 +22,7 @@ impl CredentialsProblem {
             CredentialsProblem::Missing { key }
             | CredentialsProblem::Empty { key }
             | CredentialsProblem::NotText { key }
+            | CredentialsProblem::TooLong { key }
             | CredentialsProblem::Control { key }
             | CredentialsProblem::Colon { key }
             | CredentialsProblem::Key { key, .. } => Some(key),
@@ -117,6 +121,8 @@ pub(super) struct Reader<'a> {
     credentials: &'a Credentials,
     keys: &'a CredentialKeys,
     read: RefCell<SentSecrets>,
+    /// How much was read, in bytes.
+    bytes: Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -125,6 +131,7 @@ impl<'a> Reader<'a> {
             credentials,
             keys,
             read: RefCell::default(),
+            bytes: Cell::default(),
         }
     }
 
@@ -206,7 +213,12 @@ impl Reader<'_> {
             "" => Err(CredentialsProblem::Empty { key: named() }),
             line => {
                 self.note(key, line);
-                Ok(Text::new(line.to_owned()))
+                let bytes = self.bytes.get().saturating_add(line.len());
+                self.bytes.set(bytes);
+                match bytes {
+                    0..=LONGEST => Ok(Text::new(line.to_owned())),
+                    _ => Err(CredentialsProblem::TooLong { key: named() }),
+                }
             }
         }
     }

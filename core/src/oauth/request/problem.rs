@@ -27,6 +27,14 @@ pub enum CredentialsProblem {
         /// The key.
         key: String,
     },
+    /// The values that the request would send are longer than any token endpoint takes.
+    #[error(
+        "key \"{key}\" is too long: all values of the Secret that a request sends may have 256 KiB together"
+    )]
+    TooLong {
+        /// The key with which the limit is exceeded.
+        key: String,
+    },
     /// The value holds a control character (such as a line break) where none may be.
     #[error(
         "key \"{key}\" holds a control character, such as a line break in the middle: write the value as one line"

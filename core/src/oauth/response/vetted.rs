@@ -31,16 +31,23 @@ const LONGEST: usize = 64 << 10;
 const MOST_TOKENS: usize = 64;
 
 /// Parts of the names of fields with a secret.
-const SECRET_NAMES: [&str; 8] = [
+const SECRET_NAMES: [&str; 12] = [
     "token",
     "secret",
     "password",
+    "passwd",
     "assertion",
     "jwt",
     "credential",
     "apikey",
     "api_key",
+    "api-key",
+    "authorization",
+    "cookie",
 ];
+
+/// Of these names, those whose numbers are secrets too: a number named like a token is its lifetime more often than not.
+const SECRET_NUMBERS: [&str; 4] = ["secret", "password", "passwd", "credential"];
 
 /// Suffixes of the names of fields that describe a secret, but do not contain it.
 const ABOUT: [&str; 12] = [
@@ -210,6 +217,9 @@ fn collect(value: &Value, tokens: &mut SentSecrets) {
                     Value::String(text) if names_a_secret(name) => {
                         add(tokens, text);
                     }
+                    Value::Number(number) if names_a_secret_number(name) => {
+                        add(tokens, &number.to_string());
+                    }
                     other => collect(other, tokens),
                 }
             }
@@ -231,6 +241,14 @@ fn names_a_secret(name: &str) -> bool {
         .next()
         .is_some_and(|end| ABOUT.contains(&end));
     !is_about && SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+fn names_a_secret_number(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let is_span = ["expir", "valid", "life", "ttl", "age", "time"];
+    names_a_secret(name)
+        && SECRET_NUMBERS.iter().any(|part| lower.contains(part))
+        && !is_span.iter().any(|part| lower.contains(part))
 }
 
 /// Whether the field at a pointer is named like a scope. The author of the resource writes the pointer, but the

@@ -1,6 +1,5 @@
-//! Random histories of refresh tokens: a refresh token is never sent again once its successor is known, and at most
-//! once more
-//! if its outcome is unknown.
+//! Random histories of refresh tokens: a refresh token is never sent again once its successor is known, and at most once more if
+//! its outcome is unknown. `HISTORIES` sets how many are run by each test (64).
 
 use proptest::prelude::*;
 
@@ -65,8 +64,17 @@ fn is_stopped(scene: &Scene) -> bool {
     scene.condition("Stalled") == Some((true, "ReauthorizationRequired".into()))
 }
 
+fn config() -> ProptestConfig {
+    let cases = std::env::var("HISTORIES").ok();
+    ProptestConfig {
+        failure_persistence: None,
+        cases: cases.and_then(|text| text.parse().ok()).unwrap_or(64),
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_strict_provider_sees_no_refresh_token_more_than_twice_and_none_whose_successor_is_stored(

@@ -228,7 +228,7 @@ pub(super) fn may_go(
         let may = match &known.kind {
             Kind::Content {
                 is_laundered: true, ..
-            } if !known.is_proof() => hosts(&lists) || token_hosts(&lists),
+            } if !known.is_proof() => hosts(&lists),
             Kind::Content { .. } | Kind::Account => same && hosts(&lists),
             Kind::Issued => {
                 let as_token = token_hosts(&lists) && (same || token_hosts(&root.then));

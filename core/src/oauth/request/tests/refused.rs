@@ -60,6 +60,10 @@ fn every_bad_credential_is_named_by_its_key() {
             CredentialsProblem::Control { key: key() }
         );
         assert_eq!(
+            refused(&client, &with(&[b'x'; 300 << 10])),
+            CredentialsProblem::TooLong { key: key() }
+        );
+        assert_eq!(
             refused(&client, &with(b"nul\0")),
             CredentialsProblem::Control { key: key() }
         );
