@@ -227,6 +227,11 @@ impl Target {
         self.spec.credentials_secret.as_deref().unwrap_or_default()
     }
 
+    /// What is obtained at an endpoint may be sent there: with the path, where the owners of the credentials name one.
+    pub(super) fn narrowest(&self, url: &Url) -> String {
+        self.lenders.narrowest(url)
+    }
+
     /// Whether the credentials may be sent to an endpoint.
     pub(super) fn may_send_to(&self, url: &Url) -> Result<(), Problem> {
         self.lenders.permit(url).map_err(|refusal| {

@@ -25,7 +25,7 @@ const NEVER_A_TOKEN: [&str; 6] = [
     "password",
     "private_key",
     "tls.key",
-    super::dpop::KEY,
+    "dpop_key",
 ];
 
 /// Keys of a credentials Secret that are no secrets by their name (RFC 6749 sections 2.2 and 4.3.2).

@@ -88,6 +88,14 @@ impl AllowedHosts {
         self.0.is_empty()
     }
 
+    /// An entry for `url` and what is beside it: with the longest path prefix by which one of these lists allows it. What is
+    /// obtained under these lists is kept to it.
+    pub fn narrowest(&self, url: &Url) -> String {
+        let paths = self.0.iter().filter_map(|list| list.path_to(url));
+        let longest = paths.max_by_key(String::len).unwrap_or_default();
+        destination(url) + &longest
+    }
+
     /// Whether every list allows `url`.
     ///
     /// # Errors
@@ -148,6 +156,16 @@ impl HostList {
 
     fn allows(&self, url: &Url) -> bool {
         self.entries.iter().any(|entry| entry.allows(url))
+    }
+
+    /// The part of the URL's path that is the prefix of the entry by which it is allowed; `None` where an entry allows every
+    /// path.
+    fn path_to(&self, url: &Url) -> Option<String> {
+        let allowing = self.entries.iter().filter(|entry| entry.allows(url));
+        let segments = allowing.map(|entry| entry.prefix.len()).min()?;
+        let path = url.path().strip_prefix('/')?;
+        let prefix: Vec<&str> = path.split('/').take(segments).collect();
+        (segments > 0).then(|| format!("/{}", prefix.join("/").replace(',', "%2C")))
     }
 
     fn destination(&self, url: &Url) -> String {
@@ -409,6 +427,24 @@ mod tests {
                 let is_listable = url.host_str() == Some("a.example");
                 assert_eq!(longer.permit(&url).is_ok(), is_listable, "{url} {list}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_obtained_under_a_list_is_kept_to_its_path() {
+        let url = Url::parse("https://a.example:8443/oauth/x/token?q").unwrap();
+        for (lists, entry) in [
+            (&["a.example"][..], "a.example:8443"),
+            (&["a.example/oauth/"], "a.example:8443/oauth"),
+            (&["a.example/oauth/, a.example"], "a.example:8443"),
+            (&["*.b a.example:8443/oauth/x"], "a.example:8443/oauth/x"),
+            (&["a.example/oauth/", "a.example"], "a.example:8443/oauth"),
+            (&[], "a.example:8443"),
+        ] {
+            let parsed = lists.iter().map(|list| AllowedHosts::parse(list));
+            let all = parsed.fold(AllowedHosts::any(), |all, one| all.restricted_to(&one));
+            assert_eq!(all.narrowest(&url), entry, "{lists:?}");
+            assert!(AllowedHosts::parse(entry).permit(&url).is_ok());
         }
     }
 

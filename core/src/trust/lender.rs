@@ -154,6 +154,13 @@ impl Lenders {
         self.iter().cloned().map(Lender::of_obtained).collect()
     }
 
+    /// The narrowest entry for `url` by which a lender allows it ([`AllowedHosts::narrowest`]).
+    pub fn narrowest(&self, url: &Url) -> String {
+        let all = self.iter().map(|lender| lender.hosts.narrowest(url));
+        let longest = all.max_by_key(String::len);
+        longest.unwrap_or_else(|| super::hosts::destination(url))
+    }
+
     /// The lenders of a token that repeats something of the request which was sent with these.
     #[must_use]
     pub fn repeated(&self) -> Lenders {

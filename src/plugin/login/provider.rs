@@ -14,7 +14,7 @@ use crate::oauth::{Client, ClientAuthentication, ParameterValue, dpop};
 use crate::plugin::args::LoginArgs;
 use crate::plugin::login::turn::Turn;
 use crate::plugin::problem::Problem;
-use crate::plugin::target::{Target, host_of};
+use crate::plugin::target::Target;
 use crate::secret::Secret;
 
 use super::endpoints::{self, Endpoints};
@@ -111,7 +111,8 @@ impl Provider {
 
     /// The hosts that the refresh token may be sent to, in the form of the annotation for allowed hosts.
     pub(super) fn allowed_hosts(&self) -> String {
-        let mut hosts: Vec<String> = self.refresh_token_urls().map(host_of).collect();
+        let urls = self.refresh_token_urls();
+        let mut hosts: Vec<String> = urls.map(|url| self.target.narrowest(url)).collect();
         hosts.dedup();
         hosts.join(",")
     }
