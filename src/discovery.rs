@@ -370,6 +370,7 @@ fn sent_nowhere() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        http_status: None,
         said: None,
     }
 }

@@ -37,6 +37,7 @@ pub(crate) async fn exchange(
             retry_after: None,
             timed_out: error.is_timeout(),
             reached: error.reached(),
+            http_status: None,
             said: None,
         })
 }
@@ -50,6 +51,7 @@ fn not_authorized() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        http_status: None,
         said: None,
     }
 }

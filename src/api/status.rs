@@ -146,6 +146,29 @@ pub struct AttemptStatus {
     /// Why the last request failed, in one word.
     #[schemars(length(max = 64))]
     pub reason: String,
+    /// Transient: it may pass, and the request is soon repeated. Permanent: it needs a change, and the request is repeated
+    /// seldom. NeedsPerson: a repeated request does harm, so nothing is sent until spec or credentials change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub kind: Option<String>,
+    /// How far the request got. Never: it was not sent. Answered: the provider responded with an error. Refused: it refused the
+    /// credentials or the request without a known code. InvalidGrant: it refused the grant. Unclear: something between
+    /// operator and provider responded. Unknown: there was no complete response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub reached: Option<String>,
+    /// The status of the HTTP response; absent without a response, and if it reported success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 999))]
+    pub http_status: Option<i32>,
+    /// The error code as the provider writes it, if there is one that can be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub code: Option<String>,
+    /// What happened and what to do, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub message: Option<String>,
     /// If Kubernetes refused the token Secret: UID and resourceVersion of the existing Secret, or none. No token is requested
     /// until that Secret, the spec or the credentials change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -67,6 +67,7 @@ pub(super) fn refused(
         retry_after: wait,
         timed_out: false,
         reached: Reached::Never,
+        http_status: None,
         said: None,
     }
 }
@@ -114,6 +115,7 @@ pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
         retry_after: None,
         timed_out: error.is_timeout(),
         reached: Reached::Never,
+        http_status: None,
         said: None,
     }
 }

@@ -3,7 +3,7 @@
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::Reason;
 use crate::model::SecretSeen;
-use crate::oauth::error::FailureClass;
+use crate::oauth::error::{FailureClass, Reached};
 use crate::time::Time;
 
 /// A failed token request.
@@ -19,6 +19,12 @@ pub struct FailedAttempt {
     pub not_before: Option<Time>,
     /// What it means for the schedule.
     pub class: FailureClass,
+    /// How far the request got; `None` in a status of an earlier version.
+    pub reached: Option<Reached>,
+    /// The status of an HTTP response that reports an error.
+    pub http_status: Option<u16>,
+    /// The error code as the provider writes it.
+    pub code: Option<String>,
     /// Why, in one word.
     pub reason: String,
     /// Why, in sentences.
@@ -78,22 +84,18 @@ impl FailedAttempt {
             return None;
         }
         let mut parts = told.inputs_hash.splitn(4, ';').map(str::to_owned);
-        let condition = |kind: &str| {
-            status
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == kind && condition.status == "True")
-        };
         let next = match &told.next_time {
             Some(next) => Some(Time::parse_rfc3339(next)?),
             None => None,
         };
-        let class = match (next, condition("Stalled")) {
-            (None, _) => FailureClass::NeedsPerson,
-            (Some(_), Some(stalled)) if stalled.reason == told.reason => FailureClass::Permanent,
-            _ => FailureClass::Transient,
-        };
-        let said = condition("RefreshFailing").map_or("", |condition| condition.message.as_str());
+        // An earlier version stored no kind, and no message.
+        let class = told.kind.as_deref().and_then(FailureClass::parse);
+        let class = class.unwrap_or(match next {
+            None => FailureClass::NeedsPerson,
+            Some(_) => FailureClass::Transient,
+        });
+        let message = told.message.clone();
+        let message = message.unwrap_or_else(|| of_reason(&told.reason));
         Some(FailedAttempt {
             failures: u32::try_from(told.failures).unwrap_or(1),
             time: Time::parse_rfc3339(&told.time)?,
@@ -103,8 +105,13 @@ impl FailedAttempt {
                 .as_deref()
                 .and_then(Time::parse_rfc3339),
             class,
+            reached: told.reached.as_deref().and_then(Reached::parse),
+            http_status: told
+                .http_status
+                .and_then(|status| u16::try_from(status).ok()),
+            code: told.code.clone(),
             reason: told.reason.clone(),
-            message: first_sentences(said),
+            message,
             inputs: parts.next().unwrap_or_default(),
             endpoint: parts.next().unwrap_or_default(),
             credentials: parts.next().unwrap_or_default(),
@@ -118,17 +125,8 @@ impl FailedAttempt {
     }
 }
 
-/// The message of a failed attempt without the retry time that the report added.
-pub(crate) fn first_sentences(said: &str) -> String {
-    let end = [
-        " Next try at ",
-        " It is not retried ",
-        " It is not tried again ",
-    ]
-    .iter()
-    .filter_map(|added| said.find(added))
-    .min();
-    end.and_then(|end| said.get(..end))
-        .unwrap_or(said)
-        .to_owned()
+/// What the documented list says of a reason, for a status without a message.
+fn of_reason(word: &str) -> String {
+    let reason = Reason::parse(word).unwrap_or(Reason::RequestRefused);
+    reason.meaning().to_owned()
 }

@@ -35,6 +35,8 @@ pub struct Failure {
     pub timed_out: bool,
     /// How far the request got: whether a refresh token may have been redeemed.
     pub reached: Reached,
+    /// The status of an HTTP response that reports an error.
+    pub http_status: Option<u16>,
     /// The provider's own error code, where it gave one.
     pub said: Option<ProviderCode>,
 }

@@ -144,6 +144,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            http_status: None,
             said: None,
         }
     }
@@ -157,6 +158,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            http_status: None,
             said: None,
         }
     }
@@ -173,6 +175,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: crate::oauth::error::Reached::Never,
+            http_status: None,
             said: None,
         }
     }

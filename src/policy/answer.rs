@@ -10,7 +10,7 @@ use crate::model::{
     SecretSeen, Settled, TokenState, TokenView, secret_version, token_hash,
 };
 use crate::oauth::dpop as oauth_dpop;
-use crate::oauth::error::{About, FailureClass, Reached};
+use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};
 use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
 use crate::policy::ownership::our_target;
 use crate::policy::plan::stale_secrets;
@@ -23,7 +23,7 @@ use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
-use super::{disclosed, dpop, provenance, refresh_token, rotation, sooner};
+use super::{disclosed, dpop, provenance, refresh_token, report, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -257,7 +257,10 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
             .map(|span| at.received + span.min(LONGEST_RETRY_AFTER)),
         class,
         reason: failure.reason.to_owned(),
-        message: format!("{}{remark}", sentence(&failure.message)),
+        reached: Some(failure.reached),
+        http_status: failure.http_status,
+        code: failure.said.as_ref().and_then(ProviderCode::code),
+        message: report::bounded(&format!("{}{remark}", sentence(&failure.message))),
         refused,
         inputs: seen.resource.inputs.clone(),
         endpoint: endpoint(spec),
@@ -307,6 +310,7 @@ impl Failure {
             retry_after: error.retry_after(),
             timed_out: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
+            http_status: error.http_status(),
             said: error.said().cloned(),
         }
     }
@@ -356,6 +360,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: Reached::Answered,
+            http_status: None,
             said: None,
         }
     }
@@ -369,6 +374,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             reached: Reached::Answered,
+            http_status: None,
             said: None,
         }
     }
@@ -418,6 +424,7 @@ pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Se
         retry_after: None,
         timed_out: false,
         reached: Reached::Answered,
+        http_status: None,
         said: None,
     };
     let mut settled = failed(seen, spec, &failure, at);

@@ -337,6 +337,7 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
         retry_after: None,
         timed_out: false,
         reached: Reached::Never,
+        http_status: None,
         said: None,
     };
     let at = Moments {

@@ -112,7 +112,7 @@ impl Said {
             status: status.to_owned(),
             // Always a documented reason, whatever the status contained.
             reason: known(&self.reason).as_str().to_owned(),
-            message: cut(printable(&self.message).into_owned(), LONGEST_MESSAGE),
+            message: bounded(&self.message),
             observed_generation: Some(generation),
             last_transition_time: since,
         }
@@ -365,6 +365,11 @@ impl Told<'_> {
 const LONGEST_SCOPE: usize = 4096;
 const LONGEST_MESSAGE: usize = 8192;
 
+/// A message as it may be stored: printable, and no longer than the schema allows.
+pub(super) fn bounded(message: &str) -> String {
+    cut(printable(message).into_owned(), LONGEST_MESSAGE)
+}
+
 /// The first `most` bytes of a text, with a mark if it was truncated.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
@@ -393,6 +398,11 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
         refused_secret_keys: attempt.refused.clone(),
         failures: i32::try_from(attempt.failures).unwrap_or(i32::MAX),
         reason: attempt.reason.clone(),
+        kind: Some(attempt.class.as_str().to_owned()),
+        reached: attempt.reached.map(|reached| reached.as_str().to_owned()),
+        http_status: attempt.http_status.map(i32::from),
+        code: attempt.code.clone(),
+        message: Some(attempt.message.clone()),
         inputs_hash: attempt.hash(),
         retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
         rejected_secret: attempt.rejected_secret.clone(),

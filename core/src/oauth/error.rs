@@ -20,6 +20,24 @@ pub enum FailureClass {
     NeedsPerson,
 }
 
+impl FailureClass {
+    const WORDS: [(FailureClass, &str); 3] = [
+        (FailureClass::Transient, "Transient"),
+        (FailureClass::Permanent, "Permanent"),
+        (FailureClass::NeedsPerson, "NeedsPerson"),
+    ];
+
+    /// The word for it in a status.
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
+    /// Reads that word.
+    pub fn parse(word: &str) -> Option<FailureClass> {
+        value_of(&Self::WORDS, word)
+    }
+}
+
 /// What a failure means for the credential that was sent: whether a single-use token may have been redeemed by the
 /// request, and
 /// whether it may be sent again.
@@ -50,6 +68,41 @@ pub enum Reached {
     InvalidGrant,
     /// There was no response: the token may have been redeemed.
     Unknown,
+}
+
+impl Reached {
+    const WORDS: [(Reached, &str); 6] = [
+        (Reached::Never, "Never"),
+        (Reached::Answered, "Answered"),
+        (Reached::Unclear, "Unclear"),
+        (Reached::Refused, "Refused"),
+        (Reached::InvalidGrant, "InvalidGrant"),
+        (Reached::Unknown, "Unknown"),
+    ];
+
+    /// The word for it in a status.
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
+    /// Reads that word.
+    pub fn parse(word: &str) -> Option<Reached> {
+        value_of(&Self::WORDS, word)
+    }
+}
+
+fn word_of<T: Copy + PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
+    words
+        .iter()
+        .find(|(known, _)| *known == value)
+        .map_or("", |(_, word)| word)
+}
+
+fn value_of<T: Copy>(words: &[(T, &'static str)], word: &str) -> Option<T> {
+    words
+        .iter()
+        .find(|(_, known)| *known == word)
+        .map(|(value, _)| *value)
 }
 
 /// What a refusal is about, and so whom it concerns beside the resource whose request was refused.
@@ -287,6 +340,14 @@ impl TokenError {
         match self {
             TokenError::Refused { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+
+    /// The status of a response that reports an error.
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            TokenError::Refused { status, .. } | TokenError::Redirected { status } => Some(*status),
+            TokenError::Unusable { .. } => None,
         }
     }
 

@@ -201,6 +201,11 @@ impl ProviderCode {
         self.code.clone().zip(self.place.clone())
     }
 
+    /// The code as the provider writes it; `None` where it cannot be shown.
+    pub fn code(&self) -> Option<String> {
+        self.code.clone()
+    }
+
     /// Whether it is this very code.
     pub(super) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

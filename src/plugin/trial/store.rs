@@ -130,6 +130,7 @@ impl Store for Trial {
                 retry_after: None,
                 timed_out: false,
                 reached: Reached::Never,
+                http_status: None,
                 said: None,
             }),
         }

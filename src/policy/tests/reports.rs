@@ -1,6 +1,8 @@
 //! What people read: conditions, events, and what a restart learns of them.
 
 use super::*;
+use crate::oauth::TokenError;
+use crate::oauth::error::{ErrorCode, ProviderCode};
 
 /// Type, reason and whether it holds, of each condition.
 fn conditions(status: &OAuthClientStatus) -> Vec<(&str, &str, bool)> {
@@ -412,6 +414,68 @@ fn what_a_status_tells_of_a_failure_is_what_counts_after_a_restart() {
 }
 
 #[test]
+fn the_status_of_a_failure_has_its_code_and_its_http_status() {
+    let refusal = TokenError::Refused {
+        status: 400,
+        code: ErrorCode::InvalidScope,
+        retry_after: None,
+        said: ProviderCode::parse("invalid_scope", "/error"),
+    };
+    let seen = fresh(&Spec::default());
+    let client = seen.resource.spec.as_ref().unwrap().client.clone();
+    let seen = after_failure(seen, &Failure::answer(&refusal, &client), 0);
+    let attempt = seen.resource.status.attempt.unwrap();
+    assert_eq!(attempt.http_status, Some(400));
+    assert_eq!(attempt.code.as_deref(), Some("invalid_scope"));
+    assert_eq!(attempt.kind.as_deref(), Some("Permanent"));
+    assert_eq!(attempt.reached.as_deref(), Some("Answered"));
+}
+
+#[test]
+fn no_wording_of_a_failure_changes_what_a_restart_restores() {
+    for words in [
+        "The provider is busy. Next try at noon. Wait",
+        "It failed. It is not retried today. It is not tried again. Wait",
+        "Next try at",
+    ] {
+        let wordy = Failure {
+            message: words.to_owned(),
+            ..failure(FailureClass::Permanent, "ServerError")
+        };
+        let seen = after_failure(fresh(&Spec::default()), &wordy, 0);
+        let before = seen.memory.attempt.clone().unwrap();
+        let mut status = seen.resource.status.clone();
+        for condition in &mut status.conditions {
+            "Anything else.".clone_into(&mut condition.message);
+        }
+        let after = FailedAttempt::from_status(&status).unwrap();
+        assert_eq!(after.message, format!("{words}."));
+        assert_eq!((after.message, after.class), (before.message, before.class));
+    }
+}
+
+#[test]
+fn a_failure_in_the_status_of_an_earlier_version_is_read_by_its_times_and_reason() {
+    let wrong = failure(FailureClass::NeedsPerson, "InvalidClient");
+    let seen = after_failure(fresh(&Spec::default()), &wrong, 0);
+    let mut status = seen.resource.status;
+    let attempt = status.attempt.as_mut().unwrap();
+    (attempt.kind, attempt.reached, attempt.message) = (None, None, None);
+    let read = FailedAttempt::from_status(&status).unwrap();
+    assert_eq!(read.class, FailureClass::NeedsPerson);
+    assert_eq!(read.message, Reason::InvalidClient.meaning());
+    let attempt = status.attempt.as_mut().unwrap();
+    attempt.next_time = Some(at(60).rfc3339());
+    let read = FailedAttempt::from_status(&status).unwrap();
+    assert_eq!(read.class, FailureClass::Transient);
+    // A word of a later version counts as none.
+    let attempt = status.attempt.as_mut().unwrap();
+    attempt.kind = Some("Sometimes".to_owned());
+    let read = FailedAttempt::from_status(&status).unwrap();
+    assert_eq!(read.class, FailureClass::Transient);
+}
+
+#[test]
 fn a_message_does_not_grow_from_restart_to_restart() {
     let wrong = failure(FailureClass::Permanent, "InvalidClient");
     let mut seen = after_failure(fresh(&Spec::default()), &wrong, 0);
@@ -454,7 +518,9 @@ fn what_is_told_fits_the_schema_whatever_comes() {
     seen.bring_up_to_date();
     let seen = after_failure(seen, &wordy, 0);
     let status = &seen.resource.status;
-    assert!(status.attempt.as_ref().unwrap().inputs_hash.len() <= 128);
+    let attempt = status.attempt.as_ref().unwrap();
+    assert!(attempt.inputs_hash.len() <= 128);
+    assert!(attempt.message.as_ref().unwrap().len() <= 8192);
     assert!(status.last_refresh_request.as_ref().unwrap().len() <= 256);
     for condition in &status.conditions {
         assert!(condition.message.len() <= 32_768);

@@ -185,6 +185,7 @@ fn unanswered(reached: Reached, reason: &'static str) -> Failure {
         retry_after: None,
         timed_out: false,
         reached,
+        http_status: None,
         said: None,
     }
 }

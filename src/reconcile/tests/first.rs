@@ -17,6 +17,7 @@ fn unreachable() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: crate::oauth::error::Reached::Never,
+        http_status: None,
         said: None,
     }
 }

@@ -21,6 +21,7 @@ fn down() -> Failure {
         retry_after: None,
         timed_out: false,
         reached: crate::oauth::error::Reached::Never,
+        http_status: None,
         said: None,
     }
 }

@@ -26,6 +26,7 @@ fn lost(reached: Reached) -> Failure {
         retry_after: None,
         timed_out: false,
         reached,
+        http_status: None,
         said: None,
     }
 }
