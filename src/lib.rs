@@ -79,4 +79,4 @@ pub mod telemetry;
 pub mod tenant;
 
 pub(crate) use oauthclient_core::lock;
-pub use oauthclient_core::{engine, oauth, queue, render, schedule, secret, time, trust};
+pub use oauthclient_core::{engine, messages, oauth, queue, render, schedule, secret, time, trust};

@@ -5,6 +5,7 @@ pub mod conditions;
 pub mod engine;
 pub mod fair;
 pub mod lock;
+pub mod messages;
 pub mod oauth;
 pub mod queue;
 pub mod render;

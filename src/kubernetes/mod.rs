@@ -63,6 +63,7 @@ use crate::engine::Engine;
 use crate::kubernetes::start::name_of;
 use crate::leader::{Leader, Leadership, Seat, Settings};
 use crate::lock::lock;
+use crate::messages::Audience;
 use crate::metrics::Metrics;
 use crate::model::Rules;
 use crate::policy::StatusDetail;
@@ -193,6 +194,7 @@ async fn lead(
         rules: Rules {
             require_allowed_hosts: arguments.require_allowed_hosts,
             allow_http: arguments.guard.allow_http,
+            audience: Audience::Cluster,
         },
         detail: match arguments.status_updates {
             StatusUpdates::Always => StatusDetail::Always,

@@ -9,8 +9,6 @@ use crate::model::Resource;
 use crate::policy::{Notice, NoticeKind, Report};
 use crate::time::Time;
 
-use super::words::local_words;
-
 /// Prints a line: the time, the object, the event, and a sentence.
 pub(super) fn say(now: Time, about: &str, word: &str, text: &str) {
     let mut out = std::io::stdout().lock();
@@ -40,7 +38,7 @@ pub(super) fn of_report(
         lines.push(line);
     }
     if let Some(text) = &failed {
-        lines.push(("failed", local_words(text, place)));
+        lines.push(("failed", text.clone()));
     }
     let told = after
         .attempt
@@ -50,7 +48,7 @@ pub(super) fn of_report(
     for notice in &report.notices {
         let is_told = told == Some(notice.reason.as_str()) || notice.reason == Reason::Restored;
         if !is_told {
-            lines.push((word(notice), local_words(&notice.message, place)));
+            lines.push((word(notice), notice.message.clone()));
         }
     }
     lines
@@ -117,7 +115,7 @@ fn word(notice: &Notice) -> &'static str {
 }
 
 /// Why a resource has no valid token, for `--once`.
-pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> String {
+pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>) -> String {
     let ready = status.and_then(|status| {
         let mut conditions = status.conditions.iter();
         conditions.find(|condition| condition.type_ == "Ready")
@@ -125,7 +123,7 @@ pub(super) fn why_not_ready(status: Option<&OAuthClientStatus>, place: &str) -> 
     let Some(ready) = ready else {
         return "there is no token yet".to_owned();
     };
-    let mut why = local_words(&format!("{}: {}", ready.reason, ready.message), place);
+    let mut why = format!("{}: {}", ready.reason, ready.message);
     if let Some(attempt) = status.and_then(|status| status.attempt.as_ref()) {
         match &attempt.next_time {
             Some(next) => why.push_str(&format!(

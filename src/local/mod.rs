@@ -15,7 +15,7 @@
 //! | `changes` | resources that are added, changed and deleted |
 //! | `accounts` | tokens of `ServiceAccounts`, read from files |
 //! | `files`, `observe`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
-//! | `lines`, `words` | what is printed, and how messages for a cluster are worded here |
+//! | `lines` | what is printed |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
 mod accounts;
@@ -35,7 +35,6 @@ mod sources;
 mod state_folder;
 mod store;
 mod tokens;
-mod words;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +52,7 @@ use crate::engine::{Engine, HostReport, Key, Limits, Next, State};
 use crate::http::address::AddressRules;
 use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
 use crate::lock::lock;
+use crate::messages::Audience;
 use crate::model::Rules;
 use crate::reconcile::{Reconciled, revoke_replaced, walk};
 use crate::revocation_queue::Later;
@@ -197,6 +197,7 @@ impl Driver {
         let rules = Rules {
             require_allowed_hosts: args.require_allowed_hosts,
             allow_http: args.guard.allow_http,
+            audience: Audience::Files,
         };
         let (later, waits) = Later::new(None);
         let mut files = Files::new(clock, store, tokens, engine, sender, rules, later);
@@ -341,7 +342,7 @@ impl Driver {
                 continue;
             }
             failed += 1;
-            let why = lines::why_not_ready(self.files.status(key).as_ref(), &self.files.place(key));
+            let why = lines::why_not_ready(self.files.status(key).as_ref());
             lines::say(now, &lines::about(key), "not-ready", &why);
         }
         if clients.is_empty() {

@@ -1,6 +1,7 @@
 //! The assessment of one resource, from which its status is made.
 
 use crate::api::conditions::Reason;
+use crate::messages::Audience;
 use crate::model::{FailedAttempt, Repairs};
 use crate::oauth::Scope;
 use crate::time::{Span, Time};
@@ -111,6 +112,8 @@ pub struct Ends {
 pub struct Expiries {
     /// The namespace, for commands.
     pub namespace: String,
+    /// Who reads the messages.
+    pub audience: Audience,
     /// The client certificate.
     pub certificate: Option<Expiry>,
     /// The client secret.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::api::validate::Validated;
 use crate::api::{OAuthClientStatus, SpecProblem};
+use crate::messages::Audience;
 use crate::model::{
     CaSeen, CertificateSeen, FamilySeen, Memory, NO_REFERENCES, SecretSeen, StateOwner,
     lent_together, short,
@@ -128,6 +129,8 @@ pub struct Rules {
     pub require_allowed_hosts: bool,
     /// Token endpoints may use `http`.
     pub allow_http: bool,
+    /// Who reads the messages.
+    pub audience: Audience,
 }
 
 impl Observed {

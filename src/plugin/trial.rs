@@ -57,6 +57,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         Rules {
             require_allowed_hosts: false,
             allow_http: args.guard.allow_http,
+            ..Rules::default()
         },
         clock.clone(),
     );

@@ -58,13 +58,21 @@ pub(super) fn describe_certificate(namespace: &str) -> Command {
     Command::kubectl(&["describe", "certificate"]).namespace(namespace)
 }
 
+/// The end of a message about a certificate that cert-manager may issue.
+fn if_issued_here(seen: &Observed) -> String {
+    let describe = describe_certificate(&seen.resource.namespace);
+    seen.rules
+        .audience
+        .only_on_a_cluster(format!(" If cert-manager issues it: {describe}"))
+}
+
 fn missing(seen: &Observed, named: &ClientCertificate) -> Problem {
     let (namespace, name) = (&seen.resource.namespace, &named.secret);
     waiting(
         Reason::CredentialsNotFound,
         format!(
-            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true. It is used at once. If cert-manager issues it: {}",
-            describe_certificate(namespace)
+            "There is no Secret {name} in namespace {namespace} with the client certificate. Create it with tls.crt, tls.key and the label oauthclient.dev/credentials=true. It is used at once.{}",
+            if_issued_here(seen)
         ),
     )
 }
@@ -78,11 +86,17 @@ fn unusable(seen: &Observed, named: &ClientCertificate, problem: &CertificatePro
     waiting(
         reason,
         format!(
-            "The client certificate in Secret {name} in namespace {namespace} cannot be shown: {}. Nothing is sent without it; a change is picked up at once. See which keys it has: {}",
+            "The client certificate in Secret {name} in namespace {namespace} cannot be shown: {}. Nothing is sent without it; a change is picked up at once. {}",
             problem.message,
-            Command::kubectl(&["describe", "secret"])
-                .value(name)
-                .namespace(namespace)
+            seen.rules.audience.choose(
+                format!(
+                    "See which keys it has: {}",
+                    Command::kubectl(&["describe", "secret"])
+                        .value(name)
+                        .namespace(namespace)
+                ),
+                "See which keys its manifest has.",
+            )
         ),
     )
 }
@@ -92,9 +106,9 @@ fn expired(seen: &Observed, named: &ClientCertificate, facts: &CertificateFacts)
     waiting(
         Reason::ClientCertificateExpired,
         format!(
-            "The client certificate in Secret {name} in namespace {namespace} expired at {}: the provider would refuse it, so nothing is sent. Renew it; a new one is picked up at once. If cert-manager makes it: {}",
+            "The client certificate in Secret {name} in namespace {namespace} expired at {}: the provider would refuse it, so nothing is sent. Renew it; a new one is picked up at once.{}",
             facts.not_after,
-            describe_certificate(namespace)
+            if_issued_here(seen)
         ),
     )
 }

@@ -128,8 +128,14 @@ pub(super) fn not_disclosed(seen: &Observed, spec: &Validated) -> Option<Problem
         kind: ProblemKind::Waiting,
         reason: Reason::CredentialsKeyNotDisclosed,
         message: format!(
-            "A template in spec.tokenSecret.data uses credentials.{name}, but Secret {} does not disclose its key {key}. Whoever can read the token Secret would see it. Remove it from the template. If you own the Secret and the value is not secret, run: {command}",
-            secret.name
+            "A template in spec.tokenSecret.data uses credentials.{name}, but Secret {} does not disclose its key {key}. Whoever can read the token Secret would see it. Remove it from the template. If you own the Secret and the value is not secret, {}",
+            secret.name,
+            seen.rules.audience.choose(
+                format!("run: {command}"),
+                format!(
+                    "add the key to the annotation {DISCLOSED_KEYS_ANNOTATION} in its manifest."
+                ),
+            )
         ),
     })
 }

@@ -57,6 +57,7 @@ impl Expiries {
         let uses_secret = spec.client.uses_client_secret();
         Expiries {
             namespace: seen.resource.namespace.clone(),
+            audience: seen.rules.audience,
             certificate: seen.certificate.facts().and_then(|facts| {
                 Some(Expiry {
                     secret: spec.client_certificate.as_ref()?.secret.clone(),
@@ -112,18 +113,21 @@ impl Expiries {
     fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
         let secret = &expiry.secret;
         let describe = describe_certificate(&self.namespace);
+        let describe = self
+            .audience
+            .only_on_a_cluster(format!(" (if cert-manager makes it: {describe})"));
         match expiry.standing(now) {
             Standing::Valid | Standing::Unknown => None,
             Standing::Soon(at) => Some((
                 Reason::ClientCertificateExpiresSoon,
                 format!(
-                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on (if cert-manager makes it: {describe})."
+                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on{describe}."
                 ),
             )),
             Standing::Over(at) => Some((
                 Reason::ClientCertificateExpired,
                 format!(
-                    "The client certificate in Secret {secret} expired at {at}: renew it there (if cert-manager makes it: {describe})."
+                    "The client certificate in Secret {secret} expired at {at}: renew it there{describe}."
                 ),
             )),
         }
@@ -136,24 +140,25 @@ impl Expiries {
             .namespace(namespace)
             .fixed(&["--overwrite"])
             .pair(CLIENT_SECRET_EXPIRES, "DATE");
+        let annotate = self.audience.only_on_a_cluster(format!(" ({annotate})"));
         match expiry.standing(now) {
             Standing::Valid => None,
             Standing::Soon(at) => Some((
                 Reason::ClientSecretExpiresSoon,
                 format!(
-                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate})."
+                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date{annotate}."
                 ),
             )),
             Standing::Over(at) => Some((
                 Reason::ClientSecretExpired,
                 format!(
-                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date ({annotate})."
+                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date{annotate}."
                 ),
             )),
             Standing::Unknown => Some((
                 Reason::ClientSecretExpiryUnknown,
                 format!(
-                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so there is no warning before the client secret expires ({annotate})."
+                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so there is no warning before the client secret expires{annotate}."
                 ),
             )),
         }

@@ -32,11 +32,21 @@ fn show(secret: &str, namespace: &str) -> Command {
         .fixed(&["-o", "yaml"])
 }
 
-fn login(resource: &str, namespace: &str) -> Command {
-    Command::kubectl(&["oauthclient", "login"])
-        .value(resource)
-        .namespace(namespace)
+fn login(seen: &Observed) -> Command {
+    let resource = &seen.resource;
+    seen.rules
+        .audience
+        .login(&resource.name, &resource.namespace)
 }
+
+/// The folder of a Secret, for people with files.
+pub(super) fn folder(seen: &Observed, secret: &str) -> String {
+    format!("{}/{secret} in the output folder", seen.resource.namespace)
+}
+
+/// What people with files do about the Secret that keeps a refresh token.
+const RESTORE_STATE: &str =
+    "Restore its file in the state folder, or delete that and log in again.";
 
 fn waiting(reason: Reason, message: String) -> Problem {
     Problem {
@@ -128,8 +138,11 @@ pub(super) fn not_labelled(seen: &Observed, name: &str) -> Problem {
     waiting(
         Reason::CredentialsNotLabelled,
         format!(
-            "Secret {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, run: {}",
-            opt_in(name, namespace)
+            "Secret {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, {}",
+            seen.rules.audience.choose(
+                format!("run: {}", opt_in(name, namespace)),
+                "put the label oauthclient.dev/credentials: \"true\" into its manifest.",
+            )
         ),
     )
 }
@@ -219,36 +232,50 @@ pub(super) fn foreign(seen: &Observed, target: &SecretSeen, why: &str) -> Proble
         .namespace(namespace)
         .fixed(&["--overwrite"])
         .pair(ADOPT, resource);
+    let otherwise = seen.rules.audience.choose(
+        format!(
+            "let this resource take it over (it is then deleted with this resource): {hand_over}"
+        ),
+        format!("move {} away", folder(seen, name)),
+    );
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is not changed: {why}. Set another spec.tokenSecret.name, or let this resource take it over (it is then deleted with this resource): {hand_over}. It is checked every minute."
+            "Secret {name} is not changed: {why}. Set another spec.tokenSecret.name, or {otherwise}. It is checked every minute."
         ),
     )
 }
 
+fn delete_it(seen: &Observed, name: &str) -> String {
+    seen.rules.audience.choose(
+        format!(
+            "Delete it, and it is created again: {}",
+            delete(name, &seen.resource.namespace)
+        ),
+        format!("Delete {}, and it is created again.", folder(seen, name)),
+    )
+}
+
 pub(super) fn immutable(seen: &Observed, target: &SecretSeen) -> Problem {
-    let namespace = &seen.resource.namespace;
     let name = &target.name;
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name} is immutable, so its token cannot be refreshed. Delete it, and it is created again: {}",
-            delete(name, namespace)
+            "Secret {name} is immutable, so its token cannot be refreshed. {}",
+            delete_it(seen, name)
         ),
     )
 }
 
 pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen) -> Problem {
-    let namespace = &seen.resource.namespace;
     let name = &target.name;
     stalled(
         Reason::SecretTypeMismatch,
         format!(
-            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and the type of a Secret is immutable. Delete it, and it is created again: {}",
+            "Secret {name} is of type {}, spec.tokenSecret.type is {}, and the type of a Secret is immutable. {}",
             target.type_,
             spec.token_secret.type_,
-            delete(name, namespace)
+            delete_it(seen, name)
         ),
     )
 }
@@ -256,11 +283,17 @@ pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen)
 pub(super) fn foreign_state(seen: &Observed, state: &SecretSeen) -> Problem {
     let namespace = &seen.resource.namespace;
     let name = &state.name;
+    let remedy = seen.rules.audience.choose(
+        format!(
+            "Look at it ({}) and delete or rename it, or give this resource another name.",
+            show(name, namespace)
+        ),
+        RESTORE_STATE,
+    );
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. Look at it ({}) and delete or rename it, or give this resource another name. It is looked at again every minute.",
-            show(name, namespace)
+            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. {remedy} It is looked at again every minute."
         ),
     )
 }
@@ -280,8 +313,14 @@ pub(super) fn immutable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretImmutable,
         format!(
-            "Secret {name} with the refresh token is immutable, so no new one could be stored and none is used. Replace it by a mutable Secret with the same content: {}",
-            show(name, namespace)
+            "Secret {name} with the refresh token is immutable, so no new one could be stored and none is used. {}",
+            seen.rules.audience.choose(
+                format!(
+                    "Replace it by a mutable Secret with the same content: {}",
+                    show(name, namespace)
+                ),
+                RESTORE_STATE,
+            )
         ),
     )
 }
@@ -292,16 +331,20 @@ pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::ReauthorizationRequired,
         format!(
-            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. Restore it, or delete it and log in anew: {}",
-            delete(name, namespace)
+            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. {}",
+            seen.rules.audience.choose(
+                format!(
+                    "Restore it, or delete it and log in anew: {}",
+                    delete(name, namespace)
+                ),
+                RESTORE_STATE,
+            )
         ),
     )
 }
 
 /// `known`: the provider has refused it; otherwise it is unknown whether it was used.
 pub(super) fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCode>) -> Problem {
-    let namespace = &seen.resource.namespace;
-    let resource = &seen.resource.name;
     let what = if known {
         let with = said.map_or_else(String::new, |said| format!(" with {said}"));
         format!(
@@ -314,7 +357,7 @@ pub(super) fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCo
         Reason::ReauthorizationRequired,
         format!(
             "{what} To get a new one, run {}, or put one into the credentials Secret under refresh_token. It is used at once.",
-            login(resource, namespace)
+            login(seen)
         ),
     )
 }
@@ -322,8 +365,6 @@ pub(super) fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCo
 /// The message about a provided refresh token that was not accepted, while the previous one stays in use. `known`: it
 /// was refused; otherwise the outcome is unknown.
 pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: bool) -> String {
-    let namespace = &seen.resource.namespace;
-    let resource = &seen.resource.name;
     let what = if known {
         "was refused by the provider"
     } else {
@@ -331,13 +372,11 @@ pub(super) fn refused_offer(seen: &Observed, secret: &str, key: &str, known: boo
     };
     format!(
         "The new refresh token under {key} in Secret {secret} {what}. It is not sent again until it, the spec or the client's credentials change; the previous refresh token stays in use. Put another one there, or run {}.",
-        login(resource, namespace)
+        login(seen)
     )
 }
 
 pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
-    let namespace = &seen.resource.namespace;
-    let resource = &seen.resource.name;
     let key = &spec.client.keys.refresh_token;
     let credentials = spec.credentials_secret.as_ref();
     let or_else = credentials.map_or_else(String::new, |name| {
@@ -351,22 +390,26 @@ pub(super) fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
         Reason::AwaitingLogin,
         format!(
             "There is no refresh token yet. Run {}{or_else}. It is used at once.",
-            login(resource, namespace)
+            login(seen)
         ),
     )
 }
 
-pub(super) fn fought_over(spec: &Validated, repairs: u32) -> Problem {
+pub(super) fn fought_over(seen: &Observed, spec: &Validated, repairs: u32) -> Problem {
     let name = &spec.token_secret.name;
+    let command = Command::kubectl(&["get", "secret"]).value(name).fixed(&[
+        "--show-managed-fields",
+        "-o",
+        "jsonpath={.metadata.managedFields[*].manager}",
+    ]);
+    let remedy = seen.rules.audience.choose(
+        format!("Find out who does it: {command}."),
+        format!("Find out who changes {}.", folder(seen, name)),
+    );
     stalled(
         Reason::Contested,
         format!(
-            "Someone else keeps altering or deleting Secret {name}: it was repaired {repairs} times in a row, so the next repair waits. Find out who does it: {}.",
-            Command::kubectl(&["get", "secret"]).value(name).fixed(&[
-                "--show-managed-fields",
-                "-o",
-                "jsonpath={.metadata.managedFields[*].manager}"
-            ])
+            "Someone else keeps altering or deleting Secret {name}: it was repaired {repairs} times in a row, so the next repair waits. {remedy}"
         ),
     )
 }
@@ -378,19 +421,24 @@ pub(super) fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> St
     let Refusal { reason, time, .. } = refusal;
     let name = secret_name(spec);
     let retry = super::RETRY_REQUESTED;
-    let command = format!(
-        "kubectl annotate secret {name} -n {namespace} --overwrite {retry}=\"$(date +%s)\""
+    let allow = seen.rules.audience.choose(
+        format!(
+            ": kubectl annotate secret {name} -n {namespace} --overwrite {retry}=\"$(date +%s)\""
+        ),
+        format!(
+            " with the annotation {retry} in its manifest: any value that it did not have before."
+        ),
     );
     match refusal.kind {
         Kind::Password => format!(
-            "{host} refused this user name and password at {time} ({reason}). No resource sends them again, because more attempts can lock the account. Correct Secret {name}. If they are correct, its owner can allow one more attempt: {command}"
+            "{host} refused this user name and password at {time} ({reason}). No resource sends them again, because more attempts can lock the account. Correct Secret {name}. If they are correct, its owner can allow one more attempt{allow}"
         ),
         Kind::RefreshToken => format!(
-            "{host} refused this refresh token at {time} ({reason}). No resource sends it again, because that can revoke all tokens of the login. Log in again: kubectl oauthclient login {} -n {namespace}.",
-            seen.resource.name
+            "{host} refused this refresh token at {time} ({reason}). No resource sends it again, because that can revoke all tokens of the login. Log in again: {}.",
+            login(seen)
         ),
         Kind::ClientSecret => format!(
-            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait. Correct Secret {name}. If it is correct, its owner can allow an attempt at once: {command}"
+            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait. Correct Secret {name}. If it is correct, its owner can allow an attempt at once{allow}"
         ),
     }
 }

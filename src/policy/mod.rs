@@ -203,7 +203,7 @@ fn publish_stored(
         }
     }
     if repair && gate::repairs_are_held_back(seen, now) {
-        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
         let assessment = assessment::with_problem(seen, token.cloned(), now, problem);
         return Some(Plan::rest(
             assessment,
@@ -266,7 +266,7 @@ fn mend(
 ) -> Plan {
     if gate::repair_floor(seen, now) > now {
         let wants = Requeue::At(gate::repair_floor(seen, now));
-        let problem = messages::fought_over(spec, seen.memory.repairs.count);
+        let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
         return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
     }
     let state = &write.state;

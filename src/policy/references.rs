@@ -38,7 +38,7 @@ fn not_usable(
         ));
     };
     let Some(secret) = found.own() else {
-        return Some(no_token(name, namespace, "has no token yet"));
+        return Some(no_token(seen, name, "has no token yet"));
     };
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
         let lend = Command::kubectl(&["patch", "oauthclients.oauthclient.dev"])
@@ -48,7 +48,11 @@ fn not_usable(
         return Some(waiting(
             Reason::ReferenceNotOptedIn,
             format!(
-                "The token Secret of OAuthClient {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, run: {lend}"
+                "The token Secret of OAuthClient {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, {}",
+                seen.rules.audience.choose(
+                    format!("run: {lend}"),
+                    "put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest.",
+                )
             ),
         ));
     }
@@ -59,16 +63,12 @@ fn not_usable(
     }
     match secret.state() {
         Some(state) if !state.intact(&secret.data) => {
-            return Some(no_token(
-                name,
-                namespace,
-                "is mending its altered token Secret",
-            ));
+            return Some(no_token(seen, name, "is mending its altered token Secret"));
         }
         Some(state) if state.expires <= now => {
-            return Some(no_token(name, namespace, "has a token that has expired"));
+            return Some(no_token(seen, name, "has a token that has expired"));
         }
-        None => return Some(no_token(name, namespace, "has no token yet")),
+        None => return Some(no_token(seen, name, "has no token yet")),
         Some(_) => {}
     }
     let value = secret.data.get(&token.key);
@@ -86,12 +86,18 @@ fn not_usable(
     None
 }
 
-fn no_token(name: &str, namespace: &str, what: &str) -> Problem {
+fn no_token(seen: &Observed, name: &str, what: &str) -> Problem {
     waiting(
         Reason::ReferenceNotReady,
         format!(
-            "OAuthClient {name}, whose token is exchanged (spec.grant.tokenExchange), {what}. The operator continues as soon as there is a valid token. To see why there is none, run: {}",
-            client_command("describe", name, namespace)
+            "OAuthClient {name}, whose token is exchanged (spec.grant.tokenExchange), {what}. The operator continues as soon as there is a valid token. {}",
+            seen.rules.audience.choose(
+                format!(
+                    "To see why there is none, run: {}",
+                    client_command("describe", name, &seen.resource.namespace)
+                ),
+                "The lines about it say why there is none.",
+            )
         ),
     )
 }

@@ -90,7 +90,7 @@ pub(super) fn wanted(
     match gate::gate(seen, spec, &because, now) {
         Gate::Closed => Plan::rest(assessment::still_failing(seen, token), Requeue::OnChange),
         Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
-            let problem = messages::fought_over(spec, seen.memory.repairs.count);
+            let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
             Plan::rest(
                 assessment::with_problem(seen, token, now, problem),
                 Requeue::RequestAt(at),

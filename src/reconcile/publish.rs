@@ -203,13 +203,20 @@ pub(super) fn hindered(
 ) -> (Assessment, Span) {
     let namespace = &seen.resource.namespace;
     let name = &assessment.secret_name;
+    let in_files = "Check its folder: its owner, its mode, and the space that is left.";
     let (kind, reason, message, again) = match error {
         WriteError::Forbidden(why) => (
             ProblemKind::Stalled,
             Reason::PermissionMissing,
             format!(
-                "The operator may not write Secret {name} in namespace {namespace} ({why}). Check its Role: {}.",
-                Command::can_i("patch secrets", namespace)
+                "The operator may not write Secret {name} in namespace {namespace} ({why}). {}",
+                seen.rules.audience.choose(
+                    format!(
+                        "Check its Role: {}.",
+                        Command::can_i("patch secrets", namespace)
+                    ),
+                    in_files,
+                )
             ),
             Span::from_seconds(30),
         ),
@@ -217,8 +224,14 @@ pub(super) fn hindered(
             ProblemKind::Stalled,
             Reason::WriteRefused,
             format!(
-                "Secret {name} in namespace {namespace} could not be written: {why}. See {} and the admission webhooks of the cluster.",
-                Command::kubectl(&["describe", "resourcequota"]).namespace(namespace)
+                "Secret {name} in namespace {namespace} could not be written: {why}. {}",
+                seen.rules.audience.choose(
+                    format!(
+                        "See {} and the admission webhooks of the cluster.",
+                        Command::kubectl(&["describe", "resourcequota"]).namespace(namespace)
+                    ),
+                    in_files,
+                )
             ),
             Span::from_seconds(30),
         ),

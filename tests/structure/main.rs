@@ -23,6 +23,7 @@ const CORE: &[&[&str]] = &[
     &["queue"],
     &["render", "schedule"],
     &["oauth", "trust"],
+    &["messages"],
     &["command", "conditions", "fair", "lock", "secret", "time"],
 ];
 

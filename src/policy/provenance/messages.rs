@@ -3,6 +3,7 @@
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::command::{Command, with_entry};
+use crate::messages::Audience;
 use crate::model::{
     ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Observed, Problem, ProblemKind, SecretSeen,
 };
@@ -123,18 +124,29 @@ pub(super) fn host_not_allowed(
             shown(&listed.list)
         ),
     };
-    let remedy = match (lender.kind, part) {
-        (_, Part::RefreshToken) => format!(
+    let command = || add_host(seen, lender, annotation, &listed.list, host);
+    let remedy = match (lender.kind, part, seen.rules.audience) {
+        (_, Part::RefreshToken, Audience::Cluster) => format!(
             "Correct {field}, or let that host in and log in again: {}",
-            add_host(seen, lender, annotation, &listed.list, host)
+            command()
         ),
-        (LenderKind::TokenSecret, Part::Content) => format!(
+        (LenderKind::TokenSecret, Part::Content, _) => format!(
             "Correct {field}. If it may be sent there, add {host} to {ALLOWED_HOSTS} in spec.tokenSecret.annotations of its OAuthClient"
         ),
-        _ => format!(
+        (_, _, Audience::Cluster) => format!(
             "Correct {field}. If it may be sent there, its owner runs: {}",
-            add_host(seen, lender, annotation, &listed.list, host)
+            command()
         ),
+        (_, _, Audience::Files) => {
+            let then = match part {
+                Part::RefreshToken => ", and log in again",
+                _ => "",
+            };
+            format!(
+                "Correct {field}, or add the host to the annotation {annotation} in the manifest of {kind} {}{then}.",
+                lender.name
+            )
+        }
     };
     waiting(
         Reason::HostNotAllowed,
@@ -143,9 +155,10 @@ pub(super) fn host_not_allowed(
 }
 
 fn login(seen: &Observed) -> Command {
-    Command::kubectl(&["oauthclient", "login"])
-        .value(&seen.resource.name)
-        .namespace(&seen.resource.namespace)
+    let resource = &seen.resource;
+    seen.rules
+        .audience
+        .login(&resource.name, &resource.namespace)
 }
 
 pub(super) fn lender_gone(seen: &Observed, lender: &Lender, part: Part<'_>) -> Problem {
@@ -195,10 +208,14 @@ pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: Part<'_>)
             crate::policy::messages::opt_in(name, namespace),
         ),
     };
+    let remedy = seen.rules.audience.choose(
+        format!("If it may be used again, the owner runs: {command}"),
+        "If it may be used again, put the label oauthclient.dev/credentials: \"true\" into its manifest.",
+    );
     waiting(
         reason,
         format!(
-            "{} is not sent, since {why}. A published token stays. If it may be used again, the owner runs: {command}",
+            "{} is not sent, since {why}. A published token stays. {remedy}",
             what(lender, part)
         ),
     )
@@ -221,8 +238,14 @@ pub(super) fn unknown_lenders(seen: &Observed, secret: &SecretSeen) -> Problem {
     waiting(
         Reason::ReferenceNotReady,
         format!(
-            "Secret {name} holds a token of an OAuthClient, and does not say with which Secrets it was obtained: it is not sent until that OAuthClient has written it again. See how that one is: {}",
-            Command::kubectl(&["get", "oauthclients.oauthclient.dev"]).namespace(namespace)
+            "Secret {name} holds a token of an OAuthClient, and does not say with which Secrets it was obtained: it is not sent until that OAuthClient has written it again. {}",
+            seen.rules.audience.choose(
+                format!(
+                    "See how that one is: {}",
+                    Command::kubectl(&["get", "oauthclients.oauthclient.dev"]).namespace(namespace)
+                ),
+                "The lines about it say how it is.",
+            )
         ),
     )
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::command::tests::{HOSTILE, run};
+use crate::messages::Audience;
 use crate::oauth::ServiceAccountToken;
+use crate::policy::brakes::{Kind, Refusal};
 
 /// What no host name has.
 const EVERYTHING_ODD: &percent_encoding::AsciiSet =
@@ -111,7 +113,7 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         bad.clone_into(&mut spec.token_secret.name);
         let managers = "jsonpath={.metadata.managedFields[*].manager}";
         assert_eq!(
-            ran(&messages::fought_over(&spec, 3).message, "."),
+            ran(&messages::fought_over(&seen, &spec, 3).message, "."),
             words(&[
                 "kubectl",
                 "get",
@@ -217,5 +219,72 @@ fn an_audience_does_nothing_in_a_command() {
                 &audience
             ])
         );
+    }
+}
+
+/// What is seen over files, with a name that does something in a shell.
+fn over_files(name: &str) -> Observed {
+    let mut seen = called(name);
+    seen.rules.audience = Audience::Files;
+    seen
+}
+
+#[test]
+fn people_with_files_get_no_command_for_a_cluster() {
+    for bad in HOSTILE {
+        let seen = over_files(bad);
+        let spec = seen.resource.spec.clone().unwrap();
+        let target = SecretSeen {
+            name: bad.to_owned(),
+            ..secret("x", 1)
+        };
+        let refusal = |kind| Refusal {
+            kind,
+            reason: "InvalidClient",
+            time: at(0),
+            failures: 1,
+            next: None,
+        };
+        for message in [
+            messages::not_labelled(&seen, "client").message,
+            messages::foreign(&seen, &target, "it is somebody's").message,
+            messages::immutable(&seen, &target).message,
+            messages::wrong_type(&seen, &spec, &target).message,
+            messages::foreign_state(&seen, &target).message,
+            messages::immutable_state(&seen, &target).message,
+            messages::unreadable_state(&seen, &target).message,
+            messages::fought_over(&seen, &spec, 3).message,
+            messages::braked(&seen, &spec, &refusal(Kind::Password)),
+            messages::braked(&seen, &spec, &refusal(Kind::ClientSecret)),
+        ] {
+            assert!(!message.contains("kubectl"), "{message}");
+            assert!(message.ends_with('.'), "{message}");
+        }
+        let login = ["kubectl", "oauthclient", "login", bad, "-n", bad];
+        let login = words(&[&login[..], &["--local", "FOLDER"]].concat());
+        let reauthorize = messages::reauthorize(&seen, true, None).message;
+        assert_eq!(ran(&reauthorize, ", or put one"), login);
+        let refused = messages::refused_offer(&seen, bad, bad, true);
+        assert_eq!(ran(&refused, "."), login);
+        let braked = messages::braked(&seen, &spec, &refusal(Kind::RefreshToken));
+        assert_eq!(ran(&braked, "."), login);
+    }
+}
+
+#[test]
+fn people_with_files_are_told_which_manifest_to_change() {
+    let problem = |seen: &mut Observed| plan(seen, 0).assessment.problem.unwrap().message;
+    let mut unlabelled = over_files("shop");
+    unlabelled.credentials.as_mut().unwrap().labels.clear();
+    let message = problem(&mut unlabelled);
+    assert!(message.contains("into its manifest"), "{message}");
+    let mut elsewhere = over_files("shop");
+    elsewhere.credentials.as_mut().unwrap().annotations =
+        texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
+    let message = problem(&mut elsewhere);
+    let there = "the annotation oauthclient.dev/allowed-hosts in the manifest of Secret client.";
+    assert!(message.ends_with(there), "{message}");
+    for message in [problem(&mut unlabelled), problem(&mut elsewhere)] {
+        assert!(!message.contains("kubectl"), "{message}");
     }
 }
