@@ -2,19 +2,43 @@
 
 use crate::api::Validated;
 use crate::api::conditions::Reason;
-use crate::http::{CaBundle, ClientIdentity, Route, Sender};
+use crate::http::{CaBundle, ClientIdentity, Peer, Route, Sender};
 use crate::model::{CaSeen, Failure, Observed};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::reconcile::{Held, identity};
 use crate::trust::authorize;
 
-/// Sends a request once, with the resource's CA bundle, client certificate and deadline. `room` was set aside for the response.
+/// Sends a token request once, with the resource's CA bundle, client certificate and deadline. `room` was set aside for the
+/// response.
 pub(crate) async fn exchange(
     sender: &Sender,
     seen: &Observed,
     spec: &Validated,
     request: &HttpRequest,
+    room: Held,
+) -> Result<(HttpAnswer, Held), Failure> {
+    send(sender, seen, spec, request, Peer::of(&spec.client), room).await
+}
+
+/// Sends a revocation request once, in the same way.
+pub(crate) async fn revoke(
+    sender: &Sender,
+    seen: &Observed,
+    spec: &Validated,
+    request: &HttpRequest,
+) -> Result<HttpAnswer, Failure> {
+    let peer = Peer::of(&spec.client).named("revocation endpoint");
+    let answer = send(sender, seen, spec, request, peer, Held::default()).await;
+    answer.map(|(answer, _)| answer)
+}
+
+async fn send(
+    sender: &Sender,
+    seen: &Observed,
+    spec: &Validated,
+    request: &HttpRequest,
+    peer: Peer,
     room: Held,
 ) -> Result<(HttpAnswer, Held), Failure> {
     let route = Route {
@@ -33,7 +57,7 @@ pub(crate) async fn exchange(
         .map_err(|error| Failure {
             class: error.class(),
             reason: error.reason(),
-            message: error.explain(),
+            message: error.explain_about(&peer),
             retry_after: None,
             timed_out: error.is_timeout(),
             reached: error.reached(),

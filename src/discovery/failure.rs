@@ -1,6 +1,6 @@
 //! Failures for people when an issuer's document cannot be used.
 
-use crate::http::SendError;
+use crate::http::{Peer, SendError};
 use crate::model::Failure;
 use crate::oauth::discovery::Unusable;
 use crate::oauth::error::Reached;
@@ -100,11 +100,7 @@ pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
         reason @ ("AddressRefused" | "HTTPNotAllowed" | "CAInvalid") => reason,
         _ => "DiscoveryFailed",
     };
-    let said = error
-        .explain()
-        .replace("The token URL", "The issuer's URL")
-        .replace("token endpoint", "issuer")
-        .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
+    let said = error.explain_about(&Peer::ISSUER);
     Failure {
         class: error.class(),
         reason,

@@ -9,8 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::oauth::FailureClass;
 use crate::oauth::error::Reached;
+use crate::oauth::{Client, FailureClass};
 
 use super::address::AddressKind;
 use super::tls::BadCaBundle;
@@ -63,6 +63,59 @@ pub enum SendError {
     NoRoom,
     /// The HTTP client could not be built: a problem of the operator or its environment.
     Setup,
+}
+
+/// The server that a request is for, as messages name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What it is, after an article.
+    name: &'static str,
+    /// Its URL, at the beginning of a sentence.
+    url: &'static str,
+    /// The field of the resource that says where it is.
+    field: &'static str,
+    /// How the reader sets a flag, before the flag.
+    flags: &'static str,
+}
+
+impl Peer {
+    /// The token endpoint that the resource names.
+    pub const TOKEN_ENDPOINT: Peer = Peer {
+        name: "token endpoint",
+        url: "The token URL",
+        field: "spec.provider.tokenURL",
+        flags: "start the operator with",
+    };
+    /// The issuer, for its discovery document.
+    pub const ISSUER: Peer = Peer {
+        name: "issuer",
+        url: "The issuer's URL",
+        field: "spec.provider.issuerURL",
+        flags: Peer::TOKEN_ENDPOINT.flags,
+    };
+
+    /// The token endpoint of a resource.
+    pub fn of(client: &Client) -> Peer {
+        Peer {
+            field: client.provider_field(),
+            ..Peer::TOKEN_ENDPOINT
+        }
+    }
+
+    /// Another endpoint of the same provider, for a request that is no token request.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Peer {
+        Peer { name, ..self }
+    }
+
+    /// The same for people who start the program themselves: its flags are their own.
+    #[must_use]
+    pub fn with_own_flags(self) -> Peer {
+        Peer {
+            flags: "give",
+            ..self
+        }
+    }
 }
 
 /// How connecting failed.
@@ -172,196 +225,207 @@ impl SendError {
         }
     }
 
-    /// What happened and the next step, as sentences for people. Contains no secret.
+    /// What happened and the next step of a token request, as sentences for people. Contains no secret.
     pub fn explain(&self) -> String {
-        format!("{self}. {}", self.next_step())
+        self.explain_about(&Peer::TOKEN_ENDPOINT)
     }
 
-    /// The next step.
-    fn next_step(&self) -> &'static str {
+    /// The same for a request to another server, or for other readers.
+    pub fn explain_about(&self, peer: &Peer) -> String {
+        format!("{}. {}", self.what(peer), self.next_step(peer))
+    }
+
+    /// What happened, without the next step.
+    fn what(&self, peer: &Peer) -> String {
+        let Peer { name, url, .. } = peer;
         match self {
-            SendError::BadUrl => {
-                "Set spec.provider.tokenURL to an https URL without user name and fragment"
-            }
-            SendError::BadHeader { .. } => {
-                "Correct spec.request.headers, or the key of the credentials Secret with its value"
-            }
+            SendError::BadUrl => format!("{url} is invalid"),
+            SendError::BadHeader { name: header } => format!("The header {header} cannot be sent"),
             SendError::HttpNotAllowed => {
-                "Use https. Only if you trust the network, start the operator with --allow-http"
-            }
-            SendError::AddressRefused {
-                kind: AddressKind::Loopback,
-                ..
-            } => {
-                "Use an address that is not loopback. To try it on one machine, start the operator with --allow-loopback"
-            }
-            SendError::AddressRefused { .. } => {
-                "Check the host in spec.provider.tokenURL and its DNS entry. If the address is correct, the administrator can allow it with --allow-address"
-            }
-            SendError::BadCaBundle(_) => {
-                "Put the issuer's certificate, in PEM, under the key that spec.provider.caBundle names"
-            }
-            SendError::Dns => {
-                "Check the host in spec.provider.tokenURL, and the DNS of the cluster"
-            }
-            SendError::Connect(_) | SendError::ConnectTimeout => {
-                "The operator retries. If this lasts, check host and port in spec.provider.tokenURL, network policies and firewalls, and whether a proxy is needed (HTTPS_PROXY)"
-            }
-            SendError::Proxy => {
-                "Check that the proxy in HTTPS_PROXY allows this host, and its user name and password, or add the host to NO_PROXY"
-            }
-            SendError::Tls(problem) => problem.next_step(),
-            SendError::Timeout { .. } => {
-                "The operator retries. If this lasts, check the provider's status page, or increase spec.provider.timeoutSeconds"
-            }
-            SendError::Cut => {
-                "The operator retries. If this lasts, look for a proxy or firewall in between"
-            }
-            SendError::Garbled | SendError::BodyTooLarge => {
-                "Check that spec.provider.tokenURL is the URL of the token endpoint"
-            }
-            SendError::NoRoom => {
-                "The operator retries. If this lasts, reduce the size of the tokens at the provider, or the number of OAuthClients in this namespace"
-            }
-            SendError::Setup => "Restart the operator. If this lasts, report it with the version",
-        }
-    }
-}
-
-impl TlsProblem {
-    fn next_step(self) -> &'static str {
-        match self {
-            TlsProblem::Expired => {
-                "Ask the provider to renew its certificate, and check the clock of the node"
-            }
-            TlsProblem::NotYetValid => {
-                "Check the clock of the node, and the provider's certificate"
-            }
-            TlsProblem::WrongName => {
-                "Use the host name that the provider documents in spec.provider.tokenURL"
-            }
-            TlsProblem::UnknownIssuer => {
-                "If the provider has a private CA, or a proxy terminates TLS, put the CA's certificate into a ConfigMap and name it in spec.provider.caBundle"
-            }
-            TlsProblem::CaAsServer => {
-                "Give the server its own certificate (CA:FALSE), and name the CA in spec.provider.caBundle"
-            }
-            TlsProblem::BadCertificate => {
-                "Ask the provider for a certificate that web browsers accept"
-            }
-            TlsProblem::ClientCertificateWanted => {
-                "The endpoint requires mutual TLS: name the Secret with your client certificate in spec.clientAuthentication.tlsClientAuth (method tls_client_auth or self_signed_tls_client_auth) or in spec.provider.clientCertificate"
-            }
-            TlsProblem::ClientCertificateRefused => {
-                "Check that this certificate is registered at the provider, signed by an authority that it trusts, valid for client authentication, and not expired. tls.crt must contain the chain up to that authority. A new certificate in the Secret is used at once"
-            }
-            TlsProblem::Handshake => {
-                "Check host and port in spec.provider.tokenURL: the server must use https with TLS 1.2 or 1.3"
-            }
-        }
-    }
-}
-
-/// What happened, without the next step.
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = match self {
-            SendError::BadUrl => "The token URL is invalid",
-            SendError::BadHeader { name } => return write!(f, "The header {name} cannot be sent"),
-            SendError::HttpNotAllowed => {
-                "The token URL is http, so the credentials could be read on the network"
+                format!("{url} is http, so the credentials could be read on the network")
             }
             SendError::AddressRefused {
                 address: None,
                 kind,
-            } => return write!(f, "The token endpoint is {kind}"),
+            } => format!("The {name} is {kind}"),
             SendError::AddressRefused {
                 address: Some(address),
                 kind,
             } => {
-                return write!(
-                    f,
-                    "The token endpoint is at {address}, {kind}. No request is sent to it"
-                );
+                format!(
+                    "The {name} is at {address}, {kind}. No request is sent to it"
+                )
             }
             SendError::BadCaBundle(problem) => {
-                return write!(f, "No request was sent, because {problem}");
+                format!("No request was sent, because {problem}")
             }
-            SendError::Dns => "The host name of the token endpoint could not be resolved",
+            SendError::Dns => format!("The host name of the {name} could not be resolved"),
             SendError::Connect(ConnectProblem::Refused) => {
-                "The connection to the token endpoint was refused"
+                format!("The connection to the {name} was refused")
             }
             SendError::Connect(ConnectProblem::Unreachable) => {
-                "The address of the token endpoint is unreachable"
+                format!("The address of the {name} is unreachable")
             }
             SendError::Connect(ConnectProblem::Reset) => {
-                "The connection to the token endpoint was reset during the handshake"
+                format!("The connection to the {name} was reset during the handshake")
             }
             SendError::Connect(ConnectProblem::Other) => {
-                "The connection to the token endpoint failed"
+                format!("The connection to the {name} failed")
             }
-            SendError::ConnectTimeout => "Connecting to the token endpoint timed out",
-            SendError::Proxy => "The proxy did not connect to the token endpoint",
+            SendError::ConnectTimeout => format!("Connecting to the {name} timed out"),
+            SendError::Proxy => format!("The proxy did not connect to the {name}"),
             SendError::Tls(TlsProblem::Expired) => {
-                "The certificate of the token endpoint has expired"
+                format!("The certificate of the {name} has expired")
             }
             SendError::Tls(TlsProblem::NotYetValid) => {
-                "The certificate of the token endpoint is not valid yet"
+                format!("The certificate of the {name} is not valid yet")
             }
             SendError::Tls(TlsProblem::WrongName) => {
-                "The certificate of the token endpoint is for another name"
+                format!("The certificate of the {name} is for another name")
             }
             SendError::Tls(TlsProblem::UnknownIssuer) => {
-                "The certificate of the token endpoint is signed by an issuer that is not trusted"
+                format!("The certificate of the {name} is signed by an issuer that is not trusted")
             }
             SendError::Tls(TlsProblem::CaAsServer) => {
-                "The token endpoint uses the certificate of a CA as its own"
+                format!("The {name} uses the certificate of a CA as its own")
             }
             SendError::Tls(TlsProblem::BadCertificate) => {
-                "The certificate of the token endpoint is invalid"
+                format!("The certificate of the {name} is invalid")
             }
             SendError::Tls(TlsProblem::ClientCertificateWanted) => {
-                "The token endpoint requires a client certificate"
+                format!("The {name} requires a client certificate")
             }
             SendError::Tls(TlsProblem::ClientCertificateRefused) => {
-                "The token endpoint refused the client certificate"
+                format!("The {name} refused the client certificate")
             }
             SendError::Tls(TlsProblem::Handshake) => {
-                "The TLS handshake with the token endpoint failed"
+                format!("The TLS handshake with the {name} failed")
             }
             SendError::Timeout {
                 after,
                 answering: false,
             } => {
-                return write!(
-                    f,
-                    "The token endpoint did not respond within {} s",
+                format!(
+                    "The {name} did not respond within {} s",
                     after.as_secs_f64()
-                );
+                )
             }
             SendError::Timeout {
                 after,
                 answering: true,
             } => {
-                return write!(
-                    f,
-                    "The response of the token endpoint was not complete within {} s",
+                format!(
+                    "The response of the {name} was not complete within {} s",
                     after.as_secs_f64()
-                );
+                )
             }
             SendError::Cut => {
-                "The connection to the token endpoint closed before the response was complete"
+                format!("The connection to the {name} closed before the response was complete")
             }
             SendError::Garbled => {
-                "The response of the token endpoint is not HTTP, or its compression is damaged"
+                format!("The response of the {name} is not HTTP, or its compression is damaged")
             }
-            SendError::BodyTooLarge => "The response of the token endpoint is larger than 1 MiB",
+            SendError::BodyTooLarge => format!("The response of the {name} is larger than 1 MiB"),
             SendError::NoRoom => {
-                "The response is large and was not read, because other large responses in this namespace wait to be written"
+                "The response is large and was not read, because other large responses in this namespace wait to be written".to_owned()
             }
-            SendError::Setup => "The HTTP client could not be set up",
-        };
-        f.write_str(words)
+            SendError::Setup => "The HTTP client could not be set up".to_owned(),
+        }
+    }
+
+    /// The next step.
+    fn next_step(&self, peer: &Peer) -> String {
+        let Peer {
+            name, field, flags, ..
+        } = peer;
+        match self {
+            SendError::BadUrl => {
+                format!("Set {field} to an https URL without user name and fragment")
+            }
+            SendError::BadHeader { .. } => {
+                "Correct spec.request.headers, or the key of the credentials Secret with its value".to_owned()
+            }
+            SendError::HttpNotAllowed => {
+                format!("Use https. Only if you trust the network, {flags} --allow-http")
+            }
+            SendError::AddressRefused {
+                kind: AddressKind::Loopback,
+                ..
+            } => {
+                format!("Use an address that is not loopback. To try it on one machine, {flags} --allow-loopback")
+            }
+            SendError::AddressRefused { .. } => {
+                format!("Check the host in {field} and its DNS entry. If the address is correct, the administrator can allow it with --allow-address")
+            }
+            SendError::BadCaBundle(_) => {
+                "Put the issuer's certificate, in PEM, under the key that spec.provider.caBundle names".to_owned()
+            }
+            SendError::Dns => {
+                format!("Check the host in {field}, and the DNS of the cluster")
+            }
+            SendError::Connect(_) | SendError::ConnectTimeout => {
+                format!("The operator retries. If this lasts, check host and port in {field}, network policies and firewalls, and whether a proxy is needed (HTTPS_PROXY)")
+            }
+            SendError::Proxy => {
+                "Check that the proxy in HTTPS_PROXY allows this host, and its user name and password, or add the host to NO_PROXY".to_owned()
+            }
+            SendError::Tls(problem) => problem.next_step(peer),
+            SendError::Timeout { .. } => {
+                "The operator retries. If this lasts, check the provider's status page, or increase spec.provider.timeoutSeconds".to_owned()
+            }
+            SendError::Cut => {
+                "The operator retries. If this lasts, look for a proxy or firewall in between".to_owned()
+            }
+            SendError::Garbled | SendError::BodyTooLarge => {
+                format!("Check that {field} is the URL of the {name}")
+            }
+            SendError::NoRoom => {
+                "The operator retries. If this lasts, reduce the size of the tokens at the provider, or the number of OAuthClients in this namespace".to_owned()
+            }
+            SendError::Setup => "Restart the operator. If this lasts, report it with the version".to_owned(),
+        }
+    }
+}
+
+impl TlsProblem {
+    fn next_step(self, peer: &Peer) -> String {
+        let field = peer.field;
+        match self {
+            TlsProblem::Expired => {
+                "Ask the provider to renew its certificate, and check the clock of the node".to_owned()
+            }
+            TlsProblem::NotYetValid => {
+                "Check the clock of the node, and the provider's certificate".to_owned()
+            }
+            TlsProblem::WrongName => {
+                format!("Use the host name that the provider documents in {field}")
+            }
+            TlsProblem::UnknownIssuer => {
+                "If the provider has a private CA, or a proxy terminates TLS, put the CA's certificate into a ConfigMap and name it in spec.provider.caBundle".to_owned()
+            }
+            TlsProblem::CaAsServer => {
+                "Give the server its own certificate (CA:FALSE), and name the CA in spec.provider.caBundle".to_owned()
+            }
+            TlsProblem::BadCertificate => {
+                "Ask the provider for a certificate that web browsers accept".to_owned()
+            }
+            TlsProblem::ClientCertificateWanted => {
+                "The endpoint requires mutual TLS: name the Secret with your client certificate in spec.clientAuthentication.tlsClientAuth (method tls_client_auth or self_signed_tls_client_auth) or in spec.provider.clientCertificate".to_owned()
+            }
+            TlsProblem::ClientCertificateRefused => {
+                "Check that this certificate is registered at the provider, signed by an authority that it trusts, valid for client authentication, and not expired. tls.crt must contain the chain up to that authority. A new certificate in the Secret is used at once".to_owned()
+            }
+            TlsProblem::Handshake => {
+                format!("Check host and port in {field}: the server must use https with TLS 1.2 or 1.3")
+            }
+        }
+    }
+}
+
+/// What happened, without the next step, for a token request.
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what(&Peer::TOKEN_ENDPOINT))
     }
 }
 

@@ -48,7 +48,7 @@ use address::AddressRules;
 use clients::Clients;
 use room::Rooms;
 
-pub use error::{ConnectProblem, SendError, TlsProblem};
+pub use error::{ConnectProblem, Peer, SendError, TlsProblem};
 pub use identity::{BadIdentity, CERTIFICATE_KEY, ClientIdentity, PRIVATE_KEY_KEY};
 pub use proxy::{BadProxy, ProxySettings};
 pub use resolve::Lookup;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api::Validated;
 use crate::engine::Key;
-use crate::exchange::exchange;
+use crate::exchange::{exchange, revoke};
 use crate::kubernetes::shared::Cluster;
 use crate::lock::lock;
 use crate::model::{
@@ -69,8 +69,7 @@ impl Store for Cluster {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.0.sender, seen, spec, request, Held::default()).await;
-        answer.map(|(answer, _)| answer)
+        revoke(&self.0.sender, seen, spec, request).await
     }
 
     async fn hold(&self, seen: &Observed, held: bool) -> Result<Option<String>, StoreError> {

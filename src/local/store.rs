@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
 use crate::engine::{Event, HostReport, Key};
-use crate::exchange::exchange;
+use crate::exchange::{exchange, revoke};
 use crate::lock::lock;
 use crate::model::{
     ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
@@ -91,8 +91,7 @@ impl Store for Files {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.sender, seen, spec, request, Held::default()).await;
-        answer.map(|(answer, _)| answer)
+        revoke(&self.sender, seen, spec, request).await
     }
 
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {

@@ -91,7 +91,9 @@ impl<W: Store> Reconciler<'_, W> {
             u: self.store.draw(),
         };
         let (decoded, brought) = understood(&spec, ask.spend.as_deref(), answer, at.received);
-        let decoded = decoded.map_err(|failure| self.at_issuer(&spec, failure));
+        if let Err(failure) = &decoded {
+            self.doubt_endpoint(&spec, failure);
+        }
         let next = self.tell_brakes(&spec, &ask, pass, decoded.as_ref().err(), at.received);
         drop(ask.request);
         let lane = match &decoded {
@@ -195,16 +197,10 @@ impl<W: Store> Reconciler<'_, W> {
     }
 
     /// A failure at a discovered endpoint may mean that it has moved.
-    fn at_issuer(&self, spec: &Validated, mut failure: Failure) -> Failure {
-        if spec.client.issuer.is_some() {
-            failure.message = failure
-                .message
-                .replace("spec.provider.tokenURL", "spec.provider.issuerURL");
-            if failure.doubts_endpoint() {
-                self.store.doubt_endpoints(&self.seen, spec);
-            }
+    fn doubt_endpoint(&self, spec: &Validated, failure: &Failure) {
+        if spec.client.issuer.is_some() && failure.doubts_endpoint() {
+            self.store.doubt_endpoints(&self.seen, spec);
         }
-        failure
     }
 
     /// Stores a response with a refresh token, or to one; returns how the reconcile ends if it cannot be stored.

@@ -179,11 +179,7 @@ async fn revoke(
                         continue;
                     }
                     Ok(answer) => revoked(answer.status),
-                    Err(failure) => Revoked::Later(lower(
-                        &failure
-                            .message
-                            .replace("token endpoint", "revocation endpoint"),
-                    )),
+                    Err(failure) => Revoked::Later(lower(&failure.message)),
                 };
             }
         }

@@ -93,3 +93,25 @@ fn messages_read_as_sentences() {
         "The token endpoint is at 169.254.169.254, the address of a cloud's metadata service. No request is sent to it. Check the host"
     ));
 }
+
+#[test]
+fn a_message_names_the_server_that_it_is_about_and_no_other() {
+    for error in all() {
+        let revocation = Peer::TOKEN_ENDPOINT.named("revocation endpoint");
+        for (peer, name, field) in [
+            (Peer::ISSUER, "issuer", "spec.provider.issuerURL"),
+            (revocation, "revocation endpoint", "spec.provider.tokenURL"),
+        ] {
+            let message = error.explain_about(&peer);
+            assert!(!message.contains("token endpoint"), "{message}");
+            let expected = error
+                .explain()
+                .replace("token endpoint", name)
+                .replace("The token URL", peer.url)
+                .replace("spec.provider.tokenURL", field);
+            assert_eq!(message, expected);
+        }
+        let own = error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags());
+        assert!(!own.contains("start the operator"), "{own}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::api::spec::OAuthClient;
 use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, validate};
 use crate::clock::Clock;
 use crate::discovery::Discovery;
-use crate::http::{ProxySettings, Route, Sender, SenderOptions};
+use crate::http::{Peer, ProxySettings, Route, Sender, SenderOptions};
 use crate::oauth::discovery::endpoint;
 use crate::oauth::protected_resource::{
     self, ProtectedResource, Registered, Registration, documents, registered,
@@ -130,7 +130,7 @@ fn route() -> Route {
 }
 
 fn unsent(error: &crate::http::SendError) -> Problem {
-    Problem::new(error.explain().replace("start the operator with", "give"))
+    Problem::new(error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags()))
 }
 
 /// Reads the document of the resource, and that of its server.

@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 
 use url::Url;
 
-use crate::http::{ClientIdentity, Route, SendError};
+use crate::http::{ClientIdentity, Peer, Route, SendError};
 use crate::lock::lock;
 use crate::oauth::dpop::{self, Proving};
 use crate::oauth::error::TokenError;
@@ -42,7 +42,7 @@ impl From<Unanswered> for Problem {
         match unanswered {
             Unanswered::Unasked(problem) => problem,
             Unanswered::Unsent(error) => {
-                Problem::new(error.explain().replace("start the operator with", "give"))
+                Problem::new(error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags()))
             }
         }
     }

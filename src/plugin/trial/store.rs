@@ -10,7 +10,7 @@ use crate::api::{OAuthClientStatus, Validated};
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::Key;
-use crate::exchange::exchange;
+use crate::exchange::{exchange, revoke};
 use crate::http::Sender;
 use crate::lock::lock;
 use crate::model::{
@@ -159,8 +159,7 @@ impl Store for Trial {
         spec: &Validated,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let answer = exchange(&self.sender, seen, spec, request, Held::default()).await;
-        answer.map(|(answer, _)| answer)
+        revoke(&self.sender, seen, spec, request).await
     }
 
     fn revoke_later(&self, _: &Key, _: TokenWithLenders, _: Span) {}

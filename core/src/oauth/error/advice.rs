@@ -31,10 +31,30 @@ const OTHER: &str = "Compare spec.grant and spec.parameters with the provider's 
 impl TokenError {
     /// Like [`TokenError::explain`], with the next step for what this client sends.
     pub fn explain_to(&self, client: &Client) -> String {
-        match advice(self.reason(), client) {
+        let of_issuer = || {
+            let has_issuer = client.issuer.is_some() && self.said().is_none();
+            has_issuer.then(|| of_issuer(self.reason())).flatten()
+        };
+        match advice(self.reason(), client).or_else(of_issuer) {
             Some(step) => format!("{self}. {step}"),
             None => self.explain(),
         }
+    }
+}
+
+/// Where the resource names an issuer, whose document names the token endpoint.
+fn of_issuer(reason: &str) -> Option<&'static str> {
+    match reason {
+        "NotFound" => Some(
+            "Check spec.provider.issuerURL: the token endpoint in its discovery document is none. Or set spec.provider.tokenURL in its place",
+        ),
+        "Redirected" => Some(
+            "Set spec.provider.tokenURL to the URL of the token endpoint itself, in place of spec.provider.issuerURL",
+        ),
+        "UnusableResponse" => Some(
+            "Check spec.provider.issuerURL, and set spec.response if the provider puts the token or its lifetime elsewhere",
+        ),
+        _ => None,
     }
 }
 
