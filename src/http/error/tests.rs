@@ -112,6 +112,6 @@ fn a_message_names_the_server_that_it_is_about_and_no_other() {
             assert_eq!(message, expected);
         }
         let own = error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags());
-        assert!(!own.contains("start the operator"), "{own}");
+        assert!(!own.contains("start the operator with"), "{own}");
     }
 }
