@@ -30,7 +30,7 @@ pub use plan::{
 };
 pub use refresh_token::{
     Answer, AnswerFacts, Claim, FamilyMemory, FamilySeen, GeneratedKey, Known, MadeFrom, Record,
-    Refused, STATE_LABEL, STATE_TYPE, ServerNonce, Spend, Unreadable, With,
+    Refused, ServerNonce, Spend, Unreadable, With,
 };
 pub(crate) use refresh_token::{LOGIN_CLIENT_ID, LOGIN_KEY, LONGEST, PASSWORD, Tag, is_lent};
 pub(crate) use secret_seen::lent_together;
@@ -39,7 +39,7 @@ pub use secret_write::{On, SecretBody, SecretWrite, StaleSecret};
 pub(crate) use state::data_hash;
 pub use state::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, PREFIX, REFRESH_REQUESTED,
-    RETRY_REQUESTED, TOKEN_LABEL, request_name, short, token_hash,
+    RETRY_REQUESTED, STATE_LABEL, STATE_TYPE, TOKEN_LABEL, request_name, short, token_hash,
 };
 pub(crate) use token_state::{LONGEST_REMARKS, is_key};
 pub use token_state::{Managed, StateOwner, TokenState};

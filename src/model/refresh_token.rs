@@ -371,12 +371,6 @@ impl FamilyMemory {
     }
 }
 
-/// The type of a state Secret, so that no workload mistakes it for a token.
-pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
-
-/// The label of a state Secret.
-pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
-
 /// The key of a login Secret with the refresh token.
 pub(crate) const LOGIN_KEY: &str = "refresh_token";
 

@@ -21,6 +21,10 @@ mod stored;
 pub const PREFIX: &str = "oauthclient.dev/";
 /// Label of our token Secrets; the operator watches them by it.
 pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
+/// The type of a state Secret, so that no workload mistakes it for a token.
+pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
+/// The label of a state Secret.
+pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
 /// Label with which a credentials Secret opts in.
 pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
 /// Annotation of a credentials Secret: the hosts that it may be sent to.
