@@ -19,7 +19,7 @@ mod store;
 mod tests;
 
 use crate::engine::{Requeue, Work};
-use crate::model::{Action, Assessment, Memory, Plan, SecretWrite, StaleSecret};
+use crate::model::{Action, Assessment, Memory, Plan, SecretBody, SecretWrite, StaleSecret};
 use crate::policy::sooner;
 use crate::reconcile::reconciler::{AFTER_RACE, AFTER_TROUBLE, Reconciler, abandoned};
 use crate::time::Time;
@@ -83,6 +83,7 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
     match action {
         Action::Nothing => reconciler.rest(assessment, wants, &delete).await,
         Action::Write(write) => reconciler.tend(&write, assessment, wants, &delete).await,
+        Action::TakeBack(body) => reconciler.take_back(&body, &assessment).await,
         Action::Publish(publish) => reconciler.republish(*publish).await,
         Action::Request(ask) => reconciler.ask(*ask).await,
         Action::Keep(body) => reconciler.keep_key(&body).await,
@@ -165,6 +166,21 @@ impl<W: Store> Reconciler<'_, W> {
                 self.finish(memory, &assessment, None, wants)
             }
         }
+    }
+
+    /// A state Secret becomes this resource's again; what follows is decided with it.
+    async fn take_back(self, body: &SecretBody, assessment: &Assessment) -> Step {
+        let memory = self.memory(assessment);
+        let wants = match self.store.keep(self.key, body).await {
+            Ok(_) => Requeue::At(self.store.now()),
+            Err(WriteError::Raced) => Requeue::At(self.store.now() + AFTER_RACE),
+            Err(error) => {
+                let (seen, now) = (&self.seen, self.store.now());
+                let (assessment, again) = publish::hindered(seen, assessment.clone(), &error, now);
+                return self.finish(memory, &assessment, None, Requeue::At(now + again));
+            }
+        };
+        self.close(memory, None, wants)
     }
 
     fn no_spec(&self) -> Reconciled {

@@ -12,7 +12,7 @@ mod tests;
 use crate::oauth::Lifetime;
 use crate::time::{Span, Time};
 
-pub use failure::{earliest, repair_delay, repairs_forgotten, retry};
+pub use failure::{before_the_end, earliest, repair_delay, repairs_forgotten, retry};
 
 /// The minimum lead time, so that every reader sees a valid token: 90 s until a mounted volume is updated (the kubelet
 /// syncs a pod every 60 s x 1..1.5, plus the delay of its cache), [`SKEW`], and 60 s for a retry.

@@ -76,6 +76,18 @@ pub use token::{Refresh, TokenSecret};
         json_path = ".status.token.refreshTime"
     ),
     printcolumn(
+        name = "Problem",
+        type_ = "string",
+        description = "Why the last request failed, or what the resource waits for.",
+        json_path = r#".status.conditions[?(@.type!="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Retry",
+        type_ = "string",
+        description = "When a failed request is repeated (UTC).",
+        json_path = ".status.attempt.nextTime"
+    ),
+    printcolumn(
         name = "Secret",
         type_ = "string",
         description = "The Secret that holds the token.",

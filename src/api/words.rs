@@ -130,9 +130,9 @@ pub(crate) fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-/// No ASCII control character.
+/// No ASCII control character. That a value must not be empty is the schema's to say.
 pub(crate) fn is_one_line(text: &str) -> bool {
-    !text.is_empty() && !text.bytes().any(|b| b.is_ascii_control())
+    !text.bytes().any(|b| b.is_ascii_control())
 }
 
 /// A field name (RFC 9110 section 5.1).

@@ -20,7 +20,9 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             let problem = tls_problem(tls);
             // A failure after the handshake breaks an exchange that had already started.
-            if problem == TlsProblem::Handshake && !error.is_connect() {
+            let is_handshake =
+                matches!(problem, TlsProblem::Handshake | TlsProblem::NoCommonCipher);
+            if is_handshake && !error.is_connect() {
                 return SendError::Cut;
             }
             return SendError::Tls(problem);
@@ -112,6 +114,11 @@ fn tls_problem(error: &rustls::Error) -> TlsProblem {
             | Alert::UnknownCA
             | Alert::AccessDenied,
         ) => TlsProblem::ClientCertificateRefused,
+        // What a server sends where it finds nothing in common (RFC 8446 section 6.2), and what rustls finds itself.
+        rustls::Error::AlertReceived(
+            Alert::HandshakeFailure | Alert::InsufficientSecurity | Alert::ProtocolVersion,
+        )
+        | rustls::Error::PeerIncompatible(_) => TlsProblem::NoCommonCipher,
         _ => TlsProblem::Handshake,
     }
 }
@@ -149,6 +156,14 @@ mod tests {
             (
                 rustls::Error::AlertReceived(AlertDescription::UnknownCA),
                 TlsProblem::ClientCertificateRefused,
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
+                TlsProblem::NoCommonCipher,
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
+                TlsProblem::NoCommonCipher,
             ),
             (rustls::Error::DecryptError, TlsProblem::Handshake),
         ] {

@@ -150,7 +150,9 @@ pub enum TlsProblem {
     ClientCertificateWanted,
     /// The server refused the client certificate.
     ClientCertificateRefused,
-    /// There is no common version, cipher or protocol, or the peer does not speak TLS.
+    /// The server found no cipher suite, key exchange or version that both sides support.
+    NoCommonCipher,
+    /// The handshake failed otherwise, or the peer does not speak TLS.
     Handshake,
 }
 
@@ -297,6 +299,9 @@ impl SendError {
             }
             SendError::Tls(TlsProblem::ClientCertificateRefused) => {
                 format!("The {name} refused the client certificate")
+            }
+            SendError::Tls(TlsProblem::NoCommonCipher) => {
+                format!("The {name} ended the TLS handshake: it has no cipher suite, key exchange or version in common with the operator, or requires a client certificate")
             }
             SendError::Tls(TlsProblem::Handshake) => {
                 format!("The TLS handshake with the {name} failed")

@@ -1,5 +1,7 @@
 //! Trusted certificates: those of the system and of the resource's CA bundle.
 
+mod pinned;
+
 use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
@@ -94,18 +96,30 @@ pub(super) fn config(
     bundle: Option<&CaBundle>,
     identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let roots = match bundle {
-        None => Arc::clone(system),
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let config = match bundle {
+        None => builder.with_root_certificates(Arc::clone(system)),
         Some(bundle) => {
+            let those = |wanted: fn(&CertificateDer<'_>) -> bool| {
+                let all = bundle.certificates.iter();
+                all.filter(move |certificate| wanted(certificate)).cloned()
+            };
             let mut roots = RootCertStore::clone(system);
-            roots.add_parsable_certificates(bundle.certificates.iter().cloned());
-            Arc::new(roots)
+            roots.add_parsable_certificates(those(pinned::is_authority));
+            let servers: Vec<_> = those(pinned::is_server).collect();
+            match servers.is_empty() {
+                true => builder.with_root_certificates(roots),
+                false => {
+                    let verifier = pinned::PinnedServers::new(roots, servers, &provider);
+                    builder
+                        .dangerous()
+                        .with_custom_certificate_verifier(Arc::new(verifier))
+                }
+            }
         }
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
     let mut config = match identity {
         Some(identity) => config.with_client_cert_resolver(identity.resolver()),
         None => config.with_no_client_auth(),

@@ -299,7 +299,7 @@ impl Files {
 }
 
 /// The credentials Secret that a resource names, if it names one.
-fn credentials_of(key: &Key, object: &OAuthClient) -> Option<Key> {
+pub(super) fn credentials_of(key: &Key, object: &OAuthClient) -> Option<Key> {
     let credentials = object.spec.credentials.as_ref()?;
     Some(Key::new(key.namespace(), &credentials.secret_name))
 }

@@ -34,8 +34,12 @@ pub(super) fn of_report(
         .notices
         .iter()
         .any(|notice| notice.reason == Reason::Restored);
-    if let Some(line) = token(before, after, repaired, place, now) {
-        lines.push(line);
+    if let Some((word, text)) = token(before, after, repaired, place, now) {
+        let text = match report.remarks.trim() {
+            "" => text,
+            remarks => format!("{text}. {}", local_words(remarks, place)),
+        };
+        lines.push((word, text));
     }
     if let Some(text) = &failed {
         lines.push(("failed", text.clone()));

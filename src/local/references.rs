@@ -9,7 +9,9 @@ use crate::model::{Found, Reference};
 use crate::policy::{self, CREDENTIALS_LABEL, short};
 use crate::references::{References, named};
 
+use super::changes::credentials_of;
 use super::files::Files;
+use super::state_folder::Kept;
 
 impl Files {
     /// The other resources whose tokens are sent, and those tokens.
@@ -75,6 +77,22 @@ impl Files {
         Some(policy::reference_facts(&versions))
     }
 
+    /// Who names the token Secrets of these resources as credentials.
+    fn users_of_tokens(&self, changed: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let known = self.known();
+        let secrets: BTreeSet<Key> = changed
+            .iter()
+            .filter_map(|key| Some((key, known.clients.get(key)?)))
+            .map(|(key, kept)| Key::new(key.namespace(), &kept.object.spec.token_secret.name))
+            .collect();
+        let uses = |(key, kept): &(&Key, &Kept)| {
+            !changed.contains(*key)
+                && credentials_of(key, &kept.object).is_some_and(|named| secrets.contains(&named))
+        };
+        let users = known.clients.iter().filter(uses);
+        users.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Notifies the resources that use the tokens of changed resources, over any number of references: a cycle may have
     /// been
     /// closed or opened.
@@ -83,6 +101,7 @@ impl Files {
         let users: BTreeSet<Key> = changed
             .iter()
             .flat_map(|key| graph.dependents(key))
+            .chain(self.users_of_tokens(changed))
             .collect();
         for user in users {
             let object = self

@@ -28,18 +28,19 @@ pub use outcome::{Failure, Moments, Settled};
 pub use plan::{
     Action, Ask, ExpectedResponse, Fetched, Plan, Prerequisite, Publish, RefreshReason,
 };
+pub(crate) use refresh_token::is_whole_for;
 pub use refresh_token::{
-    Answer, AnswerFacts, Claim, FamilyMemory, FamilySeen, GeneratedKey, Known, MadeFrom, Record,
-    Refused, ServerNonce, Spend, Unreadable, With,
+    Answer, AnswerFacts, Claim, FamilyMemory, FamilyOwner, FamilySeen, GeneratedKey, Known,
+    MadeFrom, Record, Refused, ServerNonce, Spend, Unreadable, With,
 };
 pub(crate) use refresh_token::{LOGIN_CLIENT_ID, LOGIN_KEY, LONGEST, PASSWORD, Tag, is_lent};
 pub(crate) use secret_seen::lent_together;
 pub use secret_seen::{CaSeen, NO_REFERENCES, Owner, SecretSeen};
 pub use secret_write::{On, SecretBody, SecretWrite, StaleSecret};
-pub(crate) use state::data_hash;
 pub use state::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, PREFIX, REFRESH_REQUESTED,
     RETRY_REQUESTED, STATE_LABEL, STATE_TYPE, TOKEN_LABEL, request_name, short, token_hash,
 };
+pub(crate) use state::{RESTORED, data_hash};
 pub(crate) use token_state::{LONGEST_REMARKS, is_key};
 pub use token_state::{Managed, StateOwner, TokenState};

@@ -99,6 +99,8 @@ pub enum Action {
     Write(Box<SecretWrite>),
     /// Write the state Secret, then decide anew: a key that tokens are bound to was generated.
     Keep(Box<SecretBody>),
+    /// Make a state Secret this resource's that lost its owner.
+    TakeBack(Box<SecretBody>),
     /// Fetch this prerequisite, then decide again.
     First(Prerequisite),
     /// The resource is being deleted and waits for us: revoke its token, then remove the finalizer.

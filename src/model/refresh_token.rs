@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CREDENTIALS_LABEL, SecretSeen};
+use crate::model::{CREDENTIALS_LABEL, SecretSeen, StateOwner, data_hash};
 use crate::oauth::error::ProviderCode;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -41,6 +41,8 @@ pub(crate) type Tag = String;
 /// The content of a state Secret.
 #[derive(Clone, Default, PartialEq)]
 pub struct Record {
+    /// The resource that it belongs to; `None` in a record that an earlier version wrote.
+    pub owner: Option<FamilyOwner>,
     /// What the family started with.
     pub seed: Option<Tag>,
     /// What earlier families started with: those are used up, and never count as new.
@@ -72,6 +74,17 @@ pub struct GeneratedKey {
     pub key: Secret,
     /// The request for a new key that it was generated for: the value of the annotation then.
     pub rotation: Option<String>,
+}
+
+/// The resource that a family of refresh tokens belongs to: by this a restored Secret is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FamilyOwner {
+    /// Its namespace and name.
+    #[serde(flatten)]
+    pub resource: StateOwner,
+    /// The UID that it had when the family began: tags are bound to it, so that they survive a restore.
+    pub uid: String,
 }
 
 /// A refresh token that must not be sent again.
@@ -150,6 +163,11 @@ pub struct AnswerFacts {
 pub(crate) struct Chain {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<FamilyOwner>,
+    /// A hash of all other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<Tag>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     past: Vec<Tag>,
@@ -183,6 +201,7 @@ impl Record {
         }
         let facts: Option<AnswerFacts> = json(data.get(ANSWER))?;
         Ok(Record {
+            owner: chain.owner,
             seed: chain.seed,
             past: chain.past,
             refresh_token: data
@@ -210,8 +229,25 @@ impl Record {
 
     /// The data that represents it; `None` is a key to remove.
     pub fn write(&self) -> BTreeMap<String, Option<Secret>> {
+        let answer = self
+            .answer
+            .as_ref()
+            .filter(|answer| answer.body.len() <= LARGEST_BODY);
+        let rest = [
+            (CLAIM, self.claim.as_ref().and_then(text)),
+            (REFRESH_TOKEN, self.refresh_token.clone()),
+            (ANSWER, answer.and_then(|answer| text(&answer.facts))),
+            (BODY, answer.map(|answer| answer.body.clone())),
+            (DPOP_KEY, self.dpop.as_ref().map(|key| key.key.clone())),
+        ];
+        let mut data: BTreeMap<String, Option<Secret>> = rest
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         let chain = Chain {
             format: FORMAT,
+            owner: self.owner.clone(),
+            seal: Some(seal(|key| data.get(key)?.as_ref())),
             seed: self.seed.clone(),
             past: self.past.clone(),
             obtained: self.obtained.map(Time::millis),
@@ -221,21 +257,17 @@ impl Record {
             lenders: self.lenders.clone(),
             dpop_rotation: self.dpop.as_ref().and_then(|key| key.rotation.clone()),
         };
-        let answer = self
-            .answer
-            .as_ref()
-            .filter(|answer| answer.body.len() <= LARGEST_BODY);
-        BTreeMap::from(
-            [
-                (CHAIN, text(&chain)),
-                (CLAIM, self.claim.as_ref().and_then(text)),
-                (REFRESH_TOKEN, self.refresh_token.clone()),
-                (ANSWER, answer.and_then(|answer| text(&answer.facts))),
-                (BODY, answer.map(|answer| answer.body.clone())),
-                (DPOP_KEY, self.dpop.as_ref().map(|key| key.key.clone())),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        )
+        data.insert(CHAIN.to_owned(), text(&chain));
+        data
+    }
+
+    /// Records whose it is. The UID stays that of the resource that the family began with.
+    pub(crate) fn owned_by(&mut self, resource: StateOwner, uid: &str) {
+        let uid = self
+            .owner
+            .take()
+            .map_or_else(|| uid.to_owned(), |owner| owner.uid);
+        self.owner = Some(FamilyOwner { resource, uid });
     }
 
     /// Starts a new family with `seed`. A password may start one again, a refresh token may not.
@@ -266,6 +298,29 @@ impl Record {
     pub fn knows(&self, seed: &Tag) -> bool {
         self.seed.as_ref() == Some(seed) || self.past.contains(seed)
     }
+}
+
+/// Whether the data of a state Secret are as they were written, for this resource.
+pub(crate) fn is_whole_for(data: &BTreeMap<String, Secret>, resource: &StateOwner) -> bool {
+    let chain: Option<Chain> = json(data.get(CHAIN)).ok().flatten();
+    chain.is_some_and(|chain| {
+        chain.owner.is_some_and(|owner| owner.resource == *resource)
+            && chain.seal == Some(seal(|key| data.get(key)))
+            && Record::read(data).is_ok()
+    })
+}
+
+/// A hash of what a state Secret holds beside the chain.
+fn seal<'s>(value: impl Fn(&str) -> Option<&'s Secret>) -> String {
+    let keys = [CLAIM, REFRESH_TOKEN, ANSWER, BODY, DPOP_KEY];
+    let there: BTreeMap<String, Secret> = keys
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), value(key)?.clone())))
+        .collect();
+    format!(
+        "{:016x}",
+        data_hash(&keys.map(str::to_owned).into(), &there)
+    )
 }
 
 pub(crate) fn keep_last<T>(list: &mut Vec<T>) {
@@ -302,10 +357,13 @@ pub struct Claim {
     pub tries: u32,
     /// Whether the outcome is not known yet.
     pub open: bool,
-    /// How long the attempt may take: time-out and drain.
+    /// How long another process respects it after it has observed it: time-out, and the time to store the response.
     pub allowed_millis: i64,
-    /// When it was made, for people.
+    /// When it was made.
     pub time: String,
+    /// When its request is over by any clock that is right within the skew; `None` in one of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
 }
 
 /// The additional observation of a resource that uses refresh tokens.

@@ -46,6 +46,10 @@ const REFRESH: &str = "oauthclient.dev/refresh-at";
 /// Annotation with everything else of the state, as JSON.
 const STATE: &str = "oauthclient.dev/state";
 
+/// Stands for the version of credentials of which nothing is known but that a restored token was obtained with them: whatever is
+/// there is taken for them.
+pub(crate) const RESTORED: &str = "restored";
+
 /// The maximum length of a refresh request that is stored unchanged: the limit of the status.
 const LONGEST_REQUEST: usize = 256;
 

@@ -203,6 +203,17 @@ fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
     }
 }
 
+/// The longest time before the end of a token in which a refusal may mean that it is too early for another one.
+const YOUNG: Span = Span::from_seconds(300);
+
+/// Whether a provider may have refused a refresh token because the access token is still young (Exact Online).
+fn may_be_too_early(failure: &Failure, left: Span) -> bool {
+    failure.reached == Reached::Refused
+        && failure.class == FailureClass::Transient
+        && failure.reason == Reason::AccessDenied.as_str()
+        && left <= YOUNG
+}
+
 /// The maximum `Retry-After`.
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
 
@@ -237,6 +248,14 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         at.received,
         at.u,
     );
+    // A refresh token that is refused while the access token is young is sent the second time shortly before that one ends.
+    let next = match remaining {
+        Some(left) if may_be_too_early(failure, left) => {
+            let pause = schedule::before_the_end(left, left);
+            next.max(at.received + pause)
+        }
+        _ => next,
+    };
     let next = match other_at {
         Some(other) => match failure.retry_after {
             Some(wait) if wait > Span::ZERO => {

@@ -45,6 +45,7 @@ pub(super) fn to_keep(seen: &Observed, spec: &Validated) -> Option<SecretBody> {
         return None;
     }
     let mut record = seen.record().and_then(Result::ok).unwrap_or_default();
+    record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
     record.dpop = Some(GeneratedKey {
         key: dpop::generate(&seen.nonce.random).ok()?,
         rotation: wanted.rotation.clone(),

@@ -10,6 +10,7 @@ use crate::model::{ADOPT, Observed, Problem, ProblemKind, SecretSeen};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
+use crate::time::Time;
 
 /// The command with which the owner of a Secret opts in.
 pub(super) fn opt_in(secret: &str, namespace: &str) -> Command {
@@ -283,9 +284,13 @@ pub(super) fn wrong_type(seen: &Observed, spec: &Validated, target: &SecretSeen)
 pub(super) fn foreign_state(seen: &Observed, state: &SecretSeen) -> Problem {
     let namespace = &seen.resource.namespace;
     let name = &state.name;
+    let adopt = Command::kubectl(&["annotate", "secret"])
+        .value(name)
+        .namespace(namespace)
+        .pair(ADOPT, &seen.resource.name);
     let remedy = seen.rules.audience.choose(
         format!(
-            "Look at it ({}) and delete or rename it, or give this resource another name.",
+            "Look at it ({}). To hand it over to this resource with the refresh token in it, run: {adopt}. Otherwise give this resource another name.",
             show(name, namespace)
         ),
         RESTORE_STATE,
@@ -293,7 +298,17 @@ pub(super) fn foreign_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::SecretNotOwned,
         format!(
-            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it: it is left alone, and nothing is sent. {remedy} It is looked at again every minute."
+            "Secret {name} is where the refresh token of this resource is kept, and this resource did not make it. It stays as it is, and nothing is sent. {remedy}"
+        ),
+    )
+}
+
+/// Another process of the operator may have a refresh token in flight.
+pub(super) fn awaiting_another_process(until: Time) -> Problem {
+    waiting(
+        Reason::Requesting,
+        format!(
+            "An earlier process of the operator ended, or another one is at work, and its request with the refresh token may still be answered. So that the token is not used twice, it is sent again only at {until}. Nobody needs to act."
         ),
     )
 }
@@ -331,11 +346,11 @@ pub(super) fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
     stalled(
         Reason::ReauthorizationRequired,
         format!(
-            "Secret {name}, where the refresh token is kept, was altered and cannot be read, so nothing is sent. {}",
+            "Secret {name}, where the refresh token is kept, was altered, or a newer version of the operator wrote it: it cannot be read, so nothing is sent. {}",
             seen.rules.audience.choose(
                 format!(
-                    "Restore it, or delete it and log in anew: {}",
-                    delete(name, namespace)
+                    "Restore it from a backup, or upgrade the operator. If neither is possible, create the resource under another name and log in anew. To look at it: {}",
+                    show(name, namespace)
                 ),
                 RESTORE_STATE,
             )

@@ -140,6 +140,9 @@ fn plan_at(seen: &Observed, now: Time) -> Plan {
             );
         }
     };
+    if let Some(plan) = take_back(seen, spec, now) {
+        return plan;
+    }
     let token = token_view(seen, spec, now);
     if spec.suspended {
         return Plan::rest(assessment::suspended(seen, token), Requeue::OnChange);
@@ -170,6 +173,29 @@ fn plan_at(seen: &Observed, now: Time) -> Plan {
         None => tend(seen, spec, token, now),
         Some(because) => wanted(seen, spec, token, because, now),
     }
+}
+
+/// Secrets of this resource that have lost their owner become its own again: nothing is requested, and nobody is told.
+fn take_back(seen: &Observed, spec: &Validated, now: Time) -> Option<Plan> {
+    if stale(seen) || seen.memory.target_claimed_by.is_some() {
+        return None;
+    }
+    let state = spec.keeps_state().then(|| refresh_token::take_back(seen));
+    let action = match state.flatten() {
+        Some(body) => Action::TakeBack(Box::new(body)),
+        None => Action::Write(Box::new(secret_write::take_back(seen, spec)?)),
+    };
+    let token = seen.target.as_ref();
+    let token = token
+        .filter(|target| {
+            let whose = ownership(target, &seen.resource, &spec.token_secret.type_);
+            matches!(whose, Ownership::Ours | Ownership::Restored)
+        })
+        .and_then(|target| assessment::view(seen, target, Some(spec), now));
+    Some(Plan {
+        action,
+        ..Plan::rest(assessment::well(seen, token), Requeue::At(now))
+    })
 }
 
 /// A token that is stored and not published yet: the process ended in between, or someone altered the token Secret.
@@ -244,7 +270,7 @@ fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem
         )),
         Ownership::Sibling(name) => Some((messages::contested(&target.name, &name), later)),
         Ownership::Foreign(why) => Some((messages::foreign(seen, target, &why), later)),
-        Ownership::Ours | Ownership::Adoptable if target.deleting => Some((
+        Ownership::Ours | Ownership::Restored | Ownership::Adoptable if target.deleting => Some((
             messages::vanishing(target),
             Requeue::At(now + LOOK_AT_VANISHING),
         )),
@@ -252,7 +278,7 @@ fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem
         Ownership::Ours if target.type_ != spec.token_secret.type_ => {
             Some((messages::wrong_type(seen, spec, target), later))
         }
-        Ownership::Ours | Ownership::Adoptable => None,
+        Ownership::Ours | Ownership::Restored | Ownership::Adoptable => None,
     }
 }
 

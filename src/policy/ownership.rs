@@ -3,7 +3,10 @@
 use crate::api::validate::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::inputs;
-use crate::model::{ADOPT, Observed, Resource, SecretSeen};
+use crate::model::{
+    ADOPT, Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, TOKEN_LABEL, TokenState,
+    is_whole_for,
+};
 
 /// Who owns a Secret, from the point of view of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub enum Ownership {
     Predecessor,
     /// Another resource of our kind.
     Sibling(String),
+    /// It was this resource's and has lost its owner: a backup tool strips owner references, and `--cascade=orphan` does.
+    Restored,
     /// Nobody, and its owner lets us take it over.
     Adoptable,
     /// Someone else; why it cannot be taken over, as part of a sentence.
@@ -38,6 +43,9 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
         }
         None => {}
     }
+    if is_restored(secret, resource, wanted_type) {
+        return Ownership::Restored;
+    }
     match secret.annotations.get(ADOPT) {
         Some(name) if *name != resource.name => Ownership::Foreign(
             "its annotation oauthclient.dev/adopt names another resource".to_owned(),
@@ -51,6 +59,25 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
             Ownership::Foreign("it may be adopted, but is immutable".to_owned())
         }
         Some(_) => Ownership::Adoptable,
+    }
+}
+
+/// Whether a Secret without a controller is as the operator wrote it for the resource of this namespace and name. Whoever may write
+/// Secrets can make one look so, and gains nothing: what it holds is theirs, and goes no further than the hosts that it names and
+/// that the Secrets of the resource allow.
+fn is_restored(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> bool {
+    if secret.immutable || secret.type_ != wanted_type {
+        return false;
+    }
+    let whole = |state: &TokenState| {
+        state.owner.as_ref() == Some(&resource.state_owner()) && state.intact(&secret.data)
+    };
+    match wanted_type {
+        STATE_TYPE => {
+            secret.has_label(STATE_LABEL, "true")
+                && is_whole_for(&secret.data, &resource.state_owner())
+        }
+        _ => secret.has_label(TOKEN_LABEL, "true") && secret.state().as_ref().is_some_and(whole),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::oauth::{PublishedToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::published;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::provenance;
 
@@ -20,6 +20,31 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     published(spec)
         .into_iter()
         .find_map(|token| not_usable(seen, spec, token, now))
+}
+
+/// How long before its time a refresh of another resource counts as imminent.
+const IMMINENT: Span = Span::from_seconds(5);
+/// How long after its time it may still come.
+const OVERDUE: Span = Span::from_seconds(30);
+/// What must be left of the own token to wait for it.
+const SPARE: Span = Span::from_seconds(60);
+
+/// Whether a token that is exchanged is about to be replaced: the new one asks for an exchange of its own, so the one that is due
+/// now waits for it.
+pub(super) fn are_about_to_change(
+    seen: &Observed,
+    spec: &Validated,
+    own_end: Option<Time>,
+    now: Time,
+) -> bool {
+    let can_wait = own_end.is_none_or(|end| end.since(now) > SPARE);
+    can_wait
+        && published(spec).into_iter().any(|token| {
+            let found = seen.reference(&token.client);
+            let found = found.and_then(|one| one.found.as_ref()?.own());
+            let refresh = found.and_then(SecretSeen::state).map(|state| state.refresh);
+            refresh.is_some_and(|refresh| refresh <= now + IMMINENT && now < refresh + OVERDUE)
+        })
 }
 
 fn not_usable(

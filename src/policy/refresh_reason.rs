@@ -2,7 +2,7 @@
 
 use crate::api::validate::Validated;
 use crate::inputs;
-use crate::model::{Noted, Observed, RefreshReason, SecretSeen, TokenState, short};
+use crate::model::{Noted, Observed, RESTORED, RefreshReason, SecretSeen, TokenState, short};
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::{Span, Time};
 
@@ -126,7 +126,7 @@ fn credentials_changed(seen: &Observed, spec: &Validated, state: &TokenState) ->
     let Some(version) = seen.lent() else {
         return false;
     };
-    if state.credentials == version {
+    if state.credentials == version || state.credentials == RESTORED {
         return false;
     }
     !seen.memory.fingerprint.as_ref().is_some_and(|known| {

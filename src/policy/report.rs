@@ -29,6 +29,8 @@ pub struct Report {
     pub status: OAuthClientStatus,
     /// Whether it differs from the previous one.
     pub changed: bool,
+    /// What is to be said of the token besides when it expires; empty, or with a space before it.
+    pub remarks: String,
     /// Events about changes.
     pub notices: Vec<Notice>,
 }
@@ -80,6 +82,9 @@ pub fn report(
         conditions,
     };
     Report {
+        remarks: told
+            .valid()
+            .map_or_else(String::new, |token| told.remarks(token)),
         changed: status != *before,
         notices: notices(assessment, before, &status, now),
         status,
@@ -204,6 +209,13 @@ impl Told<'_> {
         if self.assessment.suspended {
             message.push_str(" spec.suspend is true: it is not replaced until that is false.");
         }
+        message.push_str(&self.remarks(token));
+        message
+    }
+
+    /// What is to be said of a token besides when it ends; empty, or with a space before it.
+    fn remarks(&self, token: &TokenView) -> String {
+        let mut message = String::new();
         if token.too_short {
             message.push_str(
                 " It lives so short that a mounted Secret may lag behind (the kubelet takes up to 90 s): let workloads read it through the API, or ask the provider for a longer lifetime.",

@@ -1,7 +1,7 @@
 //! Revocation of a token (RFC 7009): which token, where, and whether it may be sent there. Pure.
 
 use crate::model::{Observed, Prerequisite, SecretSeen, token_hash};
-use crate::oauth::{self, HttpAnswer, HttpRequest};
+use crate::oauth::{self, HttpAnswer, HttpRequest, ResponseShape};
 use crate::policy::ownership::our_target;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -201,12 +201,23 @@ pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
 }
 
 /// The meaning of a response's status (RFC 7009 section 2.2): 200 also for a token that was already invalid.
-pub fn revoked(status: u16) -> Revoked {
+pub fn revoked(shape: &ResponseShape, answer: &HttpAnswer, now: Time) -> Revoked {
+    let status = answer.status;
+    let code = || match oauth::response::decode(shape, answer, now) {
+        Err(error) => error
+            .said()
+            .map_or_else(String::new, |said| format!(" with {said}")),
+        Ok(_) => String::new(),
+    };
     match status {
         200..=299 => Revoked::Done,
-        408 | 425 | 429 | 500..=599 => {
-            Revoked::Later(format!("the revocation endpoint answered HTTP {status}"))
-        }
-        _ => Revoked::Refused(format!("the revocation endpoint answered HTTP {status}")),
+        408 | 425 | 429 | 500..=599 => Revoked::Later(format!(
+            "the revocation endpoint answered HTTP {status}{}",
+            code()
+        )),
+        _ => Revoked::Refused(format!(
+            "the revocation endpoint answered HTTP {status}{}",
+            code()
+        )),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::validate::Validated;
 use crate::model::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, Observed, On, Owner,
-    PREFIX, RefreshReason, SecretBody, SecretSeen, SecretWrite, StateOwner, TOKEN_LABEL,
+    PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen, SecretWrite, StateOwner, TOKEN_LABEL,
     TokenState, data_hash, token_hash,
 };
 use crate::policy::ownership::{our_target, same_inputs};
@@ -86,6 +86,27 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     });
     let nothing = write.labels.is_empty() && write.annotations.is_empty() && write.owners.is_none();
     (!nothing).then_some(write)
+}
+
+/// The write that makes a token Secret this resource's again that has lost its owner: its token stays.
+pub(super) fn take_back(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
+    let target = seen.target.as_ref().filter(|target| !target.deleting)?;
+    let whose = ownership(target, &seen.resource, &spec.token_secret.type_);
+    let state = target.state()?;
+    if whose != Ownership::Restored {
+        return None;
+    }
+    let default_keys = spec.token_secret.templates.sources().next().is_none();
+    let token = target.data.get("access_token");
+    let wanted = TokenState {
+        // The Secrets that it was obtained with were restored as well, as other objects.
+        credentials: seen.lent().unwrap_or_else(|| RESTORED.to_owned()),
+        token_hash: token
+            .filter(|_| default_keys)
+            .map_or_else(String::new, |token| token_hash(&seen.resource.uid, token)),
+        ..state
+    };
+    Some(metadata(seen, spec, &wanted))
 }
 
 /// The write that restores the altered state of a token; `None` if it is not known that the token or its data are

@@ -13,8 +13,12 @@ use super::gate::{self, Gate};
 use super::plan::sooner;
 use super::refresh_token::{self};
 use super::{
-    accounts, disclosed, dpop, messages, prerequisite, provenance, rotation, secret_write,
+    accounts, disclosed, dpop, messages, prerequisite, provenance, references, rotation,
+    secret_write,
 };
+
+/// How soon a token that is exchanged, and about to be replaced, is looked at again.
+const LOOK_AT_SUBJECT: Span = Span::from_seconds(3);
 
 /// A token is needed: whether it may be requested now.
 pub(super) fn wanted(
@@ -61,8 +65,10 @@ pub(super) fn wanted(
             (client, credentials, None)
         }
         Err(Held::Until(span)) => {
-            let wants = Requeue::At(now + span);
-            return Plan::rest(assessment::still_failing(seen, token), wants);
+            let until = now + span;
+            let problem = messages::awaiting_another_process(until);
+            let assessment = assessment::with_problem(seen, token, now, problem);
+            return Plan::rest(assessment, Requeue::At(until));
         }
         Err(Held::By(problem)) => {
             let wants = Requeue::At(now + LOOK_WHILE_WAITING);
@@ -99,6 +105,17 @@ pub(super) fn wanted(
         Gate::Until(at) => {
             let attempt = seen.memory.attempt.as_deref();
             let wants = sooner(Requeue::RequestAt(at), gate::look_at_ca(attempt, seen, now));
+            Plan::rest(assessment::still_failing(seen, token), wants)
+        }
+        Gate::Open
+            if references::are_about_to_change(
+                seen,
+                spec,
+                token.as_ref().map(|token| token.expires),
+                now,
+            ) =>
+        {
+            let wants = Requeue::At(now + LOOK_AT_SUBJECT);
             Plan::rest(assessment::still_failing(seen, token), wants)
         }
         Gate::Open if !seen.may_request => {

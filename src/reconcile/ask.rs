@@ -24,12 +24,14 @@ use super::{Held, Store, StoreError, WriteError, brake, publish};
 /// How soon a refused reservation is retried at the latest: nothing was sent, and no event reports when it would be
 /// accepted.
 const CLAIM_AGAIN: Span = Span::from_seconds(60);
+/// Why nothing was sent although it was reserved.
+const LATE: &str = "writing the reservation of the refresh token took too long";
 /// How soon a request is tried again for whose response there was no room.
 const ROOM_AGAIN: Span = Span::from_seconds(3);
 
 impl<W: Store> Reconciler<'_, W> {
     /// Requests a token and publishes it.
-    pub(super) async fn ask(mut self, ask: Ask) -> Step {
+    pub(super) async fn ask(mut self, mut ask: Ask) -> Step {
         let Ok(spec) = self.seen.resource.spec.clone() else {
             return self.no_spec().into();
         };
@@ -58,8 +60,9 @@ impl<W: Store> Reconciler<'_, W> {
             Err(step) => return step,
         };
         self = reconciler;
-        if let Some(spend) = &ask.spend {
+        if let Some(spend) = &mut ask.spend {
             let store = self.store;
+            spend.begin(store.now());
             self = match self.claim(spend).await {
                 Ok(reconciler) => reconciler,
                 Err(step) => {
@@ -67,10 +70,12 @@ impl<W: Store> Reconciler<'_, W> {
                     return step;
                 }
             };
-            if !self.store.goes_on() {
+            let goes_on = self.store.goes_on();
+            if !goes_on || !spend.may_be_sent(self.store.now()) {
                 brake::unsent(self.store, pass);
                 redeem::unclaim(self.store, self.key, &mut self.seen, spend).await;
-                return abandoned(self.store, StoreError::Passing(NO_MORE.to_owned())).into();
+                let why = if goes_on { LATE } else { NO_MORE };
+                return abandoned(self.store, StoreError::Passing(why.to_owned())).into();
             }
         }
         let sent = self.store.now();

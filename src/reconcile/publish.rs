@@ -145,7 +145,7 @@ async fn again(
         return Again::write(rewrite(seen, spec, write));
     };
     match ownership(target, &seen.resource, &spec.token_secret.type_) {
-        Ownership::Ours | Ownership::Adoptable => {}
+        Ownership::Ours | Ownership::Restored | Ownership::Adoptable => {}
         _ => {
             let mut assessment = assessment.clone();
             assessment.token = None;

@@ -113,6 +113,7 @@ impl<W: Store> Reconciler<'_, W> {
         let report = Report {
             status: self.seen.resource.status.clone(),
             changed: false,
+            remarks: String::new(),
             notices: vec![notice],
         };
         // Best effort, as all events.
@@ -178,7 +179,7 @@ async fn revoke(
                         again = true;
                         continue;
                     }
-                    Ok(answer) => revoked(answer.status),
+                    Ok(answer) => revoked(&spec.client.response, &answer, store.now()),
                     Err(failure) => Revoked::Later(lower(&failure.message)),
                 };
             }

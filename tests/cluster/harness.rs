@@ -216,7 +216,7 @@ impl Stage {
         self.plane.service_account(namespace, name).await.unwrap()
     }
 
-    fn ca_manifest(&self) -> String {
+    pub fn ca_manifest(&self) -> String {
         let ca = self.ca.replace('\n', "\n    ");
         format!(
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: provider-ca}}\ndata:\n  ca.crt: |\n    {ca}\n"

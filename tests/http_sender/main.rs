@@ -425,3 +425,44 @@ async fn compressed_and_chunked_answers_are_read() {
     let answer = answer(&sender(local()), &provider.url(PATH), &route(None)).await;
     assert!(answer.body.expose().unwrap().contains("access_token"));
 }
+
+/// The first certificate of a chain, as somebody would copy it.
+fn own_certificate(chain: &str) -> &str {
+    let end = "-----END CERTIFICATE-----";
+    let length = chain.find(end).unwrap() + end.len();
+    &chain[..length]
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_in_the_bundle_is_trusted_for_its_key_and_its_name() {
+    let authority = Authority::new("nobody's authority").unwrap();
+    let shows = |identity: &testkit::tls::Identity| {
+        let provider = Provider::tls(Script::one(PATH, Behaviour::default()), &authority).unwrap();
+        provider.set_certificate(identity).unwrap();
+        provider
+    };
+    let pinned = |identity: &testkit::tls::Identity| {
+        let pem = own_certificate(&identity.certificate_pem);
+        Route {
+            ca: Some(CaBundle::from_pem(pem.as_bytes()).unwrap()),
+            ..within(PATIENCE)
+        }
+    };
+    let own = authority.issue_for_loopback(None).unwrap();
+    let provider = shows(&own);
+    answer(&sender(local()), &provider.url(PATH), &pinned(&own)).await;
+
+    // Another key of the same authority, another name, another time.
+    let other = authority.issue_for_loopback(None).unwrap();
+    let elsewhere = authority.issue(Leaf::Good, &["elsewhere.example"]).unwrap();
+    let expired = authority.issue(Leaf::Expired, &["127.0.0.1"]).unwrap();
+    for (shown, trusted, problem) in [
+        (&other, &own, TlsProblem::UnknownIssuer),
+        (&elsewhere, &elsewhere, TlsProblem::WrongName),
+        (&expired, &expired, TlsProblem::Expired),
+    ] {
+        let provider = shows(shown);
+        let found = failure(&sender(local()), &provider.url(PATH), &pinned(trusted)).await;
+        assert_eq!(found, SendError::Tls(problem));
+    }
+}

@@ -16,6 +16,7 @@ mod told;
 mod vetted;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::document;
 use super::dpop;
@@ -68,7 +69,8 @@ fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> Token
 
 /// What an error answer says; a body that cannot be read says nothing.
 fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
-    match read_whole(shape, answer, false) {
+    let value = read_whole(shape, answer, false).map(|body| body.value);
+    match value {
         Ok(value @ Value::Object(_)) => match Vetted::new(shape, value, &answer.sent) {
             Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
             Err(_) => told::Refusal::silent(),
@@ -83,7 +85,10 @@ fn granted(
     received: Time,
 ) -> Result<Token, TokenError> {
     let bare = shape.access_token.as_deref() == Some("");
-    let value = read_whole(shape, answer, bare).map_err(unreadable)?;
+    let Body { value, left_out } = read_whole(shape, answer, bare).map_err(unreadable)?;
+    if left_out == LeftOut::AccessToken {
+        return Err(unreadable(TOKEN_NOT_UTF8));
+    }
     let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
     let told = vetted.told();
     if told::is_refusal(shape, &told) {
@@ -95,7 +100,7 @@ fn granted(
         Value::String(_) if bare => {}
         _ => return Err(unusable("its body is not a JSON object")),
     }
-    let token = token(shape, &vetted, &told, received).map_err(|problem| {
+    let mut token = token(shape, &vetted, &told, received).map_err(|problem| {
         let said = match problem {
             NO_TOKEN => told::code_without_token(shape, &told, answer.status),
             _ => None,
@@ -106,6 +111,9 @@ fn granted(
             said,
         }
     })?;
+    if left_out == LeftOut::Others {
+        token.remarks.push(NOT_UTF8);
+    }
     drop(told);
     let text = token.access_token.expose().unwrap_or_default();
     let repeats = answer.sent.finder().find(text).is_some();
@@ -120,8 +128,8 @@ fn granted(
 /// The document of an answer that is a success, whether its access token can be used or not.
 pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> {
     let is_success = matches!(answer.status, 200..=299);
-    let value = read_whole(shape, answer, false).ok();
-    let value = value.filter(Value::is_object)?;
+    let value = read_whole(shape, answer, false).ok()?.value;
+    let value = Some(value).filter(Value::is_object)?;
     let vetted = Vetted::new(shape, value, &answer.sent).ok()?;
     let is_refusal = told::is_refusal(shape, &vetted.told());
     (is_success && !is_refusal).then(|| Document(vetted.into_value()))
@@ -149,8 +157,8 @@ fn read_whole(
     shape: &ResponseShape,
     answer: &HttpAnswer,
     bare: bool,
-) -> Result<Value, &'static str> {
-    let body = read(answer, bare);
+) -> Result<Body, &'static str> {
+    let body = read(shape, answer, bare);
     let named = |name: &String| {
         let mut all = answer.headers.iter().filter(|(other, _)| other == name);
         // Of one that comes more than once nobody can tell which is meant.
@@ -170,18 +178,80 @@ fn read_whole(
             .and_then(|rest| rest.split('/').next())
             == Some(HEADERS)
     };
-    let mut fields = match body {
-        Ok(Value::Object(fields)) => fields,
-        _ if in_header(&shape.access_token) => Map::new(),
+    let (mut fields, left_out) = match body {
+        Ok(Body {
+            value: Value::Object(fields),
+            left_out,
+        }) => (fields, left_out),
+        _ if in_header(&shape.access_token) => (Map::new(), LeftOut::Nothing),
         other => return other,
     };
     fields.insert(HEADERS.to_owned(), Value::Object(found));
-    Ok(Value::Object(fields))
+    Ok(Body {
+        value: Value::Object(fields),
+        left_out,
+    })
 }
 
+/// A body that was read.
+struct Body {
+    value: Value,
+    left_out: LeftOut,
+}
+
+/// What was left out of a body because it is not UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    Nothing,
+    /// Fields that are not needed for a token.
+    Others,
+    /// The access token.
+    AccessToken,
+}
+
+/// The access token itself is not UTF-8. Whether the refresh token that was sent still works is not known then, unless the
+/// response brings another.
+const TOKEN_NOT_UTF8: &str = "its access token is not valid UTF-8";
+
 /// The body as a document: JSON, form, or (with `bare`) one string.
-fn read(answer: &HttpAnswer, bare: bool) -> Result<Value, &'static str> {
-    let text = document::text(answer.body.expose_bytes())?;
+///
+/// Texts that are not UTF-8 are left out: some providers write a name beside the token in another encoding.
+fn read(shape: &ResponseShape, answer: &HttpAnswer, bare: bool) -> Result<Body, &'static str> {
+    let body = answer.body.expose_bytes();
+    if let Ok(text) = document::text(body) {
+        let value = read_text(answer, text, bare)?;
+        let left_out = LeftOut::Nothing;
+        return Ok(Body { value, left_out });
+    }
+    let replaced = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
+    let mut value = read_text(answer, document::text(replaced.as_bytes())?, bare)?;
+    let access = shape.access_token.as_deref().unwrap_or("/access_token");
+    let token = value.pointer(access).and_then(Value::as_str);
+    let left_out = match token.is_some_and(|token| token.contains(REPLACED)) {
+        true => LeftOut::AccessToken,
+        false => LeftOut::Others,
+    };
+    leave_out_replaced(&mut value);
+    Ok(Body { value, left_out })
+}
+
+/// What stands for bytes that are not UTF-8.
+const REPLACED: char = char::REPLACEMENT_CHARACTER;
+
+/// Removes every text with a replaced byte: it could hold a part of a secret, which a comparison would not find.
+fn leave_out_replaced(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains(REPLACED) => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(leave_out_replaced),
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.contains(REPLACED));
+            fields.values_mut().for_each(leave_out_replaced);
+        }
+        _ => {}
+    }
+}
+
+fn read_text(answer: &HttpAnswer, text: &str, bare: bool) -> Result<Value, &'static str> {
     let kind = answer
         .content_type
         .as_deref()
@@ -225,6 +295,8 @@ fn bare_text(text: &str, kind: &str) -> Value {
 /// The remark if a response repeats the request.
 const ECHOES: &str = "The response repeats a secret that was sent in the request; what repeats it was left out. Ask the \
      provider not to, or, if it is none, name its key in the annotation oauthclient.dev/disclosed-keys of the credentials Secret.";
+/// The remark if a response is in another encoding.
+const NOT_UTF8: &str = "The response is not valid UTF-8. Texts in another encoding were left out.";
 /// The remark if a scope pointer found a field of another type.
 const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is not called a scope (scope, scp, permissions, \
      roles): it was left out.";

@@ -15,7 +15,8 @@ const SHORTEST_PAUSE: Span = Span::from_seconds(2);
 /// `u` is jitter in [0,1).
 ///
 /// Transient: `min(cap, 5*2^k) * U[0.5,1]` with `cap = clamp(remaining/8, 10, 300)`, 300 without a valid token.
-/// Permanent: a probe after 1 min, growing to 1 h, up to a tenth earlier so that a fleet spreads.
+/// Permanent: a probe after 1 min, growing to 1 h, up to a tenth earlier so that a fleet spreads; one that would come after the
+/// published token has expired comes 20 s before.
 pub fn retry(
     class: FailureClass,
     failures: u32,
@@ -28,12 +29,29 @@ pub fn retry(
     let pause = match class {
         FailureClass::NeedsPerson => return Time::NEVER,
         FailureClass::Permanent => {
-            doubling(60, failures, Span::from_seconds(3600)).scale(1.0 - 0.1 * u)
+            let probe = doubling(60, failures, Span::from_seconds(3600)).scale(1.0 - 0.1 * u);
+            remaining.map_or(probe, |left| before_the_end(probe, left))
         }
         FailureClass::Transient => doubling(5, failures, cap(remaining)).scale(0.5 + 0.5 * u),
     };
     let floor = retry_after.unwrap_or(Span::ZERO).min(LONGEST_RETRY_AFTER);
     now + pause.max(floor)
+}
+
+/// How long before a token ends a request is repeated that was refused.
+const BEFORE_THE_END: Span = Span::from_seconds(20);
+
+/// The shortest pause after a failure, rounded up.
+const SOON: Span = Span::from_seconds(3);
+
+/// A pause that would outlast the published token ends shortly before it does: some providers refuse a refresh as long as the
+/// token is young (Exact Online: until 30 s before its end).
+pub fn before_the_end(pause: Span, remaining: Span) -> Span {
+    let last = remaining - BEFORE_THE_END;
+    match last >= SOON && pause > last {
+        true => last,
+        false => pause,
+    }
 }
 
 /// The maximum pause after a transient failure.

@@ -26,7 +26,7 @@ pub(super) const DATA_KEY: &str =
 pub(super) const DATA_KEY_MESSAGE: &str = "is not a key that a Secret or ConfigMap can have: use letters, digits, - _ and . only, and no .. at the start";
 pub(super) const POINTER: &str = "self.matches('^(/([^/~]|~0|~1)*)*$')";
 pub(super) const POINTER_MESSAGE: &str = "is not a JSON pointer (RFC 6901): start each step with /, as in /value/token, and write ~ as ~0 and / as ~1";
-pub(super) const FIXED: &str = "self.matches('^[^[:cntrl:]]+$')";
+pub(super) const FIXED: &str = "self.matches('^[^[:cntrl:]]*$')";
 pub(super) const FIXED_MESSAGE: &str = "holds a line break or another control character: remove it (in YAML, | and > add a line break at the end)";
 
 /// A rule about the value itself.

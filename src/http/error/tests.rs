@@ -49,6 +49,7 @@ fn all() -> Vec<SendError> {
         TlsProblem::BadCertificate,
         TlsProblem::ClientCertificateWanted,
         TlsProblem::ClientCertificateRefused,
+        TlsProblem::NoCommonCipher,
         TlsProblem::Handshake,
     ];
     all.extend(tls.map(SendError::Tls));

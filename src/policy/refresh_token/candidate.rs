@@ -22,7 +22,7 @@ pub(crate) fn candidate(
     spec: &Validated,
     record: &Record,
 ) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
-    let uid = &seen.resource.uid;
+    let uid = &seen.family_uid();
     let offered = offered(seen, spec);
     if let Ok(Some(Offer { token, .. })) = &offered {
         let tag = token_tag(uid, token);
@@ -61,7 +61,7 @@ pub(crate) fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
         value(&keys.username),
         value(&keys.password),
     ];
-    password_tag(&seen.resource.uid, &parts)
+    password_tag(&seen.family_uid(), &parts)
 }
 
 /// Whether a refresh token was provided that no family started with.

@@ -1,14 +1,18 @@
 //! The reservation: which process redeems a refresh token, and what is known about the outcome.
 //!
 //! It is written by compare-and-swap before anything is sent, so that only one of two processes sends. A process
-//! respects another's reservation until that one's time has passed, by its own monotonic clock since it first observed
-//! the reservation.
+//! respects another's reservation until that one's time has passed: by its own monotonic clock since it first observed the
+//! reservation, or by the wall clock since it was made, so that a process that starts again does not wait from the beginning.
 
-use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Tag};
+use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Spend, Tag};
 use crate::time::{Span, Time};
 
-/// Added to time-out and drain: the last writes after the drain.
-const LAST_WRITES: Span = Span::from_seconds(6);
+/// How long writing the reservation may take. Nothing is sent on one that took longer, so its request is over one time-out later.
+const LONGEST_WRITE: Span = Span::from_seconds(6);
+/// How long the response may take to be stored, unless the process stops sooner. Later, another process takes over.
+const LONGEST_STORE: Span = Span::from_seconds(30);
+/// How far the clocks of two nodes may differ.
+const CLOCK_SKEW: Span = Span::from_seconds(30);
 /// How often a refresh token is sent in total if it is unknown whether it was used.
 pub(super) const MOST_TRIES: u32 = 2;
 
@@ -27,9 +31,46 @@ impl Claim {
             spent,
             tries,
             open: true,
-            allowed_millis: (timeout + seen.drain + LAST_WRITES).millis(),
+            allowed_millis: (LONGEST_WRITE + timeout + seen.drain.min(LONGEST_STORE)).millis(),
             time: now.rfc3339_millis(),
+            over: Some((now + LONGEST_WRITE + timeout + CLOCK_SKEW).rfc3339_millis()),
         }
+    }
+
+    /// Whether its request may still be sent at `now`: another process takes it for ended at the time that it was given.
+    fn is_current(&self, now: Time) -> bool {
+        let made = Time::parse_rfc3339(&self.time);
+        made.is_some_and(|made| {
+            let took = now.since(made);
+            Span::ZERO <= took && took <= LONGEST_WRITE
+        })
+    }
+
+    /// How long a process that observed it `waited` ago must respect it.
+    fn left(&self, waited: Span, now: Time) -> Span {
+        let left = self.allowed() - waited;
+        let over = self.over.as_deref().and_then(Time::parse_rfc3339);
+        over.map_or(left, |over| left.min(over.since(now)))
+    }
+}
+
+impl Spend {
+    /// The reservation is made now: it may have waited since it was decided.
+    pub fn begin(&mut self, now: Time) {
+        let Some(claim) = &mut self.record.claim else {
+            return;
+        };
+        if let Some(made) = Time::parse_rfc3339(&claim.time) {
+            let over = claim.over.as_deref().and_then(Time::parse_rfc3339);
+            claim.over = over.map(|over| (over + now.since(made)).rfc3339_millis());
+            claim.time = now.rfc3339_millis();
+        }
+    }
+
+    /// Whether the request may still be sent, now that the reservation is written.
+    pub fn may_be_sent(&self, now: Time) -> bool {
+        let claim = self.record.claim.as_ref();
+        claim.is_none_or(|claim| claim.is_current(now))
     }
 }
 
@@ -96,6 +137,7 @@ pub(super) fn hold(
     memory: &FamilyMemory,
     tag: &Tag,
     single_use: bool,
+    now: Time,
 ) -> Hold {
     let Some(claim) = record.claim.as_ref().filter(|claim| claim.open) else {
         return Hold::Free;
@@ -105,9 +147,9 @@ pub(super) fn hold(
             Some((attempt, since)) if *attempt == claim.attempt => *since,
             _ => seen.elapsed,
         };
-        let waited = seen.elapsed - since;
-        if waited < claim.allowed() {
-            return Hold::Wait(claim.allowed() - waited);
+        let left = claim.left(seen.elapsed - since, now);
+        if left > Span::ZERO {
+            return Hold::Wait(left);
         }
     }
     if claim.spent != *tag || !single_use {

@@ -22,8 +22,8 @@ pub(super) use crate::model::{LOGIN_CLIENT_ID, Record, is_lent};
 pub(super) use crate::policy::refresh_token::candidate::{family, fresh_start, is_untried_start};
 pub(super) use derive::{derivable, document};
 pub(super) use offer::{refused_offer, refused_tokens};
-pub(super) use place::not_writable;
 pub use place::{login_name, state_name};
+pub(super) use place::{not_writable, take_back};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
 pub(super) use spend::{Next, next};
 
@@ -33,6 +33,14 @@ impl Observed {
         let state = self.chain.state.as_ref()?;
         let known = &self.memory.chain.known;
         Some(Record::read(&state.data).map(|record| record.knowing(known)))
+    }
+
+    /// The UID that the tags of the family are bound to: that of the resource, or of the one before it that the state Secret was
+    /// restored from.
+    pub(super) fn family_uid(&self) -> String {
+        let record = self.record().and_then(Result::ok);
+        let owner = record.and_then(|record| record.owner);
+        owner.map_or_else(|| self.resource.uid.clone(), |owner| owner.uid)
     }
 
     /// When the refresh token expires, if the provider said so.

@@ -71,7 +71,7 @@ pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
     let current = of(ClientSecret::Current);
     let mut parts = vec![current.expose_bytes()];
     parts.extend(next.as_ref().map(Secret::expose_bytes));
-    Some(client_tag(&seen.resource.uid, token, &parts))
+    Some(client_tag(&seen.family_uid(), token, &parts))
 }
 
 /// Whether a refusal still applies: one by the provider does until the spec or the sent credentials change.
@@ -104,7 +104,7 @@ impl Record {
     /// Whether it contains another refresh token that may still be sent.
     pub(super) fn lives_without(&self, tag: &Tag, seen: &Observed) -> bool {
         self.refresh_token.as_ref().is_some_and(|own| {
-            let own_tag = token_tag(&seen.resource.uid, own);
+            let own_tag = token_tag(&seen.family_uid(), own);
             own_tag != *tag && self.refusal(&own_tag, own, seen).is_none()
         })
     }
@@ -119,7 +119,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
     }
     let offer = offered(seen, spec).ok()??;
     let record = seen.record()?.ok()?;
-    let tag = token_tag(&seen.resource.uid, &offer.token);
+    let tag = token_tag(&seen.family_uid(), &offer.token);
     let refused = record.refusal(&tag, &offer.token, seen)?;
     (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
         let known = refused.made_from.is_some();
@@ -141,7 +141,7 @@ pub(in crate::policy) fn refused_tokens(seen: &Observed, spec: &Validated) -> Ve
     let at_hand = at_hand.into_iter().chain(record.refresh_token.clone());
     at_hand
         .filter(|token| {
-            let tag = token_tag(&seen.resource.uid, token);
+            let tag = token_tag(&seen.family_uid(), token);
             let refusal = record.refusal(&tag, token, seen);
             refusal.is_some_and(|refused| refused.made_from.is_some())
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
 use crate::model::{
-    Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, short,
+    ADOPT, Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, short,
 };
 use crate::policy::messages;
 use crate::policy::ownership::{Ownership, ownership};
@@ -59,16 +59,34 @@ pub(in crate::policy) fn not_writable(
         Ownership::Ours if state.type_ != STATE_TYPE => {
             Some((messages::foreign_state(seen, state), later))
         }
-        Ownership::Ours if state.deleting => Some((messages::vanishing(state), soon)),
+        _ if state.deleting => Some((messages::vanishing(state), soon)),
         Ownership::Ours if state.immutable => Some((messages::immutable_state(seen, state), later)),
-        Ownership::Ours => match Record::read(&state.data) {
-            Ok(_) => None,
-            Err(_) => Some((messages::unreadable_state(seen, state), later)),
-        },
-        Ownership::Sibling(_) | Ownership::Adoptable | Ownership::Foreign(_) => {
+        Ownership::Ours | Ownership::Restored | Ownership::Adoptable => {
+            match Record::read(&state.data) {
+                Ok(_) => None,
+                Err(_) => Some((messages::unreadable_state(seen, state), later)),
+            }
+        }
+        Ownership::Sibling(_) | Ownership::Foreign(_) => {
             Some((messages::foreign_state(seen, state), later))
         }
     }
+}
+
+/// The write that makes a state Secret this resource's that lost its owner, or that somebody hands over.
+pub(in crate::policy) fn take_back(seen: &Observed) -> Option<SecretBody> {
+    let state = seen.chain.state.as_ref()?;
+    let whose = ownership(state, &seen.resource, STATE_TYPE);
+    if state.deleting || !matches!(whose, Ownership::Restored | Ownership::Adoptable) {
+        return None;
+    }
+    let mut record = Record::read(&state.data).ok()?;
+    record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
+    let mut body = body(seen, &record);
+    if state.annotations.contains_key(ADOPT) {
+        body.annotations.insert(ADOPT.to_owned(), None);
+    }
+    Some(body)
 }
 
 /// The write that stores `record` in the state Secret: only the differences from the observation.

@@ -40,12 +40,13 @@ pub(in crate::policy) fn next(
     lenders: &Lenders,
     now: Time,
 ) -> Next {
-    let record = match seen.record() {
+    let mut record = match seen.record() {
         None => Record::default(),
         Some(Ok(record)) => record,
         // Reported before: see `not_writable`.
         Some(Err(_)) => return Next::NoToken,
     };
+    record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
     let claimed = Claimed {
         seen,
         spec,
@@ -86,7 +87,7 @@ impl Claimed<'_> {
         let token = self.record.refresh_token.clone();
         let token = token.filter(|_| ours && may_be_sent());
         if let Some(token) = token {
-            let tag = token_tag(&self.seen.resource.uid, &token);
+            let tag = token_tag(&self.seen.family_uid(), &token);
             let candidate = Candidate {
                 token,
                 tag,
@@ -143,6 +144,7 @@ impl Claimed<'_> {
             &self.seen.memory.chain,
             tag,
             single_use,
+            self.now,
         )
     }
 

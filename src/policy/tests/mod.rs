@@ -350,6 +350,7 @@ pub(crate) enum Told {
 pub(crate) fn told(plan: &Plan) -> Told {
     match (&plan.action, &plan.assessment.problem) {
         (Action::Part, _) => Told::Parts,
+        (Action::TakeBack(_), _) => Told::Writes,
         (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
         (Action::Write(_) | Action::Publish(_) | Action::Keep(_), _) => Told::Writes,

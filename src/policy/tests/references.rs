@@ -200,3 +200,40 @@ fn a_token_of_the_own_secret_tells_nothing_of_other_sources() {
     });
     assert!(seen.tokens(spec).find(&source).is_some());
 }
+
+#[test]
+fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
+    let mut seen = settled();
+    let subject = token_with_lenders("first", 5).state().unwrap();
+    let own = seen.target.as_ref().unwrap().state().unwrap();
+    // Both are due.
+    let due = subject.refresh.max(own.refresh);
+    let due = due.since(at(0)).millis() / 1000 + 1;
+    let waits = |told: Told| matches!(told, Told::Rests(Requeue::At(_)));
+    assert!(
+        waits(decided(&mut seen, due)),
+        "{:?}",
+        decided(&mut seen, due)
+    );
+    // The subject has its new token: one request with it.
+    let mut seen = with(seen, Some(token_with_lenders("second", 6)));
+    let mut secret = token_with_lenders("second", 6);
+    let fresh = TokenState {
+        issued: at(due),
+        expires: at(due + 3600),
+        refresh: at(due + 2700),
+        ..secret.state().unwrap()
+    }
+    .seal(&secret.data);
+    for (key, value) in fresh.write() {
+        match value {
+            Some(value) => secret.annotations.insert(key, value),
+            None => secret.annotations.remove(&key),
+        };
+    }
+    seen = with(seen, Some(secret));
+    assert!(matches!(decided(&mut seen, due + 3), Told::Asks(_)));
+    // One whose refresh does not come is not waited for.
+    let mut stuck = settled();
+    assert!(matches!(decided(&mut stuck, due + 40), Told::Asks(_)));
+}

@@ -190,7 +190,7 @@ proptest! {
         let plan = plan(&mut seen, now);
         let Ok(spec) = seen.resource.spec.clone() else { return Ok(()) };
         let whose = seen.target.as_ref().map(|target| ownership(target, &seen.resource, &spec.token_secret.type_));
-        let writable = matches!(whose, None | Some(Ownership::Ours | Ownership::Adoptable))
+        let writable = matches!(whose, None | Some(Ownership::Ours | Ownership::Restored | Ownership::Adoptable))
             && seen.target.as_ref().is_none_or(|target| !target.immutable && !target.deleting)
             && seen.memory.target_claimed_by.is_none();
         match &plan.action {
@@ -209,6 +209,7 @@ proptest! {
                 prop_assert!(writable && write.data.values().all(Option::is_some), "a write that removes data");
                 prop_assert!(!write.annotations.is_empty() || !write.labels.is_empty() || write.owners.is_some() || !write.data.is_empty());
             }
+            Action::TakeBack(_) => prop_assert!(spec.keeps_state()),
             Action::Part => prop_assert!(seen.resource.is_held()),
             Action::Keep(_) => prop_assert!(spec.dpop.is_some() && writable),
             Action::Publish(_) => prop_assert!(spec.refreshing.is_some() && writable),

@@ -483,3 +483,65 @@ fn a_header_that_repeats_a_secret_of_the_request_is_not_read() {
     assert_eq!(token.document.0["headers"].get("x-echo"), None);
     assert_eq!(token.scope, None, "a token is no scope");
 }
+
+#[test]
+fn only_what_is_used_of_a_response_must_be_utf8() {
+    let read = |body: &[u8]| {
+        decode(
+            &ResponseShape::default(),
+            &answer(200, "application/json", body),
+            NOW,
+        )
+    };
+    let plain = token(read(
+        b"{\"access_token\":\"t\",\"refresh_token\":\"r\",\"name\":\"Bj\xf8rn\",\"scope\":\"read\"}",
+    ));
+    assert_eq!(plain.access_token.expose(), Some("t"));
+    assert_eq!(plain.scope.as_deref(), Some("read"));
+    assert_eq!(plain.document.0["refresh_token"], "r");
+    assert!(plain.document.0["name"].is_null());
+    assert!(
+        plain
+            .remarks
+            .iter()
+            .any(|told| told.contains("not valid UTF-8")),
+        "{:?}",
+        plain.remarks
+    );
+    // Half of a name is none, and a damaged scope is left out.
+    let halved = token(read(
+        b"{\"access_token\":\"t\",\"sco\xffpe\":\"a\",\"scope\":\"re\xffad\"}",
+    ));
+    assert_eq!(halved.scope, None);
+    assert_eq!(halved.document.0.as_object().unwrap().len(), 2);
+    // A character that stands for a damaged one, in a valid response, is what the provider wrote.
+    let whole = token(read(
+        "{\"access_token\":\"t\",\"name\":\"\u{fffd}\"}".as_bytes(),
+    ));
+    assert_eq!(whole.document.0["name"], "\u{fffd}");
+    assert!(whole.remarks.is_empty(), "{:?}", whole.remarks);
+    // The successor of a refresh token is found beside an access token that is damaged.
+    let damaged = answer(
+        200,
+        "application/json",
+        b"{\"access_token\":\"t\xf8\",\"refresh_token\":\"r2\"}".to_vec(),
+    );
+    let found = document(&ResponseShape::default(), &damaged).unwrap();
+    assert_eq!(found.0["refresh_token"], "r2");
+    let damaged = error(read(b"{\"access_token\":\"t\xf8\"}"));
+    assert!(damaged.to_string().contains("not valid UTF-8"), "{damaged}");
+    assert_eq!(
+        damaged.reached(false),
+        crate::oauth::error::Reached::Unclear
+    );
+    let refused = error(decode(
+        &ResponseShape::default(),
+        &answer(
+            400,
+            "application/json",
+            b"{\"error\":\"invalid_grant\",\"error_description\":\"ung\xfcltig\"}".to_vec(),
+        ),
+        NOW,
+    ));
+    assert_eq!(refused.reason(), "InvalidGrant");
+}

@@ -97,3 +97,19 @@ fn repairs_back_off_from_ten_seconds_to_an_hour_and_are_forgotten_after_a_quiet_
     assert!(!repairs_forgotten(10, secs(7200)));
     assert!(repairs_forgotten(10, secs(7201)));
 }
+
+#[test]
+fn a_refused_refresh_is_tried_again_shortly_before_the_token_ends() {
+    let after = |left: i64, failures: u32| {
+        let left = Some(secs(left));
+        let next = retry(FailureClass::Permanent, failures, left, None, at(0), 0.0);
+        next.since(at(0)).millis() / 1000
+    };
+    // A token of 10 min whose refresh is refused until 30 s before its end.
+    assert_eq!(after(200, 1), 60);
+    assert_eq!(after(140, 2), 120);
+    assert_eq!(after(100, 2), 80);
+    assert_eq!(after(20, 3), 240);
+    // One that ends later is probed as always.
+    assert_eq!(after(7200, 3), 240);
+}

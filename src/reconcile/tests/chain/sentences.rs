@@ -122,6 +122,59 @@ fn a_claim_of_another_process_is_left_alone_until_its_time_is_over() {
 }
 
 #[test]
+fn a_second_restart_begins_no_new_wait_and_the_status_tells_of_it() {
+    let scene = settled();
+    scene.inner().chained.requests = vec![Sent::CrashBefore].into();
+    let mut seconds = 5;
+    while scene.inner().requests == 1 {
+        seconds += 1;
+        scene.run(at(seconds));
+    }
+    let crashed = scene.inner().now;
+    let sent = scene.inner().requests;
+    scene.run(crashed + span(15));
+    let waits = Some((true, "Requesting".into()));
+    assert_eq!(scene.condition("Reconciling"), waits);
+    // A process that observes the reservation for the first time would wait for 26 s: time to write it, time-out, drain.
+    for seconds in [15, 35] {
+        scene.run(crashed + span(seconds));
+        scene.restart();
+    }
+    scene.run(crashed + span(40));
+    assert_eq!(scene.inner().requests, sent);
+    // Time to write it, time-out and clock skew since it was made: 46 s.
+    scene.run(crashed + span(52));
+    assert_eq!(scene.inner().requests, sent + 1);
+    assert_eq!(scene.condition("Reconciling"), None);
+}
+
+#[test]
+fn a_state_secret_that_lost_its_owner_is_taken_back_and_goes_on() {
+    let scene = settled();
+    let before = arrived(&scene).len();
+    let token = scene.token();
+    for name in ["books-refresh-state", "token"] {
+        let mut secret = scene.inner().secrets[name].clone();
+        secret.owners.clear();
+        scene.put(secret);
+    }
+    // The resource is another object of the same name.
+    scene.inner().resource.as_mut().unwrap().uid = "another".into();
+    scene.restart();
+    scene.run(at(300));
+    assert_eq!(arrived(&scene).len(), before);
+    assert_eq!(scene.token(), token);
+    assert_eq!(stalled(&scene), None);
+    for name in ["books-refresh-state", "token"] {
+        let owners = scene.inner().secrets[name].owners.clone();
+        assert!(owners.iter().any(|owner| owner.uid == "another"), "{name}");
+    }
+    scene.run(at(20_000));
+    assert!(arrived(&scene).len() > before + 2);
+    assert_eq!(stalled(&scene), None);
+}
+
+#[test]
 fn without_the_right_to_write_nothing_is_spent() {
     let scene = settled();
     scene.inner().chained.keeps = vec![Fault::Forbidden; 200].into();
