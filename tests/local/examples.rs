@@ -19,7 +19,7 @@ use testkit::tls::{Authority, ClientCertificates, Leaf};
 use crate::rig::{PATH, Rig};
 
 /// The examples that are run here.
-const HERE: [&str; 9] = [
+const HERE: [&str; 10] = [
     "apple",
     "entra-certificate",
     "feide-login",
@@ -29,6 +29,7 @@ const HERE: [&str; 9] = [
     "refresh-token",
     "salesforce",
     "tripletex",
+    "wechat",
 ];
 /// Those that are run in a cluster, by the file of `tests/` in which they are named.
 const ELSEWHERE: [(&str, &[&str]); 4] = [
@@ -450,4 +451,53 @@ async fn helseid_takes_the_organization_in_the_assertion_and_binds_the_token() {
     );
     let sent = stand.rig.provider.requests_to(PATH).remove(0);
     assert!(sent.header("dpop").is_some());
+}
+
+#[tokio::test]
+async fn an_error_code_of_the_providers_own_is_shown_and_means_what_the_manifest_says() {
+    let url = "https://api.weixin.qq.com/cgi-bin/token";
+    let behaviour = || {
+        let mut behaviour = Behaviour::living(7200.0);
+        behaviour.accepts.methods = vec!["GET".to_owned()];
+        behaviour.accepts.formats = vec![BodyFormat::Query];
+        behaviour.accepts.authentication = vec![Authentication::None];
+        behaviour.accepts.clients = Vec::new();
+        behaviour.accepts.grants = vec!["client_credential".to_owned()];
+        behaviour
+    };
+    let refusing = |body: &str| {
+        behaviour().with_fault(Fault::Answer {
+            status: 200,
+            content_type: "application/json".into(),
+            body: body.to_owned(),
+            headers: Vec::new(),
+        })
+    };
+    let stand = Stand::new("wechat", url, behaviour());
+    stand.runs("wechat-token").await;
+    for (body, shown) in [
+        (
+            r#"{"errcode":40164,"errmsg":"invalid ip"}"#,
+            "40164 at /errcode, for which spec.response.errors says AccessDenied",
+        ),
+        (
+            r#"{"errcode":40001,"errmsg":"invalid credential"}"#,
+            "40001 at /errcode, for which spec.response.errors says InvalidClient",
+        ),
+        (
+            r#"{"errcode":45009,"errmsg":"limit"}"#,
+            "45009 at /errcode, for which spec.response.errors says RateLimited",
+        ),
+        // A code of which the manifest says nothing.
+        (
+            r#"{"errcode":50005,"errmsg":"frozen"}"#,
+            "It gives the code 50005 at /errcode. Look that code up",
+        ),
+    ] {
+        let stand = Stand::new("wechat", url, refusing(body));
+        stand.rig.write("example.yaml", &stand.text);
+        let (code, text) = stand.rig.once().await;
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(shown), "{text}");
+    }
 }
