@@ -227,7 +227,7 @@ impl Metrics {
             ),
             in_use: with.help(
                 "shared_in_use",
-                "Use of the limits that namespaces share, by kind: token_requests, answers (not yet written and reported), answer_bytes (at most 32 MiB, each counted four times), outgrown_answers (responses with a refresh token that are larger than expected and read beside answer_bytes; at most 4), lookups (DNS; at most 64), events (not yet published; at most 512), brakes (credentials whose acceptance or refusal is remembered; at most 16384), secret_changes (recently changed Secrets with many users)",
+                "Use of the limits that namespaces share, by kind: token_requests, answers (not yet written and reported), answer_bytes (at most 32 MiB, each counted four times), outgrown_answers (responses with a refresh token that are larger than expected and read beside answer_bytes; at most 4), lookups (DNS; at most 64), events (not yet published; at most 512), brakes (credentials whose acceptance or refusal is remembered; at most 16384), secret_changes (recently changed Secrets with many users), restarts (OAuthClients whose workloads are looked at; at most 8)",
             ),
             waiting: with.help(
                 "shared_waiting",

@@ -250,6 +250,7 @@ async fn a_cluster_takes_it_all_strictly_and_the_pod_is_restricted() {
         "metrics-auth",
         "admission-policy",
         "service-account-tokens",
+        "restart",
     ] {
         let addition = folder("deploy").join(addition);
         let apply = [

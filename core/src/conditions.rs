@@ -153,6 +153,12 @@ reasons! {
         "An event: someone else changed or deleted the token Secret. The operator wrote it again with a new token."
         "Find out who did it. To remove the Secret for good, delete the OAuthClient: its Secret is deleted with it."
 
+    WorkloadRestarted Token
+        "An event: a workload in spec.restart is being restarted, because a new token was published."
+        "Nothing."
+    WorkloadNotRestarted Token
+        "An event: a workload in spec.restart is not restarted, or not yet. Until then it may use the previous token."
+        "Read the message of the event: it says why, and what to do."
     RevocationFailed Token
         "An event: the resource was deleted with spec.revocation.onDeletion, but its token could not be revoked."
         "The token stays valid until it expires. To end it now, revoke it at the provider."

@@ -14,6 +14,7 @@ mod login;
 mod provider;
 mod refresh;
 mod request;
+mod restart;
 mod revocation;
 mod rule;
 mod token_secret;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         assertion::RULES,
         client_certificate::RULES,
         request::RULES,
+        restart::RULES,
         revocation::RULES,
         token_secret::RULES,
     ]

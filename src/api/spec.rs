@@ -10,6 +10,7 @@ mod client_certificate;
 mod exchange;
 mod login;
 mod request;
+mod restart;
 mod revocation;
 mod token;
 
@@ -30,6 +31,7 @@ pub use login::{Login, LoginParameter};
 pub use request::{
     Expiry, Header, Parameter, ProviderError, Request, RequestTime, Response, Success,
 };
+pub use restart::Restart;
 pub use revocation::{PreviousToken, Revocation};
 pub use token::{Refresh, TokenSecret};
 
@@ -136,6 +138,12 @@ pub struct OAuthClientSpec {
     /// When tokens are revoked at the provider. By default, they expire by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<Revocation>,
+    /// Workloads that are restarted after each new token, because their environment variables or subPath mounts do not follow it.
+    /// The operator needs an additional permission (deploy/restart), and each workload must agree with the annotation
+    /// oauthclient.dev/restart-by. A mounted Secret needs no restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub restart: Vec<Restart>,
     /// Settings for kubectl oauthclient login, if the endpoints of provider are not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,

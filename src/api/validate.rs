@@ -7,6 +7,7 @@
 mod assertion;
 mod provider;
 mod refresh;
+mod restart;
 mod revocation;
 mod token_secret;
 
@@ -30,6 +31,7 @@ use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::time::Span;
 use oauthclient_core::conditions::Reason;
 
+pub use restart::{Restart, WorkloadKind};
 pub use revocation::Revocation;
 
 /// A validated `OAuthClient`, which the later stages use instead of the resource.
@@ -53,6 +55,8 @@ pub struct Validated {
     pub token_secret: TokenSecret,
     /// What is revoked, and when; `None` for nothing.
     pub revocation: Option<Revocation>,
+    /// The workloads to restart after each new token.
+    pub restart: Vec<Restart>,
     /// That tokens are bound to a key, if they are.
     pub dpop: Option<Dpop>,
     /// Whether requesting tokens is suspended.
@@ -242,6 +246,7 @@ fn build(spec: &OAuthClientSpec, rotation: Option<String>) -> Result<Validated, 
             templates,
         },
         revocation,
+        restart: spec.restart.iter().map(Restart::of).collect(),
         dpop: spec.dpop.as_ref().map(|_| Dpop { rotation }),
         suspended: spec.suspend,
     })

@@ -41,6 +41,8 @@ mod permission_denied;
 mod permissions;
 mod process;
 mod refresh_tokens;
+mod restarts;
+mod rollouts;
 mod secret_changes;
 mod secret_copies;
 mod secret_reads;

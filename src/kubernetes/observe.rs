@@ -284,7 +284,7 @@ async fn ca_bundle(
     )
 }
 
-fn resource(key: &Key, stored: Stored) -> Resource {
+pub(super) fn resource(key: &Key, stored: Stored) -> Resource {
     let object = stored.object;
     let spec = match stored.problem {
         Some(problem) => Err(vec![problem]),

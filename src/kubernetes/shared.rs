@@ -30,6 +30,7 @@ use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
 use super::index::Index;
+use super::restarts::Restarts;
 use super::stored::Stored;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub(super) secret_reads: SecretReads,
     /// Changes of Secrets that many resources use.
     pub(super) secret_changes: SecretChanges,
+    /// Resources whose workloads may lack their token.
+    pub(super) restarts: Restarts,
     memories: Mutex<Memories>,
     recent: Mutex<Recent>,
     claims: Mutex<HashMap<String, Key>>,
@@ -121,6 +124,7 @@ impl Shared {
             drained: parts.drained,
             secret_reads: SecretReads::default(),
             secret_changes: SecretChanges::default(),
+            restarts: Restarts::default(),
             memories: Mutex::default(),
             recent: Mutex::new(Recent::default()),
             claims: Mutex::new(HashMap::new()),

@@ -20,7 +20,7 @@ use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
 use super::observe::observe;
-use super::{accounts, act, finalizer, refresh_tokens};
+use super::{accounts, act, finalizer, refresh_tokens, restarts};
 
 impl Store for Cluster {
     fn now(&self) -> Time {
@@ -78,6 +78,12 @@ impl Store for Cluster {
 
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {
         self.0.later.put(key, token, after);
+    }
+
+    fn published(&self, key: &Key, spec: &Validated) {
+        if !spec.restart.is_empty() {
+            restarts::look_at_workloads(&self.0, key, true);
+        }
     }
 
     fn revoked(&self, outcome: &'static str) {

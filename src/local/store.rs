@@ -94,6 +94,15 @@ impl Store for Files {
         revoke(&self.sender, seen, spec, request).await
     }
 
+    fn published(&self, key: &Key, spec: &Validated) {
+        for workload in &spec.restart {
+            let text = format!(
+                "{workload} is not restarted: only an operator in a cluster can restart workloads"
+            );
+            lines::say(self.clock.now(), &key.to_string(), "note", &text);
+        }
+    }
+
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {
         self.later.put(key, token, after);
     }

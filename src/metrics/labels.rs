@@ -33,6 +33,8 @@ pub enum WriteKind {
     Secret,
     /// A Secret with a refresh token.
     RefreshState,
+    /// A workload that is restarted.
+    Workload,
     /// A resource's status.
     Status,
     /// A resource's finalizer.
@@ -114,7 +116,8 @@ impl ResourceState {
 }
 
 impl WriteKind {
-    pub(super) const ALL: [WriteKind; 6] = [
+    pub(super) const ALL: [WriteKind; 7] = [
+        WriteKind::Workload,
         WriteKind::Secret,
         WriteKind::RefreshState,
         WriteKind::Status,
@@ -127,6 +130,7 @@ impl WriteKind {
         match self {
             WriteKind::Secret => "secret",
             WriteKind::RefreshState => "refresh_state",
+            WriteKind::Workload => "workload",
             WriteKind::Status => "status",
             WriteKind::Finalizer => "finalizer",
             WriteKind::Event => "event",

@@ -58,8 +58,10 @@ pub(super) async fn run(
     let mut draft = preset.draft()?;
     let name = args.name.clone().unwrap_or_else(|| preset.name.to_owned());
     rename(&mut draft, &name, &args);
+    // What flags give may look like a placeholder, and is none.
+    let known = draft.placeholders();
     apply(&mut draft, &args)?;
-    fill(&mut draft, &args.fill).await?;
+    fill(&mut draft, &args.fill, &known).await?;
     let client = checked(&draft)?;
     if args.print {
         return print(&draft, &client, connection);
@@ -180,13 +182,21 @@ fn apply(draft: &mut Draft, args: &CreateArgs) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Placeholders of an example, and the fields that contain them.
+type Placeholders = BTreeMap<String, Vec<String>>;
+
 /// Fills the placeholders from the flags, then with prompts.
-async fn fill(draft: &mut Draft, flags: &[String]) -> Result<(), Problem> {
+async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Result<(), Problem> {
+    let left = |draft: &Draft| -> Placeholders {
+        let all = draft.placeholders().into_iter();
+        all.filter(|(placeholder, _)| known.contains_key(placeholder))
+            .collect()
+    };
     for flag in flags {
         let (placeholder, value) = flag
             .split_once('=')
             .ok_or_else(|| Problem::new(format!("--fill {flag} is not PLACEHOLDER=VALUE")))?;
-        let open = draft.placeholders();
+        let open = left(draft);
         if !open.contains_key(placeholder) {
             let open: Vec<String> = open.into_keys().collect();
             return Err(Problem::new(format!(
@@ -196,7 +206,7 @@ async fn fill(draft: &mut Draft, flags: &[String]) -> Result<(), Problem> {
         }
         draft.fill(placeholder, value);
     }
-    let open = draft.placeholders();
+    let open = left(draft);
     if !ask::can_ask() && !open.is_empty() {
         let open: Vec<String> = open
             .into_keys()
@@ -347,8 +357,9 @@ mod tests {
         let preset = choose(&args).await?;
         let mut draft = preset.draft()?;
         rename(&mut draft, args.name.as_deref().unwrap_or("x"), &args);
+        let known = draft.placeholders();
         apply(&mut draft, &args)?;
-        fill(&mut draft, &args.fill).await?;
+        fill(&mut draft, &args.fill, &known).await?;
         checked(&draft)
     }
 
@@ -394,6 +405,32 @@ mod tests {
             let made = made(&flags).await;
             assert!(made.is_ok(), "{}: {made:?}", preset.name);
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_flag_gives_is_no_placeholder_whatever_it_looks_like() {
+        let client = made(&[
+            "api",
+            "--token-url",
+            "https://your-api.auth.test/your-tenant/token",
+            "--scope",
+            "your:api.read",
+        ])
+        .await
+        .unwrap();
+        let url = client.spec.provider.token_url.as_deref();
+        assert_eq!(url, Some("https://your-api.auth.test/your-tenant/token"));
+        assert_eq!(client.spec.scopes, ["your:api.read"]);
+        let client = made(&[
+            "api",
+            "--provider=okta",
+            "--fill=your-org=your-company",
+            "--fill=your-key-id=1",
+        ])
+        .await
+        .unwrap();
+        let url = client.spec.provider.token_url.unwrap();
+        assert!(url.contains("your-company"), "{url}");
     }
 
     #[tokio::test]

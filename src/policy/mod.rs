@@ -27,6 +27,7 @@ mod refresh_reason;
 mod refresh_token;
 mod rejected;
 mod report;
+pub mod restart;
 mod revocation;
 mod room;
 mod rotation;

@@ -8,9 +8,10 @@ use crate::api::validate::Validated;
 use crate::command::Command;
 use crate::engine::{Key, Requeue};
 use crate::model::{Assessment, Observed, Problem, ProblemKind};
+use crate::oauth::dpop;
 use crate::policy::{
     ACCESS_TOKEN, Notice, NoticeKind, Report, Revoked, Revoking, TokenWithLenders, another_secret,
-    living_tokens, revoked, revoking, token_hash,
+    living_tokens, nonce_of, revoked, revoking, token_hash,
 };
 use crate::reconcile::reconciler::{NO_MORE, Reconciler, abandoned};
 use crate::time::Span;
@@ -158,6 +159,7 @@ async fn revoke(
     patience: Option<Span>,
 ) -> Revoked {
     let mut again = false;
+    let mut has_nonce = false;
     for _ in 0..MOST_NEEDS {
         match revoking(seen, token, hint, again, store.now()) {
             Revoking::Cannot(why) => return Revoked::Refused(why),
@@ -174,7 +176,18 @@ async fn revoke(
                 let Some(spec) = hurried(seen, patience) else {
                     return Revoked::Refused("the spec is not valid".to_owned());
                 };
-                return match store.call(seen, &spec, &request).await {
+                let answer = store.call(seen, &spec, &request).await;
+                // The server wants its nonce in the proof of possession: that is how it hands one out (RFC 9449 section 8).
+                let nonce = answer.as_ref().ok().and_then(dpop::asked_for);
+                let url: Option<url::Url> = request.url.expose().and_then(|url| url.parse().ok());
+                let nonce = url.zip(nonce).filter(|_| spec.dpop.is_some() && !has_nonce);
+                if let Some((url, nonce)) = nonce {
+                    has_nonce = true;
+                    seen.memory.chain.dpop_nonce = Some(nonce_of(&url, nonce));
+                    seen.nonce = seen.nonce.again();
+                    continue;
+                }
+                return match answer {
                     Ok(answer) if !again && another_secret(seen, &answer, store.now()) => {
                         again = true;
                         continue;

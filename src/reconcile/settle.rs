@@ -2,7 +2,7 @@
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
-use crate::model::{Moments, Publish, Settled, StaleSecret};
+use crate::model::{Moments, Publish, SecretSeen, Settled, StaleSecret};
 use crate::policy::{rejected, replaced_token, sooner};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::time::Span;
@@ -53,6 +53,8 @@ impl<W: Store> Reconciler<'_, W> {
             return self.finish(memory, &assessment, None, wants);
         };
         let replaced = replaced_token(&self.seen, &write.state.token_hash, at.received);
+        let before = self.seen.target.as_ref().and_then(SecretSeen::state);
+        let is_new = before.is_none_or(|state| state.issued != write.state.issued);
         match publish::publish(
             self.store,
             self.key,
@@ -66,6 +68,9 @@ impl<W: Store> Reconciler<'_, W> {
             Written::Stands(written, write) => {
                 if let Some((token, after)) = replaced {
                     self.store.revoke_later(self.key, token, after);
+                }
+                if is_new {
+                    self.store.published(self.key, spec);
                 }
                 let wants = self.cleanup(&delete, wants).await;
                 self.finish(memory, &assessment, Some((*written, &write)), wants)

@@ -100,6 +100,9 @@ pub trait Store: Send + Sync {
     /// A token was replaced: revoke it after a delay.
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span);
 
+    /// Another token than before was published. What follows from it delays nothing.
+    fn published(&self, _key: &Key, _spec: &Validated) {}
+
     /// The result of a revocation, for the metrics.
     fn revoked(&self, _outcome: &'static str) {}
 

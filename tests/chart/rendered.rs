@@ -120,6 +120,14 @@ fn the_addition_for_tokens_of_service_accounts_is_that_of_deploy() {
 }
 
 #[test]
+fn the_addition_for_restarts_is_that_of_deploy() {
+    let helm = Helm::new(Tool::Helm4);
+    let mut expected = deploy("deploy");
+    expected.extend(deploy("deploy/restart"));
+    assert_same(helm.objects(&["--set", "restart.enabled=true"]), expected);
+}
+
+#[test]
 fn the_network_policy_is_that_of_deploy() {
     let mut rendered = Helm::new(Tool::Helm4).objects(&["--set", "networkPolicy.enabled=true"]);
     let mut expected = deploy("deploy");

@@ -49,6 +49,7 @@ mod refresh_tokens;
 mod refusals;
 mod refused;
 mod replicas;
+mod restarts;
 mod restored;
 mod revocation;
 mod rights;

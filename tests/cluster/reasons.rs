@@ -26,6 +26,16 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "what_a_user_changes_in_the_token_secret_is_restored_and_what_is_theirs_is_kept",
     ),
     (
+        "WorkloadRestarted",
+        "tests/cluster/restarts.rs",
+        "without_the_permission_or_the_owners_consent_nothing_is_restarted_and_the_token_is_published",
+    ),
+    (
+        "WorkloadNotRestarted",
+        "tests/cluster/restarts.rs",
+        "without_the_permission_or_the_owners_consent_nothing_is_restarted_and_the_token_is_published",
+    ),
+    (
         "RevocationFailed",
         "tests/cluster/revocation.rs",
         "a_deleted_resource_goes_though_the_revocation_endpoint_is_down",

@@ -69,6 +69,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end -}}
 
+{{/* The namespaces with Roles to restart workloads, separated by commas; empty means a ClusterRole. */}}
+{{- define "oauthclient-operator.restartNamespaces" -}}
+{{- if .Values.restart.namespaces -}}
+{{- .Values.restart.namespaces | uniq | join "," -}}
+{{- else if .Values.namespaced.enabled -}}
+{{- include "oauthclient-operator.namespaces" . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Whose rights the roles grant. */}}
 {{- define "oauthclient-operator.subjects" -}}
 - kind: ServiceAccount
@@ -96,5 +105,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- if and .Values.serviceAccountTokens.namespaces (not .Values.serviceAccountTokens.enabled) -}}
 {{- fail "serviceAccountTokens.namespaces names namespaces, but serviceAccountTokens.enabled is false: no right would be granted. Set serviceAccountTokens.enabled=true." -}}
+{{- end -}}
+{{- if and .Values.restart.namespaces (not .Values.restart.enabled) -}}
+{{- fail "restart.namespaces names namespaces, but restart.enabled is false: no right would be granted. Set restart.enabled=true." -}}
 {{- end -}}
 {{- end -}}

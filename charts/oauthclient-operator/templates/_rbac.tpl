@@ -33,6 +33,13 @@
   verbs: [create]
 {{- end -}}
 
+{{/* To restart workloads: the rules of deploy/restart. */}}
+{{- define "oauthclient-operator.restartRules" -}}
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [get, patch]
+{{- end -}}
+
 {{/*
 A role and its binding to the operator. Takes: root, name, namespace (empty: for the whole cluster), rules.
 */}}

@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use crate::api::OAuthClient;
 use crate::engine::{Event, Key, ResourceFacts};
 use crate::kubernetes::index::ordered;
+use crate::kubernetes::restarts::look_at_workloads;
 use crate::kubernetes::shared::Shared;
 use crate::kubernetes::stored::Stored;
 use crate::lock::lock;
@@ -67,6 +68,7 @@ impl Listener<Stored> for Resources {
         let object = &mut stored.object;
         let mut facts = self.facts(&key, object);
         let spec = &object.spec;
+        let has_restarts = !spec.restart.is_empty();
         let (known, moved, told, credentials) = {
             let mut index = lock(&self.shared.index);
             let known = index.knows(&key);
@@ -97,6 +99,10 @@ impl Listener<Stored> for Resources {
             self.shared.drop_recent(&key);
         } else {
             self.shared.keep_recent(&key, &stored);
+        }
+        if !known && has_restarts {
+            // What waited for a restart when the process before this one ended is not forgotten.
+            look_at_workloads(&self.shared, &key, false);
         }
         if !known && let Some(version) = credentials {
             let facts = crate::engine::CredentialsFacts { version };

@@ -74,21 +74,22 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         for message in [
             messages::immutable(&seen, &target).message,
             messages::wrong_type(&seen, &spec, &target).message,
-            messages::unreadable_state(&seen, &target).message,
         ] {
             assert_eq!(ran(&message, ""), delete, "{message}");
         }
         let show = words(&["kubectl", "get", "secret", bad, "-n", bad, "-o", "yaml"]);
+        for message in [
+            messages::immutable_state(&seen, &target).message,
+            messages::unreadable_state(&seen, &target).message,
+        ] {
+            assert_eq!(ran(&message, ""), show, "{message}");
+        }
+        let foreign = messages::foreign_state(&seen, &target).message;
+        let (look, hand_over) = foreign.split_once("To hand it over").unwrap();
+        assert_eq!(ran(look, "). "), show);
         assert_eq!(
-            ran(&messages::immutable_state(&seen, &target).message, ""),
-            show
-        );
-        assert_eq!(
-            ran(
-                &messages::foreign_state(&seen, &target).message,
-                ") and delete"
-            ),
-            show
+            ran(hand_over, ". Otherwise"),
+            words(&["kubectl", "annotate", "secret", bad, "-n", bad, &adopt])
         );
         let login = words(&["kubectl", "oauthclient", "login", bad, "-n", bad]);
         assert_eq!(
@@ -123,6 +124,40 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
                 "-o",
                 managers
             ])
+        );
+    }
+}
+
+#[test]
+fn what_allows_a_restart_is_a_command_that_does_that_and_nothing_else() {
+    use crate::api::validate::{Restart, WorkloadKind};
+    use crate::policy::restart::{Obstacle, not_restarted};
+
+    for bad in HOSTILE {
+        let seen = called(bad);
+        let wanted = Restart {
+            kind: WorkloadKind::StatefulSet,
+            name: "shop".to_owned(),
+            min_interval: Span::from_seconds(60),
+        };
+        let told = |obstacle| not_restarted(&wanted, &seen.resource, obstacle).message;
+        let agree = format!("oauthclient.dev/restart-by={bad}");
+        assert_eq!(
+            ran(&told(Obstacle::NotOptedIn), ""),
+            words(&[
+                "kubectl",
+                "annotate",
+                "statefulset",
+                "shop",
+                "-n",
+                bad,
+                &agree
+            ])
+        );
+        let addition = "deploy/restart/namespaced";
+        assert_eq!(
+            ran(&told(Obstacle::Forbidden), ""),
+            words(&["kubectl", "apply", "-n", bad, "-k", addition])
         );
     }
 }

@@ -12,6 +12,7 @@ mod lent;
 mod provenance;
 mod references;
 mod reports;
+mod restarts;
 mod rotation;
 mod targets;
 mod total;
