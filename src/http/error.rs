@@ -423,6 +423,9 @@ impl TlsProblem {
             TlsProblem::Handshake => {
                 format!("Check host and port in {field}: the server must use https with TLS 1.2 or 1.3")
             }
+            TlsProblem::NoCommonCipher => {
+                "The operator supports TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Cipher suites with CBC or RSA key exchange are not supported: have the provider enable one of the others, or put a proxy that speaks one in between".to_owned()
+            }
         }
     }
 }

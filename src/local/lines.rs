@@ -37,7 +37,7 @@ pub(super) fn of_report(
     if let Some((word, text)) = token(before, after, repaired, place, now) {
         let text = match report.remarks.trim() {
             "" => text,
-            remarks => format!("{text}. {}", local_words(remarks, place)),
+            remarks => format!("{text}. {}", remarks),
         };
         lines.push((word, text));
     }
