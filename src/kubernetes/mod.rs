@@ -41,6 +41,7 @@ mod permission_denied;
 mod permissions;
 mod process;
 mod refresh_tokens;
+mod restart_queue;
 mod restarts;
 mod rollouts;
 mod secret_changes;

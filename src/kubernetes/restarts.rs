@@ -4,9 +4,9 @@
 //! while something is in the way, always at the token that is published then: of several tokens, only the newest counts. There
 //! are at most as many tasks as resources with `spec.restart`; those at work are few, and shared fairly between namespaces.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
@@ -14,11 +14,9 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::api::{Patch, PatchParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::api::validate::{Restart, WorkloadKind};
 use crate::engine::Key;
-use crate::fair::FairSemaphore;
 use crate::lock::lock;
 use crate::metrics::WriteKind;
 use crate::model::Resource;
@@ -34,49 +32,15 @@ use super::api_limiter::For;
 use super::calls::CallError;
 use super::convert::metadata_seen;
 use super::observe::resource;
+use super::restart_queue::Waiting;
 use super::rollouts::{Restartable, workload};
 use super::shared::Shared;
 use super::stored::Stored;
 
-/// How many resources have their workloads looked at, at once.
-const MOST_AT_ONCE: usize = 8;
 /// How soon to look again when the API server did not answer, or somebody changed the workload meanwhile.
 const AFTER_TROUBLE: Span = Span::from_seconds(15);
 /// The longest pause between two looks at what a person has to change.
 const LONGEST_PAUSE: Span = Span::from_seconds(900);
-
-/// The resources whose workloads may lack their token.
-pub(super) struct Restarts {
-    waiting: Mutex<HashMap<Key, Arc<Waiting>>>,
-    at_once: FairSemaphore,
-}
-
-impl Default for Restarts {
-    fn default() -> Self {
-        Restarts {
-            waiting: Mutex::default(),
-            at_once: FairSemaphore::new(MOST_AT_ONCE),
-        }
-    }
-}
-
-/// One resource that waits.
-#[derive(Default)]
-struct Waiting {
-    /// Its token was published by this process.
-    is_new: AtomicBool,
-    /// Somebody asked since the last look began.
-    is_asked: AtomicBool,
-    came: Notify,
-}
-
-impl Waiting {
-    fn ask(&self, is_new: bool) {
-        self.is_new.fetch_or(is_new, Ordering::AcqRel);
-        self.is_asked.store(true, Ordering::Release);
-        self.came.notify_one();
-    }
-}
 
 /// Has the workloads of a resource looked at. `is_new`: a token was published just now.
 pub(super) fn look_at_workloads(shared: &Arc<Shared>, key: &Key, is_new: bool) {
@@ -102,13 +66,13 @@ async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<Waiting>) {
             return;
         };
         let place = shared.restarts.at_once.take(&namespace, 1).await;
-        shared.restarts.count(&shared);
+        count(&shared);
         waiting.is_asked.store(false, Ordering::Release);
         let is_new = waiting.is_new.load(Ordering::Acquire);
         let look = Box::pin(look(&shared, &key, is_new, &mut told));
         let pause = tenant::serve(&namespace, look).await;
         drop(place);
-        shared.restarts.count(&shared);
+        count(&shared);
         let Some(pause) = pause else {
             let mut all = lock(&shared.restarts.waiting);
             if waiting.is_asked.load(Ordering::Acquire) {
@@ -127,11 +91,10 @@ async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<Waiting>) {
     }
 }
 
-impl Restarts {
-    fn count(&self, shared: &Shared) {
-        let (used, waiting) = self.at_once.usage();
-        shared.metrics.in_use("restarts", used, waiting);
-    }
+/// Updates the gauge.
+fn count(shared: &Shared) {
+    let (used, waiting) = shared.restarts.at_once.usage();
+    shared.metrics.in_use("restarts", used, waiting);
 }
 
 /// What was said of each workload last, so that it is said once.

@@ -30,7 +30,7 @@ use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
 use super::index::Index;
-use super::restarts::Restarts;
+use super::restart_queue::Restarts;
 use super::stored::Stored;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.

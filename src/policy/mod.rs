@@ -97,12 +97,13 @@ pub fn decide(seen: &Observed, now: Time) -> Plan {
 }
 
 /// The rule for waiting: each wait for something that no watch reports is as long as the wait so far, up to
-/// [`LONGEST_PATIENCE`]. The status contains the start, so a restart does not reset it. Repairs have their own backoff.
+/// [`LONGEST_PATIENCE`]. The status contains the start, so a restart does not reset it. Repairs have their own backoff, and the
+/// wait for a request of another process has a known end.
 fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
     let (Requeue::At(at), Some(problem)) = (plan.wants, &plan.assessment.problem) else {
         return plan;
     };
-    if problem.reason == Reason::Contested || plan.doubt {
+    if matches!(problem.reason, Reason::Contested | Reason::Requesting) || plan.doubt {
         return plan;
     }
     let since = report::since(&seen.resource.status, problem);

@@ -19,7 +19,7 @@ use testkit::tls::{Authority, ClientCertificates, Leaf};
 use crate::rig::{PATH, Rig};
 
 /// The examples that are run here.
-const HERE: [&str; 10] = [
+const HERE: [&str; 11] = [
     "apple",
     "entra-certificate",
     "feide-login",
@@ -27,6 +27,7 @@ const HERE: [&str; 10] = [
     "issuer",
     "mutual-tls",
     "refresh-token",
+    "restart",
     "salesforce",
     "tripletex",
     "wechat",
@@ -500,4 +501,18 @@ async fn an_error_code_of_the_providers_own_is_shown_and_means_what_the_manifest
         assert_eq!(code, 1, "{text}");
         assert!(text.contains(shown), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_workload_is_named_and_local_says_that_it_restarts_none() {
+    let url = "https://login.example.com/oauth2/token";
+    let stand = Stand::new("restart", url, Behaviour::living(3600.0));
+    stand.rig.write("example.yaml", &stand.text);
+    let (code, text) = stand.rig.once().await;
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("Deployment reports is not restarted: only an operator in a cluster"),
+        "{text}"
+    );
+    assert!(stand.rig.output().join("default/reports-token").is_dir());
 }

@@ -182,7 +182,9 @@ fn the_generator_covers_every_field_that_takes_a_key_a_pointer_a_url_a_name_or_a
 }
 
 /// Fields that lead nowhere, with the test that has them.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
+    // Workloads are named to the Kubernetes API alone, and get nothing secret: tests/cluster/restarts.rs.
+    "/restart",
     // Certificates are read from ConfigMaps and hold nothing secret: tests/cluster/certificates.rs.
     "/provider/caBundle",
     // Keys need real keys: tests/client_certificates.rs, tests/assertions.rs and tests/cluster/canary/held.rs; the lender of a
