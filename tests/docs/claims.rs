@@ -218,6 +218,8 @@ fn every_metric_label_and_annotation_exists() {
         "oauthclient.dev/disclosed-keys",
         "oauthclient.dev/issued-at",
         "oauthclient.dev/refresh-at",
+        "oauthclient.dev/restart-by",
+        "oauthclient.dev/restarted-for",
         "oauthclient.dev/state",
         "oauthclient.dev/v1alpha1",
         "oauthclient.dev/login",
