@@ -363,16 +363,12 @@ impl State {
 
 /// No issuer is configured, so there is nothing to discover.
 fn sent_nowhere() -> Failure {
-    Failure {
-        class: FailureClass::Permanent,
-        reason: "InvalidSpec",
-        message: "spec.provider names no issuer".to_owned(),
-        retry_after: None,
-        timed_out: false,
-        reached: Reached::Never,
-        http_status: None,
-        said: None,
-    }
+    Failure::new(
+        FailureClass::Permanent,
+        "InvalidSpec",
+        "spec.provider names no issuer".to_owned(),
+        Reached::Never,
+    )
 }
 
 fn late(patience: Duration) -> SendError {

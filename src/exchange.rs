@@ -55,29 +55,24 @@ async fn send(
     answer
         .map(|(answer, room)| (answer, Held(Some(room))))
         .map_err(|error| Failure {
-            class: error.class(),
-            reason: error.reason(),
-            message: error.explain_about(&peer),
-            retry_after: None,
             timed_out: error.is_timeout(),
-            reached: error.reached(),
-            http_status: None,
-            said: None,
+            ..Failure::new(
+                error.class(),
+                error.reason(),
+                error.explain_about(&peer),
+                error.reached(),
+            )
         })
 }
 
 /// A request that a lender does not allow: nothing was sent.
 fn not_authorized() -> Failure {
-    Failure {
-        class: FailureClass::Permanent,
-        reason: Reason::HostNotAllowed.as_str(),
-        message: "The request holds a secret that its owner does not allow to be sent there, so nothing was sent".to_owned(),
-        retry_after: None,
-        timed_out: false,
-        reached: Reached::Never,
-        http_status: None,
-        said: None,
-    }
+    Failure::new(
+FailureClass::Permanent,
+Reason::HostNotAllowed.as_str(),
+"The request holds a secret that its owner does not allow to be sent there, so nothing was sent".to_owned(),
+Reached::Never,
+)
 }
 
 /// The observed CA bundle, if it can be used.

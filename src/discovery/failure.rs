@@ -61,14 +61,8 @@ pub(super) fn refused(
         ),
     };
     Failure {
-        class,
-        reason,
-        message,
         retry_after: wait,
-        timed_out: false,
-        reached: Reached::Never,
-        http_status: None,
-        said: None,
+        ..Failure::new(class, reason, message, Reached::Never)
     }
 }
 
@@ -101,18 +95,13 @@ pub(super) fn sent(issuer: &Issuer, error: &SendError) -> Failure {
         _ => "DiscoveryFailed",
     };
     let said = error.explain_about(&Peer::ISSUER);
+    let message = format!(
+        "The discovery document of {} could not be read. {said}",
+        issuer.text()
+    );
     Failure {
-        class: error.class(),
-        reason,
-        message: format!(
-            "The discovery document of {} could not be read. {said}",
-            issuer.text()
-        ),
-        retry_after: None,
         timed_out: error.is_timeout(),
-        reached: Reached::Never,
-        http_status: None,
-        said: None,
+        ..Failure::new(error.class(), reason, message, Reached::Never)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::fair::FairSemaphore;
 
 /// How many resources have their workloads looked at, at once.
 const MOST_AT_ONCE: usize = 8;
+
 /// The resources whose workloads may lack their token.
 pub(super) struct Restarts {
     pub(super) waiting: Mutex<HashMap<Key, Arc<Waiting>>>,
@@ -31,7 +32,7 @@ impl Default for Restarts {
 pub(super) struct Waiting {
     /// Its token was published by this process.
     pub(super) is_new: AtomicBool,
-    /// Somebody asked since the last look began.
+    /// Another look was requested since the last one began.
     pub(super) is_asked: AtomicBool,
     pub(super) came: Notify,
 }

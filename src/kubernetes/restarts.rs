@@ -37,7 +37,7 @@ use super::rollouts::{Restartable, workload};
 use super::shared::Shared;
 use super::stored::Stored;
 
-/// How soon to look again when the API server did not answer, or somebody changed the workload meanwhile.
+/// How soon to look again when the API server did not answer, or the workload changed meanwhile.
 const AFTER_TROUBLE: Span = Span::from_seconds(15);
 /// The longest pause between two looks at what a person has to change.
 const LONGEST_PAUSE: Span = Span::from_seconds(900);
@@ -59,7 +59,7 @@ pub(super) fn look_at_workloads(shared: &Arc<Shared>, key: &Key, is_new: bool) {
 /// Looks at the workloads of one resource until each has its token, or does not get it.
 async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<Waiting>) {
     let namespace: Arc<str> = key.namespace().into();
-    let mut told = Told::new();
+    let mut reported = Reported::new();
     let mut looks = 0;
     loop {
         let Some(shared) = shared.upgrade().filter(|shared| shared.may_begin()) else {
@@ -69,7 +69,7 @@ async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<Waiting>) {
         count(&shared);
         waiting.is_asked.store(false, Ordering::Release);
         let is_new = waiting.is_new.load(Ordering::Acquire);
-        let look = Box::pin(look(&shared, &key, is_new, &mut told));
+        let look = Box::pin(look(&shared, &key, is_new, &mut reported));
         let pause = tenant::serve(&namespace, look).await;
         drop(place);
         count(&shared);
@@ -97,8 +97,8 @@ fn count(shared: &Shared) {
     shared.metrics.in_use("restarts", used, waiting);
 }
 
-/// What was said of each workload last, so that it is said once.
-type Told = BTreeMap<(WorkloadKind, String), Obstacle>;
+/// The obstacle that was reported last for each workload, so that each is reported once.
+type Reported = BTreeMap<(WorkloadKind, String), Obstacle>;
 
 /// When to look again.
 #[derive(Clone, Copy)]
@@ -130,7 +130,7 @@ impl Pause {
 }
 
 /// One look at all workloads of a resource; when to look again, if something is left to do.
-async fn look(shared: &Shared, key: &Key, is_new: bool, told: &mut Told) -> Option<Pause> {
+async fn look(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported) -> Option<Pause> {
     let trouble = Some(Pause::For(AFTER_TROUBLE));
     let api = shared.calls.api::<Stored>(key.namespace());
     let read = api.get(key.name());
@@ -162,7 +162,7 @@ async fn look(shared: &Shared, key: &Key, is_new: bool, told: &mut Told) -> Opti
             }
             WorkloadKind::DaemonSet => one::<DaemonSet>(shared, &resource, wanted, &token).await,
         };
-        tell(shared, &resource, wanted, step, told);
+        report(shared, &resource, wanted, step, reported);
         let next = match step {
             Verdict::Nothing | Verdict::Restart | Verdict::Refused(_) => continue,
             Verdict::Later(span, None) => Pause::For(span),
@@ -235,7 +235,7 @@ where
     }
 }
 
-/// What the API server does not allow. Of a token from before the process began nobody knows whether a restart is due.
+/// What the API server does not allow. For a token from before this process began, it is unknown whether a restart is due.
 fn hindered(token: &RestartToken, obstacle: Obstacle) -> Verdict {
     match token.is_new {
         true => Verdict::Later(restart::LOOK_AGAIN, Some(obstacle)),
@@ -243,16 +243,22 @@ fn hindered(token: &RestartToken, obstacle: Obstacle) -> Verdict {
     }
 }
 
-/// Says what happened to a workload, once.
-fn tell(shared: &Shared, resource: &Resource, wanted: &Restart, verdict: Verdict, told: &mut Told) {
+/// Reports what happened to a workload, once.
+fn report(
+    shared: &Shared,
+    resource: &Resource,
+    wanted: &Restart,
+    verdict: Verdict,
+    reported: &mut Reported,
+) {
     let place = (wanted.kind, wanted.name.clone());
     let notice = match verdict {
         Verdict::Restart => {
-            told.remove(&place);
+            reported.remove(&place);
             restart::restarted(wanted)
         }
         Verdict::Later(_, Some(obstacle)) | Verdict::Refused(obstacle) => {
-            if told.insert(place, obstacle) == Some(obstacle) {
+            if reported.insert(place, obstacle) == Some(obstacle) {
                 return;
             }
             restart::not_restarted(wanted, resource, obstacle)

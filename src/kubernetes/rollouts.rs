@@ -36,6 +36,16 @@ where
     }
 }
 
+/// A count in a status, which leaves out zeros.
+fn number(count: Option<i32>) -> i32 {
+    count.unwrap_or(0)
+}
+
+/// Whether new pods are created only when somebody deletes the old ones.
+fn is_on_delete(strategy: Option<&str>) -> bool {
+    strategy == Some("OnDelete")
+}
+
 /// Whether the controller has not seen the newest spec yet.
 fn is_behind(metadata: &ObjectMeta, observed: Option<i64>) -> bool {
     observed.unwrap_or(0) < metadata.generation.unwrap_or(0)
@@ -54,20 +64,19 @@ impl Restartable for Deployment {
             return Rollout::InProgress;
         }
         let conditions = status.conditions.as_deref().unwrap_or_default();
-        let fails = |type_: &str, value: &str| {
+        let has = |type_: &str, value: &str| {
             let mut all = conditions.iter();
             all.any(|condition| condition.type_ == type_ && condition.status == value)
         };
-        if fails("Progressing", "False") || fails("ReplicaFailure", "True") {
+        if has("Progressing", "False") || has("ReplicaFailure", "True") {
             return Rollout::Failing;
         }
         let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-        let number = |count: Option<i32>| count.unwrap_or(0);
         let updated = number(status.updated_replicas);
         let complete = updated >= wanted
             && number(status.replicas) <= updated
             && number(status.available_replicas) >= wanted;
-        of(complete)
+        complete_or_in_progress(complete)
     }
 
     fn template(&self) -> Option<&ObjectMeta> {
@@ -79,7 +88,7 @@ impl Restartable for StatefulSet {
     fn rollout(&self) -> Rollout {
         let spec = self.spec.as_ref();
         let strategy = spec.and_then(|spec| spec.update_strategy.as_ref());
-        if strategy.is_some_and(|strategy| strategy.type_.as_deref() == Some("OnDelete")) {
+        if is_on_delete(strategy.and_then(|strategy| strategy.type_.as_deref())) {
             return Rollout::OnDelete;
         }
         let Some(status) = &self.status else {
@@ -88,7 +97,6 @@ impl Restartable for StatefulSet {
         let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
         let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
         let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
-        let number = |count: Option<i32>| count.unwrap_or(0);
         let is_updated = match partition {
             0 => status.update_revision == status.current_revision,
             _ => number(status.updated_replicas) >= wanted - partition,
@@ -96,7 +104,7 @@ impl Restartable for StatefulSet {
         let complete = !is_behind(&self.metadata, status.observed_generation)
             && number(status.ready_replicas) >= wanted
             && is_updated;
-        of(complete)
+        complete_or_in_progress(complete)
     }
 
     fn template(&self) -> Option<&ObjectMeta> {
@@ -108,7 +116,7 @@ impl Restartable for DaemonSet {
     fn rollout(&self) -> Rollout {
         let spec = self.spec.as_ref();
         let strategy = spec.and_then(|spec| spec.update_strategy.as_ref());
-        if strategy.is_some_and(|strategy| strategy.type_.as_deref() == Some("OnDelete")) {
+        if is_on_delete(strategy.and_then(|strategy| strategy.type_.as_deref())) {
             return Rollout::OnDelete;
         }
         let Some(status) = &self.status else {
@@ -116,9 +124,9 @@ impl Restartable for DaemonSet {
         };
         let wanted = status.desired_number_scheduled;
         let complete = !is_behind(&self.metadata, status.observed_generation)
-            && status.updated_number_scheduled.unwrap_or(0) >= wanted
-            && status.number_available.unwrap_or(0) >= wanted;
-        of(complete)
+            && number(status.updated_number_scheduled) >= wanted
+            && number(status.number_available) >= wanted;
+        complete_or_in_progress(complete)
     }
 
     fn template(&self) -> Option<&ObjectMeta> {
@@ -126,7 +134,7 @@ impl Restartable for DaemonSet {
     }
 }
 
-fn of(complete: bool) -> Rollout {
+fn complete_or_in_progress(complete: bool) -> Rollout {
     match complete {
         true => Rollout::Complete,
         false => Rollout::InProgress,

@@ -41,6 +41,27 @@ pub struct Failure {
     pub said: Option<ProviderCode>,
 }
 
+impl Failure {
+    /// A failure without the details that only some responses have: no `Retry-After`, no time-out, no HTTP status, no error code.
+    pub fn new(
+        class: FailureClass,
+        reason: &'static str,
+        message: String,
+        reached: Reached,
+    ) -> Failure {
+        Failure {
+            class,
+            reason,
+            message,
+            retry_after: None,
+            timed_out: false,
+            reached,
+            http_status: None,
+            said: None,
+        }
+    }
+}
+
 /// The inputs of a token, as stored with it.
 pub(crate) struct Made {
     /// The version of the credentials Secret.

@@ -5,7 +5,7 @@ use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::command::{Command, with_entry};
 use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, ProblemKind};
-use crate::oauth::error::FailureClass;
+use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{ClientAuthentication, ServiceAccountToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::account_tokens;
 use crate::secret::Secret;
@@ -134,49 +134,37 @@ pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> 
 impl Failure {
     /// A token of a `ServiceAccount` could not be created; this may be temporary.
     pub fn account_token(token: &ServiceAccountToken, why: &str) -> Failure {
-        Failure {
-            class: FailureClass::Transient,
-            reason: Reason::ServiceAccountTokenFailed.as_str(),
-            message: format!(
+        Failure::new(
+            FailureClass::Transient,
+            Reason::ServiceAccountTokenFailed.as_str(),
+            format!(
                 "No token of ServiceAccount {} could be created: {why}. The operator retries",
                 token.account
             ),
-            retry_after: None,
-            timed_out: false,
-            reached: crate::oauth::error::Reached::Never,
-            http_status: None,
-            said: None,
-        }
+            Reached::Never,
+        )
     }
 
     /// The operator lacks the permission to create tokens.
     pub fn account_token_forbidden(namespace: &str) -> Failure {
-        Failure {
-            class: FailureClass::Permanent,
-            reason: Reason::PermissionMissing.as_str(),
-            message: forbidden_message(namespace),
-            retry_after: None,
-            timed_out: false,
-            reached: crate::oauth::error::Reached::Never,
-            http_status: None,
-            said: None,
-        }
+        Failure::new(
+            FailureClass::Permanent,
+            Reason::PermissionMissing.as_str(),
+            forbidden_message(namespace),
+            Reached::Never,
+        )
     }
 
     /// The audience is one of the Kubernetes API itself.
     pub fn audience_refused(token: &ServiceAccountToken) -> Failure {
-        Failure {
-            class: FailureClass::NeedsPerson,
-            reason: Reason::AudienceRefused.as_str(),
-            message: format!(
+        Failure::new(
+            FailureClass::NeedsPerson,
+            Reason::AudienceRefused.as_str(),
+            format!(
                 "The Kubernetes API itself accepts a token of ServiceAccount {} for audience {}, so it is not sent. Set serviceAccountToken.audience to the audience that the provider requires",
                 token.account, token.audience
             ),
-            retry_after: None,
-            timed_out: false,
-            reached: crate::oauth::error::Reached::Never,
-            http_status: None,
-            said: None,
-        }
+            Reached::Never,
+        )
     }
 }

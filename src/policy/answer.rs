@@ -370,32 +370,24 @@ impl Failure {
     }
 
     fn lifetime(problem: &schedule::UnusableLifetime) -> Failure {
-        Failure {
-            class: FailureClass::Transient,
-            reason: "UnusableResponse",
-            message: format!(
+        Failure::new(
+            FailureClass::Transient,
+            "UnusableResponse",
+            format!(
                 "The token was not published: {problem}. Check the provider's clock and, if its lifetimes have another format, spec.response.expiry."
             ),
-            retry_after: None,
-            timed_out: false,
-            reached: Reached::Answered,
-            http_status: None,
-            said: None,
-        }
+            Reached::Answered,
+        )
     }
 
     fn template(problem: &render::RenderProblem) -> Failure {
-        Failure {
-            // Another token would fail in the same way: stopped until the spec changes.
-            class: FailureClass::NeedsPerson,
-            reason: problem.reason().as_str(),
-            message: format!("The provider gave a token, but it could not be written. {problem}"),
-            retry_after: None,
-            timed_out: false,
-            reached: Reached::Answered,
-            http_status: None,
-            said: None,
-        }
+        // Another token would fail in the same way: stopped until the spec changes.
+        Failure::new(
+            FailureClass::NeedsPerson,
+            problem.reason().as_str(),
+            format!("The provider gave a token, but it could not be written. {problem}"),
+            Reached::Answered,
+        )
     }
 }
 
@@ -432,20 +424,16 @@ fn render(
 pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
     let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
     let secret = &spec.token_secret.name;
-    let failure = Failure {
-        class: FailureClass::NeedsPerson,
-        reason: Reason::WriteRefused.as_str(),
-        message: format!(
+    let failure = Failure::new(
+        FailureClass::NeedsPerson,
+        Reason::WriteRefused.as_str(),
+        format!(
             "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
              spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
              oauthclient.dev/refresh-requested-at"
         ),
-        retry_after: None,
-        timed_out: false,
-        reached: Reached::Answered,
-        http_status: None,
-        said: None,
-    };
+        Reached::Answered,
+    );
     let mut settled = failed(seen, spec, &failure, at);
     let version = secret_version(seen.target.as_ref());
     let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];

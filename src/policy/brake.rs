@@ -327,19 +327,15 @@ impl Sender<'_> {
 /// The consequences of an earlier refusal: nothing is sent, and the resource reports it as if its own request had
 /// failed.
 pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u: f64) -> Settled {
-    let failure = Failure {
-        class: match refusal.next {
+    let failure = Failure::new(
+        match refusal.next {
             None => FailureClass::NeedsPerson,
             Some(_) => FailureClass::Permanent,
         },
-        reason: refusal.reason,
-        message: messages::braked(seen, spec, refusal),
-        retry_after: None,
-        timed_out: false,
-        reached: Reached::Never,
-        http_status: None,
-        said: None,
-    };
+        refusal.reason,
+        messages::braked(seen, spec, refusal),
+        Reached::Never,
+    );
     let at = Moments {
         sent: now,
         received: now,

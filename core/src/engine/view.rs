@@ -7,7 +7,8 @@ use crate::queue::{Class, Occupancy};
 use crate::time::Time;
 
 use super::facts::{Attempt, Key, TokenFacts};
-use super::{Engine, Record};
+use super::machine::Engine;
+use super::record::Record;
 
 /// A resource in the view of the engine.
 #[derive(Clone, Debug, PartialEq)]

@@ -43,9 +43,8 @@ pub use names::{check_names, reserved_headers, reserved_parameters};
 /// Builds the token request of a client, or returns the credential that prevents it.
 ///
 /// Parameters come in this order: `grant_type`, client id and secret, user name and password or refresh token, `scope`,
-/// then
-/// the resource's own in their order. Headers: `accept`, `content-type`, `authorization`, then the resource's own; an
-/// `accept` or `content-type` of the resource replaces ours.
+/// then the resource's own in their order. Headers: `accept`, `content-type`, `authorization`, then the resource's own, which
+/// replace ours of the same name.
 ///
 /// # Errors
 /// [`CredentialsProblem`], for the first credential in the order above that cannot be used.

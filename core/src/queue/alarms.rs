@@ -1,7 +1,7 @@
 //! Times in order: a binary heap that knows where each number stands in it, so that a time can be changed and removed.
 //!
-//! It takes 16 bytes for each number. A `BTreeSet` of the same takes about twice that once its nodes have become half empty,
-//! and nobody can tell how much it takes.
+//! It takes 16 bytes for each number. A `BTreeSet` of the same takes about twice that when its nodes are half empty,
+//! and its memory cannot be measured.
 
 use super::dense::Dense;
 use super::order::Id;

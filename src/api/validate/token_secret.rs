@@ -1,12 +1,13 @@
 //! Finds what Kubernetes would refuse in the token Secret, before a token is requested.
 
-use crate::api::conditions::Reason;
+use crate::api::check;
+use crate::api::problem::SpecProblem;
 use crate::api::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, is_docker_config, is_key_prefix,
 };
 use crate::api::spec::TokenSecret;
-use crate::api::{SpecProblem, check};
 use crate::render::{MAX_BYTES, Templates};
+use oauthclient_core::conditions::Reason;
 
 /// Space for annotations of the operator and of others.
 const OTHER_ANNOTATIONS: usize = 16 << 10;

@@ -1,5 +1,5 @@
 //! Servers' own certificates in a CA bundle: a server that shows one of these keys is trusted for the names in that certificate,
-//! whoever signed what it shows. Such a certificate signs for no other server.
+//! regardless of the issuer of the certificate that it shows. A pinned certificate vouches for no other server.
 
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl PinnedServers {
         }
     }
 
-    /// Whether the server shows the key of a pinned certificate. Both certificates must be valid now and for this name: whoever
-    /// has the key can write any name and any time into a certificate that the server shows.
+    /// Whether the server shows the key of a pinned certificate. Both certificates must be valid now and for this name:
+    /// the holder of the key can put any name and any time into the certificate that the server shows.
     fn verify_pinned(
         &self,
         shown: &CertificateDer<'_>,

@@ -13,7 +13,7 @@ use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::policy::{CREDENTIALS_LABEL, credentials_facts};
 
-use super::{Listener, Scope, Watching, labelled, run};
+use super::run::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of credentials Secrets: those with the opt-in label.
 pub(in crate::kubernetes) async fn credentials(watching: Watching) {

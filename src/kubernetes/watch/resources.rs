@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::policy::{known_facts, resource_facts, uid_fact};
 use crate::references;
 
-use super::{Listener, Scope, Watching, config, run};
+use super::run::{Listener, Scope, Watching, config, run};
 
 /// Watches the resources of one scope.
 pub(in crate::kubernetes) async fn resources(watching: Watching) {

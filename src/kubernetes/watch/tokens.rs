@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
 use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, token_facts};
 
-use super::{Listener, Scope, Watching, labelled, run};
+use super::run::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of token Secrets: those with our own label.
 pub(in crate::kubernetes) async fn tokens(watching: Watching) {

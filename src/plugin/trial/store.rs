@@ -123,16 +123,12 @@ impl Store for Trial {
         match need {
             Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
             // Reported before this is reached.
-            Prerequisite::ServiceAccountToken(_) => Err(Failure {
-                class: FailureClass::NeedsPerson,
-                reason: "ServiceAccountTokenFailed",
-                message: "Only the operator makes tokens of ServiceAccounts.".to_owned(),
-                retry_after: None,
-                timed_out: false,
-                reached: Reached::Never,
-                http_status: None,
-                said: None,
-            }),
+            Prerequisite::ServiceAccountToken(_) => Err(Failure::new(
+                FailureClass::NeedsPerson,
+                "ServiceAccountTokenFailed",
+                "Only the operator makes tokens of ServiceAccounts.".to_owned(),
+                Reached::Never,
+            )),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn candidate(
     spec: &Validated,
     record: &Record,
 ) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
-    let uid = &seen.family_uid();
+    let uid = record.family_uid(seen);
     let offered = offered(seen, spec);
     if let Ok(Some(Offer { token, .. })) = &offered {
         let tag = token_tag(uid, token);

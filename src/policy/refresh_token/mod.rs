@@ -35,12 +35,11 @@ impl Observed {
         Some(Record::read(&state.data).map(|record| record.knowing(known)))
     }
 
-    /// The UID that the tags of the family are bound to: that of the resource, or of the one before it that the state Secret was
-    /// restored from.
+    /// The UID that the tags of the family are bound to ([`Record::family_uid`]).
     pub(super) fn family_uid(&self) -> String {
         let record = self.record().and_then(Result::ok);
-        let owner = record.and_then(|record| record.owner);
-        owner.map_or_else(|| self.resource.uid.clone(), |owner| owner.uid)
+        let uid = &self.resource.uid;
+        record.map_or_else(|| uid.clone(), |record| record.family_uid(self).to_owned())
     }
 
     /// When the refresh token expires, if the provider said so.

@@ -101,10 +101,16 @@ impl Record {
             .find(|refused| refused.token == *tag && still_counts(refused, token, seen))
     }
 
+    /// The UID that its tags are bound to: that of the resource, or of the one before it that the state Secret was restored from.
+    pub(super) fn family_uid<'a>(&'a self, seen: &'a Observed) -> &'a str {
+        let owner = self.owner.as_ref();
+        owner.map_or(&seen.resource.uid, |owner| &owner.uid)
+    }
+
     /// Whether it contains another refresh token that may still be sent.
     pub(super) fn lives_without(&self, tag: &Tag, seen: &Observed) -> bool {
         self.refresh_token.as_ref().is_some_and(|own| {
-            let own_tag = token_tag(&seen.family_uid(), own);
+            let own_tag = token_tag(self.family_uid(seen), own);
             own_tag != *tag && self.refusal(&own_tag, own, seen).is_none()
         })
     }
@@ -119,7 +125,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
     }
     let offer = offered(seen, spec).ok()??;
     let record = seen.record()?.ok()?;
-    let tag = token_tag(&seen.family_uid(), &offer.token);
+    let tag = token_tag(record.family_uid(seen), &offer.token);
     let refused = record.refusal(&tag, &offer.token, seen)?;
     (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
         let known = refused.made_from.is_some();
@@ -141,7 +147,7 @@ pub(in crate::policy) fn refused_tokens(seen: &Observed, spec: &Validated) -> Ve
     let at_hand = at_hand.into_iter().chain(record.refresh_token.clone());
     at_hand
         .filter(|token| {
-            let tag = token_tag(&seen.family_uid(), token);
+            let tag = token_tag(record.family_uid(seen), token);
             let refusal = record.refusal(&tag, token, seen);
             refusal.is_some_and(|refused| refused.made_from.is_some())
         })

@@ -87,7 +87,7 @@ impl Claimed<'_> {
         let token = self.record.refresh_token.clone();
         let token = token.filter(|_| ours && may_be_sent());
         if let Some(token) = token {
-            let tag = token_tag(&self.seen.family_uid(), &token);
+            let tag = token_tag(self.record.family_uid(self.seen), &token);
             let candidate = Candidate {
                 token,
                 tag,

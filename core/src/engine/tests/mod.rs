@@ -7,6 +7,7 @@ mod starts;
 use std::sync::Arc;
 
 use super::*;
+use crate::time::Time;
 
 const T0: i64 = 1_700_000_000;
 

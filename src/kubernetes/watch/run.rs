@@ -1,0 +1,136 @@
+//! One watch, with its own backoff, until it is stopped.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::NamespaceResourceScope;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::kubernetes::shared::Shared;
+use crate::server::Beat;
+
+/// What is watched: one namespace, or all.
+pub(crate) type Scope = Option<String>;
+
+/// The parameters of every watch.
+pub(crate) struct Watching {
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) beat: Beat,
+    /// True after the first complete list.
+    pub(crate) synced: watch::Sender<bool>,
+}
+
+/// How many objects a list page contains: limits the memory of a start.
+const PAGE: u32 = 250;
+/// How long a watch lasts before the server ends it, so that a stuck one does not last forever.
+const WATCH_SECONDS: u32 = 285;
+
+pub(super) fn config() -> Config {
+    Config::default().page_size(PAGE).timeout(WATCH_SECONDS)
+}
+
+/// For objects with this label.
+pub(super) fn labelled(label: &str) -> Config {
+    config().labels(&format!("{label}=true"))
+}
+
+/// Handles the events of one stream.
+pub(super) trait Listener<K>: Send {
+    /// The name in logs and metrics.
+    const KIND: &'static str;
+
+    /// An object exists; `listed` if a list contains it.
+    fn there(&mut self, object: K, listed: bool);
+    /// An object was deleted.
+    fn gone(&mut self, object: K);
+    /// A list begins.
+    fn list_begins(&mut self);
+    /// A list is complete: what it did not contain was deleted.
+    fn list_ends(&mut self);
+}
+
+/// Runs one watch forever, with its own listener. `synced` becomes true with the first complete list.
+pub(super) async fn run<K, L>(
+    watching: Watching,
+    config: Config,
+    listener: impl FnOnce(Arc<Shared>, Scope) -> L + Send,
+) where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+    L: Listener<K>,
+{
+    let Watching {
+        client,
+        scope,
+        shared,
+        beat,
+        synced,
+    } = watching;
+    let api = match &scope {
+        Some(namespace) => Api::<K>::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let mut listener = listener(Arc::clone(&shared), scope);
+    let stream = watcher(api, config).backoff(DefaultBackoff::default());
+    let mut stream = std::pin::pin!(stream);
+    loop {
+        // A quiet watch is working while this loop runs; the client's read time-out closes a silent connection.
+        let event = tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await;
+        beat.tick();
+        let event = match event {
+            Err(_) => continue,
+            Ok(None) => return,
+            Ok(Some(event)) => event,
+        };
+        match event {
+            Ok(Event::Apply(object)) => listener.there(object, false),
+            Ok(Event::Delete(object)) => listener.gone(object),
+            Ok(Event::Init) => listener.list_begins(),
+            Ok(Event::InitApply(object)) => listener.there(object, true),
+            Ok(Event::InitDone) => {
+                listener.list_ends();
+                let _ = synced.send(true);
+            }
+            Err(error) => {
+                shared.metrics.watch_restart(L::KIND);
+                if is_forbidden(&error) {
+                    shared.rights_doubted.notify_one();
+                }
+                tracing::warn!(
+                    kind = L::KIND,
+                    why = said(&error),
+                    "a watch was interrupted; it is taken up again"
+                );
+            }
+        }
+    }
+}
+
+/// Whether the API server refused it.
+fn is_forbidden(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InitialListFailed(kube::Error::Api(status))
+            | Error::WatchStartFailed(kube::Error::Api(status))
+            if status.code == 403
+    )
+}
+
+/// Why a watch was interrupted, without any part of an object.
+fn said(error: &Error) -> &'static str {
+    match error {
+        error if is_forbidden(error) => "the API server does not allow it: see the operator's role",
+        Error::InitialListFailed(_) => "the list failed",
+        Error::WatchStartFailed(_) => "it could not be started",
+        Error::WatchError(_) => "the API server ended it with an error",
+        Error::WatchFailed(_) => "the connection ended",
+        Error::NoResourceVersion => "the API server does not support it",
+    }
+}
