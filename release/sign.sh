@@ -17,6 +17,7 @@ for archive in "$dist"/*.tar.gz "$dist"/*.zip; do
   [ -f "$archive" ] || continue
   "$cosign" attest-blob "${options[@]}" --type slsaprovenance1 --predicate "$dist/provenance.json" \
     --bundle "$archive.provenance.sigstore.json" "$archive" >/dev/null
-  [ ! -f "$sbom" ] || "$cosign" attest-blob "${options[@]}" --type cyclonedx --predicate "$sbom" \
+  # The bill of materials is of what is linked for Linux.
+  [[ ! -f $sbom || $archive = *-darwin-* ]] || "$cosign" attest-blob "${options[@]}" --type cyclonedx --predicate "$sbom" \
     --bundle "$archive.sbom.sigstore.json" "$archive" >/dev/null
 done

@@ -34,7 +34,7 @@ impl Dist {
     /// Runs `release/pack.py` with small scripts instead of the programs; the plugin's starts the real one.
     pub(crate) fn pack(more: &[&str]) -> Dist {
         let work = tempfile::tempdir().unwrap();
-        for platform in ["linux-amd64", "linux-arm64"] {
+        for platform in ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"] {
             let programs = work.path().join("programs").join(platform);
             fs::create_dir_all(&programs).unwrap();
             let plugin = env!("CARGO_BIN_EXE_kubectl-oauthclient");
@@ -45,6 +45,10 @@ impl Dist {
                     format!("#!/bin/sh\nexec {plugin} \"$@\"\n"),
                 ),
             ] {
+                // As `release/programs.sh` does.
+                if platform.starts_with("darwin") && name == "oauthclient-operator" {
+                    continue;
+                }
                 fs::write(programs.join(name), text).unwrap();
                 fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755))
                     .unwrap();

@@ -175,6 +175,56 @@ fn chart_and_manifest_name_the_image_by_its_digest() {
     );
 }
 
+#[test]
+fn there_is_a_plugin_for_macos_and_only_that() {
+    let dist = Dist::pack(&[]);
+    let manifest = fs::read_to_string(dist.folder().join("oauthclient.yaml")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let platforms = manifest["spec"]["platforms"].as_array().unwrap();
+    for (system, architecture) in [
+        ("darwin", "amd64"),
+        ("darwin", "arm64"),
+        ("linux", "amd64"),
+        ("linux", "arm64"),
+    ] {
+        let of = |name: &str| format!("{name}-{VERSION}-{system}-{architecture}.tar.gz");
+        let plugin = of("kubectl-oauthclient");
+        assert!(dist.folder().join(&plugin).is_file(), "{plugin}");
+        let operator = of("oauthclient-operator");
+        let exists = dist.folder().join(&operator).exists();
+        assert_eq!(exists, system == "linux", "{operator}");
+        let wanted = serde_json::json!({"os": system, "arch": architecture});
+        let one = platforms
+            .iter()
+            .find(|one| one["selector"]["matchLabels"] == wanted)
+            .unwrap_or_else(|| panic!("krew knows no {wanted}"));
+        let from = one["uri"].as_str().unwrap();
+        assert!(from.ends_with(&plugin), "{from}");
+    }
+}
+
+/// The linker needs each name that the plugin uses; those of another version of the bindings would be missing.
+#[test]
+fn the_link_stubs_for_macos_name_what_the_bindings_declare() {
+    let stubs = tempfile::tempdir().unwrap();
+    run(Command::new("python3")
+        .arg(path("release/apple_stubs.py"))
+        .arg(stubs.path()));
+    for (framework, name) in [
+        ("Security", "_SecTrustSettingsCopyCertificates"),
+        ("CoreFoundation", "_CFRelease"),
+    ] {
+        let stub = stubs
+            .path()
+            .join(format!("{framework}.framework/{framework}.tbd"));
+        let stub = fs::read_to_string(stub).unwrap();
+        assert!(stub.contains(&format!(" {name},")), "{stub}");
+        assert!(stub.contains(&format!(
+            "install-name: '/System/Library/Frameworks/{framework}.framework/"
+        )));
+    }
+}
+
 /// A registry on loopback; it ends with the test.
 struct Registry {
     address: String,
