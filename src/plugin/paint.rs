@@ -228,6 +228,21 @@ impl Grid {
         Painted(lines.join("\n"))
     }
 
+    /// With columns at least as wide as these, which grow to its own. The last column and what is wider stay as they are.
+    pub(super) fn at_least(mut self, widths: &mut Vec<usize>) -> Grid {
+        widths.resize(self.head.len().saturating_sub(1), 0);
+        for (index, width) in widths.iter_mut().enumerate() {
+            let cells = self.rows.iter_mut().filter_map(|row| row.get_mut(index));
+            let head = self.head.get(index).map_or(0, |head| head.chars().count());
+            *width = (*width).max(head);
+            for cell in cells {
+                *width = (*width).max(cell.text.chars().count());
+                cell.text = format!("{:<width$}", cell.text, width = *width);
+            }
+        }
+        self
+    }
+
     fn least_width(&self) -> usize {
         let columns = self.head.iter().enumerate().map(|(index, head)| {
             let cells = self.rows.iter().filter_map(|row| row.get(index));
@@ -342,6 +357,29 @@ mod tests {
             "{narrow}"
         );
         assert!(!narrow.contains("SECRET"), "{narrow}");
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_in_the_same_columns() {
+        let mut widths = Vec::new();
+        let rows = |names: &[&str]| Grid {
+            head: vec!["NAME", "READY"],
+            rows: names
+                .iter()
+                .map(|name| vec![Cell::plain(name), Cell::plain("yes")])
+                .collect(),
+            optional: Vec::new(),
+            wraps: false,
+        };
+        let first = rows(&["a", "much-longer"]).at_least(&mut widths);
+        let later = rows(&["b"]).at_least(&mut widths);
+        let (first, later) = (stripped(&first.draw(None)), stripped(&later.draw(None)));
+        let places: Vec<_> = first
+            .lines()
+            .chain(later.lines())
+            .map(|line| line.find("yes").or(line.find("READY")))
+            .collect();
+        assert_eq!(places, [Some(14); 5], "{first}\n{later}");
     }
 
     #[test]

@@ -56,19 +56,21 @@ pub fn failed(problem: &Problem) -> ExitCode {
     ExitCode::from(problem.code)
 }
 
-/// The size of the terminal of standard output, in columns and lines.
+/// The size of the terminal of standard output, in columns and lines; a terminal may not know either.
 pub(super) fn size() -> Option<(u16, u16)> {
     let out = std::io::stdout();
     if !out.is_terminal() {
         return None;
     }
     let size = tcgetwinsize(&out).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+    Some((size.ws_col, size.ws_row))
 }
 
 /// The width of the terminal of standard output.
 pub(super) fn width() -> Option<u16> {
-    size().map(|(columns, _)| columns)
+    size()
+        .map(|(columns, _)| columns)
+        .filter(|columns| *columns > 0)
 }
 
 /// Waits for something. After two seconds, it shows what it waits for: on a terminal in one line that counts the

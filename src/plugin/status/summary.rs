@@ -8,16 +8,20 @@ use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use serde::Serialize;
 
+use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
 use crate::plugin::cluster::{Cluster, Deed, SECRETS};
 use crate::plugin::paint::{Painted, Tone};
 use crate::plugin::status::moment::Moment;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::behind::Behind;
 
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
+/// How long after the expiry of a token its status may still say that it is valid: the operator reports within seconds, and
+/// the clocks of two machines differ.
+const UNREPORTED: Span = Span::from_seconds(60);
 
 /// A summary of one resource. The JSON form is stable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -93,7 +97,7 @@ impl Summary {
             failures: attempt.failures,
             next_time: attempt.next_time.clone(),
         });
-        Summary {
+        let summary = Summary {
             namespace: resource.namespace().unwrap_or_default(),
             name: resource.name_any(),
             ready: holds("Ready"),
@@ -115,7 +119,25 @@ impl Summary {
             failure,
             behind: Behind::of(resource, &status),
             now,
+        };
+        summary.or_unreported()
+    }
+
+    /// A token that has expired is not ready, whatever a status says that nobody has written since.
+    fn or_unreported(mut self) -> Summary {
+        let time = self.expiration_time.as_deref();
+        let expired = time
+            .and_then(Time::parse_rfc3339)
+            .is_some_and(|time| self.now.since(time) > UNREPORTED);
+        if let (true, true, Some(time)) = (self.ready, expired, time) {
+            self.message = format!(
+                "The published token expired at {time}, and the operator has reported nothing since. Workloads are refused. To check whether the operator runs: kubectl oauthclient doctor"
+            );
+            self.reason = Reason::TokenExpired.as_str().to_owned();
+            self.ready = false;
+            self.reconciling = false;
         }
+        self
     }
 
     /// If the status has no times, the annotations of the token Secret have them. Its data is not read.
@@ -137,6 +159,7 @@ impl Summary {
             self.expiration_time = found.annotations().get(EXPIRES).cloned();
             self.refresh_time = found.annotations().get(REFRESH).cloned();
         }
+        *self = self.clone().or_unreported();
     }
 
     /// The severity.

@@ -63,7 +63,8 @@ pub(super) async fn run(
         .as_ref()
         .map(|name| format!("metadata.name={name}"));
     let mut events = pin!(watcher(api, config).default_backoff());
-    let screen = say::size().is_some() && matches!(args.output, Output::Text | Output::Wide);
+    let has_size = say::size().is_some_and(|(columns, rows)| columns > 0 && rows > 0);
+    let screen = has_size && matches!(args.output, Output::Text | Output::Wide);
     let mut lines = Lines::default();
     let mut seen = Seen {
         known: BTreeMap::new(),
@@ -198,7 +199,8 @@ fn cut(drawn: &Painted, rows: Option<u16>) -> Painted {
 /// The output without a screen.
 #[derive(Default)]
 struct Lines {
-    has_head: bool,
+    /// Of the columns so far; empty before the header.
+    widths: Vec<usize>,
     told_trouble: bool,
 }
 
@@ -221,38 +223,51 @@ impl Lines {
         }
         self.told_trouble = false;
         let now = clock.now();
+        let mut rows = Vec::new();
         for key in changed {
-            let Some(one) = seen.known.get(key) else {
-                if matches!(args.output, Output::Text | Output::Wide) {
+            match seen.known.get(key) {
+                Some(one) => rows.push(Summary::of(one, now)),
+                None if matches!(args.output, Output::Text | Output::Wide) => {
                     say::line(&format!("{}/{} is deleted", key.0, key.1));
                 }
-                continue;
-            };
-            self.one(&Summary::of(one, now), args)?;
+                None => {}
+            }
         }
-        Ok(())
+        let is_table = match args.output {
+            Output::Wide => true,
+            Output::Text => args.name.is_none(),
+            Output::Json | Output::Yaml | Output::Name => false,
+        };
+        if is_table {
+            self.table(&rows, args);
+            return Ok(());
+        }
+        rows.iter().try_for_each(|one| print(one, args))
     }
 
-    fn one(&mut self, one: &Summary, args: &StatusArgs) -> Result<(), Problem> {
-        match args.output {
-            Output::Name => say::line(&format!("{CLIENT}/{}", one.name)),
-            Output::Json => {
-                let text =
-                    serde_json::to_string(one).map_err(|error| Problem::new(error.to_string()))?;
-                say::raw(&text);
-            }
-            Output::Yaml => say::raw(&format!("---\n{}", crate::plugin::say::yaml(one)?)),
-            Output::Text if args.name.is_some() => say::painted(&one.in_full()),
-            Output::Text | Output::Wide => {
-                let wide = args.output == Output::Wide;
-                let grid = table::of(std::slice::from_ref(one), wide, args.all_namespaces);
-                let drawn = grid.draw(None);
-                let lines: Vec<&str> = drawn.as_str().lines().collect();
-                let from = usize::from(self.has_head);
-                say::painted(&drawn.lines_from(from.min(lines.len())));
-                self.has_head = true;
-            }
+    /// Rows below those before, in the same columns where the content is not wider.
+    fn table(&mut self, rows: &[Summary], args: &StatusArgs) {
+        if rows.is_empty() {
+            return;
         }
-        Ok(())
+        let grid = table::of(rows, args.output == Output::Wide, args.all_namespaces);
+        let from = usize::from(!self.widths.is_empty());
+        let grid = grid.at_least(&mut self.widths);
+        say::painted(&grid.draw(None).lines_from(from));
     }
+}
+
+/// One resource, as the format says.
+fn print(one: &Summary, args: &StatusArgs) -> Result<(), Problem> {
+    match args.output {
+        Output::Name => say::line(&format!("{CLIENT}/{}", one.name)),
+        Output::Json => {
+            let text =
+                serde_json::to_string(one).map_err(|error| Problem::new(error.to_string()))?;
+            say::raw(&text);
+        }
+        Output::Yaml => say::raw(&format!("---\n{}", say::yaml(one)?)),
+        Output::Text | Output::Wide => say::painted(&one.in_full()),
+    }
+    Ok(())
 }

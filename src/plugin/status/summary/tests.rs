@@ -56,3 +56,30 @@ fn a_resource_that_nobody_has_looked_at_says_so() {
     assert!(!summary.ready);
     assert!(testing::stripped(&summary.in_full()).contains("has not observed it yet"));
 }
+
+/// The operator stopped, and nobody has written the status since.
+#[test]
+fn an_expired_token_is_not_ready_though_its_status_says_so() {
+    let at = |expires: &str| {
+        Summary::of(
+            &resource(json!({
+                "token": {"issuedTime": "2023-11-14T21:00:00Z", "expirationTime": expires,
+                          "refreshTime": "2023-11-14T22:00:00Z"},
+                "conditions": [condition("Ready", "True", "TokenValid")],
+            })),
+            NOW,
+        )
+    };
+    let summary = at("2023-11-14T22:10:00Z");
+    assert!(!summary.ready);
+    assert_eq!(summary.reason, "TokenExpired");
+    assert_eq!(summary.tone(), Tone::Bad);
+    assert!(
+        summary.message.contains("kubectl oauthclient doctor"),
+        "{}",
+        summary.message
+    );
+    for valid in ["2023-11-14T22:12:30Z", "2023-11-14T22:43:20Z"] {
+        assert!(at(valid).ready, "{valid}");
+    }
+}
