@@ -30,7 +30,8 @@ if [ ! -d "$built" ]; then
   flags="-s -w -X $variables.gitVersion=v$version -X $variables.gitMajor=1 -X $variables.gitMinor=$(cut -d. -f2 <<<"$version")"
   rm -rf "$built.tmp"
   mkdir "$built.tmp"
-  go build -mod=mod -tags providerless -trimpath -ldflags "$flags" -o "$built.tmp/" tool >&2
+  # Without inlining, compiling takes a quarter less, and the tests need no speed of it.
+  go build -mod=mod -tags providerless -trimpath -gcflags=all=-l -ldflags "$flags" -o "$built.tmp/" tool >&2
   ln -s "$usual/etcd" "$usual/kubectl" "$built.tmp/"
   mv "$built.tmp" "$built"
 fi
