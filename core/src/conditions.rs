@@ -2,7 +2,7 @@
 //!
 //! Conditions, events, metrics and the generated page `docs/conditions.md` use this one list.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// A type of condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,9 +70,11 @@ pub enum Group {
 }
 
 impl Group {
-    const ALL: [Group; 4] = [Group::Token, Group::Waiting, Group::Stalled, Group::Request];
+    /// All sections, in the order of the documentation.
+    pub const ALL: [Group; 4] = [Group::Token, Group::Waiting, Group::Stalled, Group::Request];
 
-    fn title(self) -> &'static str {
+    /// Its title.
+    pub fn title(self) -> &'static str {
         match self {
             Group::Token => "The published token (`Ready`)",
             Group::Waiting => "In progress or waiting (`Reconciling`)",
@@ -395,33 +397,4 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Renders the page `docs/conditions.md`.
-pub fn page() -> String {
-    let mut page = String::from(
-        "<!-- Generated from core/src/conditions.rs: change that, not this file. -->\n\n# Conditions and reasons\n\n\
-         The conditions of an `OAuthClient` show its state: `kubectl describe oac NAME` lists them. Each has a message that says\n\
-         what happened, what still works and what to do. Events and metrics use the same reasons.\n\n\
-         | condition | meaning |\n|---|---|\n",
-    );
-    for kind in ConditionType::ALL {
-        let _ = writeln!(page, "| `{}` | {} |", kind.as_str(), kind.meaning());
-    }
-    for group in Group::ALL {
-        let _ = write!(
-            page,
-            "\n## {}\n\n| reason | what it means | what to do |\n|---|---|---|\n",
-            group.title()
-        );
-        for reason in Reason::ALL.iter().filter(|reason| reason.group() == group) {
-            let _ = writeln!(
-                page,
-                "| `{reason}` | {} | {} |",
-                reason.meaning(),
-                reason.what_to_do()
-            );
-        }
-    }
-    page
 }

@@ -28,7 +28,7 @@ fn the_crd_file_is_what_the_types_say() {
 
 #[test]
 fn the_page_of_conditions_is_what_the_list_says() {
-    generated("docs/conditions.md", &conditions::page());
+    generated("docs/conditions.md", &crate::messages::page());
 }
 
 #[test]

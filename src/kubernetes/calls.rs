@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::messages::WriteRefusal;
 use crate::metrics::Metrics;
 use crate::reconcile::{StoreError, WriteError};
 
@@ -215,14 +216,14 @@ impl CallError {
             404 | 409 => WriteError::Raced,
             422 if self.names_field("metadata.uid") => WriteError::Raced,
             403 if status.message.contains("exceeded quota") => {
-                WriteError::Refused("a resource quota of the namespace is used up".to_owned())
+                WriteError::Refused(WriteRefusal::Quota)
             }
             403 if status.message.contains("cannot ")
                 && status.message.contains(" is forbidden: User ") =>
             {
-                WriteError::Forbidden("its role does not allow it".to_owned())
+                WriteError::Forbidden(WriteRefusal::Role)
             }
-            401 => WriteError::Forbidden("the API server does not accept its identity".to_owned()),
+            401 => WriteError::Forbidden(WriteRefusal::Identity),
             403 => WriteError::Refused(refusal(status)),
             400 | 413 | 422 => WriteError::Rejected(refusal(status)),
             _ => WriteError::Passing(self.said()),
@@ -263,23 +264,22 @@ fn word(reason: &str) -> &str {
 }
 
 /// Who refused a write: only the name of a webhook or policy, because its message may quote the object.
-fn refusal(status: &Status) -> String {
+fn refusal(status: &Status) -> WriteRefusal {
     let named = |before: &str, quote: char| {
         let (_, rest) = status.message.split_once(before)?;
         let (name, _) = rest.split_once(quote)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        (name.len() < 254 && name.chars().all(plain)).then_some(name)
+        (name.len() < 254 && name.chars().all(plain)).then(|| name.to_owned())
     };
     if let Some(name) = named("admission webhook \"", '"') {
-        format!("the admission webhook {name} refused it")
+        WriteRefusal::Webhook { name }
     } else if let Some(name) = named("ValidatingAdmissionPolicy '", '\'') {
-        format!("the ValidatingAdmissionPolicy {name} refused it")
+        WriteRefusal::Policy { name }
     } else {
-        format!(
-            "the API server refused it with {} {}",
-            status.code,
-            word(&status.reason)
-        )
+        WriteRefusal::Server {
+            status: status.code,
+            word: word(&status.reason).to_owned(),
+        }
     }
 }
 
@@ -307,7 +307,7 @@ mod tests {
                 message: message.to_owned(),
                 ..Status::default()
             };
-            refusal(&status)
+            refusal(&status).text().to_string()
         };
         assert_eq!(
             refused("admission webhook \"deny.example.com\" denied the request: token abc"),

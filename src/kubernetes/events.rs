@@ -146,7 +146,14 @@ impl Source {
             }),
             type_: Some(kind.to_owned()),
             reason: Some(notice.reason.as_str().to_owned()),
-            note: Some(notice.message.chars().take(MOST_CHARACTERS).collect()),
+            note: Some(
+                notice
+                    .message
+                    .to_string()
+                    .chars()
+                    .take(MOST_CHARACTERS)
+                    .collect(),
+            ),
             action: Some("Refresh".to_owned()),
             event_time: Some(MicroTime(time)),
             reporting_controller: Some("oauthclient.dev/operator".to_owned()),

@@ -35,9 +35,9 @@ pub(super) fn of_report(
         .iter()
         .any(|notice| notice.reason == Reason::Restored);
     if let Some((word, text)) = token(before, after, repaired, place, now) {
-        let text = match report.remarks.trim() {
-            "" => text,
-            remarks => format!("{text}. {}", remarks),
+        let text = match report.remarks.is_empty() {
+            true => text,
+            false => format!("{text}. {}", report.remarks),
         };
         lines.push((word, text));
     }
@@ -52,7 +52,7 @@ pub(super) fn of_report(
     for notice in &report.notices {
         let is_told = told == Some(notice.reason.as_str()) || notice.reason == Reason::Restored;
         if !is_told {
-            lines.push((word(notice), notice.message.clone()));
+            lines.push((word(notice), notice.message.to_string()));
         }
     }
     lines

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 
 use crate::engine::Key;
+use crate::messages::WriteRefusal;
 use crate::model::{Owner, SecretSeen, SecretWrite};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
@@ -97,13 +98,16 @@ pub(super) fn foreign(key: &Key) -> SecretSeen {
 
 pub(super) fn write_error(folder: &Folder, error: &io::Error) -> WriteError {
     let place = folder.path().display();
+    let file = |error: &io::Error| WriteRefusal::File {
+        error: format!("{place}: {error}"),
+    };
     tracing::warn!(%place, %error, "a token could not be written");
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            WriteError::Forbidden(format!("{place}: {error}"))
+            WriteError::Forbidden(file(error))
         }
         ErrorKind::Other | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            WriteError::Refused(format!("{place}: {error}"))
+            WriteError::Refused(file(error))
         }
         ErrorKind::AlreadyExists => WriteError::Raced,
         _ => WriteError::Passing(format!("{place}: {error}")),

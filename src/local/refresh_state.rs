@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::api::Validated;
 use crate::engine::Key;
 use crate::local::state_folder::StoredRefreshState;
+use crate::messages::WriteRefusal;
 use crate::model::{FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
 use crate::policy::{login_name, state_name};
 use crate::reconcile::WriteError;
@@ -97,7 +98,9 @@ impl Files {
             tracing::warn!(%error, "the state of a refresh token could not be written");
             match error.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    WriteError::Forbidden(error.to_string())
+                    WriteError::Forbidden(WriteRefusal::File {
+                        error: error.to_string(),
+                    })
                 }
                 _ => WriteError::Passing(error.to_string()),
             }

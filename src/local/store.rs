@@ -97,7 +97,9 @@ impl Store for Files {
     fn published(&self, key: &Key, spec: &Validated) {
         for workload in &spec.restart {
             let text = format!(
-                "{workload} is not restarted: only an operator in a cluster can restart workloads"
+                "{} {} is not restarted: only an operator in a cluster can restart workloads",
+                workload.kind.as_str(),
+                workload.name
             );
             lines::say(self.clock.now(), &key.to_string(), "note", &text);
         }

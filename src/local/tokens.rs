@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::engine::Key;
 use crate::lock::lock;
+use crate::messages::WriteRefusal;
 use crate::model::{On, SecretSeen, SecretWrite};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
@@ -195,9 +196,7 @@ impl Tokens {
         change(&mut version, write);
         merge(&mut data, &write.data);
         if data.values().map(Secret::len).sum::<usize>() > MAX_SECRET {
-            return Err(WriteError::Refused(
-                "it would be larger than the 1 MiB that a Secret may hold".to_owned(),
-            ));
+            return Err(WriteError::Refused(WriteRefusal::TooLarge));
         }
         version.resource_version += 1;
         version.keys = data.keys().cloned().collect();

@@ -1,7 +1,7 @@
 //! The assessment of one resource, from which its status is made.
 
 use crate::api::conditions::Reason;
-use crate::messages::Audience;
+use crate::messages::{Audience, Finding, Note};
 use crate::model::{FailedAttempt, Repairs};
 use crate::oauth::Scope;
 use crate::time::{Span, Time};
@@ -29,8 +29,10 @@ pub struct Assessment {
     pub expiries: Expiries,
     /// When the refresh token ends, where the provider told.
     pub refresh_token_ends: Option<Time>,
-    /// The message about a provided refresh token that was refused, while the previous one stays in use.
-    pub refused_offer: Option<String>,
+    /// The note about a provided refresh token that was refused, while the previous one stays in use.
+    pub refused_offer: Option<Note>,
+    /// Who reads the messages.
+    pub audience: Audience,
 }
 
 /// The published token for people.
@@ -63,10 +65,8 @@ pub struct TokenView {
 pub struct Problem {
     /// The kind of problem, which determines the condition.
     pub kind: ProblemKind,
-    /// Why, in one word of the documented list.
-    pub reason: Reason,
-    /// What happened and what to do, without what still works, which the report adds.
-    pub message: String,
+    /// What is wrong, and what to do.
+    pub finding: Box<Finding>,
 }
 
 /// The condition that reports a problem.
@@ -76,6 +76,41 @@ pub enum ProblemKind {
     Waiting,
     /// A person must act.
     Stalled,
+}
+
+impl Problem {
+    /// Something that may still appear.
+    pub(crate) fn waiting(finding: impl Into<Finding>) -> Problem {
+        Problem {
+            kind: ProblemKind::Waiting,
+            finding: Box::new(finding.into()),
+        }
+    }
+
+    /// Something that a person must change.
+    pub(crate) fn stalled(finding: impl Into<Finding>) -> Problem {
+        Problem {
+            kind: ProblemKind::Stalled,
+            finding: Box::new(finding.into()),
+        }
+    }
+
+    /// Why, in one word of the documented list.
+    pub fn reason(&self) -> Reason {
+        self.finding.reason()
+    }
+
+    /// The message for people with a cluster.
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> String {
+        self.message_for(Audience::Cluster)
+    }
+
+    /// The message for an audience.
+    #[cfg(test)]
+    pub(crate) fn message_for(&self, audience: Audience) -> String {
+        self.finding.told(audience).message().to_string()
+    }
 }
 
 impl TokenView {
@@ -112,8 +147,6 @@ pub struct Ends {
 pub struct Expiries {
     /// The namespace, for commands.
     pub namespace: String,
-    /// Who reads the messages.
-    pub audience: Audience,
     /// The client certificate.
     pub certificate: Option<Expiry>,
     /// The client secret.

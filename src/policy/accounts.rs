@@ -3,8 +3,9 @@
 use crate::api::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::{Command, with_entry};
-use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, ProblemKind};
+use crate::command::with_entry;
+use crate::messages::{Audience, Finding, TrustFinding};
+use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{ClientAuthentication, ServiceAccountToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::account_tokens;
@@ -20,46 +21,31 @@ pub(super) fn not_opted_in(seen: &Observed, token: &ServiceAccountToken) -> Opti
     let annotations = match seen.accounts.get(account) {
         Some(AccountSeen::Given) => return None,
         Some(AccountSeen::There { annotations, .. }) => annotations,
-        Some(AccountSeen::Forbidden) => return Some(forbidden(namespace)),
+        Some(AccountSeen::Forbidden) => return Some(Problem::stalled(forbidden(namespace))),
         Some(AccountSeen::NoCluster) => {
-            return Some(problem(
-                ProblemKind::Stalled,
-                Reason::ServiceAccountTokenMissing,
-                format!(
-                    "A token of ServiceAccount {account} needs a Kubernetes cluster, and there is none here. Pass a file that something else keeps up to date: --service-account-token-file {account}=PATH ({} creates one).",
-                    Command::kubectl(&["create", "token"])
-                        .value(account)
-                        .namespace(namespace)
-                        .fixed(&["--audience"])
-                        .value(audience)
-                ),
-            ));
+            return Some(Problem::stalled(TrustFinding::NoCluster {
+                account: account.clone(),
+                namespace: namespace.clone(),
+                audience: audience.clone(),
+            }));
         }
         Some(AccountSeen::Missing) | None => {
-            return Some(problem(
-                ProblemKind::Waiting,
-                Reason::ServiceAccountNotFound,
-                format!(
-                    "There is no ServiceAccount {account} in namespace {namespace}. Create it, or name another one in the spec; it is looked for every minute."
-                ),
-            ));
+            return Some(Problem::waiting(TrustFinding::AccountNotFound {
+                account: account.clone(),
+                namespace: namespace.clone(),
+            }));
         }
     };
     let audiences = annotations.get(ALLOWED_AUDIENCES_ANNOTATION);
-    if !audiences.is_some_and(|list| listed(list, audience)) {
-        return Some(problem(
-            ProblemKind::Waiting,
-            Reason::ServiceAccountNotOptedIn,
-            format!(
-                "ServiceAccount {account} does not allow tokens for audience {audience}: its annotation oauthclient.dev/allowed-audiences does not name it. It is checked every minute. If you own it and want to allow this, run: {}",
-                annotate(account, namespace).pair(
-                    ALLOWED_AUDIENCES_ANNOTATION,
-                    &with_entry(audiences, audience)
-                )
-            ),
-        ));
-    }
-    None
+    let allowed = audiences.is_some_and(|list| listed(list, audience));
+    (!allowed).then(|| {
+        Problem::waiting(TrustFinding::AudienceNotAllowed {
+            account: account.clone(),
+            namespace: namespace.clone(),
+            audience: audience.clone(),
+            list: with_entry(audiences, audience),
+        })
+    })
 }
 
 /// Whether a list, separated by commas or white space, contains exactly this audience.
@@ -68,33 +54,9 @@ pub(super) fn listed(list: &str, audience: &str) -> bool {
         .any(|one| !one.is_empty() && one == audience)
 }
 
-fn annotate(account: &str, namespace: &str) -> Command {
-    Command::kubectl(&["annotate", "serviceaccount"])
-        .value(account)
-        .namespace(namespace)
-        .fixed(&["--overwrite"])
-}
-
-/// What the operator lacks permission for, and what grants it.
-fn forbidden_message(namespace: &str) -> String {
-    format!(
-        "The operator lacks the permission to read ServiceAccounts and create tokens for them in namespace {namespace}, which is optional. Ask its administrator to apply deploy/service-account-tokens, or, for this namespace only, to run: {}",
-        Command::kubectl(&["apply"])
-            .namespace(namespace)
-            .fixed(&["-k", "deploy/service-account-tokens/namespaced"])
-    )
-}
-
-fn forbidden(namespace: &str) -> Problem {
-    let message = forbidden_message(namespace);
-    problem(ProblemKind::Stalled, Reason::PermissionMissing, message)
-}
-
-fn problem(kind: ProblemKind, reason: Reason, message: String) -> Problem {
-    Problem {
-        kind,
-        reason,
-        message,
+fn forbidden(namespace: &str) -> TrustFinding {
+    TrustFinding::AccountsForbidden {
+        namespace: namespace.to_owned(),
     }
 }
 
@@ -150,7 +112,10 @@ impl Failure {
         Failure::new(
             FailureClass::Permanent,
             Reason::PermissionMissing.as_str(),
-            forbidden_message(namespace),
+            Finding::from(forbidden(namespace))
+                .told(Audience::Cluster)
+                .message()
+                .to_string(),
             Reached::Never,
         )
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::messages::Text;
 use crate::model::{
-    FailedAttempt, Failure, Made, Managed, Moments, Observed, Problem, ProblemKind, RefreshReason,
-    SecretSeen, Settled, TokenState, TokenView, secret_version, token_hash,
+    FailedAttempt, Failure, Made, Managed, Moments, Observed, RefreshReason, SecretSeen, Settled,
+    TokenState, TokenView, secret_version, token_hash,
 };
 use crate::oauth::dpop as oauth_dpop;
 use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};
@@ -23,7 +24,7 @@ use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
-use super::{disclosed, dpop, provenance, refresh_token, report, rotation, sooner};
+use super::{disclosed, dpop, findings, provenance, refresh_token, report, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -150,7 +151,7 @@ pub(super) fn granted_as(
     let refresh = state.refresh;
     let write = publish(seen, spec, data, state);
     if let Some(why) = unacceptable(&write, seen.target.as_ref()) {
-        return rejected(seen, spec, &why, at);
+        return rejected(seen, spec, &why.text(), at);
     }
     Settled {
         wants: Requeue::RequestAt(refresh),
@@ -294,11 +295,11 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     assessment.attempt = Some(attempt.clone());
     if failure.reason == Reason::ReauthorizationRequired.as_str() {
         // As it is reported from now on.
-        assessment.problem = Some(Problem {
-            kind: ProblemKind::Stalled,
-            reason: Reason::ReauthorizationRequired,
-            message: attempt.message.clone(),
-        });
+        assessment.problem = Some(findings::reauthorize(
+            seen,
+            failure.reached == Reached::InvalidGrant || failure.reached == Reached::Refused,
+            failure.said.as_ref(),
+        ));
     }
     if let Some(asked) = &seen.resource.refresh_request {
         assessment.handled_request = Some(asked.clone());
@@ -421,7 +422,7 @@ fn render(
 
 /// The consequences if the token Secret was refused, or is known to be: the token is discarded, and the published one
 /// stays.
-pub fn rejected(seen: &Observed, spec: &Validated, why: &str, at: Moments) -> Settled {
+pub fn rejected(seen: &Observed, spec: &Validated, why: &Text, at: Moments) -> Settled {
     let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
     let secret = &spec.token_secret.name;
     let failure = Failure::new(

@@ -138,6 +138,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
         expiries: Expiries::of(seen),
         refresh_token_ends: seen.refresh_token_ends(),
         refused_offer: refresh_token::refused_offer(seen),
+        audience: seen.rules.audience,
     }
 }
 

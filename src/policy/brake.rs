@@ -20,8 +20,8 @@ use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 use super::answer::failed;
+use super::findings;
 use super::gate::endpoint;
-use super::messages;
 use super::refresh_token::{self};
 use super::rotation::{self};
 
@@ -333,7 +333,7 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
             Some(_) => FailureClass::Permanent,
         },
         refusal.reason,
-        messages::braked(seen, spec, refusal),
+        findings::braked(seen, spec, refusal),
         Reached::Never,
     );
     let at = Moments {

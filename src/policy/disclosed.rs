@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::Command;
-use crate::model::{Observed, Problem, ProblemKind, SecretSeen};
+use crate::command::with_entry;
+use crate::messages::CredentialsFinding;
+use crate::model::{Observed, Problem, SecretSeen};
 use crate::oauth::SentSecrets;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::request::single_line;
@@ -111,31 +111,11 @@ pub(super) fn not_disclosed(seen: &Observed, spec: &Validated) -> Option<Problem
         .filter(|(name, _)| *name != "client_id" || spec.client.client_id.is_none())
         .find(|(_, key)| !disclosed.contains(key))?;
     let listed = secret.annotations.get(DISCLOSED_KEYS_ANNOTATION);
-    let list = match listed
-        .map(|list| list.trim())
-        .filter(|list| !list.is_empty())
-    {
-        Some(list) => format!("{list},{key}"),
-        None => key.to_owned(),
-    };
-    let namespace = &seen.resource.namespace;
-    let command = Command::kubectl(&["annotate", "secret"])
-        .value(&secret.name)
-        .namespace(namespace)
-        .fixed(&["--overwrite"])
-        .pair(DISCLOSED_KEYS_ANNOTATION, &list);
-    Some(Problem {
-        kind: ProblemKind::Waiting,
-        reason: Reason::CredentialsKeyNotDisclosed,
-        message: format!(
-            "A template in spec.tokenSecret.data uses credentials.{name}, but Secret {} does not disclose its key {key}. Whoever can read the token Secret would see it. Remove it from the template. If you own the Secret and the value is not secret, {}",
-            secret.name,
-            seen.rules.audience.choose(
-                format!("run: {command}"),
-                format!(
-                    "add the key to the annotation {DISCLOSED_KEYS_ANNOTATION} in its manifest."
-                ),
-            )
-        ),
-    })
+    Some(Problem::waiting(CredentialsFinding::NotDisclosed {
+        secret: secret.name.clone(),
+        namespace: seen.resource.namespace.clone(),
+        key: key.to_owned(),
+        name: name.to_owned(),
+        list: with_entry(listed, key),
+    }))
 }

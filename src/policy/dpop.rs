@@ -5,9 +5,9 @@
 
 use url::Url;
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::model::{GeneratedKey, Observed, Problem, ProblemKind, Record, SecretBody, ServerNonce};
+use crate::messages::CredentialsFinding;
+use crate::model::{GeneratedKey, Observed, Problem, Record, SecretBody, ServerNonce};
 use crate::oauth::ClientAuthentication;
 use crate::oauth::dpop::{self, KEY, Proving};
 use crate::secret::Secret;
@@ -104,12 +104,8 @@ pub(super) fn not_published(seen: &Observed, spec: &Validated) -> Option<Problem
         .into_iter()
         .find(|name| templates.uses(name))?;
     let secret = seen.credentials.as_ref()?;
-    Some(Problem {
-        kind: ProblemKind::Waiting,
-        reason: Reason::CredentialsKeyNotDisclosed,
-        message: format!(
-            "A template in spec.tokenSecret.data uses {name}, but the key is your own: Secret {} holds it under {KEY}, and the operator does not copy it. Mount it from there and remove it from the template, or remove {KEY} from the Secret to have a key generated.",
-            secret.name
-        ),
-    })
+    Some(Problem::waiting(CredentialsFinding::OwnDpopKey {
+        secret: secret.name.clone(),
+        name: name.to_owned(),
+    }))
 }

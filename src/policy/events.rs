@@ -4,11 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::OAuthClientStatus;
 use crate::api::conditions::{ConditionType, Reason};
-use crate::command::printable;
+use crate::messages::{EventFinding, Message, Note};
 use crate::model::Assessment;
 use crate::time::Time;
 
 use super::expiry::Which;
+use super::report::Content;
 
 /// Something to report once, as an event or a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// The reason.
     pub reason: Reason,
-    /// The sentence.
-    pub message: String,
+    /// What is told.
+    pub message: Message,
 }
 
 /// Whether a notice is good or bad.
@@ -30,92 +31,96 @@ pub enum NoticeKind {
     Warning,
 }
 
-/// What has changed for better or worse, each reported once.
+/// What has changed for better or worse, each reported once. `contents`: the conditions of the status `after`.
 pub(super) fn notices(
     assessment: &Assessment,
+    contents: &[(ConditionType, Content)],
     before: &OAuthClientStatus,
     after: &OAuthClientStatus,
     now: Time,
 ) -> Vec<Notice> {
     let mut notices: Vec<Notice> = Vec::new();
-    let mut tell = |kind, word: &str, message: &str| {
-        let reason = known(word);
+    let mut tell = |kind, reason, message: Message| {
         if notices.iter().all(|notice| notice.reason != reason) {
             notices.push(Notice {
                 kind,
                 reason,
-                message: printable(message).into_owned(),
+                message,
             });
         }
     };
-    let holds = |status: &OAuthClientStatus, kind| {
-        find(status, kind).is_some_and(|condition| condition.status == "True")
-    };
+    let content = |kind| contents.iter().find(|(of, _)| *of == kind);
+    let content = |kind| content(kind).map(|(_, content)| content);
     for kind in [
         ConditionType::Stalled,
         ConditionType::RefreshFailing,
         ConditionType::Reconciling,
     ] {
-        let Some(now) = find(after, kind).filter(|condition| condition.status == "True") else {
+        let Some(now) = content(kind).filter(|content| content.holds) else {
             continue;
         };
         let same = find(before, kind)
-            .is_some_and(|then| then.status == "True" && then.reason == now.reason);
-        let routine = [Reason::Retrying, Reason::Requesting].map(Reason::as_str);
-        if !same && !routine.contains(&now.reason.as_str()) {
-            tell(NoticeKind::Warning, &now.reason, &now.message);
+            .is_some_and(|then| then.status == "True" && then.reason == now.reason.as_str());
+        let routine = matches!(now.reason, Reason::Retrying | Reason::Requesting);
+        if !same && !routine {
+            tell(NoticeKind::Warning, now.reason, now.message.clone());
         }
     }
-    let was_ready = holds(before, ConditionType::Ready);
-    let is_ready = holds(after, ConditionType::Ready);
-    if was_ready && !is_ready && assessment.token.as_ref().is_some_and(|token| !token.valid) {
-        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
-        tell(NoticeKind::Warning, Reason::TokenExpired.as_str(), message);
-    }
-    let troubled = |status| {
-        let awaited = find(status, ConditionType::Reconciling).is_some_and(|condition| {
-            condition.status == "True" && condition.reason != Reason::Requesting.as_str()
-        });
-        awaited
-            || [ConditionType::Stalled, ConditionType::RefreshFailing]
-                .into_iter()
-                .any(|kind| holds(status, kind))
+    let holds = |status: &OAuthClientStatus, kind| {
+        find(status, kind).is_some_and(|condition| condition.status == "True")
     };
-    // The refused one is still there, although nothing fails because of it.
-    let over = assessment.refused_offer.is_none();
-    if is_ready && over && troubled(before) && !troubled(after) {
-        let message = find(after, ConditionType::Ready).map_or("", |condition| &condition.message);
-        tell(NoticeKind::Normal, Reason::Recovered.as_str(), message);
+    let ready = content(ConditionType::Ready);
+    let is_ready = ready.filter(|content| content.holds);
+    let is_not_ready = ready.filter(|content| !content.holds);
+    let expired = assessment.token.as_ref().is_some_and(|token| !token.valid);
+    if let Some(ready) = is_not_ready.filter(|_| expired && holds(before, ConditionType::Ready)) {
+        tell(
+            NoticeKind::Warning,
+            Reason::TokenExpired,
+            ready.message.clone(),
+        );
     }
-    for (which, reason, message) in assessment.expiries.notices(now) {
+    // The refused one is still there, although nothing fails because of it.
+    let over = assessment.refused_offer.is_none() && troubled(before) && !troubled(after);
+    if let Some(ready) = is_ready.filter(|_| over) {
+        tell(NoticeKind::Normal, Reason::Recovered, ready.message.clone());
+    }
+    for (which, finding) in assessment.expiries.each(now) {
         let of = |status: &OAuthClientStatus| match which {
             Which::Certificate => status.client_certificate.clone(),
             Which::ClientSecret => status.client_secret.clone(),
         };
         if of(before) != of(after) {
-            tell(NoticeKind::Warning, reason.as_str(), &message);
+            let finding = EventFinding::Expiry { finding };
+            let message = finding.told(assessment.audience).message();
+            tell(NoticeKind::Warning, finding.reason(), message);
         }
     }
-    if let Some(key) = after
-        .client_secret_key
-        .as_ref()
-        .filter(|_| before.client_secret_key != after.client_secret_key)
-    {
-        let message = super::rotation::remark(key);
-        tell(
-            NoticeKind::Normal,
-            Reason::NextClientSecretUsed.as_str(),
-            &message,
-        );
+    let of_next_secret = after.client_secret_key.clone();
+    let of_next_secret =
+        of_next_secret.filter(|key| before.client_secret_key.as_ref() != Some(key));
+    if let Some(key) = of_next_secret {
+        let note = Note::NextSecretUsed { key }.text();
+        let message = Message::default().noting([note]);
+        tell(NoticeKind::Normal, Reason::NextClientSecretUsed, message);
     }
     if assessment.repaired {
-        let message = format!(
-            "Secret {} had been altered or deleted by someone else; a new token was written.",
-            assessment.secret_name
-        );
-        tell(NoticeKind::Normal, Reason::Restored.as_str(), &message);
+        let finding = EventFinding::Restored {
+            secret: assessment.secret_name.clone(),
+        };
+        let message = finding.told(assessment.audience).message();
+        tell(NoticeKind::Normal, finding.reason(), message);
     }
     notices
+}
+
+/// Whether a status reports a problem, or that something is awaited.
+fn troubled(status: &OAuthClientStatus) -> bool {
+    let holds = |kind| find(status, kind).filter(|condition| condition.status == "True");
+    let awaited = holds(ConditionType::Reconciling);
+    awaited.is_some_and(|condition| condition.reason != Reason::Requesting.as_str())
+        || holds(ConditionType::Stalled).is_some()
+        || holds(ConditionType::RefreshFailing).is_some()
 }
 
 /// A documented reason; any other word becomes that of a failed request.

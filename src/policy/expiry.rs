@@ -1,12 +1,9 @@
 //! Credentials that expire: the client certificate, and the client secret at a time that its owner recorded.
 
 use crate::api::ExpiryStatus;
-use crate::api::conditions::Reason;
-use crate::command::Command;
+use crate::messages::ExpiryFinding;
 use crate::model::{CertificateFacts, Ends, Expiries, Expiry, Observed, SecretSeen};
 use crate::time::{Span, Time};
-
-use super::certificate::describe_certificate;
 
 /// Annotation of a credentials Secret: when its client secret expires at the provider, as a date or a time.
 pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
@@ -57,7 +54,6 @@ impl Expiries {
         let uses_secret = spec.client.uses_client_secret();
         Expiries {
             namespace: seen.resource.namespace.clone(),
-            audience: seen.rules.audience,
             certificate: seen.certificate.facts().and_then(|facts| {
                 Some(Expiry {
                     secret: spec.client_certificate.as_ref()?.secret.clone(),
@@ -83,84 +79,57 @@ impl Expiries {
             .min()
     }
 
-    /// The remarks about them, each a sentence after a space; with `over`, only about expired ones.
-    pub(super) fn remarks(&self, now: Time, over: bool) -> String {
-        let wanted = |reason| {
-            !over
-                || matches!(
-                    reason,
-                    Reason::ClientCertificateExpired | Reason::ClientSecretExpired
-                )
-        };
-        self.notices(now)
-            .into_iter()
-            .filter(|(_, reason, _)| wanted(*reason))
-            .map(|(_, _, sentence)| format!(" {sentence}"))
-            .collect()
+    /// The findings about them.
+    pub(super) fn findings(&self, now: Time) -> Vec<ExpiryFinding> {
+        let each = self.each(now).into_iter();
+        each.map(|(_, finding)| finding).collect()
     }
 
-    /// The notices about them: which credential, the reason, the sentence.
-    pub(super) fn notices(&self, now: Time) -> Vec<(Which, Reason, String)> {
+    /// The findings about them, each with its credential.
+    pub(super) fn each(&self, now: Time) -> Vec<(Which, ExpiryFinding)> {
         let certificate = self.certificate.as_ref();
         let certificate = certificate.and_then(|expiry| self.of_certificate(expiry, now));
         let secret = self.client_secret.as_ref();
         let secret = secret.and_then(|expiry| self.of_secret(expiry, now));
-        let certificate = certificate.map(|(reason, said)| (Which::Certificate, reason, said));
-        let secret = secret.map(|(reason, said)| (Which::ClientSecret, reason, said));
+        let certificate = certificate.map(|finding| (Which::Certificate, finding));
+        let secret = secret.map(|finding| (Which::ClientSecret, finding));
         certificate.into_iter().chain(secret).collect()
     }
 
-    fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
-        let secret = &expiry.secret;
-        let describe = describe_certificate(&self.namespace);
-        let describe = self
-            .audience
-            .only_on_a_cluster(format!(" (if cert-manager makes it: {describe})"));
+    fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<ExpiryFinding> {
+        let (secret, namespace) = (expiry.secret.clone(), self.namespace.clone());
         match expiry.standing(now) {
             Standing::Valid | Standing::Unknown => None,
-            Standing::Soon(at) => Some((
-                Reason::ClientCertificateExpiresSoon,
-                format!(
-                    "The client certificate in Secret {secret} expires at {at}: renew it there; a new one is shown from the next request on{describe}."
-                ),
-            )),
-            Standing::Over(at) => Some((
-                Reason::ClientCertificateExpired,
-                format!(
-                    "The client certificate in Secret {secret} expired at {at}: renew it there{describe}."
-                ),
-            )),
+            Standing::Soon(at) => Some(ExpiryFinding::CertificateExpiresSoon {
+                secret,
+                namespace,
+                at,
+            }),
+            Standing::Over(at) => Some(ExpiryFinding::CertificateExpired {
+                secret,
+                namespace,
+                at,
+            }),
         }
     }
 
-    fn of_secret(&self, expiry: &Expiry, now: Time) -> Option<(Reason, String)> {
-        let (secret, namespace) = (&expiry.secret, &self.namespace);
-        let annotate = Command::kubectl(&["annotate", "secret"])
-            .value(secret)
-            .namespace(namespace)
-            .fixed(&["--overwrite"])
-            .pair(CLIENT_SECRET_EXPIRES, "DATE");
-        let annotate = self.audience.only_on_a_cluster(format!(" ({annotate})"));
+    fn of_secret(&self, expiry: &Expiry, now: Time) -> Option<ExpiryFinding> {
+        let (secret, namespace) = (expiry.secret.clone(), self.namespace.clone());
         match expiry.standing(now) {
             Standing::Valid => None,
-            Standing::Soon(at) => Some((
-                Reason::ClientSecretExpiresSoon,
-                format!(
-                    "The client secret in Secret {secret} expires at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date{annotate}."
-                ),
-            )),
-            Standing::Over(at) => Some((
-                Reason::ClientSecretExpired,
-                format!(
-                    "The client secret in Secret {secret} expired at {at}, as its annotation says: get a new one from the provider, put it into the Secret, and correct the date{annotate}."
-                ),
-            )),
-            Standing::Unknown => Some((
-                Reason::ClientSecretExpiryUnknown,
-                format!(
-                    "The annotation {CLIENT_SECRET_EXPIRES} of Secret {secret} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z), so there is no warning before the client secret expires{annotate}."
-                ),
-            )),
+            Standing::Soon(at) => Some(ExpiryFinding::ClientSecretExpiresSoon {
+                secret,
+                namespace,
+                at,
+            }),
+            Standing::Over(at) => Some(ExpiryFinding::ClientSecretExpired {
+                secret,
+                namespace,
+                at,
+            }),
+            Standing::Unknown => {
+                Some(ExpiryFinding::ClientSecretExpiryUnknown { secret, namespace })
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::schedule;
 use crate::time::{Span, Time};
 
 use super::{
-    certificate, disclosed, dpop, messages, provenance, references, refresh_token, rejected,
+    certificate, disclosed, dpop, findings, provenance, references, refresh_token, rejected,
 };
 
 /// Whether a request may be sent.
@@ -41,14 +41,14 @@ pub(super) fn not_ready(
     for (field, url) in issuer.into_iter().chain(spec.endpoints()) {
         if url.scheme() != "https" && !seen.rules.allow_http {
             return Some((
-                messages::http_not_allowed(spec, field, url),
+                findings::http_not_allowed(spec, field, url),
                 Requeue::OnChange,
             ));
         }
     }
     if spec.credentials_secret.is_some() {
         let problem = match &seen.credentials {
-            None => Some(messages::no_credentials(seen, spec)),
+            None => Some(findings::no_credentials(seen, spec)),
             Some(credentials) => provenance::secret_not_ready(seen, spec, credentials),
         };
         if let Some(problem) = problem {
@@ -85,9 +85,9 @@ pub(super) fn not_ready(
         return Some((problem, waiting));
     }
     match (&seen.ca, &spec.ca_bundle) {
-        (CaSeen::Missing, Some(bundle)) => Some(messages::no_ca(seen, bundle)),
-        (CaSeen::KeyMissing, Some(bundle)) => Some(messages::no_ca_key(seen, bundle)),
-        (CaSeen::Broken(why), Some(bundle)) => Some(messages::bad_ca(seen, bundle, why)),
+        (CaSeen::Missing, Some(bundle)) => Some(findings::no_ca(seen, bundle)),
+        (CaSeen::KeyMissing, Some(bundle)) => Some(findings::no_ca_key(seen, bundle)),
+        (CaSeen::Broken(why), Some(bundle)) => Some(findings::bad_ca(bundle, why)),
         _ => None,
     }
     .map(|problem| (problem, Requeue::At(now + LOOK_AT_CA)))

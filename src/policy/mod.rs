@@ -14,9 +14,9 @@ mod dpop;
 mod events;
 mod expiry;
 mod facts;
+mod findings;
 mod gate;
 mod memory;
-mod messages;
 mod ownership;
 mod permission;
 mod plan;
@@ -103,7 +103,7 @@ fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
     let (Requeue::At(at), Some(problem)) = (plan.wants, &plan.assessment.problem) else {
         return plan;
     };
-    if matches!(problem.reason, Reason::Contested | Reason::Requesting) || plan.doubt {
+    if matches!(problem.reason(), Reason::Contested | Reason::Requesting) || plan.doubt {
         return plan;
     }
     let since = report::since(&seen.resource.status, problem);
@@ -135,7 +135,7 @@ fn plan_at(seen: &Observed, now: Time) -> Plan {
     let spec = match &resource.spec {
         Ok(spec) => spec,
         Err(problems) => {
-            let problem = messages::invalid_spec(problems);
+            let problem = findings::invalid_spec(problems);
             return Plan::rest(
                 assessment::with_problem(seen, None, now, problem),
                 Requeue::OnChange,
@@ -231,7 +231,7 @@ fn publish_stored(
         }
     }
     if repair && gate::repairs_are_held_back(seen, now) {
-        let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
+        let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
         let assessment = assessment::with_problem(seen, token.cloned(), now, problem);
         return Some(Plan::rest(
             assessment,
@@ -260,25 +260,25 @@ fn stale(seen: &Observed) -> bool {
 /// Whether the token Secret may be written, and if not, why.
 fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Requeue)> {
     if let Some(other) = &seen.memory.target_claimed_by {
-        let problem = messages::contested(&spec.token_secret.name, other);
+        let problem = findings::contested(&spec.token_secret.name, other);
         return Some((problem, Requeue::At(now + LOOK_AT_VANISHING)));
     }
     let target = seen.target.as_ref()?;
     let later = Requeue::At(now + LOOK_AT_FOREIGN);
     match ownership(target, &seen.resource, &spec.token_secret.type_) {
         Ownership::Predecessor => Some((
-            messages::predecessor(target),
+            findings::predecessor(target),
             Requeue::At(now + LOOK_AT_VANISHING),
         )),
-        Ownership::Sibling(name) => Some((messages::contested(&target.name, &name), later)),
-        Ownership::Foreign(why) => Some((messages::foreign(seen, target, &why), later)),
+        Ownership::Sibling(name) => Some((findings::contested(&target.name, &name), later)),
+        Ownership::Foreign(why) => Some((findings::foreign(seen, target, why), later)),
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable if target.deleting => Some((
-            messages::vanishing(target),
+            findings::vanishing(target),
             Requeue::At(now + LOOK_AT_VANISHING),
         )),
-        Ownership::Ours if target.immutable => Some((messages::immutable(seen, target), later)),
+        Ownership::Ours if target.immutable => Some((findings::immutable(seen, target), later)),
         Ownership::Ours if target.type_ != spec.token_secret.type_ => {
-            Some((messages::wrong_type(seen, spec, target), later))
+            Some((findings::wrong_type(seen, spec, target), later))
         }
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable => None,
     }
@@ -294,7 +294,7 @@ fn mend(
 ) -> Plan {
     if gate::repair_floor(seen, now) > now {
         let wants = Requeue::At(gate::repair_floor(seen, now));
-        let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
+        let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
         return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
     }
     let state = &write.state;

@@ -3,6 +3,7 @@
 use crate::api::validate::Validated;
 use crate::engine::ANY_INPUTS;
 use crate::inputs;
+use crate::messages::Foreign;
 use crate::model::{
     ADOPT, Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, TOKEN_LABEL, TokenState,
     is_whole_for,
@@ -21,8 +22,8 @@ pub enum Ownership {
     Restored,
     /// Nobody, and its owner lets us take it over.
     Adoptable,
-    /// Someone else; why it cannot be taken over, as part of a sentence.
-    Foreign(String),
+    /// Someone else; why it cannot be taken over.
+    Foreign(Foreign),
 }
 
 /// Who owns `secret`.
@@ -36,10 +37,10 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
         }
         Some(owner) if owner.is_of_our_kind() => return Ownership::Sibling(owner.name.clone()),
         Some(owner) => {
-            return Ownership::Foreign(format!(
-                "it is controlled by {} {}",
-                owner.kind, owner.name
-            ));
+            return Ownership::Foreign(Foreign::Controlled {
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+            });
         }
         None => {}
     }
@@ -47,17 +48,13 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
         return Ownership::Restored;
     }
     match secret.annotations.get(ADOPT) {
-        Some(name) if *name != resource.name => Ownership::Foreign(
-            "its annotation oauthclient.dev/adopt names another resource".to_owned(),
-        ),
-        None => Ownership::Foreign("this resource did not create it".to_owned()),
-        Some(_) if secret.type_ != wanted_type => Ownership::Foreign(format!(
-            "it may be adopted, but is of type {} where tokenSecret.type is {wanted_type}",
-            secret.type_
-        )),
-        Some(_) if secret.immutable => {
-            Ownership::Foreign("it may be adopted, but is immutable".to_owned())
-        }
+        Some(name) if *name != resource.name => Ownership::Foreign(Foreign::AdoptedByAnother),
+        None => Ownership::Foreign(Foreign::NotCreated),
+        Some(_) if secret.type_ != wanted_type => Ownership::Foreign(Foreign::OtherType {
+            is: secret.type_.clone(),
+            wanted: wanted_type.to_owned(),
+        }),
+        Some(_) if secret.immutable => Ownership::Foreign(Foreign::Immutable),
         Some(_) => Ownership::Adoptable,
     }
 }

@@ -7,7 +7,7 @@ use crate::schedule;
 use crate::time::Time;
 
 use super::assessment::{self};
-use super::messages;
+use super::findings;
 
 /// The assessment if `right`, such as `get secrets`, is missing: nothing is requested, and the last known facts about
 /// the published token apply, because nothing can be read.
@@ -27,6 +27,6 @@ pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time
         remarks: None,
         client_secret_key: None,
     });
-    let problem = messages::barred(&seen.resource.namespace, right);
+    let problem = findings::barred(&seen.resource.namespace, right);
     assessment::with_problem(seen, token, now, problem)
 }

@@ -3,7 +3,7 @@
 //! The lenders are found here, from the observation; [`crate::trust`] decides what they allow. Nothing is sent, and no
 //! `ServiceAccount` token is created, before this finds no obstacle.
 
-mod messages;
+mod findings;
 mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,10 +40,15 @@ impl Provenance<'_> {
     }
 
     /// What prevents sending a request to `url`, which `field` names.
-    pub(super) fn refusal(&self, seen: &Observed, field: &str, url: &Url) -> Option<Problem> {
+    pub(super) fn refusal(
+        &self,
+        seen: &Observed,
+        field: &'static str,
+        url: &Url,
+    ) -> Option<Problem> {
         self.0.iter().find_map(|(part, lenders)| {
             let refusal = lenders.permit(url).err()?;
-            Some(messages::host_not_allowed(seen, *part, &refusal, field))
+            Some(findings::host_not_allowed(seen, *part, &refusal, field))
         })
     }
 
@@ -62,14 +67,14 @@ pub(super) fn of_secret<'a>(
     secret: &'a SecretSeen,
 ) -> Result<Provenance<'a>, Problem> {
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
-        return Err(super::messages::not_labelled(seen, &secret.name));
+        return Err(crate::policy::findings::not_labelled(seen, &secret.name));
     }
     let own = lender(secret, &seen.rules);
     let kind = own.kind;
     let mut parts = vec![(Part::Content, Lenders::from_iter([own]))];
     if kind == LenderKind::TokenSecret {
         let recorded = secret.state().and_then(|state| state.lenders);
-        let recorded = recorded.ok_or_else(|| messages::unknown_lenders(seen, secret))?;
+        let recorded = recorded.ok_or_else(|| findings::unknown_lenders(seen, secret))?;
         let part = Part::Token(&secret.name);
         parts.push((part, resolved(seen, &recorded, part)?));
     }
@@ -211,10 +216,10 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
             Some(AccountSeen::There { annotations, .. }) => annotations
                 .get(ALLOWED_AUDIENCES_ANNOTATION)
                 .is_some_and(|list| listed(list, &audience)),
-            _ => return Err(messages::lender_gone(seen, stored, part)),
+            _ => return Err(findings::lender_gone(seen, stored, part)),
         };
         if !opted_in {
-            return Err(messages::lender_opted_out(seen, stored, part));
+            return Err(findings::lender_opted_out(seen, stored, part));
         }
         let token = ServiceAccountToken {
             account: stored.name.clone(),
@@ -227,10 +232,10 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
     // A resource may write a Secret of that name after the lender is gone; that is not the lender's consent.
     let Some(secret) = secret.filter(|secret| kind(secret) == stored.kind && !secret.deleting)
     else {
-        return Err(messages::lender_gone(seen, stored, part));
+        return Err(findings::lender_gone(seen, stored, part));
     };
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
-        return Err(messages::lender_opted_out(seen, stored, part));
+        return Err(findings::lender_opted_out(seen, stored, part));
     }
     Ok(lender(secret, &seen.rules))
 }
@@ -281,7 +286,7 @@ pub(super) fn of_record(
         None => Lenders::none(),
     };
     if recorded.is_empty() {
-        return Err(messages::family_without_lenders(seen));
+        return Err(findings::family_without_lenders(seen));
     }
     resolved(seen, &recorded, Part::RefreshToken)
 }
@@ -324,7 +329,7 @@ pub(super) fn of_request(seen: &Observed, spec: &Validated) -> Result<Lenders, P
     let all = all.union(&of_family(seen, spec)?);
     match all.len() {
         0..=MOST_LENDERS => Ok(all),
-        _ => Err(messages::too_many()),
+        _ => Err(findings::too_many()),
     }
 }
 
@@ -350,7 +355,7 @@ pub(super) fn of_call(
     seen: &Observed,
     spec: &Validated,
     (stored, part): (&Lenders, Part<'_>),
-    (field, url): (&str, &Url),
+    (field, url): (&'static str, &Url),
 ) -> Result<Lenders, Problem> {
     let mut all = Lenders::none();
     let certificate = match &seen.certificate {

@@ -1,11 +1,8 @@
 //! Tokens of other resources in a request: whether they may be used, and their values.
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::Command;
-use crate::model::{
-    CREDENTIALS_LABEL, Observed, Problem, ProblemKind, Reference, SecretSeen, short,
-};
+use crate::messages::{NoToken, ReferenceFinding};
+use crate::model::{CREDENTIALS_LABEL, Observed, Problem, Reference, SecretSeen, short};
 use crate::oauth::{PublishedToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::published;
 use crate::time::{Span, Time};
@@ -55,31 +52,19 @@ fn not_usable(
 ) -> Option<Problem> {
     let (name, namespace) = (&token.client, &seen.resource.namespace);
     let Some(found) = seen.reference(name).and_then(|one| one.found.as_ref()) else {
-        return Some(waiting(
-            Reason::ReferenceNotFound,
-            format!(
-                "There is no OAuthClient {name} in namespace {namespace}, whose token is to be exchanged (spec.grant.tokenExchange). Create it, or name another one; it is picked up at once."
-            ),
-        ));
+        return Some(Problem::waiting(ReferenceFinding::NotFound {
+            client: name.clone(),
+            namespace: namespace.clone(),
+        }));
     };
     let Some(secret) = found.own() else {
-        return Some(no_token(seen, name, "has no token yet"));
+        return Some(no_token(seen, name, NoToken::NotIssued));
     };
     if !secret.has_label(CREDENTIALS_LABEL, "true") {
-        let lend = Command::kubectl(&["patch", "oauthclients.oauthclient.dev"])
-            .value(name)
-            .namespace(namespace)
-            .fixed(&["--type=merge", "-p", LEND]);
-        return Some(waiting(
-            Reason::ReferenceNotOptedIn,
-            format!(
-                "The token Secret of OAuthClient {name} lacks the label oauthclient.dev/credentials=true. If you own it and want it sent to this provider, {}",
-                seen.rules.audience.choose(
-                    format!("run: {lend}"),
-                    "put the label oauthclient.dev/credentials: \"true\" into spec.tokenSecret.labels of its manifest.",
-                )
-            ),
-        ));
+        return Some(Problem::waiting(ReferenceFinding::NotOptedIn {
+            client: name.clone(),
+            namespace: namespace.clone(),
+        }));
     }
     if secret.state().is_some()
         && let Some(problem) = provenance::secret_not_ready(seen, spec, secret)
@@ -88,71 +73,36 @@ fn not_usable(
     }
     match secret.state() {
         Some(state) if !state.intact(&secret.data) => {
-            return Some(no_token(seen, name, "is mending its altered token Secret"));
+            return Some(no_token(seen, name, NoToken::Repairing));
         }
         Some(state) if state.expires <= now => {
-            return Some(no_token(seen, name, "has a token that has expired"));
+            return Some(no_token(seen, name, NoToken::Expired));
         }
-        None => return Some(no_token(seen, name, "has no token yet")),
+        None => return Some(no_token(seen, name, NoToken::NotIssued)),
         Some(_) => {}
     }
     let value = secret.data.get(&token.key);
     let usable = value.and_then(|value| value.expose());
     if usable.is_none_or(|text| text.is_empty() || text.chars().any(char::is_control)) {
-        let key = &token.key;
-        return Some(waiting(
-            Reason::ReferenceKeyMissing,
-            format!(
-                "The token Secret {} of OAuthClient {name} in namespace {namespace} has no token under the key {key}. Name the right key beside oauthClientName in spec.grant.tokenExchange, or add it to spec.tokenSecret.data there. A change is picked up at once.",
-                secret.name
-            ),
-        ));
+        return Some(Problem::waiting(ReferenceFinding::KeyMissing {
+            client: name.clone(),
+            secret: secret.name.clone(),
+            key: token.key.clone(),
+        }));
     }
     None
 }
 
-fn no_token(seen: &Observed, name: &str, what: &str) -> Problem {
-    waiting(
-        Reason::ReferenceNotReady,
-        format!(
-            "OAuthClient {name}, whose token is exchanged (spec.grant.tokenExchange), {what}. The operator continues as soon as there is a valid token. {}",
-            seen.rules.audience.choose(
-                format!(
-                    "To see why there is none, run: {}",
-                    client_command("describe", name, &seen.resource.namespace)
-                ),
-                "The lines about it say why there is none.",
-            )
-        ),
-    )
-}
-
-/// The patch with which an `OAuthClient` opts in its token.
-const LEND: &str = r#"{"spec":{"tokenSecret":{"labels":{"oauthclient.dev/credentials":"true"}}}}"#;
-
-fn client_command(verb: &'static str, name: &str, namespace: &str) -> Command {
-    Command::kubectl(&[verb, "oauthclients.oauthclient.dev"])
-        .value(name)
-        .namespace(namespace)
+fn no_token(seen: &Observed, name: &str, why: NoToken) -> Problem {
+    Problem::waiting(ReferenceFinding::NotReady {
+        client: name.to_owned(),
+        namespace: seen.resource.namespace.clone(),
+        why,
+    })
 }
 
 fn cycle(way: &[String]) -> Problem {
-    Problem {
-        kind: ProblemKind::Stalled,
-        reason: Reason::ReferenceCycle,
-        message: format!(
-            "These OAuthClients exchange each other's tokens in a cycle: {}. Change the source in spec.grant.tokenExchange of one of them; no token is requested until then.",
-            way.join(" -> ")
-        ),
-    }
-}
-
-fn waiting(reason: Reason, message: String) -> Problem {
-    Problem {
-        kind: ProblemKind::Waiting,
-        reason,
-        message,
-    }
+    Problem::stalled(ReferenceFinding::Cycle { way: way.to_vec() })
 }
 
 impl Observed {

@@ -5,18 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::conditions::Reason;
 use crate::api::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, MAX_DATA_BYTES, is_docker_config,
 };
 use crate::api::validate::Validated;
-use crate::model::{
-    FailedAttempt, Observed, Problem, ProblemKind, SecretSeen, SecretWrite, secret_version,
-};
+use crate::messages::{TokenSecretFinding, Unacceptable};
+use crate::model::{FailedAttempt, Observed, Problem, SecretSeen, SecretWrite, secret_version};
 use crate::time::Time;
 
 /// Why Kubernetes does not accept this write, as far as this is known.
-pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> Option<String> {
+pub(super) fn unacceptable(
+    write: &SecretWrite,
+    target: Option<&SecretSeen>,
+) -> Option<Unacceptable> {
     let mut data: BTreeMap<&str, usize> = target
         .into_iter()
         .flat_map(|target| &target.data)
@@ -30,9 +31,8 @@ pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> 
     }
     let bytes: usize = data.values().sum();
     if bytes > MAX_DATA_BYTES {
-        return Some(format!(
-            "its data would have {bytes} bytes, and a Secret takes {MAX_DATA_BYTES}, keys of others included"
-        ));
+        let most = MAX_DATA_BYTES;
+        return Some(Unacceptable::Data { bytes, most });
     }
     if write.type_ == DOCKER_CONFIG {
         let new = write.data.get(DOCKER_CONFIG_KEY).and_then(Option::as_ref);
@@ -41,9 +41,10 @@ pub(super) fn unacceptable(write: &SecretWrite, target: Option<&SecretSeen>) -> 
             .or(there)
             .is_some_and(|value| is_docker_config(value.expose_bytes()))
         {
-            return Some(format!(
-                "what the template of {DOCKER_CONFIG_KEY} gives is not a JSON object, which type {DOCKER_CONFIG} demands"
-            ));
+            return Some(Unacceptable::NotAnObject {
+                key: DOCKER_CONFIG_KEY.to_owned(),
+                type_: DOCKER_CONFIG.to_owned(),
+            });
         }
     }
     let mut annotations: BTreeMap<&str, usize> = sizes(target);
@@ -74,19 +75,15 @@ pub(super) fn before_request(seen: &Observed, spec: &Validated) -> Option<Proble
     let bytes: usize = foreign.map(|(_, value)| value.len()).sum();
     // A token has at least one byte.
     let why = if bytes >= MAX_DATA_BYTES {
-        format!("its other keys have {bytes} bytes already, and a Secret takes {MAX_DATA_BYTES}")
+        let most = MAX_DATA_BYTES;
+        Unacceptable::OtherKeys { bytes, most }
     } else {
         too_many_annotations(&annotations)?
     };
-    Some(Problem {
-        kind: ProblemKind::Stalled,
-        reason: Reason::WriteRefused,
-        message: format!(
-            "Secret {} in namespace {} would not be accepted: {why}. No token is requested until there is room: remove what is \
-             not needed.",
-            target.name, seen.resource.namespace
-        ),
-    })
+    Some(Problem::stalled(TokenSecretFinding::Full {
+        secret: target.name.clone(),
+        why,
+    }))
 }
 
 fn sizes(target: Option<&SecretSeen>) -> BTreeMap<&str, usize> {
@@ -96,16 +93,13 @@ fn sizes(target: Option<&SecretSeen>) -> BTreeMap<&str, usize> {
         .collect()
 }
 
-fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<String> {
+fn too_many_annotations(annotations: &BTreeMap<&str, usize>) -> Option<Unacceptable> {
     let bytes: usize = annotations
         .iter()
         .map(|(key, value)| key.len() + value)
         .sum();
-    (bytes > MAX_ANNOTATION_BYTES).then(|| {
-        format!(
-            "its annotations would have {bytes} bytes, and an object takes {MAX_ANNOTATION_BYTES}, those of others included"
-        )
-    })
+    let most = MAX_ANNOTATION_BYTES;
+    (bytes > most).then_some(Unacceptable::Annotations { bytes, most })
 }
 
 /// Whether the token Secret differs from the one that was refused.

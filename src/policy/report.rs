@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as ApiTime}
 use crate::api::conditions::{ConditionType, Reason};
 use crate::api::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
 use crate::command::printable;
+use crate::messages::{Message, Next, Note, Progress, Standing, Text, Told, Valid, failed};
 use crate::model::{Assessment, FailedAttempt, Problem, ProblemKind, TokenView};
 use crate::oauth::error::FailureClass;
 use crate::policy::events::{find, known};
@@ -29,8 +30,8 @@ pub struct Report {
     pub status: OAuthClientStatus,
     /// Whether it differs from the previous one.
     pub changed: bool,
-    /// What is to be said of the token besides when it expires; empty, or with a space before it.
-    pub remarks: String,
+    /// Remarks about a token that is valid, beside until when; empty if there are none.
+    pub remarks: Message,
     /// Events about changes.
     pub notices: Vec<Notice>,
 }
@@ -43,25 +44,20 @@ pub fn report(
     detail: StatusDetail,
     now: Time,
 ) -> Report {
-    let told = Told {
+    let builder = ConditionBuilder {
         assessment,
         detail,
         now,
     };
-    // Only `Ready` is always present: clients such as kstatus treat an absent abnormal condition as normal.
-    let conditions = [
-        (ConditionType::Ready, Some(told.ready())),
-        (ConditionType::RefreshFailing, told.refresh_failing()),
-        (ConditionType::Reconciling, told.reconciling()),
-        (ConditionType::Stalled, told.stalled()),
-    ]
-    .into_iter()
-    .filter_map(|(kind, said)| Some(said?.condition(kind, before, generation, now)))
-    .collect();
+    let contents = builder.contents();
+    let conditions = contents
+        .iter()
+        .map(|(kind, content)| content.condition(*kind, before, generation, now))
+        .collect();
     let status = OAuthClientStatus {
         observed_generation: generation,
-        token: told.token(),
-        refresh_token: told.refresh_token(),
+        token: builder.token(),
+        refresh_token: builder.refresh_token(),
         attempt: assessment.attempt.as_ref().map(attempt_status),
         repairs: assessment.repairs.status(now),
         client_certificate: assessment
@@ -82,25 +78,34 @@ pub fn report(
         conditions,
     };
     Report {
-        remarks: told
-            .valid()
-            .map_or_else(String::new, |token| told.remarks(token)),
+        remarks: builder.valid().map_or_else(Message::default, |token| {
+            Message::default().noting(builder.notes(token))
+        }),
         changed: status != *before,
-        notices: notices(assessment, before, &status, now),
+        notices: notices(assessment, &contents, before, &status, now),
         status,
     }
 }
 
 /// The content of a condition.
-struct Said {
-    holds: bool,
-    reason: String,
-    message: String,
+pub(super) struct Content {
+    pub(super) holds: bool,
+    /// Always a documented reason, whatever the status contained.
+    pub(super) reason: Reason,
+    pub(super) message: Message,
 }
 
-impl Said {
+impl Content {
+    fn holds(reason: Reason, message: Message) -> Content {
+        Content {
+            holds: true,
+            reason,
+            message,
+        }
+    }
+
     fn condition(
-        self,
+        &self,
         kind: ConditionType,
         before: &OAuthClientStatus,
         generation: i64,
@@ -115,171 +120,161 @@ impl Said {
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),
-            // Always a documented reason, whatever the status contained.
-            reason: known(&self.reason).as_str().to_owned(),
-            message: bounded(&self.message),
+            reason: self.reason.as_str().to_owned(),
+            message: cut(self.message.to_string(), LONGEST_MESSAGE),
             observed_generation: Some(generation),
             last_transition_time: since,
         }
     }
 }
 
-struct Told<'a> {
+struct ConditionBuilder<'a> {
     assessment: &'a Assessment,
     detail: StatusDetail,
     now: Time,
 }
 
-impl Told<'_> {
+impl ConditionBuilder<'_> {
+    /// The conditions. Only `Ready` is always present: clients such as kstatus treat an absent abnormal condition as normal.
+    fn contents(&self) -> Vec<(ConditionType, Content)> {
+        let all = [
+            (ConditionType::Ready, Some(self.ready())),
+            (ConditionType::RefreshFailing, self.refresh_failing()),
+            (ConditionType::Reconciling, self.reconciling()),
+            (ConditionType::Stalled, self.stalled()),
+        ];
+        let all = all.into_iter();
+        all.filter_map(|(kind, content)| Some((kind, content?)))
+            .collect()
+    }
+
     fn valid(&self) -> Option<&TokenView> {
         self.assessment.token.as_ref().filter(|token| token.valid)
     }
 
-    fn ready(&self) -> Said {
-        let secret = &self.assessment.secret_name;
+    fn ready(&self) -> Content {
         if let Some(token) = self.valid() {
-            return Said {
-                holds: true,
-                reason: token.reason().as_str().to_owned(),
-                message: self.ready_message(token),
-            };
+            return Content::holds(token.reason(), self.valid_until(token));
         }
-        let lacking = match &self.assessment.token {
-            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
-            None => format!("Secret {secret} holds no valid token."),
-        };
-        let (reason, message) = if let Some(problem) = &self.assessment.problem {
-            (
-                problem.reason.as_str(),
-                format!("{lacking} {}", problem.message),
-            )
+        let (reason, told) = if let Some(problem) = &self.assessment.problem {
+            (problem.reason(), self.told(problem))
         } else if self.assessment.suspended {
-            (
-                Reason::Suspended.as_str(),
-                format!("{lacking} spec.suspend is true: no token is requested until it is false."),
-            )
+            (Reason::Suspended, Progress::Suspended.told())
         } else if let Some(attempt) = &self.assessment.attempt {
-            (
-                attempt.reason.as_str(),
-                format!("{lacking} {}", attempt.message),
-            )
-        } else if self.assessment.token.is_some() {
-            (
-                Reason::TokenExpired.as_str(),
-                format!("{lacking} A new one is being requested."),
-            )
+            (known(&attempt.reason), self.of_attempt(attempt))
         } else {
-            (
-                Reason::Requesting.as_str(),
-                format!("{lacking} It is being requested."),
-            )
+            let reason = match self.assessment.token {
+                Some(_) => Reason::TokenExpired,
+                None => Reason::Requesting,
+            };
+            (reason, Progress::Requesting.told())
         };
-        Said {
+        Content {
             holds: false,
-            reason: reason.to_owned(),
-            message: self.and_what_ends(message, true),
+            reason,
+            message: self.message(told),
         }
     }
 
-    /// The message, with remarks about expiring credentials: before a command at its end, which people copy.
-    fn and_what_ends(&self, message: String, over: bool) -> String {
-        let remarks = self.assessment.expiries.remarks(self.now, over);
-        if remarks.is_empty() || message.ends_with('.') {
-            format!("{message}{remarks}")
-        } else {
-            format!("{} {message}", remarks.trim_start())
-        }
+    /// A message with what still works, and with credentials that have expired.
+    fn message(&self, told: Told) -> Message {
+        told.with(self.standing().text()).noting(self.expired())
     }
 
-    fn ready_message(&self, token: &TokenView) -> String {
-        let secret = &self.assessment.secret_name;
-        let mut message = match self.detail {
-            StatusDetail::Always if self.assessment.suspended => {
-                format!(
-                    "Secret {secret} holds a token that is valid until {}.",
-                    token.expires
-                )
-            }
-            StatusDetail::Always => format!(
-                "Secret {secret} holds a token that is valid until {}; it is replaced at {}.",
-                token.expires, token.refresh
-            ),
-            StatusDetail::Transitions => format!("Secret {secret} holds a valid token."),
+    fn told(&self, problem: &Problem) -> Told {
+        problem.finding.told(self.assessment.audience)
+    }
+
+    fn of_attempt(&self, attempt: &FailedAttempt) -> Told {
+        failed(&attempt.message)
+    }
+
+    fn valid_until(&self, token: &TokenView) -> Message {
+        let secret = self.assessment.secret_name.clone();
+        let shows_times = self.detail == StatusDetail::Always;
+        let valid = match (self.assessment.suspended, shows_times) {
+            (true, _) => Valid::Suspended {
+                secret,
+                expires: shows_times.then_some(token.expires),
+            },
+            (false, true) => Valid::Until {
+                secret,
+                expires: token.expires,
+                refresh: token.refresh,
+            },
+            (false, false) => Valid::Somehow { secret },
         };
-        if self.assessment.suspended {
-            message.push_str(" spec.suspend is true: it is not replaced until that is false.");
-        }
-        message.push_str(&self.remarks(token));
-        message
+        valid.message().noting(self.notes(token))
     }
 
-    /// What is to be said of a token besides when it ends; empty, or with a space before it.
-    fn remarks(&self, token: &TokenView) -> String {
-        let mut message = String::new();
-        if token.too_short {
-            message.push_str(
-                " It lives so short that a mounted Secret may lag behind (the kubelet takes up to 90 s): let workloads read it through the API, or ask the provider for a longer lifetime.",
-            );
-        }
-        if token.assumed {
-            message.push_str(
-                " The response has no lifetime, so the expiry is assumed (spec.refresh.assumedLifetimeSeconds).",
-            );
-        }
-        if let Some(lead) = token.clamped_lead {
-            message.push_str(" The lead time in spec.refresh does not fit the lifetime; ");
-            match self.detail {
-                StatusDetail::Always => message.push_str(&format!("{lead} is used.")),
-                // It may differ from token to token.
-                StatusDetail::Transitions => message.push_str("the nearest that does is used."),
-            }
-        }
-        if let Some(remarks) = &token.remarks {
-            message.push(' ');
-            message.push_str(remarks);
-        }
-        if let Some(key) = &token.client_secret_key {
-            message.push(' ');
-            message.push_str(&super::rotation::remark(key));
-        }
-        if let Some(refused) = &self.assessment.refused_offer {
-            message.push(' ');
-            message.push_str(refused);
-        }
-        message.push_str(&self.assessment.expiries.remarks(self.now, false));
-        message
+    /// Remarks about a valid token, beside until when it is valid.
+    fn notes(&self, token: &TokenView) -> Vec<Text> {
+        let assessment = self.assessment;
+        // With transitions only: it may differ from token to token.
+        let lead = |lead| (self.detail == StatusDetail::Always).then_some(lead);
+        let of_token = [
+            token.too_short.then_some(Note::LifetimeTooShort),
+            token.assumed.then_some(Note::LifetimeAssumed),
+            token
+                .clamped_lead
+                .map(|span| Note::LeadTimeLimited { lead: lead(span) }),
+        ];
+        let of_secret = token.client_secret_key.clone();
+        let of_secret = of_secret.map(|key| Note::NextSecretUsed { key });
+        let text = |note: Note| note.text();
+        let remarks = token.remarks.as_deref().map(Note::of_response);
+        let expiries = assessment.expiries.findings(self.now);
+        of_token
+            .into_iter()
+            .flatten()
+            .map(text)
+            .chain(remarks)
+            .chain(of_secret.into_iter().map(text))
+            .chain(assessment.refused_offer.clone().map(text))
+            .chain(
+                expiries
+                    .into_iter()
+                    .map(|finding| text(Note::Expiry { finding })),
+            )
+            .collect()
     }
 
-    fn refresh_failing(&self) -> Option<Said> {
+    /// Credentials that have expired.
+    fn expired(&self) -> Vec<Text> {
+        let is_over = |reason| {
+            matches!(
+                reason,
+                Reason::ClientCertificateExpired | Reason::ClientSecretExpired
+            )
+        };
+        let told = self.assessment.problem.as_ref().map(Problem::reason);
+        let findings = self.assessment.expiries.findings(self.now);
+        findings
+            .into_iter()
+            .filter(|finding| is_over(finding.reason()) && told != Some(finding.reason()))
+            .map(|finding| Note::Expiry { finding }.text())
+            .collect()
+    }
+
+    fn refresh_failing(&self) -> Option<Content> {
         let attempt = self.assessment.attempt.as_ref()?;
         let next = match (&self.assessment.problem, attempt.next) {
-            _ if self.assessment.suspended => {
-                "It is not retried while spec.suspend is true.".to_owned()
-            }
-            (Some(problem), _) => {
-                let told = match problem.kind {
-                    ProblemKind::Waiting => ConditionType::Reconciling,
-                    ProblemKind::Stalled => ConditionType::Stalled,
-                };
-                format!(
-                    "It is not retried until the problem in {} is solved.",
-                    told.as_str()
-                )
-            }
-            (None, Some(next)) => format!("Next try at {next}; {}.", times(attempt.failures)),
-            (None, None) => "It is not retried until spec or credentials change.".to_owned(),
+            _ if self.assessment.suspended => Next::Suspended,
+            (Some(problem), _) => Next::AfterProblem(match problem.kind {
+                ProblemKind::Waiting => ConditionType::Reconciling,
+                ProblemKind::Stalled => ConditionType::Stalled,
+            }),
+            (None, Some(time)) => Next::RetryAt {
+                time,
+                failures: attempt.failures,
+            },
+            (None, None) => Next::OnChange,
         };
-        Some(Said {
-            holds: true,
-            reason: attempt.reason.clone(),
-            message: self.and_what_ends(
-                format!("{} {next} {}", attempt.message, self.still_works()),
-                true,
-            ),
-        })
+        let message = self.message(self.of_attempt(attempt)).and(next.text());
+        Some(Content::holds(known(&attempt.reason), message))
     }
 
-    fn reconciling(&self) -> Option<Said> {
+    fn reconciling(&self) -> Option<Content> {
         match (&self.assessment.problem, &self.assessment.attempt) {
             (Some(problem), _) if problem.kind == ProblemKind::Waiting => {
                 Some(self.problem(problem))
@@ -289,23 +284,20 @@ impl Told<'_> {
                     && self.valid().is_none()
                     && !self.assessment.suspended =>
             {
-                Some(Said {
-                    holds: true,
-                    reason: Reason::Retrying.as_str().to_owned(),
-                    message: "The token request failed with an error that may be temporary, and is retried."
-                        .to_owned(),
-                })
+                Some(self.progress(Reason::Retrying, Progress::Retrying))
             }
-            (None, None) if self.valid().is_none() && !self.assessment.suspended => Some(Said {
-                holds: true,
-                reason: Reason::Requesting.as_str().to_owned(),
-                message: "A token is being requested.".to_owned(),
-            }),
+            (None, None) if self.valid().is_none() && !self.assessment.suspended => {
+                Some(self.progress(Reason::Requesting, Progress::Requesting))
+            }
             _ => None,
         }
     }
 
-    fn stalled(&self) -> Option<Said> {
+    fn progress(&self, reason: Reason, progress: Progress) -> Content {
+        Content::holds(reason, progress.told().message())
+    }
+
+    fn stalled(&self) -> Option<Content> {
         match (&self.assessment.problem, &self.assessment.attempt) {
             (Some(problem), _) if problem.kind == ProblemKind::Stalled => {
                 Some(self.problem(problem))
@@ -314,41 +306,30 @@ impl Told<'_> {
             (None, Some(attempt))
                 if attempt.class != FailureClass::Transient && !self.assessment.suspended =>
             {
-                Some(Said {
-                    holds: true,
-                    reason: attempt.reason.clone(),
-                    message: self
-                        .and_what_ends(format!("{} {}", attempt.message, self.still_works()), true),
-                })
+                let message = self.message(self.of_attempt(attempt));
+                Some(Content::holds(known(&attempt.reason), message))
             }
             _ => None,
         }
     }
 
-    fn problem(&self, problem: &Problem) -> Said {
-        Said {
-            holds: true,
-            reason: problem.reason.as_str().to_owned(),
-            message: if problem.message.ends_with('.') {
-                format!("{} {}", problem.message, self.still_works())
-            } else {
-                // A command comes last, so that it can be copied.
-                format!("{} {}", self.still_works(), problem.message)
-            },
-        }
+    fn problem(&self, problem: &Problem) -> Content {
+        Content::holds(problem.reason(), self.message(self.told(problem)))
     }
 
-    fn still_works(&self) -> String {
-        let secret = &self.assessment.secret_name;
+    fn standing(&self) -> Standing {
+        let secret = self.assessment.secret_name.clone();
         match &self.assessment.token {
-            Some(token) if token.valid => {
-                format!(
-                    "The token in Secret {secret} stays valid until {}.",
-                    token.expires
-                )
-            }
-            Some(token) => format!("The token in Secret {secret} expired at {}.", token.expires),
-            None => format!("Secret {secret} holds no valid token."),
+            Some(token) if token.valid => Standing::Valid {
+                secret,
+                until: token.expires,
+            },
+            Some(token) => Standing::Expired {
+                secret,
+                at: token.expires,
+            },
+            None if secret.is_empty() => Standing::Nowhere,
+            None => Standing::Missing { secret },
         }
     }
 
@@ -377,12 +358,12 @@ impl Told<'_> {
 const LONGEST_SCOPE: usize = 4096;
 const LONGEST_MESSAGE: usize = 8192;
 
-/// A message as it may be stored: printable, and no longer than the schema allows.
+/// The message of a failure as it may be stored: printable, and no longer than the schema allows.
 pub(super) fn bounded(message: &str) -> String {
     cut(printable(message).into_owned(), LONGEST_MESSAGE)
 }
 
-/// The first `most` bytes of a text, with a mark if it was truncated.
+/// A message as it may be stored: the first `most` bytes of a text, with a mark if it was truncated.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         let end = (0..=most.saturating_sub(4))
@@ -393,14 +374,6 @@ fn cut(mut text: String, most: usize) -> String {
         text.push('…');
     }
     text
-}
-
-fn times(failures: u32) -> String {
-    match failures {
-        1 => "it failed once so far".to_owned(),
-        2 => "it failed twice in a row".to_owned(),
-        more => format!("it failed {more} times in a row"),
-    }
 }
 
 fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
@@ -428,7 +401,7 @@ pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Tim
         ProblemKind::Stalled => ConditionType::Stalled,
     };
     let condition = find(status, kind)?;
-    let told = condition.status == "True" && condition.reason == problem.reason.as_str();
+    let told = condition.status == "True" && condition.reason == problem.reason().as_str();
     let since = condition.last_transition_time.0.as_millisecond();
     told.then(|| Time::from_millis(since))
 }

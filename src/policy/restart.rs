@@ -3,9 +3,8 @@
 //! Workloads with the token in an environment variable or a `subPath` mount keep the old one until their pods are replaced. The
 //! owner of a workload agrees with an annotation, because who may write `OAuthClients` may have no permissions on workloads.
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Restart;
-use crate::command::Command;
+use crate::messages::{Audience, EventFinding, NotRestarted};
 use crate::model::{Resource, TokenState};
 use crate::time::{Span, Time};
 
@@ -168,44 +167,47 @@ fn left_of_interval(wanted: &Restart, workload: &Workload, now: Time) -> Option<
 
 /// The event after a restart.
 pub fn restarted(wanted: &Restart) -> Notice {
-    Notice {
-        kind: NoticeKind::Normal,
-        reason: Reason::WorkloadRestarted,
-        message: format!("{wanted} is being restarted, because a new token was published."),
-    }
+    notice(
+        NoticeKind::Normal,
+        &EventFinding::WorkloadRestarted {
+            kind: wanted.kind.as_str(),
+            workload: wanted.name.clone(),
+        },
+    )
 }
 
 /// The event when a workload is not restarted.
 pub fn not_restarted(wanted: &Restart, resource: &Resource, obstacle: Obstacle) -> Notice {
+    let spec = resource.spec.as_ref();
     let why = match obstacle {
-        Obstacle::NotFound => "there is none in this namespace. Create it, or correct spec.restart.".to_owned(),
-        Obstacle::NotOptedIn => format!(
-            "its owner has not agreed. If you own it and want it restarted with each new token, run: {}",
-            Command::kubectl(&["annotate"])
-                .value(wanted.kind.as_argument())
-                .value(&wanted.name)
-                .namespace(&resource.namespace)
-                .pair(RESTART_BY, &resource.name)
-        ),
-        Obstacle::LifetimeTooShort => format!(
-            "the lifetime of the token is shorter than twice spec.restart.minIntervalSeconds ({}). Mount Secret {} as a volume and let the workload read the file: it follows without a restart.",
-            wanted.min_interval.seconds(),
-            resource.spec.as_ref().map_or("of the token", |spec| spec.token_secret.name.as_str()),
-        ),
-        Obstacle::RolloutFailing => "its last rollout fails. It is restarted when that is complete. Look at it with kubectl rollout status.".to_owned(),
-        Obstacle::Paused => "its rollout is paused. It is restarted when you resume it with kubectl rollout resume.".to_owned(),
-        Obstacle::OnDelete => "its update strategy is OnDelete: delete its pods yourself, or set the strategy to RollingUpdate.".to_owned(),
-        Obstacle::Forbidden => format!(
-            "the operator lacks the permission, which is optional. Ask its administrator to apply deploy/restart, or, for this namespace only, to run: {}",
-            Command::kubectl(&["apply"])
-                .namespace(&resource.namespace)
-                .fixed(&["-k", "deploy/restart/namespaced"])
-        ),
-        Obstacle::Refused => "the API server refuses the change. Check the admission webhooks and policies of the cluster.".to_owned(),
+        Obstacle::NotFound => NotRestarted::NotFound,
+        Obstacle::NotOptedIn => NotRestarted::NotOptedIn,
+        Obstacle::LifetimeTooShort => NotRestarted::LifetimeTooShort {
+            secret: spec.map_or_else(|_| String::new(), |spec| spec.token_secret.name.clone()),
+        },
+        Obstacle::RolloutFailing => NotRestarted::RolloutFailing,
+        Obstacle::Paused => NotRestarted::Paused,
+        Obstacle::OnDelete => NotRestarted::OnDelete,
+        Obstacle::Forbidden => NotRestarted::Forbidden,
+        Obstacle::Refused => NotRestarted::Refused,
     };
+    notice(
+        NoticeKind::Warning,
+        &EventFinding::WorkloadNotRestarted {
+            kind: wanted.kind.as_str(),
+            workload: wanted.name.clone(),
+            namespace: resource.namespace.clone(),
+            resource: resource.name.clone(),
+            why,
+        },
+    )
+}
+
+/// Workloads exist on a cluster only.
+fn notice(kind: NoticeKind, finding: &EventFinding) -> Notice {
     Notice {
-        kind: NoticeKind::Warning,
-        reason: Reason::WorkloadNotRestarted,
-        message: format!("{wanted} is not restarted and may still use the previous token: {why}"),
+        kind,
+        reason: finding.reason(),
+        message: finding.told(Audience::Cluster).message(),
     }
 }

@@ -160,7 +160,10 @@ pub fn revoking(
     };
     let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
         Ok(lenders) => lenders,
-        Err(problem) => return cannot(problem.message.trim_end_matches('.')),
+        Err(problem) => {
+            let why = problem.finding.told(seen.rules.audience).message();
+            return cannot(&why.to_string());
+        }
     };
     // Only now, because no ServiceAccount token is created for a request that is not sent.
     if let Some(need) = accounts::needed_for_call(seen, spec) {

@@ -153,10 +153,3 @@ pub(super) fn judge(
         remark,
     })
 }
-
-/// The remark if the second secret is the one that works.
-pub(super) fn remark(key: &str) -> String {
-    format!(
-        "The provider takes the client secret under key {key} of the credentials Secret: it is used first from now on. Put it in the place of the old one when that is done with."
-    )
-}

@@ -13,7 +13,7 @@ use super::gate::{self, Gate};
 use super::plan::sooner;
 use super::refresh_token::{self};
 use super::{
-    accounts, disclosed, dpop, messages, prerequisite, provenance, references, rotation,
+    accounts, disclosed, dpop, findings, prerequisite, provenance, references, rotation,
     secret_write,
 };
 
@@ -66,7 +66,7 @@ pub(super) fn wanted(
         }
         Err(Held::Until(span)) => {
             let until = now + span;
-            let problem = messages::awaiting_another_process(until);
+            let problem = findings::awaiting_another_process(until);
             let assessment = assessment::with_problem(seen, token, now, problem);
             return Plan::rest(assessment, Requeue::At(until));
         }
@@ -88,7 +88,7 @@ pub(super) fn wanted(
         // The credentials are sufficient; the endpoint is determined when the time has come.
         Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {
-            let problem = messages::credentials(seen, messages::secret_name(spec), &problem);
+            let problem = findings::credentials(findings::secret_name(spec), &problem);
             let wants = Requeue::At(now + LOOK_WHILE_WAITING);
             return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
         }
@@ -96,7 +96,7 @@ pub(super) fn wanted(
     match gate::gate(seen, spec, &because, now) {
         Gate::Closed => Plan::rest(assessment::still_failing(seen, token), Requeue::OnChange),
         Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
-            let problem = messages::fought_over(seen, spec, seen.memory.repairs.count);
+            let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
             Plan::rest(
                 assessment::with_problem(seen, token, now, problem),
                 Requeue::RequestAt(at),
@@ -211,12 +211,12 @@ fn spent(
             Ok(Some((client, credentials, spend)))
         }
         refresh_token::Next::Wait(span) => Err(Held::Until(span)),
-        refresh_token::Next::NoToken => Err(Held::By(messages::no_refresh_token(seen, spec))),
+        refresh_token::Next::NoToken => Err(Held::By(findings::no_refresh_token(seen, spec))),
         refresh_token::Next::Unusable(problem, secret) => {
-            Err(Held::By(messages::credentials(seen, &secret, &problem)))
+            Err(Held::By(findings::credentials(&secret, &problem)))
         }
         refresh_token::Next::Refused { known, said } => {
-            Err(Held::By(messages::reauthorize(seen, known, said.as_ref())))
+            Err(Held::By(findings::reauthorize(seen, known, said.as_ref())))
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Publishes a token: retried until it succeeds, because another one would need another request.
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::Command;
 use crate::engine::Key;
-use crate::model::{Assessment, Observed, Problem, ProblemKind, SecretSeen, SecretWrite};
+use crate::messages::{TokenSecretFinding, WriteFinding, WriteRefusal};
+use crate::model::{Assessment, Observed, Problem, SecretSeen, SecretWrite};
 use crate::policy::{Ownership, ownership, report, rewrite, standing};
 use crate::time::{Span, Time};
 
@@ -13,15 +12,15 @@ use super::{Store, WriteError};
 /// The result for a token.
 pub(super) enum Written {
     /// It is published.
-    Stands(Box<SecretSeen>, SecretWrite),
+    Stands(Box<SecretSeen>, Box<SecretWrite>),
     /// A newer one is already published.
     Superseded,
     /// The resource is gone.
     ResourceGone,
     /// It cannot be published; why, and when to try again.
-    GivenUp(Assessment, Option<Span>),
+    GivenUp(Box<Assessment>, Option<Span>),
     /// The server refuses it, and would refuse it again; why.
-    Rejected(String),
+    Rejected(WriteRefusal),
 }
 
 /// The first and the longest pause between two attempts.
@@ -48,21 +47,21 @@ pub(super) async fn publish(
     let mut last_try = false;
     for tries in 1_u32.. {
         let error = match attempt(store, key, seen, &write).await {
-            Ok(written) => return Written::Stands(Box::new(written), write),
+            Ok(written) => return Written::Stands(Box::new(written), Box::new(write)),
             Err(WriteError::Rejected(why)) => return Written::Rejected(why),
             Err(error) => error,
         };
         let now = store.now();
         let (hindered, later) = hindered(seen, assessment.clone(), &error, now);
         if error == WriteError::NamespaceTerminating {
-            return Written::GivenUp(hindered, None);
+            return Written::GivenUp(Box::new(hindered), None);
         }
         if now >= write.state.expires || last_try {
-            return Written::GivenUp(hindered, Some(later));
+            return Written::GivenUp(Box::new(hindered), Some(later));
         }
         // Reported once, and again if the previous token expires meanwhile or the problem changes.
         let valid = hindered.token.as_ref().is_some_and(|token| token.valid);
-        let reason = hindered.problem.as_ref().map(|problem| problem.reason);
+        let reason = hindered.problem.as_ref().map(Problem::reason);
         let worth_telling = error.needs_person() || tries >= TELL_AFTER || told.is_some();
         if worth_telling && told != Some((reason, valid)) {
             told = Some((reason, valid));
@@ -149,23 +148,22 @@ async fn again(
         _ => {
             let mut assessment = assessment.clone();
             assessment.token = None;
-            let problem = Problem {
-                kind: ProblemKind::Stalled,
-                reason: Reason::SecretNotOwned,
-                message: format!(
-                    "Secret {} was created by someone else while a token was being requested; it is not changed.",
-                    target.name
-                ),
-            };
+            let problem = Problem::stalled(TokenSecretFinding::CreatedMeanwhile {
+                secret: target.name.clone(),
+            });
             assessment.problem = Some(problem);
-            return Again::end(Written::GivenUp(assessment, Some(Span::from_seconds(1))));
+            return Again::end(Written::GivenUp(
+                Box::new(assessment),
+                Some(Span::from_seconds(1)),
+            ));
         }
     }
     match target.state().filter(|state| state.intact(&target.data)) {
         // Our write was committed, although its answer was lost.
-        Some(state) if state == write.state && !target.deleting => {
-            Again::end(Written::Stands(Box::new(target.clone()), write.clone()))
-        }
+        Some(state) if state == write.state && !target.deleting => Again::end(Written::Stands(
+            Box::new(target.clone()),
+            Box::new(write.clone()),
+        )),
         // Another replica published a newer one.
         Some(state) if state.issued > write.state.issued => Again::end(Written::Superseded),
         _ => Again::write(rewrite(seen, spec, write)),
@@ -201,70 +199,45 @@ pub(super) fn hindered(
     error: &WriteError,
     now: Time,
 ) -> (Assessment, Span) {
-    let namespace = &seen.resource.namespace;
-    let name = &assessment.secret_name;
-    let in_files = "Check its folder: its owner, its mode, and the space that is left.";
-    let (kind, reason, message, again) = match error {
+    let namespace = seen.resource.namespace.clone();
+    let secret = assessment.secret_name.clone();
+    let (problem, again) = match error {
         WriteError::Forbidden(why) => (
-            ProblemKind::Stalled,
-            Reason::PermissionMissing,
-            format!(
-                "The operator may not write Secret {name} in namespace {namespace} ({why}). {}",
-                seen.rules.audience.choose(
-                    format!(
-                        "Check its Role: {}.",
-                        Command::can_i("patch secrets", namespace)
-                    ),
-                    in_files,
-                )
-            ),
+            Problem::stalled(WriteFinding::Forbidden {
+                secret,
+                namespace,
+                why: why.clone(),
+            }),
             Span::from_seconds(30),
         ),
         WriteError::Refused(why) => (
-            ProblemKind::Stalled,
-            Reason::WriteRefused,
-            format!(
-                "Secret {name} in namespace {namespace} could not be written: {why}. {}",
-                seen.rules.audience.choose(
-                    format!(
-                        "See {} and the admission webhooks of the cluster.",
-                        Command::kubectl(&["describe", "resourcequota"]).namespace(namespace)
-                    ),
-                    in_files,
-                )
-            ),
+            Problem::stalled(WriteFinding::Refused {
+                secret,
+                namespace,
+                why: why.clone(),
+            }),
             Span::from_seconds(30),
         ),
         WriteError::Rejected(why) => (
-            ProblemKind::Stalled,
-            Reason::WriteRefused,
-            format!(
-                "Secret {name} in namespace {namespace} could not be written: {why}. The same write is not repeated soon: change spec.tokenSecret, or what refuses it."
-            ),
+            Problem::stalled(WriteFinding::Rejected {
+                secret,
+                namespace,
+                why: why.clone(),
+            }),
             REJECTED_AGAIN,
         ),
         WriteError::NamespaceTerminating => (
-            ProblemKind::Stalled,
-            Reason::NamespaceTerminating,
-            format!("Namespace {namespace} is being deleted: nothing can be written into it."),
+            Problem::stalled(WriteFinding::NamespaceTerminating { namespace }),
             Span::from_seconds(300),
         ),
         WriteError::Raced | WriteError::Passing(_) => (
-            ProblemKind::Waiting,
-            Reason::AwaitingWrite,
-            format!(
-                "Secret {name} in namespace {namespace} could not be written yet: the API server is busy or does not answer. The operator retries."
-            ),
+            Problem::waiting(WriteFinding::Waiting { secret, namespace }),
             Span::from_seconds(10),
         ),
     };
     let assessment = Assessment {
         token: standing(seen, now),
-        problem: Some(Problem {
-            kind,
-            reason,
-            message,
-        }),
+        problem: Some(problem),
         ..assessment
     };
     (assessment, again)

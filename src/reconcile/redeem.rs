@@ -2,7 +2,7 @@
 //! it.
 
 use crate::engine::Key;
-use crate::model::{Assessment, Known, Observed, Record, SecretBody, SecretSeen, Spend};
+use crate::model::{Assessment, Known, Observed, Problem, Record, SecretBody, SecretSeen, Spend};
 use crate::policy::{self, Spent, Stored, stands, stored};
 use crate::time::Span;
 
@@ -137,7 +137,7 @@ pub(super) async fn keep(
         if last_try {
             return Kept::GivenUp(Box::new(in_the_way), Some(later));
         }
-        let reason = in_the_way.problem.as_ref().map(|problem| problem.reason);
+        let reason = in_the_way.problem.as_ref().map(Problem::reason);
         if (tries >= TELL_AFTER || error.needs_person()) && told != reason {
             told = reason;
             tell(store, seen, &in_the_way, now).await;

@@ -3,11 +3,10 @@
 //! A resource never waits long for its deletion: after [`TRIES`] attempts of at most [`PATIENCE`] per exchange, it is
 //! deleted, whatever became of its token.
 
-use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
-use crate::command::Command;
 use crate::engine::{Key, Requeue};
-use crate::model::{Assessment, Observed, Problem, ProblemKind};
+use crate::messages::{EventFinding, Message, TrustFinding};
+use crate::model::{Assessment, Observed, Problem};
 use crate::oauth::dpop;
 use crate::policy::{
     ACCESS_TOKEN, Notice, NoticeKind, Report, Revoked, Revoking, TokenWithLenders, another_secret,
@@ -81,18 +80,12 @@ impl<W: Store> Reconciler<'_, W> {
     /// The finalizer could not be added or removed: reported, and retried. No token is requested that could not be
     /// revoked.
     pub(super) fn cannot_hold(self, assessment: Assessment, trouble: StoreError) -> Step {
-        let StoreError::Forbidden(why) = trouble else {
+        let StoreError::Forbidden(_) = trouble else {
             return abandoned(self.store, trouble).into();
         };
-        let namespace = &self.seen.resource.namespace;
-        let problem = Problem {
-            kind: ProblemKind::Stalled,
-            reason: Reason::PermissionMissing,
-            message: format!(
-                "The operator may not put the finalizer of spec.revocation.onDeletion on this resource, or take it off ({why}). Check its Role: {}.",
-                Command::can_i("patch oauthclients.oauthclient.dev", namespace)
-            ),
-        };
+        let problem = Problem::stalled(TrustFinding::FinalizerForbidden {
+            namespace: self.seen.resource.namespace.clone(),
+        });
         let assessment = Assessment {
             problem: Some(problem),
             ..assessment
@@ -104,17 +97,18 @@ impl<W: Store> Reconciler<'_, W> {
 
     /// An event, because the status is no longer relevant.
     async fn tell(&self, why: &str) {
+        let finding = EventFinding::NotRevoked {
+            why: why.to_owned(),
+        };
         let notice = Notice {
             kind: NoticeKind::Warning,
-            reason: Reason::RevocationFailed,
-            message: format!(
-                "The resource goes, and its token was not revoked: {why}. The token stays valid until its own end; revoke it at the provider if it must not."
-            ),
+            reason: finding.reason(),
+            message: finding.told(self.seen.rules.audience).message(),
         };
         let report = Report {
             status: self.seen.resource.status.clone(),
             changed: false,
-            remarks: String::new(),
+            remarks: Message::default(),
             notices: vec![notice],
         };
         // Best effort, as all events.

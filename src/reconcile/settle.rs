@@ -73,7 +73,7 @@ impl<W: Store> Reconciler<'_, W> {
                     self.store.published(self.key, spec);
                 }
                 let wants = self.cleanup(&delete, wants).await;
-                self.finish(memory, &assessment, Some((*written, &write)), wants)
+                self.finish(memory, &assessment, Some((*written, &*write)), wants)
             }
             Written::Superseded => {
                 let again = Requeue::At(self.store.now());
@@ -88,7 +88,7 @@ impl<W: Store> Reconciler<'_, W> {
             }
             // The token is dropped: another one would be refused again.
             Written::Rejected(why) => {
-                let settled = rejected(&self.seen, spec, &why, at);
+                let settled = rejected(&self.seen, spec, &why.text(), at);
                 memory.attempt = settled.attempt.map(Box::new);
                 self.finish(memory, &settled.assessment, None, settled.wants)
             }

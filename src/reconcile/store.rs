@@ -6,6 +6,7 @@ use std::sync::MutexGuard;
 use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::http::Room;
+use crate::messages::WriteRefusal;
 use crate::model::{
     ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
     SecretSeen, SecretWrite, StaleSecret,
@@ -165,11 +166,11 @@ pub enum WriteError {
     /// The Secret changed since it was observed: observe again.
     Raced,
     /// The operator lacks the permission.
-    Forbidden(String),
+    Forbidden(WriteRefusal),
     /// A quota or a webhook refused it (403); it may allow it later.
-    Refused(String),
+    Refused(WriteRefusal),
     /// The server refused the content (400, 413, 422): the same write would be refused again.
-    Rejected(String),
+    Rejected(WriteRefusal),
     /// The namespace is being deleted.
     NamespaceTerminating,
     /// The problem may be temporary.

@@ -21,9 +21,9 @@ use imports::Crate;
 const CORE: &[&[&str]] = &[
     &["engine"],
     &["queue"],
+    &["messages"],
     &["render", "schedule"],
     &["oauth", "trust"],
-    &["messages"],
     &["command", "conditions", "fair", "lock", "secret", "time"],
 ];
 

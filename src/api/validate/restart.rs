@@ -1,7 +1,5 @@
 //! The workloads to restart, as typed values.
 
-use std::fmt;
-
 use crate::api::spec;
 use crate::time::Span;
 
@@ -43,23 +41,12 @@ impl Restart {
 }
 
 impl WorkloadKind {
-    /// As an argument of `kubectl`.
-    pub fn as_argument(self) -> &'static str {
+    /// The kind.
+    pub fn as_str(self) -> &'static str {
         match self {
-            WorkloadKind::Deployment => "deployment",
-            WorkloadKind::StatefulSet => "statefulset",
-            WorkloadKind::DaemonSet => "daemonset",
-        }
-    }
-}
-
-impl fmt::Display for Restart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
             WorkloadKind::Deployment => "Deployment",
             WorkloadKind::StatefulSet => "StatefulSet",
             WorkloadKind::DaemonSet => "DaemonSet",
-        };
-        write!(f, "{kind} {}", self.name)
+        }
     }
 }

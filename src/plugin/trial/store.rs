@@ -13,6 +13,7 @@ use crate::engine::Key;
 use crate::exchange::{exchange, revoke};
 use crate::http::Sender;
 use crate::lock::lock;
+use crate::messages::WriteRefusal;
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, Rules, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -179,7 +180,7 @@ impl Store for Trial {
     }
 
     async fn keep(&self, _: &Key, _: &SecretBody) -> Result<SecretSeen, WriteError> {
-        Err(WriteError::Refused("a test stores nothing".to_owned()))
+        Err(WriteError::Refused(WriteRefusal::Test))
     }
 
     async fn delete(&self, _: &Key, _: &StaleSecret) -> Result<(), StoreError> {

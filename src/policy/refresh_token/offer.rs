@@ -1,12 +1,13 @@
 //! A refresh token that a person provided, and what became of one that the provider refused.
 
 use crate::api::validate::Validated;
+use crate::messages::Note;
 use crate::model::{ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, is_lent};
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
 use crate::policy::facts::relevant_content;
-use crate::policy::messages;
+use crate::policy::findings;
 use crate::secret::Secret;
 
 use super::record::{client_tag, token_tag};
@@ -116,9 +117,9 @@ impl Record {
     }
 }
 
-/// The message about a provided refresh token that the provider refused, while the family continues without it; `None`
+/// The note about a provided refresh token that the provider refused, while the family continues without it; `None`
 /// if there is none.
-pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
+pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<Note> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.as_ref()?.origin != Origin::Given {
         return None;
@@ -129,7 +130,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<String> {
     let refused = record.refusal(&tag, &offer.token, seen)?;
     (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
         let known = refused.made_from.is_some();
-        messages::refused_offer(seen, offer.secret, offer.key, known)
+        findings::refused_offer(offer.secret, offer.key, known)
     })
 }
 

@@ -7,7 +7,7 @@ use crate::engine::Requeue;
 use crate::model::{
     ADOPT, Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, short,
 };
-use crate::policy::messages;
+use crate::policy::findings;
 use crate::policy::ownership::{Ownership, ownership};
 use crate::policy::secret_write::owners;
 use crate::policy::waits::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
@@ -50,25 +50,25 @@ pub(in crate::policy) fn not_writable(
     let name = state_name(&seen.resource.name);
     let later = Requeue::At(now + LOOK_AT_FOREIGN);
     if spec.token_secret.name == name || spec.credentials_secret.as_ref() == Some(&name) {
-        return Some((messages::state_name_taken(&name), Requeue::OnChange));
+        return Some((findings::state_name_taken(&name), Requeue::OnChange));
     }
     let state = seen.chain.state.as_ref()?;
     let soon = Requeue::At(now + LOOK_AT_VANISHING);
     match ownership(state, &seen.resource, STATE_TYPE) {
-        Ownership::Predecessor => Some((messages::predecessor(state), soon)),
+        Ownership::Predecessor => Some((findings::predecessor(state), soon)),
         Ownership::Ours if state.type_ != STATE_TYPE => {
-            Some((messages::foreign_state(seen, state), later))
+            Some((findings::foreign_state(seen, state), later))
         }
-        _ if state.deleting => Some((messages::vanishing(state), soon)),
-        Ownership::Ours if state.immutable => Some((messages::immutable_state(seen, state), later)),
+        _ if state.deleting => Some((findings::vanishing(state), soon)),
+        Ownership::Ours if state.immutable => Some((findings::immutable_state(seen, state), later)),
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable => {
             match Record::read(&state.data) {
                 Ok(_) => None,
-                Err(_) => Some((messages::unreadable_state(seen, state), later)),
+                Err(_) => Some((findings::unreadable_state(seen, state), later)),
             }
         }
         Ownership::Sibling(_) | Ownership::Foreign(_) => {
-            Some((messages::foreign_state(seen, state), later))
+            Some((findings::foreign_state(seen, state), later))
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{HttpAnswer, Token};
-use crate::policy::{messages, rotation};
+use crate::policy::{findings, rotation};
 use crate::secret::Secret;
 use crate::time::Span;
 use crate::trust::Lenders;
@@ -201,7 +201,9 @@ fn ended(
         return Failure {
             class: FailureClass::Transient,
             reason: Reason::NewRefreshTokenRefused.as_str(),
-            message: messages::refused_offer(seen, secret, key, known),
+            message: findings::refused_offer(secret, key, known)
+                .text()
+                .to_string(),
             retry_after: None,
             ..failure
         };
@@ -221,7 +223,11 @@ fn ended(
     Failure {
         class: FailureClass::NeedsPerson,
         reason: Reason::ReauthorizationRequired.as_str(),
-        message: messages::reauthorize(seen, known, refused.said().as_ref()).message,
+        message: findings::reauthorize(seen, known, refused.said().as_ref())
+            .finding
+            .told(seen.rules.audience)
+            .message()
+            .to_string(),
         retry_after: None,
         ..failure
     }

@@ -147,7 +147,7 @@ pub(super) fn outcome(
         );
         shown.push_str(&serde_json::to_string(&told.status).unwrap());
         for notice in told.notices {
-            shown.push_str(&notice.message);
+            shown.push_str(&notice.message.to_string());
         }
     };
     tell(&mut shown, &plan.assessment, seen);

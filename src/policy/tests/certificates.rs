@@ -33,7 +33,7 @@ fn waits(seen: &mut Observed) -> (String, String) {
     assert!(matches!(plan.action, Action::Nothing));
     let problem = plan.assessment.problem.unwrap();
     assert_eq!(problem.kind, ProblemKind::Waiting);
-    (problem.reason.to_string(), problem.message)
+    (problem.reason().to_string(), problem.message())
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn without_a_certificate_that_can_be_shown_nothing_is_sent() {
         (
             certificate("a", 10, 1000),
             "ClientCertificateNotYetValid",
-            "is valid from",
+            "is not valid before",
         ),
     ] {
         let (found, message) = waits(&mut with(BY_CERTIFICATE, seen));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::command::tests::{HOSTILE, run};
-use crate::messages::Audience;
+use crate::messages::{Audience, Foreign};
 use crate::oauth::ServiceAccountToken;
 use crate::policy::brakes::{Kind, Refusal};
 
@@ -10,22 +10,12 @@ use crate::policy::brakes::{Kind, Refusal};
 const EVERYTHING_ODD: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.');
 
-/// The command that begins with the last `kubectl` of a message, up to `until`, as a shell runs it.
-fn ran(message: &str, until: &str) -> Vec<Vec<String>> {
+/// The command that begins with the first `kubectl` of a message, as a shell runs it.
+fn ran(message: &str) -> Vec<Vec<String>> {
     let at = message
         .find("kubectl ")
         .unwrap_or_else(|| panic!("no command: {message}"));
-    let command = &message[at..];
-    let command = match until {
-        "" => command,
-        until => {
-            command
-                .rsplit_once(until)
-                .unwrap_or_else(|| panic!("{message}"))
-                .0
-        }
-    };
-    run(command)
+    run(&message[at..])
 }
 
 fn words(words: &[&str]) -> Vec<Vec<String>> {
@@ -49,16 +39,16 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
             name: bad.to_owned(),
             ..secret("x", 1)
         };
-        let opt_in = messages::not_labelled(&seen, bad).message;
+        let opt_in = findings::not_labelled(&seen, bad).message();
         let label = "oauthclient.dev/credentials=true";
         assert_eq!(
-            ran(&opt_in, ""),
+            ran(&opt_in),
             words(&["kubectl", "label", "secret", bad, "-n", bad, label])
         );
-        let foreign = messages::foreign(&seen, &target, "it is somebody's").message;
+        let foreign = findings::foreign(&seen, &target, Foreign::NotCreated).message();
         let adopt = format!("oauthclient.dev/adopt={bad}");
         assert_eq!(
-            ran(&foreign, ". It is checked"),
+            ran(&foreign),
             words(&[
                 "kubectl",
                 "annotate",
@@ -72,53 +62,48 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         );
         let delete = words(&["kubectl", "delete", "secret", bad, "-n", bad]);
         for message in [
-            messages::immutable(&seen, &target).message,
-            messages::wrong_type(&seen, &spec, &target).message,
+            findings::immutable(&seen, &target).message(),
+            findings::wrong_type(&seen, &spec, &target).message(),
         ] {
-            assert_eq!(ran(&message, ""), delete, "{message}");
+            assert_eq!(ran(&message), delete, "{message}");
         }
         let show = words(&["kubectl", "get", "secret", bad, "-n", bad, "-o", "yaml"]);
         for message in [
-            messages::immutable_state(&seen, &target).message,
-            messages::unreadable_state(&seen, &target).message,
+            findings::immutable_state(&seen, &target).message(),
+            findings::unreadable_state(&seen, &target).message(),
         ] {
-            assert_eq!(ran(&message, ""), show, "{message}");
+            assert_eq!(ran(&message), show, "{message}");
         }
-        let foreign = messages::foreign_state(&seen, &target).message;
-        let (look, hand_over) = foreign.split_once("To hand it over").unwrap();
-        assert_eq!(ran(look, "). "), show);
+        let foreign = findings::foreign_state(&seen, &target).message();
         assert_eq!(
-            ran(hand_over, ". Otherwise"),
-            words(&["kubectl", "annotate", "secret", bad, "-n", bad, &adopt])
+            ran(&foreign),
+            words(&[
+                "kubectl",
+                "annotate",
+                "secret",
+                bad,
+                "-n",
+                bad,
+                "--overwrite",
+                &adopt
+            ])
         );
         let login = words(&["kubectl", "oauthclient", "login", bad, "-n", bad]);
-        assert_eq!(
-            ran(
-                &messages::reauthorize(&seen, true, None).message,
-                ", or put one"
-            ),
-            login
-        );
-        assert_eq!(
-            ran(&messages::refused_offer(&seen, bad, bad, true), "."),
-            login
-        );
+        let reauthorize = findings::reauthorize(&seen, true, None);
+        assert_eq!(ran(&reauthorize.message()), login);
         spec.credentials_secret = None;
-        assert_eq!(
-            ran(
-                &messages::no_refresh_token(&seen, &spec).message,
-                ". It is used"
-            ),
-            login
-        );
+        let missing = findings::no_refresh_token(&seen, &spec);
+        assert_eq!(ran(&missing.message()), login);
         bad.clone_into(&mut spec.token_secret.name);
         let managers = "jsonpath={.metadata.managedFields[*].manager}";
         assert_eq!(
-            ran(&messages::fought_over(&seen, &spec, 3).message, "."),
+            ran(&findings::fought_over(&seen, &spec, 3).message()),
             words(&[
                 "kubectl",
                 "get",
                 "secret",
+                bad,
+                "-n",
                 bad,
                 "--show-managed-fields",
                 "-o",
@@ -140,10 +125,13 @@ fn what_allows_a_restart_is_a_command_that_does_that_and_nothing_else() {
             name: "shop".to_owned(),
             min_interval: Span::from_seconds(60),
         };
-        let told = |obstacle| not_restarted(&wanted, &seen.resource, obstacle).message;
+        let told = |obstacle| {
+            let notice = not_restarted(&wanted, &seen.resource, obstacle);
+            notice.message.to_string()
+        };
         let agree = format!("oauthclient.dev/restart-by={bad}");
         assert_eq!(
-            ran(&told(Obstacle::NotOptedIn), ""),
+            ran(&told(Obstacle::NotOptedIn)),
             words(&[
                 "kubectl",
                 "annotate",
@@ -156,7 +144,7 @@ fn what_allows_a_restart_is_a_command_that_does_that_and_nothing_else() {
         );
         let addition = "deploy/restart/namespaced";
         assert_eq!(
-            ran(&told(Obstacle::Forbidden), ""),
+            ran(&told(Obstacle::Forbidden)),
             words(&["kubectl", "apply", "-n", bad, "-k", addition])
         );
     }
@@ -181,13 +169,13 @@ fn a_host_that_somebody_else_has_named_does_nothing_in_a_command() {
         lender.annotations = texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
         let lender = seen.credentials.as_ref().unwrap();
         let problem = crate::policy::provenance::secret_not_ready(&seen, &spec, lender);
-        let message = problem.unwrap().message;
+        let message = problem.unwrap().message();
         // One entry, whatever it holds.
         let host = url.host_str().unwrap();
         let host = percent_encoding::utf8_percent_encode(host, EVERYTHING_ODD).to_string();
         let hosts = format!("oauthclient.dev/allowed-hosts=other.example,{host}");
         assert_eq!(
-            ran(&message, ""),
+            ran(&message),
             words(&[
                 "kubectl",
                 "annotate",
@@ -217,19 +205,16 @@ fn an_audience_does_nothing_in_a_command() {
         seen.resource.spec = Ok(spec);
         let mut problem = |account: AccountSeen| {
             seen.accounts = [("robot".to_owned(), account)].into();
-            plan(&mut seen, 0).assessment.problem.unwrap().message
+            plan(&mut seen, 0).assessment.problem.unwrap().message()
         };
         let before = "x'y;id";
         let list = texts(&[("oauthclient.dev/allowed-audiences", before)]);
         let wanted = format!("oauthclient.dev/allowed-audiences={before},{audience}");
         assert_eq!(
-            ran(
-                &problem(AccountSeen::There {
-                    uid: "u-robot".into(),
-                    annotations: list,
-                }),
-                ""
-            ),
+            ran(&problem(AccountSeen::There {
+                uid: "u-robot".into(),
+                annotations: list,
+            })),
             words(&[
                 "kubectl",
                 "annotate",
@@ -242,7 +227,7 @@ fn an_audience_does_nothing_in_a_command() {
             ])
         );
         assert_eq!(
-            ran(&problem(AccountSeen::NoCluster), " creates one)."),
+            ran(&problem(AccountSeen::NoCluster)),
             words(&[
                 "kubectl",
                 "create",
@@ -280,35 +265,35 @@ fn people_with_files_get_no_command_for_a_cluster() {
             failures: 1,
             next: None,
         };
+        let files = |problem: Problem| problem.message_for(Audience::Files);
         for message in [
-            messages::not_labelled(&seen, "client").message,
-            messages::foreign(&seen, &target, "it is somebody's").message,
-            messages::immutable(&seen, &target).message,
-            messages::wrong_type(&seen, &spec, &target).message,
-            messages::foreign_state(&seen, &target).message,
-            messages::immutable_state(&seen, &target).message,
-            messages::unreadable_state(&seen, &target).message,
-            messages::fought_over(&seen, &spec, 3).message,
-            messages::braked(&seen, &spec, &refusal(Kind::Password)),
-            messages::braked(&seen, &spec, &refusal(Kind::ClientSecret)),
+            files(findings::not_labelled(&seen, "client")),
+            files(findings::foreign(&seen, &target, Foreign::NotCreated)),
+            files(findings::immutable(&seen, &target)),
+            files(findings::wrong_type(&seen, &spec, &target)),
+            files(findings::foreign_state(&seen, &target)),
+            files(findings::immutable_state(&seen, &target)),
+            files(findings::unreadable_state(&seen, &target)),
+            files(findings::fought_over(&seen, &spec, 3)),
+            findings::braked(&seen, &spec, &refusal(Kind::Password)),
+            findings::braked(&seen, &spec, &refusal(Kind::ClientSecret)),
         ] {
             assert!(!message.contains("kubectl"), "{message}");
             assert!(message.ends_with('.'), "{message}");
         }
         let login = ["kubectl", "oauthclient", "login", bad, "-n", bad];
         let login = words(&[&login[..], &["--local", "FOLDER"]].concat());
-        let reauthorize = messages::reauthorize(&seen, true, None).message;
-        assert_eq!(ran(&reauthorize, ", or put one"), login);
-        let refused = messages::refused_offer(&seen, bad, bad, true);
-        assert_eq!(ran(&refused, "."), login);
-        let braked = messages::braked(&seen, &spec, &refusal(Kind::RefreshToken));
-        assert_eq!(ran(&braked, "."), login);
+        let reauthorize = files(findings::reauthorize(&seen, true, None));
+        assert_eq!(ran(&reauthorize), login);
     }
 }
 
 #[test]
 fn people_with_files_are_told_which_manifest_to_change() {
-    let problem = |seen: &mut Observed| plan(seen, 0).assessment.problem.unwrap().message;
+    let problem = |seen: &mut Observed| {
+        let problem = plan(seen, 0).assessment.problem.unwrap();
+        problem.message_for(Audience::Files)
+    };
     let mut unlabelled = over_files("shop");
     unlabelled.credentials.as_mut().unwrap().labels.clear();
     let message = problem(&mut unlabelled);
@@ -317,8 +302,11 @@ fn people_with_files_are_told_which_manifest_to_change() {
     elsewhere.credentials.as_mut().unwrap().annotations =
         texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
     let message = problem(&mut elsewhere);
-    let there = "the annotation oauthclient.dev/allowed-hosts in the manifest of Secret client.";
-    assert!(message.ends_with(there), "{message}");
+    assert!(message.contains("its annotation oauthclient.dev/allowed-hosts is"));
+    assert!(
+        message.ends_with("add the host to its manifest."),
+        "{message}"
+    );
     for message in [problem(&mut unlabelled), problem(&mut elsewhere)] {
         assert!(!message.contains("kubectl"), "{message}");
     }

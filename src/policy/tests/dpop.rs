@@ -93,10 +93,10 @@ fn a_damaged_key_of_ones_own_is_told_and_nothing_is_asked() {
     let problem = plan.assessment.problem.unwrap();
     assert!(
         problem
-            .message
+            .message()
             .contains("\"dpop_key\" is not a private key"),
         "{}",
-        problem.message
+        problem.message()
     );
     assert!(matches!(plan.action, Action::Nothing));
 }

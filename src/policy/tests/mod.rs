@@ -355,7 +355,7 @@ pub(crate) fn told(plan: &Plan) -> Told {
         (Action::First(need), _) => Told::Needs(need.clone()),
         (Action::Request(ask), _) => Told::Asks(ask.because),
         (Action::Write(_) | Action::Publish(_) | Action::Keep(_), _) => Told::Writes,
-        (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason, plan.wants),
+        (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason(), plan.wants),
         (Action::Nothing, None) => Told::Rests(plan.wants),
     }
 }

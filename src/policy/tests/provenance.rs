@@ -33,7 +33,7 @@ fn reason(mut seen: Observed) -> Option<Reason> {
     plan(&mut seen, 0)
         .assessment
         .problem
-        .map(|problem| problem.reason)
+        .map(|problem| problem.reason())
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn the_command_for_a_service_account_keeps_the_audiences_that_it_allows() {
     };
     seen.accounts = [("robot".to_owned(), account)].into();
     let problem = plan(&mut seen, 0).assessment.problem.unwrap();
-    assert_eq!(problem.reason, Reason::ServiceAccountNotOptedIn);
+    assert_eq!(problem.reason(), Reason::ServiceAccountNotOptedIn);
     let list = "'oauthclient.dev/allowed-audiences=one two,vault'";
-    assert!(problem.message.contains(list), "{}", problem.message);
+    assert!(problem.message().contains(list), "{}", problem.message());
 }
 
 #[test]

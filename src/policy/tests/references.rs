@@ -184,9 +184,9 @@ fn a_circle_is_for_a_person_and_told_with_the_whole_way() {
     for mut seen in [asking(), settled()] {
         seen.cycle = Some(["books", "other", "books"].map(String::from).to_vec());
         let problem = plan(&mut seen, 60).assessment.problem.unwrap();
-        assert_eq!(problem.reason, Reason::ReferenceCycle);
+        assert_eq!(problem.reason(), Reason::ReferenceCycle);
         assert_eq!(problem.kind, ProblemKind::Stalled);
-        assert!(problem.message.contains("books -> other -> books"));
+        assert!(problem.message().contains("books -> other -> books"));
     }
 }
 

@@ -61,7 +61,7 @@ fn the_secret_of_another_resource_is_contested_and_its_holder_is_named() {
         plan.assessment
             .problem
             .unwrap()
-            .message
+            .message()
             .contains("OAuthClient magazines")
     );
     let mut seen = fresh(&Spec::default());

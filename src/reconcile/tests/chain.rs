@@ -322,9 +322,12 @@ impl Scene {
             Fault::Conflict => Err(WriteError::Raced),
             Fault::Lost => Err(lost()),
             Fault::Committed => self.inner().apply(body).and(Err(lost())),
-            Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
-            Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
-            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
+            Fault::Forbidden => Err(WriteError::Forbidden(WriteRefusal::Role)),
+            Fault::Refused => Err(WriteError::Refused(WriteRefusal::Quota)),
+            Fault::Rejected => Err(WriteError::Rejected(WriteRefusal::Server {
+                status: 422,
+                word: "Invalid".into(),
+            })),
             Fault::Terminating => Err(WriteError::NamespaceTerminating),
             Fault::CrashBefore | Fault::CrashAfter => {
                 if fault == Fault::CrashAfter {

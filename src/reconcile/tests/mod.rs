@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
 use crate::engine::Key;
+use crate::messages::WriteRefusal;
 use crate::model::{
     CaSeen, ExpectedResponse, FailedAttempt, Failure, Fetched, Observed, On, Prerequisite,
     Resource, Rules, SecretBody, SecretSeen,
@@ -563,9 +564,12 @@ impl Store for Scene {
             Fault::Conflict => Err(WriteError::Raced),
             Fault::Lost => Err(lost()),
             Fault::Committed => self.inner().apply_token(write).and(Err(lost())),
-            Fault::Forbidden => Err(WriteError::Forbidden("its role does not allow it".into())),
-            Fault::Refused => Err(WriteError::Refused("a quota is used up".into())),
-            Fault::Rejected => Err(WriteError::Rejected("422 Invalid".into())),
+            Fault::Forbidden => Err(WriteError::Forbidden(WriteRefusal::Role)),
+            Fault::Refused => Err(WriteError::Refused(WriteRefusal::Quota)),
+            Fault::Rejected => Err(WriteError::Rejected(WriteRefusal::Server {
+                status: 422,
+                word: "Invalid".into(),
+            })),
             Fault::Terminating => Err(WriteError::NamespaceTerminating),
             Fault::CrashBefore | Fault::CrashAfter => {
                 if fault == Fault::CrashAfter {

@@ -25,7 +25,7 @@ pub enum KeyProblem {
     NotBase64,
     /// An encrypted key.
     #[error(
-        "is an encrypted private key, and there is nowhere to give its passphrase: write it without one, with openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW"
+        "is an encrypted private key: write it without a passphrase (openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW)"
     )]
     Encrypted,
     /// OpenSSH's own format.
@@ -119,4 +119,44 @@ pub enum KeyProblem {
     /// The certificate is of another key.
     #[error("is a certificate of another key: it must be the one of the private key that signs")]
     OtherCertificate,
+}
+
+impl KeyProblem {
+    /// All problems, for documentation and tests.
+    pub const ALL: [KeyProblem; 28] = [
+        KeyProblem::NotAKey,
+        KeyProblem::EscapedLineBreaks,
+        KeyProblem::CutOff,
+        KeyProblem::NotBase64,
+        KeyProblem::Encrypted,
+        KeyProblem::OpenSsh,
+        KeyProblem::Public,
+        KeyProblem::Certificate,
+        KeyProblem::OtherPem,
+        KeyProblem::Several,
+        KeyProblem::Damaged,
+        KeyProblem::TooShort,
+        KeyProblem::TooLong,
+        KeyProblem::Inconsistent,
+        KeyProblem::RsaWithoutPrimes,
+        KeyProblem::WithoutPublicPart,
+        KeyProblem::OtherKind,
+        KeyProblem::OtherJson,
+        KeyProblem::JwkSet,
+        KeyProblem::NotForSigning,
+        KeyProblem::Algorithm {
+            algorithm: Algorithm::Rs256,
+            kind: KeyKind::P256,
+        },
+        KeyProblem::Symmetric,
+        KeyProblem::SymmetricProof,
+        KeyProblem::Unsigned,
+        KeyProblem::NotACertificate,
+        KeyProblem::ChainTooLong,
+        KeyProblem::OtherCertificate,
+        KeyProblem::Algorithm {
+            algorithm: Algorithm::Hs256,
+            kind: KeyKind::Rsa,
+        },
+    ];
 }

@@ -293,7 +293,7 @@ impl Store for Namespace {
     ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
         for notice in &report.notices {
-            inner.shown.push_str(&notice.message);
+            inner.shown.push_str(&notice.message.to_string());
         }
         if let Some(known) = inner.resources.get_mut(&resource.name)
             && known.uid == resource.uid

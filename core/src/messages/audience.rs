@@ -1,4 +1,4 @@
-//! For whom a message is made. It is made once, for one audience, and never changed afterwards.
+//! For whom a message is made: once, and never changed afterwards.
 
 use crate::command::Command;
 

@@ -1,0 +1,207 @@
+//! What is reported once: credentials that expire, repairs, workloads, revocations.
+
+use crate::command::Command;
+use crate::conditions::Reason;
+
+use super::catalogue::catalogue;
+use super::text::{Text, text};
+use super::{Audience, ExpiryFinding, Remedy, Told};
+
+catalogue! {
+    /// What is reported once.
+    pub enum EventFinding {
+        /// A credential expires.
+        Expiry {
+            /// Which, and when.
+            finding: ExpiryFinding,
+        },
+        /// The token Secret was repaired.
+        Restored {
+            /// The Secret.
+            secret: String,
+        },
+        /// The token of a deleted resource could not be revoked.
+        NotRevoked {
+            /// Why.
+            why: String,
+        },
+        /// A workload is being restarted.
+        WorkloadRestarted {
+            /// Its kind.
+            kind: &'static str,
+            /// Its name.
+            workload: String,
+        },
+        /// A workload is not restarted.
+        WorkloadNotRestarted {
+            /// Its kind.
+            kind: &'static str,
+            /// Its name.
+            workload: String,
+            /// Its namespace.
+            namespace: String,
+            /// The resource.
+            resource: String,
+            /// Why.
+            why: NotRestarted,
+        },
+    }
+}
+
+catalogue! {
+    /// Why a workload is not restarted.
+    pub enum NotRestarted {
+        /// There is no such workload.
+        NotFound,
+        /// Its owner does not agree.
+        NotOptedIn,
+        /// The lifetime of the token is shorter than twice the interval.
+        LifetimeTooShort {
+            /// The token Secret.
+            secret: String,
+        },
+        /// Its last rollout fails.
+        RolloutFailing,
+        /// Its rollout is paused.
+        Paused,
+        /// Its pods are replaced only when somebody deletes them.
+        OnDelete,
+        /// The operator lacks the permission.
+        Forbidden,
+        /// The API server refuses the change.
+        Refused,
+    }
+}
+
+impl EventFinding {
+    /// Why, in one word of the documented list.
+    pub fn reason(&self) -> Reason {
+        use EventFinding as F;
+        match self {
+            F::Expiry { finding } => finding.reason(),
+            F::Restored { .. } => Reason::Restored,
+            F::NotRevoked { .. } => Reason::RevocationFailed,
+            F::WorkloadRestarted { .. } => Reason::WorkloadRestarted,
+            F::WorkloadNotRestarted { .. } => Reason::WorkloadNotRestarted,
+        }
+    }
+
+    /// The event in words.
+    pub fn told(&self, audience: Audience) -> Told {
+        use EventFinding as F;
+        match self {
+            F::Restored { secret } => Told::new(
+                text![
+                    "Someone else changed or deleted Secret ",
+                    secret,
+                    ", and the operator wrote it again."
+                ],
+                Remedy::advice(text!["To remove it for good, delete the OAuthClient."]),
+            ),
+            F::NotRevoked { why } => Told::new(
+                text!["Deleted, but the token could not be revoked: ", why, "."],
+                Remedy::advice(text![
+                    "The token stays valid until it expires. To end it now, revoke it at the provider."
+                ]),
+            ),
+            F::WorkloadRestarted { kind, workload } => Told::new(
+                text![
+                    *kind,
+                    " ",
+                    workload,
+                    " is being restarted, because a new token was published."
+                ],
+                Remedy::default(),
+            ),
+            F::WorkloadNotRestarted {
+                kind,
+                workload,
+                namespace,
+                resource,
+                why,
+            } => Told::new(
+                text![
+                    *kind,
+                    " ",
+                    workload,
+                    " is not restarted and may still use the previous token: ",
+                    why.text(),
+                    "."
+                ],
+                why.remedy(kind, workload, namespace, resource),
+            ),
+            F::Expiry { finding } => finding.told(audience),
+        }
+    }
+}
+
+impl NotRestarted {
+    fn text(&self) -> Text {
+        match self {
+            NotRestarted::NotFound => text!["there is none in this namespace"],
+            NotRestarted::NotOptedIn => text!["its owner has not agreed"],
+            NotRestarted::LifetimeTooShort { .. } => {
+                text![
+                    "the lifetime of the token is shorter than twice spec.restart.minIntervalSeconds"
+                ]
+            }
+            NotRestarted::RolloutFailing => text!["its last rollout fails"],
+            NotRestarted::Paused => text!["its rollout is paused"],
+            NotRestarted::OnDelete => text!["its update strategy is OnDelete"],
+            NotRestarted::Forbidden => {
+                text!["the operator lacks the permission, which is optional"]
+            }
+            NotRestarted::Refused => text!["the API server refuses the change"],
+        }
+    }
+
+    fn remedy(
+        &self,
+        kind: &'static str,
+        workload: &str,
+        namespace: &str,
+        resource: &str,
+    ) -> Remedy {
+        let rollout = |verb| {
+            Command::kubectl(&["rollout", verb])
+                .value(&kind.to_lowercase())
+                .value(workload)
+                .namespace(namespace)
+        };
+        match self {
+            NotRestarted::NotFound => Remedy::advice(text!["Create it, or correct spec.restart."]),
+            NotRestarted::NotOptedIn => Remedy::run(
+                text!["If you own it and want it restarted with each new token, run:"],
+                Command::kubectl(&["annotate"])
+                    .value(&kind.to_lowercase())
+                    .value(workload)
+                    .namespace(namespace)
+                    .pair("oauthclient.dev/restart-by", resource),
+            ),
+            NotRestarted::LifetimeTooShort { secret } => Remedy::advice(text![
+                "Mount Secret ",
+                secret,
+                " as a volume and read the file: it follows without a restart."
+            ]),
+            NotRestarted::RolloutFailing => Remedy::run(
+                text!["It is restarted when that is complete. To look at it, run:"],
+                rollout("status"),
+            ),
+            NotRestarted::Paused => Remedy::run(text!["To resume it, run:"], rollout("resume")),
+            NotRestarted::OnDelete => Remedy::advice(text![
+                "Delete its pods yourself, or set the strategy to RollingUpdate."
+            ]),
+            NotRestarted::Forbidden => Remedy::run(
+                text![
+                    "Ask its administrator to apply deploy/restart, or for this namespace only, to run:"
+                ],
+                Command::kubectl(&["apply"])
+                    .namespace(namespace)
+                    .fixed(&["-k", "deploy/restart/namespaced"]),
+            ),
+            NotRestarted::Refused => Remedy::advice(text![
+                "Check the admission webhooks and policies of the cluster."
+            ]),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What still works: the published token.
+
+use crate::time::Time;
+
+use super::text::{Text, text};
+
+/// The published token, for the second part of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is valid.
+    Valid {
+        /// The token Secret.
+        secret: String,
+        /// When it expires.
+        until: Time,
+    },
+    /// It has expired.
+    Expired {
+        /// The token Secret.
+        secret: String,
+        /// When it expired.
+        at: Time,
+    },
+    /// There is none.
+    Missing {
+        /// The token Secret.
+        secret: String,
+    },
+    /// There is none, and it is not known in which Secret it would be.
+    Nowhere,
+}
+
+impl Standing {
+    /// As a sentence.
+    pub fn text(&self) -> Text {
+        match self {
+            Standing::Valid { secret, until } => {
+                text![
+                    "The token in Secret ",
+                    secret,
+                    " stays valid until ",
+                    until,
+                    "."
+                ]
+            }
+            Standing::Expired { secret, at } => {
+                text!["The token in Secret ", secret, " expired at ", at, "."]
+            }
+            Standing::Missing { secret } => text!["Secret ", secret, " holds no valid token."],
+            Standing::Nowhere => text!["There is no valid token."],
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A text that consists of words of this program and of values that others wrote.
+//!
+//! The two are kept apart until the text is displayed, so that only values are shortened, and nothing that others wrote can
+//! be taken for a word of this program.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use crate::command::printable;
+use crate::conditions::{ConditionType, Reason};
+use crate::time::{Span, Time};
+
+/// The maximum length of a message in characters, not counting its command.
+pub const MOST: usize = 300;
+/// Values are not shortened to fewer characters than this.
+const SHORTEST: usize = 10;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Words(Cow<'static, str>),
+    Value(String),
+}
+
+/// Words and values. It can be displayed and put into another text, nothing else: no text is searched or cut by what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Vec<Piece>);
+
+/// What can be a part of a text. A string is a value that others wrote; a literal is words of this program.
+pub trait Say {
+    /// Adds it to a text.
+    fn say(&self, text: &mut Text);
+}
+
+impl Say for &'static str {
+    fn say(&self, text: &mut Text) {
+        text.0.push(Piece::Words(Cow::Borrowed(self)));
+    }
+}
+
+impl Say for String {
+    fn say(&self, text: &mut Text) {
+        text.0.push(Piece::Value(printable(self).into_owned()));
+    }
+}
+
+impl Say for &String {
+    fn say(&self, text: &mut Text) {
+        (*self).say(text);
+    }
+}
+
+impl Say for Text {
+    fn say(&self, text: &mut Text) {
+        text.0.extend(self.0.iter().cloned());
+    }
+}
+
+/// What this program writes itself, and what is short.
+macro_rules! own_words {
+    ($($type:ty)*) => {
+        $(
+            impl Say for $type {
+                fn say(&self, text: &mut Text) {
+                    text.0.push(Piece::Words(Cow::Owned(self.to_string())));
+                }
+            }
+            impl Say for &$type {
+                fn say(&self, text: &mut Text) {
+                    (*self).say(text);
+                }
+            }
+        )*
+    };
+}
+
+own_words!(u16 u32 usize Reason Time Span);
+
+impl Say for ConditionType {
+    fn say(&self, text: &mut Text) {
+        self.as_str().say(text);
+    }
+}
+
+/// A text of its parts, in this order.
+macro_rules! text {
+    ($($part:expr),* $(,)?) => {{
+        #[allow(unused_mut, reason = "an empty text")]
+        let mut text = $crate::messages::Text::default();
+        $($crate::messages::Say::say(&$part, &mut text);)*
+        text
+    }};
+}
+pub(super) use text;
+
+impl Text {
+    /// A text that is displayed as it is. It was made by this program, and is printable and short.
+    pub(super) fn own(words: impl fmt::Display) -> Text {
+        let words = printable(&words.to_string()).into_owned();
+        Text(vec![Piece::Words(Cow::Owned(words))])
+    }
+
+    /// Values, separated by `between`.
+    pub(super) fn list(values: &[String], between: &'static str) -> Text {
+        let mut text = Text::default();
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                between.say(&mut text);
+            }
+            value.say(&mut text);
+        }
+        text
+    }
+
+    /// Whether it has no characters.
+    pub fn is_empty(&self) -> bool {
+        self.length(usize::MAX) == 0
+    }
+
+    /// Its length in characters, with values of at most `longest`.
+    fn length(&self, longest: usize) -> usize {
+        let of = |piece: &Piece| match piece {
+            Piece::Words(words) => words.chars().count(),
+            Piece::Value(value) => value.chars().count().min(longest),
+        };
+        self.0.iter().map(of).sum()
+    }
+
+    pub(super) fn write(&self, longest: usize, out: &mut impl Write) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Words(words) => out.write_str(words)?,
+                Piece::Value(value) => out.write_str(&shortened(value, longest))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The maximum length of values with which texts have at most `most` characters together.
+pub(super) fn longest_value<'a>(
+    texts: impl Iterator<Item = &'a Text> + Clone,
+    most: usize,
+) -> usize {
+    let fits = |longest: usize| {
+        let length: usize = texts.clone().map(|text| text.length(longest)).sum();
+        length <= most
+    };
+    (SHORTEST..=most)
+        .rev()
+        .find(|longest| fits(*longest))
+        .unwrap_or(SHORTEST)
+}
+
+/// A value with at most `most` characters: its beginning and its end, which tell names of one row apart.
+fn shortened(value: &str, most: usize) -> Cow<'_, str> {
+    let length = value.chars().count();
+    if length <= most {
+        return Cow::Borrowed(value);
+    }
+    let kept = most.saturating_sub(1);
+    let end = kept / 3;
+    let begin = kept - end;
+    let shown = value.chars().take(begin).chain(['…']);
+    Cow::Owned(shown.chain(value.chars().skip(length - end)).collect())
+}
+
+/// The text with at most [`MOST`] characters.
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(longest_value(std::iter::once(self), MOST), f)
+    }
+}
