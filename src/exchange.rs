@@ -2,7 +2,7 @@
 
 use crate::api::Validated;
 use crate::api::conditions::Reason;
-use crate::http::{CaBundle, ClientIdentity, Peer, Route, Sender};
+use crate::http::{CaBundle, ClientIdentity, Peer, Route, SendError, Sender};
 use crate::model::{CaSeen, Failure, Observed};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
@@ -56,6 +56,7 @@ async fn send(
         .map(|(answer, room)| (answer, Held(Some(room))))
         .map_err(|error| Failure {
             timed_out: error.is_timeout(),
+            unread: matches!(error, SendError::NoRoom),
             ..Failure::new(
                 error.class(),
                 error.reason(),

@@ -13,20 +13,27 @@
 mod memory;
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use memory::{Counting, held, peak};
 use oauthclient_operator::engine::{
     Attempt, CredentialsFacts, Engine, Event, HostReport, Key, Limits, Next, Outcome, Requeue,
     ResourceFacts, TokenFacts, attempt_inputs,
 };
-use oauthclient_operator::http::MAX_BODY;
+use oauthclient_operator::http::address::AddressRules;
+use oauthclient_operator::http::{MAX_BODY, Route, Sender, SenderOptions};
 use oauthclient_operator::oauth::{
-    Document, HttpAnswer, Issuer, ResponseShape, TokenError, discovery, response,
+    Document, HttpAnswer, HttpRequest, Issuer, Method, ResponseShape, TokenError, discovery,
+    response,
 };
 use oauthclient_operator::render::{Templates, Variables};
 use oauthclient_operator::secret::Secret;
+use oauthclient_operator::tenant;
 use oauthclient_operator::time::{Span, Time};
+use oauthclient_operator::trust::{Lenders, authorize};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -281,6 +288,103 @@ fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
         worst <= MOST_TIMES * MAX_BODY,
         "{worst} bytes for {MAX_BODY} are too many"
     );
+}
+
+/// Responses that wait for room, and what each may hold meanwhile.
+const WAITING: usize = 100;
+const MOST_WAITING: usize = 64 << 10;
+
+/// A server whose responses have about 1 MB; it allocates nothing for them.
+fn verbose(head: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.expect("it connects");
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request);
+                let _ = stream.write_all(head.as_bytes());
+                // One chunk, or as much as the length says.
+                for _ in 0..1000 {
+                    if stream.write_all(&[b'x'; 1000]).is_err() {
+                        return;
+                    }
+                }
+                let _ = stream.write_all(b"\r\n0\r\n\r\n");
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_response_that_waits_for_room_takes_little_memory() {
+    let options = SenderOptions {
+        allow_http: true,
+        addresses: AddressRules {
+            allow_loopback: true,
+            ..AddressRules::default()
+        },
+        ..SenderOptions::default()
+    };
+    let sender = Sender::new(options).expect("it can be built");
+    let runtime = tokio::runtime::Runtime::new().expect("it starts");
+    runtime.block_on(async {
+        for (number, head) in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nF4240\r\n",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let url = format!("http://{}/token", verbose(head));
+            let request = Arc::new(HttpRequest {
+                method: Method::Post,
+                url: url.as_str().into(),
+                headers: Vec::new(),
+                body: Secret::from("grant_type=client_credentials"),
+                secrets: Default::default(),
+                lenders: Lenders::none(),
+            });
+            let namespace = format!("shop-{number}");
+            let full = tenant::serve(&namespace, async {
+                [
+                    sender.set_room_aside(None, true).await,
+                    sender.set_room_aside(None, true).await,
+                ]
+            });
+            let full = full.await;
+            let before = held();
+            let tasks: Vec<_> = (0..WAITING)
+                .map(|_| {
+                    let (sender, request) = (sender.clone(), Arc::clone(&request));
+                    let namespace = namespace.clone();
+                    tokio::spawn(async move {
+                        let request = authorize(&request, &Lenders::none()).ok()?;
+                        let route = Route {
+                            ca: None,
+                            identity: None,
+                            timeout: Duration::from_secs(60),
+                        };
+                        let sent = sender.send_counted(&request, &route, None);
+                        let sent = tenant::serve(&namespace, sent).await;
+                        sent.ok().map(|(answer, _)| answer.body.len())
+                    })
+                })
+                .collect();
+            while sender.usage()[1].1 < WAITING {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let each = held().wrapping_sub(before) / WAITING;
+            println!("{head:?}: {each} bytes each");
+            assert!(each <= MOST_WAITING, "{each} bytes for {head:?}");
+            drop(full);
+            for task in tasks {
+                assert_eq!(task.await.expect("it ends"), Some(1_000_000));
+            }
+        }
+    });
 }
 
 /// Templates made to take memory.

@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
@@ -146,7 +147,7 @@ pub struct Templates {
     /// The keys of `credentials` that they use.
     credentials: BTreeSet<String>,
     /// The values of templates without variables.
-    constants: BTreeMap<String, String>,
+    constants: BTreeMap<String, Arc<str>>,
 }
 
 impl Templates {
@@ -163,10 +164,8 @@ impl Templates {
         for (key, source) in sources {
             match &*memo::checked(source) {
                 Ok(names) => {
-                    if names.variables.is_empty()
-                        && let Ok(text) = environment().render_str(source, ())
-                    {
-                        constants.insert(key.clone(), text);
+                    if let Some(text) = &names.constant {
+                        constants.insert(key.clone(), Arc::clone(text));
                     }
                     used.extend(names.variables.iter().cloned());
                     credentials.extend(names.credentials.iter().cloned());
@@ -215,7 +214,7 @@ impl Templates {
     pub fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
         self.constants
             .iter()
-            .map(|(key, text)| (key.as_str(), text.as_str()))
+            .map(|(key, text)| (key.as_str(), &**text))
     }
 
     /// Key and source of each template, in order; none for the default keys.

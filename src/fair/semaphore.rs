@@ -1,10 +1,13 @@
 //! A limit that tasks wait for, shared by the rule of [`Shares`] in the order of [`Line`].
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use oauthclient_core::fair::{Line, Share, Shares};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::lock::lock;
 
@@ -24,6 +27,9 @@ struct Inner {
     strict: bool,
     shares: Shares,
     held: HashMap<Arc<str>, usize>,
+    /// How many places each tenant that still waits got meanwhile, and all of them.
+    turns: HashMap<Arc<str>, u64>,
+    all_turns: u64,
     waiting: Line<(usize, oneshot::Sender<Place>)>,
 }
 
@@ -43,6 +49,8 @@ impl FairSemaphore {
             strict,
             shares: Shares::new(total),
             held: HashMap::new(),
+            turns: HashMap::new(),
+            all_turns: 0,
             waiting: Line::default(),
         })))
     }
@@ -72,6 +80,35 @@ impl FairSemaphore {
             if let Ok(place) = receiver.await {
                 return place;
             }
+        }
+    }
+
+    /// Waits for a place as long as the line moves, however long it is. `None` if for `standstill` the tenant got no place, or,
+    /// while it holds none, nobody did.
+    pub async fn take_in_turn(
+        &self,
+        tenant: &Arc<str>,
+        amount: usize,
+        standstill: Duration,
+    ) -> Option<Place> {
+        let mut place = pin!(self.take(tenant, amount));
+        loop {
+            let turns = self.turns(tenant);
+            match timeout(standstill, &mut place).await {
+                Ok(place) => return Some(place),
+                Err(_) if self.turns(tenant) == turns => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// What changes whenever the line moves for a tenant.
+    fn turns(&self, tenant: &Arc<str>) -> (u64, u64) {
+        let inner = self.lock();
+        let own = inner.turns.get(tenant).copied().unwrap_or(0);
+        match inner.held.contains_key(tenant) {
+            true => (own, 0),
+            false => (own, inner.all_turns),
         }
     }
 
@@ -110,8 +147,15 @@ impl FairSemaphore {
             let Some((amount, sender)) = inner.waiting.pop_of(&tenant) else {
                 return;
             };
+            if inner.waiting.of(&tenant) == 0 {
+                inner.turns.remove(&tenant);
+            }
             if sender.is_closed() {
                 continue;
+            }
+            inner.all_turns += 1;
+            if inner.waiting.of(&tenant) > 0 {
+                *inner.turns.entry(Arc::clone(&tenant)).or_default() += 1;
             }
             let place = self.grant(&mut inner, &tenant, amount);
             drop(inner);

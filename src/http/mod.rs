@@ -60,6 +60,8 @@ pub use tls::{BadCaBundle, CaBundle};
 const MAX_HEADERS: usize = 64;
 /// The minimum time for the rest of a large response.
 const LEAST_TIME: Duration = Duration::from_millis(100);
+/// A shorter wait for room is not why the rest of a response does not arrive.
+const NO_WAIT: Duration = Duration::from_secs(1);
 /// The default time-out for connecting: DNS, TCP and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Settings for all requests of a process.
@@ -250,18 +252,22 @@ impl Sender {
         let held = || self.0.rooms.count(reading.body.capacity());
         let mut room = room.unwrap_or_else(held);
         if !is_whole {
-            let waits = self.0.clock.elapsed();
-            let left = to.timeout.saturating_sub(waits.saturating_sub(begun));
+            let took = self.0.clock.elapsed().saturating_sub(begun);
+            let left = to.timeout.saturating_sub(took);
             room = self
                 .0
                 .rooms
                 .for_all(room, reading.most(), left)
                 .await
                 .ok_or(SendError::NoRoom)?;
+            let waited = self.0.clock.elapsed().saturating_sub(begun + took);
             // Waiting for room does not count against the provider's time-out.
-            timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY))
-                .await
-                .map_err(|_| timed_out(true))??;
+            let rest = timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY)).await;
+            match rest.unwrap_or_else(|_| Err(timed_out(true))) {
+                // A server that does not wait as long.
+                Err(_) if waited >= NO_WAIT => return Err(SendError::NoRoom),
+                rest => rest?,
+            };
         }
         room.settle(reading.body.capacity());
         let (answer, caching) = reading.end();

@@ -1,9 +1,9 @@
 //! Room for responses: how many bytes of them the process holds at once, and how a response that must not be lost finds room.
 //!
 //! - A response up to [`USUAL`] is read at once and counted.
-//! - A larger one waits until there is room, for minutes: the rest of it waits at the provider. If there is none in time, it is
-//!   dropped, and has to be requested again.
-//! - So where the last response was large, room for the next one is set aside before it is requested: twice that size.
+//! - A larger one waits for its turn: the rest of it waits at the provider. Each response that has room has a deadline, so the
+//!   turns of the others come, however many wait. Only if no turn comes for [`LONGEST_STANDSTILL`], it is dropped.
+//! - Where the last response was large, or was dropped, room for the next one is set aside before it is requested: twice its size.
 //! - The response to a request that redeems a refresh token is the only copy of the next one. Room for it is always set aside:
 //!   twice the size of the last response of the family, and for the first one as much as may be read at all.
 //! - Where no room can be set aside, nothing is sent, and nothing is lost.
@@ -32,9 +32,9 @@ const LEAST_SET_ASIDE: usize = 32 << 10;
 /// So many responses that outgrew what was set aside are read beside [`MAX_ANSWERS`], at most 4 MiB each with their copies; a
 /// namespace has one, or three while no other waits.
 const RESCUES: usize = 4;
-/// How long a response that is larger than was expected waits for room. As many as a namespace may have in flight are worked
-/// off in that time; a provider that closes the connection before ends the wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// How long the line may stand still before a response that waits in it is dropped: then the API server accepts none of those
+/// that have room. While the line moves, there is no other deadline; a provider that closes the connection ends the wait.
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(600);
 /// How long a request waits until room is set aside for a response that is the only copy of something. Others do not wait here:
 /// what waits holds what was observed.
 const LONGEST_WAIT_BEFORE_SENDING: Duration = Duration::from_secs(5);
@@ -109,8 +109,10 @@ impl Rooms {
         let (place, rescue) = if is_only_copy {
             timeout(left, self.rescue(&tenant, amount)).await.ok()?
         } else {
-            let place = self.responses.take(&tenant, amount);
-            (timeout(LONGEST_WAIT, place).await.ok()?, None)
+            let place = self
+                .responses
+                .take_in_turn(&tenant, amount, LONGEST_STANDSTILL);
+            (place.await?, None)
         };
         Some(Room {
             place,
@@ -189,6 +191,33 @@ mod tests {
         assert!(of("other", &rooms, None).await.is_some());
         held.pop();
         assert!(of("shop", &rooms, None).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_response_waits_for_its_turn_however_long_the_line_is() {
+        let rooms = Arc::new(Rooms::new());
+        let wait = |hold: Duration| {
+            let rooms = Arc::clone(&rooms);
+            tokio::spawn(tenant::serve("shop", async move {
+                let room = rooms.count(USUAL);
+                let room = rooms.for_all(room, MAX_BODY, Duration::ZERO).await;
+                tokio::time::sleep(hold).await;
+                room.is_some()
+            }))
+        };
+        // Two at a time, for the longest that an exchange may take: more than half an hour for the last ones.
+        let waiting: Vec<_> = (0..60).map(|_| wait(Duration::from_secs(60))).collect();
+        for one in waiting {
+            assert!(one.await.unwrap());
+        }
+        // Those that have room never end.
+        let stuck = [(); 2].map(|()| wait(Duration::from_secs(86_400)));
+        let behind = wait(Duration::ZERO);
+        assert!(!behind.await.unwrap(), "nothing moves");
+        for one in stuck {
+            one.abort();
+        }
+        assert!(wait(Duration::ZERO).await.unwrap());
     }
 
     #[tokio::test]

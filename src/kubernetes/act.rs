@@ -230,6 +230,7 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
         }
         for (field, parts) in [
             ("token", &["scope"][..]),
+            ("clientCertificate", &["expirationTime"][..]),
             ("clientSecret", &["expirationTime"][..]),
             (
                 "attempt",
@@ -237,6 +238,11 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
                     "nextTime",
                     "retryAfterTime",
                     "refusedSecretKeys",
+                    "kind",
+                    "reached",
+                    "httpStatus",
+                    "code",
+                    "message",
                     "rejectedSecret",
                 ][..],
             ),
@@ -257,9 +263,34 @@ mod tests {
 
     #[test]
     fn what_a_status_no_longer_says_is_removed() {
-        let value = with_nulls(&OAuthClientStatus::default());
-        for field in ["token", "refreshToken", "attempt", "lastRefreshRequest"] {
-            assert_eq!(value.get(field), Some(&Value::Null), "{field}");
+        let crd: Value =
+            serde_saphyr::from_str(include_str!("../../crds/oauthclients.yaml")).unwrap();
+        let schema = crd
+            .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/status/properties")
+            .unwrap();
+        let none = with_nulls(&OAuthClientStatus::default());
+        let emptied = with_nulls(&OAuthClientStatus {
+            token: Some(Default::default()),
+            refresh_token: Some(Default::default()),
+            attempt: Some(Default::default()),
+            repairs: Some(Default::default()),
+            client_certificate: Some(Default::default()),
+            client_secret: Some(Default::default()),
+            ..OAuthClientStatus::default()
+        });
+        let mut parts = 0;
+        for (field, schema) in schema.as_object().unwrap() {
+            // Conditions are a list, which is replaced as a whole.
+            if ["conditions", "observedGeneration"].contains(&field.as_str()) {
+                continue;
+            }
+            assert_eq!(none.get(field), Some(&Value::Null), "{field}");
+            for part in schema["properties"].as_object().into_iter().flatten() {
+                parts += 1;
+                let value = &emptied[field];
+                assert!(value.get(part.0).is_some(), "{field}.{} stays", part.0);
+            }
         }
+        assert!(parts > 20, "{parts}");
     }
 }

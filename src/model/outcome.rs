@@ -33,6 +33,8 @@ pub struct Failure {
     pub retry_after: Option<Span>,
     /// Whether the host did not respond in time, which narrows its queue.
     pub timed_out: bool,
+    /// Whether a large response was not read for want of room. Room for the next one is set aside before it is requested.
+    pub unread: bool,
     /// How far the request got: whether a refresh token may have been redeemed.
     pub reached: Reached,
     /// The status of an HTTP response that reports an error.
@@ -55,6 +57,7 @@ impl Failure {
             message,
             retry_after: None,
             timed_out: false,
+            unread: false,
             reached,
             http_status: None,
             said: None,

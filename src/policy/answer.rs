@@ -329,6 +329,7 @@ impl Failure {
             message: error.explain_to(client),
             retry_after: error.retry_after(),
             timed_out: false,
+            unread: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
             http_status: error.http_status(),
             said: error.said().cloned(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::api::conditions::Reason;
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::http::MAX_BODY;
 use crate::model::{Ask, Failure, Moments, Record, SecretBody, Spend, With};
 use crate::oauth::refresh::{self, Next};
 use crate::oauth::{Client, HttpAnswer, Token, dpop, response};
@@ -85,7 +86,11 @@ impl<W: Store> Reconciler<'_, W> {
             Ok((answer, held)) => (Ok(answer), held),
             Err(failure) => (Err(failure), Held::default()),
         };
-        let size = answer.as_ref().ok().map(|answer| answer.body.len());
+        let size = match &answer {
+            Ok(answer) => Some(answer.body.len()),
+            // How large it is was not learned, only that it is large.
+            Err(failure) => failure.unread.then_some(MAX_BODY),
+        };
         let nonce = answer.as_ref().ok().and_then(dpop::nonce);
         let url = ask.request.url.expose();
         let url: Option<url::Url> = url.and_then(|url| url.parse().ok());

@@ -1,5 +1,10 @@
 //! Responses that must not be lost find room, however much else of their namespace is held.
 
+use std::io::{Read as _, Write as _};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use oauthclient_operator::tenant;
 
@@ -55,5 +60,53 @@ async fn a_response_that_fits_takes_no_more_than_it_needs() {
     let body = answer.body.len();
     assert!((4 * body..8 * body).contains(&held), "{held} for {body}");
     drop(room);
+    assert_eq!(sender.usage()[1], (0, 0));
+}
+
+/// A server that closes the connection if the rest of its response is not fetched soon.
+fn impatient(patience: Duration) -> (u16, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            counted.fetch_add(1, Ordering::SeqCst);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&[b'x'; 1000]);
+            std::thread::sleep(patience);
+        }
+    });
+    (port, requests)
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_wait_until_there_is_room_is_told_apart_from_one_that_breaks_off() {
+    let (port, requests) = impatient(Duration::from_millis(1500));
+    let sender = sender(local());
+    let request = request(&format!("http://127.0.0.1:{port}/token"));
+    let authorized = authorized(&request);
+    let route = within(PATIENCE);
+    let ask = async {
+        let full = [
+            sender.set_room_aside(None, true).await.unwrap(),
+            sender.set_room_aside(None, true).await.unwrap(),
+        ];
+        let sent = sender.send_counted(&authorized, &route, None);
+        let makes_room = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            drop(full);
+        };
+        let (waited, ()) = tokio::join!(sent, makes_room);
+        assert!(matches!(waited, Err(SendError::NoRoom)));
+        let at_once = sender.send_counted(&authorized, &route, None).await;
+        assert!(matches!(at_once, Err(SendError::Cut)));
+    };
+    tenant::serve("shop", ask).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
     assert_eq!(sender.usage()[1], (0, 0));
 }

@@ -32,6 +32,17 @@ pub(super) struct Used {
     pub(super) variables: Vec<String>,
     /// The keys of `credentials`.
     pub(super) credentials: BTreeSet<String>,
+    /// The result of a template without variables.
+    pub(super) constant: Option<Arc<str>>,
+}
+
+impl Used {
+    /// What it takes in memory, roughly, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let names = self.variables.iter().chain(&self.credentials);
+        let names: usize = names.map(|name| name.len() + 64).sum();
+        names + self.constant.as_deref().map_or(0, str::len)
+    }
 }
 
 /// Checks a template, and finds what it uses.
@@ -61,7 +72,12 @@ pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked
     if asked.listed || credentials.iter().any(|key| !is_key(key)) {
         return Err((0, WHOLE.to_owned()));
     }
+    let constant = match top.is_empty() {
+        true => template.render(()).ok().map(Arc::from),
+        false => None,
+    };
     Ok(Used {
+        constant,
         variables: top.into_iter().collect(),
         credentials,
     })

@@ -293,6 +293,7 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
         message: "The provider failed. Wait".into(),
         retry_after: None,
         timed_out: false,
+        unread: false,
         reached: crate::oauth::error::Reached::Answered,
         http_status: None,
         said: None,

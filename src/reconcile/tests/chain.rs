@@ -184,6 +184,7 @@ fn unanswered(reached: Reached, reason: &'static str) -> Failure {
         message: "No answer came. Wait".into(),
         retry_after: None,
         timed_out: false,
+        unread: false,
         reached,
         http_status: None,
         said: None,

@@ -16,6 +16,7 @@ fn unreachable() -> Failure {
         message: "The discovery document could not be read".into(),
         retry_after: None,
         timed_out: false,
+        unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
         said: None,

@@ -70,6 +70,9 @@ pub(super) enum Look {
     Fails,
 }
 
+/// Stands for a response that is not read.
+const UNREAD: u16 = 1;
+
 /// What a token request comes to.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
@@ -85,6 +88,8 @@ pub(super) enum Answer {
     Refused(&'static str),
     /// This status without a body.
     Status(u16),
+    /// A large response that is not read for want of room.
+    Unread,
     /// The process ends before the answer comes.
     Crash,
 }
@@ -483,6 +488,7 @@ impl Store for Scene {
                 Answer::One(life) => (200, token(0, life)),
                 Answer::Unavailable => (503, String::new()),
                 Answer::Status(status) => (status, String::new()),
+                Answer::Unread => (UNREAD, String::new()),
                 Answer::Refused(code) => (400, format!(r#"{{"error":"{code}"}}"#)),
                 Answer::Crash => {
                     inner.crashed = true;
@@ -490,6 +496,12 @@ impl Store for Scene {
                 }
             }
         };
+        if status == UNREAD {
+            return Err(Failure {
+                unread: true,
+                ..crate::policy::tests::failure(FailureClass::Transient, "ConnectFailed")
+            });
+        }
         if status == 0 {
             std::future::pending::<()>().await;
         }

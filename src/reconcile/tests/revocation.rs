@@ -20,6 +20,7 @@ fn down() -> Failure {
         message: "The connection to the token endpoint was refused. Check it".into(),
         retry_after: None,
         timed_out: false,
+        unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
         said: None,

@@ -595,3 +595,21 @@ fn a_response_of_any_grant_finds_its_room_before_it_is_requested_where_the_last_
     assert_eq!(scene.inner().requests, 2);
     assert_eq!(scene.inner().memory.large_response, 0, "this one was small");
 }
+
+#[test]
+fn a_response_that_was_not_read_for_want_of_room_is_requested_again_only_once_there_is_room() {
+    let scene = Scene::new(&Spec::default());
+    scene.inner().answers.push_back(Answer::Unread);
+    scene.run(at(5));
+    scene.inner().is_full = true;
+    scene.run(at(600));
+    assert_eq!(scene.inner().requests, 1);
+    assert!(
+        scene.inner().rooms.len() > 10,
+        "it is tried again all the time"
+    );
+    scene.inner().is_full = false;
+    scene.run(at(620));
+    assert_eq!(scene.inner().requests, 2);
+    assert!(scene.condition("Ready").unwrap().0);
+}

@@ -25,6 +25,7 @@ fn lost(reached: Reached) -> Failure {
         message: "No answer came. Wait".into(),
         retry_after: None,
         timed_out: false,
+        unread: false,
         reached,
         http_status: None,
         said: None,
