@@ -290,12 +290,12 @@ fn reading_an_answer_takes_at_most_a_few_times_its_body_whatever_is_in_it() {
     );
 }
 
-/// Responses that wait for room, and what each may hold meanwhile.
-const WAITING: usize = 100;
-const MOST_WAITING: usize = 64 << 10;
+/// Requests in flight, and what each may hold until its response has room.
+const IN_FLIGHT: usize = 100;
+const MOST_IN_FLIGHT: usize = 80 << 10;
 
-/// A server whose responses have about 1 MB; it allocates nothing for them.
-fn verbose(head: &'static str) -> SocketAddr {
+/// A server that sends this and then `x`, so many kilobytes, and then nothing more. It allocates nothing for that.
+fn verbose(head: &'static str, kilobytes: usize) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     std::thread::spawn(move || {
@@ -305,21 +305,20 @@ fn verbose(head: &'static str) -> SocketAddr {
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request);
                 let _ = stream.write_all(head.as_bytes());
-                // One chunk, or as much as the length says.
-                for _ in 0..1000 {
+                for _ in 0..kilobytes {
                     if stream.write_all(&[b'x'; 1000]).is_err() {
                         return;
                     }
                 }
                 let _ = stream.write_all(b"\r\n0\r\n\r\n");
+                std::thread::sleep(Duration::from_secs(60));
             });
         }
     });
     address
 }
 
-#[test]
-fn a_response_that_waits_for_room_takes_little_memory() {
+fn local_sender() -> Sender {
     let options = SenderOptions {
         allow_http: true,
         addresses: AddressRules {
@@ -328,27 +327,64 @@ fn a_response_that_waits_for_room_takes_little_memory() {
         },
         ..SenderOptions::default()
     };
-    let sender = Sender::new(options).expect("it can be built");
-    let runtime = tokio::runtime::Runtime::new().expect("it starts");
-    runtime.block_on(async {
-        for (number, head) in [
-            "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nF4240\r\n",
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let url = format!("http://{}/token", verbose(head));
-            let request = Arc::new(HttpRequest {
-                method: Method::Post,
-                url: url.as_str().into(),
-                headers: Vec::new(),
-                body: Secret::from("grant_type=client_credentials"),
-                secrets: Default::default(),
-                lenders: Lenders::none(),
-            });
-            let namespace = format!("shop-{number}");
-            let full = tenant::serve(&namespace, async {
+    Sender::new(options).expect("it can be built")
+}
+
+/// What is held is counted for each thread.
+fn on_this_thread() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().expect("it starts")
+}
+
+/// Sends requests of a namespace to a server, all at once; the length of each response that was read.
+fn send_all(
+    sender: &Sender,
+    namespace: &str,
+    to: SocketAddr,
+    timeout: u64,
+) -> Vec<tokio::task::JoinHandle<Option<usize>>> {
+    let url = format!("http://{to}/token");
+    let request = Arc::new(HttpRequest {
+        method: Method::Post,
+        url: url.as_str().into(),
+        headers: Vec::new(),
+        body: Secret::from("grant_type=client_credentials"),
+        secrets: Default::default(),
+        lenders: Lenders::none(),
+    });
+    let send = || {
+        let (sender, request) = (sender.clone(), Arc::clone(&request));
+        let namespace = namespace.to_owned();
+        tokio::spawn(async move {
+            let request = authorize(&request, &Lenders::none()).ok()?;
+            let route = Route {
+                ca: None,
+                identity: None,
+                timeout: Duration::from_secs(timeout),
+            };
+            let sent = sender.send_counted(&request, &route, None);
+            let sent = tenant::serve(&namespace, sent).await;
+            sent.ok().map(|(answer, _)| answer.body.len())
+        })
+    };
+    (0..IN_FLIGHT).map(|_| send()).collect()
+}
+
+#[test]
+fn a_response_that_waits_for_room_takes_little_memory() {
+    let sender = local_sender();
+    on_this_thread().block_on(async {
+        for (namespace, head) in [
+            (
+                "length",
+                "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
+            ),
+            (
+                "chunked",
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nF4240\r\n",
+            ),
+        ] {
+            let full = tenant::serve(namespace, async {
                 [
                     sender.set_room_aside(None, true).await,
                     sender.set_room_aside(None, true).await,
@@ -356,32 +392,42 @@ fn a_response_that_waits_for_room_takes_little_memory() {
             });
             let full = full.await;
             let before = held();
-            let tasks: Vec<_> = (0..WAITING)
-                .map(|_| {
-                    let (sender, request) = (sender.clone(), Arc::clone(&request));
-                    let namespace = namespace.clone();
-                    tokio::spawn(async move {
-                        let request = authorize(&request, &Lenders::none()).ok()?;
-                        let route = Route {
-                            ca: None,
-                            identity: None,
-                            timeout: Duration::from_secs(60),
-                        };
-                        let sent = sender.send_counted(&request, &route, None);
-                        let sent = tenant::serve(&namespace, sent).await;
-                        sent.ok().map(|(answer, _)| answer.body.len())
-                    })
-                })
-                .collect();
-            while sender.usage()[1].1 < WAITING {
+            let tasks = send_all(&sender, namespace, verbose(head, 1000), 60);
+            while sender.usage()[1].1 < IN_FLIGHT {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let each = held().wrapping_sub(before) / WAITING;
-            println!("{head:?}: {each} bytes each");
-            assert!(each <= MOST_WAITING, "{each} bytes for {head:?}");
+            let each = held().wrapping_sub(before) / IN_FLIGHT;
+            println!("{namespace}: {each} bytes each");
+            assert!(each <= MOST_IN_FLIGHT, "{namespace}: {each} bytes");
             drop(full);
             for task in tasks {
                 assert_eq!(task.await.expect("it ends"), Some(1_000_000));
+            }
+        }
+    });
+}
+
+#[test]
+fn headers_without_end_take_little_memory() {
+    let sender = local_sender();
+    on_this_thread().block_on(async {
+        for (head, kilobytes) in [
+            ("HTTP/1.1 200 OK\r\nx: ", 30),
+            ("HTTP/1.1 200 OK\r\nx: ", 400),
+            ("HTTP/1.1 100 Continue\r\nx: ", 400),
+        ] {
+            let before = held();
+            let tasks = send_all(&sender, "shop", verbose(head, kilobytes), 4);
+            let mut most = 0;
+            while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
+                most = most.max(held().saturating_sub(before));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let each = most / IN_FLIGHT;
+            println!("{kilobytes} kB of headers: {each} bytes each");
+            assert!(each <= MOST_IN_FLIGHT, "{kilobytes} kB: {each} bytes");
+            for task in tasks {
+                assert_eq!(task.await.expect("it ends"), None);
             }
         }
     });

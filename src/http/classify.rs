@@ -3,26 +3,37 @@
 use std::error::Error as StdError;
 use std::io;
 
+use hyper_util::client::legacy;
+
 use super::error::{ConnectProblem, SendError, TlsProblem};
 use super::resolve::Unresolved;
+use super::transport::ConnectTimedOut;
 
 /// Classifies an error of the HTTP library by its chain of causes.
-pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError {
+pub(super) fn classify(error: &(dyn StdError + 'static), through_proxy: bool) -> SendError {
+    let sending = error.downcast_ref::<legacy::Error>();
+    let is_connect = sending.is_some_and(legacy::Error::is_connect);
     let mut io_kind = None;
     let mut parse = false;
+    let mut timed_out = false;
     for cause in causes(error) {
-        if let Some(Unresolved::Refused { address, kind }) = cause.downcast_ref() {
-            return SendError::AddressRefused {
-                address: Some(*address),
-                kind: *kind,
-            };
+        match cause.downcast_ref() {
+            Some(Unresolved::Refused { address, kind }) => {
+                return SendError::AddressRefused {
+                    address: Some(*address),
+                    kind: *kind,
+                };
+            }
+            Some(Unresolved::NotFound) => return SendError::Dns,
+            None => {}
         }
+        timed_out |= cause.is::<ConnectTimedOut>();
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             let problem = tls_problem(tls);
             // A failure after the handshake breaks an exchange that had already started.
             let is_handshake =
                 matches!(problem, TlsProblem::Handshake | TlsProblem::NoCommonCipher);
-            if is_handshake && !error.is_connect() {
+            if is_handshake && !is_connect {
                 return SendError::Cut;
             }
             return SendError::Tls(problem);
@@ -34,22 +45,22 @@ pub(super) fn classify(error: &reqwest::Error, through_proxy: bool) -> SendError
             parse |= hyper.is_parse();
         }
     }
-    if error.is_dns() {
-        return SendError::Dns;
-    }
-    if !error.is_connect() {
-        let damaged = error.is_decode()
-            && !matches!(
-                io_kind,
-                Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
-            );
-        return if parse || damaged && io_kind.is_some() {
+    if !is_connect {
+        // What reads the body is the decompression, whose errors are I/O errors.
+        let is_damaged = sending.is_none()
+            && io_kind.is_some_and(|kind| {
+                !matches!(
+                    kind,
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                )
+            });
+        return if parse || is_damaged {
             SendError::Garbled
         } else {
             SendError::Cut
         };
     }
-    if error.is_timeout() {
+    if timed_out || io_kind == Some(io::ErrorKind::TimedOut) {
         return SendError::ConnectTimeout;
     }
     match io_kind {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls::RootCertStore;
 
 use crate::lock::lock;
@@ -12,19 +13,13 @@ use crate::lock::lock;
 use super::SendError;
 use super::address::AddressRules;
 use super::identity::ClientIdentity;
-use super::proxy::ProxySettings;
-use super::resolve::{Guarded, Lookup};
+use super::resolve::{Lookup, Resolver};
 use super::tls::{self, CaBundle};
+use super::transport::Client;
 
 /// The maximum number of clients. Each holds a copy of the trusted certificates (about 100 kB) and idle connections.
 /// The least recently used one is dropped first; its requests in flight continue.
 const MAX_CLIENTS: usize = 32;
-/// Idle connections per host: as many as a host queue has slots.
-const IDLE_CONNECTIONS: usize = 8;
-/// How long an idle connection is kept: less than the time after which servers usually close it, because a request on a
-/// closing connection is lost.
-const IDLE_TIME: Duration = Duration::from_secs(30);
-
 /// What distinguishes clients.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
@@ -34,7 +29,7 @@ struct Kind {
 }
 
 struct Kept {
-    client: reqwest::Client,
+    client: Client,
     last_used: u64,
 }
 
@@ -48,7 +43,7 @@ struct Cache {
 pub(super) struct Clients {
     pub(super) rules: Arc<AddressRules>,
     pub(super) lookup: Lookup,
-    pub(super) proxies: ProxySettings,
+    pub(super) proxy: Arc<Matcher>,
     pub(super) connect_timeout: Duration,
     pub(super) roots: Arc<RootCertStore>,
     cache: Mutex<Cache>,
@@ -58,14 +53,14 @@ impl Clients {
     pub(super) fn new(
         rules: Arc<AddressRules>,
         lookup: Lookup,
-        proxies: ProxySettings,
+        proxy: Arc<Matcher>,
         connect_timeout: Duration,
         roots: RootCertStore,
     ) -> Self {
         Clients {
             rules,
             lookup,
-            proxies,
+            proxy,
             connect_timeout,
             roots: Arc::new(roots),
             cache: Mutex::default(),
@@ -78,7 +73,7 @@ impl Clients {
         bundle: Option<&CaBundle>,
         identity: Option<&ClientIdentity>,
         through_proxy: bool,
-    ) -> Result<reqwest::Client, SendError> {
+    ) -> Result<Client, SendError> {
         let kind = Kind {
             bundle: bundle.map(CaBundle::digest),
             identity: identity.map(ClientIdentity::digest),
@@ -93,7 +88,7 @@ impl Clients {
         Ok(client)
     }
 
-    fn find(&self, kind: Kind) -> Option<reqwest::Client> {
+    fn find(&self, kind: Kind) -> Option<Client> {
         let mut cache = lock(&self.cache);
         cache.uses += 1;
         let uses = cache.uses;
@@ -102,7 +97,7 @@ impl Clients {
         Some(kept.client.clone())
     }
 
-    fn keep(&self, kind: Kind, client: reqwest::Client) {
+    fn keep(&self, kind: Kind, client: Client) {
         let mut cache = lock(&self.cache);
         if cache.kept.len() >= MAX_CLIENTS {
             let oldest = cache
@@ -123,33 +118,16 @@ impl Clients {
         bundle: Option<&CaBundle>,
         identity: Option<&ClientIdentity>,
         through_proxy: bool,
-    ) -> Result<reqwest::Client, SendError> {
+    ) -> Result<Client, SendError> {
         let tls = tls::config(&self.roots, bundle, identity).map_err(|_| SendError::Setup)?;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // A token request is sent once. The schedule decides about retries.
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .connect_timeout(self.connect_timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .pool_idle_timeout(IDLE_TIME)
-            .no_proxy();
-        if through_proxy {
-            // Only the proxy is dialled, and the administrator chose it: no address check.
-            for proxy in self.proxies.proxies().map_err(|_| SendError::Setup)? {
-                builder = builder.proxy(proxy);
-            }
-        } else {
-            let lookup = Arc::clone(&self.lookup);
-            builder = builder.dns_resolver(Guarded {
-                lookup,
-                rules: Arc::clone(&self.rules),
-            });
-        }
-        builder.build().map_err(|_| SendError::Setup)
+        // Only the proxy is dialled then, and the administrator chose it: no address check.
+        let rules = (!through_proxy).then(|| Arc::clone(&self.rules));
+        let resolver = Resolver {
+            lookup: Arc::clone(&self.lookup),
+            rules,
+        };
+        let proxy = through_proxy.then(|| Arc::clone(&self.proxy));
+        Ok(Client::new(tls, resolver, proxy, self.connect_timeout))
     }
 }
 

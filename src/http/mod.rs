@@ -11,7 +11,7 @@
 //!   and `localhost` are still refused here, other names only by the proxy.
 //! - One deadline covers everything from DNS to the last byte, however slowly the bytes arrive.
 //! - It follows no redirects, sends no cookies, retries nothing, and reads at most [`MAX_BODY`], counted after
-//!   decompression and per chunk.
+//!   decompression and per chunk, and at most 16 KiB of headers.
 //! - No error contains any part of URL, headers or body.
 
 pub mod address;
@@ -24,6 +24,7 @@ mod resolve;
 mod room;
 mod route;
 mod tls;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ use http::header::{
     AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, HeaderMap, HeaderName,
     HeaderValue, RETRY_AFTER,
 };
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body as _;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -99,7 +102,7 @@ pub struct Sender(Arc<Inner>);
 struct Inner {
     allow_http: bool,
     rules: Arc<AddressRules>,
-    matcher: Matcher,
+    matcher: Arc<Matcher>,
     clients: Clients,
     lookups: FairSemaphore,
     rooms: Rooms,
@@ -113,14 +116,14 @@ impl Sender {
     /// # Errors
     /// [`BadProxy`] if the environment names an invalid proxy.
     pub fn new(options: SenderOptions) -> Result<Sender, BadProxy> {
-        options.proxies.proxies()?;
+        options.proxies.check()?;
         let rules = Arc::new(options.addresses);
-        let matcher = options.proxies.matcher();
+        let matcher = Arc::new(options.proxies.matcher());
         let (lookup, lookups) = resolve::bounded(options.lookup.unwrap_or_else(resolve::system));
         let clients = Clients::new(
             Arc::clone(&rules),
             lookup,
-            options.proxies,
+            Arc::clone(&matcher),
             options.connect_timeout,
             tls::system_roots(),
         );
@@ -228,7 +231,7 @@ impl Sender {
             .0
             .clients
             .get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
-        let prepared = prepare(request.request(), url)?;
+        let prepared = prepare(request.request(), uri)?;
         let timed_out = |answering| SendError::Timeout {
             after: to.timeout,
             answering,
@@ -237,7 +240,7 @@ impl Sender {
         let response = timeout(to.timeout, client.execute(prepared))
             .await
             .map_err(|_| timed_out(false))?
-            .map_err(|error| classify::classify(&error, through_proxy).of_our_certificate(to))?;
+            .map_err(|error| classify::classify(&*error, through_proxy).of_our_certificate(to))?;
         let mut reading = Reading::begin(response);
         if reading.expected.is_some_and(|expected| expected > MAX_BODY) {
             return Err(SendError::BodyTooLarge);
@@ -295,7 +298,7 @@ impl Sender {
 }
 
 /// Converts the request into the HTTP library's type.
-fn prepare(request: &HttpRequest, url: url::Url) -> Result<reqwest::Request, SendError> {
+fn prepare(request: &HttpRequest, uri: http::Uri) -> Result<transport::Request, SendError> {
     let method = match request.method {
         Method::Post => http::Method::POST,
         Method::Get => http::Method::GET,
@@ -315,11 +318,14 @@ fn prepare(request: &HttpRequest, url: url::Url) -> Result<reqwest::Request, Sen
         // Some servers answer 411 to a POST without a length.
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    let mut prepared = reqwest::Request::new(method, url);
+    let body = match request.body.is_empty() {
+        true => Bytes::new(),
+        false => Bytes::from_owner(Shared(request.body.clone())),
+    };
+    let mut prepared = transport::Request::new(Full::new(body));
+    *prepared.method_mut() = method;
+    *prepared.uri_mut() = uri;
     *prepared.headers_mut() = headers;
-    if !request.body.is_empty() {
-        *prepared.body_mut() = Some(Bytes::from_owner(Shared(request.body.clone())).into());
-    }
     Ok(prepared)
 }
 
@@ -334,17 +340,16 @@ impl AsRef<[u8]> for Shared {
 
 /// A response that is being read.
 struct Reading {
-    response: reqwest::Response,
+    response: transport::Response,
     /// The content length, if known.
     expected: Option<usize>,
     body: Zeroizing<Vec<u8>>,
 }
 
 impl Reading {
-    fn begin(response: reqwest::Response) -> Reading {
-        let expected = response
-            .content_length()
-            .and_then(|length| usize::try_from(length).ok());
+    fn begin(response: transport::Response) -> Reading {
+        let expected = response.body().size_hint().exact();
+        let expected = expected.and_then(|length| usize::try_from(length).ok());
         let room = expected.unwrap_or(room::USUAL).min(room::USUAL);
         Reading {
             response,
@@ -360,12 +365,11 @@ impl Reading {
         if self.expected.is_some_and(|expected| expected > most) && most < MAX_BODY {
             return Ok(false);
         }
-        while let Some(chunk) = self
-            .response
-            .chunk()
-            .await
-            .map_err(|error| classify::classify(&error, false))?
-        {
+        while let Some(frame) = self.response.body_mut().frame().await {
+            let frame = frame.map_err(|error| classify::classify(&*error, false))?;
+            let Ok(chunk) = frame.into_data() else {
+                continue;
+            };
             if self.body.len() + chunk.len() > MAX_BODY {
                 return Err(SendError::BodyTooLarge);
             }

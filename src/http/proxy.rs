@@ -46,26 +46,18 @@ impl ProxySettings {
         }
     }
 
-    /// The proxies for a client that sends all requests through one.
+    /// Checks the proxies.
     ///
     /// # Errors
     /// [`BadProxy`], also for SOCKS: a client that silently ignored a proxy would dial directly, without the address
     /// check.
-    pub(super) fn proxies(&self) -> Result<Vec<reqwest::Proxy>, BadProxy> {
-        let mut proxies = Vec::new();
-        if let Some(url) = &self.http {
-            let bad = BadProxy {
-                variable: "HTTP_PROXY",
-            };
-            proxies.push(reqwest::Proxy::http(checked(url).ok_or(bad)?).map_err(|_| bad)?);
+    pub(super) fn check(&self) -> Result<(), BadProxy> {
+        for (variable, url) in [("HTTP_PROXY", &self.http), ("HTTPS_PROXY", &self.https)] {
+            if url.as_deref().is_some_and(|url| !is_usable(url)) {
+                return Err(BadProxy { variable });
+            }
         }
-        if let Some(url) = &self.https {
-            let bad = BadProxy {
-                variable: "HTTPS_PROXY",
-            };
-            proxies.push(reqwest::Proxy::https(checked(url).ok_or(bad)?).map_err(|_| bad)?);
-        }
-        Ok(proxies)
+        Ok(())
     }
 
     /// Decides which requests use a proxy.
@@ -79,15 +71,13 @@ impl ProxySettings {
 }
 
 /// The proxy's URL; the default scheme is `http`.
-fn checked(text: &str) -> Option<String> {
-    let text = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
+fn is_usable(text: &str) -> bool {
+    let text = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
     };
-    let url: url::Url = text.parse().ok()?;
-    let usable = matches!(url.scheme(), "http" | "https") && url.has_host();
-    usable.then_some(text)
+    let url = text.parse::<url::Url>();
+    url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 #[cfg(test)]
@@ -134,7 +124,7 @@ mod tests {
             "ftp://proxy",
             "http://pro xy",
         ] {
-            let problem = settings(&[("HTTPS_PROXY", url)]).proxies().unwrap_err();
+            let problem = settings(&[("HTTPS_PROXY", url)]).check().unwrap_err();
             assert_eq!(
                 problem,
                 BadProxy {
@@ -149,7 +139,7 @@ mod tests {
                 ("HTTPS_PROXY", "proxy:3128"),
                 ("HTTP_PROXY", "http://u:p@proxy")
             ])
-            .proxies()
+            .check()
             .is_ok()
         );
     }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::timeout;
+use tower_service::Service;
 
 use super::address::{AddressKind, AddressRules};
 use crate::fair::FairSemaphore;
@@ -61,27 +63,37 @@ pub(super) fn bounded(lookup: Lookup) -> (Lookup, FairSemaphore) {
 /// Resolves names and checks all addresses. If one address is refused, all are: a name that points to a metadata
 /// service as well as to a provider cannot be trusted with credentials, and the dialled address must not depend on
 /// chance.
-pub(super) struct Guarded {
+#[derive(Clone)]
+pub(super) struct Resolver {
     pub(super) lookup: Lookup,
-    pub(super) rules: Arc<AddressRules>,
+    /// `None`: no address is refused.
+    pub(super) rules: Option<Arc<AddressRules>>,
 }
 
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Unresolved;
+    type Future = BoxFuture<'static, Result<Self::Response, Unresolved>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let found = (self.lookup)(name.as_str().to_owned());
-        let rules = Arc::clone(&self.rules);
+        let rules = self.rules.clone();
         Box::pin(async move {
             let addresses = found.await.map_err(|_| Unresolved::NotFound)?;
             if addresses.is_empty() {
-                return Err(Unresolved::NotFound.into());
+                return Err(Unresolved::NotFound);
             }
-            for address in &addresses {
-                let address = address.ip();
+            for address in addresses.iter().map(SocketAddr::ip) {
+                let Some(rules) = &rules else { break };
                 rules
                     .check(address)
                     .map_err(|kind| Unresolved::Refused { address, kind })?;
             }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            Ok(addresses.into_iter())
         })
     }
 }

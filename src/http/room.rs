@@ -43,6 +43,7 @@ const LONGEST_WAIT_BEFORE_SENDING: Duration = Duration::from_secs(5);
 pub(super) struct Rooms {
     responses: FairSemaphore,
     rescues: FairSemaphore,
+    standstill: Duration,
 }
 
 /// The part of one response in it, until it is dropped.
@@ -59,6 +60,7 @@ impl Rooms {
         Rooms {
             responses: FairSemaphore::strict(MAX_ANSWERS),
             rescues: FairSemaphore::new(RESCUES),
+            standstill: LONGEST_STANDSTILL,
         }
     }
 
@@ -111,7 +113,7 @@ impl Rooms {
         } else {
             let place = self
                 .responses
-                .take_in_turn(&tenant, amount, LONGEST_STANDSTILL);
+                .take_in_turn(&tenant, amount, self.standstill);
             (place.await?, None)
         };
         Some(Room {
@@ -193,25 +195,32 @@ mod tests {
         assert!(of("shop", &rooms, None).await.is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_large_response_waits_for_its_turn_however_long_the_line_is() {
-        let rooms = Arc::new(Rooms::new());
+        let rooms = Arc::new(Rooms {
+            standstill: Duration::from_secs(2),
+            ..Rooms::new()
+        });
         let wait = |hold: Duration| {
             let rooms = Arc::clone(&rooms);
-            tokio::spawn(tenant::serve("shop", async move {
+            let wait = async move {
                 let room = rooms.count(USUAL);
                 let room = rooms.for_all(room, MAX_BODY, Duration::ZERO).await;
                 tokio::time::sleep(hold).await;
                 room.is_some()
-            }))
+            };
+            tokio::spawn(async { tenant::serve("shop", wait).await })
         };
-        // Two at a time, for the longest that an exchange may take: more than half an hour for the last ones.
-        let waiting: Vec<_> = (0..60).map(|_| wait(Duration::from_secs(60))).collect();
+        // Two at a time: the last ones wait for much longer than the line may stand still.
+        let waiting: Vec<_> = (0..80).map(|_| wait(Duration::from_millis(100))).collect();
         for one in waiting {
             assert!(one.await.unwrap());
         }
         // Those that have room never end.
         let stuck = [(); 2].map(|()| wait(Duration::from_secs(86_400)));
+        while rooms.usage()[0].0 < 2 * MAX_BODY * COPIES {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let behind = wait(Duration::ZERO);
         assert!(!behind.await.unwrap(), "nothing moves");
         for one in stuck {

@@ -300,3 +300,52 @@ async fn an_answer_that_is_an_error_never_means_absent() {
     stage.nothing_leaked(&operator).await;
     stage.ends_as_without_fault("main").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_for_an_older_version_is_refused_and_written_again_for_the_one_that_is_there() {
+    let stage = Stage::new(3600.0).await;
+    let proxy = stage.proxy().await;
+    let operator = stage.operator_behind(&proxy).await;
+    stage.resource("main", "").await;
+    stage.wait_ready("main").await;
+    let at = |pointer: &'static str| {
+        let stage = &stage;
+        async move {
+            let object = stage.object("oauthclient", "main").await.unwrap();
+            object.pointer(pointer).cloned()
+        }
+    };
+    let conflicts = || async {
+        let conflict = [("outcome", "conflict")];
+        let count = operator.metric("oauthclient_api_requests_total", &conflict);
+        count.await.unwrap_or(0.0) as usize
+    };
+    let (first, before) = (at("/status/token/issuedTime").await, conflicts().await);
+
+    // The status is on its way while somebody writes an annotation.
+    let path = format!(
+        "/apis/oauthclient.dev/v1alpha1/namespaces/{}/oauthclients/main/status",
+        stage.namespace
+    );
+    let held = Rule::new(Fault::HoldRequest)
+        .method(Method::PATCH)
+        .path(&path);
+    let held = proxy.add(held.times(1));
+    stage.request_refresh("main").await;
+    proxy.wait_for_hits(held, 1, SOON).await.unwrap();
+    let note = ["annotate", "oauthclient", "main", "note=of-somebody-else"];
+    stage.kubectl(&note).await;
+    proxy.release(held);
+    stage
+        .until("the status tells of the second token", || async {
+            stage.requests() == 2 && at("/status/token/issuedTime").await != first
+        })
+        .await;
+    assert!(conflicts().await > before, "the first write was refused");
+    let note = at("/metadata/annotations/note").await;
+    assert_eq!(
+        note.as_ref().and_then(|note| note.as_str()),
+        Some("of-somebody-else")
+    );
+    stage.nothing_leaked(&operator).await;
+}

@@ -600,7 +600,7 @@ fn a_response_of_any_grant_finds_its_room_before_it_is_requested_where_the_last_
 fn a_response_that_was_not_read_for_want_of_room_is_requested_again_only_once_there_is_room() {
     let scene = Scene::new(&Spec::default());
     scene.inner().answers.push_back(Answer::Unread);
-    scene.run(at(5));
+    // Nothing is known of the first response, so that no room is set aside for it.
     scene.inner().is_full = true;
     scene.run(at(600));
     assert_eq!(scene.inner().requests, 1);
