@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`spec`], [`status`] | the serialized types |
 //! | `rules` | rules between fields, in CEL and Rust |
+//! | `defaults` | defaults in descriptions and rules, not in stored objects |
 //! | [`schema`] | the CRD and its schema |
 //! | [`mod@validate`] | the conversion into typed values |
 //! | [`conditions`] | conditions and reasons |
 
 mod check;
+mod defaults;
 mod lines;
 pub mod manifest;
 mod names;

@@ -1,4 +1,7 @@
 //! The CRD: its schema, generated from the types and the rules.
+//!
+//! There are two forms of the schema: [`root`], with defaults, for the validation of files and for the reference page; and
+//! that of the CRD, whose rules stand for the defaults ([`super::defaults`]).
 
 use std::sync::OnceLock;
 
@@ -7,6 +10,7 @@ use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::OAuthClient;
+use super::defaults;
 use super::rules::{self, Rule};
 
 /// The custom resource definition.
@@ -14,27 +18,32 @@ pub fn crd() -> CustomResourceDefinition {
     serde_json::from_value(crd_value()).unwrap_or_else(|_| OAuthClient::crd())
 }
 
+/// Where the schema is in the CRD.
+const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
+
 /// The CRD as plain JSON.
 pub(crate) fn crd_value() -> Value {
     let mut crd = serde_json::to_value(OAuthClient::crd()).unwrap_or_default();
-    if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
-        tidy(schema);
-        describe_root(schema);
-        for rule in rules::all() {
-            add_rule(schema, rule);
+    if let Some(schema) = crd.pointer_mut(SCHEMA) {
+        *schema = root().clone();
+        add_rules(schema);
+        if let Some(spec) = schema.pointer_mut("/properties/spec") {
+            defaults::strip(spec);
         }
     }
     crd
 }
 
-/// The schema of an `OAuthClient`, computed once.
+/// The schema of an `OAuthClient` with its defaults and without its rules, computed once.
 pub(crate) fn root() -> &'static Value {
     static ROOT: OnceLock<Value> = OnceLock::new();
     ROOT.get_or_init(|| {
-        let mut crd = crd_value();
-        crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
-            .map(Value::take)
-            .unwrap_or_default()
+        let mut crd = serde_json::to_value(OAuthClient::crd()).unwrap_or_default();
+        let schema = crd.pointer_mut(SCHEMA).map(Value::take);
+        let mut schema = schema.unwrap_or_default();
+        tidy(&mut schema);
+        describe_root(&mut schema);
+        schema
     })
 }
 
@@ -115,18 +124,58 @@ fn at<'a>(schema: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value
     here.as_object_mut()
 }
 
-fn add_rule(schema: &mut Value, rule: &Rule) {
-    let Some(place) = at(schema, rule.at) else {
-        return;
-    };
-    let rules = place
-        .entry("x-kubernetes-validations")
-        .or_insert_with(|| json!([]));
-    let mut written = json!({"rule": rule.cel, "message": rule.message});
-    if let (false, Some(map)) = (rule.field.is_empty(), written.as_object_mut()) {
-        map.insert("fieldPath".into(), json!(rule.field));
+/// Adds the rules to the schema: one expression for all rules about the same field of the same value, because each expression
+/// costs the API server something at every write of a status. Its message is that of the first rule that does not hold.
+fn add_rules(schema: &mut Value) {
+    let mut places: Vec<(&str, &str)> = Vec::new();
+    for rule in rules::all() {
+        if !places.contains(&(rule.at, rule.field)) {
+            places.push((rule.at, rule.field));
+        }
     }
-    if let Some(list) = rules.as_array_mut() {
-        list.push(written);
+    for (path, field) in places {
+        let Some(place) = at(schema, path) else {
+            continue;
+        };
+        let whole = Value::Object(place.clone());
+        let together = |rule: &&Rule| (rule.at, rule.field) == (path, field);
+        let rules = rules::all().filter(together);
+        let rules: Vec<(String, &str)> = rules
+            .map(|rule| (defaults::guarded(&whole, rule.cel), rule.message))
+            .collect();
+        let list = place
+            .entry("x-kubernetes-validations")
+            .or_insert_with(|| json!([]));
+        if let Some(list) = list.as_array_mut() {
+            list.push(expression(&rules, field));
+        }
     }
+}
+
+/// One expression for several rules with their messages.
+fn expression(rules: &[(String, &str)], field: &str) -> Value {
+    let mut written = Map::new();
+    if let [(rule, message)] = rules {
+        written.insert("rule".into(), json!(rule));
+        written.insert("message".into(), json!(message));
+    } else {
+        let all: Vec<String> = rules.iter().map(|(rule, _)| format!("({rule})")).collect();
+        written.insert("rule".into(), json!(all.join(" && ")));
+        if let Some((_, last)) = rules.last() {
+            let earlier = rules.iter().rev().skip(1);
+            let message = earlier.fold(quoted(last), |others, (rule, message)| {
+                format!("!({rule}) ? {} : ({others})", quoted(message))
+            });
+            written.insert("messageExpression".into(), json!(message));
+        }
+    }
+    if !field.is_empty() {
+        written.insert("fieldPath".into(), json!(field));
+    }
+    Value::Object(written)
+}
+
+/// A string of CEL.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

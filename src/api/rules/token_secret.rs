@@ -21,12 +21,14 @@ pub(super) const RULES: &[Rule] = &[
         message: "is the credentials Secret, which the operator never writes to: choose another name for the token Secret",
         holds: |v| v.pointer("/tokenSecret/name") != v.pointer("/credentials/secretName"),
     },
-    own(
-        "spec.tokenSecret.type",
-        "self == oldSelf",
-        "is immutable, as the type of a Secret is: create a new OAuthClient with another tokenSecret.name",
-        |_| true,
-    ),
+    // About the whole, so that it also holds where the type was or becomes absent.
+    Rule {
+        at: "spec.tokenSecret",
+        field: ".type",
+        cel: "self.type == oldSelf.type",
+        message: "is immutable, as the type of a Secret is: create a new OAuthClient with another tokenSecret.name",
+        holds: |_| true,
+    },
     own(
         "spec.tokenSecret.type",
         "self in ['kubernetes.io/dockerconfigjson', 'kubernetes.io/basic-auth'] || !self.matches('^([^/]*[.])?(kubernetes|k8s)[.]io(/.*)?$')",
