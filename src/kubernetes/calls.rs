@@ -2,6 +2,8 @@
 //! "absent".
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kube::api::GetParams;
@@ -21,6 +23,9 @@ use super::api_limiter::{ApiLimiter, For};
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 /// The maximum wait for a slot before that: then the API is hopelessly overloaded.
 const SLOT_DEADLINE: Duration = Duration::from_secs(60);
+/// For how long all reads request the newest after a read from a cache was not answered: the cache is far behind, or
+/// versions began anew after a restore of etcd.
+const CACHE_PAUSE: Duration = Duration::from_secs(60);
 
 /// The only access to the API, except for watches.
 #[derive(Clone)]
@@ -28,6 +33,9 @@ pub(super) struct Calls {
     client: Client,
     slots: ApiLimiter,
     metrics: Metrics,
+    clock: Clock,
+    /// Until when no read is for a cache, in milliseconds of the monotonic clock.
+    newest_until: Arc<AtomicU64>,
 }
 
 /// Why a call failed.
@@ -47,8 +55,10 @@ impl Calls {
     pub(super) fn new(client: Client, most: u32, metrics: Metrics, clock: Clock) -> Self {
         Calls {
             client,
-            slots: ApiLimiter::new(most as usize, clock),
+            slots: ApiLimiter::new(most as usize, clock.clone()),
             metrics,
+            clock,
+            newest_until: Arc::default(),
         }
     }
 
@@ -111,8 +121,11 @@ impl Calls {
         self.get_since(namespace, name, 0).await
     }
 
-    /// The same, not older than this resourceVersion, so that a cache of the API server may answer. 0 requests the
-    /// newest.
+    /// The same, not older than this resourceVersion, so that the API server may answer from its watch cache, at less than
+    /// half the cost. 0 requests the newest.
+    ///
+    /// That the answer is not older than a version says nothing about later changes: what is written because of it needs the
+    /// answer's version as its precondition.
     pub(super) async fn get_since<K>(
         &self,
         namespace: &str,
@@ -127,13 +140,19 @@ impl Calls {
         K::DynamicType: Default,
     {
         let api = self.api::<K>(namespace);
-        if version != 0 {
+        if version != 0 && self.uses_cache() {
             let params = GetParams::at(&version.to_string());
             match self.call(api.get_with(name, &params)).await {
                 Ok(object) => return Ok(Some(object)),
                 Err(error) if error.is_not_found() => return Ok(None),
-                // The cache is not up to date: request the newest.
-                Err(_) => {}
+                // Another call would not help.
+                Err(error) if error.is_throttled() => return Err(error.into()),
+                Err(error) => {
+                    // The cache has not reached the version: request the newest.
+                    if error.is_late() {
+                        self.pause_cache();
+                    }
+                }
             }
         }
         match self.call(api.get(name)).await {
@@ -145,6 +164,21 @@ impl Calls {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+impl Calls {
+    fn uses_cache(&self) -> bool {
+        millis(self.clock.elapsed()) >= self.newest_until.load(Ordering::Relaxed)
+    }
+
+    fn pause_cache(&self) {
+        let until = millis(self.clock.elapsed() + CACHE_PAUSE);
+        self.newest_until.store(until, Ordering::Relaxed);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl From<kube::Error> for CallError {
@@ -189,6 +223,24 @@ impl CallError {
     /// Whether the object has another version by now.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, CallError::Refused(status) if status.code == 409)
+    }
+
+    /// Whether a permission is missing.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 403)
+    }
+
+    fn is_throttled(&self) -> bool {
+        matches!(self, CallError::Refused(status) if status.code == 429)
+    }
+
+    /// Whether the API server did not answer in time, or said so.
+    fn is_late(&self) -> bool {
+        match self {
+            CallError::Refused(status) => status.code >= 500,
+            CallError::TimedOut => true,
+            CallError::Broken | CallError::Garbled => false,
+        }
     }
 
     pub(super) fn may_pass(&self) -> bool {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::cli::NamespacedName;
-use crate::engine::{Key, Next, Work};
+use crate::engine::{Key, Next, Outcome, Requeue, Work};
 use crate::kubernetes::shared::Cluster;
 use crate::lock::lock;
 use crate::queue::HostReport;
@@ -102,6 +102,15 @@ fn begin(shared: &Arc<Shared>, walks: &mut JoinSet<()>, panic_on: Option<&Key>) 
     }
 }
 
+/// When a resource is reconciled next if nothing changes.
+fn next_of(outcome: &Outcome, now: Time) -> Option<Time> {
+    match outcome.wants {
+        Requeue::Request => Some(now),
+        Requeue::At(time) | Requeue::RequestAt(time) => Some(time),
+        Requeue::OnChange => outcome.token.as_ref().map(|token| token.refresh),
+    }
+}
+
 /// One unit of work, from the engine and back to it, whatever happens in between.
 async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     let key = work.key.clone();
@@ -126,7 +135,10 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
     shared.release_claims(&key);
     let now = shared.clock.now();
     match reconciled {
-        Ok(Reconciled::Done(outcome)) => lock(&shared.engine).done(&key, outcome, now),
+        Ok(Reconciled::Done(outcome)) => {
+            shared.keep_until(&key, next_of(&outcome, now));
+            lock(&shared.engine).done(&key, outcome, now);
+        }
         Ok(Reconciled::Gone) => {
             // The watch reports it too; until then there is nothing to do.
             lock(&shared.engine).abandoned(&key, HostReport::Unused, now + AFTER_PANIC, now);

@@ -28,6 +28,9 @@ pub(super) struct Index {
     logins: HashMap<SecretId, Key>,
     stale_secrets: HashMap<Key, BTreeSet<String>>,
     lent: Lent,
+    /// The newest version of any Secret that a watch or the answer to a write has shown; 0 if none, or if versions are not
+    /// comparable.
+    secrets: u64,
 }
 
 struct Entry {
@@ -163,6 +166,21 @@ impl Index {
     /// else for a request.
     pub(super) fn lookers(&self, secret: SecretId) -> Vec<Key> {
         self.lookers.get(&secret).cloned().unwrap_or_default()
+    }
+
+    /// The newest version of a resource that a watch has reported; 0 if none.
+    pub(super) fn resource_seen(&self, key: &Key) -> u64 {
+        self.resources.get(key).map_or(0, |entry| entry.seen)
+    }
+
+    /// Records the version of any Secret.
+    pub(super) fn secret_seen(&mut self, resource_version: Option<&str>) {
+        self.secrets = self.secrets.max(ordered(resource_version));
+    }
+
+    /// The version that a read of a Secret must have reached to be as new as everything seen of Secrets.
+    pub(super) fn secrets_seen(&self) -> u64 {
+        self.secrets
     }
 
     /// Records the version of a labelled credentials Secret and its order, or that there is none.

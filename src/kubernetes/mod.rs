@@ -5,14 +5,14 @@
 //! | `watch` | converts watch events into compact facts |
 //! | `driver` | takes work from the engine, runs it, reports the outcome |
 //! | `store` | the `Store` over Kubernetes |
-//! | `observe`, `act`, `refresh_tokens` | the reads, and all writes |
+//! | `observe`, `act`, `status_write`, `refresh_tokens` | the reads, and all writes |
 //! | `permission_denied` | reports a permission that was removed |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
 //! | `api_limiter` | the order of calls if there are too many |
 //! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and notifications of changes
 //! |
-//! | `cache` | what is kept about a resource between two reconciles |
+//! | `cache`, `recent` | what is kept about a resource between two reconciles; the resource itself, if the next one is soon |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | stored resources, each decoded separately |
 //! | `events` | events for people |
@@ -40,6 +40,7 @@ mod own_accounts;
 mod permission_denied;
 mod permissions;
 mod process;
+mod recent;
 mod refresh_tokens;
 mod restart_queue;
 mod restarts;
@@ -49,6 +50,7 @@ mod secret_copies;
 mod secret_reads;
 mod shared;
 mod start;
+mod status_write;
 mod store;
 mod stored;
 mod survey;

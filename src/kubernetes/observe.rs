@@ -35,13 +35,14 @@ pub(super) async fn observe(
     key: &Key,
     may_request: bool,
 ) -> Result<Option<Observed>, StoreError> {
-    let object = match shared.take_recent(key) {
+    let object = match shared.recent(key) {
         Some(object) => Some(object),
         None => resource_as_it_is(shared, key).await?,
     };
     let Some(object) = object else {
         return Ok(None);
     };
+    shared.note_unknown(key, &object);
     let secret_name = object.object.spec.token_secret.name.clone();
     let resource = resource(key, object);
     let mut memory = shared.memory(key, &resource.uid);
@@ -89,12 +90,13 @@ pub(super) async fn observe(
     Ok(Some(seen))
 }
 
-/// The resource from the API server. One that is older than what a watch reported comes from a cache: a token requested
-/// with it would follow an outdated spec.
+/// The resource from the API server, as new as the watch has reported. An older one comes from a cache in between: a token
+/// requested with it would follow an outdated spec.
 async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>, StoreError> {
+    let since = lock(&shared.index).resource_seen(key);
     let object = shared
         .calls
-        .get::<Stored>(key.namespace(), key.name())
+        .get_since::<Stored>(key.namespace(), key.name(), since)
         .await?;
     let version = object
         .as_ref()
@@ -189,8 +191,13 @@ async fn lenders(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), 
     Ok(())
 }
 
+/// A Secret that may be written, as new as everything seen of Secrets: the precondition of the write decides the rest.
 async fn secret(shared: &Shared, key: &Key, name: &str) -> Result<Option<SecretSeen>, StoreError> {
-    let secret = shared.calls.get::<ApiSecret>(key.namespace(), name).await?;
+    let since = lock(&shared.index).secrets_seen();
+    let secret = shared
+        .calls
+        .get_since::<ApiSecret>(key.namespace(), name, since)
+        .await?;
     Ok(secret.map(secret_seen))
 }
 

@@ -24,15 +24,16 @@ pub(super) async fn lent_secret(
     name: &str,
 ) -> Result<Option<SecretSeen>, StoreError> {
     let id = secret_id(key.namespace(), name);
-    let (told, is_shared) = {
+    let (told, is_shared, seen) = {
         let index = lock(&shared.index);
-        (index.credentials_told(id), index.is_shared(id))
+        let told = index.credentials_told(id);
+        (told, index.is_shared(id), index.secrets_seen())
     };
     match told {
         Some(version) if version != 0 && is_shared => {
             shared_read(shared, key.namespace(), name, version).await
         }
-        _ => read(shared, key.namespace(), name, 0).await,
+        _ => read(shared, key.namespace(), name, seen).await,
     }
 }
 

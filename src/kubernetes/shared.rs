@@ -24,13 +24,15 @@ use crate::policy::brakes::Brakes;
 use crate::policy::{StatusDetail, uid_fact};
 use crate::reconcile::revoke_replaced;
 use crate::revocation_queue::Later;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
 use super::index::Index;
+use super::recent::{self, Recent};
 use super::restart_queue::Restarts;
+use super::status_write::Replacing;
 use super::stored::Stored;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.
@@ -69,6 +71,10 @@ pub(super) struct Shared {
     pub(super) restarts: Restarts,
     memories: Mutex<Memories>,
     recent: Mutex<Recent>,
+    /// Whether statuses are replaced or patched.
+    pub(super) replacing: Replacing,
+    /// Resources whose status has fields that this version does not know.
+    pub(super) unknown_statuses: Mutex<HashSet<Key>>,
     claims: Mutex<HashMap<String, Key>>,
     /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
@@ -126,7 +132,9 @@ impl Shared {
             secret_changes: SecretChanges::default(),
             restarts: Restarts::default(),
             memories: Mutex::default(),
-            recent: Mutex::new(Recent::default()),
+            recent: Mutex::default(),
+            replacing: Replacing::default(),
+            unknown_statuses: Mutex::default(),
             claims: Mutex::new(HashMap::new()),
             client_ends: ClientEnds::default(),
             stalled: Mutex::new(HashSet::new()),
@@ -201,8 +209,9 @@ impl Shared {
     pub(super) fn forget(&self, key: &Key) {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
+        lock(&self.unknown_statuses).remove(key);
         self.client_ends.forget(key);
-        lock(&self.recent).objects.remove(key);
+        lock(&self.recent).forget(key);
         let users = lock(&self.index).remove(key);
         self.lent_changed(&users);
     }
@@ -217,37 +226,47 @@ impl Shared {
         }
     }
 
-    /// Keeps an object from a watch for its next reconcile, as JSON, which takes a fraction of its size in memory. One
-    /// that cannot be decoded is read again.
+    /// Records whether the status of a resource has fields that this version does not know.
+    pub(super) fn note_unknown(&self, key: &Key, stored: &Stored) {
+        let mut all = lock(&self.unknown_statuses);
+        if stored.unknown_status {
+            all.insert(key.clone());
+        } else {
+            all.remove(key);
+        }
+    }
+
+    /// Keeps a resource from a watch for its next reconcile, which is due.
     pub(super) fn keep_recent(&self, key: &Key, stored: &Stored) {
-        let whole = stored.problem.is_none();
-        let json = whole.then(|| serde_json::to_vec(&stored.object).ok());
+        let until = self.clock.now() + recent::TURN;
+        lock(&self.recent).keep(key, stored, until);
+    }
+
+    /// The resource as it was last seen, if that was recent.
+    pub(super) fn recent(&self, key: &Key) -> Option<Stored> {
+        let seen = lock(&self.index).resource_seen(key);
+        lock(&self.recent).get(key, seen, self.clock.now())
+    }
+
+    /// Keeps a resource until its next reconcile, if that is soon.
+    pub(super) fn keep_until(&self, key: &Key, next: Option<Time>) {
         let now = self.clock.now();
+        let soon = next.filter(|next| next.since(now) < recent::SOON);
         let mut recent = lock(&self.recent);
-        let room = recent.objects.len() < MOST_RECENT || recent.objects.contains_key(key);
-        match json.flatten().filter(|_| room) {
-            Some(json) => recent.objects.insert(key.clone(), (now, json.into())),
-            // The kept copy is older.
-            None => recent.objects.remove(key),
-        };
+        match soon {
+            Some(next) => recent.keep_until(key, next + recent::TURN),
+            None => recent.forget(key),
+        }
     }
 
-    /// The object from a recent watch event; older ones are read again.
-    pub(super) fn take_recent(&self, key: &Key) -> Option<Stored> {
-        let (at, json) = lock(&self.recent).objects.remove(key)?;
-        let fresh = self.clock.now().since(at) < RECENT;
-        let object = fresh
-            .then(|| serde_json::from_slice(&json).ok())
-            .flatten()?;
-        Some(Stored {
-            object,
-            problem: None,
-        })
+    /// A watch reported a resource about which there is nothing to do.
+    pub(super) fn drop_older(&self, key: &Key, stored: &Stored) {
+        lock(&self.recent).reported(key, stored);
     }
 
-    /// Drops an object that is no longer the newest.
-    pub(super) fn drop_recent(&self, key: &Key) {
-        lock(&self.recent).objects.remove(key);
+    /// The watch of resources is interrupted.
+    pub(super) fn drop_recent(&self) {
+        lock(&self.recent).clear();
     }
 
     /// Drops unused objects.
@@ -255,11 +274,7 @@ impl Shared {
         let now = self.clock.now();
         self.secret_reads.sweep(now);
         lock(&self.index).sweep_contents();
-        let mut recent = lock(&self.recent);
-        recent.objects.retain(|_, (at, _)| now.since(*at) < RECENT);
-        if recent.objects.is_empty() {
-            recent.objects = HashMap::new();
-        }
+        lock(&self.recent).sweep(now);
     }
 
     /// Claims a token Secret for the work in flight on `key`, so that two new resources with the same Secret do not
@@ -281,16 +296,6 @@ impl Shared {
     pub(super) fn release_claims(&self, key: &Key) {
         lock(&self.claims).retain(|_, holder| holder != key);
     }
-}
-
-/// How many objects are kept for their next reconcile, and for how long: a burst of new resources is not read twice,
-/// and nothing is kept while idle.
-const MOST_RECENT: usize = 8192;
-const RECENT: Span = Span::from_seconds(60);
-
-#[derive(Default)]
-struct Recent {
-    objects: HashMap<Key, (Time, Box<[u8]>)>,
 }
 
 /// The cluster.

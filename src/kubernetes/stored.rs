@@ -9,8 +9,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::api::SpecProblem;
-use crate::api::{OAuthClient, OAuthClientSpec};
+use crate::api::{OAuthClient, OAuthClientSpec, SpecProblem, schema};
 
 /// The maximum depth of the search for the invalid field: none of our fields is deeper.
 const DEEPEST: usize = 6;
@@ -22,14 +21,21 @@ pub(super) struct Stored {
     pub(super) object: OAuthClient,
     /// The problem of a spec that cannot be decoded.
     pub(super) problem: Option<SpecProblem>,
+    /// Whether the status has fields that this version does not know: a newer version has written them.
+    pub(super) unknown_status: bool,
 }
 
 impl Stored {
     fn decoded(value: Value) -> Result<Stored, serde_json::Error> {
+        let unknown_status = value.get("status").is_some_and(|status| {
+            let known = schema::root().pointer("/properties/status");
+            known.is_none_or(|known| !knows(known, status))
+        });
         if let Ok(object) = OAuthClient::deserialize(&value) {
             return Ok(Stored {
                 object,
                 problem: None,
+                unknown_status,
             });
         }
         let part = |name: &str| value.get(name).unwrap_or(&Value::Null);
@@ -43,7 +49,11 @@ impl Stored {
         object.metadata = metadata;
         // A status that cannot be decoded is ignored and written again.
         object.status = Deserialize::deserialize(part("status")).ok();
-        Ok(Stored { object, problem })
+        Ok(Stored {
+            object,
+            problem,
+            unknown_status,
+        })
     }
 
     /// Whether the status already reports that the spec is invalid.
@@ -94,6 +104,24 @@ impl Resource for Stored {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.object.metadata
+    }
+}
+
+/// Whether a schema has every field of a value.
+fn knows(schema: &Value, value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => match schema.get("properties") {
+            Some(known) => fields.iter().all(|(name, value)| {
+                value.is_null() || known.get(name).is_some_and(|known| knows(known, value))
+            }),
+            // A map with keys of its own.
+            None => true,
+        },
+        Value::Array(items) => match schema.get("items") {
+            Some(known) => items.iter().all(|item| knows(known, item)),
+            None => true,
+        },
+        _ => true,
     }
 }
 
@@ -246,6 +274,31 @@ mod tests {
         let object = stored(wrong).object;
         assert_eq!(object.spec.token_secret.name, "token");
         assert_eq!(object.spec.credentials.unwrap().secret_name, "client");
+    }
+
+    #[test]
+    fn fields_of_a_status_that_only_a_newer_version_knows_are_noticed() {
+        let unknown = |status: Value| {
+            let object = json!({"metadata": {"name": "a"}, "spec": spec(), "status": status});
+            let stored: Stored = serde_json::from_value(object).unwrap();
+            stored.unknown_status
+        };
+        let token = json!({"issuedTime": "i", "expirationTime": "e", "refreshTime": "r"});
+        let ready = json!({"type": "Ready", "status": "True", "reason": "r", "message": "m",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1});
+        assert!(!unknown(
+            json!({"observedGeneration": 1, "token": token, "conditions": [ready]})
+        ));
+        assert!(!unknown(json!({"observedGeneration": 1, "another": null})));
+        assert!(unknown(json!({"observedGeneration": 1, "another": 1})));
+        let mut token = token;
+        token["another"] = json!("x");
+        assert!(unknown(json!({"observedGeneration": 1, "token": token})));
+        let mut ready = ready;
+        ready["another"] = json!(1);
+        assert!(unknown(
+            json!({"observedGeneration": 1, "conditions": [ready]})
+        ));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod api_server;
 mod assertions;
 mod brakes;
+mod calls;
 mod canary;
 mod certificates;
 mod clocks;

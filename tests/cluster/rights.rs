@@ -71,7 +71,12 @@ async fn used(stage: &Stage, mark: AuditMark) -> BTreeSet<Right> {
 /// The operator used every right that it has, and needed no other.
 async fn exactly_what_is_granted(stage: &Stage, mark: AuditMark) {
     let used = used(stage, mark).await;
-    let granted = granted(stage).await;
+    let mut granted = granted(stage).await;
+    // Statuses are patched only where a newer version has written fields that this one does not know
+    // (calls::fields_of_a_newer_version_stay_in_the_status).
+    let group = "oauthclient.dev".to_owned();
+    let patch = (group, "oauthclients/status".to_owned(), "patch".to_owned());
+    assert!(granted.remove(&patch));
     let missing: Vec<_> = used.difference(&granted).collect();
     let to_spare: Vec<_> = granted.difference(&used).collect();
     assert!(

@@ -9,7 +9,7 @@
   verbs: [patch]
 - apiGroups: [oauthclient.dev]
   resources: [oauthclients/status]
-  verbs: [patch]
+  verbs: [update, patch]
 # Credentials are read, token Secrets are written. RBAC cannot tell Secrets apart by label; the operator does.
 - apiGroups: [""]
   resources: [secrets]

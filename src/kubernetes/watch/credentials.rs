@@ -94,11 +94,13 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
             metadata.resource_version.as_deref().unwrap_or_default(),
         );
         let seen = ordered(metadata.resource_version.as_deref());
+        lock(&self.shared.index).secret_seen(metadata.resource_version.as_deref());
         self.changed(&namespace, &name, Some((facts.version, seen)));
     }
 
     fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
         let namespace = object.namespace().unwrap_or_default();
+        lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         self.changed(&namespace, &object.name_any(), None);
     }
 

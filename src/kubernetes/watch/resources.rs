@@ -96,7 +96,7 @@ impl Listener<Stored> for Resources {
         // It was valid for the version that wrote it: that it is not for this one must still be reported.
         facts.reported &= stored.tells_of_its_problem();
         if facts.reported {
-            self.shared.drop_recent(&key);
+            self.shared.drop_older(&key, &stored);
         } else {
             self.shared.keep_recent(&key, &stored);
         }
@@ -121,6 +121,10 @@ impl Listener<Stored> for Resources {
         let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
         self.shared.forget(&key);
         self.shared.changed(&key, Event::Gone);
+    }
+
+    fn interrupted(&mut self) {
+        self.shared.drop_recent();
     }
 
     fn list_begins(&mut self) {

@@ -50,6 +50,8 @@ pub(super) trait Listener<K>: Send {
     fn there(&mut self, object: K, listed: bool);
     /// An object was deleted.
     fn gone(&mut self, object: K);
+    /// The watch is interrupted: changes are reported late.
+    fn interrupted(&mut self) {}
     /// A list begins.
     fn list_begins(&mut self);
     /// A list is complete: what it did not contain was deleted.
@@ -99,6 +101,7 @@ pub(super) async fn run<K, L>(
                 let _ = synced.send(true);
             }
             Err(error) => {
+                listener.interrupted();
                 shared.metrics.watch_restart(L::KIND);
                 if is_forbidden(&error) {
                     shared.rights_doubted.notify_one();

@@ -58,6 +58,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
 
     fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
         let namespace = object.namespace().unwrap_or_default();
+        lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
         let Some(key) = Tokens::owner(&namespace, &secret) else {
             return;
@@ -91,6 +92,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
 
     fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
         let namespace = object.namespace().unwrap_or_default();
+        lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
         let Some(key) = Tokens::owner(&namespace, &secret) else {
             return;

@@ -24,7 +24,7 @@ pub enum Deed {
 }
 
 impl Deed {
-    /// As `PATCH oauthclients/status`: what is done to which kind.
+    /// As `PUT oauthclients/status`: what is done to which kind.
     pub fn kind(&self) -> String {
         let Deed::Write { method, path } = self else {
             return "token request".to_owned();
