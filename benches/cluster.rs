@@ -27,6 +27,9 @@ mod stage;
 #[path = "cluster/steady.rs"]
 mod steady;
 
+/// What this run measures beside something else, for the comparison with the recorded run.
+pub static RATIOS: testkit::ratios::Ratios = testkit::ratios::Ratios::new();
+
 #[tokio::main]
 async fn main() {
     let asked: Vec<String> = std::env::args()
@@ -53,5 +56,14 @@ async fn main() {
     }
     if wanted("memory") {
         memory::memory(10_000).await;
+    }
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/recorded.txt");
+    println!("\n## compared with benches/recorded.txt");
+    let worse = RATIOS.compare(&file).unwrap();
+    if worse.is_empty() {
+        println!("nothing got worse by more than 10 %");
+    }
+    for line in worse {
+        println!("{line}");
     }
 }

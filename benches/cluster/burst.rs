@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::bare::{self, Calls};
 use super::stage::{PATH, Stage, quantile};
+use crate::RATIOS;
+use testkit::ratios::Better;
 
 /// All Secrets of `count` resources that are there before the operator starts, against the bare loop.
 pub async fn burst(count: usize) {
@@ -29,6 +31,11 @@ pub async fn burst(count: usize) {
     let ours = seen.all(count).await.duration_since(begun);
     let slowest = seen.slowest_status();
     let ratio = |bare: Duration| bare.as_secs_f64() / ours.as_secs_f64();
+    RATIOS.note(
+        format!("burst of {count}: speed relative to the bare loop with the same calls"),
+        ratio(same),
+        Better::Higher,
+    );
     println!(
         "operator (from its start)       {:>8.2} s  {:>7.0} resources/s",
         ours.as_secs_f64(),
@@ -85,6 +92,11 @@ pub async fn trickle(count: usize) {
     }
     for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
         let (ours, bare) = (quantile(&ours, part), quantile(&bare, part));
+        RATIOS.note(
+            format!("trickle: {name} of the bare loop relative to the operator's"),
+            bare.as_secs_f64() / ours.as_secs_f64(),
+            Better::Higher,
+        );
         println!(
             "{name}  operator {:>7.1} ms  bare loop {:>7.1} ms  ratio {:.2}",
             ours.as_secs_f64() * 1e3,

@@ -137,8 +137,11 @@ impl Stage {
     }
 
     pub async fn resource(&self, number: usize, url: &str) {
-        let api: Api<OAuthClient> = Api::namespaced(self.client.clone(), &self.namespace);
-        let object: OAuthClient = serde_json::from_value(json!({
+        // As a user writes it: the type would send every default.
+        let kind = kube::core::ApiResource::erase::<OAuthClient>(&());
+        let api: Api<kube::core::DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
+        let object: kube::core::DynamicObject = serde_json::from_value(json!({
             "apiVersion": "oauthclient.dev/v1alpha1",
             "kind": "OAuthClient",
             "metadata": {"name": format!("r-{number}")},

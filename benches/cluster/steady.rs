@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use testkit::provider::{Fault, Provider, Script};
 
 use super::stage::{PATH, Seen, Stage, behaviour, quantile};
+use crate::RATIOS;
+use testkit::ratios::Better;
 
 /// Writes and requests a refresh, and what a refresh costs.
 pub async fn steady(updates: &str, promised: f64) {
@@ -36,6 +38,8 @@ pub async fn steady(updates: &str, promised: f64) {
         metric("event").await,
     );
     let (requests, cpu) = (stage.provider.count(PATH), operator.cpu_time().unwrap());
+    let server = stage.plane.api_server_cpu_time().unwrap();
+    let mark = stage.plane.audit_mark().await.unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let after = (
         metric("secret").await,
@@ -46,12 +50,34 @@ pub async fn steady(updates: &str, promised: f64) {
         stage.provider.count(PATH) - requests,
         operator.cpu_time().unwrap() - cpu,
     );
+    let server = stage.plane.api_server_cpu_time().unwrap() - server;
+    let user = "system:serviceaccount:oauthclient-system:oauthclient-operator";
+    let audit = stage.plane.audit_since(mark).await.unwrap();
+    let ours = audit.iter().filter(|event| event.user == user);
+    let reads = ours.filter(|event| event.verb == "get").count() as f64;
     let refreshes = after.0 - before.0;
     let writes = refreshes + (after.1 - before.1) + (after.2 - before.2);
     println!("refreshes in 60 s               {refreshes:>8}");
     println!(
         "API writes a refresh            {:>8.3}  promised {promised:.2}",
         writes / refreshes
+    );
+    println!("API reads a refresh             {:>8.3}", reads / refreshes);
+    println!(
+        "CPU seconds of the API server for 1,000 refreshes {:>8.3}",
+        server.as_secs_f64() / refreshes * 1000.0
+    );
+    for (what, calls) in [("reads", reads), ("writes", writes)] {
+        RATIOS.note(
+            format!("steady, status updates {updates}: API {what} per refresh"),
+            calls / refreshes,
+            Better::Lower,
+        );
+    }
+    RATIOS.note(
+        format!("steady, status updates {updates}: token requests per refresh"),
+        requests as f64 / refreshes,
+        Better::Lower,
     );
     println!(
         "token requests a refresh        {:>8.3}  promised 1.00",

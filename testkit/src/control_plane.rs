@@ -264,6 +264,16 @@ impl ControlPlane {
         Ok(name)
     }
 
+    /// The processor time that the API server has used since it was started.
+    ///
+    /// # Errors
+    /// It is stopped, or has ended.
+    pub fn api_server_cpu_time(&self) -> Result<std::time::Duration> {
+        let pid = lock(&self.api_server).as_ref().map(Process::pid);
+        let pid = pid.ok_or_else(|| crate::Error::new("the API server is stopped"))?;
+        crate::process::cpu_time(pid)
+    }
+
     /// Kills the API server, as an outage does; etcd keeps its data.
     pub fn stop_api_server(&self) {
         if let Some(process) = lock(&self.api_server).take() {

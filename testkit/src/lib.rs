@@ -27,6 +27,7 @@ pub mod provider;
 pub mod python;
 pub mod quickstart;
 mod random;
+pub mod ratios;
 pub mod tcp_proxy;
 pub mod tls;
 pub mod tools;
