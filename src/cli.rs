@@ -1,5 +1,6 @@
 //! The command line: every flag, its environment variable, its default and its bounds.
 
+mod selector;
 mod values;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::http::address::AddressRules;
 pub use crate::http::address::Cidr;
 use crate::telemetry::LogFormat;
+pub use selector::LabelSelector;
 use values::dns_label;
 pub use values::{AccountFile, FileMode, GroupName, NamespacedName, Namespaces};
 
@@ -88,6 +90,30 @@ pub struct RunArgs {
         hide_default_value = true
     )]
     pub watch_namespaces: Namespaces,
+    /// Serve only OAuthClients with matching labels, as in 'shard=a' or 'team in (x, y)'. To
+    /// divide a large cluster between several operators, give each a selector that excludes
+    /// the others.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_RESOURCE_SELECTOR",
+        value_name = "LABELS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub resource_selector: LabelSelector,
+    /// Name of the group of OAuthClients that --resource-selector selects. It becomes part of
+    /// the Lease's name, and is in events, metrics and token Secrets. Defaults to the selector
+    /// in the form of a name.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        env = "OAUTHCLIENT_RESOURCE_GROUP",
+        value_name = "NAME",
+        requires = "resource_selector",
+        value_parser = dns_label
+    )]
+    pub resource_group: Option<String>,
     /// Refuse credentials Secrets that do not name the hosts that they may be sent to
     /// (annotation oauthclient.dev/allowed-hosts).
     #[arg(verbatim_doc_comment, long, env = "OAUTHCLIENT_REQUIRE_ALLOWED_HOSTS",

@@ -74,7 +74,14 @@ pub struct Leader {
 
 impl Settings {
     /// From the command line; `client_namespace` is the namespace of the pod or the kubeconfig.
-    pub fn new(arguments: &ElectionArgs, client_namespace: &str, clock: &Clock) -> Self {
+    ///
+    /// The Lease of a group has the group's name as its last part.
+    pub fn new(
+        arguments: &ElectionArgs,
+        client_namespace: &str,
+        group: Option<&str>,
+        clock: &Clock,
+    ) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         let base = arguments.lease_identity.clone().or_else(host_name);
         Settings {
@@ -82,7 +89,10 @@ impl Settings {
                 .lease_namespace
                 .clone()
                 .unwrap_or_else(|| client_namespace.to_owned()),
-            name: arguments.lease_name.clone(),
+            name: match group {
+                None => arguments.lease_name.clone(),
+                Some(group) => format!("{}-{group}", arguments.lease_name),
+            },
             identity: unlike_any_other(base.as_deref().unwrap_or("oauthclient-operator"), clock),
             timings: Timings {
                 duration: seconds(arguments.lease_duration_seconds),

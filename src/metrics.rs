@@ -72,6 +72,7 @@ struct Inner {
     connections: Family<PortLabels, Gauge>,
     connections_displaced: Family<PortLabels, Counter>,
     leader: Gauge,
+    of_other_groups: Gauge,
 }
 
 /// The queue of one token host, and its occupancy.
@@ -116,7 +117,13 @@ impl Drop for ApiRequest {
 impl Metrics {
     /// New metrics, all zero. A scrape reads `clock` for the time until the earliest expiry.
     pub fn new(clock: Clock) -> Self {
-        let mut root = Registry::default();
+        Metrics::of_group(clock, None)
+    }
+
+    /// The same for a group of operators, whose name is a label of every series.
+    pub fn of_group(clock: Clock, group: Option<&str>) -> Self {
+        let label = group.map(|group| ("group".into(), group.to_owned().into()));
+        let mut root = Registry::with_labels(label.into_iter());
         let sampled = Arc::new(Sampled::new(clock));
         root.register_collector(Box::new(process::Process::start()));
         let own = root.sub_registry_with_prefix("oauthclient");
@@ -248,6 +255,10 @@ impl Metrics {
             connections_displaced: with.help(
                 "connections_displaced",
                 "Connections that were closed to accept newer ones, by port: metrics, probes",
+            ),
+            of_other_groups: with.help(
+                "resources_of_other_groups",
+                "OAuthClients that --resource-selector selects, but that are left to another group, because the state of their token Secret names that",
             ),
             leader: with.help("leader", "1 while this process is the leader, 0 otherwise"),
             registry: root,
@@ -479,6 +490,11 @@ impl Metrics {
     /// effect.
     pub fn expose_clients(&self, list: impl Fn() -> Vec<ClientExpiry> + Send + Sync + 'static) {
         self.0.sampled.expose_clients(Box::new(list));
+    }
+
+    /// How many selected resources are left to other groups.
+    pub fn of_other_groups(&self, number: usize) {
+        self.0.of_other_groups.set(count(number));
     }
 
     /// Exposes state and times of each resource, as `list` returns them at every scrape. Only the first call has an

@@ -20,7 +20,7 @@ mod tests;
 
 use crate::engine::{Requeue, Work};
 use crate::model::{Action, Assessment, Memory, Plan, SecretBody, SecretWrite, StaleSecret};
-use crate::policy::sooner;
+use crate::policy::{other_group, sooner};
 use crate::reconcile::reconciler::{AFTER_RACE, AFTER_TROUBLE, Reconciler, abandoned};
 use crate::time::Time;
 
@@ -60,6 +60,12 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
         seen,
         answer: Held::default(),
     };
+    let other = other_group(&reconciler.seen, store.now());
+    store.served_by(&reconciler.seen.resource, other.as_ref());
+    if let Some(other) = other {
+        let memory = reconciler.seen.memory.clone();
+        return reconciler.close(memory, None, Requeue::At(other.until));
+    }
     let (mut reconciler, plan) = match reconciler.decide().await {
         Decided::Plan(decided) => *decided,
         Decided::Over(step) => return step,

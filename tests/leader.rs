@@ -272,7 +272,7 @@ fn two_lives_of_one_pod_go_by_different_names() {
     let Command::Run(run) = Cli::parse_from(arguments).command else {
         panic!("not run")
     };
-    let life = || Settings::new(&run.election, "system", &Clock::system()).identity;
+    let life = || Settings::new(&run.election, "system", None, &Clock::system()).identity;
     let (one, two) = (life(), life());
     assert!(one.starts_with("operator-7d9f_"), "{one}");
     assert_ne!(one, two);

@@ -161,6 +161,10 @@ reasons! {
     WorkloadNotRestarted Token
         "An event: a workload in spec.restart is not restarted, or not yet. Until then it may use the previous token."
         "Read the message of the event: it says why, and what to do."
+    ServedByAnotherGroup Token
+        "An event: the selectors of two groups of operators match the resource. The group in the state of its token Secret serves it; the other one leaves it alone."
+        "Change --resource-selector of one group, or the labels of the OAuthClient, so that one group matches."
+
     RevocationFailed Token
         "An event: the resource was deleted with spec.revocation.onDeletion, but its token could not be revoked."
         "The token stays valid until it expires. To end it now, revoke it at the provider."

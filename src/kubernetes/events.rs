@@ -74,11 +74,21 @@ impl Bounded {
 #[derive(Clone)]
 struct Source {
     instance: String,
+    group: Option<&'static str>,
     clock: Clock,
 }
 
+/// The label of an event with the group of the operator that published it.
+const GROUP_LABEL: &str = "oauthclient.dev/group";
+
 /// Starts the publisher; it ends when the last [`Events`] is dropped.
-pub(super) fn start(calls: Calls, metrics: Metrics, clock: Clock, instance: String) -> Events {
+pub(super) fn start(
+    calls: Calls,
+    metrics: Metrics,
+    clock: Clock,
+    instance: String,
+    group: Option<&'static str>,
+) -> Events {
     let waiting = Arc::new(Waiting {
         line: Mutex::new(Bounded::new()),
         came: Notify::new(),
@@ -106,7 +116,12 @@ pub(super) fn start(calls: Calls, metrics: Metrics, clock: Clock, instance: Stri
     });
     // `reportingInstance` allows 128 characters.
     let instance = instance.chars().take(128).collect();
-    Events(waiting, Source { instance, clock })
+    let source = Source {
+        instance,
+        group,
+        clock,
+    };
+    Events(waiting, source)
 }
 
 impl Events {
@@ -134,6 +149,9 @@ impl Source {
             metadata: ObjectMeta {
                 generate_name: Some(format!("{}-", resource.name)),
                 namespace: Some(resource.namespace.clone()),
+                labels: self
+                    .group
+                    .map(|group| [(GROUP_LABEL.to_owned(), group.to_owned())].into()),
                 ..ObjectMeta::default()
             },
             regarding: Some(ObjectReference {

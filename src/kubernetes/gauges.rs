@@ -38,6 +38,7 @@ pub(super) fn sample(shared: &Shared) {
     metrics.in_use("brakes", lock(&shared.brakes).len(), 0);
     let (changing, waiting) = shared.secret_changes.counts();
     metrics.in_use("secret_changes", changing, waiting);
+    metrics.of_other_groups(shared.groups.of_others());
     let engine = lock(&shared.engine);
     metrics.earliest_expiry(engine.earliest_end());
     for (class, name) in [

@@ -13,6 +13,7 @@
 //! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and notifications of changes
 //! |
 //! | `cache`, `recent` | what is kept about a resource between two reconciles; the resource itself, if the next one is soon |
+//! | `groups` | resources that belong to another group of operators, or leave ours |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | stored resources, each decoded separately |
 //! | `events` | events for people |
@@ -34,6 +35,7 @@ mod events;
 mod expiries;
 mod finalizer;
 mod gauges;
+mod groups;
 mod index;
 mod observe;
 mod own_accounts;
@@ -96,7 +98,8 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
         .clock_offset_file
         .as_ref()
         .map_or_else(Clock::system, Clock::with_offset_file);
-    let pages = Pages::new(&clock, Metrics::new(clock.clone()));
+    let group = group_of(&arguments);
+    let pages = Pages::new(&clock, Metrics::of_group(clock.clone(), group));
     // First, so that the kubelet gets an answer while the rest of the start waits.
     let probes = server::probes(arguments.probe_listen, pages.clone())?;
     let connected = start::client(&arguments).await?;
@@ -107,15 +110,24 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
         Readers::Anyone
     };
     let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
-    let ended = lead(&arguments, clock, pages, connected).await;
+    let ended = lead(&arguments, group, clock, pages, connected).await;
     let closing = async { tokio::join!(scrapes.close(), probes.close()) };
     let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
     ended
 }
 
+/// The group of operators that this process belongs to. Its name is needed until the end.
+fn group_of(arguments: &RunArgs) -> Option<&'static str> {
+    let derived = || arguments.resource_selector.group_name();
+    let name = arguments.resource_group.clone().or_else(derived)?;
+    tracing::info!(group = name, selector = %arguments.resource_selector, "serves one group of OAuthClients");
+    Some(Box::leak(name.into_boxed_str()))
+}
+
 /// From the start of the election to the end.
 async fn lead(
     arguments: &RunArgs,
+    group: Option<&'static str>,
     clock: Clock,
     pages: Pages,
     (client, namespace, accounts): start::Connected,
@@ -124,7 +136,7 @@ async fn lead(
     let sender = start::sender(arguments)?;
     let metrics = pages.metrics.clone();
     let elect = arguments.election.leader_elect;
-    let settings = elect.then(|| Settings::new(&arguments.election, &namespace, &clock));
+    let settings = elect.then(|| Settings::new(&arguments.election, &namespace, group, &clock));
     let lease = settings
         .as_ref()
         .map(|settings| (settings.namespace.clone(), settings.name.clone()));
@@ -189,7 +201,14 @@ async fn lead(
     pages.readiness.listing();
     let (drained, drain_over) = channel::channel(false);
     let shared = Shared::new(Parts {
-        events: events::start(calls.clone(), metrics.clone(), clock.clone(), instance),
+        events: events::start(
+            calls.clone(),
+            metrics.clone(),
+            clock.clone(),
+            instance,
+            group,
+        ),
+        selector: arguments.resource_selector.clone(),
         calls,
         accounts,
         sender,
@@ -200,6 +219,7 @@ async fn lead(
             require_allowed_hosts: arguments.require_allowed_hosts,
             allow_http: arguments.guard.allow_http,
             audience: Audience::Cluster,
+            group,
         },
         detail: match arguments.status_updates {
             StatusUpdates::Always => StatusDetail::Always,
@@ -333,6 +353,7 @@ async fn begin(
     tasks.spawn(secret_changes::serve(Arc::clone(shared)));
     tasks.spawn(gauges::show(Arc::clone(shared)));
     tasks.spawn(check(Arc::clone(shared)));
+    tasks.spawn(groups::release(Arc::clone(shared)));
 }
 
 async fn all(synced: Vec<channel::Receiver<bool>>) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
 use crate::api::OAuthClientStatus;
+use crate::cli::LabelSelector;
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{CredentialsFacts, Engine, Event, Key};
@@ -29,6 +30,7 @@ use crate::time::Time;
 use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
+use super::groups::Groups;
 use super::index::Index;
 use super::recent::{self, Recent};
 use super::restart_queue::Restarts;
@@ -47,6 +49,10 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seat: Seat,
     pub(super) rules: Rules,
+    /// Which resources are served.
+    pub(super) selector: LabelSelector,
+    /// Resources of other groups, and those that leave ours.
+    pub(super) groups: Groups,
     pub(super) detail: StatusDetail,
     pub(super) process: Process,
     /// The key for hashing the content of credentials; new in every process, never leaves it.
@@ -92,6 +98,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) seat: Seat,
     pub(super) rules: Rules,
+    pub(super) selector: LabelSelector,
     pub(super) detail: StatusDetail,
     pub(super) engine: Engine,
     pub(super) process: Process,
@@ -118,6 +125,8 @@ impl Shared {
             clock: parts.clock,
             seat: parts.seat,
             rules: parts.rules,
+            selector: parts.selector,
+            groups: Groups::default(),
             detail: parts.detail,
             process: parts.process,
             brakes: Mutex::new(Brakes::new(parts.content_key.clone())),
@@ -210,6 +219,7 @@ impl Shared {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
         lock(&self.unknown_statuses).remove(key);
+        self.groups.forget(key);
         self.client_ends.forget(key);
         lock(&self.recent).forget(key);
         let users = lock(&self.index).remove(key);

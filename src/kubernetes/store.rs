@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{Report, StatusDetail, TokenWithLenders, lane};
+use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, lane};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
@@ -84,6 +84,10 @@ impl Store for Cluster {
         if !spec.restart.is_empty() {
             restarts::look_at_workloads(&self.0, key, true);
         }
+    }
+
+    fn served_by(&self, resource: &Resource, other: Option<&OtherGroup>) {
+        super::groups::served_by(&self.0, resource, other);
     }
 
     fn revoked(&self, outcome: &'static str) {

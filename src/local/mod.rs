@@ -198,6 +198,7 @@ impl Driver {
             require_allowed_hosts: args.require_allowed_hosts,
             allow_http: args.guard.allow_http,
             audience: Audience::Files,
+            group: None,
         };
         let (later, waits) = Later::new(None);
         let mut files = Files::new(clock, store, tokens, engine, sender, rules, later);

@@ -107,11 +107,12 @@ impl Resource {
         }
     }
 
-    /// The resource as named in the state of its token Secret.
+    /// The resource as named in the state of its Secrets, without the group that serves it.
     pub(crate) fn state_owner(&self) -> StateOwner {
         StateOwner {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
+            group: None,
         }
     }
 
@@ -131,6 +132,8 @@ pub struct Rules {
     pub allow_http: bool,
     /// Who reads the messages.
     pub audience: Audience,
+    /// The group of operators that this one belongs to, if resources are divided into groups.
+    pub group: Option<&'static str>,
 }
 
 impl Observed {
@@ -182,6 +185,14 @@ impl Observed {
         .flat_map(|secret| secret.data.values())
         .map(crate::secret::Secret::len)
         .sum()
+    }
+
+    /// The resource, and the group that serves it, as named in the state of its token Secret.
+    pub(crate) fn state_owner(&self) -> StateOwner {
+        StateOwner {
+            group: self.rules.group.map(str::to_owned),
+            ..self.resource.state_owner()
+        }
     }
 
     /// Identifies everything that a failed request may have been sent with, including both client secrets.

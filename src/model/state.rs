@@ -201,6 +201,7 @@ mod tests {
             owner: Some(StateOwner {
                 namespace: "ns".into(),
                 name: "books".into(),
+                group: None,
             }),
             lenders: Some(Lenders::none()),
             inputs: "v1:00".into(),

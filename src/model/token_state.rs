@@ -51,6 +51,9 @@ pub struct StateOwner {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The group of operators that serves it (`--resource-group`); `None` if there are no groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// The maximum length of remarks, because others may write the annotation.

@@ -16,6 +16,7 @@ mod expiry;
 mod facts;
 mod findings;
 mod gate;
+mod group;
 mod memory;
 mod ownership;
 mod permission;
@@ -73,6 +74,7 @@ pub use facts::{
     credentials_facts, host_queue_of, known_facts, lane, no_references, reference_facts,
     relevant_content, resource_facts, token_facts, uid_fact,
 };
+pub use group::{OtherGroup, group_of, other_group, served_by_another_group};
 pub use ownership::{Ownership, ownership};
 pub use permission::barred;
 pub(crate) use plan::sooner;

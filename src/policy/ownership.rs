@@ -5,8 +5,8 @@ use crate::engine::ANY_INPUTS;
 use crate::inputs;
 use crate::messages::Foreign;
 use crate::model::{
-    ADOPT, Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, TOKEN_LABEL, TokenState,
-    is_whole_for,
+    ADOPT, Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, StateOwner, TOKEN_LABEL,
+    TokenState, is_whole_for,
 };
 
 /// Who owns a Secret, from the point of view of one resource.
@@ -66,9 +66,12 @@ fn is_restored(secret: &SecretSeen, resource: &Resource, wanted_type: &str) -> b
     if secret.immutable || secret.type_ != wanted_type {
         return false;
     }
-    let whole = |state: &TokenState| {
-        state.owner.as_ref() == Some(&resource.state_owner()) && state.intact(&secret.data)
+    let names = |owner: &StateOwner| {
+        // Whichever group of operators has served it.
+        owner.namespace == resource.namespace && owner.name == resource.name
     };
+    let whole =
+        |state: &TokenState| state.owner.as_ref().is_some_and(names) && state.intact(&secret.data);
     match wanted_type {
         STATE_TYPE => {
             secret.has_label(STATE_LABEL, "true")

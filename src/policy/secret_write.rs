@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::validate::Validated;
 use crate::model::{
     ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, Observed, On, Owner,
-    PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen, SecretWrite, StateOwner, TOKEN_LABEL,
-    TokenState, data_hash, token_hash,
+    PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen, SecretWrite, TOKEN_LABEL, TokenState,
+    data_hash, token_hash,
 };
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ pub(super) fn publish(
         .and_then(SecretSeen::state)
         .map(|state| state.managed);
     let state = TokenState {
-        owner: Some(seen.resource.state_owner()),
+        owner: Some(seen.state_owner()),
         managed: managed(spec, data.keys().cloned().collect()),
         ..state
     }
@@ -61,7 +61,7 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let state = target.state()?;
     let mut wanted = TokenState {
-        owner: Some(seen.resource.state_owner()),
+        owner: Some(seen.state_owner()),
         managed: managed(spec, state.managed.data.clone()),
         ..state.clone()
     };
@@ -129,15 +129,11 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
     let token = target.data.get("access_token");
     let default_keys = spec.token_secret.templates.sources().next().is_none();
     let token = token.filter(|_| default_keys);
-    let owner = StateOwner {
-        namespace: seen.resource.namespace.clone(),
-        name: seen.resource.name.clone(),
-    };
     let state = TokenState {
         issued: noted.issued,
         expires: noted.expires,
         refresh: noted.refresh,
-        owner: Some(owner),
+        owner: Some(seen.state_owner()),
         inputs: seen.resource.inputs.clone(),
         credentials: seen.lent()?,
         client_secret_key,

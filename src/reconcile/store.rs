@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{Report, StatusDetail, TokenWithLenders};
+use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::time::{Span, Time};
 
@@ -103,6 +103,10 @@ pub trait Store: Send + Sync {
 
     /// Another token than before was published. What follows from it delays nothing.
     fn published(&self, _key: &Key, _spec: &Validated) {}
+
+    /// Another group of operators serves this resource, or (`None`) this one does. Called once per reconcile; ignored by
+    /// default, because only operators on a cluster form groups.
+    fn served_by(&self, _resource: &Resource, _other: Option<&OtherGroup>) {}
 
     /// The result of a revocation, for the metrics.
     fn revoked(&self, _outcome: &'static str) {}

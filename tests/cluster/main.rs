@@ -27,6 +27,7 @@ mod expiries;
 mod federation;
 mod fleet;
 mod foreign;
+mod groups;
 mod harness;
 mod health;
 mod independent;

@@ -222,6 +222,7 @@ fn every_metric_label_and_annotation_exists() {
         "oauthclient.dev/restarted-for",
         "oauthclient.dev/state",
         "oauthclient.dev/v1alpha1",
+        "oauthclient.dev/group",
         "oauthclient.dev/login",
         "oauthclient.dev/logged-in-at",
         api::ROTATE_KEY_ANNOTATION,

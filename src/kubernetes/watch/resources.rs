@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 
 use crate::api::OAuthClient;
 use crate::engine::{Event, Key, ResourceFacts};
+use crate::kubernetes::groups;
 use crate::kubernetes::index::ordered;
 use crate::kubernetes::restarts::look_at_workloads;
 use crate::kubernetes::shared::Shared;
@@ -19,7 +20,12 @@ use super::run::{Listener, Scope, Watching, config, run};
 
 /// Watches the resources of one scope.
 pub(in crate::kubernetes) async fn resources(watching: Watching) {
-    run(watching, config(), |shared, scope| Resources {
+    let selector = watching.shared.selector.as_query().map(str::to_owned);
+    let config = match selector {
+        Some(selector) => config().labels(&selector),
+        None => config(),
+    };
+    run(watching, config, |shared, scope| Resources {
         shared,
         scope,
         listed: HashSet::new(),
@@ -119,6 +125,8 @@ impl Listener<Stored> for Resources {
 
     fn gone(&mut self, stored: Stored) {
         let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
+        // Deleted, or its labels no longer match.
+        groups::may_have_left(&self.shared, &key, &stored.object.spec.token_secret.name);
         self.shared.forget(&key);
         self.shared.changed(&key, Event::Gone);
     }

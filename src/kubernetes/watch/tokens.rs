@@ -9,11 +9,12 @@ use kube::core::PartialObjectMeta;
 
 use crate::engine::{Event, Key};
 use crate::kubernetes::convert::metadata_seen;
+use crate::kubernetes::groups;
 use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
-use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, token_facts};
+use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, group_of, token_facts};
 
 use super::run::{Listener, Scope, Watching, labelled, run};
 
@@ -73,6 +74,10 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
             known.then_some(target)
         };
         match known {
+            // Perhaps its labels have changed, or our selector, while nobody watched.
+            None if group_of(&secret).as_deref() == self.shared.rules.group => {
+                groups::may_have_left(&self.shared, &key, &secret.name);
+            }
             None => {}
             Some(false) => self.shared.changed(&key, Event::Look),
             Some(true) => {
