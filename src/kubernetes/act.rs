@@ -10,13 +10,10 @@ use crate::model::{On, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecre
 use crate::policy::{NoticeKind, Report};
 use crate::reconcile::{StoreError, WriteError};
 
-use super::calls::CallError;
+use super::calls::{CallError, MANAGER};
 use super::convert::{secret_seen, write_body};
 use super::shared::Shared;
 use super::status_write::write_status;
-
-/// The field manager in `managedFields`.
-pub(super) const MANAGER: &str = "oauthclient-operator";
 
 /// Writes a token Secret, once.
 pub(super) async fn write(

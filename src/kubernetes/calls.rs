@@ -19,6 +19,8 @@ use crate::reconcile::{StoreError, WriteError};
 
 use super::api_limiter::{ApiLimiter, For};
 
+/// The field manager in `managedFields`.
+pub(super) const MANAGER: &str = "oauthclient-operator";
 /// The deadline of one call, because the client itself has no read time-out.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 /// The maximum wait for a slot before that: then the API is hopelessly overloaded.

@@ -8,7 +8,7 @@ use crate::metrics::WriteKind;
 use crate::model::{Observed, REVOCATION_FINALIZER};
 use crate::reconcile::StoreError;
 
-use super::act::MANAGER;
+use super::calls::MANAGER;
 use super::shared::Shared;
 
 /// Adds or removes the finalizer. Foreign finalizers are not changed.

@@ -3,13 +3,11 @@
 //! A resource leaves a group when its labels change, or the group's selector. Its token Secret still names the group, so the
 //! next one would wait. Therefore the group removes its name from the state.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::engine::Key;
 use crate::lock::lock;
@@ -18,33 +16,11 @@ use crate::model::{Resource, SecretSeen, TokenState};
 use crate::policy::{OtherGroup, group_of, served_by_another_group};
 use crate::tenant;
 
-use super::act::MANAGER;
+use super::calls::MANAGER;
 use super::convert::secret_seen;
+use super::group_queue::MOST_WAITING;
 use super::shared::Shared;
 use super::stored::Stored;
-
-/// How many resources may wait to be released. Others are taken over later: before their tokens expire.
-const WAITING: usize = 10_000;
-
-/// Resources of other groups, and those that leave ours.
-#[derive(Default)]
-pub(super) struct Groups {
-    others: Mutex<HashSet<Key>>,
-    /// With the names of their token Secrets.
-    leaving: Mutex<HashMap<Key, String>>,
-    came: Notify,
-}
-
-impl Groups {
-    /// How many selected resources other groups serve.
-    pub(super) fn of_others(&self) -> usize {
-        lock(&self.others).len()
-    }
-
-    pub(super) fn forget(&self, key: &Key) {
-        lock(&self.others).remove(key);
-    }
-}
 
 /// Records who serves a resource; a conflict is reported once.
 pub(super) fn served_by(shared: &Shared, resource: &Resource, other: Option<&OtherGroup>) {
@@ -67,7 +43,7 @@ pub(super) fn may_have_left(shared: &Shared, key: &Key, secret: &str) {
         return;
     }
     let mut leaving = lock(&shared.groups.leaving);
-    if leaving.len() < WAITING {
+    if leaving.len() < MOST_WAITING {
         leaving.insert(key.clone(), secret.to_owned());
         shared.groups.came.notify_one();
     }

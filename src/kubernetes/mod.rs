@@ -5,7 +5,7 @@
 //! | `watch` | converts watch events into compact facts |
 //! | `driver` | takes work from the engine, runs it, reports the outcome |
 //! | `store` | the `Store` over Kubernetes |
-//! | `observe`, `act`, `status_write`, `refresh_tokens` | the reads, and all writes |
+//! | `observe`, `act`, `status_write`, `replacing`, `refresh_tokens` | the reads, and all writes |
 //! | `permission_denied` | reports a permission that was removed |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
@@ -13,7 +13,7 @@
 //! | `secret_reads`, `secret_changes` | Secrets that many use: one read for each version, and notifications of changes
 //! |
 //! | `cache`, `recent` | what is kept about a resource between two reconciles; the resource itself, if the next one is soon |
-//! | `groups` | resources that belong to another group of operators, or leave ours |
+//! | `groups`, `group_queue` | resources that belong to another group of operators, or leave ours |
 //! | `index` | from a Secret to the resources that use it |
 //! | `stored` | stored resources, each decoded separately |
 //! | `events` | events for people |
@@ -35,6 +35,7 @@ mod events;
 mod expiries;
 mod finalizer;
 mod gauges;
+mod group_queue;
 mod groups;
 mod index;
 mod observe;
@@ -44,6 +45,7 @@ mod permissions;
 mod process;
 mod recent;
 mod refresh_tokens;
+mod replacing;
 mod restart_queue;
 mod restarts;
 mod rollouts;

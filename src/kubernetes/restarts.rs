@@ -27,9 +27,8 @@ use crate::reconcile::WriteError;
 use crate::tenant;
 use crate::time::Span;
 
-use super::act::MANAGER;
 use super::api_limiter::For;
-use super::calls::CallError;
+use super::calls::{CallError, MANAGER};
 use super::convert::metadata_seen;
 use super::observe::resource;
 use super::restart_queue::Waiting;

@@ -30,11 +30,11 @@ use crate::time::Time;
 use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
-use super::groups::Groups;
+use super::group_queue::Groups;
 use super::index::Index;
 use super::recent::{self, Recent};
+use super::replacing::Replacing;
 use super::restart_queue::Restarts;
-use super::status_write::Replacing;
 use super::stored::Stored;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.

@@ -3,7 +3,6 @@
 //! A replacement costs the API server less than a merge patch. It removes what it does not name, so a status with fields
 //! that this version does not know is patched, as it is where the role allows nothing else.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams, PostParams};
@@ -19,37 +18,14 @@ use crate::metrics::WriteKind;
 use crate::model::Resource;
 use crate::reconcile::StoreError;
 
-use super::act::MANAGER;
 use super::api_limiter::For;
-use super::calls::CallError;
+use super::calls::{CallError, MANAGER};
 use super::shared::Shared;
 use super::stored::Stored;
 
 /// How often a status is tried at once, and the pause in between: a short time, because it holds a slot.
 const STATUS_TRIES: u32 = 4;
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
-/// For how long statuses are patched after the API server did not allow to replace one.
-const PATCHED: Duration = Duration::from_secs(600);
-
-/// Whether the role allows to replace a status.
-#[derive(Default)]
-pub(super) struct Replacing {
-    /// Until when it does not, in seconds of the monotonic clock.
-    not_until: AtomicU64,
-}
-
-impl Replacing {
-    fn is_allowed(&self, elapsed: Duration) -> bool {
-        elapsed.as_secs() >= self.not_until.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether this is news.
-    fn refused(&self, elapsed: Duration) -> bool {
-        let until = (elapsed + PATCHED).as_secs();
-        let before = self.not_until.swap(until, Ordering::Relaxed);
-        before <= elapsed.as_secs()
-    }
-}
 
 /// Writes a status for the object and version that it was made from: never over a report about a successor of the same
 /// name or a newer spec. Returns the resource with it; `None` if it is gone.
@@ -244,17 +220,6 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn where_the_role_does_not_allow_to_replace_that_is_tried_again_later() {
-        let replacing = Replacing::default();
-        let at = |seconds| Duration::from_secs(seconds);
-        assert!(replacing.is_allowed(at(0)));
-        assert!(replacing.refused(at(5)), "it is news");
-        assert!(!replacing.refused(at(6)), "it is known");
-        assert!(!replacing.is_allowed(at(604)) && replacing.is_allowed(at(606)));
-        assert!(replacing.refused(at(700)), "it is news again");
-    }
 
     #[test]
     fn what_a_status_no_longer_says_is_removed() {
