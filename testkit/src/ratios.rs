@@ -80,7 +80,7 @@ fn worse(
             Better::Lower => now / before - 1.0,
         };
         // Also where one of them is 0 and the comparison has no number.
-        if !(change <= TOLERATED) && now != before {
+        if (change > TOLERATED || change.is_nan()) && now != before {
             all.push(format!("{name}: {now:.3}, recorded {before:.3}"));
         }
     }
