@@ -4,7 +4,7 @@
 //! A resource that leaves a group is released: its old group removes its name from the state. If the old group no longer
 //! exists, nobody refreshes the token: then another group takes the resource over while the token is still valid.
 
-use crate::api::conditions::Reason;
+use crate::messages::{Audience, EventFinding};
 use crate::model::{Observed, Resource, SecretSeen};
 use crate::time::Time;
 
@@ -46,19 +46,17 @@ pub fn served_by_another_group(
     other: &OtherGroup,
     own: Option<&str>,
 ) -> Notice {
-    let own = own.map_or(
-        "this operator, which has no --resource-group,".to_owned(),
-        |own| format!("group {own}"),
-    );
-    let message = format!(
-        "Group {} serves OAuthClient {}, and {own} selects it too. The token is refreshed by group {}, unless that has not done so \
-         by {}. Let each OAuthClient match the --resource-selector of one group only.",
-        other.name, resource.name, other.name, other.until
-    );
+    let finding = EventFinding::ServedByAnotherGroup {
+        resource: resource.name.clone(),
+        serving: other.name.clone(),
+        own: own.map(str::to_owned),
+        until: other.until,
+    };
     Notice {
         kind: NoticeKind::Warning,
-        reason: Reason::ServedByAnotherGroup,
-        message,
+        reason: finding.reason(),
+        // Only operators on a cluster form groups.
+        message: finding.told(Audience::Cluster).message(),
     }
 }
 
@@ -127,8 +125,8 @@ mod tests {
         let seen = seen(Some("b"), Some("a"));
         let other = other_group(&seen, at(10)).unwrap();
         let notice = served_by_another_group(&seen.resource, &other, Some("b"));
-        assert!(notice.message.contains("Group a serves OAuthClient books"));
-        assert!(notice.message.contains("group b selects it too"));
-        assert!(notice.message.chars().count() <= 300, "{}", notice.message);
+        let message = notice.message.to_string();
+        assert!(message.contains("Group a serves OAuthClient books"));
+        assert!(message.contains("group b selects it too"));
     }
 }

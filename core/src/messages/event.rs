@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::time::Time;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
@@ -45,6 +46,17 @@ catalogue! {
             /// Why.
             why: NotRestarted,
         },
+        /// Another group of operators serves the resource.
+        ServedByAnotherGroup {
+            /// The resource.
+            resource: String,
+            /// The group that serves it.
+            serving: String,
+            /// The group of this operator; `None` if it has none.
+            own: Option<String>,
+            /// Until when the resource is left to the other group.
+            until: Time,
+        },
     }
 }
 
@@ -83,6 +95,7 @@ impl EventFinding {
             F::NotRevoked { .. } => Reason::RevocationFailed,
             F::WorkloadRestarted { .. } => Reason::WorkloadRestarted,
             F::WorkloadNotRestarted { .. } => Reason::WorkloadNotRestarted,
+            F::ServedByAnotherGroup { .. } => Reason::ServedByAnotherGroup,
         }
     }
 
@@ -130,6 +143,33 @@ impl EventFinding {
                 ],
                 why.remedy(kind, workload, namespace, resource),
             ),
+            F::ServedByAnotherGroup {
+                resource,
+                serving,
+                own,
+                until,
+            } => {
+                let own = match own {
+                    Some(own) => text!["group ", own],
+                    None => text!["this operator, which has no group,"],
+                };
+                Told::new(
+                    text![
+                        "Group ",
+                        serving,
+                        " serves OAuthClient ",
+                        resource,
+                        ", and ",
+                        own,
+                        " selects it too. Group ",
+                        serving,
+                        " refreshes the token, unless it has not done so by ",
+                        until,
+                        "."
+                    ],
+                    Remedy::advice(text!["Let one --resource-selector only match it."]),
+                )
+            }
             F::Expiry { finding } => finding.told(audience),
         }
     }
