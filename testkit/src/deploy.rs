@@ -57,9 +57,15 @@ async fn apply(plane: &ControlPlane, how: &str, folder: &Path) -> Result<()> {
     let folder = folder
         .to_str()
         .context(|| format!("{} is not UTF-8", folder.display()))?;
-    let made = plane
-        .run_kubectl(&["apply", "-o", "name", how, folder], "")
-        .await?;
+    let made = if how == "-k" && !serves_policies(plane).await? {
+        let rendered = plane.run_kubectl(&["kustomize", folder], "").await?;
+        let manifests = without_policies(&rendered);
+        let apply = ["apply", "-o", "name", "-f", "-"];
+        plane.run_kubectl(&apply, &manifests).await?
+    } else {
+        let apply = ["apply", "-o", "name", how, folder];
+        plane.run_kubectl(&apply, "").await?
+    };
     let kinds: Vec<&str> = made.lines().filter(|name| name.starts_with(KIND)).collect();
     if !kinds.is_empty() {
         let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
@@ -68,4 +74,19 @@ async fn apply(plane: &ControlPlane, how: &str, folder: &Path) -> Result<()> {
     }
     installed.insert(this);
     Ok(())
+}
+
+/// Whether the API server has admission policies in v1, as since Kubernetes 1.30.
+async fn serves_policies(plane: &ControlPlane) -> Result<bool> {
+    let path = "/apis/admissionregistration.k8s.io/v1";
+    let served = plane.run_kubectl(&["get", "--raw", path], "").await?;
+    Ok(served.contains("\"validatingadmissionpolicies\""))
+}
+
+/// As for Kubernetes 1.29: without `admission-policy` in the kustomization.
+fn without_policies(manifests: &str) -> String {
+    let others = manifests
+        .split("\n---\n")
+        .filter(|one| !one.contains("\nkind: ValidatingAdmissionPolicy"));
+    others.collect::<Vec<_>>().join("\n---\n")
 }
