@@ -75,7 +75,8 @@ async fn log_in(
     args: LoginArgs,
     storing: &Storing,
 ) -> Result<u8, Problem> {
-    let provider = Provider::find(target, &args, Clock::system()).await?;
+    let found = Provider::find(target, &args, Clock::system());
+    let provider = say::progress(say::PROVIDER, found).await?;
     place.prove(&provider).await?;
     let patience = Span::from_seconds(args.timeout_seconds.into());
     if args.device {
@@ -83,7 +84,7 @@ async fn log_in(
         let done = place.keep(&provider, consent).await?;
         tell(&provider.target, &done);
     } else {
-        let started = code::start(&provider, &args).await?;
+        let started = say::progress(say::PROVIDER, code::start(&provider, &args)).await?;
         code::invite(&started, &args, patience).await;
         let pending = Pending {
             provider,

@@ -18,6 +18,8 @@ use super::paint::{Painted, Tone, clean};
 /// The time after which progress is shown.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_secs(1);
+/// What progress shows while a provider has not answered.
+pub(super) const PROVIDER: &str = "Waiting for the provider";
 
 /// Prints a line. A closed output is no failure.
 pub fn line(text: &str) {

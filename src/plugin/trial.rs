@@ -66,7 +66,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         may_request: true,
         due: clock.now(),
     };
-    let _ = say::progress("Waiting for the provider", walk(&trial, &work)).await;
+    let _ = say::progress(say::PROVIDER, walk(&trial, &work)).await;
     let outcome = trial.outcome();
     let told = told(&outcome, clock.now());
     say::painted(&told);

@@ -38,11 +38,20 @@ async fn a_device_waits_slows_down_when_told_and_gets_its_token() {
         .into_iter()
         .collect();
     });
+    // So slow that the person is told what is waited for.
+    stage
+        .provider
+        .update("/device", |behaviour| behaviour.latency_ms = 2500);
     let running = stage.login(&["--device"]);
     running.prints("WDJB-MJHT").await;
     running.prints("https://login.example.com/device").await;
     let ended = running.ended().await;
     shows_nothing(&ended);
+    assert!(
+        ended.err.contains("Waiting for the provider ..."),
+        "{}",
+        ended.err
+    );
     ended.well();
     let asked = stage.provider.requests_to("/device").remove(0);
     assert_eq!(asked.form_value("scope").as_deref(), Some("read"));

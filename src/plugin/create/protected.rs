@@ -146,8 +146,9 @@ async fn find(address: &str, sender: &Sender) -> Result<Found, Problem> {
         "The resource {address} is protected by {}.",
         issuer.text()
     ));
-    let metadata = Discovery::new(sender.clone(), Clock::system(), None)
-        .get(&issuer, None, TIMEOUT.to_duration())
+    let discovery = Discovery::new(sender.clone(), Clock::system(), None);
+    let got = discovery.get(&issuer, None, TIMEOUT.to_duration());
+    let metadata = say::progress(say::PROVIDER, got)
         .await
         .map_err(|failure| Problem::new(failure.message))?;
     Ok(Found {
@@ -165,8 +166,9 @@ async fn described(
 ) -> Result<ProtectedResource, Problem> {
     let mut why = Vec::new();
     for place in places {
-        let (answer, _) = sender
-            .fetch(place, &route())
+        let route = route();
+        let fetched = sender.fetch(place, &route);
+        let (answer, _) = say::progress("Waiting for the resource", fetched)
             .await
             .map_err(|error| unsent(&error))?;
         match protected_resource::decode(address, &answer) {
@@ -255,8 +257,8 @@ async fn register(
     };
     let request = authorize(&request, &Lenders::none())
         .map_err(|_| Problem::new("the registration endpoint is not an address"))?;
-    let answer = sender
-        .send(&request, &route())
+    let route = route();
+    let answer = say::progress(say::PROVIDER, sender.send(&request, &route))
         .await
         .map_err(|error| unsent(&error))?;
     registered(&answer).map_err(|what| {

@@ -192,12 +192,10 @@ async fn exchange(
         ("redirect_uri", redirect_uri.into()),
         ("code_verifier", proof.verifier.clone()),
     ];
-    let answer = provider
-        .ask_token(AUTHORIZATION_CODE, &own)
-        .await
-        .map_err(|why| {
-            Problem::new(format!("{}. Then log in again", Problem::from(why).message))
-        })?;
+    let asked = provider.ask_token(AUTHORIZATION_CODE, &own);
+    let answer = say::progress(say::PROVIDER, asked).await.map_err(|why| {
+        Problem::new(format!("{}. Then log in again", Problem::from(why).message))
+    })?;
     let now = provider.clock.now();
     let token = response::decode(&provider.client.response, &answer, now)
         .map_err(|error| refused(&error, &provider.client))?;

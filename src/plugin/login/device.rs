@@ -39,7 +39,8 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
     for (name, value) in provider.parameters() {
         parameters.push((name, value.as_str().into()));
     }
-    let answer = provider.ask_at(endpoint, &parameters).await?;
+    let asked = provider.ask_at(endpoint, &parameters);
+    let answer = say::progress(say::PROVIDER, asked).await?;
     decode(&answer, provider.clock.now()).map_err(|error| {
         Problem::new(format!(
             "No device code: {}",
