@@ -161,13 +161,11 @@ impl EventFinding {
                         resource,
                         ", and ",
                         own,
-                        " selects it too. Group ",
-                        serving,
-                        " refreshes the token, unless it has not done so by ",
+                        " selects it too. It is taken over only if the token is not refreshed by ",
                         until,
                         "."
                     ],
-                    Remedy::advice(text!["Let one --resource-selector only match it."]),
+                    Remedy::advice(text!["Let only one --resource-selector match it."]),
                 )
             }
             F::Expiry { finding } => finding.told(audience),
