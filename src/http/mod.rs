@@ -63,6 +63,9 @@ pub use tls::{BadCaBundle, CaBundle};
 const MAX_HEADERS: usize = 64;
 /// The minimum time for the rest of a large response.
 const LEAST_TIME: Duration = Duration::from_millis(100);
+/// The same after a wait for room, in which the connection fell asleep: a response that arrived in time must not be lost
+/// because little of the time was left.
+const LEAST_TIME_AFTER_WAIT: Duration = Duration::from_secs(10);
 /// A shorter wait for room is not why the rest of a response does not arrive.
 const NO_WAIT: Duration = Duration::from_secs(1);
 /// The default time-out for connecting: DNS, TCP and TLS.
@@ -264,8 +267,12 @@ impl Sender {
                 .await
                 .ok_or(SendError::NoRoom)?;
             let waited = self.0.clock.elapsed().saturating_sub(begun + took);
+            let least = match waited >= NO_WAIT {
+                true => LEAST_TIME_AFTER_WAIT,
+                false => LEAST_TIME,
+            };
             // Waiting for room does not count against the provider's time-out.
-            let rest = timeout(left.max(LEAST_TIME), reading.go_on(MAX_BODY)).await;
+            let rest = timeout(left.max(least), reading.go_on(MAX_BODY)).await;
             match rest.unwrap_or_else(|_| Err(timed_out(true))) {
                 // A server that does not wait as long.
                 Err(_) if waited >= NO_WAIT => return Err(SendError::NoRoom),

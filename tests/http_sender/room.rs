@@ -84,6 +84,51 @@ fn impatient(patience: Duration) -> (u16, Arc<AtomicUsize>) {
     (port, requests)
 }
 
+/// A server whose response is late, and whose rest takes a while once it is fetched.
+fn late(before: Duration, rest: Duration) -> u16 {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request);
+        std::thread::sleep(before);
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
+        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(&vec![b'x'; LARGE - 1]);
+        std::thread::sleep(rest);
+        let _ = stream.write_all(b"x");
+        std::thread::sleep(Duration::from_secs(20));
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_response_that_waited_for_room_is_read_though_little_of_its_time_is_left() {
+    let port = late(Duration::from_millis(1500), Duration::from_secs(5));
+    let sender = sender(local());
+    let request = request(&format!("http://127.0.0.1:{port}/token"));
+    let authorized = authorized(&request);
+    let route = within(Duration::from_secs(3));
+    let ask = async {
+        let full = [
+            sender.set_room_aside(None, true).await.unwrap(),
+            sender.set_room_aside(None, true).await.unwrap(),
+        ];
+        let makes_room = async {
+            while sender.usage()[1].1 == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            drop(full);
+        };
+        let sent = sender.send_counted(&authorized, &route, None);
+        let (sent, ()) = tokio::join!(sent, makes_room);
+        assert_eq!(sent.unwrap().0.body.len(), LARGE);
+    };
+    tenant::serve("shop", ask).await;
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_wait_until_there_is_room_is_told_apart_from_one_that_breaks_off() {
     let (port, requests) = impatient(Duration::from_millis(1500));
