@@ -33,7 +33,7 @@ const HERE: [&str; 11] = [
     "wechat",
 ];
 /// Those that are run in a cluster, by the file of `tests/` in which they are named.
-const ELSEWHERE: [(&str, &[&str]); 4] = [
+const ELSEWHERE: [(&str, &[&str]); 5] = [
     (
         "cluster/providers.rs",
         &[
@@ -60,6 +60,7 @@ const ELSEWHERE: [(&str, &[&str]); 4] = [
         "cluster/federation.rs",
         &["entra-federated", "keycloak-exchange", "saml-bearer"],
     ),
+    ("local/altinn.rs", &["altinn"]),
     ("docs/commands.rs", &["smallest"]),
 ];
 
@@ -439,6 +440,7 @@ async fn helseid_takes_the_organization_in_the_assertion_and_binds_the_token() {
     let jwk = keys.jwk.to_string();
     let placeholder = r#"{"kty":"EC","the private JWK":"as you registered its public part"}"#;
     stand.replace(placeholder, &jwk);
+    stand.replace("your-organization-number", "994598759");
     let (_, published) = stand.runs("helseid-token").await;
     assert_eq!(
         published,

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod altinn;
 mod dpop;
 mod examples;
 mod issuer;

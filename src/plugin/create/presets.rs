@@ -44,6 +44,7 @@ presets! {
     "github-app" "GitHub App, as an installation"
     "google" "Google service account with its key file"
     "keycloak" "Keycloak"
+    "helseid" "HelseID: a signed assertion, and tokens that are bound to a key"
     "kongsberg" "Kongsberg Vessel Insight, and others that use the v1 endpoint of Entra ID"
     "maskinporten" "Maskinporten"
     "mutual-tls" "Any provider that requires a client certificate"
@@ -246,7 +247,7 @@ fn replace(value: &mut Value, placeholder: &str, by: &str) {
 
 /// Placeholders in the examples: `your-...`, hosts of example.com, and UUIDs of one digit.
 fn in_text(text: &str) -> Vec<String> {
-    if text.starts_with("your:") {
+    if text.starts_with("your:") || text.contains(":your-api/") {
         return vec![text.to_owned()];
     }
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
@@ -297,6 +298,10 @@ mod tests {
     fn placeholders_are_what_a_reader_has_to_fill_in() {
         assert_eq!(all_placeholders("okta"), ["your-key-id", "your-org"]);
         assert_eq!(all_placeholders("bokbasen"), [""; 0]);
+        assert_eq!(
+            all_placeholders("helseid"),
+            ["nhn:your-api/read", "your-organization-number"]
+        );
         assert_eq!(
             all_placeholders("maskinporten"),
             ["your-key-id", "your:api.read"]
