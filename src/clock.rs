@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::lock::lock;
 use crate::oauth::Nonce;
-use crate::time::{Span, Time};
+use crate::time::{HostTime, Span, Time};
 
 /// How often a file with an offset is read at most.
 const OFFSET_FILE_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ pub struct Clock {
     sleep: Arc<Sleep>,
     offset: Offset,
     random: SystemRandom,
+    /// Identifies this start of this machine.
+    host: Option<Arc<str>>,
 }
 
 /// What is added to the wall clock. The monotonic clock is never shifted.
@@ -69,6 +72,7 @@ impl Clock {
             sleep: Arc::new(Sleep::from_now_on()),
             offset,
             random: SystemRandom::new(),
+            host: host().map(Arc::from),
         }
     }
 
@@ -95,6 +99,16 @@ impl Clock {
         let uptime = uptime();
         let awake = self.elapsed();
         awake.saturating_add(self.sleep.so_far(awake, uptime))
+    }
+
+    /// The time on the clock that all processes of this machine share, restarts included: it counts from the start of the
+    /// machine, is never set, and goes on while the machine is suspended. Accurate to 10 ms; `None` without `/proc`.
+    pub fn host_time(&self) -> Option<HostTime> {
+        let uptime = uptime()?;
+        Some(HostTime {
+            host: self.host.as_deref()?.to_owned(),
+            millis: i64::try_from(uptime.as_millis()).ok()?,
+        })
     }
 
     /// Random values for one attempt to get a token.
@@ -158,6 +172,18 @@ fn uptime() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = text.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A name for this start of this machine, as far as its clock is one: a container can have a clock of its own.
+fn host() -> Option<String> {
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    let clock = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(&boot);
+    hash.update(clock.as_os_str().as_encoded_bytes());
+    let digest = hash.finish();
+    let short = digest.as_ref().iter().take(8);
+    Some(short.map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl OffsetFile {

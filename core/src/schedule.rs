@@ -5,6 +5,7 @@
 //! A token that was requested at `t_send` with the lifetime `L` expires at `E = t_send + L`: latency does not extend a
 //! lifetime. It is refreshed [`usual_lead`] before that.
 
+mod end;
 mod failure;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use crate::oauth::Lifetime;
 use crate::time::{Span, Time};
 
+pub use end::{AssumedEnd, End, KnownEnd, Source};
 pub use failure::{before_the_end, earliest, repair_delay, repairs_forgotten, retry};
 
 /// The minimum lead time, so that every reader sees a valid token: 90 s until a mounted volume is updated (the kubelet
@@ -88,13 +90,11 @@ pub struct Published {
     /// When its request was sent.
     pub issued: Time,
     /// When it expires.
-    pub expires: Time,
+    pub end: End,
     /// The cache window learned from the server so far.
     pub learnt_window: Option<Span>,
     /// The server has returned this token more than once, so it caches.
     pub served_again: bool,
-    /// Its expiry is assumed, because no response had one.
-    pub assumed: bool,
 }
 
 /// The times of a successful response.
@@ -106,6 +106,8 @@ pub struct Answer {
     pub received: Time,
     /// The granted lifetime.
     pub lifetime: Option<Lifetime>,
+    /// When the token expires by its own account, if it is read.
+    pub own_end: Option<Time>,
     /// When the server wants the next request, counted from `sent`.
     pub refresh_in: Option<Span>,
     /// Whether the token is the published one.
@@ -119,7 +121,7 @@ pub struct Schedule {
     /// response, unless the clock was set back below that.
     pub issued: Time,
     /// When the token expires.
-    pub expires: Time,
+    pub end: End,
     /// When the next request is due.
     pub refresh: Time,
     /// The cache window that is known from now on (learned; not the one of the resource).
@@ -127,8 +129,6 @@ pub struct Schedule {
     /// The server has returned this token more than once. Stored with the token, because only the expiry of such a
     /// token reveals the cache window.
     pub served_again: bool,
-    /// The response had no lifetime: the assumed one is used.
-    pub assumed: bool,
     /// The lifetime is shorter than mounted volumes need (L < 2M).
     pub too_short: bool,
     /// The granted lifetime is shorter than the pause between two requests (10 s), so the token expires in between.
@@ -190,7 +190,7 @@ pub fn accept(
     };
     // A token that is returned until it expires is followed to that time. If its expiry moves, each response grants it
     // again.
-    let extended = served_before.is_some_and(|token| grant.expires > token.expires + SAME_END);
+    let extended = served_before.is_some_and(|token| grant.end.at() > token.end.at() + SAME_END);
     let tiny = grant.left < TINY && (served_before.is_none() || extended);
     let mut floor = shortest_interval(grant.left);
     if tiny {
@@ -203,11 +203,10 @@ pub fn accept(
     }
     Ok(Schedule {
         issued: grant.issued,
-        expires: grant.expires,
+        end: grant.end,
         refresh: wanted.max(now + floor),
         learnt_window,
         served_again: answer.same_token,
-        assumed: grant.assumed,
         too_short: is_too_short(grant.whole),
         tiny,
         clamped_lead: clamped_lead(policy, grant.whole),
@@ -252,12 +251,11 @@ pub fn clock_went_back(issued: Time, expires: Time, now: Time) -> bool {
 #[derive(Clone, Copy)]
 struct Grant {
     issued: Time,
-    expires: Time,
+    end: End,
     /// From sending the request to the expiry.
     left: Span,
     /// From the issuance of the token to its expiry: longer than `left` if the token was served before.
     whole: Span,
-    assumed: bool,
 }
 
 impl Grant {
@@ -268,52 +266,42 @@ impl Grant {
         answer: &Answer,
         now: Time,
     ) -> Result<Grant, UnusableLifetime> {
-        let granted = match answer.lifetime {
-            Some(Lifetime::For(span)) if span < Span::ZERO => {
-                return Err(UnusableLifetime::Negative);
-            }
-            Some(Lifetime::For(Span::ZERO)) | None => None,
-            Some(Lifetime::For(span)) => Some(answer.sent + span.min(LONGEST_LIFE)),
-            Some(Lifetime::Until(end)) => Some(end.min(answer.sent + LONGEST_LIFE)),
+        if matches!(answer.lifetime, Some(Lifetime::For(span)) if span < Span::ZERO) {
+            return Err(UnusableLifetime::Negative);
+        }
+        let granted = KnownEnd::granted(answer.lifetime, answer.sent, LONGEST_LIFE);
+        let own = answer.own_end.map(KnownEnd::of_token);
+        let named = match (granted, own) {
+            (Some(granted), Some(own)) => Some(granted.earlier(own)),
+            (granted, own) => granted.or(own),
         };
-        let expires = granted.unwrap_or_else(|| assumed_end(policy, served_before, answer, now));
+        let end = End::after(
+            served_before.map(|token| token.end),
+            named,
+            AssumedEnd::of(policy.assumed_lifetime, answer.sent),
+            // A token that is served at its assumed expiry gets another lifetime.
+            |assumed| assumed > now + CACHE_PAUSE,
+        );
+        let expires = end.at();
         if expires <= now {
             let by = now.since(expires);
             return Err(UnusableLifetime::AlreadyPast { by });
         }
-        let left = expires.since(answer.sent);
         let issued = served_before.map_or(answer.sent, |token| token.issued.min(answer.sent));
-        let whole = expires.since(issued);
         Ok(Grant {
             issued,
-            expires,
-            left,
-            whole,
-            assumed: granted.is_none() && served_before.is_none_or(|token| token.assumed),
+            end,
+            left: expires.since(answer.sent),
+            whole: expires.since(issued),
         })
     }
-}
-
-/// An assumed lifetime starts with the first response that contained the token. If it started again with each response,
-/// a cached token would be published after its expiry. Only a token that is served at its expiry gets another lifetime,
-/// and only if its expiry was assumed; a known expiry of the same token stays.
-fn assumed_end(
-    policy: &Policy,
-    served_before: Option<&Published>,
-    answer: &Answer,
-    now: Time,
-) -> Time {
-    served_before
-        .filter(|token| !token.assumed || token.expires > now + CACHE_PAUSE)
-        .map(|token| token.expires)
-        .unwrap_or_else(|| answer.sent + policy.assumed_lifetime.max(Span::from_seconds(1)))
 }
 
 /// Only the first different token after the same one was served again reveals when the server starts to return new
 /// ones. A server that returns a new token each time has no cache window, and an expired token reveals nothing.
 fn learnt_window(published: Option<&Published>, answer: &Answer, whole: Span) -> Option<Span> {
     let published = published?;
-    let left = published.expires.since(answer.sent);
+    let left = published.end.at().since(answer.sent);
     if answer.same_token || !published.served_again || left <= Span::ZERO {
         return published.learnt_window;
     }
@@ -366,7 +354,7 @@ impl Plan<'_> {
 
     /// For a token that was not served before.
     fn fresh(&self) -> Time {
-        let expires = self.grant.expires;
+        let expires = self.grant.end.at();
         if self.policy.token_reuse == TokenReuse::InvalidatesPrevious {
             return expires - self.lead;
         }
@@ -381,7 +369,7 @@ impl Plan<'_> {
 
     /// The lead time before the expiry, but not before a caching server would return another token.
     fn first_try(&self) -> Time {
-        let expires = self.grant.expires;
+        let expires = self.grant.end.at();
         let led = expires - self.lead.scale(1.0 + 0.2 * self.u);
         match self.window {
             Some(window) => {
@@ -395,7 +383,7 @@ impl Plan<'_> {
     /// For the same token again: after half of the remaining lifetime, never after its expiry, never in a hot loop. If
     /// it is known when a different token is available, then.
     fn again(&self) -> Time {
-        let expires = self.grant.expires;
+        let expires = self.grant.end.at();
         let awaited = if self.policy.token_reuse == TokenReuse::InvalidatesPrevious {
             expires - self.lead
         } else {

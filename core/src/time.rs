@@ -13,6 +13,23 @@ pub struct Time(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(i64);
 
+/// A point in time on a clock that the processes of one machine share: it counts from the machine's start and is never set.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostTime {
+    /// Which start of which machine.
+    pub host: String,
+    /// Milliseconds since then.
+    pub millis: i64,
+}
+
+impl HostTime {
+    /// The duration since an earlier point on the same clock; `None` for one of another clock, and for a later one.
+    pub fn since(&self, earlier: &HostTime) -> Option<Span> {
+        let span = Span(self.millis.saturating_sub(earlier.millis));
+        (self.host == earlier.host && span >= Span::ZERO).then_some(span)
+    }
+}
+
 impl Time {
     /// The latest possible time, which means never.
     pub const NEVER: Time = Time(i64::MAX);

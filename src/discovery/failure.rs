@@ -11,7 +11,7 @@ use crate::time::Span;
 pub(super) fn worth(unusable: &Unusable) -> u8 {
     match unusable {
         Unusable::OtherIssuer { .. } => 4,
-        Unusable::Status(429 | 500..=599) => 3,
+        Unusable::Status(429 | 500..) => 3,
         Unusable::NoDocument { .. } => 2,
         Unusable::Status(_) => 1,
     }
@@ -38,7 +38,7 @@ pub(super) fn refused(
                 "The response at {url} is not the discovery document of {text}: {problem}. Compare spec.provider.issuerURL with the provider's documentation, or set spec.provider.tokenURL instead."
             ),
         ),
-        Unusable::Status(status @ (408 | 425 | 429 | 500..=599)) => (
+        Unusable::Status(status @ (408 | 425 | 429 | 500..)) => (
             "DiscoveryFailed",
             FailureClass::Transient,
             format!(

@@ -23,7 +23,7 @@ pub(super) async fn write(
 ) -> Result<SecretSeen, WriteError> {
     let answer = write_secret(shared, key, write, WriteKind::Secret).await;
     if answer.is_ok() {
-        let (expires, refresh) = (write.state.expires, write.state.refresh);
+        let (expires, refresh) = (write.state.expires(), write.state.refresh);
         tracing::info!(secret = write.name, %expires, %refresh, "token Secret written");
     }
     answer

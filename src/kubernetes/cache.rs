@@ -55,7 +55,7 @@ impl Rare {
             && (self.partings, self.doubts, self.large_response) == (0, 0, 0)
             && self.chain.foreign.is_none()
             && self.chain.known.is_empty()
-            && self.chain.dpop_nonce.is_none()
+            && self.chain.dpop_nonces.is_empty()
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) async fn chain(
         process: shared.process.name.clone(),
         attempt,
         elapsed: Span::from_seconds_f64(elapsed.as_secs_f64()),
+        here: shared.clock.host_time(),
         drain: shared.process.drain,
         alone: false,
     })

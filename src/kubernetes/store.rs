@@ -17,7 +17,7 @@ use crate::policy::brakes::Brakes;
 use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, lane};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
-use crate::time::{Span, Time};
+use crate::time::{HostTime, Span, Time};
 
 use super::observe::observe;
 use super::{accounts, act, finalizer, refresh_tokens, restarts};
@@ -25,6 +25,10 @@ use super::{accounts, act, finalizer, refresh_tokens, restarts};
 impl Store for Cluster {
     fn now(&self) -> Time {
         self.0.clock.now()
+    }
+
+    fn host_time(&self) -> Option<HostTime> {
+        self.0.clock.host_time()
     }
 
     fn draw(&self) -> f64 {

@@ -75,6 +75,7 @@ impl Files {
             process: self.process.clone(),
             attempt,
             elapsed: Span::from_seconds_f64(self.clock.elapsed().as_secs_f64()),
+            here: self.clock.host_time(),
             drain: Span::ZERO,
             // The lock on the state folder ensures it.
             alone: true,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{OAuthClientStatus, RepairStatus};
 use crate::model::{FailedAttempt, FamilyMemory, SecretSeen, TokenState, data_hash, short};
+use crate::schedule::End;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::{inputs, schedule};
@@ -73,8 +74,8 @@ pub struct Noted {
     pub uid: u64,
     /// When the request that gave the token was sent.
     pub issued: Time,
-    /// When the token expires.
-    pub expires: Time,
+    /// When the token expires, and how that is known.
+    pub end: End,
     /// When it is to be replaced.
     pub refresh: Time,
     /// Hash of its inputs.
@@ -98,7 +99,7 @@ impl Noted {
         Noted {
             uid: short(uid),
             issued: state.issued,
-            expires: state.expires,
+            end: state.end.as_stored(),
             refresh: state.refresh,
             inputs: inputs::short(&state.inputs),
             credentials: short(&state.credentials),
@@ -109,7 +110,8 @@ impl Noted {
 
     /// Whether a state is equal.
     pub fn is(&self, state: &TokenState) -> bool {
-        (self.issued, self.expires, self.refresh) == (state.issued, state.expires, state.refresh)
+        (self.issued, self.end, self.refresh)
+            == (state.issued, state.end.as_stored(), state.refresh)
             && self.inputs == inputs::short(&state.inputs)
             && self.credentials == short(&state.credentials)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{CREDENTIALS_LABEL, SecretSeen, StateOwner, data_hash};
 use crate::oauth::error::ProviderCode;
 use crate::secret::Secret;
-use crate::time::{Span, Time};
+use crate::time::{HostTime, Span, Time};
 use crate::trust::Lenders;
 
 pub(crate) const CHAIN: &str = "chain";
@@ -361,9 +361,12 @@ pub struct Claim {
     pub allowed_millis: i64,
     /// When it was made.
     pub time: String,
-    /// When its request is over by any clock that is right within the skew; `None` in one of an earlier version.
+    /// When it was made by the clock of its machine; `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over: Option<String>,
+    pub made: Option<HostTime>,
+    /// When a process on another machine first observed it, by the clock of that machine: a restart begins no new wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<HostTime>,
 }
 
 /// The additional observation of a resource that uses refresh tokens.
@@ -379,6 +382,8 @@ pub struct FamilySeen {
     pub attempt: String,
     /// This process's monotonic clock.
     pub elapsed: Span,
+    /// The clock of this machine, if it has one that its processes share.
+    pub here: Option<HostTime>,
     /// How long this process continues to write after it is told to stop.
     pub drain: Span,
     /// No other process can use the same state: another's reservation belongs to one that has ended.
@@ -402,8 +407,9 @@ pub struct FamilyMemory {
     pub foreign: Option<(String, Span)>,
     /// The outcomes of the last attempts that could not be written.
     pub known: Vec<Known>,
-    /// The nonce that the provider handed out last for proofs (RFC 9449 section 8).
-    pub dpop_nonce: Option<Box<ServerNonce>>,
+    /// The nonces that servers handed out last for proofs (RFC 9449 section 8), one of each server: token and revocation endpoint
+    /// may be on different ones.
+    pub dpop_nonces: Vec<ServerNonce>,
 }
 
 /// How an attempt ended.
@@ -420,7 +426,19 @@ pub struct Known {
 /// The maximum number of attempts: reservations of which it is unknown whether they were written.
 pub(crate) const MOST_KNOWN: usize = 64;
 
+/// The maximum number of servers whose nonces are kept.
+const MOST_NONCES: usize = 4;
+
 impl FamilyMemory {
+    /// Keeps the last nonce of a server.
+    pub fn note_nonce(&mut self, nonce: ServerNonce) {
+        self.dpop_nonces
+            .retain(|known| known.server != nonce.server);
+        self.dpop_nonces.push(nonce);
+        let spare = self.dpop_nonces.len().saturating_sub(MOST_NONCES);
+        self.dpop_nonces.drain(..spare);
+    }
+
     /// Records the outcome of an attempt.
     pub fn note(&mut self, known: Option<Known>) {
         self.known.extend(known);

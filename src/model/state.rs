@@ -70,7 +70,7 @@ impl TokenState {
         let mut annotations = former::removed();
         let times = [
             (ISSUED, self.issued),
-            (EXPIRES, self.expires),
+            (EXPIRES, self.expires()),
             (REFRESH, self.refresh),
         ];
         for (key, time) in times {
@@ -80,9 +80,14 @@ impl TokenState {
         annotations
     }
 
+    /// When the token expires.
+    pub fn expires(&self) -> Time {
+        self.end.at()
+    }
+
     /// The granted or assumed lifetime.
     pub fn lifetime(&self) -> Span {
-        self.expires.since(self.issued)
+        self.expires().since(self.issued)
     }
 
     /// Sets [`TokenState::data_hash`] for the managed keys of the Secret's `data`.
@@ -97,7 +102,7 @@ impl TokenState {
     }
 
     fn hash_of(&self, data: &BTreeMap<String, Secret>) -> String {
-        let times = [self.issued, self.expires, self.refresh].map(Time::rfc3339_millis);
+        let times = [self.issued, self.expires(), self.refresh].map(Time::rfc3339_millis);
         let mut hash = Hash::new("data");
         for time in &times {
             hash.part(time.as_bytes());
@@ -191,12 +196,13 @@ impl Hash {
 mod tests {
     use super::*;
     use crate::model::{Managed, StateOwner};
+    use crate::schedule::End;
     use crate::trust::Lenders;
 
     fn state() -> TokenState {
         TokenState {
             issued: Time::from_seconds(1000),
-            expires: Time::from_seconds(4600),
+            end: End::stored(Time::from_seconds(4600), false),
             refresh: Time::from_millis(3_600_123),
             owner: Some(StateOwner {
                 namespace: "ns".into(),
@@ -212,7 +218,6 @@ mod tests {
             learnt_window: Some(Span::from_seconds(600)),
             served_again: false,
             handled_request: None,
-            assumed: false,
             remarks: None,
             managed: Managed {
                 data: ["access_token".to_owned()].into(),
@@ -307,7 +312,7 @@ mod tests {
         foreign.insert("theirs".into(), Secret::from("x"));
         assert!(state.intact(&foreign));
         let later = TokenState {
-            expires: Time::from_seconds(9999),
+            end: End::stored(Time::from_seconds(9999), false),
             ..state
         };
         assert!(!later.intact(&data("abc")));

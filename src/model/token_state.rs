@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::End;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
@@ -12,8 +13,8 @@ use crate::trust::Lenders;
 pub struct TokenState {
     /// When the request that gave the token was sent.
     pub issued: Time,
-    /// When the token expires.
-    pub expires: Time,
+    /// When the token expires, and how that is known.
+    pub end: End,
     /// When it is to be replaced.
     pub refresh: Time,
     /// The resource that the token was issued for; `None` in a state of an earlier version.
@@ -36,8 +37,6 @@ pub struct TokenState {
     pub served_again: bool,
     /// The last handled refresh request.
     pub handled_request: Option<String>,
-    /// Whether the lifetime is assumed, because the response had none.
-    pub assumed: bool,
     /// Accepted deviations of the response, as sentences.
     pub remarks: Option<String>,
     /// Which keys are ours.

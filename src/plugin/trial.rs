@@ -176,7 +176,7 @@ fn told(outcome: &Outcome, now: Time) -> Painted {
     let mut lines = vec![
         (
             "Expires",
-            format!("in {} ({})", state.expires.since(now), state.expires),
+            format!("in {} ({})", state.expires().since(now), state.expires()),
         ),
         (
             "Refresh",

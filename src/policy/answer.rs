@@ -78,15 +78,15 @@ pub(super) fn granted_as(
     let issued = |state: &TokenState| state.issued.min(at.sent);
     let published = before_intact.map(|state| schedule::Published {
         issued: issued(state),
-        expires: state.expires,
+        end: state.end,
         learnt_window: state.learnt_window,
         served_again: state.served_again,
-        assumed: state.assumed,
     });
     let answer = schedule::Answer {
         sent: at.sent,
         received: at.received,
         lifetime: token.lifetime,
+        own_end: token.own_end,
         refresh_in: token.refresh_in,
         same_token,
     };
@@ -98,7 +98,7 @@ pub(super) fn granted_as(
         },
         Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
     };
-    let data = match render(seen, spec, &token, times.expires) {
+    let data = match render(seen, spec, &token, times.end.at()) {
         Ok(data) => data,
         Err(problem) => return failed(seen, spec, &Failure::template(&problem), at),
     };
@@ -107,7 +107,7 @@ pub(super) fn granted_as(
             Some(state) if same_token => issued(state),
             _ => at.sent,
         },
-        expires: times.expires,
+        end: times.end.as_stored(),
         refresh: times.refresh,
         owner: None,
         lenders: made.lenders,
@@ -124,18 +124,17 @@ pub(super) fn granted_as(
         handled_request: made
             .handled_request
             .or_else(|| before.as_ref()?.handled_request.clone()),
-        assumed: times.assumed,
         remarks: remarks(&token, times.tiny),
         managed: Managed::default(),
     };
     let view = TokenView {
         issued: state.issued,
-        expires: state.expires,
+        expires: state.expires(),
         refresh: state.refresh,
         scope: token.scope.clone(),
         valid: true,
         too_short: times.too_short,
-        assumed: times.assumed,
+        assumed: times.end.is_assumed(),
         clamped_lead: times.clamped_lead,
         remarks: state.remarks.clone(),
         client_secret_key: state.client_secret_key.clone(),

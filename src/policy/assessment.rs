@@ -34,12 +34,12 @@ pub(super) fn view(
         .or_else(|| published_scope(seen, target, &state, spec?));
     Some(TokenView {
         issued: state.issued,
-        expires: state.expires,
+        expires: state.expires(),
         refresh: state.refresh,
         scope,
-        valid: now < state.expires,
+        valid: now < state.expires(),
         too_short: schedule::is_too_short(state.lifetime()),
-        assumed: state.assumed,
+        assumed: state.end.is_assumed(),
         clamped_lead: spec.and_then(|spec| schedule::clamped_lead(&spec.policy, state.lifetime())),
         remarks: state.remarks,
         client_secret_key: state.client_secret_key,

@@ -59,9 +59,9 @@ fn server(url: &Url) -> String {
 }
 
 /// A nonce of the server at `url`, to be remembered.
-pub fn nonce_of(url: &Url, nonce: String) -> Box<ServerNonce> {
+pub fn nonce_of(url: &Url, nonce: String) -> ServerNonce {
     let server = server(url);
-    Box::new(ServerNonce { server, nonce })
+    ServerNonce { server, nonce }
 }
 
 /// What a request of the resource to `url` proves possession of; `None` where it proves nothing.
@@ -75,8 +75,9 @@ pub(super) fn proving(seen: &Observed, spec: &Validated, url: &Url) -> Option<Pr
             None => dpop::generate(&seen.nonce.random).ok()?,
         },
     };
-    let nonce = seen.memory.chain.dpop_nonce.as_ref();
-    let nonce = nonce.filter(|known| known.server == server(url));
+    let server = server(url);
+    let mut nonces = seen.memory.chain.dpop_nonces.iter();
+    let nonce = nonces.find(|known| known.server == server);
     Some(Proving {
         key,
         nonce: nonce.map(|known| known.nonce.clone()),

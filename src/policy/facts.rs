@@ -87,7 +87,7 @@ pub fn token_facts(secret: &SecretSeen) -> Option<TokenFacts> {
         owner: short(&owner.uid),
         version: short(&secret.version()),
         issued: state.issued,
-        expires: state.expires,
+        expires: state.expires(),
         refresh: state.refresh,
         inputs: inputs::short(&state.inputs),
         credentials: short(&state.credentials),

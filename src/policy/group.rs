@@ -28,7 +28,7 @@ pub fn other_group(seen: &Observed, now: Time) -> Option<OtherGroup> {
     let target = target.filter(|target| target.is_owned_by(&seen.resource))?;
     let name = group_of(target).filter(|group| Some(group.as_str()) != seen.rules.group)?;
     let state = target.state()?;
-    let lead = state.expires.since(state.refresh);
+    let lead = state.expires().since(state.refresh);
     let until = state.refresh + lead.scale(0.5);
     (now < until).then_some(OtherGroup { name, until })
 }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_its_group_does_not_refresh_is_taken_over_while_the_token_is_valid() {
         let mut seen = seen(Some("b"), Some("a"));
-        let expires = seen.target.as_ref().unwrap().state().unwrap().expires;
+        let expires = seen.target.as_ref().unwrap().state().unwrap().expires();
         let until = other_group(&seen, at(10)).unwrap().until;
         assert!(refresh_of(&seen) < until && until < expires);
         assert_eq!(other_group(&seen, until), None);

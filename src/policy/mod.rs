@@ -223,7 +223,7 @@ fn publish_stored(
         settled.wants = Requeue::At(now);
     }
     match &settled.write {
-        Some(write) if write.state.expires <= now => return None,
+        Some(write) if write.state.expires() <= now => return None,
         Some(_) => {}
         None => {
             let attempt = settled.attempt.as_ref()?;

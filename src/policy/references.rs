@@ -75,7 +75,7 @@ fn not_usable(
         Some(state) if !state.intact(&secret.data) => {
             return Some(no_token(seen, name, NoToken::Repairing));
         }
-        Some(state) if state.expires <= now => {
+        Some(state) if state.expires() <= now => {
             return Some(no_token(seen, name, NoToken::Expired));
         }
         None => return Some(no_token(seen, name, NoToken::NotIssued)),

@@ -62,7 +62,7 @@ impl Observed {
                         })
                 })
         });
-        let far = noted.expires.since(now) > noted.expires.since(noted.issued) + CLOCK_TOLERANCE;
+        let far = noted.end.at().since(now) > noted.end.at().since(noted.issued) + CLOCK_TOLERANCE;
         credentials
             && noted.inputs == inputs::short(&self.resource.inputs)
             && now < noted.refresh
@@ -89,7 +89,7 @@ fn why(
     if seen.unhandled_request().is_some() || request_failed(seen, state) {
         return Some(RefreshReason::Requested);
     }
-    if state.expires.since(now) > state.lifetime() + CLOCK_TOLERANCE {
+    if state.expires().since(now) > state.lifetime() + CLOCK_TOLERANCE {
         return Some(RefreshReason::ClockWentBack);
     }
     (now >= state.refresh).then_some(RefreshReason::Due)

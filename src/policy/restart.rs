@@ -40,7 +40,7 @@ impl RestartToken {
     pub fn new(name: &str, state: &TokenState, is_new: bool) -> RestartToken {
         RestartToken {
             version: format!("{name}/{}", state.issued.rfc3339_millis()),
-            lifetime: state.expires.since(state.issued),
+            lifetime: state.expires().since(state.issued),
             is_new,
         }
     }

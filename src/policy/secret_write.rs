@@ -114,7 +114,7 @@ pub(super) fn take_back(seen: &Observed, spec: &Validated) -> Option<SecretWrite
 pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let noted = seen.noted_target(target)?;
-    if !seen.still_wants(noted, now) || now >= noted.expires {
+    if !seen.still_wants(noted, now) || now >= noted.end.at() {
         return None;
     }
     let read = target.state();
@@ -131,7 +131,7 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
     let token = token.filter(|_| default_keys);
     let state = TokenState {
         issued: noted.issued,
-        expires: noted.expires,
+        end: noted.end,
         refresh: noted.refresh,
         owner: Some(seen.state_owner()),
         inputs: seen.resource.inputs.clone(),
@@ -142,7 +142,6 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
         learnt_window: None,
         served_again: false,
         handled_request: status.last_refresh_request.clone(),
-        assumed: false,
         remarks: None,
         // It was obtained with what the spec names now: neither has changed since.
         lenders: provenance::of_request(seen, spec).ok(),
@@ -187,7 +186,7 @@ pub(super) fn moved<'a>(
         let good = ours
             && same_inputs(&state.inputs, &seen.resource.inputs)
             && leftover.type_ == spec.token_secret.type_
-            && now < state.expires;
+            && now < state.expires();
         let data = leftover
             .data
             .iter()

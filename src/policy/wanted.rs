@@ -48,7 +48,8 @@ pub(super) fn wanted(
             return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
         }
     };
-    if let Some(body) = dpop::to_keep(seen, spec) {
+    let kept = dpop::to_keep(seen, spec).or_else(|| refresh_token::to_notice(seen));
+    if let Some(body) = kept {
         return Plan {
             action: Action::Keep(Box::new(body)),
             assessment: assessment::still_failing(seen, token),

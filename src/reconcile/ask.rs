@@ -63,7 +63,7 @@ impl<W: Store> Reconciler<'_, W> {
         self = reconciler;
         if let Some(spend) = &mut ask.spend {
             let store = self.store;
-            spend.begin(store.now());
+            spend.begin(store.now(), store.host_time());
             self = match self.claim(spend).await {
                 Ok(reconciler) => reconciler,
                 Err(step) => {
@@ -72,7 +72,7 @@ impl<W: Store> Reconciler<'_, W> {
                 }
             };
             let goes_on = self.store.goes_on();
-            if !goes_on || !spend.may_be_sent(self.store.now()) {
+            if !goes_on || !spend.may_be_sent(self.store.now(), self.store.host_time().as_ref()) {
                 brake::unsent(self.store, pass);
                 redeem::unclaim(self.store, self.key, &mut self.seen, spend).await;
                 let why = if goes_on { LATE } else { NO_MORE };
@@ -118,8 +118,8 @@ impl<W: Store> Reconciler<'_, W> {
         if let Some(size) = size {
             self.seen.memory.large_response = large(size);
         }
-        if spec.dpop.is_some() && nonce.is_some() {
-            self.seen.memory.chain.dpop_nonce = nonce;
+        if let Some(nonce) = nonce.filter(|_| spec.dpop.is_some()) {
+            self.seen.memory.chain.note_nonce(nonce);
         }
         // Held until the report begins, when the response is written or dropped.
         self.answer = held;
@@ -175,7 +175,7 @@ impl<W: Store> Reconciler<'_, W> {
         }
     }
 
-    /// Keeps a generated key, before anything is bound to it.
+    /// Writes what must be in the state Secret before anything is sent: a generated key, or that a reservation was observed.
     pub(super) async fn keep_key(self, body: &SecretBody) -> Step {
         let memory = self.seen.memory.clone();
         match self.store.keep(self.key, body).await {

@@ -56,7 +56,7 @@ pub(super) async fn publish(
         if error == WriteError::NamespaceTerminating {
             return Written::GivenUp(Box::new(hindered), None);
         }
-        if now >= write.state.expires || last_try {
+        if now >= write.state.expires() || last_try {
             return Written::GivenUp(Box::new(hindered), Some(later));
         }
         // Reported once, and again if the previous token expires meanwhile or the problem changes.

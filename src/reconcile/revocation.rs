@@ -38,7 +38,12 @@ impl<W: Store> Reconciler<'_, W> {
         let mut memory = self.seen.memory.clone();
         memory.partings = memory.partings.saturating_add(1);
         let tries = memory.partings;
-        match self.revoke_all().await {
+        let told = self.revoke_all().await;
+        memory
+            .chain
+            .dpop_nonces
+            .clone_from(&self.seen.memory.chain.dpop_nonces);
+        match told {
             Revoked::Done => tracing::info!("the tokens of the deleted resource were revoked"),
             Revoked::Later(why) if tries < TRIES => {
                 tracing::info!(why, "the token could not be revoked yet");
@@ -155,6 +160,8 @@ async fn revoke(
     let mut again = false;
     let mut has_nonce = false;
     for _ in 0..MOST_NEEDS {
+        // Each request has assertions and proofs of its own: a server takes each once.
+        seen.nonce = seen.nonce.again();
         match revoking(seen, token, hint, again, store.now()) {
             Revoking::Cannot(why) => return Revoked::Refused(why),
             Revoking::First(need) => {
@@ -171,14 +178,15 @@ async fn revoke(
                     return Revoked::Refused("the spec is not valid".to_owned());
                 };
                 let answer = store.call(seen, &spec, &request).await;
-                // The server wants its nonce in the proof of possession: that is how it hands one out (RFC 9449 section 8).
-                let nonce = answer.as_ref().ok().and_then(dpop::asked_for);
+                // A nonce that comes with any answer is for the next proof to the same server.
+                let told = answer.as_ref().ok().filter(|_| spec.dpop.is_some());
                 let url: Option<url::Url> = request.url.expose().and_then(|url| url.parse().ok());
-                let nonce = url.zip(nonce).filter(|_| spec.dpop.is_some() && !has_nonce);
-                if let Some((url, nonce)) = nonce {
+                if let Some((url, nonce)) = url.zip(told.and_then(dpop::nonce)) {
+                    seen.memory.chain.note_nonce(nonce_of(&url, nonce));
+                }
+                // The server wants its nonce in the proof of possession: that is how it hands one out (RFC 9449 section 8).
+                if told.and_then(dpop::asked_for).is_some() && !has_nonce {
                     has_nonce = true;
-                    seen.memory.chain.dpop_nonce = Some(nonce_of(&url, nonce));
-                    seen.nonce = seen.nonce.again();
                     continue;
                 }
                 return match answer {

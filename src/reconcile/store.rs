@@ -15,12 +15,17 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
-use crate::time::{Span, Time};
+use crate::time::{HostTime, Span, Time};
 
 /// What a driver provides: the only part of a reconcile with I/O.
 pub trait Store: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Time;
+
+    /// The clock that all processes of this machine share, if there is one.
+    fn host_time(&self) -> Option<HostTime> {
+        None
+    }
 
     /// Jitter in [0,1).
     fn draw(&self) -> f64;

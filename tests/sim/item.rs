@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oauthclient_operator::engine::{Attempt, ResourceFacts, TokenFacts, attempt_inputs};
 use oauthclient_operator::schedule::{
-    self, ASSUMED_LIFETIME, Lead, Policy, Published, Schedule, TokenReuse,
+    self, ASSUMED_LIFETIME, End, Lead, Policy, Published, Schedule, TokenReuse,
 };
 use oauthclient_operator::time::{Span, Time};
 
@@ -111,10 +111,9 @@ impl Item {
     pub fn published(&self) -> Option<Published> {
         self.token.map(|token| Published {
             issued: token.issued,
-            expires: token.expires,
+            end: End::stored(token.expires, false),
             learnt_window: self.window,
             served_again: self.served_again,
-            assumed: false,
         })
     }
 
@@ -161,7 +160,7 @@ impl Item {
             owner: self.uid,
             version,
             issued: schedule.issued,
-            expires: schedule.expires,
+            expires: schedule.end.at(),
             refresh: schedule.refresh,
             inputs: self.inputs,
             credentials: self.credentials,

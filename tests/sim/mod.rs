@@ -293,6 +293,7 @@ impl Sim {
                     lifetime: lifetime
                         .map(|life| Lifetime::For(Span::from_millis(life)))
                         .or(until.map(|end| Lifetime::Until(Time::from_millis(BEGIN + end)))),
+                    own_end: None,
                     refresh_in: None,
                     same_token: item.token.is_some() && item.issued.serial == issued.serial,
                 };

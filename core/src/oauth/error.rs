@@ -240,10 +240,11 @@ impl TokenError {
     pub fn class(&self, grant: &Grant) -> FailureClass {
         let is_password = *grant == Grant::Password;
         let (status, code) = match self {
-            TokenError::Redirected { .. } => return FailureClass::Permanent,
-            TokenError::Unusable { readable, .. } if is_password && *readable => {
+            // A form that refuses a password sends the browser back to the page with the form, or shows it again.
+            TokenError::Redirected { .. } | TokenError::Unusable { .. } if is_password => {
                 return FailureClass::NeedsPerson;
             }
+            TokenError::Redirected { .. } => return FailureClass::Permanent,
             TokenError::Unusable { .. } => return FailureClass::Transient,
             TokenError::Refused { status, code, .. } => (*status, *code),
         };
@@ -256,6 +257,9 @@ impl TokenError {
         }
         if is_password && status != 407 && !is_not_now(status) {
             return FailureClass::NeedsPerson;
+        }
+        if self.asks_to_wait() {
+            return FailureClass::Transient;
         }
         match code {
             ErrorCode::InvalidGrant if *grant == Grant::RefreshToken => FailureClass::NeedsPerson,
@@ -292,7 +296,8 @@ impl TokenError {
         if status == 504 && !is_mapped {
             return Reached::Unclear;
         }
-        if (is_not_now(status) || OF_THE_REQUEST.contains(&status)) && !is_mapped {
+        let of_the_request = is_not_now(status) || OF_THE_REQUEST.contains(&status);
+        if (of_the_request || self.asks_to_wait()) && !is_mapped {
             return Reached::Answered;
         }
         match code {
@@ -314,15 +319,21 @@ impl TokenError {
                 reason_of_code(*code, *status)
             }
             TokenError::Refused { status: 429, .. } => "RateLimited",
+            TokenError::Refused { .. } if self.asks_to_wait() => "RateLimited",
             TokenError::Refused {
                 status: 408 | 425 | 503 | 504,
                 ..
             } => "TemporarilyUnavailable",
-            TokenError::Refused {
-                status: 500..=599, ..
-            } => "ServerError",
+            TokenError::Refused { status: 500.., .. } => "ServerError",
             TokenError::Refused { status, code, .. } => reason_of_code(*code, *status),
         }
+    }
+
+    /// Whether a refusal without a known code names a time for the next request (GitHub: 403 with `Retry-After`): it limits the rate
+    /// of requests, and says nothing of what was sent.
+    fn asks_to_wait(&self) -> bool {
+        matches!(self, TokenError::Refused { status: 400..=499, code: ErrorCode::Unknown, retry_after: Some(wait), .. }
+            if *wait > Span::ZERO)
     }
 
     /// Whether the resource says what the provider's code means.
@@ -506,9 +517,10 @@ fn reason_of_code(code: ErrorCode, status: u16) -> &'static str {
     }
 }
 
-/// Statuses that allow another request later, whatever code the response has.
+/// Statuses that allow another request later, whatever code the response has. No RFC defines those above 599, which some servers
+/// use to turn robots away: they refuse no credential.
 fn is_not_now(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
+    matches!(status, 408 | 425 | 429 | 500..)
 }
 
 impl std::error::Error for TokenError {}

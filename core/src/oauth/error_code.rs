@@ -106,7 +106,8 @@ impl ErrorCode {
     }
 }
 
-fn letters(text: &str) -> impl Iterator<Item = char> {
+/// A name without its separators, in lower case.
+pub(super) fn letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .filter(|letter| !matches!(letter, '_' | '-' | '.' | ' '))
         .map(|letter| letter.to_ascii_lowercase())

@@ -10,6 +10,7 @@
 //! - What repeats a secret of the request is taken out before anything is read. Besides the two tokens, nothing is read that
 //!   repeats a token of the response, whichever pointer leads to it.
 
+mod elsewhere;
 mod expiry;
 mod retry_after;
 mod told;
@@ -98,12 +99,22 @@ fn granted(
     match vetted.value() {
         Value::Object(_) => {}
         Value::String(_) if bare => {}
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            return Err(unusable(
+                "its body is a JSON text inside of another JSON text",
+            ));
+        }
+        Value::Array(_) => return Err(unusable("its body is a JSON array and not an object")),
         _ => return Err(unusable("its body is not a JSON object")),
     }
     let mut token = token(shape, &vetted, &told, received).map_err(|problem| {
         let said = match problem {
             NO_TOKEN => told::code_without_token(shape, &told, answer.status),
             _ => None,
+        };
+        let problem = match (problem, &said) {
+            (NO_TOKEN, None) => elsewhere::a_token(vetted.value()).unwrap_or(NO_TOKEN),
+            _ => problem,
         };
         TokenError::Unusable {
             problem,
@@ -218,6 +229,13 @@ const TOKEN_NOT_UTF8: &str = "its access token is not valid UTF-8";
 /// Texts that are not UTF-8 are left out: some providers write a name beside the token in another encoding.
 fn read(shape: &ResponseShape, answer: &HttpAnswer, bare: bool) -> Result<Body, &'static str> {
     let body = answer.body.expose_bytes();
+    match body {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return Err("its body is in UTF-16, and only UTF-8 is read");
+        }
+        [0x1f, 0x8b, ..] => return Err("its body is compressed, and its headers do not say so"),
+        _ => {}
+    }
     if let Ok(text) = document::text(body) {
         let value = read_text(answer, text, bare)?;
         let left_out = LeftOut::Nothing;
@@ -278,6 +296,10 @@ fn read_text(answer: &HttpAnswer, text: &str, bare: bool) -> Result<Value, &'sta
                 "" | "application/x-www-form-urlencoded" | "text/plain"
             ) =>
         {
+            document::form(text)
+        }
+        // Announced as HTML or not at all what it is, but surely a form.
+        Some(_) if text.starts_with("access_token=") || text.contains("&access_token=") => {
             document::form(text)
         }
         Some(_) => Err("its body is neither JSON nor form-encoded"),
@@ -362,16 +384,12 @@ fn token(
             .transpose()?,
         false => None,
     };
-    // The earlier end counts: a cached token ends before the lifetime that comes with it does.
-    let lifetime = match (lifetime, own_end) {
-        (Some(granted), Some(own)) => Some(granted.earlier(own, received)),
-        (granted, own) => granted.or(own),
-    };
     let refresh_in = expiry::refresh_in(told.get("refresh_in"), &mut remarks);
     Ok(Token {
         access_token,
         token_type,
         lifetime,
+        own_end,
         refresh_in,
         scope,
         sent: SentSecrets::default(),
@@ -388,6 +406,9 @@ fn at<'v>(value: &'v Value, pointer: Option<&str>, default: &str) -> Option<&'v 
         .pointer(pointer.unwrap_or(default))
         .filter(|found| !found.is_null())
 }
+
+/// What some providers write before a token, as in the header.
+const BEARER: &str = "Bearer ";
 
 /// What is wrong with a response without a token.
 const NO_TOKEN: &str = "it holds no access token where one is expected";
@@ -406,6 +427,13 @@ fn access_token(
     }
     if token.chars().any(char::is_control) {
         return Err("its access token holds control characters");
+    }
+    if token.len() > BEARER.len()
+        && token
+            .get(..BEARER.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(BEARER))
+    {
+        remarks.push("The access token begins with the word Bearer. A header takes it as it is: use {{ access_token }} alone in a template.");
     }
     if !token.is_ascii() {
         remarks.push("the access token holds characters outside ASCII, which many HTTP clients refuse to send");

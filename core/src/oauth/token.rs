@@ -14,6 +14,8 @@ pub struct Token {
     pub token_type: TokenType,
     /// The granted lifetime; `None` if the response had none (or 0).
     pub lifetime: Option<Lifetime>,
+    /// When the token expires by its own account (`exp` of a JWT), if the resource has it read.
+    pub own_end: Option<Time>,
     /// When the server wants the next request, counted from sending the request (`refresh_in`).
     pub refresh_in: Option<Span>,
     /// The granted scope, if returned (RFC 6749 section 5.1).
@@ -28,18 +30,6 @@ pub struct Token {
     pub repeats: bool,
     /// Accepted deviations, as static sentences for the condition's message.
     pub remarks: Vec<&'static str>,
-}
-
-impl Lifetime {
-    /// The earlier expiry, for a response that was received at `received`.
-    #[must_use]
-    pub fn earlier(self, other: Lifetime, received: Time) -> Lifetime {
-        let end = |lifetime| match lifetime {
-            Lifetime::For(span) => received + span,
-            Lifetime::Until(time) => time,
-        };
-        if end(other) < end(self) { other } else { self }
-    }
 }
 
 /// How the response expressed the expiry.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
+use crate::schedule::End;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
@@ -65,7 +66,7 @@ impl StoredState {
             cache_window_seconds: state.learnt_window.map(Span::seconds),
             served_again: state.served_again,
             handled_refresh_request: state.handled_request.clone(),
-            lifetime_assumed: state.assumed,
+            lifetime_assumed: state.end.is_assumed(),
             remarks: state.remarks.clone(),
             managed: state.managed.clone(),
         }
@@ -75,7 +76,7 @@ impl StoredState {
     pub(super) fn with_times(self, (issued, expires, refresh): (Time, Time, Time)) -> TokenState {
         TokenState {
             issued,
-            expires,
+            end: End::stored(expires, self.lifetime_assumed),
             refresh,
             owner: self.owner,
             lenders: self.lenders,
@@ -87,7 +88,6 @@ impl StoredState {
             learnt_window: self.cache_window_seconds.map(Span::from_seconds),
             served_again: self.served_again,
             handled_request: self.handled_refresh_request,
-            assumed: self.lifetime_assumed,
             remarks: self.remarks.filter(|text| text.len() <= LONGEST_REMARKS),
             managed: self.managed,
         }

@@ -1,18 +1,17 @@
 //! The reservation: which process redeems a refresh token, and what is known about the outcome.
 //!
 //! It is written by compare-and-swap before anything is sent, so that only one of two processes sends. A process
-//! respects another's reservation until that one's time has passed: by its own monotonic clock since it first observed the
-//! reservation, or by the wall clock since it was made, so that a process that starts again does not wait from the beginning.
+//! respects another's reservation until that one's time has passed. Only durations on one clock are compared, never the wall
+//! clocks of two machines, which may differ by any amount: since the reservation was made, where both processes run on one
+//! machine; otherwise since this process, or one before it on the same machine, first observed it.
 
 use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Spend, Tag};
-use crate::time::{Span, Time};
+use crate::time::{HostTime, Span, Time};
 
 /// How long writing the reservation may take. Nothing is sent on one that took longer, so its request is over one time-out later.
 const LONGEST_WRITE: Span = Span::from_seconds(6);
 /// How long the response may take to be stored, unless the process stops sooner. Later, another process takes over.
 const LONGEST_STORE: Span = Span::from_seconds(30);
-/// How far the clocks of two nodes may differ.
-const CLOCK_SKEW: Span = Span::from_seconds(30);
 /// How often a refresh token is sent in total if it is unknown whether it was used.
 pub(super) const MOST_TRIES: u32 = 2;
 
@@ -33,44 +32,71 @@ impl Claim {
             open: true,
             allowed_millis: (LONGEST_WRITE + timeout + seen.drain.min(LONGEST_STORE)).millis(),
             time: now.rfc3339_millis(),
-            over: Some((now + LONGEST_WRITE + timeout + CLOCK_SKEW).rfc3339_millis()),
+            made: seen.here.clone(),
+            noticed: None,
         }
     }
 
-    /// Whether its request may still be sent at `now`: another process takes it for ended at the time that it was given.
-    fn is_current(&self, now: Time) -> bool {
-        let made = Time::parse_rfc3339(&self.time);
-        made.is_some_and(|made| {
-            let took = now.since(made);
-            Span::ZERO <= took && took <= LONGEST_WRITE
-        })
+    /// Whether its request may still be sent: another process takes it for ended when its time has passed.
+    fn is_current(&self, now: Time, here: Option<&HostTime>) -> bool {
+        let made = self.made.as_ref();
+        let took = made.and_then(|made| here?.since(made)).or_else(|| {
+            let made = Time::parse_rfc3339(&self.time)?;
+            Some(now.since(made))
+        });
+        took.is_some_and(|took| Span::ZERO <= took && took <= LONGEST_WRITE)
     }
 
     /// How long a process that observed it `waited` ago must respect it.
-    fn left(&self, waited: Span, now: Time) -> Span {
-        let left = self.allowed() - waited;
-        let over = self.over.as_deref().and_then(Time::parse_rfc3339);
-        over.map_or(left, |over| left.min(over.since(now)))
+    fn left(&self, waited: Span, here: Option<&HostTime>) -> Span {
+        let since = |known: &Option<HostTime>| here?.since(known.as_ref()?);
+        let waited = [since(&self.made), since(&self.noticed)]
+            .into_iter()
+            .flatten()
+            .fold(waited, Span::max);
+        self.allowed() - waited
+    }
+
+    /// Records when a process on this machine first observed it, if neither that nor its beginning is on this machine's clock.
+    /// Returns whether there is something to write.
+    fn notice(&mut self, seen: &FamilySeen) -> bool {
+        let Some(here) = &seen.here else {
+            return false;
+        };
+        let is_on_our_clock = |known: &Option<HostTime>| {
+            let known = known.as_ref();
+            known.is_some_and(|known| here.since(known).is_some())
+        };
+        let is_foreign = self.open && self.process != seen.process && !seen.alone;
+        if !is_foreign || is_on_our_clock(&self.made) || is_on_our_clock(&self.noticed) {
+            return false;
+        }
+        self.noticed = Some(here.clone());
+        true
+    }
+}
+
+impl Record {
+    /// Records that another process's reservation was observed; returns whether there is something to write.
+    pub(super) fn notice(&mut self, seen: &FamilySeen) -> bool {
+        let claim = self.claim.as_mut();
+        claim.is_some_and(|claim| claim.notice(seen))
     }
 }
 
 impl Spend {
     /// The reservation is made now: it may have waited since it was decided.
-    pub fn begin(&mut self, now: Time) {
-        let Some(claim) = &mut self.record.claim else {
-            return;
-        };
-        if let Some(made) = Time::parse_rfc3339(&claim.time) {
-            let over = claim.over.as_deref().and_then(Time::parse_rfc3339);
-            claim.over = over.map(|over| (over + now.since(made)).rfc3339_millis());
+    pub fn begin(&mut self, now: Time, here: Option<HostTime>) {
+        if let Some(claim) = &mut self.record.claim {
             claim.time = now.rfc3339_millis();
+            claim.made = here;
         }
     }
 
     /// Whether the request may still be sent, now that the reservation is written.
-    pub fn may_be_sent(&self, now: Time) -> bool {
+    pub fn may_be_sent(&self, now: Time, here: Option<&HostTime>) -> bool {
         let claim = self.record.claim.as_ref();
-        claim.is_none_or(|claim| claim.is_current(now))
+        claim.is_none_or(|claim| claim.is_current(now, here))
     }
 }
 
@@ -137,7 +163,6 @@ pub(super) fn hold(
     memory: &FamilyMemory,
     tag: &Tag,
     single_use: bool,
-    now: Time,
 ) -> Hold {
     let Some(claim) = record.claim.as_ref().filter(|claim| claim.open) else {
         return Hold::Free;
@@ -147,7 +172,7 @@ pub(super) fn hold(
             Some((attempt, since)) if *attempt == claim.attempt => *since,
             _ => seen.elapsed,
         };
-        let left = claim.left(seen.elapsed - since, now);
+        let left = claim.left(seen.elapsed - since, seen.here.as_ref());
         if left > Span::ZERO {
             return Hold::Wait(left);
         }

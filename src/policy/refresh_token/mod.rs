@@ -23,7 +23,7 @@ pub(super) use crate::policy::refresh_token::candidate::{family, fresh_start, is
 pub(super) use derive::{derivable, document};
 pub(super) use offer::{refused_offer, refused_tokens};
 pub use place::{login_name, state_name};
-pub(super) use place::{not_writable, take_back};
+pub(super) use place::{not_writable, take_back, to_notice};
 pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
 pub(super) use spend::{Next, next};
 

@@ -89,6 +89,16 @@ pub(in crate::policy) fn take_back(seen: &Observed) -> Option<SecretBody> {
     Some(body)
 }
 
+/// The write that records when another process's reservation was first observed, so that a restart begins no new wait.
+pub(in crate::policy) fn to_notice(seen: &Observed) -> Option<SecretBody> {
+    let state = seen.chain.state.as_ref()?;
+    if !state.is_owned_by(&seen.resource) {
+        return None;
+    }
+    let mut record = Record::read(&state.data).ok()?;
+    record.notice(&seen.chain).then(|| body(seen, &record))
+}
+
 /// The write that stores `record` in the state Secret: only the differences from the observation.
 pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
     let state = seen.chain.state.as_ref();

@@ -144,7 +144,6 @@ impl Claimed<'_> {
             &self.seen.memory.chain,
             tag,
             single_use,
-            self.now,
         )
     }
 

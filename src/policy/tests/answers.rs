@@ -26,7 +26,7 @@ fn a_first_token_is_written_whole_with_its_state_label_and_owner() {
     );
     let state = after.state().unwrap();
     assert!(state.intact(&after.data) && state == write.state);
-    assert_eq!((state.issued, state.expires), (at(0), at(3600)));
+    assert_eq!((state.issued, state.expires()), (at(0), at(3600)));
     assert_eq!(settled.wants, Requeue::RequestAt(state.refresh));
     assert_eq!(settled.attempt, None);
 }
@@ -42,7 +42,7 @@ fn the_same_token_again_is_not_rewritten_and_its_end_is_adopted_earlier_or_later
             ["expires_at"],
             "the token is left as it is"
         );
-        assert_eq!(write.state.expires, at(100 + lifetime));
+        assert_eq!(write.state.expires(), at(100 + lifetime));
         assert_eq!(write.state.issued, at(0), "it is the one of then");
         assert!(write.state.served_again);
         assert!(write.owners.is_none() && write.labels.is_empty());
@@ -113,7 +113,7 @@ fn times_that_somebody_altered_tell_nothing() {
         ..token("first", 0)
     };
     let write = grant(&seen, endless, 100).write.unwrap();
-    assert_eq!(write.state.expires, at(100 + 3300), "the assumed life");
+    assert_eq!(write.state.expires(), at(100 + 3300), "the assumed life");
 }
 
 #[test]

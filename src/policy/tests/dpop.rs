@@ -52,7 +52,7 @@ fn a_key_is_kept_before_anything_is_bound_to_it_and_then_proved() {
     let mut seen = seen(BOUND);
     kept(&mut seen);
     let url = "https://auth.example.com/token".parse().unwrap();
-    seen.memory.chain.dpop_nonce = Some(nonce_of(&url, "n-1".into()));
+    seen.memory.chain.note_nonce(nonce_of(&url, "n-1".into()));
     let request = request(&mut seen, 0);
     let claims = proof(&request);
     assert_eq!(claims["htm"], "POST");
@@ -142,9 +142,28 @@ fn a_nonce_goes_to_the_server_that_handed_it_out_and_to_no_other() {
         ("https://auth.example.com:8443/token", false),
         ("https://elsewhere.example.com/token", false),
     ] {
+        seen.memory.chain.dpop_nonces.clear();
         let nonce = nonce_of(&url.parse().unwrap(), "n-1".into());
-        seen.memory.chain.dpop_nonce = Some(nonce);
+        seen.memory.chain.note_nonce(nonce);
         let claims = proof(&request(&mut seen, 0));
         assert_eq!(claims["nonce"] == "n-1", is_given, "{url}");
     }
+    // The nonce of one server does not push out that of another.
+    seen.memory.chain.dpop_nonces.clear();
+    for (url, nonce) in [
+        ("https://auth.example.com/token", "n-1"),
+        ("https://revoke.example.com/", "n-2"),
+        ("https://auth.example.com/token", "n-3"),
+        ("https://revoke.example.com/", "n-4"),
+    ] {
+        let nonce = nonce_of(&url.parse().unwrap(), nonce.into());
+        seen.memory.chain.note_nonce(nonce);
+    }
+    assert_eq!(proof(&request(&mut seen, 0))["nonce"], "n-3");
+    for number in 0..100 {
+        let url = format!("https://host-{number}.example.com/");
+        let nonce = nonce_of(&url.parse().unwrap(), "n".into());
+        seen.memory.chain.note_nonce(nonce);
+    }
+    assert!(seen.memory.chain.dpop_nonces.len() <= 4);
 }

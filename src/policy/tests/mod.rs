@@ -13,6 +13,7 @@ mod provenance;
 mod references;
 mod reports;
 mod restarts;
+mod restored;
 mod rotation;
 mod targets;
 mod total;
@@ -178,6 +179,7 @@ pub(crate) fn token(text: &str, seconds: i64) -> Token {
         access_token: Secret::from(text),
         token_type: crate::oauth::TokenType::bearer(),
         lifetime: Some(Lifetime::For(span(seconds))),
+        own_end: None,
         refresh_in: None,
         scope: None,
         document: Document(serde_json::json!({"access_token": text})),

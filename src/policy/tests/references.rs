@@ -220,7 +220,7 @@ fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
     let mut secret = token_with_lenders("second", 6);
     let fresh = TokenState {
         issued: at(due),
-        expires: at(due + 3600),
+        end: crate::schedule::End::stored(at(due + 3600), false),
         refresh: at(due + 2700),
         ..secret.state().unwrap()
     }

@@ -1,5 +1,6 @@
 //! Refresh tokens through crashes: a provider that lets each work once, a state Secret, and processes that end anywhere.
 
+mod field;
 mod histories;
 mod offers;
 mod room;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::FamilySeen;
 use crate::oauth::error::Reached;
 use crate::policy::{login_name, state_name};
+use crate::time::HostTime;
 
 use super::*;
 
@@ -33,6 +35,10 @@ pub(super) enum Sent {
     InvalidClient,
     /// The response reports success and has a refresh token, but its access token cannot be used.
     Unusable,
+    /// The connection is reset before the provider reads the request, which nobody can know.
+    Reset,
+    /// This, from something that did not look at the refresh token.
+    Raw(u16, &'static str),
 }
 
 /// A refresh token as the provider knows it.
@@ -45,6 +51,10 @@ struct Known {
 #[derive(Default)]
 pub(super) struct Chained {
     pub(super) process: u32,
+    /// The machine that it runs on.
+    pub(super) machine: u32,
+    /// How far the wall clock was set ahead.
+    pub(super) ahead: Span,
     /// How an old token remains valid; never for a strict provider.
     pub(super) grace: Span,
     /// A response has no new refresh token: the old one remains valid.
@@ -123,10 +133,20 @@ impl Inner {
             process: format!("process-{}", self.chained.process),
             attempt: format!("attempt-{}", self.chained.looks),
             // Every process counts from its own start, but nothing here runs long enough for a difference.
-            elapsed: self.now.since(at(0)),
+            elapsed: self.now.since(at(0)) - self.chained.ahead,
+            here: Some(self.host_time()),
             drain: span(10),
             alone: false,
         }
+    }
+
+    /// The clock that the processes of one machine share.
+    pub(super) fn host_time(&self) -> HostTime {
+        let host = format!("machine-{}", self.chained.machine);
+        let since = self.now.since(at(0)) - self.chained.ahead;
+        // Each machine was started at another time.
+        let millis = since.millis() + 1_000_000 * i64::from(self.chained.machine);
+        HostTime { host, millis }
     }
 
     /// The refresh token that the state Secret holds.
@@ -163,6 +183,16 @@ impl Inner {
         }
         (200, answer.to_string())
     }
+}
+
+/// The claims of the proof of possession in a request.
+pub(super) fn proof(request: &HttpRequest) -> Option<serde_json::Value> {
+    use base64::Engine as _;
+    let mut headers = request.headers.iter();
+    let (_, value) = headers.find(|(name, _)| name == "dpop")?;
+    let claims = value.expose()?.split('.').nth(1)?;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims);
+    serde_json::from_slice(&claims.ok()?).ok()
 }
 
 /// The client secret that a request was sent with.
@@ -256,6 +286,8 @@ impl Scene {
         let fate = {
             let mut inner = self.inner();
             inner.requests += 1;
+            let url = request.url.expose().unwrap_or_default().to_owned();
+            inner.sent_to.push(url);
             inner.sent_secrets.extend(client_secret(request));
             inner.now = inner.now + Span::from_millis(100);
             if let Some(token) = form.get("refresh_token") {
@@ -297,8 +329,17 @@ impl Scene {
                 self.end();
                 return std::future::pending().await;
             }
+            Sent::Reset => {
+                self.inner().chained.lost += 1;
+                return Err(unanswered(Reached::Unknown, "ConnectFailed"));
+            }
+            Sent::Raw(status, body) => (status, body.to_owned()),
             Sent::Unavailable => (503, String::new()),
             Sent::InvalidClient => (401, r#"{"error":"invalid_client"}"#.to_owned()),
+        };
+        let body = match proof(request) {
+            Some(_) => body.replacen('{', r#"{"token_type":"DPoP","#, 1),
+            None => body,
         };
         Ok(HttpAnswer {
             headers: Vec::new(),

@@ -44,7 +44,7 @@ fn end(scene: &Scene) -> (bool, Vec<(String, String)>) {
     let inner = scene.inner();
     let sound = inner.secrets.get("token").is_some_and(|secret| {
         let state = secret.state();
-        state.is_some_and(|state| state.intact(&secret.data) && state.expires > inner.now)
+        state.is_some_and(|state| state.intact(&secret.data) && state.expires() > inner.now)
     });
     let conditions = &inner.resource.as_ref().unwrap().status.conditions;
     let told = conditions
@@ -124,7 +124,7 @@ proptest! {
             if let Some((old, end)) = &before && *end > now && token.as_ref() != Some(old) {
                 prop_assert!(token.is_some(), "a live token was removed");
             }
-            let end = scene.inner().secrets.get("token").and_then(SecretSeen::state).map(|state| state.expires);
+            let end = scene.inner().secrets.get("token").and_then(SecretSeen::state).map(|state| state.expires());
             before = token.zip(end);
         }
         let requests = scene.inner().requests;

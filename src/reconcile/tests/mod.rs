@@ -31,7 +31,7 @@ use crate::policy::tests::{Spec, applied, at, content, credentials, resource, sp
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::secret::Secret;
-use crate::time::Span;
+use crate::time::{HostTime, Span};
 
 use super::*;
 
@@ -126,6 +126,9 @@ pub(super) struct Inner {
     /// Requests that were no token requests: where to, and their bodies; and what they come to, at first 200.
     pub(super) calls: Vec<(String, String)>,
     pub(super) call_answers: VecDeque<Result<u16, Failure>>,
+    /// The nonces that the server of these requests wants in proofs of possession, one after the other, and the proofs that came.
+    pub(super) call_nonces: Vec<&'static str>,
+    pub(super) call_proofs: Vec<serde_json::Value>,
     /// The finalizer, put on and taken off; and why not.
     pub(super) holds: Vec<bool>,
     pub(super) hold_trouble: Option<StoreError>,
@@ -198,6 +201,8 @@ impl Scene {
             doubted: 0,
             calls: Vec::new(),
             call_answers: VecDeque::new(),
+            call_nonces: Vec::new(),
+            call_proofs: Vec::new(),
             holds: Vec::new(),
             hold_trouble: None,
             later: Vec::new(),
@@ -355,6 +360,10 @@ pub(super) fn written_over(
 impl Store for Scene {
     fn now(&self) -> Time {
         self.inner().now
+    }
+
+    fn host_time(&self) -> Option<HostTime> {
+        Some(self.inner().host_time())
     }
 
     fn draw(&self) -> f64 {
@@ -528,6 +537,24 @@ impl Store for Scene {
             request.url.expose().unwrap_or_default().to_owned(),
             request.body.expose().unwrap_or_default().to_owned(),
         ));
+        if let Some(nonce) = inner.call_nonces.first().copied() {
+            let proof = chain::proof(request).unwrap();
+            let is_right = proof["nonce"] == nonce;
+            inner.call_proofs.push(proof);
+            if inner.call_nonces.len() > 1 {
+                inner.call_nonces.remove(0);
+            }
+            if !is_right {
+                return Ok(HttpAnswer {
+                    headers: vec![("dpop-nonce".to_owned(), nonce.into())],
+                    status: 400,
+                    content_type: None,
+                    retry_after: None,
+                    body: Secret::from(r#"{"error":"use_dpop_nonce"}"#),
+                    sent: request.secrets.clone(),
+                });
+            }
+        }
         let status = inner.call_answers.pop_front().unwrap_or(Ok(200))?;
         Ok(HttpAnswer {
             headers: Vec::new(),

@@ -120,6 +120,60 @@ fn a_deleted_resources_refresh_token_is_revoked_before_its_access_token() {
     );
 }
 
+/// A resource whose tokens are bound to a key, and what its revocation comes to at a server that wants these nonces.
+fn bound(nonces: &[&'static str]) -> Scene {
+    let spec =
+        "  grant: {type: refresh_token}\n  dpop: {}\n  revocation: {onDeletion: true} #revoke";
+    let scene = Scene::chained(spec, None);
+    scene.run(at(5));
+    assert_eq!(scene.token().as_deref(), Some("token-1"));
+    scene.inner().call_nonces = nonces.to_vec();
+    delete(&scene);
+    scene.run(at(60));
+    scene
+}
+
+#[test]
+fn a_revocation_proves_possession_and_is_repeated_once_with_the_nonce_of_its_server() {
+    let scene = bound(&["n-1"]);
+    let inner = scene.inner();
+    assert!(
+        inner.resource.is_none() && inner.told.is_empty(),
+        "{:?}",
+        inner.told
+    );
+    let nonces: Vec<Option<&str>> = inner
+        .call_proofs
+        .iter()
+        .map(|proof| proof["nonce"].as_str())
+        .collect();
+    // The refresh token, once more with the nonce, and then the access token with it at once.
+    assert_eq!(nonces, [None, Some("n-1"), Some("n-1")]);
+    let ids: std::collections::BTreeSet<String> = inner
+        .call_proofs
+        .iter()
+        .map(|proof| proof["jti"].to_string())
+        .collect();
+    assert_eq!(ids.len(), 3, "each proof is used once");
+    for proof in &inner.call_proofs {
+        assert_eq!(proof["htu"], "https://auth.example.com/revoke");
+        assert_eq!(proof["htm"], "POST");
+    }
+    assert_eq!(inner.calls.len(), 3);
+}
+
+#[test]
+fn a_server_that_wants_another_nonce_each_time_makes_no_loop() {
+    let nonces: Vec<&'static str> = vec![
+        "n-1", "n-2", "n-3", "n-4", "n-5", "n-6", "n-7", "n-8", "n-9", "n-10",
+    ];
+    let scene = bound(&nonces);
+    let inner = scene.inner();
+    assert!(inner.resource.is_none(), "it is let go");
+    assert_eq!(inner.told, ["RevocationFailed"]);
+    assert_eq!(inner.calls.len(), 4, "each token twice");
+}
+
 #[test]
 fn a_resource_goes_within_its_deadline_though_the_provider_is_down() {
     let scene = deleted(&ON_DELETION);

@@ -453,14 +453,14 @@ fn an_altered_state_is_mended_without_a_token_request() {
         assert_eq!(
             (
                 state.issued,
-                state.expires,
+                state.expires(),
                 state.refresh,
                 state.inputs,
                 state.credentials
             ),
             (
                 before.issued,
-                before.expires,
+                before.expires(),
                 before.refresh,
                 before.inputs,
                 before.credentials

@@ -43,6 +43,7 @@ fn classes_follow_the_promised_table() {
         (405, Code::Unknown, Permanent),
         (500, Code::InvalidClient, Transient),
         (503, Code::InvalidGrant, Transient),
+        (999, Code::Unknown, Transient),
     ];
     for (status, code, class) in table {
         let error = refused(status, code);
@@ -59,13 +60,15 @@ fn classes_follow_the_promised_table() {
         Transient
     );
     let redirect = TokenError::Redirected { status: 302 };
-    assert_eq!(redirect.class(&Grant::Password), Permanent);
+    assert_eq!(redirect.class(&Grant::ClientCredentials), Permanent);
+    assert_eq!(redirect.class(&Grant::Password), NeedsPerson);
     let unusable = |readable| TokenError::Unusable {
         problem: "it is not JSON",
         readable,
         said: None,
     };
-    assert_eq!(unusable(false).class(&Grant::Password), Transient);
+    assert_eq!(unusable(false).class(&Grant::Password), NeedsPerson);
+    assert_eq!(unusable(false).class(&Grant::ClientCredentials), Transient);
     assert_eq!(unusable(true).class(&Grant::Password), NeedsPerson);
     assert_eq!(unusable(true).class(&Grant::ClientCredentials), Transient);
 }
@@ -255,4 +258,27 @@ fn a_refusal_of_a_refresh_token_is_told_from_one_of_the_client_and_of_the_reques
             "{status} {code:?}"
         );
     }
+}
+
+#[test]
+fn a_refusal_that_names_a_time_to_wait_limits_the_rate_and_refuses_nothing_else() {
+    let limited = |status, code, wait| TokenError::Refused {
+        status,
+        code,
+        retry_after: Some(Span::from_seconds(wait)),
+        said: None,
+    };
+    let refresh = Grant::RefreshToken;
+    for status in [400, 401, 403, 420] {
+        let error = limited(status, ErrorCode::Unknown, 60);
+        assert_eq!(error.class(&refresh), FailureClass::Transient, "{status}");
+        assert_eq!(error.reached(true), Reached::Answered, "{status}");
+        assert_eq!(error.reason(), "RateLimited", "{status}");
+        // A locked account may be answered in this way too.
+        assert_eq!(error.class(&Grant::Password), FailureClass::NeedsPerson);
+    }
+    let named = limited(400, ErrorCode::InvalidGrant, 60);
+    assert_eq!(named.reached(true), Reached::InvalidGrant);
+    let over = limited(403, ErrorCode::Unknown, 0);
+    assert_eq!(over.reached(true), Reached::Refused);
 }

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::retry_after::civil_utc;
+use super::retry_after::{civil_utc, http_date};
 use super::vetted::Told;
 use crate::oauth::{ExpiryShape, ExpiryUnit, Lifetime};
 use crate::time::{Span, Time};
@@ -21,12 +21,16 @@ const SURELY_MILLISECONDS: f64 = 1e11;
 const TOLERANCE: Span = Span::from_seconds(60);
 
 const JUNK: &str = "its token lifetime is neither a number nor a time";
+const JUNK_IN: &str = "expires_in in it is neither a number nor a time";
+const JUNK_ON: &str = "expires_on or expires_at in it is neither a number nor a time";
 const PAST: &str = "its token has already expired";
 const CUT: &str = "the token's lifetime in the answer is over ten years and counts as ten years";
 const DIFFER: &str = "relative and absolute expiry in the answer differ by more than 60 s; the relative one counts (are the clocks right?)";
 const NO_ZONE: &str = "the token's end in the answer has no time zone and counts as UTC";
 const MILLIS: &str =
     "the token's end in the answer was read as milliseconds: as seconds it would be millennia away";
+
+const EPOCH: &str = "expires_in in the response was read as a time in seconds since 1970: as a lifetime it would be over ten years";
 
 const DATE: &str = "expires_in in the response is a time and was read as one";
 
@@ -42,12 +46,19 @@ pub(super) fn usual(
         None => None,
         Some(Value::String(text)) if is_date(text) => {
             remarks.push(DATE);
-            let end = written(text, remarks)?;
+            let end = written(text, remarks).map_err(|_| JUNK_IN)?;
             return until(end, received, remarks).map(Some);
         }
-        Some(found) => number(found)?
-            .map(|seconds| relative(seconds, 1000.0, remarks))
-            .transpose()?,
+        Some(found) => match number(found).map_err(|_| JUNK_IN)? {
+            Some(number) => match epoch_of_near_future(number, received) {
+                Some(end) => {
+                    remarks.push(EPOCH);
+                    return until(end, received, remarks).map(Some);
+                }
+                None => Some(relative(number, 1000.0, remarks)?),
+            },
+            None => None,
+        },
     };
     // A second absolute field would add nothing.
     let absolute = ["expires_on", "expires_at"]
@@ -70,7 +81,10 @@ pub(super) fn usual(
                 .push("the absolute expiry in the answer cannot be read; the relative one counts");
             Ok(Some(Lifetime::For(span)))
         }
-        (None, end) => end?.map(|end| until(end, received, remarks)).transpose(),
+        (None, end) => end
+            .map_err(|problem| if problem == JUNK { JUNK_ON } else { problem })?
+            .map(|end| until(end, received, remarks))
+            .transpose(),
     }
 }
 
@@ -111,8 +125,8 @@ pub(super) fn of_claim(
     exp: &Value,
     received: Time,
     remarks: &mut Vec<&'static str>,
-) -> Result<Lifetime, &'static str> {
-    until(epoch(exp.as_f64().ok_or(JUNK)?, 1000.0)?, received, remarks)
+) -> Result<Time, &'static str> {
+    near(epoch(exp.as_f64().ok_or(JUNK)?, 1000.0)?, received, remarks)
 }
 
 /// Parses `refresh_in`: seconds from sending the request. It is a hint: an invalid value is ignored with a remark.
@@ -127,6 +141,17 @@ pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>)
     }
 }
 
+/// The time that a number for a lifetime is, where it can be nothing else: as seconds or milliseconds since 1970 it is within ten years
+/// from now, and as a lifetime it would be over ten years.
+fn epoch_of_near_future(number: f64, received: Time) -> Option<Time> {
+    let read = |scale| {
+        let end = Time::from_millis(millis(number * scale).millis());
+        (millis(number * 1000.0) > MAX_LIFETIME && end > received && end <= received + MAX_LIFETIME)
+            .then_some(end)
+    };
+    read(1000.0).or_else(|| read(1.0))
+}
+
 /// Whether a text is a date, which some providers write into a field for a lifetime.
 fn is_date(text: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| {
@@ -134,7 +159,8 @@ fn is_date(text: &str) -> bool {
             .get(range)
             .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    digits(0..4) && digits(5..7) && text.trim().get(4..5) == Some("-")
+    let is_iso = digits(0..4) && digits(5..7) && text.trim().get(4..5) == Some("-");
+    is_iso || http_date(text.trim()).is_some()
 }
 
 /// Whether a value is given: `null` and an empty string are not.
@@ -217,6 +243,9 @@ fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static
     if let Some(time) = Time::parse_rfc3339(text) {
         return Ok(time);
     }
+    if let Some(time) = http_date(text).or_else(|| of_dotnet(text)) {
+        return Ok(time);
+    }
     // The maximum date of .NET and SQL means "never"; it exceeds the range of a timestamp.
     if text.starts_with("9999-12-31T") || text == "9999-12-31" {
         return Ok(Time::NEVER);
@@ -230,12 +259,23 @@ fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static
     Ok(civil)
 }
 
+/// A date as older .NET services write it in JSON: `/Date(1700000000000)/`.
+fn of_dotnet(text: &str) -> Option<Time> {
+    let millis = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let millis = millis.split(['+', '-']).next()?;
+    millis.parse().ok().map(Time::from_millis)
+}
+
 /// An absolute expiry: in the future, at most [`MAX_LIFETIME`] away.
 fn until(
     end: Time,
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Result<Lifetime, &'static str> {
+    near(end, received, remarks).map(Lifetime::Until)
+}
+
+fn near(end: Time, received: Time, remarks: &mut Vec<&'static str>) -> Result<Time, &'static str> {
     if end <= received {
         return Err(PAST);
     }
@@ -243,7 +283,7 @@ fn until(
     if end > furthest {
         remarks.push(CUT);
     }
-    Ok(Lifetime::Until(end.min(furthest)))
+    Ok(end.min(furthest))
 }
 
 fn apart(one: Time, other: Time) -> Span {

@@ -1,4 +1,5 @@
 mod lifetimes;
+mod odd;
 mod random;
 
 use super::*;
@@ -182,13 +183,11 @@ fn form_encoded_and_plain_text_answers_are_read() {
         assert_eq!(token.scope.as_ref().map(Scope::as_str), Some("repo,gist"));
         assert_eq!(token.lifetime, seconds(28_800));
     }
-    for kind in ["application/json", "text/html", "application/octet-stream"] {
-        error(decode(
-            &ResponseShape::default(),
-            &answer(200, kind, form),
-            NOW,
-        ));
-    }
+    error(decode(
+        &ResponseShape::default(),
+        &answer(200, "application/json", form),
+        NOW,
+    ));
 }
 
 #[test]

@@ -35,6 +35,10 @@ const PLACES: [&str; 14] = [
     "/status",
     "/reason",
 ];
+/// What some providers write beside a token where an error would stand.
+const NO_ERROR: [&str; 8] = [
+    "", "0", "false", "null", "none", "no_error", "ok", "success",
+];
 /// The places among them that successful responses fill too.
 const OF_EVERY_RESPONSE: [&str; 3] = ["/code", "/status", "/reason"];
 
@@ -69,13 +73,23 @@ pub(super) fn is_refusal(shape: &ResponseShape, response: &Told<'_>) -> bool {
 }
 
 fn has_error(shape: &ResponseShape, response: &Told<'_>) -> bool {
-    let error = match response.at(shape.error.as_deref().unwrap_or("/error")) {
+    let error = match &shape.error {
+        Some(pointer) => response.at(pointer),
+        None => response.alike("/error").map(|(_, error)| error),
+    };
+    let error = match error {
         None | Some(Value::Null | Value::Bool(false)) => false,
-        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::String(text)) => !is_no_error(text),
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-        Some(_) => true,
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(fields)) => !fields.is_empty(),
+        Some(Value::Bool(true)) => true,
     };
     error || response.get("ok") == Some(&Value::Bool(false))
+}
+
+fn is_no_error(text: &str) -> bool {
+    NO_ERROR.contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
 /// What a refusal says: what the resource names goes first, then a code that is known, then one that can be shown.
@@ -116,19 +130,32 @@ pub(super) fn code_without_token(
 ) -> Option<ProviderCode> {
     codes(shape, response, status)
         .iter()
-        .filter(|(place, _)| !OF_EVERY_RESPONSE.contains(place))
+        .filter(|(place, code)| !OF_EVERY_RESPONSE.contains(&place.as_str()) || is_number(code))
         .find_map(|(place, code)| ProviderCode::parse(code, place))
+}
+
+/// Whether a code is a number other than the statuses of success: no authorization code looks like this.
+fn is_number(code: &str) -> bool {
+    let digits = code.strip_prefix('-').unwrap_or(code);
+    let is_number = digits.len() <= 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && !matches!(code.parse(), Ok(1_i64 | 200..=299))
 }
 
 /// All that may be an error code, with its place. A pointer is written by whoever writes the resource, and names are given by the
 /// provider: what it calls neither error nor code is not read.
-fn codes<'s>(shape: &'s ResponseShape, response: &Told<'_>, status: u16) -> Vec<(&'s str, String)> {
+fn codes(shape: &ResponseShape, response: &Told<'_>, status: u16) -> Vec<(String, String)> {
     let own = shape.error.as_deref();
     own.filter(|pointer| leads_to_a_code(pointer))
         .into_iter()
-        .chain(PLACES.into_iter().filter(|_| own.is_none()))
-        .filter_map(|place| Some((place, response.at(place).and_then(text)?)))
-        .filter(|(_, code)| !["", "0", "true", "false"].contains(&code.as_str()))
+        .filter_map(|place| Some((place.to_owned(), response.at(place)?)))
+        .chain(
+            PLACES
+                .into_iter()
+                .filter(|_| own.is_none())
+                .filter_map(|place| response.alike(place)),
+        )
+        .filter_map(|(place, found)| Some((place, text(found)?)))
+        .filter(|(_, code)| code != "true" && !is_no_error(code))
         // The status is shown anyway.
         .filter(|(_, code)| *code != status.to_string())
         .collect()

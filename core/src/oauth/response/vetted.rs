@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::oauth::disclosure::Finder;
+use crate::oauth::error_code::letters;
 use crate::oauth::shape::REFRESH_TOKEN;
 use crate::oauth::{ResponseShape, SecretKind, SentSecrets};
 
@@ -152,6 +153,28 @@ impl<'v> Told<'v> {
         self.value
             .pointer(pointer)
             .filter(|found| !self.holds_token(found))
+    }
+
+    /// The value at a JSON pointer, with the pointer to it. Where there is none by that spelling, case and separators of the names
+    /// do not count: some providers write `Error` or `error-code`.
+    pub(super) fn alike(&self, pointer: &str) -> Option<(String, &'v Value)> {
+        let mut at = self.value;
+        let mut place = String::new();
+        for name in pointer.split('/').skip(1) {
+            let (found, value) = match at {
+                Value::Object(fields) => match fields.get_key_value(name) {
+                    Some((name, value)) => (name.as_str(), value),
+                    None => fields
+                        .iter()
+                        .find(|(other, _)| letters(other).eq(letters(name)))
+                        .map(|(name, value)| (name.as_str(), value))?,
+                },
+                _ => (name, at.pointer(&format!("/{name}"))?),
+            };
+            place = format!("{place}/{found}");
+            at = value;
+        }
+        (!self.holds_token(at)).then_some((place, at))
     }
 
     /// A member of the outermost object.

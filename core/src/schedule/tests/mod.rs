@@ -1,5 +1,6 @@
 //! A row for every case of the rule.
 
+mod ends;
 mod failures;
 mod promises;
 
@@ -27,10 +28,9 @@ fn policy() -> Policy {
 fn published(issued: i64, expires: i64) -> Published {
     Published {
         issued: at(issued),
-        expires: at(expires),
+        end: End::stored(at(expires), false),
         learnt_window: None,
         served_again: false,
-        assumed: false,
     }
 }
 
@@ -40,6 +40,7 @@ fn answer(lifetime: i64) -> Answer {
         sent: at(0),
         received: at(0),
         lifetime: Some(Lifetime::For(secs(lifetime))),
+        own_end: None,
         refresh_in: None,
         same_token: false,
     }
@@ -48,10 +49,9 @@ fn answer(lifetime: i64) -> Answer {
 /// A token that was published before, so that no first interval is drawn.
 const BEFORE: Published = Published {
     issued: Time::from_seconds(1_699_990_000),
-    expires: Time::from_seconds(1_700_000_100),
+    end: End::stored(Time::from_seconds(1_700_000_100), false),
     learnt_window: None,
     served_again: false,
-    assumed: false,
 };
 
 fn later(policy: &Policy, answer: &Answer, u: f64) -> Schedule {
@@ -62,7 +62,7 @@ fn later(policy: &Policy, answer: &Answer, u: f64) -> Schedule {
 fn leads(policy: &Policy, answer: &Answer) -> (i64, i64) {
     let left = |u| {
         let schedule = later(policy, answer, u);
-        schedule.expires.since(schedule.refresh).millis()
+        schedule.end.at().since(schedule.refresh).millis()
     };
     // Rounded, for the second draw is not quite 1.
     ((left(0.0) + 500) / 1000, (left(0.999_999) + 500) / 1000)
@@ -101,7 +101,7 @@ fn latency_never_lengthens_a_life() {
         received: at(25),
         ..answer(3600)
     };
-    assert_eq!(later(&policy(), &slow, 0.0).expires, at(3600));
+    assert_eq!(later(&policy(), &slow, 0.0).end.at(), at(3600));
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn where_no_lifetime_is_given_the_assumed_one_counts_and_is_said_to() {
             ..answer(0)
         };
         let schedule = later(&policy(), &unsaid, 0.0);
-        assert!(schedule.assumed);
-        assert_eq!(schedule.expires, at(3300));
+        assert!(schedule.end.is_assumed());
+        assert_eq!(schedule.end.at(), at(3300));
         assert_eq!(schedule.refresh, at(3300 - 825));
     }
-    assert!(!later(&policy(), &answer(3600), 0.0).assumed);
+    assert!(!later(&policy(), &answer(3600), 0.0).end.is_assumed());
 }
 
 #[test]
@@ -127,16 +127,16 @@ fn an_assumed_life_does_not_begin_anew_while_the_same_token_is_served() {
         ..answer(0)
     };
     let assumed = |issued, expires| Published {
-        assumed: true,
+        end: End::stored(at(expires), true),
         ..published(issued, expires)
     };
     let token = assumed(-2000, 1300);
     let schedule = accept(&policy(), Some(&token), &unsaid, at(0), 0.0).expect("usable");
-    assert_eq!((schedule.expires, schedule.refresh), (at(1300), at(650)));
+    assert_eq!((schedule.end.at(), schedule.refresh), (at(1300), at(650)));
     let ending = assumed(-3295, 5);
     let schedule = accept(&policy(), Some(&ending), &unsaid, at(0), 0.0).expect("usable");
     assert_eq!(
-        schedule.expires,
+        schedule.end.at(),
         at(3300),
         "believed for another life at its end"
     );
@@ -173,7 +173,7 @@ fn an_absolute_end_is_taken_as_it_is() {
         ..answer(0)
     };
     let schedule = later(&policy(), &absolute, 0.0);
-    assert_eq!((schedule.expires, schedule.refresh), (at(3600), at(2700)));
+    assert_eq!((schedule.end.at(), schedule.refresh), (at(3600), at(2700)));
 }
 
 #[test]
@@ -187,8 +187,8 @@ fn an_absurd_lifetime_stays_within_what_can_be_written_down() {
             ..answer(0)
         };
         let schedule = later(&policy(), &absurd, 0.5);
-        assert_ne!(schedule.expires.rfc3339(), "out of range");
-        assert!(schedule.refresh < schedule.expires);
+        assert_ne!(schedule.end.at().rfc3339(), "out of range");
+        assert!(schedule.refresh < schedule.end.at());
     }
 }
 
@@ -300,7 +300,7 @@ fn the_same_token_is_asked_for_again_after_half_of_what_is_left() {
             ..answer(left)
         };
         let schedule = accept(&policy(), Some(&token), &again, at(0), 0.7).expect("usable");
-        assert_eq!(schedule.expires, at(left), "adopted, earlier or later");
+        assert_eq!(schedule.end.at(), at(left), "adopted, earlier or later");
         assert_eq!(schedule.refresh, at(next), "{left} s left");
         assert!(schedule.served_again);
     }
@@ -390,7 +390,7 @@ fn a_token_served_again_keeps_its_beginning_unless_the_clock_was_set_back_below_
         let token = published(before, before + 3600);
         let schedule = accept(&policy(), Some(&token), &again, at(0), 0.0).expect("usable");
         assert_eq!(schedule.issued, at(kept));
-        assert!(!clock_went_back(schedule.issued, schedule.expires, at(0)));
+        assert!(!clock_went_back(schedule.issued, schedule.end.at(), at(0)));
     }
     assert_eq!(later(&policy(), &answer(10), 0.0).issued, at(0));
 }
@@ -417,8 +417,8 @@ fn a_known_end_of_the_same_token_is_never_replaced_by_an_assumed_one() {
             ..answer(0)
         };
         let schedule = accept(&policy(), Some(&known), &again, at(0), 0.0).expect("usable");
-        assert_eq!(schedule.expires, at(left), "{left}");
-        assert!(!schedule.assumed, "{left}");
+        assert_eq!(schedule.end.at(), at(left), "{left}");
+        assert!(!schedule.end.is_assumed(), "{left}");
         assert!(schedule.refresh >= at(2), "{left}");
     }
     let over = published(-20, -1);

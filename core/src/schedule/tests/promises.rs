@@ -42,14 +42,18 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         0i64..60_000,
         proptest::option::of(any::<i64>().prop_map(Span::from_millis)),
         any::<bool>(),
+        proptest::option::of((0i64..100_000).prop_map(at)),
     )
-        .prop_map(|(lifetime, latency, refresh_in, same_token)| Answer {
-            sent: at(0),
-            received: at(0) + Span::from_millis(latency),
-            lifetime,
-            refresh_in,
-            same_token,
-        })
+        .prop_map(
+            |(lifetime, latency, refresh_in, same_token, own_end)| Answer {
+                sent: at(0),
+                received: at(0) + Span::from_millis(latency),
+                lifetime,
+                own_end,
+                refresh_in,
+                same_token,
+            },
+        )
 }
 
 fn any_published() -> impl Strategy<Value = Option<Published>> {
@@ -62,10 +66,9 @@ fn any_published() -> impl Strategy<Value = Option<Published>> {
         )
             .prop_map(|(age, left, window, served_again)| Published {
                 issued: at(-age),
-                expires: at(left),
+                end: End::stored(at(left), served_again && age % 2 == 0),
                 learnt_window: window.map(secs),
                 served_again,
-                assumed: served_again && age % 2 == 0,
             }),
     )
 }
@@ -81,10 +84,10 @@ proptest! {
     ) {
         let now = answer.received;
         if let Ok(schedule) = accept(&policy, published.as_ref(), &answer, now, u) {
-            let left = schedule.expires.since(answer.sent);
-            prop_assert!(schedule.expires > now);
+            let left = schedule.end.at().since(answer.sent);
+            prop_assert!(schedule.end.at() > now);
             prop_assert!(schedule.refresh >= now + shortest_interval(left));
-            prop_assert!(schedule.refresh <= schedule.expires.max(now + shortest_interval(left)));
+            prop_assert!(schedule.refresh <= schedule.end.at().max(now + shortest_interval(left)));
         }
     }
 
@@ -127,19 +130,18 @@ proptest! {
         let mut schedule = accept(&policy, None, &answer(lifetime), at(0), u).expect("usable");
         let mut learnt = None;
         for life in 0..3 {
-            let end = schedule.expires;
+            let end = schedule.end.at();
             let mut requests = 1;
             loop {
                 let now = schedule.refresh;
                 let same = now < end - secs(window);
                 requests += 1;
                 let before = Published {
-                    issued: end - secs(lifetime), expires: schedule.expires,
+                    issued: end - secs(lifetime), end: schedule.end,
                     learnt_window: schedule.learnt_window, served_again: schedule.served_again,
-                    assumed: schedule.assumed,
                 };
                 let answer = Answer {
-                    sent: now, received: now, refresh_in: None, same_token: same,
+                    sent: now, received: now, own_end: None, refresh_in: None, same_token: same,
                     lifetime: Some(Lifetime::For(if same { end.since(now) } else { secs(lifetime) })),
                 };
                 schedule = accept(&policy, Some(&before), &answer, now, u).expect("usable");

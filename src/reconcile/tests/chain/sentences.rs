@@ -101,8 +101,8 @@ fn a_provider_that_is_away_for_hours_takes_nobody_their_login() {
     assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));
 }
 
-#[test]
-fn a_claim_of_another_process_is_left_alone_until_its_time_is_over() {
+/// A process was killed with a refresh token in flight: when, and how many requests there were.
+fn killed() -> (Scene, Time, u32) {
     let scene = settled();
     scene.inner().chained.requests = vec![Sent::CrashBefore].into();
     // Step by step to the crash.
@@ -113,40 +113,91 @@ fn a_claim_of_another_process_is_left_alone_until_its_time_is_over() {
     }
     let crashed = scene.inner().now;
     let sent = scene.inner().requests;
-    // Time-out, drain and the last writes: 10 + 10 + 6 s.
+    (scene, crashed, sent)
+}
+
+#[test]
+fn a_claim_of_another_process_is_left_alone_until_its_time_is_over() {
+    let (scene, crashed, sent) = killed();
+    // Time to write it, time-out, and time to store: 6 + 10 + 10 s.
     scene.run(crashed + span(20));
+    let waits = Some((true, "Requesting".into()));
+    assert_eq!(scene.condition("Reconciling"), waits);
     scene.walk(true);
     assert_eq!(scene.inner().requests, sent);
-    scene.run(at(3_700));
+    scene.run(crashed + span(28));
+    assert_eq!(scene.inner().requests, sent + 1);
+    assert_eq!(scene.condition("Reconciling"), None);
     assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));
 }
 
 #[test]
-fn a_second_restart_begins_no_new_wait_and_the_status_tells_of_it() {
-    let scene = settled();
-    scene.inner().chained.requests = vec![Sent::CrashBefore].into();
-    let mut seconds = 5;
-    while scene.inner().requests == 1 {
-        seconds += 1;
-        scene.run(at(seconds));
-    }
-    let crashed = scene.inner().now;
-    let sent = scene.inner().requests;
-    scene.run(crashed + span(15));
-    let waits = Some((true, "Requesting".into()));
-    assert_eq!(scene.condition("Reconciling"), waits);
-    // A process that observes the reservation for the first time would wait for 26 s: time to write it, time-out, drain.
-    for seconds in [15, 35] {
+fn a_restart_begins_no_new_wait_on_the_same_machine_or_on_another() {
+    let (scene, crashed, sent) = killed();
+    // Each process observes the reservation for the first time.
+    for seconds in [5, 15, 24] {
         scene.run(crashed + span(seconds));
         scene.restart();
     }
-    // Time to write it, time-out and clock skew since it was made: 46 s.
-    scene.run(crashed + span(40));
-    scene.run(crashed + span(44));
     assert_eq!(scene.inner().requests, sent);
-    scene.run(crashed + span(48));
+    scene.run(crashed + span(28));
     assert_eq!(scene.inner().requests, sent + 1);
-    assert_eq!(scene.condition("Reconciling"), None);
+
+    let (scene, crashed, sent) = killed();
+    scene.run(crashed + span(5));
+    // The machine is gone: another one knows no more than when its first process observed the reservation.
+    scene.inner().chained.machine += 1;
+    // It observed it after 5 s, so its time is over 26 s later.
+    for seconds in [10, 20, 29] {
+        scene.restart();
+        scene.run(crashed + span(seconds));
+    }
+    assert_eq!(scene.inner().requests, sent);
+    scene.run(crashed + span(40));
+    assert_eq!(scene.inner().requests, sent + 1);
+}
+
+#[test]
+fn wall_clocks_that_differ_send_no_refresh_token_early() {
+    for (ahead, machine) in [(3600, 1), (-3600, 1), (3600, 0), (-3600, 0)] {
+        let (scene, crashed, sent) = killed();
+        scene.restart();
+        {
+            let mut inner = scene.inner();
+            inner.now = inner.now + span(ahead);
+            inner.chained.ahead = span(ahead);
+            inner.chained.machine += machine;
+        }
+        let crashed = crashed + span(ahead);
+        scene.run(crashed + span(24));
+        assert_eq!(scene.inner().requests, sent, "{ahead} {machine}");
+        scene.run(crashed + span(40));
+        assert!(scene.inner().requests > sent, "{ahead} {machine}");
+        assert!(scene.most_often() <= 2, "{ahead} {machine}");
+    }
+}
+
+#[test]
+fn a_reservation_of_an_earlier_version_is_respected_from_when_it_is_observed() {
+    let (scene, crashed, sent) = killed();
+    {
+        // As it was written before: with an end by the wall clock, and no machine.
+        let mut inner = scene.inner();
+        let state = inner.secrets.get_mut("books-refresh-state").unwrap();
+        let claim = state.data["claim"].expose().unwrap().to_owned();
+        let mut claim: serde_json::Value = serde_json::from_str(&claim).unwrap();
+        let fields = claim.as_object_mut().unwrap();
+        fields.remove("made").unwrap();
+        fields.insert("over".into(), "2001-01-01T00:00:00Z".into());
+        state
+            .data
+            .insert("claim".into(), Secret::from(claim.to_string()));
+    }
+    scene.restart();
+    scene.run(crashed + span(20));
+    assert_eq!(scene.inner().requests, sent);
+    scene.run(crashed + span(60));
+    assert!(scene.inner().requests > sent);
 }
 
 #[test]
@@ -173,6 +224,96 @@ fn a_state_secret_that_lost_its_owner_is_taken_back_and_goes_on() {
     scene.run(at(20_000));
     assert!(arrived(&scene).len() > before + 2);
     assert_eq!(stalled(&scene), None);
+}
+
+/// A state Secret as somebody who may write Secrets would forge it: sealed for this resource, with a refresh token of theirs and lenders
+/// that allow every host.
+fn forged() -> SecretSeen {
+    let scene = settled();
+    let mut state = scene.inner().secrets["books-refresh-state"].clone();
+    let mut record = crate::model::Record::read(&state.data).unwrap();
+    record.refresh_token = Some(Secret::from("theirs"));
+    record.lenders = Some(crate::trust::Lenders::none());
+    record.claim = None;
+    let data = record.write().into_iter();
+    state.data = data
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
+    state.owners.clear();
+    state.uid = "forged".into();
+    state
+}
+
+#[test]
+fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
+    let scene = Scene::chained(SPEC, None);
+    scene.put(forged());
+    let hosts = "elsewhere.example.com".to_owned();
+    if let Some(credentials) = &mut scene.inner().credentials {
+        credentials
+            .annotations
+            .insert(crate::policy::ALLOWED_HOSTS.to_owned(), hosts);
+    }
+    scene.run(at(600));
+    assert_eq!(scene.inner().requests, 0);
+    {
+        let inner = scene.inner();
+        let status = &inner.resource.as_ref().unwrap().status;
+        let mut reasons = status.conditions.iter().map(|one| one.reason.as_str());
+        assert!(reasons.any(|reason| reason == "HostNotAllowed"));
+    }
+
+    // Where they may go, the forger's token is sent there, for the forger's account, and no refresh token of anybody else.
+    let scene = Scene::chained(SPEC, None);
+    scene.put(forged());
+    scene.run(at(600));
+    let inner = scene.inner();
+    assert!(
+        inner
+            .sent_to
+            .iter()
+            .all(|url| url == "https://auth.example.com/token")
+    );
+    assert!(
+        inner
+            .chained
+            .arrived
+            .iter()
+            .filter(|token| *token == "theirs")
+            .count()
+            <= 1
+    );
+    let secrets: Vec<&String> = inner.secrets.keys().collect();
+    assert_eq!(
+        secrets
+            .iter()
+            .filter(|name| name.contains("refresh-state"))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_forged_reservation_holds_a_family_up_for_a_bounded_time() {
+    let scene = settled();
+    {
+        let mut inner = scene.inner();
+        let state = inner.secrets.get_mut("books-refresh-state").unwrap();
+        let mut claim: serde_json::Value =
+            serde_json::from_str(state.data["claim"].expose().unwrap()).unwrap();
+        claim["open"] = true.into();
+        claim["process"] = "somebody".into();
+        claim["allowedMillis"] = i64::MAX.into();
+        claim["made"]["millis"] = i64::MAX.into();
+        claim["time"] = "9999-01-01T00:00:00Z".into();
+        state
+            .data
+            .insert("claim".into(), Secret::from(claim.to_string()));
+    }
+    scene.restart();
+    let sent = scene.inner().requests;
+    scene.run(at(20_000));
+    assert!(scene.inner().requests > sent, "held up for ever");
 }
 
 #[test]

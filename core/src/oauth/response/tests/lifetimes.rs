@@ -259,19 +259,21 @@ fn a_jwt_tells_its_end_where_the_answer_does_not_and_only_if_asked_to() {
     };
     let read = |shape: &ResponseShape, token: &str, more: &str| {
         let body = format!(r#"{{"access_token":"{token}"{more}}}"#);
-        decode(shape, &answer(200, "application/json", body), NOW).map(|token| token.lifetime)
+        decode(shape, &answer(200, "application/json", body), NOW)
+            .map(|token| (token.lifetime, token.own_end))
+            .map_err(drop)
     };
     let end = jwt(r#"{"exp":1700000900}"#);
-    let lifetime = Some(Lifetime::Until(NOW + Span::from_seconds(900)));
-    assert!(read(&asked, &end, "").is_ok_and(|found| found == lifetime));
-    assert!(read(&ResponseShape::default(), &end, "").is_ok_and(|found| found.is_none()));
-    let given = Some(Lifetime::For(Span::from_seconds(60)));
-    assert!(read(&asked, &end, r#","expires_in":60"#).is_ok_and(|found| found == given));
-    // The earlier one is used.
-    assert!(read(&asked, &end, r#","expires_in":3600"#).is_ok_and(|found| found == lifetime));
-    assert!(read(&asked, "opaque", "").is_ok_and(|found| found.is_none()));
+    let own = Some(NOW + Span::from_seconds(900));
+    let given = seconds(60);
+    assert_eq!(read(&asked, &end, ""), Ok((None, own)));
+    assert_eq!(read(&ResponseShape::default(), &end, ""), Ok((None, None)));
+    // Both are kept: which one counts is decided when the token is scheduled.
+    let both = read(&asked, &end, r#","expires_in":60"#);
+    assert_eq!(both, Ok((given, own)));
+    assert_eq!(read(&asked, "opaque", ""), Ok((None, None)));
     let over = jwt(r#"{"exp":1600000000}"#);
-    assert!(read(&asked, &over, "").is_err(), "it has expired already");
+    assert_eq!(read(&asked, &over, ""), Err(()), "it has expired already");
 }
 
 #[test]

@@ -110,6 +110,7 @@ impl Store for Namespace {
                 process: format!("process-{}", inner.process),
                 attempt: format!("attempt-{}", inner.version),
                 elapsed: inner.now.since(at(0)),
+                here: None,
                 drain: span(10),
                 alone: true,
             },
