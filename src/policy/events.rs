@@ -9,7 +9,6 @@ use crate::model::Assessment;
 use crate::time::Time;
 
 use super::expiry::Which;
-use super::report::Content;
 
 /// Something to report once, as an event or a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +28,14 @@ pub enum NoticeKind {
     Normal,
     /// Something is wrong.
     Warning,
+}
+
+/// The content of a condition.
+pub(super) struct Content {
+    pub(super) holds: bool,
+    /// Always a documented reason, whatever the status contained.
+    pub(super) reason: Reason,
+    pub(super) message: Message,
 }
 
 /// What has changed for better or worse, each reported once. `contents`: the conditions of the status `after`.

@@ -11,7 +11,7 @@ use crate::oauth::error::FailureClass;
 use crate::policy::events::{find, known};
 use crate::time::Time;
 
-use super::events::{Notice, notices};
+use super::events::{Content, Notice, notices};
 
 /// The level of detail of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -85,14 +85,6 @@ pub fn report(
         notices: notices(assessment, &contents, before, &status, now),
         status,
     }
-}
-
-/// The content of a condition.
-pub(super) struct Content {
-    pub(super) holds: bool,
-    /// Always a documented reason, whatever the status contained.
-    pub(super) reason: Reason,
-    pub(super) message: Message,
 }
 
 impl Content {
