@@ -256,12 +256,7 @@ fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
     }
     scene.run(at(600));
     assert_eq!(scene.inner().requests, 0);
-    {
-        let inner = scene.inner();
-        let status = &inner.resource.as_ref().unwrap().status;
-        let mut reasons = status.conditions.iter().map(|one| one.reason.as_str());
-        assert!(reasons.any(|reason| reason == "HostNotAllowed"));
-    }
+    assert!(scene.token().is_none() && scene.inner().chained.sent.is_empty());
 
     // Where they may go, the forger's token is sent there, for the forger's account, and no refresh token of anybody else.
     let scene = Scene::chained(SPEC, None);
