@@ -130,6 +130,3 @@ impl Clients {
         Ok(Client::new(tls, resolver, proxy, self.connect_timeout))
     }
 }
-
-/// The User-Agent header.
-pub(crate) const USER_AGENT: &str = concat!("oauthclient-operator/", env!("CARGO_PKG_VERSION"));

@@ -30,8 +30,10 @@ use tokio::time::timeout;
 use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
 
-use super::clients::USER_AGENT;
 use super::resolve::Resolver;
+
+/// The User-Agent header.
+const USER_AGENT: &str = concat!("oauthclient-operator/", env!("CARGO_PKG_VERSION"));
 
 /// How much is read of a connection before it is used: the longest headers of a response.
 const MOST_READ_AHEAD: usize = 16 << 10;
