@@ -12,8 +12,7 @@
 //! | [`fair`] | sharing a limit between namespaces |
 //! | [`engine`] | compact records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token still matches the spec |
-//! | [`references`] | which resource uses the token of which other one |
-//! | [`render`] | the data of a token Secret |
+//! //! | [`render`] | the data of a token Secret |
 //! | [`mod@policy`] | `(observed, now) -> plan`; the consequences of a response; conditions, events and their texts |
 //! | [`mod@reconcile`] | the steps for one resource, over the `Store` of a driver |
 //!
@@ -59,6 +58,7 @@ pub mod kubernetes;
 
 pub mod discovery;
 mod exchange;
+mod facts;
 pub mod fair;
 pub mod http;
 pub mod inputs;
@@ -66,7 +66,6 @@ pub mod inputs;
 pub mod leader;
 pub mod local;
 pub mod metrics;
-pub mod model;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod policy;
@@ -79,4 +78,6 @@ pub mod telemetry;
 pub mod tenant;
 
 pub(crate) use oauthclient_core::lock;
-pub use oauthclient_core::{engine, messages, oauth, queue, render, schedule, secret, time, trust};
+pub use oauthclient_core::{
+    engine, messages, model, oauth, queue, render, schedule, secret, time, trust,
+};

@@ -149,3 +149,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     let shown = |c| if is_copied_as_shown(c) { c } else { '\u{fffd}' };
     Cow::Owned(text.chars().map(shown).collect())
 }
+
+/// A list of an annotation with one more entry, for a command.
+pub fn with_entry(list: Option<&String>, one: &str) -> String {
+    match list.map(|list| list.trim()).filter(|list| !list.is_empty()) {
+        Some(list) => format!("{list},{one}"),
+        _ => one.to_owned(),
+    }
+}

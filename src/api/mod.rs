@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`spec`], [`status`] | the serialized types |
+//! | [`spec`] | the serialized types; those of the status are in [`crate::model`] |
 //! | `rules` | rules between fields, in CEL and Rust |
 //! | `defaults` | defaults in descriptions and rules, not in stored objects |
 //! | [`schema`] | the CRD and its schema |
@@ -13,29 +13,27 @@ mod check;
 mod defaults;
 mod lines;
 pub mod manifest;
-mod names;
 mod problem;
 pub mod reference;
 mod rules;
 pub mod schema;
-pub(crate) mod secret_limits;
 pub mod spec;
-pub mod status;
 pub mod validate;
 mod words;
 
-pub use names::{
+pub use oauthclient_core::conditions;
+pub use oauthclient_core::model::names::{
     ADOPT_ANNOTATION, ALLOWED_AUDIENCES_ANNOTATION, ALLOWED_HOSTS_ANNOTATION,
     ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL, REFRESH_ANNOTATION, ROTATE_KEY_ANNOTATION,
     TOKEN_LABEL,
 };
-pub use oauthclient_core::conditions;
+pub use oauthclient_core::model::{
+    AttemptStatus, Condition, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus,
+    TokenStatus,
+};
 pub use problem::SpecProblem;
 pub use schema::{crd, crd_yaml};
 pub use spec::{OAuthClient, OAuthClientSpec};
-pub use status::{
-    AttemptStatus, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus, TokenStatus,
-};
 pub use validate::{Validated, validate};
 
 #[cfg(test)]

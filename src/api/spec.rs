@@ -18,7 +18,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::OAuthClientStatus;
+use crate::model::OAuthClientStatus;
 
 pub use assertion::{AssertionCertificate, Claim, ClientSecretJwt, JwtBearer, PrivateKeyJwt};
 pub use client::{

@@ -11,15 +11,12 @@ mod restart;
 mod revocation;
 mod token_secret;
 
-use std::collections::BTreeMap;
-
 use super::check;
-use super::names::ROTATE_KEY_ANNOTATION;
 use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
+use crate::model::names::ROTATE_KEY_ANNOTATION;
 use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::error::Means;
-use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ErrorShape, ExpiryShape,
@@ -31,119 +28,13 @@ use crate::schedule::{Lead, Policy, TokenReuse};
 use crate::time::Span;
 use oauthclient_core::conditions::Reason;
 
-pub use restart::{Restart, WorkloadKind};
-pub use revocation::Revocation;
-
-/// A validated `OAuthClient`, which the later stages use instead of the resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Validated {
-    /// What is sent, and how the response is parsed.
-    pub client: Client,
-    /// How it uses refresh tokens, if it does.
-    pub refreshing: Option<Refreshing>,
-    /// When tokens are refreshed.
-    pub policy: Policy,
-    /// Name of the credentials Secret; `None` if the request needs none.
-    pub credentials_secret: Option<String>,
-    /// The client certificate, if one is used.
-    pub client_certificate: Option<ClientCertificate>,
-    /// The CA bundle, if there is one.
-    pub ca_bundle: Option<ConfigMapKey>,
-    /// The time-out of a token request.
-    pub timeout: Span,
-    /// The Secret to write.
-    pub token_secret: TokenSecret,
-    /// What is revoked, and when; `None` for nothing.
-    pub revocation: Option<Revocation>,
-    /// The workloads to restart after each new token.
-    pub restart: Vec<Restart>,
-    /// That tokens are bound to a key, if they are.
-    pub dpop: Option<Dpop>,
-    /// Whether requesting tokens is suspended.
-    pub suspended: bool,
-}
-
-/// The Secret with the client certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// Its name.
-    pub secret: String,
-    /// The certificate itself is registered at the provider, not its issuer (RFC 8705 section 2.2).
-    pub self_signed: bool,
-}
-
-/// That tokens are bound to a key (RFC 9449).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dpop {
-    /// The request for a new key: any other value than before asks for one.
-    pub rotation: Option<String>,
-}
+pub use crate::model::{
+    ClientCertificate, ConfigMapKey, Dpop, Restart, Revocation, TokenSecret, Validated,
+    WorkloadKind,
+};
 
 /// The longest request for a new key that is told apart, in bytes.
 const LONGEST_ROTATION: usize = 256;
-
-impl Validated {
-    /// Whether something is kept between requests, in a state Secret: refresh tokens, or a generated key.
-    pub fn keeps_state(&self) -> bool {
-        self.refreshing.is_some() || self.dpop.is_some()
-    }
-
-    /// How long a token request may take: one that a server wants with a nonce is sent twice.
-    pub fn longest_exchange(&self) -> Span {
-        match self.dpop {
-            Some(_) => self.timeout + self.timeout,
-            None => self.timeout,
-        }
-    }
-
-    /// The endpoint of most of its requests.
-    pub fn endpoint(&self) -> &url::Url {
-        match &self.refreshing {
-            Some(Refreshing {
-                origin: Origin::Given,
-                url: Some(url),
-            }) => url,
-            _ => &self.client.token_url,
-        }
-    }
-
-    /// Every endpoint that credentials may be sent to, with its field; none that must be discovered.
-    pub fn endpoints(&self) -> Vec<(&'static str, &url::Url)> {
-        let located = self.client.is_located();
-        let token = located.then_some((self.client.provider_field(), &self.client.token_url));
-        let refreshing = self.refreshing.as_ref();
-        let refresh = refreshing.and_then(|refreshing| refreshing.url.as_ref());
-        let refresh = refresh.map(|url| ("spec.provider.refreshURL", url));
-        let is_asked = refresh.is_none()
-            || refreshing.is_some_and(|refreshing| refreshing.origin == Origin::Password);
-        let token = token.filter(|_| is_asked);
-        token.into_iter().chain(refresh).collect()
-    }
-}
-
-/// A key of a ConfigMap in the resource's namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ConfigMapKey {
-    /// Name of the ConfigMap.
-    pub name: String,
-    /// Its key.
-    pub key: String,
-}
-
-/// The Secret to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSecret {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub type_: String,
-    /// Additional labels from the resource.
-    pub labels: BTreeMap<String, String>,
-    /// Additional annotations from the resource.
-    pub annotations: BTreeMap<String, String>,
-    /// The templates of its data.
-    pub templates: Templates,
-}
 
 /// Validates a resource.
 ///
@@ -246,7 +137,7 @@ fn build(spec: &OAuthClientSpec, rotation: Option<String>) -> Result<Validated, 
             templates,
         },
         revocation,
-        restart: spec.restart.iter().map(Restart::of).collect(),
+        restart: spec.restart.iter().map(restart::of).collect(),
         dpop: spec.dpop.as_ref().map(|_| Dpop { rotation }),
         suspended: spec.suspend,
     })

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{manifest, validate};
+use crate::engine::ANY_INPUTS;
 
 fn smallest() -> Value {
     json!({

@@ -15,7 +15,6 @@ use crate::http::Sender;
 use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
-use crate::policy::{self};
 use crate::revocation_queue::Later;
 
 use super::catalogue::{BadManifest, Catalogue};
@@ -102,7 +101,7 @@ impl Files {
 
     /// What the engine needs to know about a resource.
     pub(super) fn facts(&self, object: &OAuthClient) -> ResourceFacts {
-        policy::resource_facts(object, |spec| self.discovery.lane(spec))
+        crate::facts::resource_facts(object, |spec| self.discovery.lane(spec))
     }
 
     pub(super) fn say(&self, about: &str, word: &str, text: &str) {

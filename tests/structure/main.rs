@@ -19,6 +19,8 @@ use imports::Crate;
 /// The modules of `oauthclient-core`, from the top layer to the bottom. A file may import from its own layer and from lower
 /// ones.
 const CORE: &[&[&str]] = &[
+    &["policy"],
+    &["inputs", "model"],
     &["engine"],
     &["queue"],
     &["messages"],
@@ -34,11 +36,18 @@ const PROGRAM: &[&[&str]] = &[
     &["discovery"],
     &["exchange"],
     &["reconcile", "revocation_queue"],
-    &["policy"],
-    &["leader", "model"],
-    &["cli", "inputs", "references", "server"],
+    &["facts", "leader"],
+    &["cli", "references", "server"],
     &["api", "http", "metrics"],
-    &["clock", "command", "fair", "telemetry", "tenant"],
+    &[
+        "clock",
+        "command",
+        "fair",
+        "inputs",
+        "policy",
+        "telemetry",
+        "tenant",
+    ],
 ];
 
 /// Packages that the core does without, directly and indirectly.

@@ -1,21 +1,9 @@
 //! When tokens are revoked, and where.
 
-use url::Url;
-
 use crate::api::problem::SpecProblem;
 use crate::api::spec::OAuthClientSpec;
+use crate::model::Revocation;
 use crate::time::Span;
-
-/// What is revoked at the provider (RFC 7009).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revocation {
-    /// The revocation endpoint, if configured; otherwise the issuer's document names it.
-    pub url: Option<Url>,
-    /// Whether to revoke the published token when the resource is deleted.
-    pub on_deletion: bool,
-    /// How long after its replacement the previous token is revoked, if at all.
-    pub previous_after: Option<Span>,
-}
 
 /// Converts the settings; `None` if nothing is revoked.
 pub(super) fn of(spec: &OAuthClientSpec) -> Result<Option<Revocation>, SpecProblem> {

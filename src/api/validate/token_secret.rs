@@ -2,10 +2,10 @@
 
 use crate::api::check;
 use crate::api::problem::SpecProblem;
-use crate::api::secret_limits::{
+use crate::api::spec::TokenSecret;
+use crate::model::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, is_docker_config, is_key_prefix,
 };
-use crate::api::spec::TokenSecret;
 use crate::render::{MAX_BYTES, Templates};
 use oauthclient_core::conditions::Reason;
 

@@ -7,13 +7,14 @@ use kube::ResourceExt as _;
 
 use crate::api::OAuthClient;
 use crate::engine::{Event, Key, ResourceFacts};
+use crate::facts::{known_facts, resource_facts};
 use crate::kubernetes::groups;
 use crate::kubernetes::index::ordered;
 use crate::kubernetes::restarts::look_at_workloads;
 use crate::kubernetes::shared::Shared;
 use crate::kubernetes::stored::Stored;
 use crate::lock::lock;
-use crate::policy::{known_facts, resource_facts, uid_fact};
+use crate::policy::uid_fact;
 use crate::references;
 
 use super::run::{Listener, Scope, Watching, config, run};

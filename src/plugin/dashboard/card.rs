@@ -78,7 +78,7 @@ impl Card {
                     holds: one.status == "True",
                     reason: one.reason.clone(),
                     message: one.message.clone(),
-                    since: one.last_transition_time.0.to_string(),
+                    since: one.last_transition_time.to_string(),
                 })
                 .collect(),
             summary,

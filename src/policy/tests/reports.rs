@@ -372,7 +372,7 @@ fn a_short_life_an_assumed_one_and_a_clamped_lead_are_told_with_ready() {
 fn the_time_of_a_transition_is_that_of_the_last_change() {
     let mut seen = current(&Spec::default());
     let since =
-        |status: &OAuthClientStatus| status.conditions[0].last_transition_time.0.as_second() - T0;
+        |status: &OAuthClientStatus| status.conditions[0].last_transition_time.seconds() - T0;
     assert_eq!(
         since(&looked(&mut seen, 10).status),
         1,

@@ -1,0 +1,445 @@
+//! The consequences of a response: what to publish, or when to retry.
+
+use std::collections::BTreeMap;
+
+use crate::conditions::Reason;
+use crate::engine::Requeue;
+use crate::messages::Text;
+use crate::model::Validated;
+use crate::model::{
+    FailedAttempt, Failure, Made, Managed, Moments, Observed, RefreshReason, SecretSeen, Settled,
+    TokenState, TokenView, secret_version, token_hash,
+};
+use crate::oauth::dpop as oauth_dpop;
+use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};
+use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
+use crate::policy::ownership::our_target;
+use crate::policy::plan::stale_secrets;
+use crate::secret::Secret;
+use crate::time::{Span, Time};
+use crate::trust::Lenders;
+use crate::{render, schedule};
+
+use super::assessment::{self, token_view};
+use super::gate::{endpoint, look_at_ca};
+use super::rejected::unacceptable;
+use super::secret_write::publish;
+use super::{disclosed, dpop, findings, provenance, refresh_token, report, rotation, sooner};
+
+impl Made {
+    fn now(seen: &Observed, spec: &Validated) -> Made {
+        Made {
+            credentials: seen.lent().unwrap_or_default(),
+            client_secret_key: rotation::sent_key(seen),
+            handled_request: seen.resource.refresh_request.clone(),
+            lenders: provenance::of_request(seen, spec).ok(),
+        }
+    }
+}
+
+/// The consequences of a token. If it came with a refresh token, that is already stored and part of the observation.
+pub fn granted(
+    seen: &Observed,
+    spec: &Validated,
+    because: RefreshReason,
+    token: Token,
+    at: Moments,
+) -> Settled {
+    let made = Made::now(seen, spec);
+    let made = match token.repeats {
+        true => Made {
+            lenders: made.lenders.as_ref().map(Lenders::repeated),
+            ..made
+        },
+        false => made,
+    };
+    granted_as(seen, spec, because, token, at, made)
+}
+
+/// The same for a token that was requested earlier.
+pub(super) fn granted_as(
+    seen: &Observed,
+    spec: &Validated,
+    because: RefreshReason,
+    token: Token,
+    at: Moments,
+    made: Made,
+) -> Settled {
+    let before = our_target(seen, spec).and_then(SecretSeen::state);
+    let hash = token_hash(&seen.resource.uid, &token.access_token);
+    let same_token = before
+        .as_ref()
+        .is_some_and(|state| state.token_hash == hash);
+    // Altered times are ignored.
+    let before_intact = before
+        .as_ref()
+        .filter(|state| our_target(seen, spec).is_some_and(|target| state.intact(&target.data)));
+    // An issue time in the future means that the clock was set back.
+    let issued = |state: &TokenState| state.issued.min(at.sent);
+    let published = before_intact.map(|state| schedule::Published {
+        issued: issued(state),
+        end: state.end,
+        learnt_window: state.learnt_window,
+        served_again: state.served_again,
+    });
+    let answer = schedule::Answer {
+        sent: at.sent,
+        received: at.received,
+        lifetime: token.lifetime,
+        own_end: token.own_end,
+        refresh_in: token.refresh_in,
+        same_token,
+    };
+    let times = match schedule::accept(&spec.policy, published.as_ref(), &answer, at.received, at.u)
+    {
+        Ok(times) => schedule::Schedule {
+            refresh: refresh_time(seen, times.refresh, at),
+            ..times
+        },
+        Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
+    };
+    let data = match render(seen, spec, &token, times.end.at()) {
+        Ok(data) => data,
+        Err(problem) => return failed(seen, spec, &Failure::template(&problem), at),
+    };
+    let state = TokenState {
+        issued: match before_intact {
+            Some(state) if same_token => issued(state),
+            _ => at.sent,
+        },
+        end: times.end.as_stored(),
+        refresh: times.refresh,
+        owner: None,
+        lenders: made.lenders,
+        inputs: seen.resource.inputs.clone(),
+        credentials: made.credentials,
+        client_secret_key: made.client_secret_key,
+        data_hash: String::new(),
+        token_hash: hash,
+        // In its written precision, so that it compares equal after reading.
+        learnt_window: times
+            .learnt_window
+            .map(|window| Span::from_seconds(window.seconds())),
+        served_again: times.served_again,
+        handled_request: made
+            .handled_request
+            .or_else(|| before.as_ref()?.handled_request.clone()),
+        remarks: remarks(&token, times.tiny),
+        managed: Managed::default(),
+    };
+    let view = TokenView {
+        issued: state.issued,
+        expires: state.expires(),
+        refresh: state.refresh,
+        scope: token.scope.clone(),
+        valid: true,
+        too_short: times.too_short,
+        assumed: times.end.is_assumed(),
+        clamped_lead: times.clamped_lead,
+        remarks: state.remarks.clone(),
+        client_secret_key: state.client_secret_key.clone(),
+    };
+    let mut assessment = assessment::well(seen, Some(view));
+    let asked = seen.resource.refresh_request.as_deref();
+    if !asked.is_some_and(|asked| seen.has_handled(asked)) {
+        assessment
+            .handled_request
+            .clone_from(&state.handled_request);
+    }
+    assessment.repaired = because.is_repair();
+    let refresh = state.refresh;
+    let write = publish(seen, spec, data, state);
+    if let Some(why) = unacceptable(&write, seen.target.as_ref()) {
+        return rejected(seen, spec, &why.text(), at);
+    }
+    Settled {
+        wants: Requeue::RequestAt(refresh),
+        write: Some(write),
+        assessment,
+        attempt: None,
+        delete: stale_secrets(seen),
+    }
+}
+
+/// Accepted deviations of a response, as sentences.
+fn remarks(token: &Token, tiny: bool) -> Option<String> {
+    let tiny = tiny.then_some(TINY_REMARK);
+    let all: Vec<&str> = token.remarks.iter().copied().chain(tiny).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// The remark for a token whose lifetime is shorter than the pause between two requests.
+const TINY_REMARK: &str = "The provider granted less than 10 s: the token expires before the next request, of which there are at most 6 a minute. Ask the provider for a longer lifetime, or correct spec.response.expiry.";
+
+/// How often a password that the server answers is sent in quick succession at most.
+const MOST_PASSWORD_TRIES: u32 = 3;
+
+/// The class for scheduling the next attempt. Some servers count each request with a password, even one that they
+/// answer with 500. After a few, the next ones are probes.
+fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) -> FailureClass {
+    let with_password = spec.client.sends_password();
+    let answered = !matches!(reached, Reached::Never | Reached::Unknown);
+    if class == FailureClass::Transient
+        && with_password
+        && answered
+        && failures >= MOST_PASSWORD_TRIES
+    {
+        return FailureClass::Permanent;
+    }
+    class
+}
+
+/// When the token is refreshed: in time for a refresh token that expires before.
+fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
+    let chain = seen.record().and_then(Result::ok);
+    let chain = chain
+        .filter(|record| !record.fixed)
+        .and_then(|record| Some((record.obtained?, record.ends?)));
+    match chain {
+        Some((obtained, ends)) => {
+            schedule::before_refresh_token_ends(refresh, obtained, ends, at.received, at.u)
+        }
+        None => refresh,
+    }
+}
+
+/// The longest time before the end of a token in which a refusal may mean that it is too early for another one.
+const YOUNG: Span = Span::from_seconds(300);
+
+/// Whether a provider may have refused a refresh token because the access token is still young (Exact Online).
+fn may_be_too_early(failure: &Failure, left: Span) -> bool {
+    failure.reached == Reached::Refused
+        && failure.class == FailureClass::Transient
+        && failure.reason == Reason::AccessDenied.as_str()
+        && left <= YOUNG
+}
+
+/// The maximum `Retry-After`.
+const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
+
+/// A message that another sentence can follow.
+fn sentence(message: &str) -> String {
+    format!("{}.", message.trim_end().trim_end_matches('.'))
+}
+
+/// The consequences of a failure: the published token stays, and the next attempt is scheduled.
+pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments) -> Settled {
+    let token = token_view(seen, spec, at.received);
+    let remaining = token
+        .as_ref()
+        .filter(|token| token.valid)
+        .map(|token| token.expires.since(at.received));
+    let version = seen.lent().unwrap_or_default();
+    let failures = match &seen.memory.attempt {
+        Some(before) if before.inputs == seen.resource.inputs && before.credentials == version => {
+            before.failures.saturating_add(1)
+        }
+        _ => 1,
+    };
+    let refusal = rotation::judge(seen, spec, failure, at.received);
+    let other_at = refusal.as_ref().and_then(|refusal| refusal.other_at);
+    // The other client secret is tried first, so no person must act yet.
+    let class = other_at.map_or(failure.class, |_| FailureClass::Transient);
+    let next = schedule::retry(
+        pace(class, failures, spec, failure.reached),
+        failures,
+        remaining,
+        failure.retry_after,
+        at.received,
+        at.u,
+    );
+    // A refresh token that is refused while the access token is young is sent the second time shortly before that one ends.
+    let next = match remaining {
+        Some(left) if may_be_too_early(failure, left) => {
+            let pause = schedule::before_the_end(left, left);
+            next.max(at.received + pause)
+        }
+        _ => next,
+    };
+    let next = match other_at {
+        Some(other) => match failure.retry_after {
+            Some(wait) if wait > Span::ZERO => {
+                other.max(at.received + wait.min(LONGEST_RETRY_AFTER))
+            }
+            _ => other,
+        },
+        None => next,
+    };
+    let (refused, remark) = refusal.map_or_else(Default::default, |r| (r.refused, r.remark));
+    let attempt = FailedAttempt {
+        failures,
+        time: at.sent,
+        next: (next != Time::NEVER).then_some(next),
+        not_before: failure
+            .retry_after
+            .filter(|span| *span > Span::ZERO)
+            .map(|span| at.received + span.min(LONGEST_RETRY_AFTER)),
+        class,
+        reason: failure.reason.to_owned(),
+        reached: Some(failure.reached),
+        http_status: failure.http_status,
+        code: failure.said.as_ref().and_then(ProviderCode::code),
+        message: report::bounded(&format!("{}{remark}", sentence(&failure.message))),
+        refused,
+        inputs: seen.resource.inputs.clone(),
+        endpoint: endpoint(spec),
+        credentials: version,
+        certificate: seen.certificate.fingerprint().map(str::to_owned),
+        content: seen.whole_content(),
+        ca: seen.ca.hash(),
+        handled_request: seen.resource.refresh_request.clone(),
+        rejected_secret: None,
+    };
+    let mut assessment = assessment::still_failing(seen, token);
+    assessment.attempt = Some(attempt.clone());
+    if failure.reason == Reason::ReauthorizationRequired.as_str() {
+        // As it is reported from now on.
+        assessment.problem = Some(findings::reauthorize(
+            seen,
+            failure.reached == Reached::InvalidGrant || failure.reached == Reached::Refused,
+            failure.said.as_ref(),
+        ));
+    }
+    if let Some(asked) = &seen.resource.refresh_request {
+        assessment.handled_request = Some(asked.clone());
+    }
+    Settled {
+        write: None,
+        assessment,
+        wants: sooner(
+            attempt.next.map_or(Requeue::OnChange, Requeue::RequestAt),
+            look_at_ca(Some(&attempt), seen, at.received),
+        ),
+        attempt: Some(attempt),
+        delete: Vec::new(),
+    }
+}
+
+impl Failure {
+    /// The failure in a response.
+    pub fn answer(error: &TokenError, client: &Client) -> Failure {
+        let grant = match client.sends_password() {
+            true => &Grant::Password,
+            false => &client.grant,
+        };
+        Failure {
+            class: error.class(grant),
+            reason: error.reason(),
+            message: error.explain_to(client),
+            retry_after: error.retry_after(),
+            timed_out: false,
+            unread: false,
+            reached: error.reached(client.authentication == ClientAuthentication::None),
+            http_status: error.http_status(),
+            said: error.said().cloned(),
+        }
+    }
+
+    /// What the refusal is about; `None` if no token endpoint refused.
+    pub fn about(&self) -> Option<About> {
+        // A refresh token that is refused for good has its own reason.
+        let ended = self.reason == Reason::ReauthorizationRequired.as_str();
+        let of_grant = (ended && self.reached != Reached::Never).then_some(About::Grant);
+        of_grant.or_else(|| About::of_reason(self.reason))
+    }
+
+    /// Like this, for a response with a refresh token, which is stored.
+    pub fn but_renewed(self) -> Failure {
+        let message = format!(
+            "{}. The refresh token in the response was stored and is used next, so no new login is needed",
+            self.message.trim_end_matches('.')
+        );
+        Failure { message, ..self }
+    }
+
+    /// Whether it suggests that a discovered endpoint has moved: it is unreachable, or something else responds.
+    pub fn doubts_endpoint(&self) -> bool {
+        matches!(
+            Reason::parse(self.reason),
+            Some(
+                Reason::NotFound
+                    | Reason::Redirected
+                    | Reason::UnusableResponse
+                    | Reason::ResponseTooLarge
+                    | Reason::DNSFailed
+                    | Reason::ConnectFailed
+                    | Reason::TLSFailed
+                    | Reason::Timeout
+                    | Reason::AddressRefused
+            )
+        )
+    }
+
+    fn lifetime(problem: &schedule::UnusableLifetime) -> Failure {
+        Failure::new(
+            FailureClass::Transient,
+            "UnusableResponse",
+            format!(
+                "The token was not published: {problem}. Check the provider's clock and, if its lifetimes have another format, spec.response.expiry."
+            ),
+            Reached::Answered,
+        )
+    }
+
+    fn template(problem: &render::RenderProblem) -> Failure {
+        // Another token would fail in the same way: stopped until the spec changes.
+        Failure::new(
+            FailureClass::NeedsPerson,
+            problem.reason().as_str(),
+            format!("The provider gave a token, but it could not be written. {problem}"),
+            Reached::Answered,
+        )
+    }
+}
+
+fn render(
+    seen: &Observed,
+    spec: &Validated,
+    token: &Token,
+    expires: Time,
+) -> Result<BTreeMap<String, Secret>, render::RenderProblem> {
+    let document = refresh_token::document(seen, spec, token);
+    let disclosed = disclosed::for_templates(seen, spec);
+    let refresh_token = seen.record().and_then(Result::ok);
+    let refresh_token = refresh_token.and_then(|record| record.refresh_token);
+    let refresh_token = refresh_token.filter(|token| disclosed::may_show(seen, token));
+    spec.token_secret.templates.render(&render::Variables {
+        access_token: &token.access_token,
+        token_type: token.token_type.as_str(),
+        expires_at: expires,
+        scope: token.scope.as_ref().map(Scope::as_str),
+        response: &document,
+        credentials: &disclosed,
+        dpop: dpop::published(seen, spec).and_then(|pem| {
+            let jwk = oauth_dpop::private_jwk(&pem, &seen.nonce.random)?;
+            Some((pem, jwk))
+        }),
+        refresh_token: refresh_token.as_ref(),
+        sent: &token.sent,
+        echoes: token.echoes,
+    })
+}
+
+/// The consequences if the token Secret was refused, or is known to be: the token is discarded, and the published one
+/// stays.
+pub fn rejected(seen: &Observed, spec: &Validated, why: &Text, at: Moments) -> Settled {
+    let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
+    let secret = &spec.token_secret.name;
+    let failure = Failure::new(
+        FailureClass::NeedsPerson,
+        Reason::WriteRefused.as_str(),
+        format!(
+            "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
+             spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
+             oauthclient.dev/refresh-requested-at"
+        ),
+        Reached::Answered,
+    );
+    let mut settled = failed(seen, spec, &failure, at);
+    let version = secret_version(seen.target.as_ref());
+    let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];
+    for attempt in attempts.into_iter().flatten() {
+        attempt.rejected_secret = Some(version.clone());
+    }
+    settled
+}
