@@ -92,7 +92,7 @@ async fn a_token_of_maskinporten_is_exchanged_at_altinn_where_its_owner_allows_t
     assert!(
         said.contains("HostNotAllowed")
             && said.contains("altinn-maskinporten-client")
-            && said.contains("allowed-token-hosts"),
+            && said.contains("for tokens"),
         "{said}"
     );
 
