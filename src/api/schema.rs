@@ -1,7 +1,7 @@
 //! The CRD: its schema, generated from the types and the rules.
 //!
-//! There are two forms of the schema: [`root`], with defaults, for the validation of files and for the reference page; and
-//! that of the CRD, whose rules stand for the defaults ([`super::defaults`]).
+//! There are two forms of the schema: `root`, with defaults, for the validation of files and for the reference page; and
+//! that of the CRD, whose rules stand for the defaults (`defaults`).
 
 use std::sync::OnceLock;
 

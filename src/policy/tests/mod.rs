@@ -8,6 +8,7 @@ mod commands;
 mod dpop;
 mod expiries;
 mod gates;
+mod group;
 mod lent;
 mod provenance;
 mod references;
