@@ -18,6 +18,7 @@ mod commands;
 mod create;
 mod dashboard;
 mod device;
+mod newcomer;
 mod person;
 mod refresh_tokens;
 mod rig;
