@@ -79,7 +79,7 @@ pub(super) struct StateFolder {
     root: PathBuf,
     hashing: hmac::Key,
     /// Open as long as the process uses the folder.
-    _lock: File,
+    _lock: Lock,
 }
 
 const CLIENTS: &str = "oauthclients";
@@ -232,12 +232,22 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-fn lock(root: &Path) -> Result<File, String> {
+/// The right to work on an output.
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child that is being started still has it open.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(root: &Path) -> Result<Lock, String> {
     let path = root.join("lock");
     let file =
         open_own(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(format!(
             "another process works on this output already (it holds {}): stop it, or choose another --output",
             path.display()

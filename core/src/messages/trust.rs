@@ -431,7 +431,9 @@ impl TrustFinding {
             (_, Audience::Files) => Remedy::advice(text![
                 "Correct ",
                 *field,
-                ", or add the host to its manifest.",
+                ", or add the host to ",
+                *annotation,
+                ".",
                 again
             ]),
         }

@@ -304,7 +304,7 @@ fn people_with_files_are_told_which_manifest_to_change() {
     let message = problem(&mut elsewhere);
     assert!(message.contains("its annotation oauthclient.dev/allowed-hosts is"));
     assert!(
-        message.ends_with("add the host to its manifest."),
+        message.ends_with("add the host to oauthclient.dev/allowed-hosts."),
         "{message}"
     );
     for message in [problem(&mut unlabelled), problem(&mut elsewhere)] {

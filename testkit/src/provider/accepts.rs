@@ -94,6 +94,8 @@ pub enum Authentication {
     /// `client_id` and a token of an issuer that the account trusts, as `client_assertion`, as at Entra ID (workload identity
     /// federation).
     Federated,
+    /// A bearer token in the `authorization` header, and no client of this server, as at Altinn. The token is not checked.
+    BearerToken,
     /// Identifier and secret in headers of these names (lower case), as at Vipps.
     Headers {
         /// Header of the identifier.

@@ -253,6 +253,12 @@ fn authenticate<'a>(
                     return signed.by(token, &accepts.refusals.client);
                 }
             }
+            Authentication::BearerToken => {
+                let header = incoming.header("authorization").unwrap_or_default();
+                if header.starts_with("Bearer ") {
+                    presented.push((String::new(), None));
+                }
+            }
             Authentication::Headers { id, secret } => {
                 if let (Some(id), Some(secret)) = (incoming.header(id), incoming.header(secret)) {
                     presented.push((id.to_owned(), Some(secret.to_owned())));
