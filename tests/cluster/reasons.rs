@@ -36,6 +36,11 @@ const PRODUCED: &[(&str, &str, &str)] = &[
         "without_the_permission_or_the_owners_consent_nothing_is_restarted_and_the_token_is_published",
     ),
     (
+        "ServedByAnotherGroup",
+        "tests/cluster/groups.rs",
+        "where_two_groups_overlap_one_serves_and_the_other_reports",
+    ),
+    (
         "RevocationFailed",
         "tests/cluster/revocation.rs",
         "a_deleted_resource_goes_though_the_revocation_endpoint_is_down",

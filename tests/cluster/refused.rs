@@ -229,7 +229,7 @@ async fn a_key_that_is_missing_empty_or_broken_is_told_and_mended_at_once() {
     for name in names {
         let told = looks[name].condition("Reconciling").message;
         assert!(told.contains("client_"), "{name}: the key is named: {told}");
-        assert!(told.contains(&format!("Secret {name} ")), "{name}: {told}");
+        assert!(told.contains(&format!("Secret {name}")), "{name}: {told}");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(stage.provider.connections_opened(), 0, "never anonymous");

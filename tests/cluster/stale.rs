@@ -328,7 +328,7 @@ async fn a_status_for_an_older_version_is_refused_and_written_again_for_the_one_
         stage.namespace
     );
     let held = Rule::new(Fault::HoldRequest)
-        .method(Method::PATCH)
+        .method(Method::PUT)
         .path(&path);
     let held = proxy.add(held.times(1));
     stage.request_refresh("main").await;

@@ -147,7 +147,9 @@ impl ExpiryFinding {
                     secret,
                     " expires at ",
                     at,
-                    ", as its annotation says."
+                    ", as its annotation ",
+                    CLIENT_SECRET_EXPIRES,
+                    " says."
                 ],
                 new_secret,
             ),
@@ -157,7 +159,9 @@ impl ExpiryFinding {
                     secret,
                     " expired at ",
                     at,
-                    ", as its annotation says."
+                    ", as its annotation ",
+                    CLIENT_SECRET_EXPIRES,
+                    " says."
                 ],
                 new_secret,
             ),

@@ -428,6 +428,10 @@ impl TrustFinding {
                 text!["Correct ", *field, ". If it may go there, its owner runs:"],
                 add_host(*kind, name, namespace, annotation, list, host),
             ),
+            // The annotation is named already.
+            (_, Audience::Files) if *what == Shared::Content => {
+                Remedy::advice(text!["Correct ", *field, ", or add the host there."])
+            }
             (_, Audience::Files) => Remedy::advice(text![
                 "Correct ",
                 *field,

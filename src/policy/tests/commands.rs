@@ -303,10 +303,7 @@ fn people_with_files_are_told_which_manifest_to_change() {
         texts(&[("oauthclient.dev/allowed-hosts", "other.example")]);
     let message = problem(&mut elsewhere);
     assert!(message.contains("its annotation oauthclient.dev/allowed-hosts is"));
-    assert!(
-        message.ends_with("add the host to oauthclient.dev/allowed-hosts."),
-        "{message}"
-    );
+    assert!(message.ends_with("add the host there."), "{message}");
     for message in [problem(&mut unlabelled), problem(&mut elsewhere)] {
         assert!(!message.contains("kubectl"), "{message}");
     }
