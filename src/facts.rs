@@ -1,11 +1,12 @@
 //! Converts a custom resource into the engine's facts about it.
 
+use crate::names::REFRESH_ANNOTATION;
 use std::sync::Arc;
 
 use crate::api::{OAuthClient, OAuthClientStatus, Validated, validate};
 use crate::engine::ResourceFacts;
 use crate::inputs;
-use crate::model::{FailedAttempt, REFRESH_REQUESTED, request_name, short};
+use crate::model::{FailedAttempt, request_name, short};
 use crate::policy::uid_fact;
 use crate::time::Time;
 
@@ -33,7 +34,7 @@ pub(crate) fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -
     let requested = metadata
         .annotations
         .as_ref()
-        .and_then(|annotations| annotations.get(REFRESH_REQUESTED));
+        .and_then(|annotations| annotations.get(REFRESH_ANNOTATION));
     ResourceFacts {
         uid: uid_fact(metadata.uid.as_deref().unwrap_or_default()),
         generation,

@@ -79,5 +79,5 @@ pub mod tenant;
 
 pub(crate) use oauthclient_core::lock;
 pub use oauthclient_core::{
-    engine, messages, model, oauth, queue, render, schedule, secret, time, trust,
+    engine, messages, model, names, oauth, queue, render, schedule, secret, time, trust,
 };

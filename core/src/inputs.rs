@@ -13,9 +13,8 @@ use std::collections::BTreeMap;
 
 use crate::engine::ANY_INPUTS;
 use crate::model::Validated;
-use crate::oauth::assertion::JWT_BEARER;
-use crate::oauth::exchange::TOKEN_EXCHANGE;
 use crate::oauth::refresh::{self, Origin};
+use crate::oauth::request::grant_type;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, ExpiryUnit, Format, Grant, Method, ResponseShape,
 };
@@ -75,17 +74,7 @@ fn sent(resource: &Validated) -> Canonical {
         Some(located) => form.field("issuerURL", located.issuer.text()),
         None => form.field("tokenURL", client.token_url.as_str()),
     }
-    form.field(
-        "grant",
-        match &client.grant {
-            Grant::ClientCredentials => "client_credentials",
-            Grant::Password => "password",
-            Grant::JwtBearer(_) => JWT_BEARER,
-            Grant::TokenExchange(_) => TOKEN_EXCHANGE,
-            Grant::RefreshToken => "refresh_token",
-            Grant::Other(name) => name,
-        },
-    );
+    form.field("grant", grant_type(&client.grant));
     form.field(
         "authentication",
         match &client.authentication {

@@ -8,6 +8,7 @@ pub mod inputs;
 pub mod lock;
 pub mod messages;
 pub mod model;
+pub mod names;
 pub mod oauth;
 pub mod policy;
 pub mod queue;

@@ -22,11 +22,6 @@ pub mod validate;
 mod words;
 
 pub use oauthclient_core::conditions;
-pub use oauthclient_core::model::names::{
-    ADOPT_ANNOTATION, ALLOWED_AUDIENCES_ANNOTATION, ALLOWED_HOSTS_ANNOTATION,
-    ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL, REFRESH_ANNOTATION, ROTATE_KEY_ANNOTATION,
-    TOKEN_LABEL,
-};
 pub use oauthclient_core::model::{
     AttemptStatus, Condition, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus,
     TokenStatus,

@@ -14,7 +14,7 @@ mod token_secret;
 use super::check;
 use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
-use crate::model::names::ROTATE_KEY_ANNOTATION;
+use crate::names::ROTATE_KEY_ANNOTATION;
 use crate::oauth::assertion::JWT_BEARER;
 use crate::oauth::error::Means;
 use crate::oauth::request::check_names;

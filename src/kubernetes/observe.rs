@@ -1,5 +1,6 @@
 //! Observing: reads all inputs of a decision about one resource at once.
 
+use crate::names::REFRESH_ANNOTATION;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
@@ -16,9 +17,7 @@ use crate::model::{
     Reference, Resource, SecretSeen,
 };
 use crate::oauth::TokensInHand;
-use crate::policy::{
-    REFRESH_REQUESTED, account_tokens, has_next, lenders_to_see, published, relevant_content,
-};
+use crate::policy::{account_tokens, has_next, lenders_to_see, published, relevant_content};
 use crate::reconcile::{StoreError, certificate_seen};
 use crate::time::{Span, Time};
 
@@ -317,7 +316,7 @@ pub(super) fn resource(key: &Key, stored: Stored) -> Resource {
         },
         refresh_request: metadata
             .annotations
-            .and_then(|mut annotations| annotations.remove(REFRESH_REQUESTED)),
+            .and_then(|mut annotations| annotations.remove(REFRESH_ANNOTATION)),
         status: object.status.unwrap_or_default(),
         spec,
         inputs,

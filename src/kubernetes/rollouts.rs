@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::policy::restart::{RESTART_BY, RESTARTED_AT, RESTARTED_FOR, Rollout, Workload};
+use crate::names::RESTART_BY;
+use crate::policy::restart::{RESTARTED_AT, RESTARTED_FOR, Rollout, Workload};
 use crate::time::Time;
 
 /// A kind of workload that can be restarted.

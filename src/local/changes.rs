@@ -1,5 +1,6 @@
 //! Turns changes of manifests into work: resources are added, changed and removed.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
 use crate::lock::lock;
-use crate::policy::{self, CREDENTIALS_LABEL};
+use crate::policy::{self};
 
 impl Files {
     /// Starts from the stored state and the manifests. `covers` tells whether a file is among the sources.

@@ -1,5 +1,6 @@
 //! What a reconciliation sees of a resource: its manifest, its tokens, and what it refers to.
 
+use crate::names::REFRESH_ANNOTATION;
 use std::io;
 
 use crate::api::validate;
@@ -12,7 +13,7 @@ use crate::model::{
     Resource, SecretSeen,
 };
 use crate::oauth::TokensInHand;
-use crate::policy::{self, REFRESH_REQUESTED};
+use crate::policy::{self};
 use crate::reconcile::certificate_seen;
 
 use super::files::{Files, Known};
@@ -182,7 +183,7 @@ impl Files {
                     .map(|spec| inputs::of(spec).whole().to_owned())
                     .unwrap_or_default(),
                 refresh_request: annotations
-                    .and_then(|all| all.get(REFRESH_REQUESTED))
+                    .and_then(|all| all.get(REFRESH_ANNOTATION))
                     .cloned(),
                 status,
                 spec: spec.clone(),

@@ -1,12 +1,13 @@
 //! Tokens of other resources that a resource sends.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeSet;
 use std::io;
 
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
 use crate::model::{Found, Reference};
-use crate::policy::{self, CREDENTIALS_LABEL, short};
+use crate::policy::{self, short};
 use crate::references::{References, named};
 
 use super::changes::credentials_of;

@@ -1,5 +1,6 @@
 //! Candidates for shell completion: names of resources, Secrets, namespaces, contexts, reasons and providers.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use kube::Api;
 use kube::api::{ListParams, ObjectMeta};
 use kube::config::Kubeconfig;
 
-use crate::api::CREDENTIALS_LABEL;
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
 use crate::plugin::cluster::{Cluster, Connection};

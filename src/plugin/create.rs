@@ -8,6 +8,7 @@ mod protected;
 mod secrets;
 mod store;
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::api::manifest::parse_manifest;
 use crate::api::spec::OAuthClient;
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, validate};
+use crate::api::validate;
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::plugin::problem::{NOT_READY, Problem};

@@ -1,5 +1,6 @@
 //! Checks credentials and the resources that use them: opt-in, hosts, keys, content. Pure; no value is shown.
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -8,11 +9,10 @@ use url::Url;
 
 use super::finding::Finding;
 use crate::api::spec::OAuthClient;
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
+use crate::api::{Validated, validate};
 use crate::command::Command;
 use crate::oauth::request::build;
 use crate::oauth::{Credentials, CredentialsProblem, Nonce, RequestContext};
-use crate::policy::CLIENT_SECRET_EXPIRES;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::{AllowedHosts, Lenders};

@@ -1,5 +1,6 @@
 //! Writes Secrets that the operator may use: each with one write, never printed.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::api::PostParams;
 use tokio::time::sleep;
 
-use crate::api::CREDENTIALS_LABEL;
 use crate::command::Command;
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;

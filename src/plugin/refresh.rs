@@ -1,12 +1,12 @@
 //! `refresh`: requests a new token with the annotation that the operator handles once.
 
+use crate::names::REFRESH_ANNOTATION;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::api::REFRESH_ANNOTATION;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;

@@ -1,19 +1,20 @@
 //! The resource of a login: its spec, its credentials, its CA; from a cluster or from a folder of manifests.
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, TOKEN_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use url::Url;
 
 use crate::api::spec::{Login, OAuthClient};
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, Validated, validate};
+use crate::api::{Validated, validate};
 use crate::command::{Command, printable};
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
 use crate::oauth::request::single_line;
 use crate::oauth::{Credentials, dpop};
 use crate::plugin::problem::Problem;
-use crate::policy::{TOKEN_LABEL, state_name};
+use crate::policy::state_name;
 use crate::secret::Secret;
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
 

@@ -108,7 +108,7 @@ impl<W: Store> Reconciler<'_, W> {
         let notice = Notice {
             kind: NoticeKind::Warning,
             reason: finding.reason(),
-            message: finding.told(self.seen.rules.audience).message(),
+            message: finding.explain(self.seen.rules.audience).message(),
         };
         let report = Report {
             status: self.seen.resource.status.clone(),

@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use oauthclient_operator::api::{self, manifest};
 use oauthclient_operator::cli::Cli;
 use oauthclient_operator::plugin::args::Plugin;
-use oauthclient_operator::policy;
+use oauthclient_operator::{names, policy};
 use serde_json::Value;
 
 use super::pages::{Page, all, page, root};
@@ -204,16 +204,16 @@ fn every_flag_and_variable_exists() {
 fn every_metric_label_and_annotation_exists() {
     let metrics = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
     let ours = [
-        policy::ADOPT,
-        policy::ALLOWED_HOSTS,
-        policy::ALLOWED_TOKEN_HOSTS,
-        policy::CLIENT_SECRET_EXPIRES,
-        policy::CREDENTIALS_LABEL,
-        policy::REFRESH_REQUESTED,
+        names::ADOPT_ANNOTATION,
+        names::ALLOWED_HOSTS_ANNOTATION,
+        names::ALLOWED_TOKEN_HOSTS_ANNOTATION,
+        names::CLIENT_SECRET_EXPIRES,
+        names::CREDENTIALS_LABEL,
+        names::REFRESH_ANNOTATION,
         policy::RETRY_REQUESTED,
         policy::REVOCATION_FINALIZER,
         policy::STATE_LABEL,
-        policy::TOKEN_LABEL,
+        names::TOKEN_LABEL,
         "oauthclient.dev/allowed-audiences",
         "oauthclient.dev/disclosed-keys",
         "oauthclient.dev/issued-at",
@@ -225,7 +225,7 @@ fn every_metric_label_and_annotation_exists() {
         "oauthclient.dev/group",
         "oauthclient.dev/login",
         "oauthclient.dev/logged-in-at",
-        api::ROTATE_KEY_ANNOTATION,
+        names::ROTATE_KEY_ANNOTATION,
     ];
     for page in all() {
         let blocks = page.blocks.iter().map(|block| block.text.as_str());

@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::browser::Browser;
 use testkit::oidc::{Client, Method, OidcProvider, Options};
-use testkit::operator::Launch;
 use testkit::tls::Authority;
 use testkit::wait;
 
 use super::code::shows_nothing;
-use super::rig::{OPERATOR, Rig, Running, SOON};
+use super::rig::{Rig, Running, SOON};
 
 struct Stage {
     rig: Rig,
@@ -88,17 +87,7 @@ spec:
     /// The operator takes the login from there: a token, and another when it is asked for, with a refresh token that works once.
     async fn is_kept_fresh(&self) {
         let rig = &self.rig;
-        let identity = rig
-            .plane
-            .service_account("oauthclient-system", "oauthclient-operator")
-            .await
-            .unwrap();
-        let operator = Launch::run_as(OPERATOR, identity)
-            .args(["--allow-loopback", "--leader-elect=false"])
-            .args([format!("--watch-namespaces={}", rig.namespace)])
-            .start()
-            .unwrap();
-        operator.wait_until_ready(SOON).await.unwrap();
+        let operator = rig.operator().await;
         let ready = ["wait", "--for=condition=Ready", "oac/api", "--timeout=100s"];
         rig.kubectl(&ready).await;
         let first = rig.secret("api-token").await.unwrap();

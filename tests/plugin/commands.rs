@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::code::Stage;
-use super::rig::{OPERATOR, Rig, SOON};
-use testkit::operator::Launch;
+use super::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_made_from_standard_input_for_one_host() {
@@ -96,17 +95,7 @@ async fn status_and_refresh_tell_what_a_person_wants_to_know_and_never_the_token
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.out.contains("has not observed it yet"), "{ended:?}");
 
-    let identity = rig
-        .plane
-        .service_account("oauthclient-system", "oauthclient-operator")
-        .await
-        .unwrap();
-    let operator = Launch::run_as(OPERATOR, identity)
-        .args(["--allow-loopback", "--leader-elect=false"])
-        .args([format!("--watch-namespaces={}", rig.namespace)])
-        .start()
-        .unwrap();
-    operator.wait_until_ready(SOON).await.unwrap();
+    let _operator = rig.operator().await;
     rig.kubectl(&["wait", "--for=condition=Ready", "oac/api", "--timeout=100s"])
         .await;
     let ended = rig.run(&["status", "api"]).await;

@@ -10,10 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use testkit::browser::Browser;
 use testkit::oidc::{Client, Method, OidcProvider, Options};
-use testkit::operator::Launch;
 use testkit::wait;
 
-use super::rig::{OPERATOR, PLUGIN, Rig, SOON};
+use super::rig::{PLUGIN, Rig, SOON};
 
 const SCOPE: &str = "nhn:your-api/read";
 
@@ -146,17 +145,7 @@ async fn a_newcomer_gets_from_a_provider_like_helseid_to_a_mounted_token_with_th
     let server = OidcProvider::start(options, None).await.unwrap();
     let newcomer = Newcomer { rig, server };
     let rig = &newcomer.rig;
-    let identity = rig
-        .plane
-        .service_account("oauthclient-system", "oauthclient-operator")
-        .await
-        .unwrap();
-    let operator = Launch::run_as(OPERATOR, identity)
-        .args(["--allow-http", "--allow-loopback", "--leader-elect=false"])
-        .args([format!("--watch-namespaces={}", rig.namespace)])
-        .start()
-        .unwrap();
-    operator.wait_until_ready(SOON).await.unwrap();
+    let _operator = rig.operator_with(&["--allow-http"]).await;
 
     // Step 2: the credentials.
     newcomer.shell(&newcomer.here(&block("kubectl create secret generic")));

@@ -1,11 +1,10 @@
 //! A login whose resource uses refresh tokens, from the first consent to what `status` reports about it.
 
-use testkit::operator::Launch;
 use testkit::provider::RefreshTokens;
 use url::Url;
 
 use super::code::{Stage, shows_nothing};
-use super::rig::{OPERATOR, SOON, parameter};
+use super::rig::parameter;
 
 impl Stage {
     /// Logs in, with this in the browser's answer.
@@ -57,17 +56,7 @@ async fn status_tells_of_the_login_of_its_refresh_token_and_of_what_mends_it() {
     });
     let rig = &stage.rig;
     let namespace = rig.namespace.as_str();
-    let identity = rig
-        .plane
-        .service_account("oauthclient-system", "oauthclient-operator")
-        .await
-        .unwrap();
-    let operator = Launch::run_as(OPERATOR, identity)
-        .args(["--allow-loopback", "--leader-elect=false"])
-        .args([format!("--watch-namespaces={namespace}")])
-        .start()
-        .unwrap();
-    operator.wait_until_ready(SOON).await.unwrap();
+    let _operator = rig.operator().await;
     let mend = format!("kubectl oauthclient login api -n {namespace}");
     stage.wait_for("Reconciling").await;
     let line = stage.line("Refresh token").await;

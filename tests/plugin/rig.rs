@@ -144,6 +144,11 @@ impl Rig {
 
     /// The operator, watching this test's namespace alone, with all that it can log.
     pub(crate) async fn operator(&self) -> Operator {
+        self.operator_with(&[]).await
+    }
+
+    /// The same with other flags as well.
+    pub(crate) async fn operator_with(&self, flags: &[&str]) -> Operator {
         let identity = self
             .plane
             .service_account("oauthclient-system", "oauthclient-operator")
@@ -153,6 +158,7 @@ impl Rig {
             .args(["--allow-loopback", "--leader-elect=false"])
             .args(["--log-level=trace", "--drain-seconds=1"])
             .args([format!("--watch-namespaces={}", self.namespace)])
+            .args(flags.iter().copied())
             .start()
             .unwrap();
         operator.wait_until_ready(SOON).await.unwrap();

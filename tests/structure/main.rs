@@ -26,7 +26,15 @@ const CORE: &[&[&str]] = &[
     &["messages"],
     &["render", "schedule"],
     &["oauth", "trust"],
-    &["command", "conditions", "fair", "lock", "secret", "time"],
+    &[
+        "command",
+        "conditions",
+        "fair",
+        "lock",
+        "names",
+        "secret",
+        "time",
+    ],
 ];
 
 /// The same for the program. All of it is above the core, which Cargo enforces.

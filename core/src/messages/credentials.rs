@@ -2,13 +2,14 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::names::DISCLOSED_KEYS_ANNOTATION;
 use crate::oauth::CredentialsProblem;
 use crate::oauth::error::ProviderCode;
 use crate::time::Time;
 
 use super::catalogue::{Example, Values, catalogue};
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What is missing or wrong of what a request is made with.
@@ -189,10 +190,10 @@ impl CredentialsFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         use CredentialsFinding as F;
         match self {
-            F::NotFound { secret, namespace } => Told::new(
+            F::NotFound { secret, namespace } => Explanation::new(
                 text![
                     "There is no Secret ",
                     secret,
@@ -204,7 +205,7 @@ impl CredentialsFinding {
                     "Create it with the credentials and the label oauthclient.dev/credentials=true. It is used at once."
                 ]),
             ),
-            F::NotLabelled { secret, namespace } => Told::new(
+            F::NotLabelled { secret, namespace } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -222,7 +223,7 @@ impl CredentialsFinding {
             ),
             F::Unusable { secret, problem } => {
                 let (problem, advice) = of_credentials(problem);
-                Told::new(
+                Explanation::new(
                     text!["In Secret ", secret, ", ", problem, "."],
                     Remedy::advice(text![advice]),
                 )
@@ -233,7 +234,7 @@ impl CredentialsFinding {
                 key,
                 name,
                 list,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "A template uses credentials.",
                     name,
@@ -250,14 +251,14 @@ impl CredentialsFinding {
                             .value(secret)
                             .namespace(namespace)
                             .fixed(&["--overwrite"])
-                            .pair("oauthclient.dev/disclosed-keys", list),
+                            .pair(DISCLOSED_KEYS_ANNOTATION, list),
                     ),
                     Audience::Files => Remedy::advice(text![
                         "Remove it, or add the key to oauthclient.dev/disclosed-keys in its manifest."
                     ]),
                 },
             ),
-            F::OwnDpopKey { secret, name } => Told::new(
+            F::OwnDpopKey { secret, name } => Explanation::new(
                 text![
                     "A template uses ",
                     name,
@@ -269,15 +270,15 @@ impl CredentialsFinding {
                     "Mount it from there, or remove dpop_key from the Secret to have a key generated."
                 ]),
             ),
-            F::AwaitingLogin { .. } | F::Reauthorize { .. } => self.told_of_login(audience),
-            _ => self.told_of_certificates(audience),
+            F::AwaitingLogin { .. } | F::Reauthorize { .. } => self.explain_login(audience),
+            _ => self.explain_certificates(audience),
         }
     }
 
-    fn told_of_certificates(&self, audience: Audience) -> Told {
+    fn explain_certificates(&self, audience: Audience) -> Explanation {
         use CredentialsFinding as F;
         match self {
-            F::CertificateNotFound { secret, namespace } => Told::new(
+            F::CertificateNotFound { secret, namespace } => Explanation::new(
                 text![
                     "There is no Secret ",
                     secret,
@@ -296,7 +297,7 @@ impl CredentialsFinding {
                 namespace,
                 problem,
                 ..
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "The client certificate in Secret ",
                     secret,
@@ -320,7 +321,7 @@ impl CredentialsFinding {
                 secret,
                 namespace,
                 at,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "The client certificate in Secret ",
                     secret,
@@ -330,7 +331,7 @@ impl CredentialsFinding {
                 ],
                 renew("Renew it; a new one is used at once.", namespace, audience),
             ),
-            F::CertificateNotYetValid { secret, from } => Told::new(
+            F::CertificateNotYetValid { secret, from } => Explanation::new(
                 text![
                     "The client certificate in Secret ",
                     secret,
@@ -346,7 +347,7 @@ impl CredentialsFinding {
                 config_map,
                 namespace,
                 key,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "There is no ConfigMap ",
                     config_map,
@@ -364,7 +365,7 @@ impl CredentialsFinding {
                 config_map,
                 namespace,
                 key,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "ConfigMap ",
                     config_map,
@@ -382,7 +383,7 @@ impl CredentialsFinding {
                 config_map,
                 key,
                 problem,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "Key ",
                     key,
@@ -396,11 +397,11 @@ impl CredentialsFinding {
                     "Put PEM certificates there. It is checked every minute."
                 ]),
             ),
-            _ => Told::default(),
+            _ => Explanation::default(),
         }
     }
 
-    fn told_of_login(&self, audience: Audience) -> Told {
+    fn explain_login(&self, audience: Audience) -> Explanation {
         use CredentialsFinding as F;
         match self {
             F::AwaitingLogin {
@@ -415,7 +416,7 @@ impl CredentialsFinding {
                     }
                     None => text!["To get one, run:"],
                 };
-                Told::new(
+                Explanation::new(
                     text!["There is no refresh token yet."],
                     Remedy::run(instead, audience.login(resource, namespace)),
                 )
@@ -445,7 +446,7 @@ impl CredentialsFinding {
                         ]
                     }
                 };
-                Told::new(
+                Explanation::new(
                     happened,
                     Remedy::run(
                         text!["Put a new one into the credentials Secret (refresh_token), or run:"],
@@ -453,7 +454,7 @@ impl CredentialsFinding {
                     ),
                 )
             }
-            _ => Told::default(),
+            _ => Explanation::default(),
         }
     }
 }

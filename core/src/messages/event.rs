@@ -2,11 +2,12 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::names::RESTART_BY;
 use crate::time::Time;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, ExpiryFinding, Remedy, Told};
+use super::{Audience, ExpiryFinding, Explanation, Remedy};
 
 catalogue! {
     /// What is reported once.
@@ -100,10 +101,10 @@ impl EventFinding {
     }
 
     /// The event in words.
-    pub fn told(&self, audience: Audience) -> Told {
+    pub fn explain(&self, audience: Audience) -> Explanation {
         use EventFinding as F;
         match self {
-            F::Restored { secret } => Told::new(
+            F::Restored { secret } => Explanation::new(
                 text![
                     "Someone else changed or deleted Secret ",
                     secret,
@@ -111,13 +112,13 @@ impl EventFinding {
                 ],
                 Remedy::advice(text!["To remove it for good, delete the OAuthClient."]),
             ),
-            F::NotRevoked { why } => Told::new(
+            F::NotRevoked { why } => Explanation::new(
                 text!["Deleted, but the token could not be revoked: ", why, "."],
                 Remedy::advice(text![
                     "The token stays valid until it expires. To end it now, revoke it at the provider."
                 ]),
             ),
-            F::WorkloadRestarted { kind, workload } => Told::new(
+            F::WorkloadRestarted { kind, workload } => Explanation::new(
                 text![
                     *kind,
                     " ",
@@ -132,7 +133,7 @@ impl EventFinding {
                 namespace,
                 resource,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     *kind,
                     " ",
@@ -153,7 +154,7 @@ impl EventFinding {
                     Some(own) => text!["group ", own],
                     None => text!["this operator, which has no group,"],
                 };
-                Told::new(
+                Explanation::new(
                     text![
                         "Group ",
                         serving,
@@ -168,7 +169,7 @@ impl EventFinding {
                     Remedy::advice(text!["Let only one --resource-selector match it."]),
                 )
             }
-            F::Expiry { finding } => finding.told(audience),
+            F::Expiry { finding } => finding.explain(audience),
         }
     }
 }
@@ -214,7 +215,7 @@ impl NotRestarted {
                     .value(&kind.to_lowercase())
                     .value(workload)
                     .namespace(namespace)
-                    .pair("oauthclient.dev/restart-by", resource),
+                    .pair(RESTART_BY, resource),
             ),
             NotRestarted::LifetimeTooShort { secret } => Remedy::advice(text![
                 "Mount Secret ",

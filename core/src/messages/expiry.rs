@@ -2,14 +2,12 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::names::CLIENT_SECRET_EXPIRES;
 use crate::time::Time;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
-
-/// Annotation of a credentials Secret: when its client secret expires.
-const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// A credential that expires.
@@ -73,11 +71,11 @@ impl ExpiryFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         use ExpiryFinding as F;
         let (happened, advice) = self.parts();
         if audience == Audience::Files {
-            return Told::new(happened, Remedy::advice(text![advice]));
+            return Explanation::new(happened, Remedy::advice(text![advice]));
         }
         let run = match self {
             F::CertificateExpiresSoon { .. } | F::CertificateExpired { .. } => {
@@ -85,7 +83,7 @@ impl ExpiryFinding {
             }
             _ => " To correct the date, run:",
         };
-        Told::new(happened, Remedy::run(text![advice, run], self.command()))
+        Explanation::new(happened, Remedy::run(text![advice, run], self.command()))
     }
 
     /// As a remark in another message.

@@ -4,7 +4,7 @@ use crate::conditions::Reason;
 
 use super::catalogue::{Example, Values};
 use super::{
-    Audience, CredentialsFinding, ReferenceFinding, SpecFinding, TokenSecretFinding, Told,
+    Audience, CredentialsFinding, Explanation, ReferenceFinding, SpecFinding, TokenSecretFinding,
     TrustFinding, WriteFinding,
 };
 
@@ -26,9 +26,9 @@ macro_rules! kinds {
             }
 
             /// The finding in words: what happened, and what to do.
-            pub fn told(&self, audience: Audience) -> Told {
+            pub fn explain(&self, audience: Audience) -> Explanation {
                 match self {
-                    $(Finding::$kind(finding) => finding.told(audience),)*
+                    $(Finding::$kind(finding) => finding.explain(audience),)*
                 }
             }
         }

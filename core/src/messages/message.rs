@@ -34,14 +34,14 @@ impl Remedy {
 
 /// A finding in words for one audience, without what still works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Explanation {
     happened: Text,
     remedy: Remedy,
 }
 
-impl Told {
-    pub(super) fn new(happened: Text, remedy: Remedy) -> Told {
-        Told { happened, remedy }
+impl Explanation {
+    pub(super) fn new(happened: Text, remedy: Remedy) -> Explanation {
+        Explanation { happened, remedy }
     }
 
     /// The message, where a token is no matter.
@@ -71,7 +71,7 @@ pub struct Message {
 impl Message {
     /// A message that needs no remedy.
     pub(super) fn of(text: Text) -> Message {
-        Told::new(text, Remedy::default()).message()
+        Explanation::new(text, Remedy::default()).message()
     }
 
     /// The message with another sentence before the remedy.
@@ -99,7 +99,7 @@ impl Message {
     }
 
     /// The texts that count for the maximum length.
-    fn texts(&self) -> impl Iterator<Item = &Text> + Clone {
+    fn texts(&self) -> impl Iterator<Item = &Text> {
         let texts = self.begin.iter().chain([&self.remedy.advice]);
         texts.filter(|text| !text.is_empty())
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`Finding`] has a reason and typed fields. It becomes text once, for one [`Audience`], and nothing reads that text
 //! again: a [`Message`] can only be displayed. Every message has three parts in this order: what happened (with names), what
-//! still works and until when ([`Standing`]), and what to do, with a command where there is one. Without the command, it has at
+//! still works and until when ([`TokenValidity`]), and what to do, with a command where there is one. Without the command, it has at
 //! most [`MOST`] characters, whatever the length of the names in it.
 //!
 //! This module decides nothing, and knows neither Kubernetes nor files.
@@ -18,12 +18,12 @@ mod note;
 mod page;
 mod reference;
 mod spec;
-mod standing;
 mod status;
 #[cfg(test)]
 mod tests;
 mod text;
 mod token_secret;
+mod token_validity;
 mod trust;
 mod write;
 
@@ -33,14 +33,14 @@ pub use credentials::CredentialsFinding;
 pub use event::{EventFinding, NotRestarted};
 pub use expiry::ExpiryFinding;
 pub use finding::Finding;
-pub use message::{Message, Remedy, Told};
+pub use message::{Explanation, Message, Remedy};
 pub use note::{Note, Valid};
 pub use page::page;
 pub use reference::{NoToken, ReferenceFinding};
 pub use spec::{Flaw, SpecFinding};
-pub use standing::Standing;
 pub use status::{Next, Progress, failed};
-pub use text::{MOST, Say, Text};
+pub use text::{MOST, Part, Text};
 pub use token_secret::{Foreign, TokenSecretFinding, Unacceptable};
+pub use token_validity::TokenValidity;
 pub use trust::{Shared, TrustFinding};
 pub use write::{WriteFinding, WriteRefusal};

@@ -12,12 +12,12 @@ fn all(audience: Audience, values: Values) -> Vec<(Reason, Message)> {
     let findings = Finding::examples("", values);
     let findings = findings.into_iter().map(|finding| {
         let reason = finding.reason();
-        (reason, finding.told(audience).message())
+        (reason, finding.explain(audience).message())
     });
     let events = EventFinding::examples("", values);
     let events = events.into_iter().map(|event| {
         let reason = event.reason();
-        (reason, event.told(audience).message())
+        (reason, event.explain(audience).message())
     });
     findings.chain(events).collect()
 }

@@ -5,7 +5,7 @@ use crate::conditions::Reason;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What prevents using the token of another resource.
@@ -84,9 +84,9 @@ impl ReferenceFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         match self {
-            ReferenceFinding::NotFound { client, namespace } => Told::new(
+            ReferenceFinding::NotFound { client, namespace } => Explanation::new(
                 text![
                     "There is no OAuthClient ",
                     client,
@@ -102,7 +102,7 @@ impl ReferenceFinding {
                 client,
                 namespace,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "OAuthClient ",
                     client,
@@ -122,7 +122,7 @@ impl ReferenceFinding {
                     ]),
                 },
             ),
-            ReferenceFinding::NotOptedIn { client, namespace } => Told::new(
+            ReferenceFinding::NotOptedIn { client, namespace } => Explanation::new(
                 text![
                     "The token Secret of OAuthClient ",
                     client,
@@ -146,7 +146,7 @@ impl ReferenceFinding {
                 client,
                 secret,
                 key,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "The token Secret ",
                     secret,
@@ -160,7 +160,7 @@ impl ReferenceFinding {
                     "Correct the key in spec.grant.tokenExchange, or add it to spec.tokenSecret.data there."
                 ]),
             ),
-            ReferenceFinding::Cycle { way } => Told::new(
+            ReferenceFinding::Cycle { way } => Explanation::new(
                 text![
                     "OAuthClients exchange each other's tokens in a cycle: ",
                     cycle(way),

@@ -4,7 +4,7 @@ use crate::conditions::Reason;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What is wrong with the spec.
@@ -61,10 +61,10 @@ impl SpecFinding {
         }
     }
 
-    pub(super) fn told(&self, _: Audience) -> Told {
+    pub(super) fn explain(&self, _: Audience) -> Explanation {
         match self {
             SpecFinding::Invalid { first, others }
-            | SpecFinding::InvalidTemplate { first, others } => Told::new(
+            | SpecFinding::InvalidTemplate { first, others } => Explanation::new(
                 invalid(first, others),
                 Remedy::advice(text!["Correct the resource; nothing is sent until then."]),
             ),
@@ -77,7 +77,7 @@ impl SpecFinding {
                     true => text!["The token endpoint in the discovery document"],
                     false => text![*field],
                 };
-                Told::new(
+                Explanation::new(
                     text![
                         what,
                         " is http, so the credentials could be read on the network to ",

@@ -4,7 +4,7 @@ use crate::conditions::ConditionType;
 use crate::time::Time;
 
 use super::text::{Text, text};
-use super::{Remedy, Told};
+use super::{Explanation, Remedy};
 
 /// What is in progress, or awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +19,16 @@ pub enum Progress {
 
 impl Progress {
     /// In words.
-    pub fn told(self) -> Told {
+    pub fn explain(self) -> Explanation {
         match self {
             Progress::Requesting => {
-                Told::new(text!["A token is being requested."], Remedy::default())
+                Explanation::new(text!["A token is being requested."], Remedy::default())
             }
-            Progress::Retrying => Told::new(
+            Progress::Retrying => Explanation::new(
                 text!["The token request failed with an error that may be temporary."],
                 Remedy::advice(text!["The operator retries."]),
             ),
-            Progress::Suspended => Told::new(
+            Progress::Suspended => Explanation::new(
                 text!["spec.suspend is true, so no token is requested."],
                 Remedy::advice(text!["To get one, set it to false."]),
             ),
@@ -72,6 +72,6 @@ impl Next {
 }
 
 /// The message of a request that failed, until requests that fail are findings too.
-pub fn failed(message: &str) -> Told {
-    Told::new(Text::own(message), Remedy::default())
+pub fn failed(message: &str) -> Explanation {
+    Explanation::new(Text::own(message), Remedy::default())
 }

@@ -9,27 +9,27 @@ fn rendered(values: Values) -> Vec<(String, Message)> {
     let secret = String::examples("secret", values).remove(0);
     let until = Time::from_seconds(1_790_000_000);
     let standings = [
-        Standing::Valid {
+        TokenValidity::Valid {
             secret: secret.clone(),
             until,
         },
-        Standing::Expired {
+        TokenValidity::Expired {
             secret: secret.clone(),
             at: until,
         },
-        Standing::Missing { secret },
-        Standing::Nowhere,
+        TokenValidity::Missing { secret },
+        TokenValidity::Nowhere,
     ];
     let mut all = Vec::new();
     for audience in [Audience::Cluster, Audience::Files] {
         for finding in Finding::examples("", values) {
             for standing in &standings {
-                let message = finding.told(audience).with(standing.text());
+                let message = finding.explain(audience).with(standing.text());
                 all.push((format!("{finding:?}"), message));
             }
         }
         for event in EventFinding::examples("", values) {
-            all.push((format!("{event:?}"), event.told(audience).message()));
+            all.push((format!("{event:?}"), event.explain(audience).message()));
         }
     }
     all
@@ -64,9 +64,9 @@ fn a_message_has_at_most_300_characters_without_its_command() {
 fn a_message_says_what_happened_what_still_works_and_what_to_do() {
     for audience in [Audience::Cluster, Audience::Files] {
         for finding in Finding::examples("", Values::Names) {
-            let told = finding.told(audience);
+            let told = finding.explain(audience);
             let alone = told.clone().message().to_string();
-            let works = Standing::Nowhere.text();
+            let works = TokenValidity::Nowhere.text();
             let with = told.with(works).to_string();
             let (happened, remedy) = with
                 .split_once(" There is no valid token. ")
@@ -136,7 +136,7 @@ fn a_shell_reads_the_words_of_each_command() {
 #[test]
 fn people_with_files_get_no_command_for_a_cluster() {
     for finding in Finding::examples("", Values::Names) {
-        let message = finding.told(Audience::Files).message();
+        let message = finding.explain(Audience::Files).message();
         if let Some(command) = message.command() {
             let words = command.words().unwrap();
             let login = words.starts_with(&["kubectl", "oauthclient", "login"]);
@@ -153,7 +153,7 @@ fn only_names_are_shortened_and_both_ends_of_them_are_shown() {
         secret: long.clone(),
         namespace: "shop".to_owned(),
     });
-    let text = finding.told(Audience::Cluster).message().to_string();
+    let text = finding.explain(Audience::Cluster).message().to_string();
     assert!(text.starts_with("There is no Secret xxx"), "{text}");
     assert!(
         text.contains("…") && text.contains("-end in namespace shop ("),

@@ -21,36 +21,46 @@ enum Piece {
     Value(String),
 }
 
+impl Piece {
+    /// Its length in characters.
+    fn length(&self) -> usize {
+        match self {
+            Piece::Words(words) => words.chars().count(),
+            Piece::Value(value) => value.chars().count(),
+        }
+    }
+}
+
 /// Words and values. It can be displayed and put into another text, nothing else: no text is searched or cut by what it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(Vec<Piece>);
 
 /// What can be a part of a text. A string is a value that others wrote; a literal is words of this program.
-pub trait Say {
+pub trait Part {
     /// Adds it to a text.
-    fn say(&self, text: &mut Text);
+    fn add_to(&self, text: &mut Text);
 }
 
-impl Say for &'static str {
-    fn say(&self, text: &mut Text) {
+impl Part for &'static str {
+    fn add_to(&self, text: &mut Text) {
         text.0.push(Piece::Words(Cow::Borrowed(self)));
     }
 }
 
-impl Say for String {
-    fn say(&self, text: &mut Text) {
+impl Part for String {
+    fn add_to(&self, text: &mut Text) {
         text.0.push(Piece::Value(printable(self).into_owned()));
     }
 }
 
-impl Say for &String {
-    fn say(&self, text: &mut Text) {
-        (*self).say(text);
+impl Part for &String {
+    fn add_to(&self, text: &mut Text) {
+        (*self).add_to(text);
     }
 }
 
-impl Say for Text {
-    fn say(&self, text: &mut Text) {
+impl Part for Text {
+    fn add_to(&self, text: &mut Text) {
         text.0.extend(self.0.iter().cloned());
     }
 }
@@ -59,14 +69,14 @@ impl Say for Text {
 macro_rules! own_words {
     ($($type:ty)*) => {
         $(
-            impl Say for $type {
-                fn say(&self, text: &mut Text) {
+            impl Part for $type {
+                fn add_to(&self, text: &mut Text) {
                     text.0.push(Piece::Words(Cow::Owned(self.to_string())));
                 }
             }
-            impl Say for &$type {
-                fn say(&self, text: &mut Text) {
-                    (*self).say(text);
+            impl Part for &$type {
+                fn add_to(&self, text: &mut Text) {
+                    (*self).add_to(text);
                 }
             }
         )*
@@ -75,9 +85,9 @@ macro_rules! own_words {
 
 own_words!(u16 u32 usize Reason Time Span);
 
-impl Say for ConditionType {
-    fn say(&self, text: &mut Text) {
-        self.as_str().say(text);
+impl Part for ConditionType {
+    fn add_to(&self, text: &mut Text) {
+        self.as_str().add_to(text);
     }
 }
 
@@ -86,7 +96,7 @@ macro_rules! text {
     ($($part:expr),* $(,)?) => {{
         #[allow(unused_mut, reason = "an empty text")]
         let mut text = $crate::messages::Text::default();
-        $($crate::messages::Say::say(&$part, &mut text);)*
+        $($crate::messages::Part::add_to(&$part, &mut text);)*
         text
     }};
 }
@@ -104,25 +114,16 @@ impl Text {
         let mut text = Text::default();
         for (index, value) in values.iter().enumerate() {
             if index > 0 {
-                between.say(&mut text);
+                between.add_to(&mut text);
             }
-            value.say(&mut text);
+            value.add_to(&mut text);
         }
         text
     }
 
     /// Whether it has no characters.
     pub fn is_empty(&self) -> bool {
-        self.length(usize::MAX) == 0
-    }
-
-    /// Its length in characters, with values of at most `longest`.
-    fn length(&self, longest: usize) -> usize {
-        let of = |piece: &Piece| match piece {
-            Piece::Words(words) => words.chars().count(),
-            Piece::Value(value) => value.chars().count().min(longest),
-        };
-        self.0.iter().map(of).sum()
+        self.0.iter().all(|piece| piece.length() == 0)
     }
 
     pub(super) fn write(&self, longest: usize, out: &mut impl Write) -> fmt::Result {
@@ -137,13 +138,18 @@ impl Text {
 }
 
 /// The maximum length of values with which texts have at most `most` characters together.
-pub(super) fn longest_value<'a>(
-    texts: impl Iterator<Item = &'a Text> + Clone,
-    most: usize,
-) -> usize {
+pub(super) fn longest_value<'a>(texts: impl Iterator<Item = &'a Text>, most: usize) -> usize {
+    let mut of_words = 0;
+    let mut of_values = Vec::new();
+    for piece in texts.flat_map(|text| &text.0) {
+        match piece {
+            Piece::Words(_) => of_words += piece.length(),
+            Piece::Value(_) => of_values.push(piece.length()),
+        }
+    }
     let fits = |longest: usize| {
-        let length: usize = texts.clone().map(|text| text.length(longest)).sum();
-        length <= most
+        let shortened = of_values.iter().map(|length| longest.min(*length));
+        of_words + shortened.sum::<usize>() <= most
     };
     (SHORTEST..=most)
         .rev()

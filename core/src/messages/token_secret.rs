@@ -2,14 +2,12 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::names::ADOPT_ANNOTATION;
 use crate::time::Time;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
-
-/// Annotation with which the owner of a Secret lets a resource take it over.
-const ADOPT: &str = "oauthclient.dev/adopt";
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What prevents writing the token Secret, or the Secret with the refresh token.
@@ -244,7 +242,7 @@ fn adopt(secret: &str, namespace: &str, resource: &str) -> Command {
         .value(secret)
         .namespace(namespace)
         .fixed(&["--overwrite"])
-        .pair(ADOPT, resource)
+        .pair(ADOPT_ANNOTATION, resource)
 }
 
 fn show(secret: &str, namespace: &str) -> Command {
@@ -297,10 +295,10 @@ impl TokenSecretFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         use TokenSecretFinding as F;
         match self {
-            F::Predecessor { secret } => Told::new(
+            F::Predecessor { secret } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -308,7 +306,7 @@ impl TokenSecretFinding {
                 ],
                 Remedy::advice(text!["Wait: the new token is requested after that."]),
             ),
-            F::Deleting { secret } => Told::new(
+            F::Deleting { secret } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -316,7 +314,7 @@ impl TokenSecretFinding {
                 ],
                 Remedy::advice(text!["If it stays, check its finalizers."]),
             ),
-            F::Contested { secret, holder } => Told::new(
+            F::Contested { secret, holder } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -333,7 +331,7 @@ impl TokenSecretFinding {
                 namespace,
                 resource,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 text!["Secret ", secret, " is not changed: ", why.text(), "."],
                 match audience {
                     Audience::Cluster => Remedy::run(
@@ -349,7 +347,7 @@ impl TokenSecretFinding {
                     ]),
                 },
             ),
-            F::CreatedMeanwhile { secret } => Told::new(
+            F::CreatedMeanwhile { secret } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -359,7 +357,7 @@ impl TokenSecretFinding {
                     "Set another spec.tokenSecret.name, or delete that Secret."
                 ]),
             ),
-            F::Immutable { secret, namespace } => Told::new(
+            F::Immutable { secret, namespace } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -372,7 +370,7 @@ impl TokenSecretFinding {
                 namespace,
                 is,
                 wanted,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -388,7 +386,7 @@ impl TokenSecretFinding {
                 secret,
                 namespace,
                 repairs,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "Something else keeps changing or deleting Secret ",
                     secret,
@@ -398,7 +396,7 @@ impl TokenSecretFinding {
                 ],
                 who_changes(secret, namespace, audience),
             ),
-            F::Full { secret, why } => Told::new(
+            F::Full { secret, why } => Explanation::new(
                 text![
                     "Kubernetes would not accept Secret ",
                     secret,
@@ -412,11 +410,11 @@ impl TokenSecretFinding {
             | F::StateNameTaken { .. }
             | F::StateImmutable { .. }
             | F::StateUnreadable { .. }
-            | F::ReservedByAnotherProcess { .. } => self.told_of_state(audience),
+            | F::ReservedByAnotherProcess { .. } => self.explain_state(audience),
         }
     }
 
-    fn told_of_state(&self, audience: Audience) -> Told {
+    fn explain_state(&self, audience: Audience) -> Explanation {
         use TokenSecretFinding as F;
         let (happened, advice, command) = match self {
             F::StateNotOwned {
@@ -451,7 +449,7 @@ impl TokenSecretFinding {
                 show(secret, namespace),
             ),
             F::ReservedByAnotherProcess { until } => {
-                return Told::new(
+                return Explanation::new(
                     text![
                         "Another process of the operator may have sent the refresh token, and its response may still come."
                     ],
@@ -463,7 +461,7 @@ impl TokenSecretFinding {
                 );
             }
             F::StateNameTaken { secret } => {
-                return Told::new(
+                return Explanation::new(
                     text![
                         "Secret ",
                         secret,
@@ -474,13 +472,13 @@ impl TokenSecretFinding {
                     ]),
                 );
             }
-            _ => return Told::default(),
+            _ => return Explanation::default(),
         };
         let remedy = match audience {
             Audience::Cluster => Remedy::run(text![advice], command),
             Audience::Files => Remedy::advice(text![RESTORE_STATE]),
         };
-        Told::new(happened, remedy)
+        Explanation::new(happened, remedy)
     }
 }
 

@@ -2,15 +2,13 @@
 
 use crate::command::Command;
 use crate::conditions::Reason;
+use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::trust::LenderKind;
 
 use super::catalogue::{Example, Values, catalogue};
 use super::credentials::opt_in;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
-
-/// Annotation of a `ServiceAccount`: the audiences that its owner allows.
-const AUDIENCES: &str = "oauthclient.dev/allowed-audiences";
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What an owner does not allow, or the operator has no permission for.
@@ -266,7 +264,7 @@ fn allow_audience(account: &str, namespace: &str, list: &str) -> Command {
         .value(account)
         .namespace(namespace)
         .fixed(&["--overwrite"])
-        .pair(AUDIENCES, list)
+        .pair(ALLOWED_AUDIENCES_ANNOTATION, list)
 }
 
 impl TrustFinding {
@@ -295,7 +293,7 @@ impl TrustFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         use TrustFinding as F;
         match self {
             F::HostNotAllowed {
@@ -312,7 +310,7 @@ impl TrustFinding {
                     Some(entry) => cannot_be_parsed(*kind, name, what, annotation, entry),
                     None => not_listed(*kind, name, what, annotation, list),
                 };
-                Told::new(
+                Explanation::new(
                     text![
                         what.text(*kind, name),
                         " may not be sent to ",
@@ -333,7 +331,7 @@ impl TrustFinding {
             } => {
                 let (word, _) = kind_of(*kind);
                 let create = text!["Create ", word, name, " again, or "];
-                Told::new(
+                Explanation::new(
                     text![
                         what.text(*kind, name),
                         " is not sent: ",
@@ -354,7 +352,7 @@ impl TrustFinding {
                 name,
                 namespace,
                 what,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     what.text(LenderKind::Secret, name),
                     " is not sent: Secret ",
@@ -377,7 +375,7 @@ impl TrustFinding {
                 what,
                 audience: of,
                 list,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     what.text(LenderKind::ServiceAccount, name),
                     " is not sent: ServiceAccount ",
@@ -393,8 +391,8 @@ impl TrustFinding {
             ),
             F::OwnersUnknown { .. }
             | F::RefreshTokenOwnersUnknown { .. }
-            | F::TooManyOwners { .. } => self.told_of_owners(audience),
-            _ => self.told_of_permissions(),
+            | F::TooManyOwners { .. } => self.explain_owners(audience),
+            _ => self.explain_permissions(),
         }
     }
 
@@ -443,10 +441,10 @@ impl TrustFinding {
         }
     }
 
-    fn told_of_owners(&self, audience: Audience) -> Told {
+    fn explain_owners(&self, audience: Audience) -> Explanation {
         use TrustFinding as F;
         match self {
-            F::OwnersUnknown { secret, namespace } => Told::new(
+            F::OwnersUnknown { secret, namespace } => Explanation::new(
                 text![
                     "Secret ",
                     secret,
@@ -468,13 +466,13 @@ impl TrustFinding {
             F::RefreshTokenOwnersUnknown {
                 resource,
                 namespace,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "It is not known with which Secrets the refresh token was obtained, so it is not sent."
                 ],
                 Remedy::run(text!["Log in again:"], audience.login(resource, namespace)),
             ),
-            F::TooManyOwners { most } => Told::new(
+            F::TooManyOwners { most } => Explanation::new(
                 text![
                     "More than ",
                     most,
@@ -482,14 +480,14 @@ impl TrustFinding {
                 ],
                 Remedy::advice(text!["Exchange fewer tokens for each other."]),
             ),
-            _ => Told::default(),
+            _ => Explanation::default(),
         }
     }
 
-    fn told_of_permissions(&self) -> Told {
+    fn explain_permissions(&self) -> Explanation {
         use TrustFinding as F;
         match self {
-            F::AccountNotFound { account, namespace } => Told::new(
+            F::AccountNotFound { account, namespace } => Explanation::new(
                 text![
                     "There is no ServiceAccount ",
                     account,
@@ -506,14 +504,14 @@ impl TrustFinding {
                 namespace,
                 audience,
                 list,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "ServiceAccount ",
                     account,
                     " does not allow tokens for audience ",
                     audience,
                     " (annotation ",
-                    AUDIENCES,
+                    ALLOWED_AUDIENCES_ANNOTATION,
                     ")."
                 ],
                 Remedy::run(
@@ -525,7 +523,7 @@ impl TrustFinding {
                 account,
                 namespace,
                 audience,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "A token of ServiceAccount ",
                     account,
@@ -544,7 +542,7 @@ impl TrustFinding {
                         .value(audience),
                 ),
             ),
-            F::AccountsForbidden { namespace } => Told::new(
+            F::AccountsForbidden { namespace } => Explanation::new(
                 text![
                     "The operator may not create tokens of ServiceAccounts in namespace ",
                     namespace,
@@ -559,7 +557,7 @@ impl TrustFinding {
                         .fixed(&["-k", "deploy/service-account-tokens/namespaced"]),
                 ),
             ),
-            F::PermissionMissing { right, namespace } => Told::new(
+            F::PermissionMissing { right, namespace } => Explanation::new(
                 text![
                     "The operator lacks the permission to ",
                     right,
@@ -574,7 +572,7 @@ impl TrustFinding {
                     Command::can_i(right, namespace),
                 ),
             ),
-            F::FinalizerForbidden { namespace } => Told::new(
+            F::FinalizerForbidden { namespace } => Explanation::new(
                 text![
                     "The operator may not change the finalizers of this resource (spec.revocation.onDeletion), so no token is requested."
                 ],
@@ -583,7 +581,7 @@ impl TrustFinding {
                     Command::can_i("patch oauthclients.oauthclient.dev", namespace),
                 ),
             ),
-            _ => Told::default(),
+            _ => Explanation::default(),
         }
     }
 }

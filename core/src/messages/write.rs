@@ -5,7 +5,7 @@ use crate::conditions::Reason;
 
 use super::catalogue::catalogue;
 use super::text::{Text, text};
-use super::{Audience, Remedy, Told};
+use super::{Audience, Explanation, Remedy};
 
 catalogue! {
     /// What prevents writing a Secret.
@@ -126,13 +126,13 @@ impl WriteFinding {
         }
     }
 
-    pub(super) fn told(&self, audience: Audience) -> Told {
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
         match self {
             WriteFinding::Forbidden {
                 secret,
                 namespace,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 text![
                     "The operator may not write Secret ",
                     secret,
@@ -154,7 +154,7 @@ impl WriteFinding {
                 secret,
                 namespace,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 not_written(secret, namespace, why),
                 match audience {
                     Audience::Cluster => Remedy::run(
@@ -170,13 +170,13 @@ impl WriteFinding {
                 secret,
                 namespace,
                 why,
-            } => Told::new(
+            } => Explanation::new(
                 not_written(secret, namespace, why),
                 Remedy::advice(text![
                     "Change spec.tokenSecret, or what refuses it. The same write is not repeated soon."
                 ]),
             ),
-            WriteFinding::NamespaceTerminating { namespace } => Told::new(
+            WriteFinding::NamespaceTerminating { namespace } => Explanation::new(
                 text![
                     "Namespace ",
                     namespace,
@@ -186,7 +186,7 @@ impl WriteFinding {
                     "If you want to keep the resource, create it in another namespace."
                 ]),
             ),
-            WriteFinding::Waiting { secret, namespace } => Told::new(
+            WriteFinding::Waiting { secret, namespace } => Explanation::new(
                 text![
                     "Secret ",
                     secret,

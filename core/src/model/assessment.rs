@@ -107,7 +107,7 @@ impl Problem {
 
     /// The message for an audience.
     pub fn message_for(&self, audience: Audience) -> String {
-        self.finding.told(audience).message().to_string()
+        self.finding.explain(audience).message().to_string()
     }
 }
 

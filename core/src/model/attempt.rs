@@ -1,8 +1,7 @@
 //! A failed token request: what is kept about it, and which part of that a status keeps across restarts.
 
 use crate::conditions::Reason;
-use crate::model::OAuthClientStatus;
-use crate::model::SecretSeen;
+use crate::model::{OAuthClientStatus, SecretSeen};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::time::Time;
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{FailedAttempt, FamilyMemory, SecretSeen, TokenState, data_hash, short};
-use crate::model::{OAuthClientStatus, RepairStatus};
+use crate::model::{
+    FailedAttempt, FamilyMemory, OAuthClientStatus, RepairStatus, SecretSeen, TokenState,
+    data_hash, short,
+};
 use crate::schedule::End;
 use crate::secret::Secret;
 use crate::time::Time;

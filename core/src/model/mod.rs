@@ -5,7 +5,6 @@ mod attempt;
 mod certificate;
 mod client_secret;
 mod memory;
-pub mod names;
 mod observed;
 mod outcome;
 mod plan;
@@ -48,13 +47,11 @@ pub use spec::{
     WorkloadKind,
 };
 pub use state::{
-    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, PREFIX, REFRESH_REQUESTED,
-    RETRY_REQUESTED, STATE_LABEL, STATE_TYPE, TOKEN_LABEL, request_name, short, token_hash,
+    PREFIX, RESTORED, RETRY_REQUESTED, STATE_LABEL, STATE_TYPE, data_hash, request_name, short,
+    token_hash,
 };
-pub use state::{RESTORED, data_hash};
 pub use status::{
     AttemptStatus, Condition, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus,
     TokenStatus,
 };
-pub use token_state::{LONGEST_REMARKS, is_key};
-pub use token_state::{Managed, StateOwner, TokenState};
+pub use token_state::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::messages::Audience;
-use crate::model::Validated;
 use crate::model::{
-    CaSeen, CertificateSeen, FamilySeen, Memory, NO_REFERENCES, SecretSeen, StateOwner,
-    lent_together, short,
+    CaSeen, CertificateSeen, FamilySeen, Memory, NO_REFERENCES, OAuthClientStatus, SecretSeen,
+    SpecProblem, StateOwner, Validated, lent_together, short,
 };
-use crate::model::{OAuthClientStatus, SpecProblem};
 use crate::oauth::{Nonce, TokensInHand};
 use crate::time::Time;
 

@@ -19,23 +19,10 @@ mod stored;
 
 /// The prefix of all our labels and annotations.
 pub const PREFIX: &str = "oauthclient.dev/";
-/// Label of our token Secrets; the operator watches them by it.
-pub const TOKEN_LABEL: &str = "oauthclient.dev/token";
 /// The type of a state Secret, so that no workload mistakes it for a token.
 pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
 /// The label of a state Secret.
 pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
-/// Label with which a credentials Secret opts in.
-pub const CREDENTIALS_LABEL: &str = "oauthclient.dev/credentials";
-/// Annotation of a credentials Secret: the hosts that it may be sent to.
-pub const ALLOWED_HOSTS: &str = "oauthclient.dev/allowed-hosts";
-/// Annotation of a credentials Secret or a ServiceAccount: the hosts that tokens obtained with it may be sent to.
-pub const ALLOWED_TOKEN_HOSTS: &str = super::names::ALLOWED_TOKEN_HOSTS_ANNOTATION;
-/// Annotation of a foreign Secret: the resource that may take it over.
-pub const ADOPT: &str = "oauthclient.dev/adopt";
-/// Annotation of a resource: any new value requests one new token.
-pub const REFRESH_REQUESTED: &str = "oauthclient.dev/refresh-requested-at";
-
 /// Annotation of a credentials Secret: any new value allows refused credentials to be sent once more. It is on the
 /// Secret, so that only its owner can set it.
 pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";

@@ -3,9 +3,8 @@
 use crate::command::with_entry;
 use crate::conditions::Reason;
 use crate::messages::{Audience, Finding, TrustFinding};
-use crate::model::Validated;
-use crate::model::names::ALLOWED_AUDIENCES_ANNOTATION;
-use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem};
+use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, Validated};
+use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{ClientAuthentication, ServiceAccountToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::account_tokens;
@@ -113,7 +112,7 @@ impl Failure {
             FailureClass::Permanent,
             Reason::PermissionMissing.as_str(),
             Finding::from(forbidden(namespace))
-                .told(Audience::Cluster)
+                .explain(Audience::Cluster)
                 .message()
                 .to_string(),
             Reached::Never,

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use crate::conditions::Reason;
 use crate::engine::Requeue;
 use crate::messages::Text;
-use crate::model::Validated;
 use crate::model::{
     FailedAttempt, Failure, Made, Managed, Moments, Observed, RefreshReason, SecretSeen, Settled,
-    TokenState, TokenView, secret_version, token_hash,
+    TokenState, TokenView, Validated, secret_version, token_hash,
 };
 use crate::oauth::dpop as oauth_dpop;
 use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};

@@ -1,7 +1,8 @@
 //! The assessment of one resource, from which its status is made.
 
-use crate::model::Validated;
-use crate::model::{Assessment, Expiries, Observed, Problem, SecretSeen, TokenState, TokenView};
+use crate::model::{
+    Assessment, Expiries, Observed, Problem, SecretSeen, TokenState, TokenView, Validated,
+};
 use crate::oauth::Scope;
 use crate::policy::ownership::our_target;
 use crate::schedule;

@@ -4,10 +4,9 @@
 use crate::conditions::Reason;
 use crate::engine::Requeue;
 use crate::inputs;
-use crate::model::Validated;
 use crate::model::{
     ClientSecret, FailedAttempt, Failure, Moments, Observed, RETRY_REQUESTED, SecretSeen, Settled,
-    Spend, With, short,
+    Spend, Validated, With, short,
 };
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::error::{About, FailureClass, Reached};

@@ -2,8 +2,10 @@
 
 use crate::engine::Requeue;
 use crate::messages::CredentialsFinding;
-use crate::model::{CertificateFacts, CertificateProblem, CertificateSeen, Observed, Problem};
-use crate::model::{ClientCertificate, Validated};
+use crate::model::{
+    CertificateFacts, CertificateProblem, CertificateSeen, ClientCertificate, Observed, Problem,
+    Validated,
+};
 use crate::policy::waits::LOOK_WHILE_WAITING;
 use crate::time::Time;
 

@@ -7,16 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::with_entry;
 use crate::messages::CredentialsFinding;
-use crate::model::Validated;
-use crate::model::{Observed, Problem, SecretSeen};
+use crate::model::{Observed, Problem, SecretSeen, Validated};
+use crate::names::DISCLOSED_KEYS_ANNOTATION;
 use crate::oauth::SentSecrets;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::request::single_line;
 use crate::secret::Secret;
-
-/// Annotation of a credentials Secret: the keys that templates may use in addition to `client_id` and `username`,
-/// separated by commas or white space.
-pub const DISCLOSED_KEYS_ANNOTATION: &str = "oauthclient.dev/disclosed-keys";
 
 /// The keys that a Secret's owner discloses. For a token Secret none, because a resource chooses the names of its keys.
 fn disclosed_keys(secret: &SecretSeen) -> BTreeSet<&str> {

@@ -6,8 +6,7 @@
 use url::Url;
 
 use crate::messages::CredentialsFinding;
-use crate::model::Validated;
-use crate::model::{GeneratedKey, Observed, Problem, Record, SecretBody, ServerNonce};
+use crate::model::{GeneratedKey, Observed, Problem, Record, SecretBody, ServerNonce, Validated};
 use crate::oauth::ClientAuthentication;
 use crate::oauth::dpop::{self, KEY, Proving};
 use crate::secret::Secret;

@@ -1,11 +1,9 @@
 //! Changes to report once: as events, or as lines of `local`.
 
-use crate::model::Condition;
+use crate::model::{Assessment, Condition, OAuthClientStatus};
 
 use crate::conditions::{ConditionType, Reason};
 use crate::messages::{EventFinding, Message, Note};
-use crate::model::Assessment;
-use crate::model::OAuthClientStatus;
 use crate::time::Time;
 
 use super::expiry::Which;
@@ -99,7 +97,7 @@ pub(super) fn notices(
         };
         if of(before) != of(after) {
             let finding = EventFinding::Expiry { finding };
-            let message = finding.told(assessment.audience).message();
+            let message = finding.explain(assessment.audience).message();
             tell(NoticeKind::Warning, finding.reason(), message);
         }
     }
@@ -115,7 +113,7 @@ pub(super) fn notices(
         let finding = EventFinding::Restored {
             secret: assessment.secret_name.clone(),
         };
-        let message = finding.told(assessment.audience).message();
+        let message = finding.explain(assessment.audience).message();
         tell(NoticeKind::Normal, finding.reason(), message);
     }
     notices

@@ -1,19 +1,16 @@
 //! Credentials that expire: the client certificate, and the client secret at a time that its owner recorded.
 
 use crate::messages::ExpiryFinding;
-use crate::model::ExpiryStatus;
-use crate::model::{CertificateFacts, Ends, Expiries, Expiry, Observed, SecretSeen};
+use crate::model::{CertificateFacts, Ends, Expiries, Expiry, ExpiryStatus, Observed, SecretSeen};
+use crate::names::CLIENT_SECRET_EXPIRES;
 use crate::time::{Span, Time};
-
-/// Annotation of a credentials Secret: when its client secret expires at the provider, as a date or a time.
-pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
 
 /// The maximum time of a warning before an expiry.
 const LONGEST_WARNING: Span = Span::from_seconds(30 * 24 * 3600);
 
 /// The state of an expiring credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ExpiryState {
     Valid,
     Soon(Time),
     Over(Time),
@@ -21,12 +18,12 @@ enum Standing {
 }
 
 impl Expiry {
-    fn standing(&self, now: Time) -> Standing {
+    fn expiry_state(&self, now: Time) -> ExpiryState {
         match self.ends {
-            None => Standing::Unknown,
-            Some(ends) if ends.at <= now => Standing::Over(ends.at),
-            Some(ends) if ends.warned <= now => Standing::Soon(ends.at),
-            Some(_) => Standing::Valid,
+            None => ExpiryState::Unknown,
+            Some(ends) if ends.at <= now => ExpiryState::Over(ends.at),
+            Some(ends) if ends.warned <= now => ExpiryState::Soon(ends.at),
+            Some(_) => ExpiryState::Valid,
         }
     }
 
@@ -34,11 +31,11 @@ impl Expiry {
     pub(super) fn status(&self, now: Time) -> ExpiryStatus {
         ExpiryStatus {
             expiration_time: self.ends.map(|ends| ends.at.rfc3339()),
-            state: match self.standing(now) {
-                Standing::Valid => "Valid",
-                Standing::Soon(_) => "ExpiresSoon",
-                Standing::Over(_) => "Expired",
-                Standing::Unknown => "Unknown",
+            state: match self.expiry_state(now) {
+                ExpiryState::Valid => "Valid",
+                ExpiryState::Soon(_) => "ExpiresSoon",
+                ExpiryState::Over(_) => "Expired",
+                ExpiryState::Unknown => "Unknown",
             }
             .to_owned(),
         }
@@ -98,14 +95,14 @@ impl Expiries {
 
     fn of_certificate(&self, expiry: &Expiry, now: Time) -> Option<ExpiryFinding> {
         let (secret, namespace) = (expiry.secret.clone(), self.namespace.clone());
-        match expiry.standing(now) {
-            Standing::Valid | Standing::Unknown => None,
-            Standing::Soon(at) => Some(ExpiryFinding::CertificateExpiresSoon {
+        match expiry.expiry_state(now) {
+            ExpiryState::Valid | ExpiryState::Unknown => None,
+            ExpiryState::Soon(at) => Some(ExpiryFinding::CertificateExpiresSoon {
                 secret,
                 namespace,
                 at,
             }),
-            Standing::Over(at) => Some(ExpiryFinding::CertificateExpired {
+            ExpiryState::Over(at) => Some(ExpiryFinding::CertificateExpired {
                 secret,
                 namespace,
                 at,
@@ -115,19 +112,19 @@ impl Expiries {
 
     fn of_secret(&self, expiry: &Expiry, now: Time) -> Option<ExpiryFinding> {
         let (secret, namespace) = (expiry.secret.clone(), self.namespace.clone());
-        match expiry.standing(now) {
-            Standing::Valid => None,
-            Standing::Soon(at) => Some(ExpiryFinding::ClientSecretExpiresSoon {
+        match expiry.expiry_state(now) {
+            ExpiryState::Valid => None,
+            ExpiryState::Soon(at) => Some(ExpiryFinding::ClientSecretExpiresSoon {
                 secret,
                 namespace,
                 at,
             }),
-            Standing::Over(at) => Some(ExpiryFinding::ClientSecretExpired {
+            ExpiryState::Over(at) => Some(ExpiryFinding::ClientSecretExpired {
                 secret,
                 namespace,
                 at,
             }),
-            Standing::Unknown => {
+            ExpiryState::Unknown => {
                 Some(ExpiryFinding::ClientSecretExpiryUnknown { secret, namespace })
             }
         }

@@ -6,9 +6,7 @@ use crate::command::Command;
 use crate::messages::{
     CredentialsFinding, Flaw, Foreign, Note, SpecFinding, TokenSecretFinding, TrustFinding,
 };
-use crate::model::SpecProblem;
-use crate::model::{ConfigMapKey, Validated};
-use crate::model::{Observed, Problem, SecretSeen};
+use crate::model::{ConfigMapKey, Observed, Problem, SecretSeen, SpecProblem, Validated};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
@@ -29,7 +27,7 @@ fn resource(seen: &Observed) -> String {
     seen.resource.name.clone()
 }
 
-/// Finds [`SpecFinding::InvalidTemplate`].
+/// Finds [`SpecFinding::Invalid`], or [`SpecFinding::InvalidTemplate`] if only templates are wrong.
 pub fn invalid_spec(problems: &[SpecProblem]) -> Problem {
     let all_of_templates = problems
         .iter()

@@ -2,8 +2,7 @@
 
 use crate::conditions::Reason;
 use crate::engine::Requeue;
-use crate::model::Validated;
-use crate::model::{CaSeen, FailedAttempt, Observed, Problem, RefreshReason};
+use crate::model::{CaSeen, FailedAttempt, Observed, Problem, RefreshReason, Validated};
 use crate::policy::accounts::not_opted_in;
 use crate::policy::ownership::our_target;
 use crate::policy::token_sources::account_tokens;

@@ -66,6 +66,6 @@ pub fn served_by_another_group(
         kind: NoticeKind::Warning,
         reason: finding.reason(),
         // Only operators on a cluster form groups.
-        message: finding.told(Audience::Cluster).message(),
+        message: finding.explain(Audience::Cluster).message(),
     }
 }

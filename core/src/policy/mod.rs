@@ -51,23 +51,20 @@ use wanted::wanted;
 pub use wanted::with_nonce;
 
 pub use crate::model::{
-    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Action, Ask, Assessment,
-    CREDENTIALS_LABEL, CaSeen, CertificateFacts, CertificateProblem, CertificateSeen,
-    CertificateThere, ClientSecret, Ends, Expiries, Expiry, FailedAttempt, Failure, FamilyMemory,
-    FamilySeen, Fetched, Fingerprint, Found, Known, Life, Managed, Memory, Moments, NO_REFERENCES,
-    Noted, Observed, On, Owner, PREFIX, Plan, Prerequisite, Problem, ProblemKind, Publish,
-    REFRESH_REQUESTED, RETRY_REQUESTED, REVOCATION_FINALIZER, Record, Reference, RefreshReason,
+    AccountSeen, Action, Ask, Assessment, CaSeen, CertificateFacts, CertificateProblem,
+    CertificateSeen, CertificateThere, ClientSecret, Ends, Expiries, Expiry, FailedAttempt,
+    Failure, FamilyMemory, FamilySeen, Fetched, Fingerprint, Found, Known, Life, Managed, Memory,
+    Moments, NO_REFERENCES, Noted, Observed, On, Owner, PREFIX, Plan, Prerequisite, Problem,
+    ProblemKind, Publish, RETRY_REQUESTED, REVOCATION_FINALIZER, Record, Reference, RefreshReason,
     Repairs, Resource, Rules, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite,
-    Settled, Spend, StaleSecret, StateOwner, TOKEN_LABEL, TokenState, TokenView, With, Written,
-    request_name, short, token_hash,
+    Settled, Spend, StaleSecret, StateOwner, TokenState, TokenView, With, Written, request_name,
+    short, token_hash,
 };
 pub use answer::{failed, granted, rejected};
 pub use assessment::{standing, still_failing_now as still_failing};
 pub use brake::{braked, braked_outcome, braked_request, host_of, refused_before};
-pub use disclosed::DISCLOSED_KEYS_ANNOTATION;
 pub use dpop::nonce_of;
 pub use events::{Notice, NoticeKind};
-pub use expiry::CLIENT_SECRET_EXPIRES;
 pub use facts::{
     credentials_facts, host_queue_of, lane, no_references, reference_facts, relevant_content,
     token_facts, uid_fact,

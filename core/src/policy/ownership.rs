@@ -3,11 +3,11 @@
 use crate::engine::ANY_INPUTS;
 use crate::inputs;
 use crate::messages::Foreign;
-use crate::model::Validated;
 use crate::model::{
-    ADOPT, Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, StateOwner, TOKEN_LABEL,
-    TokenState, is_whole_for,
+    Observed, Resource, STATE_LABEL, STATE_TYPE, SecretSeen, StateOwner, TokenState, Validated,
+    is_whole_for,
 };
+use crate::names::{ADOPT_ANNOTATION, TOKEN_LABEL};
 
 /// Who owns a Secret, from the point of view of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn ownership(secret: &SecretSeen, resource: &Resource, wanted_type: &str) ->
     if is_restored(secret, resource, wanted_type) {
         return Ownership::Restored;
     }
-    match secret.annotations.get(ADOPT) {
+    match secret.annotations.get(ADOPT_ANNOTATION) {
         Some(name) if *name != resource.name => Ownership::Foreign(Foreign::AdoptedByAnother),
         None => Ownership::Foreign(Foreign::NotCreated),
         Some(_) if secret.type_ != wanted_type => Ownership::Foreign(Foreign::OtherType {

@@ -4,8 +4,7 @@
 //! with [`Observed::take`], and decides again. A prerequisite that cannot be fetched counts as a failed request, with
 //! the schedule of failures.
 
-use crate::model::Validated;
-use crate::model::{Fetched, Observed, Prerequisite};
+use crate::model::{Fetched, Observed, Prerequisite, Validated};
 use crate::oauth::TokenSource;
 use crate::trust::Lenders;
 

@@ -6,16 +6,13 @@
 mod findings;
 mod part;
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::model::Validated;
-use crate::model::names::ALLOWED_AUDIENCES_ANNOTATION;
-use crate::model::{
-    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, CREDENTIALS_LABEL, CertificateSeen, Observed,
-    Problem, Rules, SecretSeen,
-};
+use crate::model::{AccountSeen, CertificateSeen, Observed, Problem, Rules, SecretSeen, Validated};
+use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::oauth::refresh::Origin;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken};
 use crate::policy::token_sources::{account_tokens, published};
@@ -147,12 +144,12 @@ fn hosts_of(
     required: bool,
 ) -> (AllowedHosts, AllowedHosts) {
     let listed = |key: &str| annotations.get(key).map(|list| AllowedHosts::parse(list));
-    let hosts = match listed(ALLOWED_HOSTS) {
+    let hosts = match listed(ALLOWED_HOSTS_ANNOTATION) {
         Some(hosts) => hosts,
         None if required => AllowedHosts::nothing(),
         None => AllowedHosts::any(),
     };
-    let token_hosts = listed(ALLOWED_TOKEN_HOSTS).unwrap_or_else(|| hosts.clone());
+    let token_hosts = listed(ALLOWED_TOKEN_HOSTS_ANNOTATION).unwrap_or_else(|| hosts.clone());
     (hosts, token_hosts)
 }
 

@@ -1,8 +1,8 @@
 //! Tokens of other resources in a request: whether they may be used, and their values.
 
 use crate::messages::{NoToken, ReferenceFinding};
-use crate::model::Validated;
-use crate::model::{CREDENTIALS_LABEL, Observed, Problem, Reference, SecretSeen, short};
+use crate::model::{Observed, Problem, Reference, SecretSeen, Validated, short};
+use crate::names::CREDENTIALS_LABEL;
 use crate::oauth::{PublishedToken, TokenSource, TokensInHand};
 use crate::policy::token_sources::published;
 use crate::time::{Span, Time};

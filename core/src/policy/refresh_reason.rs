@@ -1,8 +1,9 @@
 //! Whether a new token is needed, and why. Nothing else requests one.
 
 use crate::inputs;
-use crate::model::Validated;
-use crate::model::{Noted, Observed, RESTORED, RefreshReason, SecretSeen, TokenState, short};
+use crate::model::{
+    Noted, Observed, RESTORED, RefreshReason, SecretSeen, TokenState, Validated, short,
+};
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::{Span, Time};
 

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::messages::{TokenSecretFinding, Unacceptable};
-use crate::model::Validated;
 use crate::model::secret_limits::{
     DOCKER_CONFIG, DOCKER_CONFIG_KEY, MAX_ANNOTATION_BYTES, MAX_DATA_BYTES, is_docker_config,
 };
-use crate::model::{FailedAttempt, Observed, Problem, SecretSeen, SecretWrite, secret_version};
+use crate::model::{
+    FailedAttempt, Observed, Problem, SecretSeen, SecretWrite, Validated, secret_version,
+};
 use crate::time::Time;
 
 /// Why Kubernetes does not accept this write, as far as this is known.

@@ -1,12 +1,15 @@
 //! Reports an assessment to people: the status with its conditions, and events about changes.
 
-use crate::model::Condition;
+use crate::model::{
+    Assessment, AttemptStatus, Condition, FailedAttempt, OAuthClientStatus, Problem, ProblemKind,
+    RefreshTokenStatus, TokenStatus, TokenView,
+};
 
 use crate::command::printable;
 use crate::conditions::{ConditionType, Reason};
-use crate::messages::{Message, Next, Note, Progress, Standing, Text, Told, Valid, failed};
-use crate::model::{Assessment, FailedAttempt, Problem, ProblemKind, TokenView};
-use crate::model::{AttemptStatus, OAuthClientStatus, RefreshTokenStatus, TokenStatus};
+use crate::messages::{
+    Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid, failed,
+};
 use crate::oauth::error::FailureClass;
 use crate::policy::events::{find, known};
 use crate::time::Time;
@@ -149,9 +152,9 @@ impl ConditionBuilder<'_> {
             return Content::holds(token.reason(), self.valid_until(token));
         }
         let (reason, told) = if let Some(problem) = &self.assessment.problem {
-            (problem.reason(), self.told(problem))
+            (problem.reason(), self.explain(problem))
         } else if self.assessment.suspended {
-            (Reason::Suspended, Progress::Suspended.told())
+            (Reason::Suspended, Progress::Suspended.explain())
         } else if let Some(attempt) = &self.assessment.attempt {
             (known(&attempt.reason), self.of_attempt(attempt))
         } else {
@@ -159,7 +162,7 @@ impl ConditionBuilder<'_> {
                 Some(_) => Reason::TokenExpired,
                 None => Reason::Requesting,
             };
-            (reason, Progress::Requesting.told())
+            (reason, Progress::Requesting.explain())
         };
         Content {
             holds: false,
@@ -169,15 +172,17 @@ impl ConditionBuilder<'_> {
     }
 
     /// A message with what still works, and with credentials that have expired.
-    fn message(&self, told: Told) -> Message {
-        told.with(self.standing().text()).noting(self.expired())
+    fn message(&self, explanation: Explanation) -> Message {
+        explanation
+            .with(self.token_validity().text())
+            .noting(self.expired())
     }
 
-    fn told(&self, problem: &Problem) -> Told {
-        problem.finding.told(self.assessment.audience)
+    fn explain(&self, problem: &Problem) -> Explanation {
+        problem.finding.explain(self.assessment.audience)
     }
 
-    fn of_attempt(&self, attempt: &FailedAttempt) -> Told {
+    fn of_attempt(&self, attempt: &FailedAttempt) -> Explanation {
         failed(&attempt.message)
     }
 
@@ -286,7 +291,7 @@ impl ConditionBuilder<'_> {
     }
 
     fn progress(&self, reason: Reason, progress: Progress) -> Content {
-        Content::holds(reason, progress.told().message())
+        Content::holds(reason, progress.explain().message())
     }
 
     fn stalled(&self) -> Option<Content> {
@@ -306,22 +311,22 @@ impl ConditionBuilder<'_> {
     }
 
     fn problem(&self, problem: &Problem) -> Content {
-        Content::holds(problem.reason(), self.message(self.told(problem)))
+        Content::holds(problem.reason(), self.message(self.explain(problem)))
     }
 
-    fn standing(&self) -> Standing {
+    fn token_validity(&self) -> TokenValidity {
         let secret = self.assessment.secret_name.clone();
         match &self.assessment.token {
-            Some(token) if token.valid => Standing::Valid {
+            Some(token) if token.valid => TokenValidity::Valid {
                 secret,
                 until: token.expires,
             },
-            Some(token) => Standing::Expired {
+            Some(token) => TokenValidity::Expired {
                 secret,
                 at: token.expires,
             },
-            None if secret.is_empty() => Standing::Nowhere,
-            None => Standing::Missing { secret },
+            None if secret.is_empty() => TokenValidity::Nowhere,
+            None => TokenValidity::Missing { secret },
         }
     }
 

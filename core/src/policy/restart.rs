@@ -4,14 +4,11 @@
 //! owner of a workload agrees with an annotation, because who may write `OAuthClients` may have no permissions on workloads.
 
 use crate::messages::{Audience, EventFinding, NotRestarted};
-use crate::model::Restart;
-use crate::model::{Resource, TokenState};
+use crate::model::{Resource, Restart, TokenState};
 use crate::time::{Span, Time};
 
 use super::events::{Notice, NoticeKind};
 
-/// Annotation of a workload: the `OAuthClient` that may restart it.
-pub const RESTART_BY: &str = "oauthclient.dev/restart-by";
 /// Annotation of a workload: the token that it was last restarted for. It is no part of the pod template, so that a rollback does
 /// not bring an older value back.
 pub const RESTARTED_FOR: &str = "oauthclient.dev/restarted-for";
@@ -49,7 +46,7 @@ impl RestartToken {
 /// A workload as it was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// The value of [`RESTART_BY`].
+    /// The value of [`crate::names::RESTART_BY`].
     pub restart_by: Option<String>,
     /// The value of [`RESTARTED_FOR`].
     pub restarted_for: Option<String>,
@@ -208,6 +205,6 @@ fn notice(kind: NoticeKind, finding: &EventFinding) -> Notice {
     Notice {
         kind,
         reason: finding.reason(),
-        message: finding.told(Audience::Cluster).message(),
+        message: finding.explain(Audience::Cluster).message(),
     }
 }

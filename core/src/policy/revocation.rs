@@ -161,7 +161,7 @@ pub fn revoking(
     let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
         Ok(lenders) => lenders,
         Err(problem) => {
-            let why = problem.finding.told(seen.rules.audience).message();
+            let why = problem.finding.explain(seen.rules.audience).message();
             return cannot(&why.to_string());
         }
     };

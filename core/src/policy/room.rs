@@ -1,8 +1,7 @@
 //! Which responses room is set aside for before their requests are sent, so that none is dropped, and requested again, for want
 //! of room, and so that requests with much in hand are not in flight by the hundred.
 
-use crate::model::Validated;
-use crate::model::{ExpectedResponse, Observed, Spend};
+use crate::model::{ExpectedResponse, Observed, Spend, Validated};
 
 use super::ownership::our_target;
 

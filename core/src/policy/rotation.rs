@@ -3,8 +3,7 @@
 //! The *key* of the secret that worked is stored, never its value: on the token Secret, with the version of the
 //! credentials. The other secret is tried only if the provider refuses the client, once for each content of the Secret.
 
-use crate::model::Validated;
-use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, short};
+use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, Validated, short};
 use crate::oauth::Client;
 use crate::oauth::error::About;
 use crate::policy::ownership::our_target;

@@ -3,13 +3,15 @@
 //! One write contains the token and its state. A patch names only what changes: what is ours and no longer wanted is
 //! removed, what is not ours is never named.
 
+use crate::names::{
+    ADOPT_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL,
+    TOKEN_LABEL,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Validated;
 use crate::model::{
-    ADOPT, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, CREDENTIALS_LABEL, Managed, Observed, On, Owner,
-    PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen, SecretWrite, TOKEN_LABEL, TokenState,
-    data_hash, token_hash,
+    Managed, Observed, On, Owner, PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen,
+    SecretWrite, TokenState, Validated, data_hash, token_hash,
 };
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::secret::Secret;
@@ -216,7 +218,7 @@ fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrit
     labels.insert(TOKEN_LABEL.to_owned(), Some("true".to_owned()));
     let mut annotations = wanted(&spec.token_secret.annotations, &before.annotations);
     annotations.extend(state.write());
-    annotations.insert(ADOPT.to_owned(), None);
+    annotations.insert(ADOPT_ANNOTATION.to_owned(), None);
     let none = BTreeMap::new();
     let body = SecretBody {
         name: spec.token_secret.name.clone(),
@@ -259,7 +261,12 @@ fn wanted(
 /// Whether a resource may set such a label or annotation on its Secret: of our own, only those that opt in its token.
 fn may_set(key: &str) -> bool {
     !key.starts_with(PREFIX)
-        || [CREDENTIALS_LABEL, ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS].contains(&key)
+        || [
+            CREDENTIALS_LABEL,
+            ALLOWED_HOSTS_ANNOTATION,
+            ALLOWED_TOKEN_HOSTS_ANNOTATION,
+        ]
+        .contains(&key)
 }
 
 fn differing(

@@ -1,8 +1,9 @@
 //! A token is needed: whether it may be requested now, and with what.
 
 use crate::engine::Requeue;
-use crate::model::Validated;
-use crate::model::{Action, Ask, Observed, Plan, Problem, RefreshReason, Spend, TokenView};
+use crate::model::{
+    Action, Ask, Observed, Plan, Problem, RefreshReason, Spend, TokenView, Validated,
+};
 use crate::oauth::{self, CredentialsProblem, HttpAnswer, HttpRequest};
 use crate::policy::waits::LOOK_WHILE_WAITING;
 use crate::time::{Span, Time};

@@ -1,9 +1,8 @@
 //! Rules for `spec.refresh` and `spec.tokenSecret`.
 
 use super::rule::{Rule, field, keys, object_name, own, text, values};
-use crate::api::{
-    ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL, words,
-};
+use crate::api::words;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

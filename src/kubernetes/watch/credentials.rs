@@ -1,5 +1,6 @@
 //! The watch of credentials Secrets.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::engine::Event;
 use crate::kubernetes::index::{SecretId, ordered, secret_id};
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
-use crate::policy::{CREDENTIALS_LABEL, credentials_facts};
+use crate::policy::credentials_facts;
 
 use super::run::{Listener, Scope, Watching, labelled, run};
 

@@ -1,5 +1,6 @@
 //! The watch of token Secrets.
 
+use crate::names::{CREDENTIALS_LABEL, TOKEN_LABEL};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
-use crate::policy::{CREDENTIALS_LABEL, TOKEN_LABEL, group_of, token_facts};
+use crate::policy::{group_of, token_facts};
 
 use super::run::{Listener, Scope, Watching, labelled, run};
 

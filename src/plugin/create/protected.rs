@@ -3,6 +3,7 @@
 //! Three things are read or sent, each after the one before has been shown: the document of the resource, the document of
 //! its authorization server, and, only after a yes, the registration. No credential of anybody is sent by any of them.
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -10,7 +11,7 @@ use url::Url;
 
 use crate::api::manifest::parse_manifest;
 use crate::api::spec::OAuthClient;
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, validate};
+use crate::api::validate;
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::http::{Peer, ProxySettings, Route, Sender, SenderOptions};

@@ -1,5 +1,6 @@
 //! `credentials list` and `credentials check`: the existing credentials, who uses them, and whether they work.
 
+use crate::names::CREDENTIALS_LABEL;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -7,7 +8,6 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
 
-use crate::api::CREDENTIALS_LABEL;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};

@@ -1,12 +1,12 @@
 //! `credentials rotate`: stores the next client secret beside the current one, then replaces it.
 
+use crate::names::{CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 use zeroize::Zeroize as _;
 
-use crate::api::CREDENTIALS_LABEL;
 use crate::api::spec::CredentialKeys;
 use crate::clock::Clock;
 use crate::command::Command;
@@ -16,7 +16,6 @@ use crate::plugin::inspect::named;
 use crate::plugin::problem::Problem;
 use crate::plugin::status::all;
 use crate::plugin::{ask, say};
-use crate::policy::CLIENT_SECRET_EXPIRES;
 use crate::secret::Secret;
 use crate::time::Time;
 

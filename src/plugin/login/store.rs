@@ -3,9 +3,9 @@
 //! The Secret has no owner. The consent of a person survives a resource that deployment tools delete and recreate; a
 //! person deletes it.
 
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
-use crate::api::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::local::Manifests;
 use crate::plugin::cluster::Cluster;
 use crate::plugin::folder;

@@ -25,7 +25,7 @@ fn lent(audiences: &str, hosts: &str) -> AccountSeen {
         uid: "u-shop".into(),
         annotations: texts(&[
             ("oauthclient.dev/allowed-audiences", audiences),
-            (ALLOWED_HOSTS, hosts),
+            (ALLOWED_HOSTS_ANNOTATION, hosts),
         ]),
     }
 }

@@ -83,7 +83,8 @@ fn without_a_certificate_that_can_be_shown_nothing_is_sent() {
         ),
         (
             change(|there| {
-                there.secret.annotations = texts(&[(ALLOWED_HOSTS, "other.example.com")]);
+                there.secret.annotations =
+                    texts(&[(ALLOWED_HOSTS_ANNOTATION, "other.example.com")]);
             }),
             "HostNotAllowed",
             "Secret client-tls may not be sent to auth.example.com",
@@ -107,7 +108,8 @@ fn without_a_certificate_that_can_be_shown_nothing_is_sent() {
     }
     let mut seen = with(BY_CERTIFICATE, certificate("a", -1000, 1000));
     seen.rules.require_allowed_hosts = true;
-    seen.credentials.as_mut().unwrap().annotations = texts(&[(ALLOWED_HOSTS, "auth.example.com")]);
+    seen.credentials.as_mut().unwrap().annotations =
+        texts(&[(ALLOWED_HOSTS_ANNOTATION, "auth.example.com")]);
     assert_eq!(waits(&mut seen).0, "HostNotAllowed");
 }
 

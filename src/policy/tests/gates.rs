@@ -68,7 +68,8 @@ fn credentials_may_name_the_hosts_they_are_for() {
         ("auth.example.com", true),
         ("*.example.com", true),
     ] {
-        seen.credentials.as_mut().unwrap().annotations = texts(&[(ALLOWED_HOSTS, hosts)]);
+        seen.credentials.as_mut().unwrap().annotations =
+            texts(&[(ALLOWED_HOSTS_ANNOTATION, hosts)]);
         for required in [true, false] {
             seen.rules.require_allowed_hosts = required;
             if allowed {

@@ -30,6 +30,7 @@ use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::engine::Requeue;
 use crate::inputs;
+use crate::names::*;
 use crate::oauth::error::FailureClass;
 use crate::oauth::{Document, Lifetime, Nonce, Token};
 use crate::secret::Secret;

@@ -1,8 +1,9 @@
 //! A token Secret of another resource as credentials: it goes where everybody lets it go whose secret it was obtained with.
 
 use super::*;
+use crate::names::{ALLOWED_TOKEN_HOSTS_ANNOTATION, TOKEN_LABEL};
 use crate::policy::provenance::{Part, of_secret, resolved};
-use crate::policy::{ALLOWED_TOKEN_HOSTS, TOKEN_LABEL};
+
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
 /// Uses the token of another resource, whose credentials Secret has these annotations.
@@ -44,17 +45,26 @@ fn a_token_goes_where_its_lender_lets_tokens_go_and_nowhere_else() {
     let (here, there) = ("auth.example.com", "elsewhere.example.com");
     for (lists, expected) in [
         (&[][..], sent),
-        (&[(ALLOWED_HOSTS, here)][..], sent),
-        (&[(ALLOWED_HOSTS, there)][..], kept),
+        (&[(ALLOWED_HOSTS_ANNOTATION, here)][..], sent),
+        (&[(ALLOWED_HOSTS_ANNOTATION, there)][..], kept),
         (
-            &[(ALLOWED_HOSTS, there), (ALLOWED_TOKEN_HOSTS, here)][..],
+            &[
+                (ALLOWED_HOSTS_ANNOTATION, there),
+                (ALLOWED_TOKEN_HOSTS_ANNOTATION, here),
+            ][..],
             sent,
         ),
         (
-            &[(ALLOWED_HOSTS, here), (ALLOWED_TOKEN_HOSTS, there)][..],
+            &[
+                (ALLOWED_HOSTS_ANNOTATION, here),
+                (ALLOWED_TOKEN_HOSTS_ANNOTATION, there),
+            ][..],
             kept,
         ),
-        (&[(ALLOWED_TOKEN_HOSTS, "not a/../host")][..], kept),
+        (
+            &[(ALLOWED_TOKEN_HOSTS_ANNOTATION, "not a/../host")][..],
+            kept,
+        ),
     ] {
         assert_eq!(reason(using_a_token(lists)), expected, "{lists:?}");
     }
@@ -64,7 +74,7 @@ fn a_token_goes_where_its_lender_lets_tokens_go_and_nowhere_else() {
         .as_mut()
         .unwrap()
         .annotations
-        .insert(ALLOWED_HOSTS.into(), there.into());
+        .insert(ALLOWED_HOSTS_ANNOTATION.into(), there.into());
     assert_eq!(
         reason(restricted),
         kept,
@@ -108,7 +118,7 @@ fn a_token_whose_lender_is_gone_or_has_opted_out_goes_nowhere() {
 fn what_was_obtained_with_a_token_is_returned_only_where_its_lender_lets_tokens_go() {
     // The second resource asks with the token of the first, so its own token has a part of the first lender in it.
     let (token, anywhere) = ("tokens.example.com", "https://auth.example.com/revoke");
-    let mut seen = using_a_token(&[(ALLOWED_TOKEN_HOSTS, token)]);
+    let mut seen = using_a_token(&[(ALLOWED_TOKEN_HOSTS_ANNOTATION, token)]);
     let recorded = seen
         .credentials
         .as_ref()
@@ -175,14 +185,14 @@ fn the_command_for_a_service_account_keeps_the_audiences_that_it_allows() {
 
 #[test]
 fn another_secret_of_the_lenders_name_lends_no_more_than_the_first_one_did() {
-    let mut seen = using_a_token(&[(ALLOWED_HOSTS, "elsewhere.example.com")]);
+    let mut seen = using_a_token(&[(ALLOWED_HOSTS_ANNOTATION, "elsewhere.example.com")]);
     seen.lender_secrets[0].annotations.clear();
     assert_eq!(
         reason(seen),
         Some(Reason::CredentialsKeyMissing),
         "its owner has changed its mind"
     );
-    let mut seen = using_a_token(&[(ALLOWED_HOSTS, "elsewhere.example.com")]);
+    let mut seen = using_a_token(&[(ALLOWED_HOSTS_ANNOTATION, "elsewhere.example.com")]);
     seen.lender_secrets[0].annotations.clear();
     seen.lender_secrets[0].uid = "uid-of-another".into();
     assert_eq!(reason(seen), Some(Reason::HostNotAllowed));
@@ -191,7 +201,10 @@ fn another_secret_of_the_lenders_name_lends_no_more_than_the_first_one_did() {
 #[test]
 fn a_token_that_repeats_what_was_sent_goes_where_that_may_go_too() {
     let (here, there) = ("auth.example.com", "elsewhere.example.com");
-    let lists = [(ALLOWED_HOSTS, there), (ALLOWED_TOKEN_HOSTS, here)];
+    let lists = [
+        (ALLOWED_HOSTS_ANNOTATION, there),
+        (ALLOWED_TOKEN_HOSTS_ANNOTATION, here),
+    ];
     let reason_of = |repeats: bool| {
         let mut other = fresh(&Spec::secret(
             ", labels: {oauthclient.dev/credentials: \"true\"}",

@@ -147,9 +147,10 @@ fn only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent() {
     );
     assert_eq!(
         unfit(|secret| {
-            secret
-                .annotations
-                .insert(ALLOWED_HOSTS.into(), "elsewhere.example.com".into());
+            secret.annotations.insert(
+                ALLOWED_HOSTS_ANNOTATION.into(),
+                "elsewhere.example.com".into(),
+            );
         }),
         Reason::HostNotAllowed
     );

@@ -1,7 +1,8 @@
 //! Secrets without a controller: which of them are a resource's own, restored from a backup or orphaned, and what a forged one is worth.
 
 use super::*;
-use crate::model::{STATE_LABEL, STATE_TYPE, TOKEN_LABEL};
+use crate::model::{STATE_LABEL, STATE_TYPE};
+use crate::names::TOKEN_LABEL;
 use crate::policy::{Ownership, ownership};
 use crate::trust::Lenders;
 
@@ -145,9 +146,10 @@ fn a_forged_token_secret_is_worth_no_more_than_what_its_forger_put_in() {
         ..forged
     });
     let secret = seen.credentials.as_mut().unwrap();
-    secret
-        .annotations
-        .insert(ALLOWED_HOSTS.into(), "elsewhere.example.com".into());
+    secret.annotations.insert(
+        ALLOWED_HOSTS_ANNOTATION.into(),
+        "elsewhere.example.com".into(),
+    );
     seen.resource.refresh_request = Some("now".into());
     let told = decided(&mut seen, 100);
     assert!(

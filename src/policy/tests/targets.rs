@@ -77,7 +77,7 @@ fn the_secret_of_another_resource_is_contested_and_its_holder_is_named() {
 #[test]
 fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
     let adoptable = || SecretSeen {
-        annotations: texts(&[(ADOPT, "books")]),
+        annotations: texts(&[(ADOPT_ANNOTATION, "books")]),
         ..secret("token", 5)
     };
     let mut seen = with_target(adoptable());
@@ -90,7 +90,7 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
         (
             "another name",
             SecretSeen {
-                annotations: texts(&[(ADOPT, "magazines")]),
+                annotations: texts(&[(ADOPT_ANNOTATION, "magazines")]),
                 ..adoptable()
             },
         ),
@@ -144,7 +144,7 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
         [plain, owner("books", UID)],
         "the other owner stays"
     );
-    assert!(!after.annotations.contains_key(ADOPT));
+    assert!(!after.annotations.contains_key(ADOPT_ANNOTATION));
     seen.target = Some(after);
     assert!(matches!(decided(&mut seen, 5), Told::Rests(_)));
 }

@@ -83,7 +83,9 @@ impl Parts {
             target.annotations.clear();
         }
         if self.adopt {
-            target.annotations.insert(ADOPT.into(), "books".into());
+            target
+                .annotations
+                .insert(ADOPT_ANNOTATION.into(), "books".into());
         }
         target
     }

@@ -208,17 +208,12 @@ fn client_secret(request: &HttpRequest) -> Option<String> {
 }
 
 fn unanswered(reached: Reached, reason: &'static str) -> Failure {
-    Failure {
-        class: FailureClass::Transient,
+    Failure::new(
+        FailureClass::Transient,
         reason,
-        message: "No answer came. Wait".into(),
-        retry_after: None,
-        timed_out: false,
-        unread: false,
+        "No answer came. Wait".into(),
         reached,
-        http_status: None,
-        said: None,
-    }
+    )
 }
 
 impl Scene {

@@ -90,7 +90,7 @@ fn the_allowed_hosts_are_those_of_the_discovered_endpoint() {
         let credentials = inner.credentials.as_mut().unwrap();
         credentials
             .annotations
-            .insert(crate::policy::ALLOWED_HOSTS.into(), hosts.into());
+            .insert(crate::names::ALLOWED_HOSTS_ANNOTATION.into(), hosts.into());
     };
     allow("auth.example.com");
     scene.walk(true);

@@ -408,7 +408,7 @@ impl Store for Scene {
             .secrets
             .values()
             .filter(|secret| secret.name != name && secret.is_owned_by(&resource))
-            .filter(|secret| secret.has_label(crate::policy::TOKEN_LABEL, "true"))
+            .filter(|secret| secret.has_label(crate::names::TOKEN_LABEL, "true"))
             .cloned()
             .collect();
         let mut memory = inner.memory.clone();

@@ -99,7 +99,7 @@ impl<'a> Driven<'a> {
             };
             let credentials = inner.credentials.as_ref();
             let labelled = credentials
-                .filter(|secret| secret.has_label(crate::policy::CREDENTIALS_LABEL, "true"));
+                .filter(|secret| secret.has_label(crate::names::CREDENTIALS_LABEL, "true"));
             (
                 inner.now,
                 facts,
@@ -503,7 +503,7 @@ fn a_label_that_is_removed_for_ever_is_put_back_at_the_pace_of_repairs() {
     let mut driven = Driven::new(&scene);
     driven.run(at(600), |scene| {
         alter(scene, |secret| {
-            secret.labels.remove(crate::policy::TOKEN_LABEL);
+            secret.labels.remove(crate::names::TOKEN_LABEL);
         });
     });
     let inner = scene.inner();

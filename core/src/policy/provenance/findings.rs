@@ -2,10 +2,9 @@
 
 use crate::command::with_entry;
 use crate::messages::{Shared, TrustFinding};
-use crate::model::names::ALLOWED_AUDIENCES_ANNOTATION;
-use crate::model::{
-    ALLOWED_HOSTS, ALLOWED_TOKEN_HOSTS, AccountSeen, Observed, Problem, SecretSeen,
-};
+use crate::model::{AccountSeen, Observed, Problem, SecretSeen};
+use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION};
 use crate::policy::provenance::part::{MOST_LENDERS, Part};
 use crate::trust::{Lender, LenderKind, Refusal};
 
@@ -30,9 +29,9 @@ pub(super) fn host_not_allowed(
     let lender = &refusal.lender;
     let listed = &refusal.not_listed;
     let annotation = match part {
-        Part::Token(_) => ALLOWED_TOKEN_HOSTS,
-        _ if lender.obtained => ALLOWED_TOKEN_HOSTS,
-        _ => ALLOWED_HOSTS,
+        Part::Token(_) => ALLOWED_TOKEN_HOSTS_ANNOTATION,
+        _ if lender.obtained => ALLOWED_TOKEN_HOSTS_ANNOTATION,
+        _ => ALLOWED_HOSTS_ANNOTATION,
     };
     Problem::waiting(TrustFinding::HostNotAllowed {
         kind: lender.kind,

@@ -1,8 +1,7 @@
 //! The refresh token that would be sent next: one that is offered and new, or the one of the family in use.
 
 use crate::inputs;
-use crate::model::Validated;
-use crate::model::{Claim, Observed, Record, Tag};
+use crate::model::{Claim, Observed, Record, Tag, Validated};
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
 use crate::policy::refresh_token::offer::{Offer, offered};

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::model::Validated;
-use crate::model::{Made, Moments, Observed, STATE_TYPE, token_hash};
+use crate::model::{Made, Moments, Observed, STATE_TYPE, Validated, token_hash};
 use crate::oauth::{Document, HttpAnswer, SentSecrets, Token, refresh, response};
 use crate::policy::disclosed;
 use crate::policy::ownership::{our_target, same_inputs};

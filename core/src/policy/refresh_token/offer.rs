@@ -1,8 +1,9 @@
 //! A refresh token that a person provided, and what became of one that the provider refused.
 
 use crate::messages::Note;
-use crate::model::Validated;
-use crate::model::{ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, is_lent};
+use crate::model::{
+    ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, Validated, is_lent,
+};
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;

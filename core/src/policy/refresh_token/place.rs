@@ -1,11 +1,12 @@
 //! Where the family is stored: the state Secret, its owner, and how it is written.
 
+use crate::names::ADOPT_ANNOTATION;
 use std::collections::BTreeMap;
 
 use crate::engine::Requeue;
-use crate::model::Validated;
 use crate::model::{
-    ADOPT, Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, short,
+    Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, Validated,
+    short,
 };
 use crate::policy::findings;
 use crate::policy::ownership::{Ownership, ownership};
@@ -83,8 +84,8 @@ pub(in crate::policy) fn take_back(seen: &Observed) -> Option<SecretBody> {
     let mut record = Record::read(&state.data).ok()?;
     record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
     let mut body = body(seen, &record);
-    if state.annotations.contains_key(ADOPT) {
-        body.annotations.insert(ADOPT.to_owned(), None);
+    if state.annotations.contains_key(ADOPT_ANNOTATION) {
+        body.annotations.insert(ADOPT_ANNOTATION.to_owned(), None);
     }
     Some(body)
 }

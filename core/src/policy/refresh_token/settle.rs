@@ -1,10 +1,9 @@
 //! What a response, or its absence, means for the family.
 
 use crate::conditions::Reason;
-use crate::model::Validated;
 use crate::model::{
     Answer, AnswerFacts, Claim, Failure, Known, MadeFrom, Moments, Observed, Record, Refused,
-    SecretBody, SecretSeen, Spend, With,
+    SecretBody, SecretSeen, Spend, Validated, With,
 };
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::refresh::{self, Next};
@@ -225,7 +224,7 @@ fn ended(
         reason: Reason::ReauthorizationRequired.as_str(),
         message: findings::reauthorize(seen, known, refused.said().as_ref())
             .finding
-            .told(seen.rules.audience)
+            .explain(seen.rules.audience)
             .message()
             .to_string(),
         retry_after: None,

@@ -1,7 +1,8 @@
 //! What is sent next: a refresh token, a password, or nothing.
 
-use crate::model::Validated;
-use crate::model::{Claim, ExpectedResponse, Observed, Record, Refused, Spend, Tag, With};
+use crate::model::{
+    Claim, ExpectedResponse, Observed, Record, Refused, Spend, Tag, Validated, With,
+};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::refresh::{Origin, Refreshing};
 use crate::oauth::{Client, Credentials, CredentialsProblem};

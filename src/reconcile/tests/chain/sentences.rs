@@ -252,7 +252,7 @@ fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
     if let Some(credentials) = &mut scene.inner().credentials {
         credentials
             .annotations
-            .insert(crate::policy::ALLOWED_HOSTS.to_owned(), hosts);
+            .insert(crate::names::ALLOWED_HOSTS_ANNOTATION.to_owned(), hosts);
     }
     scene.run(at(600));
     assert_eq!(scene.inner().requests, 0);

@@ -19,17 +19,12 @@ fn copy_of(known: &Resource) -> Resource {
 }
 
 fn lost(reached: Reached) -> Failure {
-    Failure {
-        class: FailureClass::Transient,
-        reason: "Timeout",
-        message: "No answer came. Wait".into(),
-        retry_after: None,
-        timed_out: false,
-        unread: false,
+    Failure::new(
+        FailureClass::Transient,
+        "Timeout",
+        "No answer came. Wait".into(),
         reached,
-        http_status: None,
-        said: None,
-    }
+    )
 }
 
 fn not_sent() -> Failure {
@@ -63,7 +58,7 @@ impl Store for Namespace {
             .secrets
             .values()
             .filter(|secret| secret.name != *name && secret.is_owned_by(&resource))
-            .filter(|secret| secret.has_label(crate::policy::TOKEN_LABEL, "true"))
+            .filter(|secret| secret.has_label(crate::names::TOKEN_LABEL, "true"))
             .cloned()
             .collect();
         let references = published(&spec).into_iter().map(|token| {

@@ -6,7 +6,7 @@ use super::text::{Text, text};
 
 /// The published token, for the second part of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenValidity {
     /// It is valid.
     Valid {
         /// The token Secret.
@@ -30,11 +30,11 @@ pub enum Standing {
     Nowhere,
 }
 
-impl Standing {
+impl TokenValidity {
     /// As a sentence.
     pub fn text(&self) -> Text {
         match self {
-            Standing::Valid { secret, until } => {
+            TokenValidity::Valid { secret, until } => {
                 text![
                     "The token in Secret ",
                     secret,
@@ -43,11 +43,11 @@ impl Standing {
                     "."
                 ]
             }
-            Standing::Expired { secret, at } => {
+            TokenValidity::Expired { secret, at } => {
                 text!["The token in Secret ", secret, " expired at ", at, "."]
             }
-            Standing::Missing { secret } => text!["Secret ", secret, " holds no valid token."],
-            Standing::Nowhere => text!["There is no valid token."],
+            TokenValidity::Missing { secret } => text!["Secret ", secret, " holds no valid token."],
+            TokenValidity::Nowhere => text!["There is no valid token."],
         }
     }
 }

@@ -16,3 +16,10 @@ pub const ADOPT_ANNOTATION: &str = "oauthclient.dev/adopt";
 pub const REFRESH_ANNOTATION: &str = "oauthclient.dev/refresh-requested-at";
 /// Annotation of an `OAuthClient` whose tokens are bound to a key (`spec.dpop`): any new value asks for a new key.
 pub const ROTATE_KEY_ANNOTATION: &str = "oauthclient.dev/rotate-dpop-key";
+/// The annotation of a credentials Secret that names the keys that templates may use in addition to `client_id` and `username`,
+/// separated by commas or white space.
+pub const DISCLOSED_KEYS_ANNOTATION: &str = "oauthclient.dev/disclosed-keys";
+/// The annotation of a credentials Secret that says when its client secret expires at the provider, as a date or a time.
+pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
+/// The annotation of a workload with which its owner lets the named `OAuthClient` restart it.
+pub const RESTART_BY: &str = "oauthclient.dev/restart-by";
