@@ -69,6 +69,8 @@ pub use manifests::{Manifests, SecretFound};
 
 /// How often manifests and output are checked. An edit counts once two checks agree, so within about a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// How long the start waits for files that are being written. Then it reads them as they are.
+const HOLD_STILL: Duration = Duration::from_secs(10);
 /// How long requests in flight may take after SIGINT or SIGTERM: the longest `timeoutSeconds`, plus time to write.
 const DRAIN: Duration = Duration::from_secs(65);
 /// With `--once`, work that is due within this time is waited for.
@@ -86,7 +88,11 @@ const CANNOT_BEGIN: u8 = 2;
 pub async fn run(args: LocalArgs) -> ExitCode {
     // Watched first: a signal that comes during the start ends the program as one that comes later does.
     let signals = signals().map_err(|error| format!("cannot watch for signals: {error}"));
-    match signals.and_then(|signals| Ok((Driver::begin(args)?, signals))) {
+    let begun = match signals {
+        Ok(signals) => Driver::begin(args).await.map(|driver| (driver, signals)),
+        Err(message) => Err(message),
+    };
+    match begun {
         Ok((driver, signals)) => driver.run(signals).await,
         Err(message) => {
             tracing::error!("{message}");
@@ -146,7 +152,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn begin(args: LocalArgs) -> Result<Driver, String> {
+    async fn begin(args: LocalArgs) -> Result<Driver, String> {
         let clock = args
             .clock_offset_file
             .as_ref()
@@ -162,6 +168,10 @@ impl Driver {
                 .map(absolute)
                 .collect::<Result<_, _>>()?,
         );
+        let begun = clock.elapsed();
+        while !sources.hold_still(clock.now().seconds()) && clock.elapsed() - begun < HOLD_STILL {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         let loaded = sources.load()?;
         let state = match &args.state {
             Some(state) => absolute(state)?,

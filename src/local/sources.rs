@@ -17,6 +17,9 @@ use super::documents;
 
 /// A larger file is not a manifest.
 const MAX_FILE: u64 = 4 << 20;
+/// In seconds: a file that was modified longer ago has another modification time when it is written again. The coarsest
+/// file systems in use count in steps of two seconds.
+const RESOLUTION: i64 = 3;
 /// The extensions of files that are read in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -62,6 +65,23 @@ impl Sources {
             .any(|root| file == root || file.parent() == Some(root))
     }
 
+    /// Whether the files hold still, so that the first reading finds whole ones: each is older than the resolution of its
+    /// modification time, or is as it was at the last call. `now` is in seconds since 1970.
+    ///
+    /// A file that is being written while the program starts would otherwise read as empty, which deletes tokens.
+    pub(super) fn hold_still(&mut self, now: i64) -> bool {
+        // What cannot be listed is an error of `load`.
+        let found = self.roots.iter().filter_map(|root| listed(root).ok());
+        let recent: BTreeMap<PathBuf, Option<Sign>> = found
+            .flatten()
+            .filter(|(_, sign)| now - sign.seconds < RESOLUTION)
+            .map(|(path, sign)| (path, Some(sign)))
+            .collect();
+        let still = recent == self.unsettled;
+        self.unsettled = if still { BTreeMap::new() } else { recent };
+        still
+    }
+
     /// Reads everything for the first time.
     ///
     /// # Errors
@@ -96,8 +116,7 @@ impl Sources {
             unsettled.insert(path.clone(), None);
         }
         for (path, known) in &mut self.files {
-            // Two seconds: the coarsest resolution of file systems in use.
-            known.fresh &= !unsettled.contains_key(path) && now - known.sign.seconds < 3;
+            known.fresh &= !unsettled.contains_key(path) && now - known.sign.seconds < RESOLUTION;
         }
         let settled = unsettled == self.unsettled;
         if unsettled.is_empty() || !settled {
@@ -265,6 +284,23 @@ mod tests {
         fs::remove_file(folder.path().join("a.yaml")).unwrap();
         assert!(sources.look(LATER).is_none());
         assert_eq!(names(&sources.look(LATER).unwrap()), ["default/b"]);
+        assert!(sources.look(LATER).is_none());
+    }
+
+    #[test]
+    fn the_first_reading_waits_until_files_hold_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        let mut sources = Sources::new(vec![folder.path().to_owned()]);
+        assert!(sources.hold_still(0), "there is nothing to wait for");
+        // An editor that truncates a file and then writes it.
+        fs::write(&file, "").unwrap();
+        assert!(!sources.hold_still(0));
+        fs::write(&file, secret("a")).unwrap();
+        assert!(!sources.hold_still(0));
+        assert!(sources.hold_still(0));
+        assert!(sources.hold_still(LATER), "an old file holds still");
+        assert_eq!(names(&sources.load().unwrap()), ["default/a"]);
         assert!(sources.look(LATER).is_none());
     }
 
