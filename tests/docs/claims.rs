@@ -183,7 +183,11 @@ fn every_flag_and_variable_exists() {
         let commands = page
             .blocks_in("sh")
             .flat_map(|block| block.text.lines())
-            .filter(|line| line.contains("oauthclient-operator ") && !line.contains("kubectl"));
+            .filter(|line| {
+                line.contains("oauthclient-operator ")
+                    && !line.contains("kubectl")
+                    && !line.starts_with("helm ")
+            });
         let code = page.code();
         let prose = code
             .iter()

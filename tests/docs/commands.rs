@@ -216,10 +216,14 @@ async fn readme(reader: &Reader) -> Operator {
         .iter()
         .filter(|block| block.section == "On a cluster")
         .collect();
-    let (mut operator, mut printed, mut images) = (None, String::new(), 0);
+    let (mut operator, mut printed, mut elsewhere) = (None, String::new(), 0);
     for block in blocks.iter().filter(|block| block.language == "sh") {
-        if block.text.starts_with("docker ") {
-            images += 1;
+        // What is done with a release, and how one is made, the tests of releases try; an image needs a container engine.
+        if ["helm install ", "IMAGE=", "docker "]
+            .iter()
+            .any(|start| block.text.starts_with(start))
+        {
+            elsewhere += 1;
             continue;
         }
         // Where the image would come up, the program does.
@@ -238,7 +242,7 @@ async fn readme(reader: &Reader) -> Operator {
             operator = Some(reader.operator().await);
         }
     }
-    assert_eq!(images, 1);
+    assert_eq!(elsewhere, 3);
     // The last block is the one to see by that it works.
     let lines: Vec<&str> = printed.lines().collect();
     let table = blocks

@@ -10,6 +10,7 @@
 )]
 
 mod dist;
+mod first_token;
 
 use std::fs;
 use std::path::Path;
