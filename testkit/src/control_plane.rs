@@ -11,12 +11,14 @@ mod audit;
 mod data_dir;
 mod kubeconfig;
 mod kubectl;
+mod objects;
 mod options;
 mod servers;
 
 pub use assets::{Assets, kubernetes_version};
 pub use audit::{AuditEvent, AuditMark};
 pub use kubeconfig::Kubeconfig;
+pub use objects::Objects;
 pub use options::{Options, USUAL_CONTROLLERS, User};
 
 use crate::process::Process;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use testkit::control_plane::{self, ControlPlane, Kubeconfig};
+use testkit::control_plane::{self, ControlPlane, Kubeconfig, Objects};
 use testkit::deploy::install_deploy;
 use testkit::operator::{Launch, Operator};
 use testkit::provider::{Account, Behaviour, Provider, Script};
@@ -16,7 +16,7 @@ use testkit::tls::Authority;
 use testkit::wait;
 
 /// Long enough for a busy machine, short enough to notice.
-pub const SOON: Duration = Duration::from_secs(100);
+pub const SOON: Duration = Duration::from_secs(300);
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_oauthclient-operator");
 /// Where the provider's token endpoint is.
@@ -31,6 +31,7 @@ pub struct Stage {
     pub namespace: String,
     pub provider: Provider,
     pub ca: String,
+    objects: Objects,
 }
 
 /// The control plane that all tests share, or one of a test's own.
@@ -151,14 +152,15 @@ impl Stage {
         let authority = Authority::new("cluster tests").unwrap();
         let provider = Provider::tls(Script::one(PATH, behaviour), &authority).unwrap();
         let stage = Stage {
+            objects: plane.objects(&namespace).unwrap(),
             plane,
             namespace,
             provider,
             ca: authority.pem(),
         };
-        stage.apply(&stage.ca_manifest()).await;
+        let credentials = credentials("client", CLIENT_ID, CLIENT_SECRET);
         stage
-            .apply(&credentials("client", CLIENT_ID, CLIENT_SECRET))
+            .apply(&format!("{}---\n{credentials}", stage.ca_manifest()))
             .await;
         stage
     }
@@ -258,10 +260,7 @@ impl Stage {
 
     /// An object as JSON; `None` when there is none.
     pub async fn object(&self, kind: &str, name: &str) -> Option<Value> {
-        let text = self
-            .kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"])
-            .await;
-        (!text.trim().is_empty()).then(|| serde_json::from_str(&text).unwrap())
+        self.objects.get(kind, name).await.unwrap()
     }
 
     /// The data of a Secret, decoded; `None` when there is none.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::control_plane::{ControlPlane, Options};
+use testkit::control_plane::{ControlPlane, Objects, Options};
 use testkit::operator::{Launch, Operator};
 use testkit::provider::{Account, Behaviour, Lifetimes, Preset, Provider};
 use testkit::tls::Authority;
@@ -30,6 +30,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// A reader with a shell, a checkout and a cluster.
 pub(super) struct Reader {
     plane: ControlPlane,
+    objects: Objects,
     pub(super) provider: Arc<Provider>,
     checkout: tempfile::TempDir,
 }
@@ -65,6 +66,7 @@ impl Reader {
         }
         fs::write(at("corp-ca.pem"), authority.pem()).unwrap();
         let reader = Reader {
+            objects: plane.objects("default").unwrap(),
             plane,
             provider,
             checkout,
@@ -142,11 +144,8 @@ impl Reader {
 
     /// An object, `None` when there is none.
     pub(super) fn object(&self, kind: &str, name: &str) -> Option<Value> {
-        let text = self.types(
-            &format!("kubectl get {kind} {name} -o json --ignore-not-found"),
-            "here",
-        );
-        (!text.trim().is_empty()).then(|| serde_json::from_str(&text).unwrap())
+        let found = self.objects.get(kind, name);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(found)).unwrap()
     }
 
     /// What a Secret holds under a key.

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::control_plane::{self, ControlPlane};
+use testkit::control_plane::{self, ControlPlane, Objects};
 use testkit::deploy::install_deploy;
 use testkit::operator::{Launch, Operator};
 use testkit::process::{Process, Signal};
@@ -18,7 +18,7 @@ use testkit::wait;
 use url::Url;
 
 /// Long enough for a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(100);
+pub(crate) const SOON: Duration = Duration::from_secs(300);
 pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-oauthclient");
 pub(crate) const OPERATOR: &str = env!("CARGO_BIN_EXE_oauthclient-operator");
 
@@ -27,6 +27,7 @@ pub(crate) struct Rig {
     pub(crate) plane: &'static ControlPlane,
     pub(crate) namespace: String,
     pub(crate) home: TempDir,
+    objects: Objects,
 }
 
 /// A command that has ended.
@@ -52,9 +53,11 @@ impl Rig {
         install_deploy(plane, &deploy, "oauthclient-system")
             .await
             .unwrap();
+        let namespace = plane.namespace().await.unwrap();
         Rig {
+            objects: plane.objects(&namespace).unwrap(),
             plane,
-            namespace: plane.namespace().await.unwrap(),
+            namespace,
             home: tempfile::tempdir().unwrap(),
         }
     }
@@ -167,10 +170,7 @@ impl Rig {
 
     /// An object as JSON.
     pub(crate) async fn object(&self, kind: &str, name: &str) -> Option<Value> {
-        let text = self
-            .kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"])
-            .await;
-        (!text.trim().is_empty()).then(|| serde_json::from_str(&text).unwrap())
+        self.objects.get(kind, name).await.unwrap()
     }
 
     /// The data of a Secret, decoded.

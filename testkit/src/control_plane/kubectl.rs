@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// Until when a `kubectl` of [`ControlPlane::apply`] and the like must be done.
-const KUBECTL_WITHIN: Duration = Duration::from_secs(60);
+const KUBECTL_WITHIN: Duration = Duration::from_secs(300);
 
 impl ControlPlane {
     /// `kubectl` of the same version, as the administrator; it is killed when its child is dropped.
@@ -29,7 +29,7 @@ impl ControlPlane {
     /// Runs [`ControlPlane::kubectl`] with `stdin` and returns what it printed on standard output.
     ///
     /// # Errors
-    /// When it fails, with what it printed on standard error, or when it takes more than a minute.
+    /// When it fails, with what it printed on standard error, or when it takes more than five minutes.
     pub async fn run_kubectl(&self, args: &[&str], stdin: &str) -> Result<String> {
         let shown = args.join(" ");
         let mut child = self
