@@ -63,8 +63,8 @@ pub struct Options {
     pub login: bool,
     /// A refresh token works once and is answered with its successor; using an old one kills the family. Off by default.
     pub rotate: bool,
-    /// Every token is bound to a key (DPoP, RFC 9449), with a nonce of the server's in each proof at the token endpoint. Off by
-    /// default.
+    /// Every token is bound to a key (DPoP, RFC 9449), with a nonce of the server's in each proof at the token and the revocation
+    /// endpoint. Off by default.
     pub dpop: bool,
     /// Clients can be registered by anybody (RFC 7591). Off by default.
     pub registration: bool,
@@ -88,7 +88,7 @@ impl Default for Options {
     }
 }
 
-/// What the server reported about a token request.
+/// What the server reported about a request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -99,6 +99,18 @@ pub enum Event {
     },
     /// It gave none.
     Refused {
+        /// `error` of its response.
+        error: String,
+    },
+    /// It revoked a token (RFC 7009).
+    Revoked {
+        /// Of this client.
+        client: String,
+        /// `RefreshToken`, `AccessToken` or `ClientCredentials`.
+        kind: String,
+    },
+    /// It did not revoke a token.
+    NotRevoked {
         /// `error` of its response.
         error: String,
     },
