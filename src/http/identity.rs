@@ -13,6 +13,8 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::trust::Lenders;
 
+use super::pem::tidy;
+
 /// The key of the Secret that holds the certificate and its chain, in PEM.
 pub const CERTIFICATE_KEY: &str = "tls.crt";
 /// The key of the Secret that holds the private key, in PEM.
@@ -103,9 +105,10 @@ impl ClientIdentity {
         private_key: &[u8],
         lenders: &Lenders,
     ) -> Result<ClientIdentity, BadIdentity> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
-            .collect::<Result<_, _>>()
-            .map_err(|_| BadIdentity::NoCertificate)?;
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&tidy(certificates))
+                .collect::<Result<_, _>>()
+                .map_err(|_| BadIdentity::NoCertificate)?;
         let leaf = chain.first().ok_or(BadIdentity::NoCertificate)?;
         let (_, parsed) =
             x509_parser::parse_x509_certificate(leaf).map_err(|_| BadIdentity::BadCertificate)?;
@@ -120,10 +123,11 @@ impl ClientIdentity {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest.finish().as_ref());
         let encrypted = private_key.windows(9).any(|part| part == b"ENCRYPTED");
-        let key = PrivateKeyDer::from_pem_slice(private_key).map_err(|_| match encrypted {
-            true => BadIdentity::Encrypted,
-            false => BadIdentity::NoPrivateKey,
-        })?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&tidy(private_key)).map_err(|_| match encrypted {
+                true => BadIdentity::Encrypted,
+                false => BadIdentity::NoPrivateKey,
+            })?;
         let key =
             rustls::crypto::ring::sign::any_supported_type(&key).map_err(|_| match encrypted {
                 true => BadIdentity::Encrypted,

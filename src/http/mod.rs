@@ -19,6 +19,7 @@ mod classify;
 mod clients;
 mod error;
 mod identity;
+mod pem;
 mod proxy;
 mod resolve;
 mod room;

@@ -12,6 +12,7 @@ use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 
 use super::identity::ClientIdentity;
+use super::pem::tidy;
 
 /// How many TLS sessions a client keeps for resumption.
 const RESUMABLE_SESSIONS: usize = 32;
@@ -53,7 +54,7 @@ impl CaBundle {
         let mut certificates = Vec::new();
         let mut digest = Context::new(&SHA256);
         let mut trial = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
+        for certificate in CertificateDer::pem_slice_iter(&tidy(pem)) {
             let certificate = certificate.map_err(|_| BadCaBundle::NotPem)?;
             let position = certificates.len() + 1;
             trial

@@ -71,13 +71,44 @@ fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> Token
 /// What an error answer says; a body that cannot be read says nothing.
 fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
     let value = read_whole(shape, answer, false).map(|body| body.value);
-    match value {
-        Ok(value @ Value::Object(_)) => match Vetted::new(shape, value, &answer.sent) {
-            Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
+    let told = match value {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => {
+            match Vetted::new(shape, value, &answer.sent) {
+                Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
+                Err(_) => told::Refusal::silent(),
+            }
+        }
+        Ok(Value::String(text)) => told::Refusal::word(&text, BODY),
+        _ => match document::text(answer.body.expose_bytes()) {
+            Ok(text) => told::Refusal::word(text, BODY),
             Err(_) => told::Refusal::silent(),
         },
-        _ => told::Refusal::silent(),
+    };
+    match told.says_nothing() {
+        true => challenge(answer).unwrap_or(told),
+        false => told,
     }
+}
+
+/// How people read where a code is that is the whole body.
+const BODY: &str = "body";
+/// How people read where a code is in the header of a challenge.
+const CHALLENGE: &str = "WWW-Authenticate";
+
+/// What the challenge says that comes with a refusal (RFC 6750 section 3, RFC 9449 section 7.1).
+fn challenge(answer: &HttpAnswer) -> Option<told::Refusal> {
+    let mut headers = answer.headers.iter();
+    let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(CHALLENGE))?;
+    let value = value.expose()?;
+    let mut is_quoted = false;
+    let mut parts = value.split(|letter: char| {
+        is_quoted ^= letter == '"';
+        !is_quoted && matches!(letter, ',' | ' ')
+    });
+    let code = parts.find_map(|part| part.strip_prefix("error="))?;
+    let code = code.trim_matches('"');
+    let is_ours = answer.sent.finder().find(code).is_some();
+    (!is_ours).then(|| told::Refusal::code(code, CHALLENGE))
 }
 
 fn granted(
@@ -230,7 +261,7 @@ const TOKEN_NOT_UTF8: &str = "its access token is not valid UTF-8";
 fn read(shape: &ResponseShape, answer: &HttpAnswer, bare: bool) -> Result<Body, &'static str> {
     let body = answer.body.expose_bytes();
     match body {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => {
             return Err("its body is in UTF-16, and only UTF-8 is read");
         }
         [0x1f, 0x8b, ..] => return Err("its body is compressed, and its headers do not say so"),
@@ -428,12 +459,17 @@ fn access_token(
     if token.chars().any(char::is_control) {
         return Err("its access token holds control characters");
     }
-    if token.len() > BEARER.len()
+    let is_bearer = token.len() > BEARER.len()
         && token
             .get(..BEARER.len())
-            .is_some_and(|word| word.eq_ignore_ascii_case(BEARER))
-    {
+            .is_some_and(|word| word.eq_ignore_ascii_case(BEARER));
+    if is_bearer {
         remarks.push("The access token begins with the word Bearer. A header takes it as it is: use {{ access_token }} alone in a template.");
+    }
+    if token.contains(|letter: char| letter.is_ascii_whitespace() || "\"'".contains(letter))
+        && !is_bearer
+    {
+        remarks.push("the access token holds spaces or quotation marks, which no Bearer token has (RFC 6750)");
     }
     if !token.is_ascii() {
         remarks.push("the access token holds characters outside ASCII, which many HTTP clients refuse to send");

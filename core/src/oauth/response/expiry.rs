@@ -14,8 +14,9 @@ use crate::time::{Span, Time};
 /// The maximum lifetime: ten years. Longer ones are reduced to it, with a remark.
 pub const MAX_LIFETIME: Span = Span::from_seconds(10 * 365 * 86_400);
 
-/// Larger numbers are milliseconds since the epoch instead of seconds: as seconds they are after the year 5000.
-const SURELY_MILLISECONDS: f64 = 1e11;
+/// Larger numbers are milliseconds since the epoch instead of seconds: as seconds they are after the year 17000. The end of the year
+/// 9999 in seconds, which means never, is below.
+const SURELY_MILLISECONDS: f64 = 5e11;
 
 /// The difference between relative and absolute expiry that causes no remark.
 const TOLERANCE: Span = Span::from_seconds(60);
@@ -29,6 +30,10 @@ const DIFFER: &str = "relative and absolute expiry in the answer differ by more 
 const NO_ZONE: &str = "the token's end in the answer has no time zone and counts as UTC";
 const MILLIS: &str =
     "the token's end in the answer was read as milliseconds: as seconds it would be millennia away";
+
+const FINER: &str = "the token's end in the answer was read as micro- or nanoseconds: as seconds it would be millennia away";
+
+const DURATION: &str = "expires_in in the response is a duration with a unit and was read as one";
 
 const EPOCH: &str = "expires_in in the response was read as a time in seconds since 1970: as a lifetime it would be over ten years";
 
@@ -44,10 +49,18 @@ pub(super) fn usual(
 ) -> Found<Lifetime> {
     let relative = match value.get("expires_in") {
         None => None,
+        Some(found) if !is_given(found) => None,
         Some(Value::String(text)) if is_date(text) => {
             remarks.push(DATE);
             let end = written(text, remarks).map_err(|_| JUNK_IN)?;
             return until(end, received, remarks).map(Some);
+        }
+        Some(Value::String(text)) if duration(text).is_some() => {
+            remarks.push(DURATION);
+            let seconds = duration(text).unwrap_or_default();
+            (seconds != 0.0)
+                .then(|| relative(seconds, 1000.0, remarks))
+                .transpose()?
         }
         Some(found) => match number(found).map_err(|_| JUNK_IN)? {
             Some(number) => match epoch_of_near_future(number, received) {
@@ -68,7 +81,7 @@ pub(super) fn usual(
     let Some(absolute) = absolute else {
         return Ok(relative.map(Lifetime::For));
     };
-    let end = point(absolute, remarks);
+    let end = point(absolute, received, remarks);
     match (relative, end) {
         (Some(span), Ok(end)) => {
             if end.is_some_and(|end| apart(received + span, end) > TOLERANCE) {
@@ -126,7 +139,8 @@ pub(super) fn of_claim(
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Result<Time, &'static str> {
-    near(epoch(exp.as_f64().ok_or(JUNK)?, 1000.0)?, received, remarks)
+    let end = since_1970(exp.as_f64().ok_or(JUNK)?, received, remarks)?;
+    near(end, received, remarks)
 }
 
 /// Parses `refresh_in`: seconds from sending the request. It is a hint: an invalid value is ignored with a remark.
@@ -144,12 +158,20 @@ pub(super) fn refresh_in(found: Option<&Value>, remarks: &mut Vec<&'static str>)
 /// The time that a number for a lifetime is, where it can be nothing else: as seconds or milliseconds since 1970 it is within ten years
 /// from now, and as a lifetime it would be over ten years.
 fn epoch_of_near_future(number: f64, received: Time) -> Option<Time> {
-    let read = |scale| {
-        let end = Time::from_millis(millis(number * scale).millis());
-        (millis(number * 1000.0) > MAX_LIFETIME && end > received && end <= received + MAX_LIFETIME)
-            .then_some(end)
-    };
-    read(1000.0).or_else(|| read(1.0))
+    let is_no_lifetime = millis(number * 1000.0) > MAX_LIFETIME;
+    let mut scales = [1000.0, 1.0].into_iter().chain(FINE);
+    is_no_lifetime
+        .then(|| scales.find_map(|scale| near_future(number, scale, received)))
+        .flatten()
+}
+
+/// How many milliseconds a microsecond and a nanosecond are.
+const FINE: [f64; 2] = [1e-3, 1e-6];
+
+/// The time that a number in this scale is, if that is within ten years from now.
+fn near_future(number: f64, scale: f64, received: Time) -> Option<Time> {
+    let end = Time::from_millis(millis(number * scale).millis());
+    (end > received && end <= received + MAX_LIFETIME).then_some(end)
 }
 
 /// Whether a text is a date, which some providers write into a field for a lifetime.
@@ -160,12 +182,25 @@ fn is_date(text: &str) -> bool {
             .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let is_iso = digits(0..4) && digits(5..7) && text.trim().get(4..5) == Some("-");
-    is_iso || http_date(text.trim()).is_some()
+    is_iso || (decimal(text.trim()).is_none() && written(text, &mut Vec::new()).is_ok())
 }
 
-/// Whether a value is given: `null` and an empty string are not.
+/// Whether a value is given: `null` and an empty string are not, nor is a date that stands for none.
 fn is_given(value: &Value) -> bool {
-    !value.is_null() && value.as_str() != Some("")
+    let is_none =
+        |text: &str| text.is_empty() || NO_DATES.iter().any(|date| text.starts_with(date));
+    !value.is_null() && !value.as_str().is_some_and(|text| is_none(text.trim()))
+}
+
+/// How the zero of a date is written: by Go, .NET and others without a date, and by those that have 0 seconds since 1970.
+const NO_DATES: [&str; 3] = ["0001-01-01", "0000-00-00", "1970-01-01T00:00:00"];
+
+/// A duration with units, in seconds: by ISO 8601 (`PT1H`), of protobuf (`3600s`), and as people write it (`1h`). A day has 24 hours,
+/// and months have no length.
+fn duration(text: &str) -> Option<f64> {
+    let span: jiff::Span = text.trim().parse().ok()?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    Some(span.to_duration(days).ok()?.as_secs_f64())
 }
 
 /// A number, also as a string; `None` for a missing value and for zero.
@@ -211,23 +246,37 @@ fn relative(
     Ok(span.min(MAX_LIFETIME))
 }
 
-/// A point in time, as seconds or milliseconds since the epoch, or as a date.
-fn point(value: &Value, remarks: &mut Vec<&'static str>) -> Found<Time> {
+/// A point in time, as a number since the epoch, or as a date.
+fn point(value: &Value, received: Time, remarks: &mut Vec<&'static str>) -> Found<Time> {
     let number = match value {
         Value::String(text) if decimal(text.trim()).is_none() => {
             return written(text.trim(), remarks).map(Some);
         }
         other => number(other)?,
     };
-    let Some(number) = number else {
-        return Ok(None);
-    };
-    // Times for "never" are above both ranges and stay seconds.
-    let in_milliseconds = (SURELY_MILLISECONDS..SURELY_MILLISECONDS * 1000.0).contains(&number);
-    if in_milliseconds {
+    number
+        .map(|number| since_1970(number, received, remarks))
+        .transpose()
+}
+
+/// A number since the epoch, in seconds, or in a smaller unit where it can be nothing else.
+fn since_1970(
+    number: f64,
+    received: Time,
+    remarks: &mut Vec<&'static str>,
+) -> Result<Time, &'static str> {
+    // Times for "never" are above the range of milliseconds and stay seconds, unless they are soon in a smaller unit.
+    if (SURELY_MILLISECONDS..SURELY_MILLISECONDS * 1000.0).contains(&number) {
         remarks.push(MILLIS);
+        return epoch(number, 1.0);
     }
-    epoch(number, if in_milliseconds { 1.0 } else { 1000.0 }).map(Some)
+    let is_larger = number >= SURELY_MILLISECONDS * 1000.0;
+    let mut fine = FINE.into_iter().filter(|_| is_larger);
+    if let Some(end) = fine.find_map(|scale| near_future(number, scale, received)) {
+        remarks.push(FINER);
+        return Ok(end);
+    }
+    epoch(number, 1000.0)
 }
 
 fn epoch(number: f64, scale: f64) -> Result<Time, &'static str> {
@@ -250,13 +299,40 @@ fn written(text: &str, remarks: &mut Vec<&'static str>) -> Result<Time, &'static
     if text.starts_with("9999-12-31T") || text == "9999-12-31" {
         return Ok(Time::NEVER);
     }
-    let civil = text
+    if let Some(time) = of_mail(text).or_else(|| of_java(text)) {
+        return Ok(time);
+    }
+    // The name of a zone would be ignored.
+    let (civil, has_zone) = match text.strip_suffix(" UTC").or(text.strip_suffix(" GMT")) {
+        Some(civil) => (civil, true),
+        None if text.contains('[') => return Err(JUNK),
+        None => (text, false),
+    };
+    let civil = civil
         .parse::<jiff::civil::DateTime>()
         .ok()
         .and_then(civil_utc)
         .ok_or(JUNK)?;
-    remarks.push(NO_ZONE);
+    if !has_zone {
+        remarks.push(NO_ZONE);
+    }
     Ok(civil)
+}
+
+/// A date as in mails (RFC 2822): `Thu, 31 Dec 2026 23:59:59 +0000`.
+fn of_mail(text: &str) -> Option<Time> {
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Time::from_millis(zoned.timestamp().as_millisecond()))
+}
+
+/// A date as Java and Unix write it: `Thu Dec 31 23:59:59 UTC 2026`.
+fn of_java(text: &str) -> Option<Time> {
+    let formats = ["%a %b %e %H:%M:%S UTC %Y", "%a %b %e %H:%M:%S GMT %Y"];
+    let mut read = formats.iter().filter_map(|format| {
+        let read = jiff::fmt::strtime::parse(format, text).ok()?;
+        civil_utc(read.to_datetime().ok()?)
+    });
+    read.next()
 }
 
 /// A date as older .NET services write it in JSON: `/Date(1700000000000)/`.

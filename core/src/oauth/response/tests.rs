@@ -322,7 +322,7 @@ fn errors_are_typed_by_the_known_codes_alone() {
         (
             400,
             "application/json",
-            r#"{"error":["invalid_client"]}"#,
+            r#"{"error":["the s3cret was wrong"]}"#,
             ErrorCode::Unknown,
         ),
         (500, "text/html", "<html>", ErrorCode::Unknown),

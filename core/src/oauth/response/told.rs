@@ -16,7 +16,7 @@ use crate::secret::Secret;
 const LONGEST_CLAIMS: usize = 64 << 10;
 
 /// Where providers put an error code, in the order in which it is looked for.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 22] = [
     "/error",
     "/error/code",
     "/error/type",
@@ -30,6 +30,19 @@ const PLACES: [&str; 14] = [
     "/errors/0/type",
     // Apigee
     "/fault/detail/errorcode",
+    // WSO2
+    "/fault/code",
+    // QuickBooks
+    "/fault/error/0/code",
+    // eBay
+    "/errors/0/errorId",
+    // LinkedIn
+    "/serviceErrorCode",
+    "/error/0",
+    // Salesforce: a list of errors
+    "/0/errorCode",
+    "/0/error",
+    "/0/code",
     "/code",
     // HubSpot
     "/status",
@@ -57,6 +70,27 @@ impl Refusal {
             code: ErrorCode::Unknown,
             said: None,
         }
+    }
+
+    /// A refusal with this code.
+    pub(super) fn code(code: &str, place: &str) -> Refusal {
+        Refusal {
+            code: ErrorCode::parse(code),
+            said: ProviderCode::parse(code, place),
+        }
+    }
+
+    /// A refusal that is nothing but a text: it says something if that is a known code.
+    pub(super) fn word(text: &str, place: &str) -> Refusal {
+        match ErrorCode::parse(text) {
+            ErrorCode::Unknown => Refusal::silent(),
+            _ => Refusal::code(text, place),
+        }
+    }
+
+    /// Whether it says nothing.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.code == ErrorCode::Unknown && self.said.is_none()
     }
 }
 

@@ -51,6 +51,8 @@ fn what_stands_beside_a_token_does_not_spoil_it() {
         r#""id_token":{"nested":["x"]}"#,
         r#""expires_in":null,"expires_at":null,"expires_on":null"#,
         r#""issued_token_type":7"#,
+        r#""scope":"a","scope":"a""#,
+        r#""user":{"id":7,"id":7}"#,
         r#""user":{"name":"Bj\u00f8rn","roles":[1,2,{"deep":[[[]]]}]}"#,
     ] {
         let token = good(
@@ -151,6 +153,11 @@ fn a_body_that_cannot_be_read_says_what_it_is() {
         br#"{"access_token":"t"}{"access_token":"u"}"#,
         "not valid JSON",
     );
+    let without_mark: Vec<u8> = "{\"access_token\":\"t\"}"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    of("application/json", &without_mark, "UTF-16");
     of(
         "application/json",
         br#"{"access_token":"t","access_token":"u"}"#,
@@ -251,6 +258,112 @@ fn an_error_is_found_in_any_spelling_of_its_name() {
 }
 
 #[test]
+fn an_error_is_found_in_a_list_in_a_header_and_in_a_body_that_is_nothing_else() {
+    for (body, code, place) in [
+        (
+            r#"[{"message":"x","errorCode":"INVALID_GRANT"}]"#,
+            ErrorCode::InvalidGrant,
+            "/0/errorCode",
+        ),
+        (
+            r#"[{"error":"invalid_client"}]"#,
+            ErrorCode::InvalidClient,
+            "/0/error",
+        ),
+        (
+            r#"{"error":["invalid_client"]}"#,
+            ErrorCode::InvalidClient,
+            "/error/0",
+        ),
+        (
+            r#"{"fault":{"code":900901,"message":"x"}}"#,
+            ErrorCode::Unknown,
+            "/fault/code",
+        ),
+        (
+            r#"{"Fault":{"Error":[{"code":"3200"}]}}"#,
+            ErrorCode::Unknown,
+            "/Fault/Error/0/code",
+        ),
+        (
+            r#"{"errors":[{"errorId":1001,"domain":"OAuth"}]}"#,
+            ErrorCode::Unknown,
+            "/errors/0/errorId",
+        ),
+        (
+            r#"{"serviceErrorCode":65600,"status":400}"#,
+            ErrorCode::Unknown,
+            "/serviceErrorCode",
+        ),
+        ("invalid_client", ErrorCode::InvalidClient, "body"),
+        (r#""invalid_grant""#, ErrorCode::InvalidGrant, "body"),
+    ] {
+        let error = bad(400, "application/json", body);
+        let said = error.said().map(ToString::to_string);
+        assert!(
+            said.as_ref()
+                .is_some_and(|said| said.ends_with(&format!(" at {place}"))),
+            "{body} {said:?}"
+        );
+        let TokenError::Refused { code: found, .. } = error else {
+            panic!("{body}");
+        };
+        assert_eq!(found, code, "{body}");
+    }
+    // Only a code that is known: anything else could be a secret.
+    assert!(bad(400, "text/plain", "hunter2").said().is_none());
+    assert!(bad(400, "text/plain", "try again later").said().is_none());
+
+    let challenged = |value: &str, body: &str| {
+        let answer = HttpAnswer {
+            headers: vec![("www-authenticate".to_owned(), value.into())],
+            ..answer(401, "application/json", body)
+        };
+        let error = error(decode(&ResponseShape::default(), &answer, NOW));
+        let TokenError::Refused { code, said, .. } = error else {
+            panic!("{value}");
+        };
+        (code, said.map(|said| said.to_string()))
+    };
+    let told = |code: &str| Some(format!("{code} at WWW-Authenticate"));
+    for (value, expected) in [
+        (
+            r#"Bearer realm="a, b", error="invalid_client", error_description="x""#,
+            (ErrorCode::InvalidClient, told("invalid_client")),
+        ),
+        (
+            r#"Bearer error="invalid_token",realm=x"#,
+            (ErrorCode::Unknown, told("invalid_token")),
+        ),
+        (
+            r#"DPoP error=invalid_dpop_proof, algs="ES256""#,
+            (ErrorCode::ProofRequired, told("invalid_dpop_proof")),
+        ),
+        (
+            r#"Basic realm="error=invalid_client""#,
+            (ErrorCode::Unknown, None),
+        ),
+        (
+            r#"Bearer error_description="is error=invalid_client""#,
+            (ErrorCode::Unknown, None),
+        ),
+        ("Negotiate", (ErrorCode::Unknown, None)),
+        (
+            r#"Bearer error="no code but a sentence""#,
+            (ErrorCode::Unknown, None),
+        ),
+    ] {
+        assert_eq!(challenged(value, ""), expected, "{value}");
+    }
+    // What the body says goes first.
+    let both = challenged(
+        r#"Bearer error="invalid_token""#,
+        r#"{"error":"invalid_grant"}"#,
+    );
+    assert_eq!(both.0, ErrorCode::InvalidGrant);
+}
+
+#[test]
 fn a_number_that_stands_for_an_error_is_shown_and_a_status_of_success_is_not() {
     let said = |body: &str| {
         let error = bad(200, "application/json", body);
@@ -295,6 +408,16 @@ fn a_time_where_a_lifetime_belongs_is_read_as_one() {
         (r#""expires_at":"2023-11-15T04:43:20+05:30""#, 0),
         (r#""expires_at":"/Date(1700003600000)/""#, 0),
         (r#""expires_at":"/Date(1700003600000+0100)/""#, 0),
+        (r#""expires_at":"Tue, 14 Nov 2023 23:13:20 +0000""#, 0),
+        (r#""expires_at":"Wed, 15 Nov 2023 00:13:20 +0100""#, 0),
+        (r#""expires_at":"Tue Nov 14 23:13:20 UTC 2023""#, 0),
+        (r#""expires_at":"Tue Nov 14 23:13:20 GMT 2023""#, 0),
+        (r#""expires_at":"2023-11-14 23:13:20 UTC""#, 0),
+        (r#""expires_at":"20231114T231320Z""#, 0),
+        (r#""expires_at":1700003600000000"#, 1),
+        (r#""expires_at":"1700003600000000000""#, 1),
+        (r#""expires_in":1700003600000000"#, 1),
+        (r#""expires_in":"Tue, 14 Nov 2023 23:13:20 +0000""#, 1),
     ] {
         assert_eq!(end(members), (in_an_hour, remarks), "{members}");
     }
@@ -309,17 +432,73 @@ fn a_time_where_a_lifetime_belongs_is_read_as_one() {
 }
 
 #[test]
+fn a_duration_with_units_is_read_as_one_and_a_date_that_stands_for_none_is_none() {
+    let lifetime = |members: &str| {
+        let body = format!(r#"{{"access_token":"t",{members}}}"#);
+        let token = good("application/json", body);
+        (token.lifetime, token.remarks.len())
+    };
+    for text in [
+        "3600s",
+        "3600.000s",
+        "1h",
+        "60m",
+        "1h 0m",
+        "PT1H",
+        "PT3600S",
+        "60 minutes",
+        "01:00:00",
+    ] {
+        let read = lifetime(&format!(r#""expires_in":{text:?}"#));
+        assert_eq!(read, (seconds(3600), 1), "{text}");
+    }
+    assert_eq!(lifetime(r#""expires_in":"P1D""#), (seconds(86_400), 1));
+    assert_eq!(lifetime(r#""expires_in":"0s""#).0, None);
+    for text in ["-PT1H", "-3600s"] {
+        let body = format!(r#"{{"access_token":"t","expires_in":{text:?}}}"#);
+        let said = bad(200, "application/json", body).to_string();
+        assert!(said.contains("negative"), "{said}");
+    }
+    for date in [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00",
+        "0000-00-00 00:00:00",
+        "1970-01-01T00:00:00Z",
+    ] {
+        for name in ["expires_at", "expires_on", "expires_in"] {
+            assert_eq!(
+                lifetime(&format!("{name:?}:{date:?}")).0,
+                None,
+                "{name} {date}"
+            );
+        }
+    }
+    // Times for "never" stay far away, whatever they would be in a smaller unit.
+    for number in ["253402300799", "9223372036854775807", "99999999999999"] {
+        let read = lifetime(&format!(r#""expires_at":{number}"#)).0;
+        assert_eq!(read, Some(Lifetime::Until(NOW + MAX_LIFETIME)), "{number}");
+    }
+}
+
+#[test]
 fn a_lifetime_that_cannot_be_read_names_its_field() {
     for (members, field) in [
-        (r#""expires_in":"1h""#, "expires_in"),
-        (r#""expires_in":"3600s""#, "expires_in"),
-        (r#""expires_in":"PT1H""#, "expires_in"),
+        (r#""expires_in":"an hour""#, "expires_in"),
+        (r#""expires_in":"1 month""#, "expires_in"),
+        (r#""expires_in":"P1Y""#, "expires_in"),
         (r#""expires_in":"3,600""#, "expires_in"),
         (r#""expires_in":true"#, "expires_in"),
         (r#""expires_in":[3600]"#, "expires_in"),
         (r#""expires_in":{"seconds":3600}"#, "expires_in"),
         (r#""expires_in":"2023-99-99""#, "expires_in"),
         (r#""expires_at":"tomorrow""#, "expires_at"),
+        // A zone by name is not ignored.
+        (
+            r#""expires_at":"2023-11-14T23:13:20[Europe/Oslo]""#,
+            "expires_at",
+        ),
+        // Whether the month comes first cannot be known.
+        (r#""expires_at":"01/02/2024 11:59:59 PM""#, "expires_at"),
         (r#""expires_on":[1]"#, "expires_on"),
     ] {
         let body = format!(r#"{{"access_token":"t",{members}}}"#);
@@ -344,6 +523,9 @@ fn a_token_with_the_word_bearer_in_it_is_published_with_a_remark() {
         ("bearer eyJ", 1),
         ("Bearer", 0),
         ("bearers-token", 0),
+        ("two words", 1),
+        (" eyJ", 1),
+        ("'eyJ'", 1),
     ] {
         let token = good(
             "application/json",
@@ -352,6 +534,8 @@ fn a_token_with_the_word_bearer_in_it_is_published_with_a_remark() {
         assert_eq!(token.remarks.len(), remarks, "{value}");
         assert_eq!(secret(&token), value);
     }
+    let quoted = good("application/json", r#"{"access_token":"\"eyJ\""}"#);
+    assert_eq!((quoted.remarks.len(), secret(&quoted)), (1, "\"eyJ\""));
 }
 
 /// What a status without a known code means, for each grant: the class, and for a refresh token what became of it.
