@@ -97,6 +97,21 @@ pub struct Published {
     pub served_again: bool,
 }
 
+impl Published {
+    /// When it expires, by the clock that shows `sent` for a later request. If the token was issued after that, the clock was set
+    /// back meanwhile, or another machine issued it, whose clock is ahead. Two clocks are not compared: what counts is the
+    /// length of the token's life, of which no more than the whole can be left.
+    fn end_by(&self, sent: Time) -> End {
+        match self.issued > sent {
+            true => End::stored(
+                sent + self.end.at().since(self.issued),
+                self.end.is_assumed(),
+            ),
+            false => self.end,
+        }
+    }
+}
+
 /// The times of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
@@ -190,7 +205,8 @@ pub fn accept(
     };
     // A token that is returned until it expires is followed to that time. If its expiry moves, each response grants it
     // again.
-    let extended = served_before.is_some_and(|token| grant.end.at() > token.end.at() + SAME_END);
+    let extended = served_before
+        .is_some_and(|token| grant.end.at() > token.end_by(answer.sent).at() + SAME_END);
     let tiny = grant.left < TINY && (served_before.is_none() || extended);
     let mut floor = shortest_interval(grant.left);
     if tiny {
@@ -276,7 +292,7 @@ impl Grant {
             (granted, own) => granted.or(own),
         };
         let end = End::after(
-            served_before.map(|token| token.end),
+            served_before.map(|token| token.end_by(answer.sent)),
             named,
             AssumedEnd::of(policy.assumed_lifetime, answer.sent),
             // A token that is served at its assumed expiry gets another lifetime.
@@ -301,7 +317,7 @@ impl Grant {
 /// ones. A server that returns a new token each time has no cache window, and an expired token reveals nothing.
 fn learnt_window(published: Option<&Published>, answer: &Answer, whole: Span) -> Option<Span> {
     let published = published?;
-    let left = published.end.at().since(answer.sent);
+    let left = published.end_by(answer.sent).at().since(answer.sent);
     if answer.same_token || !published.served_again || left <= Span::ZERO {
         return published.learnt_window;
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -86,6 +87,8 @@ pub(super) struct Shared {
     pub(super) client_ends: ClientEnds,
     /// Resources that need a person, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
+    /// When resources that are being deleted were first observed, since the start of the process.
+    deletions: Mutex<HashMap<Key, Duration>>,
 }
 
 /// The components of the operator.
@@ -147,6 +150,7 @@ impl Shared {
             claims: Mutex::new(HashMap::new()),
             client_ends: ClientEnds::default(),
             stalled: Mutex::new(HashSet::new()),
+            deletions: Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
         tokio::spawn(waits.serve(move |key, token| {
@@ -200,6 +204,13 @@ impl Shared {
         lock(&self.memories).target_moved(key);
     }
 
+    /// How long ago a resource that is being deleted was first observed, by a clock that is never set.
+    pub(super) fn deleting_for(&self, key: &Key) -> Duration {
+        let elapsed = self.clock.elapsed_with_sleep();
+        let mut all = lock(&self.deletions);
+        elapsed.saturating_sub(*all.entry(key.clone()).or_insert(elapsed))
+    }
+
     /// Counts a resource whose status says that a person must act.
     pub(super) fn note_stalled(&self, key: &Key, status: Option<&OAuthClientStatus>) {
         let conditions = status.map_or(&[][..], |status| &status.conditions);
@@ -218,6 +229,7 @@ impl Shared {
     pub(super) fn forget(&self, key: &Key) {
         lock(&self.memories).forget(key);
         lock(&self.stalled).remove(key);
+        lock(&self.deletions).remove(key);
         lock(&self.unknown_statuses).remove(key);
         self.groups.forget(key);
         self.client_ends.forget(key);

@@ -79,7 +79,7 @@ impl<W: Store> Reconciler<'_, W> {
                 return abandoned(self.store, StoreError::Passing(why.to_owned())).into();
             }
         }
-        let sent = self.store.now();
+        let (sent, began) = (self.store.now(), self.store.host_time());
         self.seen.memory.last_sent = Some(sent);
         let (sending, telling) = self.send(&spec, &ask, room).await;
         let (answer, held) = match sending {
@@ -95,9 +95,11 @@ impl<W: Store> Reconciler<'_, W> {
         let url = ask.request.url.expose();
         let url: Option<url::Url> = url.and_then(|url| url.parse().ok());
         let nonce = url.zip(nonce).map(|(url, nonce)| nonce_of(&url, nonce));
+        let (received, ended) = (self.store.now(), self.store.host_time());
+        let took = began.and_then(|began| ended?.since(&began));
         let at = Moments {
-            sent,
-            received: self.store.now(),
+            sent: sent_by(received, sent, took),
+            received,
             u: self.store.draw(),
         };
         let (decoded, brought) = understood(&spec, ask.spend.as_deref(), answer, at.received);
@@ -233,6 +235,18 @@ impl<W: Store> Reconciler<'_, W> {
             }
         }
     }
+}
+
+/// How far the wall clock may run from the one that is never set, during one request.
+const CLOCK_TOLERANCE: Span = Span::from_seconds(1);
+
+/// When a request was sent, by the clock that shows `received` now. If the clock was set meanwhile, `sent` is of another clock, and
+/// the time is counted back by what the request `took`.
+fn sent_by(received: Time, sent: Time, took: Option<Span>) -> Time {
+    let apparent = received.since(sent);
+    let took = took.unwrap_or(apparent.max(Span::ZERO));
+    let is_one_clock = apparent <= took + CLOCK_TOLERANCE && took <= apparent + CLOCK_TOLERANCE;
+    if is_one_clock { sent } else { received - took }
 }
 
 /// The meaning of a response: a token, or why there is none; and a refresh token that came with an unusable access

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use testkit::fault_proxy::{self, Answer, Rule};
 use testkit::oidc::{self, Method, OidcProvider};
 use testkit::provider::{Behaviour, Fault};
 use testkit::tls::Authority;
@@ -164,6 +165,32 @@ async fn a_resource_goes_without_credentials_with_a_spec_that_cannot_work_and_wh
         .until("it is let go", || async { stage.is_gone("c").await })
         .await;
     assert_eq!(stage.provider.count(REVOKE), 1);
+}
+
+/// The deletion carries a time of the API server's clock, which tells nothing to another machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_seconds_costs_no_revocation_whatever_the_clock_of_the_operator_says() {
+    for offset in ["86400", "-86400"] {
+        let stage = Stage::new(3600.0).await;
+        let proxy = stage.proxy().await;
+        let file = tempfile::tempdir().unwrap().keep().join("offset");
+        std::fs::write(&file, offset).unwrap();
+        let flag = format!("--clock-offset-file={}", file.display());
+        let start = Start::with(&[&flag]).through(proxy.url());
+        let _operator = stage.operator(start).await;
+        stage.revoking("main").await;
+        stage.wait_for("main", "Ready", "True", "").await;
+        let fault = fault_proxy::Fault::Answer(Answer::internal_error());
+        let path = format!("/namespaces/{}/secrets/", stage.namespace);
+        proxy.add(
+            Rule::new(fault)
+                .method(http::Method::GET)
+                .path_has(&path)
+                .times(2),
+        );
+        stage.kubectl(&["delete", "oauthclient", "main"]).await;
+        assert_eq!(stage.provider.count(REVOKE), 1, "{offset}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ pub(super) fn granted_as(
     // An issue time in the future means that the clock was set back.
     let issued = |state: &TokenState| state.issued.min(at.sent);
     let published = before_intact.map(|state| schedule::Published {
-        issued: issued(state),
+        issued: state.issued,
         end: state.end,
         learnt_window: state.learnt_window,
         served_again: state.served_again,

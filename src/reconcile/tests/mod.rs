@@ -2,6 +2,7 @@
 
 mod braked;
 mod chain;
+mod clocks;
 mod first;
 mod histories;
 mod property;
@@ -140,6 +141,10 @@ pub(super) struct Inner {
     pub(super) drained: bool,
     crashed: bool,
     pub(super) detail: StatusDetail,
+    /// A provider with a clock of its own, in place of `answers`.
+    book: Option<clocks::Book>,
+    /// After so many more operations the clock is set by this much.
+    jump: Option<(u32, Span)>,
     /// A provider with refresh tokens, and the faults of the state Secret.
     chained: chain::Chained,
 }
@@ -212,6 +217,8 @@ impl Scene {
             drained: false,
             crashed: false,
             detail: StatusDetail::Always,
+            book: None,
+            jump: None,
             chained: chain::Chained::default(),
         });
         Scene(inner, Arc::new(Mutex::new(no_brakes())))
@@ -259,16 +266,8 @@ impl Scene {
         for _ in 0..5_000 {
             let reconciled = self.walk(permit);
             let now = self.inner().now;
-            let (next, with_permit) = match reconciled {
-                None => (now + span(1), false),
-                Some(Reconciled::Gone) => return,
-                Some(Reconciled::Abandoned { again, .. }) => (again, permit),
-                Some(Reconciled::Done(outcome)) => match outcome.wants {
-                    Requeue::Request => (now + Span::from_millis(1), true),
-                    Requeue::RequestAt(time) => (time, true),
-                    Requeue::At(time) => (time, false),
-                    Requeue::OnChange => (Time::NEVER, false),
-                },
+            let Some((next, with_permit)) = next(reconciled, now, permit) else {
+                return;
             };
             if next > until {
                 self.inner().now = until;
@@ -308,6 +307,21 @@ impl Scene {
     }
 }
 
+/// When the engine would reconcile again, and whether with a permit; `None` if the resource is gone.
+fn next(reconciled: Option<Reconciled>, now: Time, permit: bool) -> Option<(Time, bool)> {
+    Some(match reconciled {
+        None => (now + span(1), false),
+        Some(Reconciled::Gone) => return None,
+        Some(Reconciled::Abandoned { again, .. }) => (again, permit),
+        Some(Reconciled::Done(outcome)) => match outcome.wants {
+            Requeue::Request => (now + Span::from_millis(1), true),
+            Requeue::RequestAt(time) => (time, true),
+            Requeue::At(time) => (time, false),
+            Requeue::OnChange => (Time::NEVER, false),
+        },
+    })
+}
+
 impl Inner {
     pub(super) fn put(&mut self, mut secret: SecretSeen) {
         self.version += 1;
@@ -329,6 +343,7 @@ impl Inner {
     fn apply_token(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
         let written = self.apply(write)?;
         self.secret_writes += 1;
+        self.note_in_book(&written);
         Ok(written)
     }
 }
@@ -420,6 +435,7 @@ impl Store for Scene {
             target,
             stale_secrets,
             credentials: inner.credentials.clone(),
+            credentials_publisher: None,
             certificate: crate::policy::CertificateSeen::NotNamed,
             references: Vec::new(),
             cycle: None,
@@ -488,10 +504,13 @@ impl Store for Scene {
             inner.requests += 1;
             inner.now = inner.now + Span::from_millis(100);
             let answer = inner.answers.pop_front().unwrap_or(Answer::New(3600));
+            inner.may_jump();
+            let by_book = inner.by_book();
             let token = |number: u32, life: i64| {
                 format!(r#"{{"access_token":"token-{number}","expires_in":{life}}}"#)
             };
             match answer {
+                _ if by_book.is_some() => (200, by_book.unwrap_or_default()),
                 Answer::New(life) => (200, token(inner.requests, life)),
                 Answer::Same(life) => (200, token(inner.requests - 1, life)),
                 Answer::One(life) => (200, token(0, life)),
@@ -596,6 +615,7 @@ impl Store for Scene {
     fn answered(&self, _: &Key, _: HostReport) {}
 
     async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+        self.inner().may_jump();
         let fault = self.inner().writes.pop_front().unwrap_or(Fault::Fine);
         let lost = || WriteError::Passing("no answer".into());
         match fault {

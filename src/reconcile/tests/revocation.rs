@@ -37,10 +37,8 @@ fn deleted(spec: &Spec) -> Scene {
 
 fn delete(scene: &Scene) {
     let mut inner = scene.inner();
-    let now = inner.now;
     let resource = inner.resource.as_mut().unwrap();
     resource.deleting = true;
-    resource.life.deleted = Some(now);
 }
 
 #[test]

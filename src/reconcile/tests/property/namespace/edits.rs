@@ -81,13 +81,11 @@ impl Namespace {
 
     pub(in crate::reconcile::tests::property) fn delete_resource(&self, owner: &str) {
         let mut inner = self.inner();
-        let now = inner.now;
         let Some(resource) = inner.resources.get_mut(owner) else {
             return;
         };
         if resource.is_held() {
             resource.deleting = true;
-            resource.life.deleted = Some(now);
         } else {
             inner.gone(owner);
         }

@@ -92,6 +92,7 @@ impl Store for Namespace {
                 .credentials_secret
                 .as_ref()
                 .and_then(|name| inner.seen(name)),
+            credentials_publisher: None,
             certificate: crate::policy::CertificateSeen::NotNamed,
             references: references.collect(),
             cycle: None,
