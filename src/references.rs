@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::OAuthClientSpec;
 use crate::engine::Key;
+use crate::names::CREDENTIALS_LABEL;
 
 /// The references between resources.
 #[derive(Debug, Default)]
@@ -29,6 +30,13 @@ pub fn named(spec: &OAuthClientSpec) -> Vec<&str> {
         }
     }
     names
+}
+
+/// Whether a resource publishes its token in this Secret for others to use as credentials.
+pub fn publishes_credentials(spec: &OAuthClientSpec, secret: &str) -> bool {
+    let token = &spec.token_secret;
+    let opted_in = token.labels.get(CREDENTIALS_LABEL);
+    token.name == secret && opted_in.is_some_and(|value| value == "true")
 }
 
 impl References {

@@ -206,7 +206,7 @@ reasons! {
         "The OAuthClient whose token is exchanged (oauthClientName) does not exist."
         "Create it in this namespace, or correct the name."
     ReferenceNotReady Waiting
-        "The OAuthClient whose token is exchanged has no valid token."
+        "The OAuthClient whose token is exchanged, or is in the credentials Secret, has no valid token."
         "Wait: the token is requested as soon as there is one. To see what it lacks: kubectl describe oauthclients.oauthclient.dev NAME"
     ReferenceNotOptedIn Waiting
         "The token Secret of the OAuthClient whose token is exchanged lacks the label oauthclient.dev/credentials=true."

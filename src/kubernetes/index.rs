@@ -26,6 +26,8 @@ pub(super) struct Index {
     contents: HashMap<SecretId, u64>,
     /// The resource of a login Secret; only for resources that use one.
     logins: HashMap<SecretId, Key>,
+    /// The resource that publishes its token in this Secret for others to use as credentials; only for those that do.
+    publishers: HashMap<SecretId, Key>,
     stale_secrets: HashMap<Key, BTreeSet<String>>,
     lent: Lent,
     /// The newest version of any Secret that a watch or the answer to a write has shown; 0 if none, or if versions are not
@@ -109,6 +111,7 @@ impl Index {
         }
         match before {
             Some(before) if before.target != target => {
+                self.publishes_no_more(key, &before.target);
                 self.leftover(key, &before.target);
                 true
             }
@@ -131,10 +134,37 @@ impl Index {
         self.logins.get(&secret).cloned()
     }
 
+    /// Records, after [`Index::put`], whether a resource publishes its token for others to use as credentials.
+    pub(super) fn publishes(&mut self, key: &Key, does: bool) {
+        let Some(target) = self.resources.get(key).map(|entry| entry.target.clone()) else {
+            return;
+        };
+        if does {
+            let id = secret_id(key.namespace(), &target);
+            self.publishers.insert(id, key.clone());
+        } else {
+            self.publishes_no_more(key, &target);
+        }
+    }
+
+    fn publishes_no_more(&mut self, key: &Key, target: &str) {
+        let id = secret_id(key.namespace(), target);
+        if self.publishers.get(&id) == Some(key) {
+            self.publishers.remove(&id);
+        }
+    }
+
+    /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.
+    pub(super) fn publisher(&self, key: &Key, secret: SecretId) -> Option<Key> {
+        let found = self.publishers.get(&secret);
+        found.filter(|other| *other != key).cloned()
+    }
+
     /// Removes a resource; returns those that use its token.
     pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
         self.logins.remove(&login_id(key));
         if let Some(entry) = self.resources.remove(key) {
+            self.publishes_no_more(key, &entry.target);
             forget(&mut self.users, entry.credentials, key);
             forget(&mut self.lookers, entry.certificate, key);
         }

@@ -2,6 +2,7 @@
 
 use crate::names::REFRESH_ANNOTATION;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 
@@ -19,9 +20,9 @@ use crate::model::{
 use crate::oauth::TokensInHand;
 use crate::policy::{account_tokens, has_next, lenders_to_see, published, relevant_content};
 use crate::reconcile::{StoreError, certificate_seen};
-use crate::time::{Span, Time};
 
 use super::convert::secret_seen;
+use super::index::secret_id;
 use super::permission_denied;
 use super::refresh_tokens::chain;
 use super::secret_reads::lent_secret;
@@ -51,6 +52,7 @@ pub(super) async fn observe(
         target: None,
         stale_secrets: Vec::new(),
         credentials: None,
+        credentials_publisher: None,
         certificate: CertificateSeen::NotNamed,
         references: Vec::new(),
         cycle: None,
@@ -106,9 +108,9 @@ async fn resource_as_it_is(shared: &Shared, key: &Key) -> Result<Option<Stored>,
     Ok(object)
 }
 
-/// For how long after a deletion problems with the API count as temporary: after that, the resource is deleted without
-/// a revocation.
-const LAST_LOOK: Span = Span::from_seconds(15);
+/// For how long after a deletion was first observed problems with the API count as temporary: after that, the resource is deleted
+/// without a revocation.
+const LAST_LOOK: Duration = Duration::from_secs(15);
 
 /// What is needed to revoke the token of a deleted resource. The deletion must not be blocked if it is missing.
 async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<(), StoreError> {
@@ -118,9 +120,8 @@ async fn last_look(shared: &Shared, key: &Key, seen: &mut Observed) -> Result<()
     let may_request = std::mem::replace(&mut seen.may_request, false);
     let looked = secrets(shared, key, &spec, seen).await;
     seen.may_request = may_request;
-    let now = shared.clock.now();
-    let since = seen.resource.life.deleted.map(|deleted| now.since(deleted));
-    let passing = since.is_some_and(|since| since >= Span::ZERO && since < LAST_LOOK);
+    // Not since the deletion: that is a time of the API server's clock.
+    let passing = shared.deleting_for(key) < LAST_LOOK;
     looked.or_else(|trouble| if passing { Err(trouble) } else { Ok(()) })
 }
 
@@ -139,6 +140,10 @@ async fn secrets(
         chain(shared, key, spec, attempt),
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
+    if let (None, Some(name)) = (&seen.credentials, &spec.credentials_secret) {
+        let publisher = lock(&shared.index).publisher(key, secret_id(key.namespace(), name));
+        seen.credentials_publisher = publisher.map(|other| other.name().to_owned());
+    }
     seen.certificate = certificate(shared, key, spec, seen.credentials.as_ref()).await?;
     seen.chain = chain?;
     for name in names {
@@ -308,9 +313,6 @@ pub(super) fn resource(key: &Key, stored: Stored) -> Resource {
         generation: metadata.generation.unwrap_or(0),
         deleting: metadata.deletion_timestamp.is_some(),
         life: Life {
-            deleted: metadata
-                .deletion_timestamp
-                .map(|time| Time::from_millis(time.0.as_millisecond())),
             finalizers: metadata.finalizers.unwrap_or_default(),
             resource_version: metadata.resource_version.unwrap_or_default(),
         },

@@ -137,6 +137,10 @@ impl Files {
         let named = object.spec.credentials.as_ref();
         let credentials = named
             .and_then(|named| self.credentials(&Key::new(key.namespace(), &named.secret_name)));
+        let publisher = match (&credentials, named) {
+            (None, Some(named)) => self.publisher(key, &named.secret_name),
+            _ => None,
+        };
         let certificate = match spec
             .as_ref()
             .ok()
@@ -191,6 +195,7 @@ impl Files {
             target,
             stale_secrets,
             credentials,
+            credentials_publisher: publisher,
             certificate,
             ca: spec
                 .as_ref()

@@ -8,7 +8,7 @@ use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
 use crate::model::{Found, Reference};
 use crate::policy::{self, short};
-use crate::references::{References, named};
+use crate::references::{References, named, publishes_credentials};
 
 use super::changes::credentials_of;
 use super::files::Files;
@@ -76,6 +76,18 @@ impl Files {
             versions.push(lent.then(|| short(&secret.version()))?);
         }
         Some(policy::reference_facts(&versions))
+    }
+
+    /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.
+    pub(super) fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
+        let known = self.known();
+        let mut clients = known.clients.iter();
+        let found = clients.find(|(other, kept)| {
+            *other != key
+                && other.namespace() == key.namespace()
+                && publishes_credentials(&kept.object.spec, secret)
+        });
+        found.map(|(other, _)| other.name().to_owned())
     }
 
     /// Who names the token Secrets of these resources as credentials.

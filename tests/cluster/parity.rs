@@ -153,3 +153,33 @@ async fn the_same_manifest_does_the_same_in_a_cluster_and_in_local() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uses_the_token_of_another_resource_as_credentials_waits_for_it_in_the_same_words() {
+    let stage = Stage::new(3600.0).await;
+    let _operator = stage.operator(Start::default()).await;
+    let (first, second) = ("/parity/first", "/parity/second");
+    stage.provider.set(first, answering(503, ""));
+    let lent = "first-token, labels: {oauthclient.dev/credentials: \"true\"}, annotations: {oauthclient.dev/allowed-hosts: 127.0.0.1}";
+    let publishes = resource("first", &stage.provider.url(first), "").replace("first-token", lent);
+    let more = "  clientAuthentication: {method: none}\n  request: {headers: [{name: x-token, credentialsKey: access_token}]}\n";
+    let uses = resource("second", &stage.provider.url(second), more)
+        .replace("secretName: client", "secretName: first-token");
+    let text = format!("{uses}---\n{publishes}");
+    stage.apply(&text).await;
+    let told = stage
+        .wait_for("second", "Reconciling", "True", "ReferenceNotReady")
+        .await;
+    let sentence = told.split(". ").next().unwrap();
+    assert!(sentence.starts_with("OAuthClient first, "), "{told}");
+    let all = format!(
+        "{}---\n{}---\n{text}",
+        stage.ca_manifest(),
+        credentials("client", CLIENT_ID, CLIENT_SECRET)
+    );
+    let (code, said, _) = run_local("second", &all).await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(sentence), "{sentence}\n{said}");
+    assert!(!said.contains("There is no Secret"), "{said}");
+    assert_eq!(stage.provider.count(second), 0);
+}

@@ -106,7 +106,7 @@ impl ReferenceFinding {
                 text![
                     "OAuthClient ",
                     client,
-                    ", whose token is to be exchanged, ",
+                    ", whose token is needed for the request, ",
                     why.text(),
                     "."
                 ],

@@ -22,6 +22,8 @@ pub struct Observed {
     pub stale_secrets: Vec<SecretSeen>,
     /// The credentials Secret, if there is one.
     pub credentials: Option<SecretSeen>,
+    /// The other resource that publishes its token in the credentials Secret, where that does not exist yet.
+    pub credentials_publisher: Option<String>,
     /// The client certificate.
     pub certificate: CertificateSeen,
     /// The other resources whose tokens it uses, each once, in the order of the spec's fields.
@@ -65,7 +67,7 @@ pub struct Resource {
     pub generation: i64,
     /// Whether it is being deleted.
     pub deleting: bool,
-    /// Deletion time and finalizers.
+    /// Finalizers and version.
     pub life: Life,
     /// The validated spec, or its problems.
     pub spec: Result<Validated, Vec<SpecProblem>>,
@@ -77,11 +79,9 @@ pub struct Resource {
     pub status: OAuthClientStatus,
 }
 
-/// Deletion time and finalizers in the metadata of a resource.
+/// Finalizers and version in the metadata of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// When its deletion was requested, by the API server's clock.
-    pub deleted: Option<Time>,
     /// Its finalizers.
     pub finalizers: Vec<String>,
     /// Its resourceVersion.

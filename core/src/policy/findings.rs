@@ -4,7 +4,8 @@ use url::Url;
 
 use crate::command::Command;
 use crate::messages::{
-    CredentialsFinding, Flaw, Foreign, Note, SpecFinding, TokenSecretFinding, TrustFinding,
+    CredentialsFinding, Flaw, Foreign, NoToken, Note, ReferenceFinding, SpecFinding,
+    TokenSecretFinding, TrustFinding,
 };
 use crate::model::{ConfigMapKey, Observed, Problem, SecretSeen, SpecProblem, Validated};
 use crate::oauth::error::ProviderCode;
@@ -69,8 +70,16 @@ pub fn secret_name(spec: &Validated) -> &str {
     spec.credentials_secret.as_deref().unwrap_or_default()
 }
 
-/// Finds [`CredentialsFinding::NotFound`].
+/// Finds [`ReferenceFinding::NotReady`] where another resource is going to write the Secret, else
+/// [`CredentialsFinding::NotFound`].
 pub fn no_credentials(seen: &Observed, spec: &Validated) -> Problem {
+    if let Some(client) = &seen.credentials_publisher {
+        return Problem::waiting(ReferenceFinding::NotReady {
+            client: client.clone(),
+            namespace: namespace(seen),
+            why: NoToken::NotIssued,
+        });
+    }
     Problem::waiting(CredentialsFinding::NotFound {
         secret: secret_name(spec).to_owned(),
         namespace: namespace(seen),

@@ -139,4 +139,27 @@ mod tests {
         assert!(index.remove(&key("b")).is_empty());
         assert!(index.lent.sources.is_empty() && index.lent.users.is_empty());
     }
+
+    #[test]
+    fn who_publishes_credentials_is_known_until_it_names_another_secret_opts_out_or_goes() {
+        let mut index = Index::default();
+        let id = |name: &str| secret_id("n", name);
+        index.put(&key("a"), Some("c"), None, "a-token", 1);
+        index.publishes(&key("a"), true);
+        assert_eq!(index.publisher(&key("b"), id("a-token")), Some(key("a")));
+        assert_eq!(
+            index.publisher(&key("a"), id("a-token")),
+            None,
+            "nobody waits for itself"
+        );
+        index.put(&key("a"), Some("c"), None, "new", 2);
+        index.publishes(&key("a"), true);
+        assert_eq!(index.publisher(&key("b"), id("a-token")), None);
+        assert_eq!(index.publisher(&key("b"), id("new")), Some(key("a")));
+        index.publishes(&key("a"), false);
+        assert_eq!(index.publisher(&key("b"), id("new")), None);
+        index.publishes(&key("a"), true);
+        index.remove(&key("a"));
+        assert!(index.publishers.is_empty());
+    }
 }

@@ -90,6 +90,8 @@ impl Listener<Stored> for Resources {
                 seen,
             );
             index.takes_login(&key, spec.grant.type_ == "refresh_token");
+            let target = &spec.token_secret.name;
+            index.publishes(&key, references::publishes_credentials(spec, target));
             let names = references::named(spec);
             let told = index.refer(&key, &names, moved || !known);
             (known, moved, told, index.credentials_of(&key))

@@ -99,6 +99,20 @@ impl Places {
         })
     }
 
+    /// The resource of the same file that publishes its token in the credentials Secret of this one.
+    fn publisher(&self, client: &OAuthClient) -> Option<String> {
+        let secret = &client.spec.credentials.as_ref()?.secret_name;
+        let keys = self.manifests.keys();
+        let mut others = keys.iter().filter(|key| {
+            key.namespace() == self.namespace && client.metadata.name.as_deref() != Some(key.name())
+        });
+        let found = others.find(|key| {
+            let other = self.manifests.client(Some(key.namespace()), key.name());
+            other.is_ok_and(|(_, other)| references::publishes_credentials(&other.spec, secret))
+        });
+        found.map(|key| key.name().to_owned())
+    }
+
     async fn references(&self, client: &OAuthClient) -> Result<Vec<Reference>, Problem> {
         let mut all = Vec::new();
         for name in references::named(&client.spec) {
@@ -172,6 +186,10 @@ impl Places {
             },
             target: None,
             stale_secrets: Vec::new(),
+            credentials_publisher: match &credentials {
+                None => self.publisher(client),
+                Some(_) => None,
+            },
             credentials,
             certificate,
             references: self.references(client).await?,

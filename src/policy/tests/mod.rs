@@ -211,6 +211,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         target: None,
         stale_secrets: Vec::new(),
         credentials: Some(credentials(1, "pw")),
+        credentials_publisher: None,
         certificate: CertificateSeen::NotNamed,
         references: Vec::new(),
         cycle: None,

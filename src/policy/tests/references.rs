@@ -238,3 +238,23 @@ fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
     let mut stuck = settled();
     assert!(matches!(decided(&mut stuck, due + 40), Told::Asks(_)));
 }
+
+#[test]
+fn credentials_that_another_resource_publishes_are_waited_for_and_others_are_to_be_created() {
+    let mut seen = fresh(&Spec::default());
+    seen.credentials = None;
+    seen.content = None;
+    let mut problem = |publisher: Option<&str>| {
+        seen.credentials_publisher = publisher.map(str::to_owned);
+        plan(&mut seen, 60).assessment.problem.unwrap()
+    };
+    assert_eq!(problem(None).reason(), Reason::CredentialsNotFound);
+    let problem = problem(Some("other"));
+    assert_eq!(problem.reason(), Reason::ReferenceNotReady);
+    assert_eq!(problem.kind, ProblemKind::Waiting);
+    let (message, begin) = (
+        problem.message(),
+        "OAuthClient other, whose token is needed for the request, has no token yet.",
+    );
+    assert!(message.starts_with(begin), "{message}");
+}
