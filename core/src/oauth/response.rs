@@ -95,6 +95,13 @@ const BODY: &str = "body";
 /// How people read where a code is in the header of a challenge.
 const CHALLENGE: &str = "WWW-Authenticate";
 
+/// The codes of RFC 6750 section 3.1 and RFC 9470 that are none of a token endpoint.
+const OF_BEARER: [&str; 3] = [
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+];
+
 /// What the challenge says that comes with a refusal (RFC 6750 section 3, RFC 9449 section 7.1).
 fn challenge(answer: &HttpAnswer) -> Option<told::Refusal> {
     let mut headers = answer.headers.iter();
@@ -107,8 +114,11 @@ fn challenge(answer: &HttpAnswer) -> Option<told::Refusal> {
     });
     let code = parts.find_map(|part| part.strip_prefix("error="))?;
     let code = code.trim_matches('"');
-    let is_ours = answer.sent.finder().find(code).is_some();
-    (!is_ours).then(|| told::Refusal::code(code, CHALLENGE))
+    // Only words that are registered: anything else could repeat a token.
+    match OF_BEARER.contains(&code) {
+        true => Some(told::Refusal::code(code, CHALLENGE)),
+        false => Some(told::Refusal::word(code, CHALLENGE)),
+    }
 }
 
 fn granted(
