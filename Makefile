@@ -37,13 +37,6 @@ TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-kr
 docs: ## the documentation as a site with search, in target/site; needs Python 3.11
 	@site/build.py
 
-# The test on a real node mostly waits, so it runs beside the others. Its output comes after theirs.
-define TESTS
-log=$$(mktemp); failed=0; $(CARGO) test --workspace --locked --test node >$$log 2>&1 & node=$$!; \
-	PROPERTY_CASES=10000 HISTORIES=256 $(CARGO) test --workspace --locked --no-fail-fast || failed=1; \
-	wait $$node || failed=1; cat $$log; rm -f $$log; [ $$failed = 0 ]
-endef
-
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
 	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings && $(CARGO) clippy --workspace --test node --locked -- -D warnings)
@@ -54,7 +47,7 @@ test: ## everything that must pass
 	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
 	$(call step,tools of chart and release (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(TOOLS))
 	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
-	$(call step,tests,$(TESTS))
+	$(call step,tests,PROPERTY_CASES=10000 HISTORIES=256 testkit/run-tests.py)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart PROFILE=dev)
 
 # Beside 1.36, which all tests run on.
