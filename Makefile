@@ -8,7 +8,7 @@ export PROPTEST_RNG_SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help quickstart quickstart-cluster docs test test-versions test-upgrade bench release release-check publish tool
+.PHONY: help quickstart quickstart-cluster docs test test-versions test-upgrade bench bench-scale soak release release-check publish tool
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -63,6 +63,19 @@ bench: ## measure, with ratios from one run (about half an hour)
 	$(CARGO) bench --locked --bench simulation
 	$(CARGO) bench --locked --bench cluster
 	PROPERTY_CASES=1000000 $(CARGO) test --release --locked --lib -- --nocapture reconcile::tests::property::no_secret
+
+# How many resources bench-scale measures.
+RESOURCES ?=
+
+bench-scale: ## measure with 100,000 resources on a real control plane (about an hour): make bench-scale RESOURCES=10000
+	RESOURCES=$(or $(RESOURCES),100000) $(CARGO) bench --locked --bench scale
+
+# How long soak runs, and which faults come when.
+HOURS ?= 2
+SEED ?= 1
+
+soak: ## run for HOURS with every kind of fault, and check all promises: make soak HOURS=0.1 RESOURCES=200 SEED=7
+	HOURS=$(HOURS) SEED=$(SEED) RESOURCES=$(or $(RESOURCES),2000) $(CARGO) bench --locked --bench soak
 
 release: ## build everything that a release consists of into dist/; IMAGE, PROJECT_URL and COSIGN_KEY say for where (release/build.sh)
 	release/build.sh

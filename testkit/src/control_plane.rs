@@ -276,6 +276,21 @@ impl ControlPlane {
         crate::process::cpu_time(pid)
     }
 
+    /// The processor time that each of its servers has used since it was started, by name. Servers that are stopped are left out.
+    pub fn cpu_times(&self) -> Vec<(&'static str, std::time::Duration)> {
+        let pid = |server: &Mutex<Option<Process>>| lock(server).as_ref().map(Process::pid);
+        let servers = [
+            ("etcd", Some(self.etcd.pid())),
+            ("API server", pid(&self.api_server)),
+            ("controller manager", pid(&self.controller_manager)),
+        ];
+        let time = |pid: u32| crate::process::cpu_time(pid).ok();
+        servers
+            .into_iter()
+            .filter_map(|(name, pid)| Some((name, time(pid?)?)))
+            .collect()
+    }
+
     /// Kills the API server, as an outage does; etcd keeps its data.
     pub fn stop_api_server(&self) {
         if let Some(process) = lock(&self.api_server).take() {

@@ -28,6 +28,7 @@ pub mod python;
 pub mod quickstart;
 mod random;
 pub mod ratios;
+pub mod soak;
 pub mod tcp_proxy;
 pub mod tls;
 pub mod tools;

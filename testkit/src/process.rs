@@ -7,6 +7,7 @@
 use crate::{Context, Error, Result, wait};
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
@@ -194,7 +195,7 @@ fn spawn_here(mut command: Command) -> io::Result<Child> {
 /// # Errors
 /// When there is no such process, or no `/proc`.
 pub fn resident_kib(pid: u32) -> Result<u64> {
-    status_kib(pid, "VmRSS:")
+    status_number(pid, "VmRSS:")
 }
 
 /// The most kilobytes of memory that a process has had in RAM so far, by `/proc`.
@@ -202,10 +203,46 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
 /// # Errors
 /// When there is no such process, or no `/proc`.
 pub fn peak_resident_kib(pid: u32) -> Result<u64> {
-    status_kib(pid, "VmHWM:")
+    status_number(pid, "VmHWM:")
 }
 
-fn status_kib(pid: u32, field: &str) -> Result<u64> {
+/// How many threads a process has, by `/proc`.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn threads(pid: u32) -> Result<u64> {
+    status_number(pid, "Threads:")
+}
+
+/// How many file descriptors a process has open, by `/proc`.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn descriptors(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/fd");
+    let entries = std::fs::read_dir(&path).context(|| format!("cannot read {path}"))?;
+    Ok(entries.count() as u64)
+}
+
+/// Processor time of the threads of this process whose name starts with `prefix`; those that have ended do not count.
+///
+/// # Errors
+/// When there is no `/proc`.
+pub fn cpu_time_of_threads(prefix: &str) -> Result<Duration> {
+    let path = "/proc/self/task";
+    let tasks = std::fs::read_dir(path).context(|| format!("cannot read {path}"))?;
+    let mut all = Duration::ZERO;
+    for task in tasks.flatten() {
+        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if name.starts_with(prefix) {
+            // A thread may end between the two reads.
+            all += cpu_time_in(&task.path().join("stat")).unwrap_or_default();
+        }
+    }
+    Ok(all)
+}
+
+fn status_number(pid: u32, field: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
     status
@@ -221,8 +258,12 @@ fn status_kib(pid: u32, field: &str) -> Result<u64> {
 /// # Errors
 /// When there is no such process, or no `/proc`.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = std::fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+    cpu_time_in(Path::new(&format!("/proc/{pid}/stat")))
+}
+
+fn cpu_time_in(path: &Path) -> Result<Duration> {
+    let shown = path.display();
+    let stat = std::fs::read_to_string(path).context(|| format!("cannot read {shown}"))?;
     // The program's name may hold blanks and parentheses; what counts starts after the last one. utime and stime are the 14th
     // and 15th field of proc(5), so the 12th and 13th from there.
     let fields = stat
@@ -233,5 +274,42 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     // USER_HZ is 100 on every Linux that Rust runs on.
     ticks
         .map(|ticks| Duration::from_millis(ticks * 10))
-        .ok_or_else(|| Error::new(format!("cannot make sense of {path}")))
+        .ok_or_else(|| Error::new(format!("cannot make sense of {shown}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_descriptors_and_processor_time_are_those_of_the_process() {
+        let me = std::process::id();
+        let (threads_before, descriptors_before) = (threads(me).unwrap(), descriptors(me).unwrap());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let (working, began) = mpsc::channel();
+        let busy = std::thread::Builder::new().name("busy-thread".to_owned());
+        let busy = busy.spawn(move || {
+            let work = crate::clock::Stopwatch::start();
+            while work.elapsed() < Duration::from_millis(100) {}
+            working.send(()).unwrap();
+            stopped.recv().unwrap_or_default();
+        });
+        began.recv().unwrap();
+        // Other tests begin and end threads and files meanwhile; these two are here in any case.
+        assert!(threads(me).unwrap() >= 2 && threads_before >= 1);
+        assert!(descriptors(me).unwrap() >= 4 && descriptors_before >= 3);
+        let used = cpu_time_of_threads("busy-thread").unwrap();
+        assert!(
+            used > Duration::ZERO && used <= cpu_time(me).unwrap(),
+            "{used:?}"
+        );
+        assert_eq!(
+            cpu_time_of_threads("no-such-thread").unwrap(),
+            Duration::ZERO
+        );
+        drop((file, stop));
+        busy.unwrap().join().unwrap();
+        assert!(threads(u32::MAX).is_err() && descriptors(u32::MAX).is_err());
+    }
 }

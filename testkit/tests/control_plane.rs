@@ -197,8 +197,14 @@ async fn a_restarted_api_server_keeps_its_address_its_certificate_and_its_data()
         .await
         .unwrap();
 
+    let measured = || {
+        let times = plane.cpu_times().into_iter();
+        times.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(measured(), ["etcd", "API server"]);
     plane.stop_api_server();
     assert!(maps.get("kept").await.is_err());
+    assert_eq!(measured(), ["etcd"]);
 
     plane.start_api_server().await.unwrap();
     maps.get("kept").await.unwrap();

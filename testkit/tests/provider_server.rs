@@ -407,3 +407,36 @@ async fn a_token_can_be_a_jwt_with_its_own_end() {
     let end = provider.introspect(&token).unwrap().as_second();
     assert_eq!(claims["exp"], end);
 }
+
+#[tokio::test]
+async fn a_long_run_takes_requests_once_and_forgets_tokens_that_have_ended() {
+    let behaviour = Behaviour::living(0.2);
+    let provider = Provider::plain(Script::one("/token", behaviour)).unwrap();
+    let url = provider.url("/token");
+    let first = token(ask(&client(""), &url).await).await;
+    let later = jiff::Timestamp::MAX;
+    assert!(provider.take_requests(jiff::Timestamp::MIN).is_empty());
+    let taken = provider.take_requests(later);
+    assert_eq!((taken.len(), taken[0].number), (1, 0));
+    assert_eq!(taken[0].token.as_deref(), Some(first.as_str()));
+    assert!(provider.take_requests(later).is_empty());
+
+    let second = token(ask(&client(""), &url).await).await;
+    let taken = provider.take_requests(later);
+    assert_eq!((taken.len(), taken[0].number), (1, 1), "numbers go on");
+    assert_eq!((provider.count("/token"), provider.total()), (2, 2));
+    let ends = provider.token(&second).unwrap().expires;
+    provider.forget_tokens(ends);
+    assert!(provider.token(&first).is_none() && provider.token(&second).is_some());
+    let third = token(ask(&client(""), &url).await).await;
+    assert!(
+        third.contains("-3-"),
+        "tokens are still told apart: {third}"
+    );
+    let known: Vec<String> = provider
+        .tokens("/token")
+        .into_iter()
+        .map(|known| known.token)
+        .collect();
+    assert_eq!(known, [second, third]);
+}

@@ -1,6 +1,6 @@
 //! Which tokens exist, how long each is valid, and which were revoked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,13 +55,15 @@ pub(crate) struct Ledger {
     tokens: HashMap<String, IssuedToken>,
     /// In order of issue.
     order: Vec<String>,
+    /// How many were issued, forgotten ones included.
+    issued: usize,
     /// The newest token of each cache key.
     cached: HashMap<Vec<String>, String>,
     /// The newest token and the number of tokens of each client at each endpoint.
     clients: HashMap<(String, String), (String, u64)>,
     refresh: HashMap<String, Refresh>,
-    /// The assertions that were used, by endpoint and `jti`.
-    assertions: HashSet<(String, String)>,
+    /// The assertions that were used, by endpoint and `jti`, and when.
+    assertions: HashMap<(String, String), Timestamp>,
 }
 
 struct Refresh {
@@ -85,7 +87,8 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Handout, Refused> {
         for id in &request.assertions {
-            if !self.assertions.insert((path.to_owned(), id.clone())) {
+            let key = (path.to_owned(), id.clone());
+            if self.assertions.insert(key, now).is_some() {
                 return Err(Refused {
                     refusal: behaviour.accepts.refusals.client.clone(),
                     why: "the assertion's jti was used before".to_owned(),
@@ -145,13 +148,8 @@ impl Ledger {
             self.kill(&previous, now);
         }
         let expires = later(now, seconds(life));
-        let token = make_token(
-            &behaviour.tokens,
-            self.order.len() + 1,
-            length,
-            now,
-            expires,
-        );
+        self.issued += 1;
+        let token = make_token(&behaviour.tokens, self.issued, length, now, expires);
         let issued = IssuedToken {
             token: token.clone(),
             path: path.to_owned(),
@@ -252,6 +250,15 @@ impl Ledger {
             .filter(|token| token.path == path)
             .cloned()
             .collect()
+    }
+
+    /// Forgets tokens that ended, and assertions that were used, before `before`.
+    pub(crate) fn forget(&mut self, before: Timestamp) {
+        self.tokens.retain(|_, token| token.expires >= before);
+        let tokens = &self.tokens;
+        self.order.retain(|token| tokens.contains_key(token));
+        self.cached.retain(|_, token| tokens.contains_key(token));
+        self.assertions.retain(|_, used| *used >= before);
     }
 
     /// Revokes a token. Returns whether it existed and was valid.

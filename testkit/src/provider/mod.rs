@@ -291,6 +291,21 @@ impl Provider {
         self.state.lock().record.forget();
     }
 
+    /// Removes the requests that arrived before `before` from the record, and returns them in order of arrival. Counts stay. For
+    /// long runs that look at each request once.
+    #[must_use]
+    pub fn take_requests(&self, before: Timestamp) -> Vec<RecordedRequest> {
+        self.state.lock().record.take(before)
+    }
+
+    /// Forgets access tokens that ended before `before`, and all assertions that are used up by then, so that the memory of a long
+    /// run stays flat. [`Provider::token`] does not know them any more.
+    ///
+    /// An assertion may be replayed once it is forgotten, so keep `before` further back than assertions live.
+    pub fn forget_tokens(&self, before: Timestamp) {
+        self.state.lock().ledger.forget(before);
+    }
+
     /// Waits until an endpoint has received at least `wanted` requests, and returns all of them.
     ///
     /// # Errors

@@ -191,6 +191,17 @@ impl Record {
             .map_or(0, |count| count.most_in_flight)
     }
 
+    /// Takes the requests that arrived before `before` out of the record; counts stay.
+    pub(crate) fn take(&mut self, before: Timestamp) -> Vec<RecordedRequest> {
+        let count = self
+            .requests
+            .iter()
+            .take_while(|request| request.at < before)
+            .count();
+        self.forgotten += count;
+        self.requests.drain(..count).collect()
+    }
+
     /// Drops the requests and sets counts back, except for the total and what is in flight.
     pub(crate) fn forget(&mut self) {
         self.forgotten += self.requests.len();
