@@ -178,12 +178,6 @@ impl Place {
             .unwrap();
     }
 
-    pub async fn delete(&self, number: usize) {
-        let api = self.resources(number);
-        let name = format!("r-{number}");
-        api.delete(&name, &Default::default()).await.unwrap();
-    }
-
     /// Requests a new token for each of these resources.
     pub async fn request_refresh(&self, numbers: impl Iterator<Item = usize>) {
         let patch =

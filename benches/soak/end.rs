@@ -30,8 +30,8 @@ pub struct Status {
 /// The status of every resource; `None` if the API server is away.
 pub async fn statuses(world: &World) -> Option<BTreeMap<String, Status>> {
     let api: Api<OAuthClient> = Api::all(world.client.clone());
-    let listed = api.list(&ListParams::default());
-    let listed = tokio::time::timeout(Duration::from_secs(20), listed).await;
+    let all = ListParams::default();
+    let listed = tokio::time::timeout(Duration::from_secs(20), api.list(&all)).await;
     let listed = listed.ok()?.ok()?;
     let status = |resource: OAuthClient| {
         let conditions = resource.status.iter().flat_map(|status| &status.conditions);

@@ -117,10 +117,12 @@ impl Kind {
                 ..AssertionRule::default()
             };
             accepts.grant_assertion = self == Kind::JwtBearer;
-            accepts.authentication = match self {
-                Kind::JwtBearer => vec![Authentication::None],
-                _ => vec![Authentication::ClientAssertion],
-            };
+            accepts.authentication = vec![Authentication::ClientAssertion];
+            if self == Kind::JwtBearer {
+                accepts.authentication = vec![Authentication::None];
+                // No client has an empty id: the assertion alone identifies it.
+                accepts.clients.push(Account::default());
+            }
         }
         behaviour
     }

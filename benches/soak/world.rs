@@ -107,7 +107,8 @@ impl World {
         });
         let plane = plane.await.unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let installed = install_deploy(&plane, &root.join("deploy"), "oauthclient-system");
+        let deploy = root.join("deploy");
+        let installed = install_deploy(&plane, &deploy, "oauthclient-system");
         installed.await.unwrap();
         let folder = root.join("deploy/service-account-tokens");
         let args = ["apply", "-k", folder.to_str().unwrap()];
