@@ -58,7 +58,9 @@ async fn main() {
     let small = count / 10;
     size::idle_small(&place, &seen, &mut report, small).await;
     let operator = size::first_issues(&place, &seen, &mut report, small..count, &mut changes).await;
-    let operator = size::restart(&place, &mut report, count, operator).await;
+    // What is under way would be a request after the restart.
+    changes.settle().await;
+    let operator = size::restart(&place, &seen, &mut report, count, operator).await;
     spread::refreshes(&place, &seen, &mut report, &operator, &mut changes).await;
     others::faults(&place, &seen, &mut report, &operator, &mut changes).await;
     failover::failover(&place, &mut report, operator, &mut changes).await;

@@ -79,6 +79,11 @@ impl Seen {
         self.0.lock().unwrap().ever
     }
 
+    /// How many there are.
+    pub fn there(&self) -> usize {
+        self.0.lock().unwrap().there.len()
+    }
+
     /// When the Secret of `number` was written first and last, if there is one.
     pub fn times(&self, number: usize) -> Option<(Instant, Instant)> {
         let all = self.0.lock().unwrap();
