@@ -14,7 +14,7 @@ pub struct Report {
     shares: Vec<Share>,
 }
 
-/// Where the processor time of a part of the run went, in processors.
+/// Where the processor time of a part of the run went, in processors. The last user is everything else on the machine.
 struct Share {
     part: String,
     elapsed: Duration,
@@ -36,7 +36,27 @@ fn times(place: &Place, operators: &[&Operator]) -> Vec<(&'static str, Duration)
     all.push(("operator", operator));
     all.push(("provider", provider));
     all.push(("benchmark", whole.saturating_sub(provider)));
+    all.push((OTHERS, busy()));
     all
+}
+
+/// What other processes of the machine used. It is measured as the processor time of all.
+const OTHERS: &str = "other processes";
+
+/// The processor time of the whole machine, without what was idle.
+fn busy() -> Duration {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks = line.split_whitespace().skip(1);
+    let ticks: Vec<u64> = ticks.filter_map(|ticks| ticks.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq (proc(5)), in hundredths of a second.
+    let idle = |at: usize| at == 3 || at == 4;
+    let busy = ticks.iter().take(7).enumerate();
+    let busy: u64 = busy
+        .filter(|(at, _)| !idle(*at))
+        .map(|(_, ticks)| ticks)
+        .sum();
+    Duration::from_millis(busy * 10)
 }
 
 impl Begun {
@@ -79,10 +99,15 @@ impl Report {
             let used = time.saturating_sub(before(name));
             (name, used.as_secs_f64() / elapsed.as_secs_f64())
         });
+        let mut users: Vec<(&'static str, f64)> = users.collect();
+        let ours: f64 = users.iter().rev().skip(1).map(|(_, used)| used).sum();
+        if let Some((OTHERS, used)) = users.last_mut() {
+            *used = (*used - ours).max(0.0);
+        }
         self.shares.push(Share {
             part: part.to_owned(),
             elapsed,
-            users: users.collect(),
+            users,
         });
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
@@ -12,11 +13,18 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Client, ResourceExt as _};
 
+use super::place::BESIDE;
+
+/// The resources whose tokens live for a short time.
+const LATENESS_OF: std::ops::Range<usize> = BESIDE..2 * BESIDE;
+
 /// When a token Secret was written first and last.
 #[derive(Clone, Copy)]
 struct Times {
     first: Instant,
     last: Instant,
+    /// When the next token is due, as a Unix time.
+    refresh_at: Option<f64>,
 }
 
 /// What is known of token Secrets.
@@ -26,19 +34,42 @@ struct All {
     there: HashMap<usize, Times>,
     /// How many there were in all, deleted ones included.
     ever: usize,
+    /// By how many seconds refreshes were later than due, of those with numbers in [`LATENESS_OF`].
+    lateness: Vec<f64>,
 }
 
 impl All {
-    fn note(&mut self, number: usize, now: Instant) {
+    fn note(&mut self, secret: &PartialObjectMeta<Secret>, now: Instant) {
+        let number = number_of(secret);
+        let refresh_at = time_in(secret, "refresh-at").filter(|_| LATENESS_OF.contains(&number));
         match self.there.get_mut(&number) {
-            Some(times) => times.last = now,
+            Some(times) => {
+                times.last = now;
+                let due = std::mem::replace(&mut times.refresh_at, refresh_at);
+                let issued = due.and(time_in(secret, "issued-at"));
+                self.lateness
+                    .extend(issued.zip(due).map(|(issued, due)| issued - due));
+            }
             None => {
                 self.ever += 1;
-                let (first, last) = (now, now);
-                self.there.insert(number, Times { first, last });
+                let times = Times {
+                    first: now,
+                    last: now,
+                    refresh_at,
+                };
+                self.there.insert(number, times);
             }
         }
     }
+}
+
+/// A time in an annotation of a token Secret, as a Unix time.
+fn time_in(secret: &PartialObjectMeta<Secret>, name: &str) -> Option<f64> {
+    let text = secret
+        .annotations()
+        .get(&format!("oauthclient.dev/{name}"))?;
+    let time: Timestamp = text.parse().ok()?;
+    Some(time.as_microsecond() as f64 / 1e6)
 }
 
 /// The token Secrets as a watch shows them.
@@ -62,7 +93,7 @@ impl Seen {
             let mut all = into.0.lock().unwrap();
             match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                    all.note(number_of(&object), now);
+                    all.note(&object, now);
                 }
                 Ok(Event::Delete(object)) => {
                     all.there.remove(&number_of(&object));
@@ -77,6 +108,11 @@ impl Seen {
     /// How many came, those that went again included.
     pub fn count(&self) -> usize {
         self.0.lock().unwrap().ever
+    }
+
+    /// The lateness of refreshes since the last call.
+    pub fn take_lateness(&self) -> Vec<f64> {
+        std::mem::take(&mut self.0.lock().unwrap().lateness)
     }
 
     /// How many there are.
