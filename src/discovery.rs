@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::exchange::bundle_of;
 use crate::http::{CaBundle, Route, SendError, Sender};
 use crate::lock::lock;
+use crate::messages::RequestFinding;
 use crate::metrics::Metrics;
 use crate::model::{Failure, Fetched, Observed};
 use crate::oauth::discovery::{Unusable, decode, freshness};
@@ -266,7 +267,7 @@ impl Discovery {
             metrics.discovery(
                 asked
                     .as_ref()
-                    .map_or_else(|failure| failure.reason, |_| "success"),
+                    .map_or_else(|failure| failure.reason(), |_| "success"),
             );
         }
         state.doubted = false;
@@ -365,8 +366,7 @@ impl State {
 fn sent_nowhere() -> Failure {
     Failure::new(
         FailureClass::Permanent,
-        "InvalidSpec",
-        "spec.provider names no issuer".to_owned(),
+        RequestFinding::NoIssuer,
         Reached::Never,
     )
 }

@@ -1,8 +1,8 @@
 //! Sends one request of a resource and receives its response: the same for every driver.
 
 use crate::api::Validated;
-use crate::api::conditions::Reason;
 use crate::http::{CaBundle, ClientIdentity, Peer, Route, SendError, Sender};
+use crate::messages::RequestFinding;
 use crate::model::{CaSeen, Failure, Observed};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
@@ -59,8 +59,10 @@ async fn send(
             unread: matches!(error, SendError::NoRoom),
             ..Failure::new(
                 error.class(),
-                error.reason(),
-                error.explain_about(&peer),
+                RequestFinding::NotAnswered {
+                    error: error.clone(),
+                    peer,
+                },
                 error.reached(),
             )
         })
@@ -69,11 +71,10 @@ async fn send(
 /// A request that a lender does not allow: nothing was sent.
 fn not_authorized() -> Failure {
     Failure::new(
-FailureClass::Permanent,
-Reason::HostNotAllowed.as_str(),
-"The request holds a secret that its owner does not allow to be sent there, so nothing was sent".to_owned(),
-Reached::Never,
-)
+        FailureClass::Permanent,
+        RequestFinding::NotAuthorized,
+        Reached::Never,
+    )
 }
 
 /// The observed CA bundle, if it can be used.

@@ -346,7 +346,7 @@ async fn an_independent_server_takes_private_key_jwt_by_every_algorithm_and_clie
         let token = exchange(&private(algorithm, ""), &own, &authority).await;
         assert_eq!(
             token
-                .unwrap_or_else(|error| panic!("{algorithm}: {error}"))
+                .unwrap_or_else(|error| panic!("{algorithm}: {error:?}"))
                 .scope
                 .as_deref(),
             Some("read")

@@ -18,14 +18,20 @@ pub const BY_HAND: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     words: Vec<Cow<'static, str>>,
+    /// The key of a last word whose value is the time when the command runs, and that word.
+    now: Option<(&'static str, String)>,
     safe: bool,
 }
+
+/// What a shell replaces by the time in seconds since 1970.
+const NOW: &str = "$(date +%s)";
 
 impl Command {
     /// `kubectl` with these fixed words.
     pub fn kubectl(words: &[&'static str]) -> Command {
         Command {
             words: vec![Cow::Borrowed("kubectl")],
+            now: None,
             safe: true,
         }
         .fixed(words)
@@ -76,10 +82,20 @@ impl Command {
         self.word(format!("{key}={value}"), true)
     }
 
-    /// The words as a shell passes them to the program; `None` if there is no command to show.
+    /// `KEY=TIME` as the last word. The shell inserts the time, so that the value is new each time.
+    #[must_use]
+    pub fn now(mut self, key: &'static str) -> Command {
+        self.now = Some((key, format!("{key}={NOW}")));
+        self
+    }
+
+    /// The words as a shell passes them to the program, but with an unexpanded time ([`Command::now`]); `None` if there is no
+    /// command to show.
     pub fn words(&self) -> Option<Vec<&str>> {
-        self.safe
-            .then(|| self.words.iter().map(AsRef::as_ref).collect())
+        self.safe.then(|| {
+            let now = self.now.as_ref().map(|(_, word)| word.as_str());
+            self.words.iter().map(AsRef::as_ref).chain(now).collect()
+        })
     }
 
     fn word(mut self, word: String, safe: bool) -> Command {
@@ -107,7 +123,13 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Option<Vec<_>> = self.words.iter().map(|word| quoted(word)).collect();
         match words {
-            Some(words) if self.safe => f.write_str(&words.join(" ")),
+            Some(words) if self.safe => {
+                f.write_str(&words.join(" "))?;
+                match self.now {
+                    Some((key, _)) => write!(f, " {key}=\"{NOW}\""),
+                    None => Ok(()),
+                }
+            }
             _ => f.write_str(BY_HAND),
         }
     }

@@ -21,5 +21,8 @@ pub const ROTATE_KEY_ANNOTATION: &str = "oauthclient.dev/rotate-dpop-key";
 pub const DISCLOSED_KEYS_ANNOTATION: &str = "oauthclient.dev/disclosed-keys";
 /// The annotation of a credentials Secret that says when its client secret expires at the provider, as a date or a time.
 pub const CLIENT_SECRET_EXPIRES: &str = "oauthclient.dev/client-secret-expires-at";
+/// The annotation of a credentials Secret whose every new value allows credentials that the provider refused to be sent once more. It is
+/// on the Secret, so that only its owner can set it.
+pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
 /// The annotation of a workload with which its owner lets the named `OAuthClient` restart it.
 pub const RESTART_BY: &str = "oauthclient.dev/restart-by";

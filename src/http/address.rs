@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+pub use oauthclient_core::oauth::send_error::AddressKind;
+
 /// A range of addresses, such as `10.0.0.0/8` or `fd00::1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -64,36 +66,6 @@ impl FromStr for Cidr {
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-/// Why an address is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AddressKind {
-    /// This machine: 127.0.0.0/8, `::1`, and the name `localhost`.
-    Loopback,
-    /// The unspecified address, which systems treat as this machine: 0.0.0.0/8, `::`.
-    Unspecified,
-    /// Link-local: 169.254.0.0/16, fe80::/10.
-    LinkLocal,
-    /// Multicast and broadcast: 224.0.0.0/4, 255.255.255.255, ff00::/8.
-    Multicast,
-    /// The metadata service of a cloud, which returns the machine's own credentials.
-    Metadata,
-    /// The local-use NAT64 prefix 64:ff9b:1::/48 (RFC 8215), whose wrapped address is unknown.
-    LocalNat64,
-}
-
-impl fmt::Display for AddressKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AddressKind::Loopback => "a loopback address",
-            AddressKind::Unspecified => "an unspecified address",
-            AddressKind::LinkLocal => "a link-local address",
-            AddressKind::Multicast => "a multicast or broadcast address",
-            AddressKind::Metadata => "the address of a cloud's metadata service",
-            AddressKind::LocalNat64 => "a local NAT64 address",
-        })
     }
 }
 

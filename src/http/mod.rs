@@ -244,7 +244,9 @@ impl Sender {
         let response = timeout(to.timeout, client.execute(prepared))
             .await
             .map_err(|_| timed_out(false))?
-            .map_err(|error| classify::classify(&*error, through_proxy).of_our_certificate(to))?;
+            .map_err(|error| {
+                error::of_our_certificate(classify::classify(&*error, through_proxy), to)
+            })?;
         let mut reading = Reading::begin(response);
         if reading.expected.is_some_and(|expected| expected > MAX_BODY) {
             return Err(SendError::BodyTooLarge);

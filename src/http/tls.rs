@@ -9,7 +9,6 @@ use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use thiserror::Error;
 
 use super::identity::ClientIdentity;
 use super::pem::tidy;
@@ -24,26 +23,7 @@ pub struct CaBundle {
     digest: [u8; 32],
 }
 
-/// Why a CA bundle cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadCaBundle {
-    /// It is not PEM: a block is incomplete or its base64 is damaged.
-    #[error("the CA bundle is not valid PEM: a block is cut off or damaged")]
-    NotPem,
-    /// It holds no certificate.
-    #[error(
-        "the CA bundle holds no certificate (a block that begins with -----BEGIN CERTIFICATE-----)"
-    )]
-    NoCertificate,
-    /// A certificate cannot be parsed.
-    #[error(
-        "certificate number {position} of the CA bundle cannot be read as an X.509 certificate"
-    )]
-    BadCertificate {
-        /// Its position, counted from 1.
-        position: usize,
-    },
-}
+pub use oauthclient_core::oauth::send_error::BadCaBundle;
 
 impl CaBundle {
     /// Parses certificates in PEM. Other blocks (keys, lists) and text around the blocks are ignored.

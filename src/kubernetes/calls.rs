@@ -216,7 +216,8 @@ impl CallError {
         matches!(self, CallError::Refused(status) if status.code == 404 && status.reason == "NotFound")
     }
 
-    /// Whether the resource (or its UID) no longer exists.
+    /// Whether the resource (or its UID) no longer exists. A precondition on the UID that fails is a 409 like one on the
+    /// resourceVersion, and only the message tells them apart: such an answer has no `details.causes`.
     pub(super) fn is_other_object(&self) -> bool {
         matches!(self, CallError::Refused(status) if status.code == 422
             || (status.code == 409 && status.message.contains("UID")))
@@ -264,6 +265,8 @@ impl CallError {
                 .iter()
                 .any(|cause| cause.reason == "NamespaceTerminating")
         });
+        // Quota, RBAC and webhooks all answer with the reason `Forbidden`, and `details` holds no more than kind and
+        // name of the object. Only the message tells them apart. A message that is not recognised is a refusal that may pass.
         match status.code {
             _ if terminating => WriteError::NamespaceTerminating,
             404 if creating && status.reason == "NotFound" => WriteError::NamespaceTerminating,
@@ -317,7 +320,8 @@ fn word(reason: &str) -> &str {
     }
 }
 
-/// Who refused a write: only the name of a webhook or policy, because its message may quote the object.
+/// Who refused a write: only the name of a webhook or policy, because its message may quote the object. The API server gives the
+/// name in the message and nowhere else.
 fn refusal(status: &Status) -> WriteRefusal {
     let named = |before: &str, quote: char| {
         let (_, rest) = status.message.split_once(before)?;

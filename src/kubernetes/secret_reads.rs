@@ -9,7 +9,8 @@ use crate::engine::Key;
 use crate::kubernetes::convert::outdated;
 use crate::kubernetes::secret_copies::{Copy, FRESH, size};
 use crate::lock::lock;
-use crate::model::{RETRY_REQUESTED, SecretSeen};
+use crate::model::SecretSeen;
+use crate::names::RETRY_REQUESTED;
 use crate::reconcile::StoreError;
 use crate::time::Span;
 

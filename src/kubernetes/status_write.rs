@@ -203,6 +203,8 @@ fn with_nulls(status: &OAuthClientStatus) -> Value {
                     "httpStatus",
                     "code",
                     "message",
+                    "remedy",
+                    "command",
                     "rejectedSecret",
                 ][..],
             ),

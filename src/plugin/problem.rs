@@ -1,5 +1,7 @@
 //! Why a command failed, and exit codes.
 
+use crate::messages::{Audience, Finding};
+
 /// Why a command failed, as sentences for people. Contains no secret.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -16,6 +18,12 @@ impl Problem {
             message: message.into(),
             code: FAILED,
         }
+    }
+
+    /// A finding, for people with a cluster.
+    pub fn of(finding: impl Into<Finding>) -> Problem {
+        let explanation = finding.into().explain(Audience::Cluster);
+        Problem::new(explanation.message().to_string())
     }
 }
 

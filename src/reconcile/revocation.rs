@@ -5,8 +5,8 @@
 
 use crate::api::validate::Validated;
 use crate::engine::{Key, Requeue};
-use crate::messages::{EventFinding, Message, TrustFinding};
-use crate::model::{Assessment, Observed, Problem};
+use crate::messages::{EventFinding, Message, NotRevoked, TrustFinding};
+use crate::model::{Assessment, Failure, Observed, Problem};
 use crate::oauth::dpop;
 use crate::policy::{
     ACCESS_TOKEN, Notice, NoticeKind, Report, Revoked, Revoking, TokenWithLenders, another_secret,
@@ -46,11 +46,11 @@ impl<W: Store> Reconciler<'_, W> {
         match told {
             Revoked::Done => tracing::info!("the tokens of the deleted resource were revoked"),
             Revoked::Later(why) if tries < TRIES => {
-                tracing::info!(why, "the token could not be revoked yet");
+                tracing::info!(why = %why.text(), "the token could not be revoked yet");
                 let again = Requeue::At(self.store.now() + PAUSE);
                 return self.close(memory, None, again);
             }
-            Revoked::Later(why) | Revoked::Refused(why) => self.tell(&why).await,
+            Revoked::Later(why) | Revoked::Refused(why) => self.tell(why).await,
         }
         match self.store.hold(&self.seen, false).await {
             Ok(_) => self.close(memory, None, Requeue::OnChange),
@@ -64,8 +64,7 @@ impl<W: Store> Reconciler<'_, W> {
 
     /// Revokes what is still valid. A temporary failure ends the attempt, and the others wait too.
     async fn revoke_all(&mut self) -> Revoked {
-        let nothing =
-            || Revoked::Refused("its Secret holds none that the operator wrote".to_owned());
+        let nothing = || Revoked::Refused(NotRevoked::NoToken);
         let mut all = None;
         for (token, hint) in living_tokens(&self.seen) {
             let told = revoke(self.store, &mut self.seen, &token, hint, Some(PATIENCE)).await;
@@ -101,10 +100,8 @@ impl<W: Store> Reconciler<'_, W> {
     }
 
     /// An event, because the status is no longer relevant.
-    async fn tell(&self, why: &str) {
-        let finding = EventFinding::NotRevoked {
-            why: why.to_owned(),
-        };
+    async fn tell(&self, why: NotRevoked) {
+        let finding = EventFinding::NotRevoked { why };
         let notice = Notice {
             kind: NoticeKind::Warning,
             reason: finding.reason(),
@@ -137,7 +134,7 @@ pub async fn revoke_replaced(store: &impl Store, key: &Key, token: &TokenWithLen
     }
     let told = revoke(store, &mut seen, token, ACCESS_TOKEN, None).await;
     if let Revoked::Later(why) | Revoked::Refused(why) = &told {
-        tracing::warn!(resource = %key, why, "a token that was replaced could not be revoked");
+        tracing::warn!(resource = %key, why = %why.text(), "a token that was replaced could not be revoked");
     }
     store.revoked(outcome(&told));
 }
@@ -166,16 +163,16 @@ async fn revoke(
             Revoking::Cannot(why) => return Revoked::Refused(why),
             Revoking::First(need) => {
                 let Some(spec) = hurried(seen, patience) else {
-                    return Revoked::Refused("the spec is not valid".to_owned());
+                    return Revoked::Refused(NotRevoked::InvalidSpec);
                 };
                 match store.get(seen, &spec, &need).await {
                     Ok(got) => seen.take(got),
-                    Err(failure) => return Revoked::Later(lower(&failure.message)),
+                    Err(failure) => return Revoked::Later(prevented(failure)),
                 }
             }
             Revoking::Send(request) => {
                 let Some(spec) = hurried(seen, patience) else {
-                    return Revoked::Refused("the spec is not valid".to_owned());
+                    return Revoked::Refused(NotRevoked::InvalidSpec);
                 };
                 let answer = store.call(seen, &spec, &request).await;
                 // A nonce that comes with any answer is for the next proof to the same server.
@@ -195,12 +192,12 @@ async fn revoke(
                         continue;
                     }
                     Ok(answer) => revoked(&spec.client.response, &answer, store.now()),
-                    Err(failure) => Revoked::Later(lower(&failure.message)),
+                    Err(failure) => Revoked::Later(prevented(failure)),
                 };
             }
         }
     }
-    Revoked::Refused("what is needed first never came to an end".to_owned())
+    Revoked::Refused(NotRevoked::NeverReady)
 }
 
 /// The spec with at most this time-out.
@@ -212,14 +209,9 @@ fn hurried(seen: &Observed, patience: Option<Span>) -> Option<Validated> {
     Some(spec)
 }
 
-/// The first sentence, as the rest of another one.
-fn lower(message: &str) -> String {
-    let first = message.split(". ").next().unwrap_or(message);
-    let mut letters = first.chars();
-    let begin: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_lowercase)
-        .collect();
-    format!("{begin}{}", letters.as_str())
+/// A request that failed prevents the revocation.
+fn prevented(failure: Failure) -> NotRevoked {
+    NotRevoked::Prevented {
+        finding: failure.finding,
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::validate::Validated;
 use crate::engine::Requeue;
+use crate::messages::NotPublished;
 use crate::model::{Moments, Publish, SecretSeen, Settled, StaleSecret};
 use crate::policy::{rejected, replaced_token, sooner};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
@@ -88,7 +89,7 @@ impl<W: Store> Reconciler<'_, W> {
             }
             // The token is dropped: another one would be refused again.
             Written::Rejected(why) => {
-                let settled = rejected(&self.seen, spec, &why.text(), at);
+                let settled = rejected(&self.seen, spec, NotPublished::Refused { why }, at);
                 memory.attempt = settled.attempt.map(Box::new);
                 self.finish(memory, &settled.assessment, None, settled.wants)
             }

@@ -84,11 +84,10 @@ async fn what_is_wrong_with_a_document_is_told_and_the_token_stays() {
         .wait_for("main", "RefreshFailing", "True", "IssuerMismatch")
         .await;
     let issuer = stage.issuer();
-    assert!(
-        told.contains(&format!("{issuer}/ (with a slash at the end)")),
-        "{told}"
-    );
-    assert!(told.contains(&format!("is {issuer} (without)")), "{told}");
+    let both = format!("names issuer {issuer}/, not exactly {issuer}.");
+    assert!(told.contains(&both), "{told}");
+    let set = format!("set spec.provider.issuerURL to: {issuer}/");
+    assert!(told.ends_with(&set), "{told}");
     assert_eq!(stage.requests(), 0, "nothing is sent to where it points");
 
     // Mended as the message says.

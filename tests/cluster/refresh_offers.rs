@@ -85,7 +85,7 @@ async fn a_refresh_token_that_comes_with_an_unusable_access_token_is_stored_all_
     let message = stage
         .wait_for("main", "RefreshFailing", "True", "UnusableResponse")
         .await;
-    assert!(message.contains("was stored and is used next"), "{message}");
+    assert!(message.contains("refresh token was stored"), "{message}");
     // A process that ends right then finds it.
     operator.kill();
     stage.provider.set_fault(PATH, None);

@@ -214,7 +214,7 @@ fn every_metric_label_and_annotation_exists() {
         names::CLIENT_SECRET_EXPIRES,
         names::CREDENTIALS_LABEL,
         names::REFRESH_ANNOTATION,
-        policy::RETRY_REQUESTED,
+        names::RETRY_REQUESTED,
         policy::REVOCATION_FINALIZER,
         policy::STATE_LABEL,
         names::TOKEN_LABEL,

@@ -481,20 +481,20 @@ async fn an_error_code_of_the_providers_own_is_shown_and_means_what_the_manifest
     for (body, shown) in [
         (
             r#"{"errcode":40164,"errmsg":"invalid ip"}"#,
-            "40164 at /errcode, for which spec.response.errors says AccessDenied",
+            "40164 at /errcode (HTTP 200), mapped to AccessDenied",
         ),
         (
             r#"{"errcode":40001,"errmsg":"invalid credential"}"#,
-            "40001 at /errcode, for which spec.response.errors says InvalidClient",
+            "40001 at /errcode (HTTP 200), mapped to InvalidClient",
         ),
         (
             r#"{"errcode":45009,"errmsg":"limit"}"#,
-            "45009 at /errcode, for which spec.response.errors says RateLimited",
+            "45009 at /errcode (HTTP 200), mapped to RateLimited",
         ),
         // A code of which the manifest says nothing.
         (
             r#"{"errcode":50005,"errmsg":"frozen"}"#,
-            "It gives the code 50005 at /errcode. Look that code up",
+            "answered with 50005 at /errcode and without an access token",
         ),
     ] {
         let stand = Stand::new("wechat", url, refusing(body));

@@ -52,7 +52,7 @@ async fn an_issuer_that_is_written_otherwise_is_told_with_both_values() {
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("IssuerMismatch"), "{text}");
     assert!(
-        text.contains(&format!("Set spec.provider.issuerURL to {issuer}")),
+        text.contains(&format!("set spec.provider.issuerURL to: {issuer}")),
         "{text}"
     );
     assert_eq!(rig.requests(), 0);

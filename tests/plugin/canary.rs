@@ -255,7 +255,7 @@ async fn a_login_with_a_certificate_shows_nothing_of_its_key() {
         .ask_for_certificates(ClientCertificates::Any)
         .unwrap();
     canary
-        .through_all("the client certificate is registered")
+        .through_all("the provider knows the client certificate")
         .await;
 }
 

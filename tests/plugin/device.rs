@@ -95,5 +95,8 @@ async fn whatever_else_the_provider_says_ends_it_in_plain_words() {
         .provider
         .set_fault("/device", Some(Fault::error("unauthorized_client")));
     let ended = stage.login(&["--device"]).ended().await;
-    ended.badly(1, "the device authorization endpoint refused the request");
+    ended.badly(
+        1,
+        "The device authorization endpoint answered with unauthorized_client",
+    );
 }

@@ -47,6 +47,13 @@ impl<T: Example> Example for Vec<T> {
     }
 }
 
+impl<T: Example> Example for Box<T> {
+    fn examples(field: &str, values: Values) -> Vec<Box<T>> {
+        let all = T::examples(field, values).into_iter();
+        all.map(Box::new).collect()
+    }
+}
+
 impl Example for bool {
     fn examples(_: &str, _: Values) -> Vec<bool> {
         vec![true, false]

@@ -3,11 +3,13 @@
 use crate::command::Command;
 use crate::conditions::Reason;
 use crate::names::RESTART_BY;
+use crate::oauth::error::ProviderCode;
 use crate::time::Time;
 
 use super::catalogue::catalogue;
+use super::credentials::code_text;
 use super::text::{Text, text};
-use super::{Audience, ExpiryFinding, Explanation, Remedy};
+use super::{Audience, ExpiryFinding, Explanation, Finding, Remedy};
 
 catalogue! {
     /// What is reported once.
@@ -25,7 +27,7 @@ catalogue! {
         /// The token of a deleted resource could not be revoked.
         NotRevoked {
             /// Why.
-            why: String,
+            why: NotRevoked,
         },
         /// A workload is being restarted.
         WorkloadRestarted {
@@ -58,6 +60,83 @@ catalogue! {
             /// Until when the resource is left to the other group.
             until: Time,
         },
+    }
+}
+
+catalogue! {
+    /// Why a token could not be revoked.
+    pub enum NotRevoked {
+        /// The spec is not valid.
+        InvalidSpec,
+        /// `spec.revocation` is not set.
+        NotConfigured,
+        /// The token Secret holds no token of the operator.
+        NoToken,
+        /// The credentials Secret is gone.
+        CredentialsGone,
+        /// The client certificate is gone, or cannot be used.
+        CertificateGone,
+        /// The issuer's document names no endpoint.
+        NoEndpoint,
+        /// The endpoint is http.
+        HttpEndpoint,
+        /// It is not known which Secrets the token was obtained with.
+        OwnersUnknown,
+        /// Something else is wrong.
+        Prevented {
+            /// What.
+            finding: Box<Finding>,
+        },
+        /// The endpoint answered with an error.
+        Answered {
+            /// The HTTP status.
+            status: u16,
+            /// The provider's code.
+            code: Option<ProviderCode>,
+        },
+        /// A prerequisite did not help.
+        NeverReady,
+    }
+}
+
+impl NotRevoked {
+    /// As a sentence.
+    pub fn text(&self) -> Text {
+        match self {
+            NotRevoked::InvalidSpec => text!["The spec is not valid."],
+            NotRevoked::NotConfigured => text!["spec.revocation is not set."],
+            NotRevoked::NoToken => {
+                text!["The token Secret holds no token that the operator wrote."]
+            }
+            NotRevoked::CredentialsGone => text!["The credentials Secret is gone."],
+            NotRevoked::CertificateGone => {
+                text!["The client certificate is gone or cannot be used."]
+            }
+            NotRevoked::NoEndpoint => {
+                text!["The issuer's discovery document names no revocation endpoint."]
+            }
+            NotRevoked::HttpEndpoint => text!["The revocation endpoint is http."],
+            NotRevoked::OwnersUnknown => {
+                text!["It is not known with which Secrets the token was obtained."]
+            }
+            NotRevoked::Prevented { finding } => {
+                finding.explain(Audience::Cluster).happened().clone()
+            }
+            NotRevoked::Answered { status, code: None } => {
+                text!["The revocation endpoint answered HTTP ", status, "."]
+            }
+            NotRevoked::Answered {
+                status,
+                code: Some(code),
+            } => text![
+                "The revocation endpoint answered HTTP ",
+                status,
+                " with ",
+                code_text(code),
+                "."
+            ],
+            NotRevoked::NeverReady => text!["A prerequisite of the request could not be fetched."],
+        }
     }
 }
 
@@ -113,9 +192,9 @@ impl EventFinding {
                 Remedy::advice(text!["To remove it for good, delete the OAuthClient."]),
             ),
             F::NotRevoked { why } => Explanation::new(
-                text!["Deleted, but the token could not be revoked: ", why, "."],
+                text!["Deleted, but the token could not be revoked. ", why.text()],
                 Remedy::advice(text![
-                    "The token stays valid until it expires. To end it now, revoke it at the provider."
+                    "It stays valid until it expires. To end it now, revoke it at the provider."
                 ]),
             ),
             F::WorkloadRestarted { kind, workload } => Explanation::new(

@@ -4,8 +4,8 @@ use crate::conditions::Reason;
 
 use super::catalogue::{Example, Values};
 use super::{
-    Audience, CredentialsFinding, Explanation, ReferenceFinding, SpecFinding, TokenSecretFinding,
-    TrustFinding, WriteFinding,
+    Audience, CredentialsFinding, Explanation, ReferenceFinding, RequestFinding, SpecFinding,
+    TokenSecretFinding, TrustFinding, WriteFinding,
 };
 
 /// Lists the kinds of findings, and what each of them can do.
@@ -64,4 +64,6 @@ kinds! {
     Reference(ReferenceFinding),
     /// About writing Secrets.
     Write(WriteFinding),
+    /// About requests that gave no token.
+    Request(RequestFinding),
 }

@@ -70,8 +70,3 @@ impl Next {
         }
     }
 }
-
-/// The message of a request that failed, until requests that fail are findings too.
-pub fn failed(message: &str) -> Explanation {
-    Explanation::new(Text::own(message), Remedy::default())
-}

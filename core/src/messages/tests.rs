@@ -1,5 +1,7 @@
 //! Every message of the catalogue, with values that no name should have.
 
+mod requests;
+
 use super::*;
 use crate::conditions::Reason;
 use crate::time::Time;
@@ -38,8 +40,8 @@ fn rendered(values: Values) -> Vec<(String, Message)> {
 /// A message without its command.
 fn without_command(message: &Message) -> String {
     let text = message.to_string();
-    match message.command() {
-        Some(command) => text.strip_suffix(&command.to_string()).unwrap().to_owned(),
+    match message.copied() {
+        Some(copied) => text.strip_suffix(&copied).unwrap().to_owned(),
         None => text,
     }
 }
@@ -87,10 +89,8 @@ fn a_message_says_what_happened_what_still_works_and_what_to_do() {
 fn a_message_ends_with_a_full_stop_or_with_its_command() {
     for (_, message) in rendered(Values::Names) {
         let text = message.to_string();
-        match message.command() {
-            Some(command) => {
-                assert!(text.ends_with(&format!(": {command}")), "{text}");
-            }
+        match message.copied() {
+            Some(copied) => assert!(text.ends_with(&format!(": {copied}")), "{text}"),
             None => assert!(text.ends_with('.'), "{text}"),
         }
     }

@@ -59,6 +59,12 @@ impl Part for &String {
     }
 }
 
+impl Part for &Text {
+    fn add_to(&self, text: &mut Text) {
+        (*self).add_to(text);
+    }
+}
+
 impl Part for Text {
     fn add_to(&self, text: &mut Text) {
         text.0.extend(self.0.iter().cloned());
@@ -124,6 +130,15 @@ impl Text {
     /// Whether it has no characters.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|piece| piece.length() == 0)
+    }
+
+    /// Its length in characters, with its values as short as possible.
+    pub(super) fn shortest(&self) -> usize {
+        let length = |piece: &Piece| match piece {
+            Piece::Words(_) => piece.length(),
+            Piece::Value(_) => piece.length().min(SHORTEST),
+        };
+        self.0.iter().map(length).sum()
     }
 
     pub(super) fn write(&self, longest: usize, out: &mut impl Write) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! A failed token request: what is kept about it, and which part of that a status keeps across restarts.
 
 use crate::conditions::Reason;
+use crate::messages::{Explanation, StoredExplanation};
 use crate::model::{OAuthClientStatus, SecretSeen};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::time::Time;
@@ -26,8 +27,8 @@ pub struct FailedAttempt {
     pub code: Option<String>,
     /// Why, in one word.
     pub reason: String,
-    /// Why, in sentences.
-    pub message: String,
+    /// Why, and what to do, for the people who read the status.
+    pub explanation: Explanation,
     /// What was sent: the inputs of the spec.
     pub inputs: String,
     /// A hash of the endpoint.
@@ -77,55 +78,60 @@ impl FailedAttempt {
 
     /// The attempt in a status: what remains of it after a restart.
     pub fn from_status(status: &OAuthClientStatus) -> Option<FailedAttempt> {
-        let told = status.attempt.as_ref()?;
+        let attempt = status.attempt.as_ref()?;
         // Nothing was sent: the flags of another process refused it, and those of this one may differ.
-        if told.reason == Reason::AddressRefused.as_str() {
+        if attempt.reason == Reason::AddressRefused.as_str() {
             return None;
         }
-        let mut parts = told.inputs_hash.splitn(4, ';').map(str::to_owned);
-        let next = match &told.next_time {
+        let mut parts = attempt.inputs_hash.splitn(4, ';').map(str::to_owned);
+        let next = match &attempt.next_time {
             Some(next) => Some(Time::parse_rfc3339(next)?),
             None => None,
         };
         // An earlier version stored no kind, and no message.
-        let class = told.kind.as_deref().and_then(FailureClass::parse);
+        let class = attempt.kind.as_deref().and_then(FailureClass::parse);
         let class = class.unwrap_or(match next {
             None => FailureClass::NeedsPerson,
             Some(_) => FailureClass::Transient,
         });
-        let message = told.message.clone();
-        let message = message.unwrap_or_else(|| of_reason(&told.reason));
+        let reason = Reason::parse(&attempt.reason).unwrap_or(Reason::RequestRefused);
+        let stored = match &attempt.message {
+            Some(message) => StoredExplanation {
+                happened: message.clone(),
+                remedy: attempt.remedy.clone().unwrap_or_default(),
+                command: attempt.command.clone(),
+            },
+            None => StoredExplanation {
+                happened: reason.meaning().to_owned(),
+                remedy: reason.what_to_do().to_owned(),
+                command: None,
+            },
+        };
         Some(FailedAttempt {
-            failures: u32::try_from(told.failures).unwrap_or(1),
-            time: Time::parse_rfc3339(&told.time)?,
+            failures: u32::try_from(attempt.failures).unwrap_or(1),
+            time: Time::parse_rfc3339(&attempt.time)?,
             next,
-            not_before: told
+            not_before: attempt
                 .retry_after_time
                 .as_deref()
                 .and_then(Time::parse_rfc3339),
             class,
-            reached: told.reached.as_deref().and_then(Reached::parse),
-            http_status: told
+            reached: attempt.reached.as_deref().and_then(Reached::parse),
+            http_status: attempt
                 .http_status
                 .and_then(|status| u16::try_from(status).ok()),
-            code: told.code.clone(),
-            reason: told.reason.clone(),
-            message,
+            code: attempt.code.clone(),
+            reason: attempt.reason.clone(),
+            explanation: Explanation::restore(&stored),
             inputs: parts.next().unwrap_or_default(),
             endpoint: parts.next().unwrap_or_default(),
             credentials: parts.next().unwrap_or_default(),
             certificate: parts.next(),
             content: None,
-            refused: told.refused_secret_keys.clone(),
+            refused: attempt.refused_secret_keys.clone(),
             ca: None,
             handled_request: status.last_refresh_request.clone(),
-            rejected_secret: told.rejected_secret.clone(),
+            rejected_secret: attempt.rejected_secret.clone(),
         })
     }
-}
-
-/// What the documented list says of a reason, for a status without a message.
-fn of_reason(word: &str) -> String {
-    let reason = Reason::parse(word).unwrap_or(Reason::RequestRefused);
-    reason.meaning().to_owned()
 }

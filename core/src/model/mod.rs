@@ -47,8 +47,7 @@ pub use spec::{
     WorkloadKind,
 };
 pub use state::{
-    PREFIX, RESTORED, RETRY_REQUESTED, STATE_LABEL, STATE_TYPE, data_hash, request_name, short,
-    token_hash,
+    PREFIX, RESTORED, STATE_LABEL, STATE_TYPE, data_hash, request_name, short, token_hash,
 };
 pub use status::{
     AttemptStatus, Condition, ExpiryStatus, OAuthClientStatus, RefreshTokenStatus, RepairStatus,

@@ -1,6 +1,7 @@
 //! What follows from a response.
 
 use crate::engine::Requeue;
+use crate::messages::{Finding, Then};
 use crate::model::{Assessment, FailedAttempt, SecretWrite, StaleSecret};
 use crate::oauth::error::{FailureClass, ProviderCode, Reached};
 use crate::time::{Span, Time};
@@ -25,10 +26,10 @@ pub struct Settled {
 pub struct Failure {
     /// What it means for the schedule.
     pub class: FailureClass,
-    /// Why, in one word of the documented list.
-    pub reason: &'static str,
-    /// What happened and what to do, as sentences.
-    pub message: String,
+    /// What happened, and what to do.
+    pub finding: Box<Finding>,
+    /// What follows from it.
+    pub then: Option<Box<Then>>,
     /// `Retry-After`, if the response has one.
     pub retry_after: Option<Span>,
     /// Whether the host did not respond in time, which narrows its queue.
@@ -45,16 +46,11 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without the details that only some responses have: no `Retry-After`, no time-out, no HTTP status, no error code.
-    pub fn new(
-        class: FailureClass,
-        reason: &'static str,
-        message: String,
-        reached: Reached,
-    ) -> Failure {
+    pub fn new(class: FailureClass, finding: impl Into<Finding>, reached: Reached) -> Failure {
         Failure {
             class,
-            reason,
-            message,
+            finding: Box::new(finding.into()),
+            then: None,
             retry_after: None,
             timed_out: false,
             unread: false,
@@ -62,6 +58,11 @@ impl Failure {
             http_status: None,
             said: None,
         }
+    }
+
+    /// Why, in one word of the documented list.
+    pub fn reason(&self) -> &'static str {
+        self.finding.reason().as_str()
     }
 }
 

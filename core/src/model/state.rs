@@ -23,9 +23,6 @@ pub const PREFIX: &str = "oauthclient.dev/";
 pub const STATE_TYPE: &str = "oauthclient.dev/refresh-state";
 /// The label of a state Secret.
 pub const STATE_LABEL: &str = "oauthclient.dev/refresh-state";
-/// Annotation of a credentials Secret: any new value allows refused credentials to be sent once more. It is on the
-/// Secret, so that only its owner can set it.
-pub const RETRY_REQUESTED: &str = "oauthclient.dev/retry-requested-at";
 
 const ISSUED: &str = "oauthclient.dev/issued-at";
 const EXPIRES: &str = "oauthclient.dev/expires-at";

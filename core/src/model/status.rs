@@ -196,10 +196,18 @@ pub struct AttemptStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub code: Option<String>,
-    /// What happened and what to do, for people.
+    /// What happened, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub message: Option<String>,
+    /// What to do, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub remedy: Option<String>,
+    /// The command that does it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub command: Option<String>,
     /// If Kubernetes refused the token Secret: UID and resourceVersion of the existing Secret, or none. No token is requested
     /// until that Secret, the spec or the credentials change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

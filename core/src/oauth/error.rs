@@ -1,9 +1,5 @@
 //! The meaning of a token endpoint's refusal: its code, whether to retry, and the message for people.
 
-mod advice;
-
-use std::fmt;
-
 use super::Grant;
 use crate::time::Span;
 
@@ -213,16 +209,14 @@ pub enum TokenError {
     Unusable {
         /// What is wrong with it, in words that hold nothing of the body.
         problem: &'static str,
+        /// A JSON pointer to a text that may be the access token, where it has none at the expected place.
+        elsewhere: Option<&'static str>,
         /// Whether its body is a document that a token endpoint may send, rather than a page of HTML, junk or nothing.
         readable: bool,
         /// The provider's own error code, where the response has one.
         said: Option<ProviderCode>,
     },
 }
-
-/// The next step where the provider gives a code of its own that is not known.
-const LOOK_UP: &str = "Look that code up in the provider's documentation. To have the operator act on it, name it in \
-     spec.response.errors";
 
 /// Statuses that are about the request or its address, not about the credential in it.
 const OF_THE_REQUEST: [u16; 10] = [404, 405, 406, 407, 410, 411, 413, 414, 415, 421];
@@ -336,14 +330,14 @@ impl TokenError {
             if *wait > Span::ZERO)
     }
 
-    /// Whether the resource says what the provider's code means.
-    fn is_mapped(&self) -> bool {
-        matches!(self, TokenError::Refused { said: Some(said), .. } if said.is_mapped)
+    /// Whether the status allows another request later, and the resource does not say otherwise.
+    pub(crate) fn is_not_now(&self) -> bool {
+        matches!(self, TokenError::Refused { status, .. } if is_not_now(*status) && !self.is_mapped())
     }
 
-    /// What happened and the next step, in sentences for a person. Holds nothing of the answer but status and known code.
-    pub fn explain(&self) -> String {
-        format!("{self}. {}", self.next_step())
+    /// Whether the resource says what the provider's code means.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self, TokenError::Refused { said: Some(said), .. } if said.is_mapped)
     }
 
     /// `Retry-After`, where the answer gave one: no request of this resource before it has passed.
@@ -367,124 +361,6 @@ impl TokenError {
         match self {
             TokenError::Refused { said, .. } | TokenError::Unusable { said, .. } => said.as_ref(),
             TokenError::Redirected { .. } => None,
-        }
-    }
-
-    /// The next step alone.
-    fn next_step(&self) -> &'static str {
-        let said = self.said();
-        match self.reason() {
-            "UnusableResponse" | "RequestRefused" if said.is_some() => LOOK_UP,
-            "InvalidRequest" => {
-                "Compare spec.parameters, spec.request and spec.grant with the provider's documentation: a parameter is missing, repeated or misspelt"
-            }
-            "InvalidClient" => {
-                "Check client id and client secret in the credentials Secret, whether the secret has expired at the provider, and whether it requires another spec.clientAuthentication.method"
-            }
-            "InvalidGrant" => {
-                "Check user name and password in the credentials Secret, and that the account is neither locked nor expired"
-            }
-            "UnauthorizedClient" => {
-                "Ask the provider to allow this grant for the client, or set another spec.grant.type"
-            }
-            "UnsupportedGrantType" => {
-                "Set another spec.grant.type, from the provider's documentation"
-            }
-            "InvalidScope" => {
-                "Check spec.scopes, and that the provider has granted them to the client"
-            }
-            "InvalidTarget" => "Check the parameters resource and audience in spec.parameters",
-            "AccessDenied" => {
-                "Ask the provider whether the client has access to the requested scopes, audience or resource"
-            }
-            "Forbidden" if said.is_some() => LOOK_UP,
-            "Unauthorized" => {
-                "Check the credentials Secret, and whether the provider requires another spec.clientAuthentication.method"
-            }
-            "Forbidden" => {
-                "Ask the provider whether the client has access to what it requests, and whether it accepts requests from this network"
-            }
-            "NotFound" => {
-                "Check spec.provider.tokenURL: the URL is not a token endpoint. For an issuer, set spec.provider.issuerURL instead"
-            }
-            "ProxyRefused" => {
-                "Set HTTPS_PROXY of the operator to a URL with user name and password"
-            }
-            "RateLimited" => {
-                "The operator waits and retries. If this lasts, check what else uses the same client"
-            }
-            "ServerError" | "TemporarilyUnavailable" => {
-                "The operator retries. If this lasts, check the provider's status page"
-            }
-            "ConsentRequired" => {
-                "Log in at the provider once and consent for this client, then request a refresh"
-            }
-            "ProofRequired" => {
-                "Set spec.dpop: {} if the provider binds tokens to a key (DPoP, RFC 9449). If it is set, check the clocks and the key"
-            }
-            "Redirected" => "Set spec.provider.tokenURL to the URL of the token endpoint itself",
-            "UnusableResponse" => {
-                "Check spec.provider.tokenURL, and set spec.response if the provider puts the token or its lifetime elsewhere"
-            }
-            _ => {
-                "The operator retries. If this lasts, compare the spec with the provider's documentation"
-            }
-        }
-    }
-}
-
-/// What happened, without the next step.
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TokenError::Refused { status: 408, .. } => {
-                write!(f, "The token endpoint reported a time-out (HTTP 408)")
-            }
-            TokenError::Refused { status, .. } if is_not_now(*status) && !self.is_mapped() => {
-                write!(f, "The token endpoint answered with HTTP {status}")
-            }
-            TokenError::Refused {
-                status,
-                code,
-                said: Some(said),
-                ..
-            } => {
-                let refused = "The token endpoint refused the request with";
-                match (said.is_mapped, code.registered()) {
-                    (true, _) => write!(
-                        f,
-                        "{refused} {said}, for which spec.response.errors says {} (HTTP {status})",
-                        reason_of_code(*code, *status)
-                    ),
-                    (false, Some(registered)) if said.is(registered) => {
-                        write!(f, "{refused} {registered} (HTTP {status})")
-                    }
-                    (false, _) => write!(f, "{refused} {said} (HTTP {status})"),
-                }
-            }
-            TokenError::Refused { status, code, .. } => match code.registered() {
-                Some(code) => write!(
-                    f,
-                    "The token endpoint refused the request with {code} (HTTP {status})"
-                ),
-                None => write!(
-                    f,
-                    "The token endpoint refused the request with HTTP {status} and no known error code"
-                ),
-            },
-            TokenError::Redirected { status } => {
-                write!(
-                    f,
-                    "The token endpoint answered with a redirect (HTTP {status}), and redirects are not followed"
-                )
-            }
-            TokenError::Unusable { problem, said, .. } => {
-                write!(f, "The token endpoint answered with success, but {problem}")?;
-                match said {
-                    Some(said) => write!(f, ". It gives the code {said}"),
-                    None => Ok(()),
-                }
-            }
         }
     }
 }
@@ -522,8 +398,6 @@ fn reason_of_code(code: ErrorCode, status: u16) -> &'static str {
 fn is_not_now(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..)
 }
-
-impl std::error::Error for TokenError {}
 
 #[cfg(test)]
 mod tests;

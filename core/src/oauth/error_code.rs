@@ -208,7 +208,7 @@ impl ProviderCode {
     }
 
     /// Whether it is this very code.
-    pub(super) fn is(&self, code: &str) -> bool {
+    pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }

@@ -22,6 +22,7 @@ pub mod protected_resource;
 pub mod refresh;
 pub mod request;
 pub mod response;
+pub mod send_error;
 mod shape;
 mod token;
 mod token_source;

@@ -19,7 +19,7 @@ mod headers;
 mod names;
 mod problem;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use crate::oauth::request::write::Text;

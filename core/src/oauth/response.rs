@@ -153,12 +153,14 @@ fn granted(
             NO_TOKEN => told::code_without_token(shape, &told, answer.status),
             _ => None,
         };
-        let problem = match (problem, &said) {
-            (NO_TOKEN, None) => elsewhere::a_token(vetted.value()).unwrap_or(NO_TOKEN),
-            _ => problem,
+        // An error that is named tells more.
+        let elsewhere = match (problem, &said) {
+            (NO_TOKEN, None) => elsewhere::a_token(vetted.value()),
+            _ => None,
         };
         TokenError::Unusable {
             problem,
+            elsewhere,
             readable: true,
             said,
         }
@@ -190,6 +192,7 @@ pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> 
 fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
+        elsewhere: None,
         readable: true,
         said: None,
     }
@@ -198,6 +201,7 @@ fn unusable(problem: &'static str) -> TokenError {
 fn unreadable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
+        elsewhere: None,
         readable: false,
         said: None,
     }
@@ -323,7 +327,7 @@ fn read_text(answer: &HttpAnswer, text: &str, bare: bool) -> Result<Value, &'sta
     match text.chars().next() {
         None => Err("its body is empty"),
         Some('{' | '[') => document::json(text),
-        Some('<') => Err("its body is HTML or XML: is this the address of the token endpoint?"),
+        Some('<') => Err("its body is HTML or XML"),
         Some('"') if bare => document::json(text),
         // RFC 6750 section 2.1 has no spaces in a token: a sentence such as "try later" is not one.
         Some(_) if bare && text.bytes().all(|byte| byte.is_ascii_graphic()) => {

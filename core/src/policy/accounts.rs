@@ -1,8 +1,7 @@
 //! Tokens of `ServiceAccounts` in a request: whether they may be created, and whether they were.
 
 use crate::command::with_entry;
-use crate::conditions::Reason;
-use crate::messages::{Audience, Finding, TrustFinding};
+use crate::messages::{RequestFinding, TrustFinding};
 use crate::model::{AccountSeen, Failure, Observed, Prerequisite, Problem, Validated};
 use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::oauth::error::{FailureClass, Reached};
@@ -97,11 +96,10 @@ impl Failure {
     pub fn account_token(token: &ServiceAccountToken, why: &str) -> Failure {
         Failure::new(
             FailureClass::Transient,
-            Reason::ServiceAccountTokenFailed.as_str(),
-            format!(
-                "No token of ServiceAccount {} could be created: {why}. The operator retries",
-                token.account
-            ),
+            RequestFinding::AccountTokenFailed {
+                account: token.account.clone(),
+                why: why.to_owned(),
+            },
             Reached::Never,
         )
     }
@@ -110,11 +108,7 @@ impl Failure {
     pub fn account_token_forbidden(namespace: &str) -> Failure {
         Failure::new(
             FailureClass::Permanent,
-            Reason::PermissionMissing.as_str(),
-            Finding::from(forbidden(namespace))
-                .explain(Audience::Cluster)
-                .message()
-                .to_string(),
+            forbidden(namespace),
             Reached::Never,
         )
     }
@@ -123,11 +117,10 @@ impl Failure {
     pub fn audience_refused(token: &ServiceAccountToken) -> Failure {
         Failure::new(
             FailureClass::NeedsPerson,
-            Reason::AudienceRefused.as_str(),
-            format!(
-                "The Kubernetes API itself accepts a token of ServiceAccount {} for audience {}, so it is not sent. Set serviceAccountToken.audience to the audience that the provider requires",
-                token.account, token.audience
-            ),
+            RequestFinding::AudienceRefused {
+                account: token.account.clone(),
+                audience: token.audience.clone(),
+            },
             Reached::Never,
         )
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::conditions::Reason;
 use crate::engine::Requeue;
-use crate::messages::Text;
+use crate::messages::{NotPublished, RequestFinding, Then};
 use crate::model::{
-    FailedAttempt, Failure, Made, Managed, Moments, Observed, RefreshReason, SecretSeen, Settled,
-    TokenState, TokenView, Validated, secret_version, token_hash,
+    FailedAttempt, Failure, Made, Managed, Moments, Observed, Problem, RefreshReason, SecretSeen,
+    Settled, TokenState, TokenView, Validated, secret_version, token_hash,
 };
 use crate::oauth::dpop as oauth_dpop;
 use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};
@@ -23,7 +23,7 @@ use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
-use super::{disclosed, dpop, findings, provenance, refresh_token, report, rotation, sooner};
+use super::{disclosed, dpop, provenance, refresh_token, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -149,7 +149,7 @@ pub(super) fn granted_as(
     let refresh = state.refresh;
     let write = publish(seen, spec, data, state);
     if let Some(why) = unacceptable(&write, seen.target.as_ref()) {
-        return rejected(seen, spec, &why.text(), at);
+        return rejected(seen, spec, NotPublished::Content { why }, at);
     }
     Settled {
         wants: Requeue::RequestAt(refresh),
@@ -209,17 +209,12 @@ const YOUNG: Span = Span::from_seconds(300);
 fn may_be_too_early(failure: &Failure, left: Span) -> bool {
     failure.reached == Reached::Refused
         && failure.class == FailureClass::Transient
-        && failure.reason == Reason::AccessDenied.as_str()
+        && failure.finding.reason() == Reason::AccessDenied
         && left <= YOUNG
 }
 
 /// The maximum `Retry-After`.
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
-
-/// A message that another sentence can follow.
-fn sentence(message: &str) -> String {
-    format!("{}.", message.trim_end().trim_end_matches('.'))
-}
 
 /// The consequences of a failure: the published token stays, and the next attempt is scheduled.
 pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments) -> Settled {
@@ -265,6 +260,13 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         None => next,
     };
     let (refused, remark) = refusal.map_or_else(Default::default, |r| (r.refused, r.remark));
+    let explanation = failure.finding.explain(seen.rules.audience);
+    let then = failure.then.as_deref().into_iter().chain(&remark);
+    let explanation = then
+        .fold(explanation, |before, then| {
+            before.and_if_it_fits(&then.text())
+        })
+        .shortened();
     let attempt = FailedAttempt {
         failures,
         time: at.sent,
@@ -274,11 +276,11 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
             .filter(|span| *span > Span::ZERO)
             .map(|span| at.received + span.min(LONGEST_RETRY_AFTER)),
         class,
-        reason: failure.reason.to_owned(),
+        reason: failure.reason().to_owned(),
         reached: Some(failure.reached),
         http_status: failure.http_status,
         code: failure.said.as_ref().and_then(ProviderCode::code),
-        message: report::bounded(&format!("{}{remark}", sentence(&failure.message))),
+        explanation,
         refused,
         inputs: seen.resource.inputs.clone(),
         endpoint: endpoint(spec),
@@ -291,13 +293,9 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     };
     let mut assessment = assessment::still_failing(seen, token);
     assessment.attempt = Some(attempt.clone());
-    if failure.reason == Reason::ReauthorizationRequired.as_str() {
+    if failure.finding.reason() == Reason::ReauthorizationRequired {
         // As it is reported from now on.
-        assessment.problem = Some(findings::reauthorize(
-            seen,
-            failure.reached == Reached::InvalidGrant || failure.reached == Reached::Refused,
-            failure.said.as_ref(),
-        ));
+        assessment.problem = Some(Problem::stalled(*failure.finding.clone()));
     }
     if let Some(asked) = &seen.resource.refresh_request {
         assessment.handled_request = Some(asked.clone());
@@ -323,8 +321,8 @@ impl Failure {
         };
         Failure {
             class: error.class(grant),
-            reason: error.reason(),
-            message: error.explain_to(client),
+            finding: Box::new(RequestFinding::answered(error, client).into()),
+            then: None,
             retry_after: error.retry_after(),
             timed_out: false,
             unread: false,
@@ -337,24 +335,23 @@ impl Failure {
     /// What the refusal is about; `None` if no token endpoint refused.
     pub fn about(&self) -> Option<About> {
         // A refresh token that is refused for good has its own reason.
-        let ended = self.reason == Reason::ReauthorizationRequired.as_str();
+        let ended = self.finding.reason() == Reason::ReauthorizationRequired;
         let of_grant = (ended && self.reached != Reached::Never).then_some(About::Grant);
-        of_grant.or_else(|| About::of_reason(self.reason))
+        of_grant.or_else(|| About::of_reason(self.reason()))
     }
 
     /// Like this, for a response with a refresh token, which is stored.
     pub fn but_renewed(self) -> Failure {
-        let message = format!(
-            "{}. The refresh token in the response was stored and is used next, so no new login is needed",
-            self.message.trim_end_matches('.')
-        );
-        Failure { message, ..self }
+        Failure {
+            then: Some(Box::new(Then::RefreshTokenStored)),
+            ..self
+        }
     }
 
     /// Whether it suggests that a discovered endpoint has moved: it is unreachable, or something else responds.
     pub fn doubts_endpoint(&self) -> bool {
         matches!(
-            Reason::parse(self.reason),
+            Some(self.finding.reason()),
             Some(
                 Reason::NotFound
                     | Reason::Redirected
@@ -372,10 +369,7 @@ impl Failure {
     fn lifetime(problem: &schedule::UnusableLifetime) -> Failure {
         Failure::new(
             FailureClass::Transient,
-            "UnusableResponse",
-            format!(
-                "The token was not published: {problem}. Check the provider's clock and, if its lifetimes have another format, spec.response.expiry."
-            ),
+            RequestFinding::lifetime(problem),
             Reached::Answered,
         )
     }
@@ -384,8 +378,10 @@ impl Failure {
         // Another token would fail in the same way: stopped until the spec changes.
         Failure::new(
             FailureClass::NeedsPerson,
-            problem.reason().as_str(),
-            format!("The provider gave a token, but it could not be written. {problem}"),
+            RequestFinding::Template {
+                problem: problem.to_string(),
+                reason: problem.reason(),
+            },
             Reached::Answered,
         )
     }
@@ -421,17 +417,15 @@ fn render(
 
 /// The consequences if the token Secret was refused, or is known to be: the token is discarded, and the published one
 /// stays.
-pub fn rejected(seen: &Observed, spec: &Validated, why: &Text, at: Moments) -> Settled {
-    let (namespace, resource) = (&seen.resource.namespace, &seen.resource.name);
-    let secret = &spec.token_secret.name;
+pub fn rejected(seen: &Observed, spec: &Validated, why: NotPublished, at: Moments) -> Settled {
     let failure = Failure::new(
         FailureClass::NeedsPerson,
-        Reason::WriteRefused.as_str(),
-        format!(
-            "The provider gave a token, but Secret {secret} in namespace {namespace} could not be written: {why}. Change \
-             spec.tokenSecret; or change what refuses it, then annotate OAuthClient {resource} with \
-             oauthclient.dev/refresh-requested-at"
-        ),
+        RequestFinding::NotWritten {
+            secret: spec.token_secret.name.clone(),
+            namespace: seen.resource.namespace.clone(),
+            resource: seen.resource.name.clone(),
+            why,
+        },
         Reached::Answered,
     );
     let mut settled = failed(seen, spec, &failure, at);

@@ -5,9 +5,10 @@ use crate::conditions::Reason;
 use crate::engine::Requeue;
 use crate::inputs;
 use crate::model::{
-    ClientSecret, FailedAttempt, Failure, Moments, Observed, RETRY_REQUESTED, SecretSeen, Settled,
-    Spend, Validated, With, short,
+    ClientSecret, FailedAttempt, Failure, Moments, Observed, SecretSeen, Settled, Spend, Validated,
+    With, short,
 };
+use crate::names::RETRY_REQUESTED;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
 use crate::oauth::error::{About, FailureClass, Reached};
 use crate::oauth::refresh::Origin;
@@ -85,7 +86,7 @@ pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure
     };
     let refused = |kind| Outcome::Refused {
         kind,
-        reason: failure.reason,
+        reason: failure.reason(),
     };
     let Some(about) = failure.about() else {
         return Outcome::Open;
@@ -331,7 +332,6 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
             None => FailureClass::NeedsPerson,
             Some(_) => FailureClass::Permanent,
         },
-        refusal.reason,
         findings::braked(seen, spec, refusal),
         Reached::Never,
     );

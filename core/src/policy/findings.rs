@@ -2,23 +2,16 @@
 
 use url::Url;
 
-use crate::command::Command;
+use crate::conditions::Reason;
 use crate::messages::{
-    CredentialsFinding, Flaw, Foreign, NoToken, Note, ReferenceFinding, SpecFinding,
-    TokenSecretFinding, TrustFinding,
+    CredentialsFinding, Flaw, Foreign, NoToken, Note, ReferenceFinding, RefusedCredential,
+    RequestFinding, SpecFinding, TokenSecretFinding, TrustFinding,
 };
 use crate::model::{ConfigMapKey, Observed, Problem, SecretSeen, SpecProblem, Validated};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::request::CredentialsProblem;
 use crate::policy::brakes::{Kind, Refusal};
 use crate::time::Time;
-
-fn login(seen: &Observed) -> Command {
-    let resource = &seen.resource;
-    seen.rules
-        .audience
-        .login(&resource.name, &resource.namespace)
-}
 
 fn namespace(seen: &Observed) -> String {
     seen.resource.namespace.clone()
@@ -259,31 +252,20 @@ pub fn fought_over(seen: &Observed, spec: &Validated, repairs: u32) -> Problem {
     })
 }
 
-/// The message about a credential that was refused before, in a request of this or another resource.
-pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> String {
-    let namespace = &seen.resource.namespace;
+/// A credential that was refused before, in a request of this or another resource.
+pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> RequestFinding {
     let host = spec.endpoint().host_str().unwrap_or("The provider");
-    let Refusal { reason, time, .. } = refusal;
-    let name = secret_name(spec);
-    let retry = super::RETRY_REQUESTED;
-    let allow = seen.rules.audience.choose(
-        format!(
-            ": kubectl annotate secret {name} -n {namespace} --overwrite {retry}=\"$(date +%s)\""
-        ),
-        format!(
-            " with the annotation {retry} in its manifest: any value that it did not have before."
-        ),
-    );
-    match refusal.kind {
-        Kind::Password => format!(
-            "{host} refused this user name and password at {time} ({reason}). No resource sends them again, because more attempts can lock the account. Correct Secret {name}. If they are correct, its owner can allow one more attempt{allow}"
-        ),
-        Kind::RefreshToken => format!(
-            "{host} refused this refresh token at {time} ({reason}). No resource sends it again, because that can revoke all tokens of the login. Log in again: {}.",
-            login(seen)
-        ),
-        Kind::ClientSecret => format!(
-            "{host} refused this client secret at {time} ({reason}), and all resources that use it wait. Correct Secret {name}. If it is correct, its owner can allow an attempt at once{allow}"
-        ),
+    RequestFinding::RefusedBefore {
+        what: match refusal.kind {
+            Kind::Password => RefusedCredential::Password,
+            Kind::RefreshToken => RefusedCredential::RefreshToken,
+            Kind::ClientSecret => RefusedCredential::ClientSecret,
+        },
+        host: host.to_owned(),
+        time: refusal.time,
+        reason: Reason::parse(refusal.reason).unwrap_or(Reason::RequestRefused),
+        secret: secret_name(spec).to_owned(),
+        namespace: namespace(seen),
+        resource: resource(seen),
     }
 }

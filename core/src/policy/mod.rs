@@ -55,10 +55,9 @@ pub use crate::model::{
     CertificateSeen, CertificateThere, ClientSecret, Ends, Expiries, Expiry, FailedAttempt,
     Failure, FamilyMemory, FamilySeen, Fetched, Fingerprint, Found, Known, Life, Managed, Memory,
     Moments, NO_REFERENCES, Noted, Observed, On, Owner, PREFIX, Plan, Prerequisite, Problem,
-    ProblemKind, Publish, RETRY_REQUESTED, REVOCATION_FINALIZER, Record, Reference, RefreshReason,
-    Repairs, Resource, Rules, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite,
-    Settled, Spend, StaleSecret, StateOwner, TokenState, TokenView, With, Written, request_name,
-    short, token_hash,
+    ProblemKind, Publish, REVOCATION_FINALIZER, Record, Reference, RefreshReason, Repairs,
+    Resource, Rules, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite, Settled, Spend,
+    StaleSecret, StateOwner, TokenState, TokenView, With, Written, request_name, short, token_hash,
 };
 pub use answer::{failed, granted, rejected};
 pub use assessment::{standing, still_failing_now as still_failing};

@@ -5,11 +5,8 @@ use crate::model::{
     RefreshTokenStatus, TokenStatus, TokenView,
 };
 
-use crate::command::printable;
 use crate::conditions::{ConditionType, Reason};
-use crate::messages::{
-    Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid, failed,
-};
+use crate::messages::{Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid};
 use crate::oauth::error::FailureClass;
 use crate::policy::events::{find, known};
 use crate::time::Time;
@@ -183,7 +180,7 @@ impl ConditionBuilder<'_> {
     }
 
     fn of_attempt(&self, attempt: &FailedAttempt) -> Explanation {
-        failed(&attempt.message)
+        attempt.explanation.clone()
     }
 
     fn valid_until(&self, token: &TokenView) -> Message {
@@ -355,11 +352,6 @@ impl ConditionBuilder<'_> {
 const LONGEST_SCOPE: usize = 4096;
 const LONGEST_MESSAGE: usize = 8192;
 
-/// The message of a failure as it may be stored: printable, and no longer than the schema allows.
-pub(super) fn bounded(message: &str) -> String {
-    cut(printable(message).into_owned(), LONGEST_MESSAGE)
-}
-
 /// A message as it may be stored: the first `most` bytes of a text, with a mark if it was truncated.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
@@ -374,6 +366,7 @@ fn cut(mut text: String, most: usize) -> String {
 }
 
 fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
+    let stored = attempt.explanation.stored();
     AttemptStatus {
         time: attempt.time.rfc3339_millis(),
         next_time: attempt.next.map(Time::rfc3339_millis),
@@ -384,7 +377,9 @@ fn attempt_status(attempt: &FailedAttempt) -> AttemptStatus {
         reached: attempt.reached.map(|reached| reached.as_str().to_owned()),
         http_status: attempt.http_status.map(i32::from),
         code: attempt.code.clone(),
-        message: Some(attempt.message.clone()),
+        message: Some(cut(stored.happened, LONGEST_MESSAGE)),
+        remedy: Some(cut(stored.remedy, LONGEST_MESSAGE)).filter(|remedy| !remedy.is_empty()),
+        command: stored.command.map(|command| cut(command, LONGEST_MESSAGE)),
         inputs_hash: attempt.hash(),
         retry_after_time: attempt.not_before.map(Time::rfc3339_millis),
         rejected_secret: attempt.rejected_secret.clone(),

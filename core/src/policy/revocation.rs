@@ -1,5 +1,6 @@
 //! Revocation of a token (RFC 7009): which token, where, and whether it may be sent there. Pure.
 
+use crate::messages::NotRevoked;
 use crate::model::{Observed, Prerequisite, SecretSeen, token_hash};
 use crate::oauth::{self, HttpAnswer, HttpRequest, ResponseShape};
 use crate::policy::ownership::our_target;
@@ -8,7 +9,7 @@ use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
 use super::provenance::{self, Part};
-use super::{accounts, dpop, rotation};
+use super::{accounts, dpop, findings, rotation};
 
 /// The name of an access token in a revocation (RFC 7009 section 2.1).
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -31,8 +32,8 @@ pub enum Revoking {
     First(Prerequisite),
     /// Send this request.
     Send(Box<HttpRequest>),
-    /// Nothing can be done; why, as the rest of a sentence.
-    Cannot(String),
+    /// Nothing can be done.
+    Cannot(NotRevoked),
 }
 
 /// The meaning of a response to a revocation.
@@ -40,10 +41,10 @@ pub enum Revoking {
 pub enum Revoked {
     /// The token is revoked.
     Done,
-    /// It may succeed later; why, as the rest of a sentence.
-    Later(String),
-    /// It does not succeed; why, as the rest of a sentence.
-    Refused(String),
+    /// It may succeed later.
+    Later(NotRevoked),
+    /// It does not succeed.
+    Refused(NotRevoked),
 }
 
 impl Observed {
@@ -123,21 +124,21 @@ pub fn revoking(
     again: bool,
     now: Time,
 ) -> Revoking {
-    let cannot = |why: &str| Revoking::Cannot(why.to_owned());
+    let cannot = Revoking::Cannot;
     let Ok(spec) = &seen.resource.spec else {
-        return cannot("the spec is not valid");
+        return cannot(NotRevoked::InvalidSpec);
     };
     let Some(choice) = &spec.revocation else {
-        return cannot("spec.revocation is not set");
+        return cannot(NotRevoked::NotConfigured);
     };
     if !spec.client.is_located() {
         return Revoking::First(Prerequisite::Discovery);
     }
     if spec.credentials_secret.is_some() && seen.credentials.is_none() {
-        return cannot("the credentials are gone");
+        return cannot(NotRevoked::CredentialsGone);
     }
     if spec.client_certificate.is_some() && seen.certificate.facts().is_none() {
-        return cannot("the client certificate is gone or cannot be used");
+        return cannot(NotRevoked::CertificateGone);
     }
     let discovered = spec.client.issuer.as_ref();
     let discovered = discovered.and_then(|located| located.endpoints.as_ref()?.revocation.as_ref());
@@ -145,24 +146,24 @@ pub fn revoking(
         (Some(url), _) => ("spec.provider.revocationURL", url),
         (None, Some(url)) => (spec.client.provider_field(), url),
         (None, None) => {
-            return cannot("the issuer's discovery document names no revocation endpoint");
+            return cannot(NotRevoked::NoEndpoint);
         }
     };
     if endpoint.scheme() != "https" && !seen.rules.allow_http {
-        return cannot("the revocation endpoint is http");
+        return cannot(NotRevoked::HttpEndpoint);
     }
     let part = match hint {
         REFRESH_TOKEN => Part::RefreshToken,
         _ => Part::Returned,
     };
     let Some(stored) = &lent.lenders else {
-        return cannot("it is not known whose Secret it was obtained with");
+        return cannot(NotRevoked::OwnersUnknown);
     };
     let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
         Ok(lenders) => lenders,
         Err(problem) => {
-            let why = problem.finding.explain(seen.rules.audience).message();
-            return cannot(&why.to_string());
+            let finding = problem.finding;
+            return cannot(NotRevoked::Prevented { finding });
         }
     };
     // Only now, because no ServiceAccount token is created for a request that is not sent.
@@ -189,7 +190,11 @@ pub fn revoking(
     );
     match request {
         Ok(request) => Revoking::Send(Box::new(request)),
-        Err(problem) => Revoking::Cannot(format!("of the credentials Secret {problem}")),
+        Err(problem) => {
+            let secret = findings::secret_name(spec);
+            let finding = findings::credentials(secret, &problem).finding;
+            Revoking::Cannot(NotRevoked::Prevented { finding })
+        }
     }
 }
 
@@ -206,21 +211,16 @@ pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
 /// The meaning of a response's status (RFC 7009 section 2.2): 200 also for a token that was already invalid.
 pub fn revoked(shape: &ResponseShape, answer: &HttpAnswer, now: Time) -> Revoked {
     let status = answer.status;
-    let code = || match oauth::response::decode(shape, answer, now) {
-        Err(error) => error
-            .said()
-            .map_or_else(String::new, |said| format!(" with {said}")),
-        Ok(_) => String::new(),
+    let why = || NotRevoked::Answered {
+        status,
+        code: match oauth::response::decode(shape, answer, now) {
+            Err(error) => error.said().cloned(),
+            Ok(_) => None,
+        },
     };
     match status {
         200..=299 => Revoked::Done,
-        408 | 425 | 429 | 500.. => Revoked::Later(format!(
-            "the revocation endpoint answered HTTP {status}{}",
-            code()
-        )),
-        _ => Revoked::Refused(format!(
-            "the revocation endpoint answered HTTP {status}{}",
-            code()
-        )),
+        408 | 425 | 429 | 500.. => Revoked::Later(why()),
+        _ => Revoked::Refused(why()),
     }
 }

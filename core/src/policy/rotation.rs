@@ -3,6 +3,7 @@
 //! The *key* of the secret that worked is stored, never its value: on the token Secret, with the version of the
 //! credentials. The other secret is tried only if the provider refuses the client, once for each content of the Secret.
 
+use crate::messages::Then;
 use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, Validated, short};
 use crate::oauth::Client;
 use crate::oauth::error::About;
@@ -107,8 +108,8 @@ pub(super) struct Refusal {
     pub(super) refused: Vec<String>,
     /// When the other one is tried; `None` if both were refused, or there is no other.
     pub(super) other_at: Option<Time>,
-    /// The remark about it.
-    pub(super) remark: String,
+    /// What follows from it.
+    pub(super) remark: Option<Then>,
 }
 
 /// Evaluates a failure; `None` if it is not about the client, or there is only one secret.
@@ -128,7 +129,7 @@ pub(super) fn judge(
         return (!refused.is_empty()).then_some(Refusal {
             refused,
             other_at: None,
-            remark: String::new(),
+            remark: None,
         });
     }
     let keys = &spec.client.keys;
@@ -136,19 +137,20 @@ pub(super) fn judge(
     if !refused.contains(sent.key(keys)) {
         refused.push(sent.key(keys).clone());
     }
-    let (sent, other) = (sent.key(keys), sent.other().key(keys));
+    let other = sent.other().key(keys);
     let tried = refused.contains(other);
-    let remark = if tried {
-        format!(
-            " Both {} and {} of the credentials Secret were refused; both are tried again when the Secret changes.",
-            keys.client_secret, keys.next_client_secret
-        )
-    } else {
-        format!(" That was key {sent} of the credentials Secret; key {other} is tried next, once.")
+    let remark = match tried {
+        true => Then::BothSecrets {
+            first: keys.client_secret.clone(),
+            second: keys.next_client_secret.clone(),
+        },
+        false => Then::OtherSecret {
+            other: other.clone(),
+        },
     };
     Some(Refusal {
         refused,
         other_at: (!tried).then(|| received + PAUSE),
-        remark,
+        remark: Some(remark),
     })
 }

@@ -15,6 +15,7 @@ use crate::api::validate;
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::http::{Peer, ProxySettings, Route, Sender, SenderOptions};
+use crate::messages::RequestFinding;
 use crate::oauth::discovery::endpoint;
 use crate::oauth::protected_resource::{
     self, ProtectedResource, Registered, Registration, documents, registered,
@@ -131,7 +132,9 @@ fn route() -> Route {
 }
 
 fn unsent(error: &crate::http::SendError) -> Problem {
-    Problem::new(error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags()))
+    let peer = Peer::TOKEN_ENDPOINT.with_own_flags();
+    let error = error.clone();
+    Problem::of(RequestFinding::NotAnswered { error, peer })
 }
 
 /// Reads the document of the resource, and that of its server.
@@ -151,7 +154,7 @@ async fn find(address: &str, sender: &Sender) -> Result<Found, Problem> {
     let got = discovery.get(&issuer, None, TIMEOUT.to_duration());
     let metadata = say::progress(say::PROVIDER, got)
         .await
-        .map_err(|failure| Problem::new(failure.message))?;
+        .map_err(|failure| Problem::of(*failure.finding))?;
     Ok(Found {
         resource,
         issuer,

@@ -2,6 +2,8 @@
 
 use tokio::time::sleep;
 
+use crate::http::Peer;
+use crate::messages::RequestFinding;
 use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
 use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
@@ -42,12 +44,9 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
     let asked = provider.ask_at(endpoint, &parameters);
     let answer = say::progress(say::PROVIDER, asked).await?;
     decode(&answer, provider.clock.now()).map_err(|error| {
-        Problem::new(format!(
-            "No device code: {}",
-            error
-                .explain_to(&provider.client)
-                .replace("The token endpoint", "the device authorization endpoint")
-        ))
+        let peer = Peer::TOKEN_ENDPOINT.named("device authorization endpoint");
+        let finding = RequestFinding::answered_by(peer, &error, &provider.client);
+        Problem::new(format!("No device code. {}", Problem::of(finding).message))
     })
 }
 

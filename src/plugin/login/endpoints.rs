@@ -54,7 +54,7 @@ pub(super) async fn find(
             target.spec.timeout.to_duration(),
         )
         .await
-        .map_err(|failure| Problem::new(failure.message))?;
+        .map_err(|failure| Problem::of(*failure.finding))?;
     client.locate(&metadata);
     let found = metadata.endpoints_for(client.shows_certificate);
     endpoints.authorization = endpoints.authorization.or(found.authorization);

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::http::{ProxySettings, Sender, SenderOptions};
+use crate::messages::RequestFinding;
 use crate::oauth::jwt::SigningKey;
 use crate::oauth::login::{AuthorizationRequest, Proof, request_uri};
 use crate::oauth::response::decode;
@@ -226,7 +227,7 @@ impl Provider {
             let error = decode(&self.client.response, &answer, self.clock.now()).err();
             let said = error.map_or_else(
                 || format!("HTTP {}", answer.status),
-                |error| error.explain_to(&self.client),
+                |error| Problem::of(RequestFinding::answered(&error, &self.client)).message,
             );
             return Err(Problem::new(format!(
                 "the provider did not take the authorization request ahead of the browser (RFC 9126): {said}"

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::http::{ClientIdentity, Peer, Route, SendError};
 use crate::lock::lock;
+use crate::messages::{Audience, Finding, RequestFinding};
 use crate::oauth::dpop::{self, Proving};
 use crate::oauth::error::TokenError;
 use crate::oauth::login::device::{Poll, polled};
@@ -42,7 +43,8 @@ impl From<Unanswered> for Problem {
         match unanswered {
             Unanswered::Unasked(problem) => problem,
             Unanswered::Unsent(error) => {
-                Problem::new(error.explain_about(&Peer::TOKEN_ENDPOINT.with_own_flags()))
+                let peer = Peer::TOKEN_ENDPOINT.with_own_flags();
+                Problem::of(RequestFinding::NotAnswered { error, peer })
             }
         }
     }
@@ -154,12 +156,14 @@ impl Provider {
 
 /// The message of a login for a refusal by the token endpoint.
 pub(super) fn refused(error: &TokenError, client: &Client) -> Problem {
-    let message = error.explain_to(client);
+    let finding = Finding::from(RequestFinding::answered(error, client));
+    let explanation = finding.explain(Audience::Cluster);
+    let happened = explanation.happened().clone();
     Problem::new(match error.reason() {
         "InvalidGrant" => format!(
-            "{error}. The code had ended or was used already, or the provider compares another redirect URI: log in again"
+            "{happened} The code had ended or was used already, or the provider compares another redirect URI: log in again"
         ),
-        "UnusableResponse" => format!("{error}. Nothing was stored: log in again"),
-        _ => message,
+        "UnusableResponse" => format!("{happened} Nothing was stored: log in again"),
+        _ => explanation.message().to_string(),
     })
 }

@@ -13,7 +13,7 @@ use crate::engine::Key;
 use crate::exchange::{exchange, revoke};
 use crate::http::Sender;
 use crate::lock::lock;
-use crate::messages::WriteRefusal;
+use crate::messages::{RequestFinding, WriteRefusal};
 use crate::model::{
     Failure, Fetched, Memory, Observed, Prerequisite, Resource, Rules, SecretBody, SecretSeen,
     SecretWrite, StaleSecret,
@@ -124,10 +124,12 @@ impl Store for Trial {
         match need {
             Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
             // Reported before this is reached.
-            Prerequisite::ServiceAccountToken(_) => Err(Failure::new(
+            Prerequisite::ServiceAccountToken(token) => Err(Failure::new(
                 FailureClass::NeedsPerson,
-                "ServiceAccountTokenFailed",
-                "Only the operator makes tokens of ServiceAccounts.".to_owned(),
+                RequestFinding::AccountTokenFailed {
+                    account: token.account.clone(),
+                    why: "only the operator creates such tokens".to_owned(),
+                },
                 Reached::Never,
             )),
         }

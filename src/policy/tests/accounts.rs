@@ -78,15 +78,19 @@ fn a_token_that_was_made_is_sent_in_the_attempt_it_was_made_for() {
 #[test]
 fn what_keeps_a_token_from_being_made_is_a_failed_request_of_its_own_kind() {
     let passing = Failure::account_token(&sts(), "the API server could not be reached");
-    assert_eq!(passing.reason, Reason::ServiceAccountTokenFailed.as_str());
+    assert_eq!(passing.reason(), Reason::ServiceAccountTokenFailed.as_str());
     assert_eq!(passing.class, FailureClass::Transient);
     let refused = Failure::audience_refused(&sts());
-    assert_eq!(refused.reason, Reason::AudienceRefused.as_str());
+    assert_eq!(refused.reason(), Reason::AudienceRefused.as_str());
     assert_eq!(refused.class, FailureClass::NeedsPerson);
     let forbidden = Failure::account_token_forbidden("shop");
+    let explanation = forbidden
+        .finding
+        .explain(crate::messages::Audience::Cluster);
     assert!(
-        forbidden
-            .message
+        explanation
+            .message()
+            .to_string()
             .contains("kubectl apply -n shop -k deploy/service-account-tokens/namespaced")
     );
 }

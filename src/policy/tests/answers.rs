@@ -1,6 +1,7 @@
 //! What follows from an answer: what is written, and when to come back.
 
 use super::*;
+use crate::messages::StoredExplanation;
 
 fn keys<T>(map: &BTreeMap<String, T>) -> Vec<&str> {
     map.keys().map(String::as_str).collect()
@@ -131,10 +132,14 @@ fn a_failure_writes_nothing_removes_nothing_and_sets_a_next_try() {
     let attempt = settled.attempt.unwrap();
     assert_eq!(attempt.failures, 1);
     assert_eq!(settled.wants, Requeue::RequestAt(attempt.next.unwrap()));
-    assert_eq!(
-        attempt.message, "The provider failed. Wait.",
-        "more can be said after it"
+    let StoredExplanation {
+        happened, remedy, ..
+    } = attempt.explanation.stored();
+    assert!(
+        happened.ends_with("HTTP 599 and no known error code."),
+        "{happened}"
     );
+    assert!(remedy.starts_with("The operator retries."), "{remedy}");
 }
 
 #[test]

@@ -275,8 +275,16 @@ fn people_with_files_get_no_command_for_a_cluster() {
             files(findings::immutable_state(&seen, &target)),
             files(findings::unreadable_state(&seen, &target)),
             files(findings::fought_over(&seen, &spec, 3)),
-            findings::braked(&seen, &spec, &refusal(Kind::Password)),
-            findings::braked(&seen, &spec, &refusal(Kind::ClientSecret)),
+            files(Problem::stalled(findings::braked(
+                &seen,
+                &spec,
+                &refusal(Kind::Password),
+            ))),
+            files(Problem::stalled(findings::braked(
+                &seen,
+                &spec,
+                &refusal(Kind::ClientSecret),
+            ))),
         ] {
             assert!(!message.contains("kubectl"), "{message}");
             assert!(message.ends_with('.'), "{message}");

@@ -30,8 +30,10 @@ use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::engine::Requeue;
 use crate::inputs;
+use crate::messages::{AnswerError, Finding, RequestFinding, Step};
 use crate::names::*;
 use crate::oauth::error::FailureClass;
+use crate::oauth::send_error::Peer;
 use crate::oauth::{Document, Lifetime, Nonce, Token};
 use crate::secret::Secret;
 use crate::time::{Span, Time};
@@ -294,11 +296,22 @@ pub(crate) fn refresh_of(seen: &Observed) -> Time {
     seen.target.as_ref().unwrap().state().unwrap().refresh
 }
 
+/// A failed request with this reason.
+pub(crate) fn failing(reason: &str) -> Box<Finding> {
+    let finding = RequestFinding::Answered {
+        peer: Peer::TOKEN_ENDPOINT,
+        answer: AnswerError::Uncoded { status: 599 },
+        reason: Reason::parse(reason).unwrap(),
+        step: Step::Retry,
+    };
+    Box::new(finding.into())
+}
+
 pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
     Failure {
         class,
-        reason,
-        message: "The provider failed. Wait".into(),
+        finding: failing(reason),
+        then: None,
         retry_after: None,
         timed_out: false,
         unread: false,

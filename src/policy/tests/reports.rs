@@ -1,6 +1,7 @@
 //! What people read: conditions, events, and what a restart learns of them.
 
 use super::*;
+use crate::messages::{Example, RequestFinding, Then, Values};
 use crate::oauth::TokenError;
 use crate::oauth::error::{ErrorCode, ProviderCode};
 
@@ -189,11 +190,12 @@ fn each_failure_class_has_its_condition_and_says_what_still_works_and_what_comes
         assert_eq!(conditions(&said.status), expected);
         let text = message(&said.status, "RefreshFailing");
         assert!(
-            text.starts_with("The provider failed. Wait. ") && text.contains(next),
+            text.starts_with("The token endpoint answered with HTTP 599") && text.contains(next),
             "{text}"
         );
-        let works = format!("stays valid until {}.", at(3600));
-        assert!(text.contains(&works), "{text}");
+        let works = format!("stays valid until {}. ", at(3600));
+        let (_, rest) = text.split_once(&works).unwrap();
+        assert!(rest.ends_with("provider's documentation."), "{text}");
     }
 }
 
@@ -432,25 +434,27 @@ fn the_status_of_a_failure_has_its_code_and_its_http_status() {
 }
 
 #[test]
-fn no_wording_of_a_failure_changes_what_a_restart_restores() {
-    for words in [
-        "The provider is busy. Next try at noon. Wait",
-        "It failed. It is not retried today. It is not tried again. Wait",
-        "Next try at",
-    ] {
+fn a_restart_restores_what_happened_and_what_to_do_whatever_the_conditions_say() {
+    for finding in RequestFinding::examples("", Values::Names) {
         let wordy = Failure {
-            message: words.to_owned(),
+            finding: Box::new(finding.into()),
+            then: Some(Box::new(Then::OnceMore)),
             ..failure(FailureClass::Permanent, "ServerError")
         };
         let seen = after_failure(fresh(&Spec::default()), &wordy, 0);
         let before = seen.memory.attempt.clone().unwrap();
+        if before.reason == "AddressRefused" {
+            continue;
+        }
         let mut status = seen.resource.status.clone();
         for condition in &mut status.conditions {
             "Anything else.".clone_into(&mut condition.message);
         }
         let after = FailedAttempt::from_status(&status).unwrap();
-        assert_eq!(after.message, format!("{words}."));
-        assert_eq!((after.message, after.class), (before.message, before.class));
+        assert_eq!(after.explanation, before.explanation);
+        assert_eq!(after.class, before.class);
+        let mut seen = restarted(seen);
+        assert!(!looked(&mut seen, 2).changed, "nothing is written");
     }
 }
 
@@ -463,7 +467,10 @@ fn a_failure_in_the_status_of_an_earlier_version_is_read_by_its_times_and_reason
     (attempt.kind, attempt.reached, attempt.message) = (None, None, None);
     let read = FailedAttempt::from_status(&status).unwrap();
     assert_eq!(read.class, FailureClass::NeedsPerson);
-    assert_eq!(read.message, Reason::InvalidClient.meaning());
+    assert_eq!(
+        read.explanation.stored().happened,
+        Reason::InvalidClient.meaning()
+    );
     let attempt = status.attempt.as_mut().unwrap();
     attempt.next_time = Some(at(60).rfc3339());
     let read = FailedAttempt::from_status(&status).unwrap();
@@ -473,6 +480,42 @@ fn a_failure_in_the_status_of_an_earlier_version_is_read_by_its_times_and_reason
     attempt.kind = Some("Sometimes".to_owned());
     let read = FailedAttempt::from_status(&status).unwrap();
     assert_eq!(read.class, FailureClass::Transient);
+}
+
+#[test]
+fn a_failure_that_an_earlier_version_stored_in_one_text_is_shown_unchanged_and_causes_no_request() {
+    let prose = "The token endpoint refused the request with invalid_client (HTTP 401). Check client id and client secret. Next try at noon.";
+    let wrong = failure(FailureClass::Permanent, "InvalidClient");
+    let mut seen = after_failure(fresh(&Spec::default()), &wrong, 0);
+    let attempt = seen.resource.status.attempt.as_mut().unwrap();
+    (attempt.remedy, attempt.command) = (None, None);
+    attempt.message = Some(prose.to_owned());
+    let stored = attempt.clone();
+    let mut seen = restarted(seen);
+    let said = looked(&mut seen, 2);
+    assert_eq!(said.status.attempt, Some(stored));
+    let text = message(&said.status, "RefreshFailing");
+    assert!(text.starts_with(prose), "{text}");
+    assert!(matches!(decided(&mut seen, 2), Told::Rests(Requeue::RequestAt(time)) if time > at(2)));
+}
+
+#[test]
+fn an_earlier_version_reads_a_failure_of_this_one() {
+    /// The fields that an earlier version knows.
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Earlier {
+        reason: String,
+        message: Option<String>,
+        next_time: Option<String>,
+    }
+    let wrong = failure(FailureClass::Permanent, "InvalidClient");
+    let seen = after_failure(fresh(&Spec::default()), &wrong, 0);
+    let attempt = seen.resource.status.attempt.unwrap();
+    let read: Earlier = serde_json::from_value(serde_json::to_value(&attempt).unwrap()).unwrap();
+    assert_eq!(read.reason, "InvalidClient");
+    assert_eq!(read.message, attempt.message);
+    assert_eq!(read.next_time, attempt.next_time);
 }
 
 #[test]
@@ -511,8 +554,13 @@ fn what_is_told_fits_the_schema_whatever_comes() {
     );
     assert!(said.status.token.unwrap().scope.unwrap().len() <= 4096);
     let wordy = Failure {
-        message: "ø".repeat(50_000),
-        reason: "NotOnTheList",
+        finding: Box::new(
+            RequestFinding::AccountTokenFailed {
+                account: "ø".repeat(50_000),
+                why: "x".repeat(50_000),
+            }
+            .into(),
+        ),
         ..failure(FailureClass::Permanent, "InvalidClient")
     };
     seen.bring_up_to_date();

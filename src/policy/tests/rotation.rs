@@ -75,10 +75,12 @@ fn the_other_secret_is_tried_once_and_soon_when_the_client_is_refused() {
     assert!(next.since(at(0)) >= Span::from_millis(2500) && next <= at(5));
     assert!(
         attempt
-            .message
+            .explanation
+            .stored()
+            .happened
             .contains("key next_client_secret is tried next"),
         "{}",
-        attempt.message
+        attempt.explanation.stored().happened
     );
     assert_eq!(sent(&mut seen, 1), None, "its distance is kept");
     // The same after a restart.
@@ -92,10 +94,12 @@ fn the_other_secret_is_tried_once_and_soon_when_the_client_is_refused() {
     assert_eq!(attempt.refused, ["client_secret", "next_client_secret"]);
     assert!(
         attempt
-            .message
+            .explanation
+            .stored()
+            .happened
             .contains("Both client_secret and next_client_secret"),
         "{}",
-        attempt.message
+        attempt.explanation.stored().happened
     );
     assert_eq!(sent(&mut seen, 20), None);
     // From then on one is probed as ever, and the other is left alone.

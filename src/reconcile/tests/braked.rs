@@ -1,6 +1,6 @@
 //! What a provider has refused is not sent again, however a resource is annotated, edited, recreated or copied.
 
-use crate::model::RETRY_REQUESTED;
+use crate::names::RETRY_REQUESTED;
 
 use super::*;
 

@@ -210,8 +210,7 @@ fn client_secret(request: &HttpRequest) -> Option<String> {
 fn unanswered(reached: Reached, reason: &'static str) -> Failure {
     Failure::new(
         FailureClass::Transient,
-        reason,
-        "No answer came. Wait".into(),
+        *crate::policy::tests::failing(reason),
         reached,
     )
 }

@@ -12,8 +12,8 @@ const ISSUER: Spec = Spec {
 fn unreachable() -> Failure {
     Failure {
         class: FailureClass::Transient,
-        reason: "DiscoveryFailed",
-        message: "The discovery document could not be read".into(),
+        finding: crate::policy::tests::failing("DiscoveryFailed"),
+        then: None,
         retry_after: None,
         timed_out: false,
         unread: false,

@@ -16,8 +16,8 @@ const ON_DELETION: Spec = Spec {
 fn down() -> Failure {
     Failure {
         class: FailureClass::Transient,
-        reason: "ConnectFailed",
-        message: "The connection to the token endpoint was refused. Check it".into(),
+        finding: crate::policy::tests::failing("ConnectFailed"),
+        then: None,
         retry_after: None,
         timed_out: false,
         unread: false,

@@ -55,6 +55,7 @@ pub fn decode(answer: &HttpAnswer, received: Time) -> Result<DeviceCode, TokenEr
 fn unusable(problem: &'static str) -> TokenError {
     TokenError::Unusable {
         problem,
+        elsewhere: None,
         readable: true,
         said: None,
     }

@@ -9,7 +9,8 @@ use crate::oauth::{
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-fn client() -> Client {
+/// A client with `client_secret_post` and the grant `client_credentials`.
+pub(crate) fn client() -> Client {
     Client {
         token_url: "https://auth.example/token".parse().unwrap(),
         issuer: None,

@@ -3,20 +3,7 @@
 
 use serde_json::Value;
 
-/// The pointers, each with what to say of it.
-macro_rules! places {
-    ($($pointer:literal,)*) => {
-        &[$((
-            $pointer,
-            concat!(
-                "it holds no access token where one is expected, but a text at ", $pointer,
-                ". If that is the token, set spec.response.accessTokenPointer: ", $pointer
-            ),
-        )),*]
-    };
-}
-
-const PLACES: &[(&str, &str)] = places![
+const PLACES: &[&str] = &[
     "/accessToken",
     "/AccessToken",
     "/access-token",
@@ -63,14 +50,11 @@ const PLACES: &[(&str, &str)] = places![
     "/data/session/token",
 ];
 
-/// What to say of the first place that holds a text.
+/// The pointer to the first place that holds a text.
 pub(super) fn a_token(response: &Value) -> Option<&'static str> {
     let is_text = |pointer: &str| {
         let found = response.pointer(pointer).and_then(Value::as_str);
         found.is_some_and(|text| !text.trim().is_empty())
     };
-    PLACES
-        .iter()
-        .find(|(pointer, _)| is_text(pointer))
-        .map(|(_, what)| *what)
+    PLACES.iter().copied().find(|pointer| is_text(pointer))
 }

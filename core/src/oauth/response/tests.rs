@@ -32,7 +32,7 @@ fn decode_json(body: &str) -> Result<Token, TokenError> {
 }
 
 fn token(result: Result<Token, TokenError>) -> Token {
-    result.unwrap_or_else(|error| panic!("{error}"))
+    result.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 fn error(result: Result<Token, TokenError>) -> TokenError {
@@ -348,7 +348,7 @@ fn errors_are_typed_by_the_known_codes_alone() {
             panic!("{body}: {refused:?}");
         };
         assert_eq!((*of, *found), (status, code), "{body}");
-        assert!(!format!("{refused:?} {}", refused.explain()).contains("s3cret"));
+        assert!(!format!("{refused:?}").contains("s3cret"));
     }
 }
 
@@ -370,7 +370,7 @@ fn a_redirect_is_an_error_of_its_own() {
             NOW,
         ));
         assert_eq!(redirect, TokenError::Redirected { status });
-        assert!(redirect.explain().contains(&status.to_string()));
+        assert_eq!(redirect.http_status(), Some(status));
     }
 }
 
@@ -528,7 +528,10 @@ fn only_what_is_used_of_a_response_must_be_utf8() {
     let found = document(&ResponseShape::default(), &damaged).unwrap();
     assert_eq!(found.0["refresh_token"], "r2");
     let damaged = error(read(b"{\"access_token\":\"t\xf8\"}"));
-    assert!(damaged.to_string().contains("not valid UTF-8"), "{damaged}");
+    assert!(
+        format!("{damaged:?}").contains("not valid UTF-8"),
+        "{damaged:?}"
+    );
     assert_eq!(
         damaged.reached(false),
         crate::oauth::error::Reached::Unclear

@@ -1,6 +1,6 @@
 //! What a response, or its absence, means for the family.
 
-use crate::conditions::Reason;
+use crate::messages::{Finding, RequestFinding, Then};
 use crate::model::{
     Answer, AnswerFacts, Claim, Failure, Known, MadeFrom, Moments, Observed, Record, Refused,
     SecretBody, SecretSeen, Spend, Validated, With,
@@ -138,9 +138,9 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
         // A refusal that its confirmation repeats, and a request without a response for the second time.
         Reached::Refused if tries >= MOST_TRIES => Some(refused(true)),
         Reached::Unknown if tries >= MOST_TRIES => Some(refused(false)),
-        Reached::Refused => return once_more(failure, CONFIRM),
-        Reached::Unknown => return once_more(failure, MAY_BE_REDEEMED),
-        Reached::Unclear if tries < MOST_TRIES => return once_more(failure, MAY_BE_REDEEMED),
+        Reached::Refused => return once_more(failure, Then::Confirm),
+        Reached::Unknown => return once_more(failure, Then::OnceMore),
+        Reached::Unclear if tries < MOST_TRIES => return once_more(failure, Then::OnceMore),
         // A response that does not refuse the token does not use up a try.
         Reached::Unclear | Reached::Answered | Reached::Never => None,
     };
@@ -159,22 +159,16 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
     }
 }
 
-/// Why a refresh token is sent once more.
-const CONFIRM: &str =
-    "The refresh token is sent once more to confirm the refusal, and then no more";
-const MAY_BE_REDEEMED: &str = "Whether the refresh token was used by it cannot be known, so it is sent once more and no more than that";
-
 /// The reservation stays open: the token may have been redeemed, or its refusal must be confirmed.
-fn once_more(failure: Failure, why: &str) -> Spent {
+fn once_more(failure: Failure, why: Then) -> Spent {
     let pause = failure
         .retry_after
         .unwrap_or(Span::ZERO)
         .max(ONCE_MORE_AFTER);
-    let message = format!("{}. {why}", failure.message.trim_end_matches('.'));
     let failure = Failure {
         class: FailureClass::Transient,
         retry_after: Some(pause),
-        message,
+        then: Some(Box::new(why)),
         ..failure
     };
     Spent {
@@ -199,10 +193,13 @@ fn ended(
         let (secret, key) = offer.map_or(("", ""), |offer| (offer.secret, offer.key));
         return Failure {
             class: FailureClass::Transient,
-            reason: Reason::NewRefreshTokenRefused.as_str(),
-            message: findings::refused_offer(secret, key, known)
-                .text()
-                .to_string(),
+            finding: finding(RequestFinding::NewRefreshTokenRefused {
+                secret: secret.to_owned(),
+                key: key.to_owned(),
+                refused: known,
+                resource: seen.resource.name.clone(),
+                namespace: seen.resource.namespace.clone(),
+            }),
             retry_after: None,
             ..failure
         };
@@ -214,22 +211,22 @@ fn ended(
     if password {
         return Failure {
             class: FailureClass::Transient,
-            message: "The provider no longer takes the refresh token. User name and password are used again"
-                .to_owned(),
+            finding: finding(RequestFinding::PasswordAgain {
+                reason: failure.finding.reason(),
+            }),
             ..failure
         };
     }
     Failure {
         class: FailureClass::NeedsPerson,
-        reason: Reason::ReauthorizationRequired.as_str(),
-        message: findings::reauthorize(seen, known, refused.said().as_ref())
-            .finding
-            .explain(seen.rules.audience)
-            .message()
-            .to_string(),
+        finding: findings::reauthorize(seen, known, refused.said().as_ref()).finding,
         retry_after: None,
         ..failure
     }
+}
+
+fn finding(finding: RequestFinding) -> Box<Finding> {
+    Box::new(finding.into())
 }
 
 impl Spend {

@@ -149,7 +149,7 @@ fn people_are_told_that_the_refresh_token_was_stored() {
         Some((true, "UnusableResponse".into()))
     );
     let told = message(&scene, "RefreshFailing");
-    assert!(told.contains("was stored and is used next"), "{told}");
+    assert!(told.contains("refresh token was stored"), "{told}");
     scene.run(at(60));
     assert_eq!(scene.token().as_deref(), Some("token-2"));
     assert_eq!(scene.most_often(), 1);

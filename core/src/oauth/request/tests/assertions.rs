@@ -358,44 +358,6 @@ fn parameters_that_the_signing_sets_are_reserved() {
 }
 
 #[test]
-fn a_refused_assertion_is_explained_by_what_can_be_wrong_with_one() {
-    use crate::oauth::{ErrorCode, TokenError};
-    let refused = |code| TokenError::Refused {
-        status: 400,
-        code,
-        retry_after: None,
-        said: None,
-    };
-    let client = private_key_jwt(client_assertion());
-    let said = refused(ErrorCode::InvalidClient).explain_to(&client);
-    assert!(said.contains("privateKeyJWT (keyID"), "{said}");
-    let said = refused(ErrorCode::InvalidGrant).explain_to(&granting(jwt_bearer()));
-    assert!(said.contains("spec.grant.jwtBearer (keyID"), "{said}");
-    // A client without an assertion gets the problem of what it does send.
-    let mut plain = granting(jwt_bearer());
-    plain.authentication = ClientAuthentication::TlsClientAuth;
-    for (grant, words) in [
-        (Grant::Password, "user name and password"),
-        (Grant::RefreshToken, "log in again"),
-        (Grant::ClientCredentials, "spec.parameters"),
-    ] {
-        plain.grant = grant;
-        let said = refused(ErrorCode::InvalidGrant).explain_to(&plain);
-        assert!(said.contains(words), "{said}");
-        let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
-        assert!(said.contains("client certificate"), "{said}");
-    }
-    plain.authentication = ClientAuthentication::ClientSecretPost;
-    let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
-    assert!(said.contains("client secret"), "{said}");
-    plain.authentication = ClientAuthentication::None;
-    let said = refused(ErrorCode::InvalidClient).explain_to(&plain);
-    assert!(said.contains("requires client authentication"), "{said}");
-    let other = refused(ErrorCode::InvalidScope);
-    assert_eq!(other.explain_to(&client), other.explain());
-}
-
-#[test]
 fn a_client_assertion_carries_claims_of_the_resource() {
     let claim = |name: &str, value| Claim {
         name: name.into(),

@@ -54,7 +54,7 @@ fn check(shape: &ResponseShape, status: u16, kind: &str, body: Vec<u8>) {
                 None => {}
             }
         }
-        Err(error) => assert!(!format!("{error:?} {}", error.explain()).contains("cAnArY")),
+        Err(error) => assert!(!format!("{error:?}").contains("cAnArY")),
     }
 }
 

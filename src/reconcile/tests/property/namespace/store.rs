@@ -21,8 +21,7 @@ fn copy_of(known: &Resource) -> Resource {
 fn lost(reached: Reached) -> Failure {
     Failure::new(
         FailureClass::Transient,
-        "Timeout",
-        "No answer came. Wait".into(),
+        *crate::policy::tests::failing("Timeout"),
         reached,
     )
 }

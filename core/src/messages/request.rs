@@ -1,0 +1,739 @@
+//! Requests that gave no token.
+
+use crate::command::Command;
+use crate::conditions::Reason;
+use crate::names::RETRY_REQUESTED;
+use crate::oauth::Client;
+use crate::oauth::error::{ErrorCode, ProviderCode, TokenError};
+use crate::oauth::send_error::{Peer, SendError};
+use crate::schedule::UnusableLifetime;
+use crate::time::{Span, Time};
+
+use super::catalogue::{Example, Values, catalogue};
+use super::credentials::code_text;
+use super::not_answered;
+use super::step::Step;
+use super::text::{Text, text};
+use super::{Audience, Explanation, Remedy, Unacceptable, WriteRefusal};
+
+catalogue! {
+    /// Why a request gave no token that can be published.
+    pub enum RequestFinding {
+        /// The server answered without a token.
+        Answered {
+            /// The server.
+            peer: Peer,
+            /// What it answered.
+            answer: AnswerError,
+            /// What that means.
+            reason: Reason,
+            /// What to do.
+            step: Step,
+        },
+        /// There was no answer, or it could not be read.
+        NotAnswered {
+            /// Why.
+            error: SendError,
+            /// The server.
+            peer: Peer,
+        },
+        /// The issuer's document could not be read.
+        DocumentNotRead {
+            /// The issuer.
+            issuer: String,
+            /// Why.
+            error: SendError,
+        },
+        /// The issuer's document cannot be used.
+        NoDocument {
+            /// The issuer.
+            issuer: String,
+            /// Where the document would be.
+            document: String,
+            /// What is wrong.
+            why: NoDocument,
+        },
+        /// No issuer is configured.
+        NoIssuer,
+        /// A secret in the request may not be sent to its destination.
+        NotAuthorized,
+        /// No token of a `ServiceAccount` could be created.
+        AccountTokenFailed {
+            /// The `ServiceAccount`.
+            account: String,
+            /// Why.
+            why: String,
+        },
+        /// The Kubernetes API itself accepts such a token.
+        AudienceRefused {
+            /// The `ServiceAccount`.
+            account: String,
+            /// The audience.
+            audience: String,
+        },
+        /// The lifetime of the token cannot be used.
+        Lifetime {
+            /// How long ago the token expired; `None` for a negative lifetime.
+            past: Option<Span>,
+        },
+        /// A template could not be rendered.
+        Template {
+            /// Which one, and why.
+            problem: String,
+            /// What that means.
+            reason: Reason,
+        },
+        /// Kubernetes refuses the token Secret.
+        NotWritten {
+            /// The Secret.
+            secret: String,
+            /// Its namespace.
+            namespace: String,
+            /// The resource.
+            resource: String,
+            /// Why.
+            why: NotPublished,
+        },
+        /// A credential was refused before, in a request of this or of another resource.
+        RefusedBefore {
+            /// What was refused.
+            what: RefusedCredential,
+            /// Who refused it.
+            host: String,
+            /// When.
+            time: Time,
+            /// Why.
+            reason: Reason,
+            /// The Secret that holds it.
+            secret: String,
+            /// Its namespace.
+            namespace: String,
+            /// The resource.
+            resource: String,
+        },
+        /// A refresh token that a person provided was refused, and the previous one is used.
+        NewRefreshTokenRefused {
+            /// The Secret that holds it.
+            secret: String,
+            /// Its key there.
+            key: String,
+            /// Whether the provider refused it; otherwise it is unknown whether it was used.
+            refused: bool,
+            /// The resource.
+            resource: String,
+            /// Its namespace.
+            namespace: String,
+        },
+        /// The refresh token does not work any more, and the password is sent instead.
+        PasswordAgain {
+            /// Why.
+            reason: Reason,
+        },
+    }
+}
+
+catalogue! {
+    /// What a token endpoint answered.
+    pub enum AnswerError {
+        /// HTTP 408.
+        TimedOut,
+        /// A status that allows another request later.
+        NotNow {
+            /// The HTTP status.
+            status: u16,
+        },
+        /// A code for which the resource says what it means.
+        Mapped {
+            /// The code.
+            code: ProviderCode,
+            /// The HTTP status.
+            status: u16,
+            /// What it means.
+            means: Reason,
+        },
+        /// A code of the provider's own.
+        Coded {
+            /// The code.
+            code: ProviderCode,
+            /// The HTTP status.
+            status: u16,
+        },
+        /// A code of the list.
+        Known {
+            /// The code.
+            code: &'static str,
+            /// The HTTP status.
+            status: u16,
+        },
+        /// No known code.
+        Uncoded {
+            /// The HTTP status.
+            status: u16,
+        },
+        /// A redirect.
+        Redirected {
+            /// The HTTP status.
+            status: u16,
+        },
+        /// Success, but no token at the expected place, and a text elsewhere.
+        Elsewhere {
+            /// A JSON pointer to the text.
+            pointer: &'static str,
+        },
+        /// Success, but no token.
+        Unusable {
+            /// What is wrong.
+            problem: &'static str,
+        },
+        /// Success, but no token, and an error code.
+        CodeWithoutToken {
+            /// The code.
+            code: ProviderCode,
+        },
+    }
+}
+
+catalogue! {
+    /// Why the issuer's document cannot be used.
+    pub enum NoDocument {
+        /// It is the document of another issuer.
+        OtherIssuer {
+            /// The issuer in the document, where it can be shown.
+            says: Option<String>,
+        },
+        /// It is none.
+        NotOne {
+            /// What is wrong.
+            problem: String,
+        },
+        /// The issuer did not return it.
+        Failed {
+            /// The HTTP status.
+            status: u16,
+        },
+        /// A redirect.
+        Redirected {
+            /// The HTTP status.
+            status: u16,
+        },
+        /// There is none.
+        Missing {
+            /// The HTTP status.
+            status: u16,
+        },
+    }
+}
+
+catalogue! {
+    /// Why a token Secret is not accepted.
+    pub enum NotPublished {
+        /// What is known before it is written.
+        Content {
+            /// Why.
+            why: Unacceptable,
+        },
+        /// What the server said.
+        Refused {
+            /// By whom.
+            why: WriteRefusal,
+        },
+    }
+}
+
+catalogue! {
+    /// A credential that was refused before.
+    pub enum RefusedCredential {
+        /// User name and password.
+        Password,
+        /// A refresh token.
+        RefreshToken,
+        /// A client secret.
+        ClientSecret,
+    }
+}
+
+catalogue! {
+    /// What follows a failure, beside when the request is repeated.
+    pub enum Then {
+        /// The refresh token of the response was stored.
+        RefreshTokenStored,
+        /// The refresh token is sent once more to confirm the refusal.
+        Confirm,
+        /// The refresh token is sent once more, because it is unknown whether it was used.
+        OnceMore,
+        /// The other client secret is tried.
+        OtherSecret {
+            /// The key of the other one.
+            other: String,
+        },
+        /// Both client secrets were refused.
+        BothSecrets {
+            /// The key of the first one.
+            first: String,
+            /// The key of the second one.
+            second: String,
+        },
+    }
+}
+
+impl Then {
+    /// As a sentence.
+    pub fn text(&self) -> Text {
+        match self {
+            Then::RefreshTokenStored => {
+                text!["Its refresh token was stored."]
+            }
+            Then::Confirm => text!["That is confirmed by one more request."],
+            Then::OnceMore => {
+                text!["The refresh token is sent once more."]
+            }
+            Then::OtherSecret { other } => {
+                text!["Key ", other, " is tried next, once."]
+            }
+            Then::BothSecrets { first, second } => {
+                text!["Both ", first, " and ", second, " were refused."]
+            }
+        }
+    }
+}
+
+impl Example for Reason {
+    fn examples(_: &str, _: Values) -> Vec<Reason> {
+        vec![Reason::TemporarilyUnavailable]
+    }
+}
+
+impl RequestFinding {
+    /// The failure in an answer of the token endpoint, with the next step for what this client sends.
+    pub fn answered(error: &TokenError, client: &Client) -> RequestFinding {
+        RequestFinding::answered_by(Peer::TOKEN_ENDPOINT, error, client)
+    }
+
+    /// The same for an answer of another server.
+    pub fn answered_by(peer: Peer, error: &TokenError, client: &Client) -> RequestFinding {
+        RequestFinding::Answered {
+            peer,
+            answer: AnswerError::of(error),
+            reason: Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused),
+            step: Step::of(error, client),
+        }
+    }
+
+    /// A lifetime that cannot be used.
+    pub fn lifetime(problem: &UnusableLifetime) -> RequestFinding {
+        RequestFinding::Lifetime {
+            past: match problem {
+                UnusableLifetime::Negative => None,
+                UnusableLifetime::AlreadyPast { by } => Some(*by),
+            },
+        }
+    }
+
+    /// Why, in one word of the documented list.
+    pub fn reason(&self) -> Reason {
+        use RequestFinding as F;
+        match self {
+            F::Answered { reason, .. }
+            | F::Template { reason, .. }
+            | F::RefusedBefore { reason, .. }
+            | F::PasswordAgain { reason } => *reason,
+            F::NoDocument { why, .. } => match why {
+                NoDocument::OtherIssuer { .. } => Reason::IssuerMismatch,
+                NoDocument::NotOne { .. } => Reason::DiscoveryDocumentInvalid,
+                _ => Reason::DiscoveryFailed,
+            },
+            F::NotAnswered { error, .. } => not_answered::reason(error),
+            // These depend on the administrator's settings and always have their own reason.
+            F::DocumentNotRead { error, .. } => match not_answered::reason(error) {
+                reason @ (Reason::AddressRefused | Reason::HTTPNotAllowed | Reason::CAInvalid) => {
+                    reason
+                }
+                _ => Reason::DiscoveryFailed,
+            },
+            F::NoIssuer => Reason::InvalidSpec,
+            F::NotAuthorized => Reason::HostNotAllowed,
+            F::AccountTokenFailed { .. } => Reason::ServiceAccountTokenFailed,
+            F::AudienceRefused { .. } => Reason::AudienceRefused,
+            F::Lifetime { .. } => Reason::UnusableResponse,
+            F::NotWritten { .. } => Reason::WriteRefused,
+            F::NewRefreshTokenRefused { .. } => Reason::NewRefreshTokenRefused,
+        }
+    }
+
+    pub(super) fn explain(&self, audience: Audience) -> Explanation {
+        use RequestFinding as F;
+        match self {
+            F::Answered {
+                peer, answer, step, ..
+            } => Explanation::new(answer.text(peer.name), answer.remedy(step)),
+            F::NotAnswered { error, peer } => not_answered::explain(error, peer),
+            F::DocumentNotRead { issuer, error } => Explanation::new(
+                text![
+                    "No document of ",
+                    issuer,
+                    ". ",
+                    not_answered::happened(error, &Peer::ISSUER)
+                ],
+                Remedy::advice(not_answered::advice(error, &Peer::ISSUER)),
+            ),
+            F::NoDocument {
+                issuer,
+                document,
+                why,
+            } => why.explain(issuer, document),
+            F::NoIssuer => Explanation::new(
+                text!["spec.provider names no issuer."],
+                Remedy::advice(text!["Set spec.provider.issuerURL."]),
+            ),
+            F::NotAuthorized => Explanation::new(
+                text!["The owner of a secret in the request does not allow it to be sent there."],
+                Remedy::advice(text!["Correct the URL in spec.provider."]),
+            ),
+            F::AccountTokenFailed { account, why } => Explanation::new(
+                text![
+                    "No token of ServiceAccount ",
+                    account,
+                    " could be created: ",
+                    why,
+                    "."
+                ],
+                Remedy::advice(text!["The operator retries."]),
+            ),
+            F::AudienceRefused { account, audience } => Explanation::new(
+                text![
+                    "The Kubernetes API itself accepts tokens of ServiceAccount ",
+                    account,
+                    " for audience ",
+                    audience,
+                    "."
+                ],
+                Remedy::advice(text![
+                    "Set serviceAccountToken.audience to what the provider requires."
+                ]),
+            ),
+            F::Lifetime { past } => Explanation::new(
+                match past {
+                    None => text!["The token has a negative lifetime and was not published."],
+                    Some(by) => text![
+                        "The token had expired ",
+                        by,
+                        " before its response was complete."
+                    ],
+                },
+                Remedy::advice(text![
+                    "Check the provider's clock, and spec.response.expiry."
+                ]),
+            ),
+            F::Template { problem, .. } => Explanation::new(
+                text!["The token could not be written: ", problem, "."],
+                Remedy::advice(text!["Correct spec.tokenSecret.data."]),
+            ),
+            F::NotWritten { .. } | F::RefusedBefore { .. } | F::NewRefreshTokenRefused { .. } => {
+                self.explain_with_command(audience)
+            }
+            F::PasswordAgain { .. } => Explanation::new(
+                text!["The provider no longer accepts the refresh token."],
+                Remedy::advice(text!["The operator sends user name and password again."]),
+            ),
+        }
+    }
+
+    fn explain_with_command(&self, audience: Audience) -> Explanation {
+        use RequestFinding as F;
+        match self {
+            F::NotWritten {
+                secret,
+                namespace,
+                resource,
+                why,
+            } => {
+                let refresh = Command::kubectl(&["oauthclient", "refresh"])
+                    .value(resource)
+                    .namespace(namespace);
+                let why = match why {
+                    NotPublished::Content { why } => why.text(),
+                    NotPublished::Refused { why } => why.text(),
+                };
+                Explanation::new(
+                    text!["Secret ", secret, " could not be written: ", why, "."],
+                    match audience {
+                        Audience::Cluster => Remedy::run(
+                            text!["Change spec.tokenSecret or what refuses it, and run:"],
+                            refresh,
+                        ),
+                        Audience::Files => Remedy::advice(text!["Change spec.tokenSecret."]),
+                    },
+                )
+            }
+            F::RefusedBefore {
+                what,
+                host,
+                time,
+                secret,
+                namespace,
+                resource,
+                ..
+            } => {
+                let (name, allow) = match what {
+                    RefusedCredential::Password => {
+                        ("user name and password", "To allow one more attempt")
+                    }
+                    RefusedCredential::ClientSecret => {
+                        ("client secret", "To allow an attempt at once")
+                    }
+                    RefusedCredential::RefreshToken => ("refresh token", ""),
+                };
+                let happened = text![
+                    host,
+                    " refused this ",
+                    name,
+                    " at ",
+                    time,
+                    ", so no resource sends it."
+                ];
+                let retry = Command::kubectl(&["annotate", "secret"])
+                    .value(secret)
+                    .namespace(namespace)
+                    .fixed(&["--overwrite"])
+                    .now(RETRY_REQUESTED);
+                let remedy = match (what, audience) {
+                    (RefusedCredential::RefreshToken, _) => {
+                        Remedy::run(text!["Log in again:"], audience.login(resource, namespace))
+                    }
+                    (_, Audience::Cluster) => Remedy::run(
+                        text!["Correct Secret ", secret, ". ", allow, ", its owner runs:"],
+                        retry,
+                    ),
+                    (_, Audience::Files) => Remedy::advice(text![
+                        "Correct Secret ",
+                        secret,
+                        ", or change ",
+                        RETRY_REQUESTED,
+                        " there."
+                    ]),
+                };
+                Explanation::new(happened, remedy)
+            }
+            F::NewRefreshTokenRefused {
+                secret,
+                key,
+                refused,
+                resource,
+                namespace,
+            } => {
+                let what = match refused {
+                    true => "was refused, and the previous one is used",
+                    false => "was sent twice without a response, and the previous one is used",
+                };
+                Explanation::new(
+                    text![
+                        "The new refresh token under ",
+                        key,
+                        " in Secret ",
+                        secret,
+                        " ",
+                        what,
+                        "."
+                    ],
+                    Remedy::run(
+                        text!["Put another one there, or run:"],
+                        audience.login(resource, namespace),
+                    ),
+                )
+            }
+            _ => Explanation::default(),
+        }
+    }
+}
+
+impl NoDocument {
+    fn explain(&self, issuer: &String, document: &String) -> Explanation {
+        let compare =
+            text!["Check spec.provider.issuerURL, or set spec.provider.tokenURL instead."];
+        match self {
+            NoDocument::OtherIssuer { says: None } => Explanation::new(
+                text![
+                    "The document at ",
+                    document,
+                    " is of another issuer than ",
+                    issuer,
+                    "."
+                ],
+                Remedy::advice(text!["Check spec.provider.issuerURL."]),
+            ),
+            NoDocument::OtherIssuer { says: Some(says) } => Explanation::new(
+                text![
+                    "The discovery document names issuer ",
+                    says,
+                    ", not exactly ",
+                    issuer,
+                    "."
+                ],
+                Remedy::set(
+                    text!["If it is your provider's, set spec.provider.issuerURL to:"],
+                    says,
+                ),
+            ),
+            NoDocument::NotOne { problem } => Explanation::new(
+                text![
+                    document,
+                    " is not the document of ",
+                    issuer,
+                    ": ",
+                    problem,
+                    "."
+                ],
+                Remedy::advice(compare),
+            ),
+            NoDocument::Failed { status } => Explanation::new(
+                text![
+                    "Issuer ",
+                    issuer,
+                    " answered HTTP ",
+                    status,
+                    " at ",
+                    document,
+                    "."
+                ],
+                Remedy::advice(text!["The operator retries."]),
+            ),
+            NoDocument::Redirected { status } => Explanation::new(
+                text![
+                    "Issuer ",
+                    issuer,
+                    " redirected ",
+                    document,
+                    " (HTTP ",
+                    status,
+                    ")."
+                ],
+                Remedy::advice(compare),
+            ),
+            NoDocument::Missing { status } => Explanation::new(
+                text![
+                    "Issuer ",
+                    issuer,
+                    " has no discovery document (HTTP ",
+                    status,
+                    " at ",
+                    document,
+                    ")."
+                ],
+                Remedy::advice(compare),
+            ),
+        }
+    }
+}
+
+impl AnswerError {
+    /// What happened, from the error.
+    fn of(error: &TokenError) -> AnswerError {
+        let reason = || Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused);
+        match error {
+            TokenError::Refused { status: 408, .. } => AnswerError::TimedOut,
+            TokenError::Refused { status, .. } if error.is_not_now() => {
+                AnswerError::NotNow { status: *status }
+            }
+            TokenError::Refused {
+                status,
+                said: Some(code),
+                ..
+            } if error.is_mapped() => AnswerError::Mapped {
+                code: code.clone(),
+                status: *status,
+                means: reason(),
+            },
+            TokenError::Refused {
+                status,
+                code,
+                said: Some(said),
+                ..
+            } if !is_spelled(*code, said) => AnswerError::Coded {
+                code: said.clone(),
+                status: *status,
+            },
+            TokenError::Refused { status, code, .. } => match code.registered() {
+                Some(code) => AnswerError::Known {
+                    code,
+                    status: *status,
+                },
+                None => AnswerError::Uncoded { status: *status },
+            },
+            TokenError::Redirected { status } => AnswerError::Redirected { status: *status },
+            TokenError::Unusable {
+                elsewhere: Some(pointer),
+                ..
+            } => AnswerError::Elsewhere { pointer },
+            TokenError::Unusable {
+                said: Some(code), ..
+            } => AnswerError::CodeWithoutToken { code: code.clone() },
+            TokenError::Unusable { problem, .. } => AnswerError::Unusable { problem },
+        }
+    }
+
+    /// What to do.
+    fn remedy(&self, step: &Step) -> Remedy {
+        match self {
+            AnswerError::Elsewhere { pointer } => Remedy::set(
+                text!["If that is the token, set spec.response.accessTokenPointer to:"],
+                pointer,
+            ),
+            _ => Remedy::advice(step.text()),
+        }
+    }
+
+    fn text(&self, peer: &'static str) -> Text {
+        let answered = text!["The ", peer, " answered with "];
+        match self {
+            AnswerError::TimedOut => text!["The ", peer, " reported a time-out (HTTP 408)."],
+            AnswerError::NotNow { status } => {
+                text![answered, "HTTP ", status, "."]
+            }
+            AnswerError::Mapped {
+                code,
+                status,
+                means,
+            } => text![
+                answered,
+                code_text(code),
+                " (HTTP ",
+                status,
+                "), mapped to ",
+                means,
+                "."
+            ],
+            AnswerError::Coded { code, status } => {
+                text![answered, code_text(code), " (HTTP ", status, ")."]
+            }
+            AnswerError::Known { code, status } => text![answered, *code, " (HTTP ", status, ")."],
+            AnswerError::Uncoded { status } => {
+                text![answered, "HTTP ", status, " and no known error code."]
+            }
+            AnswerError::Redirected { status } => text![
+                answered,
+                "a redirect (HTTP ",
+                status,
+                "), which is not followed."
+            ],
+            AnswerError::Elsewhere { pointer } => text![
+                "The ",
+                peer,
+                " answered without an access token, but with a text at ",
+                *pointer,
+                "."
+            ],
+            AnswerError::Unusable { problem } => {
+                text!["The ", peer, " answered, but ", *problem, "."]
+            }
+            AnswerError::CodeWithoutToken { code } => {
+                text![answered, code_text(code), " and without an access token."]
+            }
+        }
+    }
+}
+
+/// Whether the provider writes the code as it is registered.
+fn is_spelled(code: ErrorCode, said: &ProviderCode) -> bool {
+    code.registered()
+        .is_some_and(|registered| said.is(registered))
+}
