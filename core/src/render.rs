@@ -18,7 +18,6 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
-use crate::conditions::Reason;
 use crate::oauth::disclosure::{Forms, Needle, forms};
 use crate::oauth::{Document, SecretKind, SentSecret, SentSecrets};
 use crate::render::environment::environment;
@@ -85,15 +84,6 @@ pub struct RenderProblem {
 }
 
 impl RenderProblem {
-    /// The reason for the condition.
-    pub fn reason(&self) -> Reason {
-        if self.too_large {
-            Reason::SecretTooLarge
-        } else {
-            Reason::RenderFailed
-        }
-    }
-
     fn repeats(key: &str, sent: &SentSecret) -> Self {
         let what = match &sent.kind {
             SecretKind::Key { name, .. } => {

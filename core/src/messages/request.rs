@@ -4,17 +4,15 @@ use crate::command::Command;
 use crate::conditions::Reason;
 use crate::names::RETRY_REQUESTED;
 use crate::oauth::Client;
-use crate::oauth::error::{ErrorCode, ProviderCode, TokenError};
+use crate::oauth::error::TokenError;
 use crate::oauth::send_error::{Peer, SendError};
 use crate::schedule::UnusableLifetime;
 use crate::time::{Span, Time};
 
 use super::catalogue::{Example, Values, catalogue};
-use super::credentials::code_text;
 use super::not_answered;
-use super::step::Step;
 use super::text::{Text, text};
-use super::{Audience, Explanation, Remedy, Unacceptable, WriteRefusal};
+use super::{Audience, ErrorResponse, Explanation, NoDocument, Remedy, Unacceptable, WriteRefusal};
 
 catalogue! {
     /// Why a request gave no token that can be published.
@@ -24,11 +22,7 @@ catalogue! {
             /// The server.
             peer: Peer,
             /// What it answered.
-            answer: AnswerError,
-            /// What that means.
-            reason: Reason,
-            /// What to do.
-            step: Step,
+            response: ErrorResponse,
         },
         /// There was no answer, or it could not be read.
         NotAnswered {
@@ -80,8 +74,8 @@ catalogue! {
         Template {
             /// Which one, and why.
             problem: String,
-            /// What that means.
-            reason: Reason,
+            /// Whether it is larger than a Secret may be.
+            too_large: bool,
         },
         /// Kubernetes refuses the token Secret.
         NotWritten {
@@ -128,98 +122,6 @@ catalogue! {
         PasswordAgain {
             /// Why.
             reason: Reason,
-        },
-    }
-}
-
-catalogue! {
-    /// What a token endpoint answered.
-    pub enum AnswerError {
-        /// HTTP 408.
-        TimedOut,
-        /// A status that allows another request later.
-        NotNow {
-            /// The HTTP status.
-            status: u16,
-        },
-        /// A code for which the resource says what it means.
-        Mapped {
-            /// The code.
-            code: ProviderCode,
-            /// The HTTP status.
-            status: u16,
-            /// What it means.
-            means: Reason,
-        },
-        /// A code of the provider's own.
-        Coded {
-            /// The code.
-            code: ProviderCode,
-            /// The HTTP status.
-            status: u16,
-        },
-        /// A code of the list.
-        Known {
-            /// The code.
-            code: &'static str,
-            /// The HTTP status.
-            status: u16,
-        },
-        /// No known code.
-        Uncoded {
-            /// The HTTP status.
-            status: u16,
-        },
-        /// A redirect.
-        Redirected {
-            /// The HTTP status.
-            status: u16,
-        },
-        /// Success, but no token at the expected place, and a text elsewhere.
-        Elsewhere {
-            /// A JSON pointer to the text.
-            pointer: &'static str,
-        },
-        /// Success, but no token.
-        Unusable {
-            /// What is wrong.
-            problem: &'static str,
-        },
-        /// Success, but no token, and an error code.
-        CodeWithoutToken {
-            /// The code.
-            code: ProviderCode,
-        },
-    }
-}
-
-catalogue! {
-    /// Why the issuer's document cannot be used.
-    pub enum NoDocument {
-        /// It is the document of another issuer.
-        OtherIssuer {
-            /// The issuer in the document, where it can be shown.
-            says: Option<String>,
-        },
-        /// It is none.
-        NotOne {
-            /// What is wrong.
-            problem: String,
-        },
-        /// The issuer did not return it.
-        Failed {
-            /// The HTTP status.
-            status: u16,
-        },
-        /// A redirect.
-        Redirected {
-            /// The HTTP status.
-            status: u16,
-        },
-        /// There is none.
-        Missing {
-            /// The HTTP status.
-            status: u16,
         },
     }
 }
@@ -299,7 +201,7 @@ impl Then {
 
 impl Example for Reason {
     fn examples(_: &str, _: Values) -> Vec<Reason> {
-        vec![Reason::TemporarilyUnavailable]
+        vec![Reason::InvalidGrant]
     }
 }
 
@@ -313,9 +215,7 @@ impl RequestFinding {
     pub fn answered_by(peer: Peer, error: &TokenError, client: &Client) -> RequestFinding {
         RequestFinding::Answered {
             peer,
-            answer: AnswerError::of(error),
-            reason: Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused),
-            step: Step::of(error, client),
+            response: ErrorResponse::of(error, client),
         }
     }
 
@@ -333,10 +233,12 @@ impl RequestFinding {
     pub fn reason(&self) -> Reason {
         use RequestFinding as F;
         match self {
-            F::Answered { reason, .. }
-            | F::Template { reason, .. }
-            | F::RefusedBefore { reason, .. }
-            | F::PasswordAgain { reason } => *reason,
+            F::Answered { response, .. } => response.reason,
+            F::RefusedBefore { reason, .. } | F::PasswordAgain { reason } => *reason,
+            F::Template {
+                too_large: true, ..
+            } => Reason::SecretTooLarge,
+            F::Template { .. } => Reason::RenderFailed,
             F::NoDocument { why, .. } => match why {
                 NoDocument::OtherIssuer { .. } => Reason::IssuerMismatch,
                 NoDocument::NotOne { .. } => Reason::DiscoveryDocumentInvalid,
@@ -363,9 +265,7 @@ impl RequestFinding {
     pub(super) fn explain(&self, audience: Audience) -> Explanation {
         use RequestFinding as F;
         match self {
-            F::Answered {
-                peer, answer, step, ..
-            } => Explanation::new(answer.text(peer.name), answer.remedy(step)),
+            F::Answered { peer, response } => response.explain(peer.name),
             F::NotAnswered { error, peer } => not_answered::explain(error, peer),
             F::DocumentNotRead { issuer, error } => Explanation::new(
                 text![
@@ -544,196 +444,4 @@ impl RequestFinding {
             _ => Explanation::default(),
         }
     }
-}
-
-impl NoDocument {
-    fn explain(&self, issuer: &String, document: &String) -> Explanation {
-        let compare =
-            text!["Check spec.provider.issuerURL, or set spec.provider.tokenURL instead."];
-        match self {
-            NoDocument::OtherIssuer { says: None } => Explanation::new(
-                text![
-                    "The document at ",
-                    document,
-                    " is of another issuer than ",
-                    issuer,
-                    "."
-                ],
-                Remedy::advice(text!["Check spec.provider.issuerURL."]),
-            ),
-            NoDocument::OtherIssuer { says: Some(says) } => Explanation::new(
-                text![
-                    "The discovery document names issuer ",
-                    says,
-                    ", not exactly ",
-                    issuer,
-                    "."
-                ],
-                Remedy::set(
-                    text!["If it is your provider's, set spec.provider.issuerURL to:"],
-                    says,
-                ),
-            ),
-            NoDocument::NotOne { problem } => Explanation::new(
-                text![
-                    document,
-                    " is not the document of ",
-                    issuer,
-                    ": ",
-                    problem,
-                    "."
-                ],
-                Remedy::advice(compare),
-            ),
-            NoDocument::Failed { status } => Explanation::new(
-                text![
-                    "Issuer ",
-                    issuer,
-                    " answered HTTP ",
-                    status,
-                    " at ",
-                    document,
-                    "."
-                ],
-                Remedy::advice(text!["The operator retries."]),
-            ),
-            NoDocument::Redirected { status } => Explanation::new(
-                text![
-                    "Issuer ",
-                    issuer,
-                    " redirected ",
-                    document,
-                    " (HTTP ",
-                    status,
-                    ")."
-                ],
-                Remedy::advice(compare),
-            ),
-            NoDocument::Missing { status } => Explanation::new(
-                text![
-                    "Issuer ",
-                    issuer,
-                    " has no discovery document (HTTP ",
-                    status,
-                    " at ",
-                    document,
-                    ")."
-                ],
-                Remedy::advice(compare),
-            ),
-        }
-    }
-}
-
-impl AnswerError {
-    /// What happened, from the error.
-    fn of(error: &TokenError) -> AnswerError {
-        let reason = || Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused);
-        match error {
-            TokenError::Refused { status: 408, .. } => AnswerError::TimedOut,
-            TokenError::Refused { status, .. } if error.is_not_now() => {
-                AnswerError::NotNow { status: *status }
-            }
-            TokenError::Refused {
-                status,
-                said: Some(code),
-                ..
-            } if error.is_mapped() => AnswerError::Mapped {
-                code: code.clone(),
-                status: *status,
-                means: reason(),
-            },
-            TokenError::Refused {
-                status,
-                code,
-                said: Some(said),
-                ..
-            } if !is_spelled(*code, said) => AnswerError::Coded {
-                code: said.clone(),
-                status: *status,
-            },
-            TokenError::Refused { status, code, .. } => match code.registered() {
-                Some(code) => AnswerError::Known {
-                    code,
-                    status: *status,
-                },
-                None => AnswerError::Uncoded { status: *status },
-            },
-            TokenError::Redirected { status } => AnswerError::Redirected { status: *status },
-            TokenError::Unusable {
-                elsewhere: Some(pointer),
-                ..
-            } => AnswerError::Elsewhere { pointer },
-            TokenError::Unusable {
-                said: Some(code), ..
-            } => AnswerError::CodeWithoutToken { code: code.clone() },
-            TokenError::Unusable { problem, .. } => AnswerError::Unusable { problem },
-        }
-    }
-
-    /// What to do.
-    fn remedy(&self, step: &Step) -> Remedy {
-        match self {
-            AnswerError::Elsewhere { pointer } => Remedy::set(
-                text!["If that is the token, set spec.response.accessTokenPointer to:"],
-                pointer,
-            ),
-            _ => Remedy::advice(step.text()),
-        }
-    }
-
-    fn text(&self, peer: &'static str) -> Text {
-        let answered = text!["The ", peer, " answered with "];
-        match self {
-            AnswerError::TimedOut => text!["The ", peer, " reported a time-out (HTTP 408)."],
-            AnswerError::NotNow { status } => {
-                text![answered, "HTTP ", status, "."]
-            }
-            AnswerError::Mapped {
-                code,
-                status,
-                means,
-            } => text![
-                answered,
-                code_text(code),
-                " (HTTP ",
-                status,
-                "), mapped to ",
-                means,
-                "."
-            ],
-            AnswerError::Coded { code, status } => {
-                text![answered, code_text(code), " (HTTP ", status, ")."]
-            }
-            AnswerError::Known { code, status } => text![answered, *code, " (HTTP ", status, ")."],
-            AnswerError::Uncoded { status } => {
-                text![answered, "HTTP ", status, " and no known error code."]
-            }
-            AnswerError::Redirected { status } => text![
-                answered,
-                "a redirect (HTTP ",
-                status,
-                "), which is not followed."
-            ],
-            AnswerError::Elsewhere { pointer } => text![
-                "The ",
-                peer,
-                " answered without an access token, but with a text at ",
-                *pointer,
-                "."
-            ],
-            AnswerError::Unusable { problem } => {
-                text!["The ", peer, " answered, but ", *problem, "."]
-            }
-            AnswerError::CodeWithoutToken { code } => {
-                text![answered, code_text(code), " and without an access token."]
-            }
-        }
-    }
-}
-
-/// Whether the provider writes the code as it is registered.
-fn is_spelled(code: ErrorCode, said: &ProviderCode) -> bool {
-    code.registered()
-        .is_some_and(|registered| said.is(registered))
 }

@@ -380,7 +380,7 @@ impl Failure {
             FailureClass::NeedsPerson,
             RequestFinding::Template {
                 problem: problem.to_string(),
-                reason: problem.reason(),
+                too_large: problem.too_large,
             },
             Reached::Answered,
         )

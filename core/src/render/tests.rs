@@ -126,7 +126,7 @@ fn a_value_that_the_token_lacks_is_an_error_that_names_the_filter_default() {
         "{{ response.nothing }}",
     ] {
         let problem = render(template).unwrap_err();
-        assert_eq!(problem.reason(), Reason::RenderFailed, "{template}");
+        assert!(!problem.too_large, "{template}");
         assert!(problem.to_string().contains("default"), "{problem}");
         assert!(problem.to_string().contains("key"), "{problem}");
     }
@@ -190,7 +190,7 @@ fn what_does_not_fit_into_a_secret_is_refused_with_its_size() {
     assert!(render_with("{{ response.large }}", document.clone(), None).is_ok());
     let problem =
         render_with("{{ response.large }}{{ response.large }}", document, None).unwrap_err();
-    assert_eq!(problem.reason(), Reason::SecretTooLarge);
+    assert!(problem.too_large);
     assert!(problem.to_string().contains("1228800 bytes"), "{problem}");
 }
 

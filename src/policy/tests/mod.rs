@@ -30,7 +30,7 @@ use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::engine::Requeue;
 use crate::inputs;
-use crate::messages::{AnswerError, Finding, RequestFinding, Step};
+use crate::messages::{AnswerError, ErrorResponse, Finding, RequestFinding, Step};
 use crate::names::*;
 use crate::oauth::error::FailureClass;
 use crate::oauth::send_error::Peer;
@@ -300,9 +300,11 @@ pub(crate) fn refresh_of(seen: &Observed) -> Time {
 pub(crate) fn failing(reason: &str) -> Box<Finding> {
     let finding = RequestFinding::Answered {
         peer: Peer::TOKEN_ENDPOINT,
-        answer: AnswerError::Uncoded { status: 599 },
-        reason: Reason::parse(reason).unwrap(),
-        step: Step::Retry,
+        response: ErrorResponse {
+            answer: AnswerError::Uncoded { status: 599 },
+            reason: Reason::parse(reason).unwrap(),
+            step: Step::Retry,
+        },
     };
     Box::new(finding.into())
 }

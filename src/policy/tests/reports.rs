@@ -46,8 +46,7 @@ fn looked_with(seen: &mut Observed, now: i64, detail: StatusDetail) -> Report {
             "{}",
             condition.reason
         );
-        let ends_well =
-            condition.message.ends_with('.') || condition.message.contains(": kubectl ");
+        let ends_well = condition.message.ends_with('.') || condition.message.contains(": ");
         assert!(ends_well, "{}", condition.message);
         assert!(!condition.message.contains(".."), "{}", condition.message);
     }

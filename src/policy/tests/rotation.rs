@@ -78,7 +78,7 @@ fn the_other_secret_is_tried_once_and_soon_when_the_client_is_refused() {
             .explanation
             .stored()
             .happened
-            .contains("key next_client_secret is tried next"),
+            .contains("Key next_client_secret is tried next"),
         "{}",
         attempt.explanation.stored().happened
     );
