@@ -464,7 +464,7 @@ fn a_duration_with_units_is_read_as_one_and_a_date_that_stands_for_none_is_none(
     assert_eq!(lifetime(r#""expires_in":"0s""#).0, None);
     for text in ["-PT1H", "-3600s"] {
         let body = format!(r#"{{"access_token":"t","expires_in":{text:?}}}"#);
-        let said = bad(200, "application/json", body).to_string();
+        let said = format!("{:?}", bad(200, "application/json", body));
         assert!(said.contains("negative"), "{said}");
     }
     for date in [
