@@ -140,7 +140,7 @@ impl Step {
                 text!["Check the client id, and that the provider knows the client certificate."]
             }
             Step::CheckServiceAccount => text![
-                "Check the client id, and that the provider trusts this ServiceAccount and audience."
+                "Check that the provider trusts the token of spec.clientAuthentication.serviceAccountToken."
             ],
             Step::CheckPublicClient => text![
                 "Check the client id, and whether the provider requires client authentication."
@@ -149,7 +149,7 @@ impl Step {
                 text!["Check user name and password, and whether the account is locked."]
             }
             Step::CheckExchange => text![
-                "Check that the provider accepts issuer, type and audience of the exchanged token."
+                "Check that the provider trusts the token of spec.grant.tokenExchange, its type and audience."
             ],
             Step::LogIn => {
                 text!["The refresh token has expired, was revoked or used elsewhere: log in again."]

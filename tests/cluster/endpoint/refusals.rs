@@ -114,7 +114,7 @@ async fn refusals_are_told_apart_and_a_mend_is_acted_on_at_once() {
         (
             "client",
             "InvalidClient",
-            "client id and client secret in the credentials Secret",
+            "client id, client secret and spec.clientAuthentication",
         ),
         ("scope", "InvalidScope", "spec.scopes"),
         ("grant", "InvalidGrant", "spec.grant and spec.parameters"),
