@@ -69,6 +69,8 @@ pub(super) struct Chained {
     pub(super) arrived: Vec<String>,
     /// Refresh tokens that went out, whether they arrived or not.
     pub(super) sent: Vec<String>,
+    /// By which process each was sent, and when by a clock that is never set.
+    pub(super) sent_at: Vec<(String, u32, Time)>,
     pub(super) requests: VecDeque<Sent>,
     pub(super) keeps: VecDeque<Fault>,
     /// How often the outcome of a request was lost.
@@ -286,6 +288,8 @@ impl Scene {
             inner.now = inner.now + Span::from_millis(100);
             if let Some(token) = form.get("refresh_token") {
                 inner.chained.sent.push(token.clone());
+                let sent = (token.clone(), inner.chained.process, inner.real());
+                inner.chained.sent_at.push(sent);
                 inner.may_jump();
                 // The stored token is the one that is redeemed, once there is one: a known successor is never passed
                 // over.

@@ -141,6 +141,8 @@ pub(super) struct Inner {
     pub(super) drained: bool,
     crashed: bool,
     pub(super) detail: StatusDetail,
+    /// A provider with a clock of its own, in place of `answers`.
+    book: Option<clocks::Book>,
     /// After so many more operations the clock is set by this much.
     jump: Option<(u32, Span)>,
     /// A provider with refresh tokens, and the faults of the state Secret.
@@ -215,6 +217,7 @@ impl Scene {
             drained: false,
             crashed: false,
             detail: StatusDetail::Always,
+            book: None,
             jump: None,
             chained: chain::Chained::default(),
         });
@@ -340,6 +343,7 @@ impl Inner {
     fn apply_token(&mut self, write: &SecretBody) -> Result<SecretSeen, WriteError> {
         let written = self.apply(write)?;
         self.secret_writes += 1;
+        self.note_in_book(&written);
         Ok(written)
     }
 }
@@ -501,10 +505,12 @@ impl Store for Scene {
             inner.now = inner.now + Span::from_millis(100);
             let answer = inner.answers.pop_front().unwrap_or(Answer::New(3600));
             inner.may_jump();
+            let by_book = inner.by_book();
             let token = |number: u32, life: i64| {
                 format!(r#"{{"access_token":"token-{number}","expires_in":{life}}}"#)
             };
             match answer {
+                _ if by_book.is_some() => (200, by_book.unwrap_or_default()),
                 Answer::New(life) => (200, token(inner.requests, life)),
                 Answer::Same(life) => (200, token(inner.requests - 1, life)),
                 Answer::One(life) => (200, token(0, life)),
