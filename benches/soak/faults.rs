@@ -124,7 +124,7 @@ async fn carry_out(world: &World, faulty: &Faulty, event: Event, number: usize) 
         Event::Churn(which) => {
             let kind = KINDS[(which % KINDS.len() as u64) as usize];
             world.create_item(kind, number).await;
-            let oldest = world.items().oldest_churned(CHURNED);
+            let oldest = world.items().take_oldest_churned(CHURNED, now());
             if let Some(name) = oldest {
                 world.delete_item(&name).await;
             }

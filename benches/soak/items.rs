@@ -119,14 +119,17 @@ impl Items {
         self.0.values().filter(|item| item.deleted.is_none())
     }
 
-    /// The oldest resource that is not part of the fleet, if there are more than `kept` of them.
-    pub fn oldest_churned(&self, kept: usize) -> Option<String> {
+    /// The oldest resource that is not part of the fleet, if there are more than `kept` of them. It counts as deleted from now on,
+    /// so that nobody else deletes it.
+    pub fn take_oldest_churned(&mut self, kept: usize, now: f64) -> Option<String> {
         let churned = self.live().filter(|item| item.number >= CHURN);
         let mut numbers: Vec<(usize, &String)> =
             churned.map(|item| (item.number, &item.name)).collect();
         numbers.sort();
-        let oldest = numbers.first().map(|(_, name)| (*name).clone());
-        oldest.filter(|_| numbers.len() > kept)
+        let oldest = numbers.first().filter(|_| numbers.len() > kept);
+        let name = oldest.map(|(_, name)| (*name).clone())?;
+        self.0.get_mut(&name)?.deleted = Some(now);
+        Some(name)
     }
 }
 
