@@ -221,9 +221,7 @@ impl Canary {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_with_a_client_secret_shows_nothing_of_what_passes_through_it() {
     let canary = Canary::new("client_secret_basic", &json!({}), &[]).await;
-    canary
-        .through_all("Check client id and client secret")
-        .await;
+    canary.through_all("Check client id, client secret").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +235,7 @@ async fn a_login_with_a_private_key_shows_neither_the_key_nor_what_is_signed_wit
         behaviour.accepts.authentication = vec![Authentication::ClientAssertion];
         behaviour.accepts.clients[0].public_jwk = keys.public_jwk.clone();
     });
-    canary.through_all("the provider has the public key").await;
+    canary.through_all("key at the provider").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
