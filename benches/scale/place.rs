@@ -109,12 +109,19 @@ impl Place {
         .unwrap()
     }
 
-    /// The same, until it is ready; how long that took.
+    /// The same, until it leads and is ready; how long that took. A standby is ready as well, before it has read anything.
     pub async fn ready_operator(&self) -> (Operator, Duration) {
         let begun = std::time::Instant::now();
         let operator = self.operator().await;
-        let ready = operator.wait_until_ready(Duration::from_secs(900));
-        ready.await.unwrap();
+        let within = Duration::from_secs(900);
+        let leads = operator.wait_for("the Lease", within, || async {
+            match operator.metric("oauthclient_leader", &[]).await? {
+                1.0 => Ok(()),
+                _ => Err(testkit::Error::new("it does not lead")),
+            }
+        });
+        leads.await.unwrap();
+        operator.wait_until_ready(within).await.unwrap();
         (operator, begun.elapsed())
     }
 

@@ -158,7 +158,7 @@ mod tests {
         let slow: Vec<_> = (0..600)
             .map(|number| ask("slow", format!("slow-{number}")))
             .collect();
-        while places.usage().1 < 552 {
+        while places.usage().1 < 552 || running.load(Ordering::SeqCst) < 48 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(running.load(Ordering::SeqCst), 48);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use clap::Parser;
 use oauthclient_operator::cli::{Cli, RunArgs};
@@ -289,7 +290,11 @@ async fn the_manifest_in_the_notes_and_those_for_artifact_hub_are_valid() {
         "--timeout=60s",
         "crd/oauthclients.oauthclient.dev",
     ];
-    plane.run_kubectl(&served, "").await.unwrap();
+    // At once, kubectl fails for want of any condition.
+    let established = || plane.run_kubectl(&served, "");
+    testkit::wait::until("the kind is served", Duration::from_secs(100), established)
+        .await
+        .unwrap();
     let dry = ["create", "--dry-run=server", "--validate=strict", "-f", "-"];
 
     let notes = Helm::new(Tool::Helm4).run(&[

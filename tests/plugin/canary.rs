@@ -171,9 +171,7 @@ impl Canary {
         assert_eq!((count("code"), count("device_code")), (1, 1));
         self.holds_none("the plugin", &self.shown);
         assert!(self.shown.contains(advice), "{}", self.shown);
-        let of_secret = self
-            .shown
-            .contains("client secret in the credentials Secret");
+        let of_secret = self.shown.contains("Check client id, client secret");
         assert_eq!(of_secret, advice.contains("secret"), "{}", self.shown);
         self.operator_tells_nothing().await;
     }

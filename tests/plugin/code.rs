@@ -288,7 +288,7 @@ async fn an_exchange_that_fails_stores_nothing_and_is_not_tried_again() {
         (Fault::error("invalid_client"), "client secret"),
         (Fault::status(500), "HTTP 500"),
         (Fault::Close, "log in again"),
-        (Fault::Html, "success, but"),
+        (Fault::Html, "answered, but its body is HTML"),
         (
             Fault::Answer {
                 status: 200,

@@ -34,7 +34,22 @@ fn sent(seen: &mut Observed, now: i64) -> Option<String> {
 }
 
 fn refused(seen: Observed, at: i64) -> Observed {
-    after_failure(seen, &failure(FailureClass::Permanent, "InvalidClient"), at)
+    let finding = RequestFinding::Answered {
+        peer: Peer::TOKEN_ENDPOINT,
+        response: ErrorResponse {
+            answer: AnswerError::Known {
+                code: "invalid_client",
+                status: 401,
+            },
+            reason: Reason::InvalidClient,
+            step: Step::CheckClientSecret,
+        },
+    };
+    let failure = Failure {
+        finding: Box::new(finding.into()),
+        ..failure(FailureClass::Permanent, "InvalidClient")
+    };
+    after_failure(seen, &failure, at)
 }
 
 fn published(mut seen: Observed, at: i64) -> Observed {

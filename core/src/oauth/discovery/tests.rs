@@ -166,7 +166,7 @@ fn what_is_no_document_is_told_without_its_content() {
         r#"{"issuer":"https://a.example","token_endpoint":"ftp://a.example/token"}"#,
         r#"{"issuer":"https://a.example","token_endpoint":"https://u:p@a.example/token"}"#,
         r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/token#x"}"#,
-        r#"{"issuer":"https://a.example","issuer":"https://a.example","token_endpoint":"https://a.example/token"}"#,
+        r#"{"issuer":"https://a.example","issuer":"https://b.example","token_endpoint":"https://a.example/token"}"#,
         r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/token"} trailing"#,
     ] {
         match read("https://a.example", body) {
