@@ -169,12 +169,7 @@ catalogue! {
             other: String,
         },
         /// Both client secrets were refused.
-        BothSecrets {
-            /// The key of the first one.
-            first: String,
-            /// The key of the second one.
-            second: String,
-        },
+        BothSecrets,
     }
 }
 
@@ -192,9 +187,7 @@ impl Then {
             Then::OtherSecret { other } => {
                 text!["Key ", other, " is tried next, once."]
             }
-            Then::BothSecrets { first, second } => {
-                text!["Both ", first, " and ", second, " were refused."]
-            }
+            Then::BothSecrets => text!["Both client secrets were refused."],
         }
     }
 }

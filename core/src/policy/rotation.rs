@@ -140,10 +140,7 @@ pub(super) fn judge(
     let other = sent.other().key(keys);
     let tried = refused.contains(other);
     let remark = match tried {
-        true => Then::BothSecrets {
-            first: keys.client_secret.clone(),
-            second: keys.next_client_secret.clone(),
-        },
+        true => Then::BothSecrets,
         false => Then::OtherSecret {
             other: other.clone(),
         },

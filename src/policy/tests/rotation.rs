@@ -112,7 +112,7 @@ fn the_other_secret_is_tried_once_and_soon_when_the_client_is_refused() {
             .explanation
             .stored()
             .happened
-            .contains("Both client_secret and next_client_secret"),
+            .contains("Both client secrets were refused."),
         "{}",
         attempt.explanation.stored().happened
     );

@@ -79,6 +79,13 @@ fn resource(kind: &str) -> Option<ApiResource> {
         "configmap" => ("", "v1", "ConfigMap", "configmaps"),
         "deployment" => ("apps", "v1", "Deployment", "deployments"),
         "lease" => ("coordination.k8s.io", "v1", "Lease", "leases"),
+        "role" => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
+        "clusterrole" => (
+            "rbac.authorization.k8s.io",
+            "v1",
+            "ClusterRole",
+            "clusterroles",
+        ),
         "oac" | "oauthclient" | "oauthclients" => {
             ("oauthclient.dev", "v1alpha1", "OAuthClient", "oauthclients")
         }
