@@ -20,6 +20,8 @@
 mod bare;
 #[path = "cluster/burst.rs"]
 mod burst;
+#[path = "cluster/fleet.rs"]
+mod fleet;
 #[path = "cluster/memory.rs"]
 mod memory;
 #[path = "cluster/stage.rs"]

@@ -20,6 +20,8 @@
 mod changes;
 #[path = "scale/failover.rs"]
 mod failover;
+#[path = "cluster/fleet.rs"]
+mod fleet;
 #[path = "scale/others.rs"]
 mod others;
 #[path = "scale/place.rs"]

@@ -1,12 +1,12 @@
 //! Converts a custom resource into the engine's facts about it.
 
-use crate::names::REFRESH_ANNOTATION;
 use std::sync::Arc;
 
 use crate::api::{OAuthClient, OAuthClientStatus, Validated, validate};
 use crate::engine::ResourceFacts;
 use crate::inputs;
 use crate::model::{FailedAttempt, request_name, short};
+use crate::names::REFRESH_ANNOTATION;
 use crate::policy::uid_fact;
 use crate::time::Time;
 

@@ -18,12 +18,14 @@ use serde_json::json;
 use testkit::control_plane::{ControlPlane, Options};
 use testkit::deploy::install_deploy;
 use testkit::operator::{Launch, Operator};
-use testkit::provider::{Account, Behaviour, Provider, Script};
+use testkit::provider::{Provider, Script};
 use testkit::tls::Authority;
+
+use super::fleet;
+pub use super::fleet::{PATH, behaviour};
 
 /// The bound of calls in flight, the operator's and the bare loop's alike.
 pub const CALLS: usize = 32;
-pub const PATH: &str = "/token";
 
 pub struct Stage {
     pub plane: ControlPlane,
@@ -33,16 +35,6 @@ pub struct Stage {
     /// Who vouches for the providers.
     pub authority: Authority,
     pub ca: String,
-}
-
-pub fn behaviour(seconds: f64) -> Behaviour {
-    let mut behaviour = Behaviour::living(seconds);
-    behaviour.accepts.clients = vec![Account {
-        id: "bench".to_owned(),
-        secret: "bench-secret".to_owned(),
-        ..Account::default()
-    }];
-    behaviour
 }
 
 impl Stage {
@@ -123,36 +115,11 @@ impl Stage {
     }
 
     pub async fn credentials(&self, number: usize) {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let object = serde_json::from_value(json!({
-            "metadata": {
-                "name": format!("client-{number}"),
-                "labels": {"oauthclient.dev/credentials": "true"},
-                "annotations": {"oauthclient.dev/allowed-hosts": "127.0.0.1"},
-            },
-            "stringData": {"client_id": "bench", "client_secret": "bench-secret"},
-        }))
-        .unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
+        fleet::create_credentials(&self.client, &self.namespace, number).await;
     }
 
     pub async fn resource(&self, number: usize, url: &str) {
-        // As a user writes it: the type would send every default.
-        let kind = kube::core::ApiResource::erase::<OAuthClient>(&());
-        let api: Api<kube::core::DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
-        let object: kube::core::DynamicObject = serde_json::from_value(json!({
-            "apiVersion": "oauthclient.dev/v1alpha1",
-            "kind": "OAuthClient",
-            "metadata": {"name": format!("r-{number}")},
-            "spec": {
-                "provider": {"tokenURL": url},
-                "credentials": {"secretName": format!("client-{number}")},
-                "tokenSecret": {"name": format!("token-{number}")},
-            },
-        }))
-        .unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
+        fleet::create_client(&self.client, &self.namespace, number, url).await;
     }
 
     /// Watches token Secrets and statuses of the namespace.

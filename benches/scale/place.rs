@@ -5,29 +5,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
-use oauthclient_operator::api::OAuthClient;
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use testkit::control_plane::{ControlPlane, Options};
 use testkit::deploy::install_deploy;
 use testkit::metrics::Metrics;
 use testkit::operator::{Launch, Operator};
-use testkit::provider::{Account, Behaviour, Provider, Script};
+use testkit::provider::{Provider, Script};
 use testkit::tls::Authority;
 
+use super::fleet;
+pub use super::fleet::{PATH, behaviour};
 use super::seen::Seen;
 
 /// How many calls the benchmark has in flight while it makes resources.
 const CALLS: usize = 32;
-pub const PATH: &str = "/token";
 /// The providers: two of them are a tenth.
 pub const PROVIDERS: usize = 20;
 /// Long enough that no token is due during a run.
 const LONG: f64 = 30.0 * 86_400.0;
-/// etcd's default of 2 GiB is too little for the revisions of 100,000 resources.
-const ETCD_QUOTA: u64 = 8 << 30;
 /// Numbers of resources beside the fleet begin at multiples of this.
 pub const BESIDE: usize = 10_000_000;
 
@@ -41,25 +39,12 @@ pub struct Place {
     ca: String,
 }
 
-pub fn behaviour(seconds: f64) -> Behaviour {
-    let mut behaviour = Behaviour::living(seconds);
-    behaviour.accepts.clients = vec![Account {
-        id: "bench".to_owned(),
-        secret: "bench-secret".to_owned(),
-        ..Account::default()
-    }];
-    behaviour
-}
-
 impl Place {
     pub async fn new(count: usize) -> Place {
         testkit::install_crypto();
-        let plane = ControlPlane::start(Options {
-            audit: false,
-            etcd_quota_bytes: Some(ETCD_QUOTA),
-            ..Options::with_usual_controllers()
-        });
-        let plane = plane.await.unwrap();
+        let plane = ControlPlane::start(Options::for_many_objects())
+            .await
+            .unwrap();
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
         let installed = install_deploy(&plane, &deploy, "oauthclient-system");
         installed.await.unwrap();
@@ -141,45 +126,17 @@ impl Place {
     }
 
     pub async fn credentials(&self, number: usize) {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace_of(number));
-        let object = json!({
-            "metadata": {
-                "name": format!("client-{number}"),
-                "labels": {"oauthclient.dev/credentials": "true"},
-                "annotations": {"oauthclient.dev/allowed-hosts": "127.0.0.1"},
-            },
-            "stringData": {"client_id": "bench", "client_secret": "bench-secret"},
-        });
-        let object = serde_json::from_value(object).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
-    }
-
-    fn resources(&self, number: usize) -> Api<DynamicObject> {
-        // As a user writes it: the type would send every default.
-        let kind = ApiResource::erase::<OAuthClient>(&());
-        Api::namespaced_with(self.client.clone(), &self.namespace_of(number), &kind)
+        fleet::create_credentials(&self.client, &self.namespace_of(number), number).await;
     }
 
     pub async fn resource(&self, number: usize, url: &str) {
-        let object: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": "oauthclient.dev/v1alpha1",
-            "kind": "OAuthClient",
-            "metadata": {"name": format!("r-{number}")},
-            "spec": {
-                "provider": {"tokenURL": url},
-                "credentials": {"secretName": format!("client-{number}")},
-                "tokenSecret": {"name": format!("token-{number}")},
-            },
-        }))
-        .unwrap();
-        let api = self.resources(number);
-        api.create(&PostParams::default(), &object).await.unwrap();
+        fleet::create_client(&self.client, &self.namespace_of(number), number, url).await;
     }
 
     pub async fn patch(&self, number: usize, patch: Value) {
         let params = PatchParams::default();
         let name = format!("r-{number}");
-        let api = self.resources(number);
+        let api = fleet::oauthclients(&self.client, &self.namespace_of(number));
         api.patch(&name, &params, &Patch::Merge(&patch))
             .await
             .unwrap();

@@ -223,14 +223,14 @@ fn trends(world: &World, slot: &Slot, table: &mut Table) {
         let trend = Trend::of(&points);
         let verdict = trend.verdict(least, part);
         let what = format!("{}, while it leads: {name}", slot.name);
-        let told = format!(
+        let measured = format!(
             "{verdict}: mean {:.1}, {:+.2} an hour, {:+.2} over {} samples",
             trend.mean, trend.per_hour, trend.rise, trend.samples
         );
         let promised = format!("flat: at most {least} or {:.0} % more", part * 100.0);
         match verdict {
-            Verdict::TooFew => table.plain(&what, told),
-            _ => table.row(&what, told, &promised, verdict == Verdict::Flat),
+            Verdict::TooFew => table.plain(&what, measured),
+            _ => table.row(&what, measured, &promised, verdict == Verdict::Flat),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{
-    Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
-};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use oauthclient_operator::api::OAuthClient;
 use serde_json::{Value, json};
 use testkit::control_plane::{ControlPlane, Options};
 use testkit::deploy::install_deploy;
@@ -26,8 +26,6 @@ use super::{Settings, now};
 
 const CALLS: usize = 16;
 const NAMESPACES: usize = 4;
-/// For the revisions of many writes.
-const ETCD_QUOTA: u64 = 8 << 30;
 /// How long a change is tried while the API server is away.
 const PERSISTENCE: Duration = Duration::from_secs(240);
 
@@ -83,29 +81,21 @@ impl Inner {
     }
 }
 
-fn kind_of(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    let kind = GroupVersionKind::gvk(group, version, kind);
-    ApiResource::from_gvk_with_plural(&kind, plural)
-}
-
 /// The kind of resources.
 pub fn oauthclients() -> ApiResource {
-    kind_of("oauthclient.dev", "v1alpha1", "OAuthClient", "oauthclients")
+    ApiResource::erase::<OAuthClient>(&())
 }
 
 pub fn secrets() -> ApiResource {
-    kind_of("", "v1", "Secret", "secrets")
+    ApiResource::erase::<Secret>(&())
 }
 
 impl World {
     pub async fn new(settings: Settings) -> World {
         testkit::install_crypto();
-        let plane = ControlPlane::start(Options {
-            audit: false,
-            etcd_quota_bytes: Some(ETCD_QUOTA),
-            ..Options::with_usual_controllers()
-        });
-        let plane = plane.await.unwrap();
+        let plane = ControlPlane::start(Options::for_many_objects())
+            .await
+            .unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let deploy = root.join("deploy");
         let installed = install_deploy(&plane, &deploy, "oauthclient-system");

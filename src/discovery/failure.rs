@@ -78,8 +78,8 @@ mod tests {
     use crate::messages::Audience;
 
     fn text(failure: &Failure) -> String {
-        let told = failure.finding.explain(Audience::Cluster);
-        told.message().to_string()
+        let explanation = failure.finding.explain(Audience::Cluster);
+        explanation.message().to_string()
     }
 
     fn failure(issuer: &str, unusable: &Unusable) -> Failure {

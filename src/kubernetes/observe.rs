@@ -1,6 +1,5 @@
 //! Observing: reads all inputs of a decision about one resource at once.
 
-use crate::names::REFRESH_ANNOTATION;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::model::{
     CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Life, Observed,
     Reference, Resource, SecretSeen,
 };
+use crate::names::REFRESH_ANNOTATION;
 use crate::oauth::TokensInHand;
 use crate::policy::{account_tokens, has_next, lenders_to_see, published, relevant_content};
 use crate::reconcile::{StoreError, certificate_seen};

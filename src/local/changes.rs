@@ -1,6 +1,5 @@
 //! Turns changes of manifests into work: resources are added, changed and removed.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -14,7 +13,8 @@ use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
 use crate::lock::lock;
-use crate::policy::{self};
+use crate::names::CREDENTIALS_LABEL;
+use crate::policy;
 
 impl Files {
     /// Starts from the stored state and the manifests. `covers` tells whether a file is among the sources.

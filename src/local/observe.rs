@@ -1,6 +1,5 @@
 //! What a reconciliation sees of a resource: its manifest, its tokens, and what it refers to.
 
-use crate::names::REFRESH_ANNOTATION;
 use std::io;
 
 use crate::api::validate;
@@ -12,8 +11,9 @@ use crate::model::{
     CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Life, Memory, Observed,
     Resource, SecretSeen,
 };
+use crate::names::REFRESH_ANNOTATION;
 use crate::oauth::TokensInHand;
-use crate::policy::{self};
+use crate::policy;
 use crate::reconcile::certificate_seen;
 
 use super::files::{Files, Known};

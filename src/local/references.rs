@@ -1,12 +1,12 @@
 //! Tokens of other resources that a resource sends.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeSet;
 use std::io;
 
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
 use crate::model::{Found, Reference};
+use crate::names::CREDENTIALS_LABEL;
 use crate::policy::{self, short};
 use crate::references::{References, named, publishes_credentials};
 

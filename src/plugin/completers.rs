@@ -1,6 +1,5 @@
 //! Candidates for shell completion: names of resources, Secrets, namespaces, contexts, reasons and providers.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use kube::config::Kubeconfig;
 
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
+use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::cluster::{Cluster, Connection};
 
 /// The time-out of a completion.

@@ -8,7 +8,6 @@ mod protected;
 mod secrets;
 mod store;
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -21,6 +20,7 @@ use crate::api::spec::OAuthClient;
 use crate::api::validate;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::problem::{NOT_READY, Problem};
 use crate::plugin::say::yaml;
 

@@ -4,15 +4,14 @@
 mod list;
 mod rotate;
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use url::Url;
 
 use crate::api::spec::{CredentialKeys, OAuthClient};
-
 use crate::local::Manifests;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 

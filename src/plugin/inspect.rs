@@ -1,6 +1,5 @@
 //! Checks credentials and the resources that use them: opt-in, hosts, keys, content. Pure; no value is shown.
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -11,6 +10,7 @@ use super::finding::Finding;
 use crate::api::spec::OAuthClient;
 use crate::api::{Validated, validate};
 use crate::command::Command;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use crate::oauth::request::build;
 use crate::oauth::{Credentials, CredentialsProblem, Nonce, RequestContext};
 use crate::secret::Secret;

@@ -1,6 +1,5 @@
 //! Writes Secrets that the operator may use: each with one write, never printed.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use kube::api::PostParams;
 use tokio::time::sleep;
 
 use crate::command::Command;
+use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 

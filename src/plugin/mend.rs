@@ -1,13 +1,12 @@
 //! The next command for a reason. It is built from the reason and from names, never from a message.
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use url::Url;
 
 use super::target::host_of;
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
-
 use crate::command::Command;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 
 /// The command to run for a resource with this reason; `None` if there is nothing to do.
 pub(super) fn command(client: &OAuthClient, reason: &str) -> Option<Command> {

@@ -1,6 +1,5 @@
 //! `refresh`: requests a new token with the annotation that the operator handles once.
 
-use crate::names::REFRESH_ANNOTATION;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
@@ -10,6 +9,7 @@ use tokio::time::sleep;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::names::REFRESH_ANNOTATION;
 use crate::plugin::problem::{NOT_READY, Problem};
 use crate::time::Time;
 

@@ -3,7 +3,6 @@
 
 mod redact;
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,8 +15,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::api::spec::OAuthClient;
-
 use crate::clock::Clock;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::problem::Problem;
 use crate::plugin::say::yaml;
 

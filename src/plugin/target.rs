@@ -1,6 +1,5 @@
 //! The resource of a login: its spec, its credentials, its CA; from a cluster or from a folder of manifests.
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, TOKEN_LABEL};
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
@@ -11,6 +10,7 @@ use crate::api::{Validated, validate};
 use crate::command::{Command, printable};
 use crate::http::{CaBundle, ClientIdentity};
 use crate::local::Manifests;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL, TOKEN_LABEL};
 use crate::oauth::request::single_line;
 use crate::oauth::{Credentials, dpop};
 use crate::plugin::problem::Problem;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use testkit::control_plane::{self, ControlPlane, Kubeconfig, Objects};
 use testkit::deploy::install_deploy;
 use testkit::operator::{Launch, Operator};
-use testkit::provider::{Account, Behaviour, Provider, Script};
+use testkit::provider::{Behaviour, Provider, Script};
 use testkit::tls::Authority;
 use testkit::wait;
 
@@ -121,13 +121,7 @@ impl Start {
 
 /// A behaviour that takes the client of the tests and grants `seconds`.
 pub fn living(seconds: f64) -> Behaviour {
-    let mut behaviour = Behaviour::living(seconds);
-    behaviour.accepts.clients = vec![Account {
-        id: CLIENT_ID.to_owned(),
-        secret: CLIENT_SECRET.to_owned(),
-        ..Account::default()
-    }];
-    behaviour
+    Behaviour::living(seconds).with_client(CLIENT_ID, CLIENT_SECRET)
 }
 
 impl Stage {

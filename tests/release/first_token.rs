@@ -9,7 +9,7 @@ use testkit::control_plane::{ControlPlane, Options};
 use testkit::net::free_port;
 use testkit::operator::Launch;
 use testkit::process::Process;
-use testkit::provider::{Account, Behaviour, Provider, Script};
+use testkit::provider::{Behaviour, Provider, Script};
 use testkit::tools::Tool;
 use testkit::wait;
 
@@ -33,12 +33,7 @@ fn commands() -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_commands_of_the_readme_lead_to_a_token() {
     testkit::install_crypto();
-    let mut behaviour = Behaviour::living(3600.0);
-    behaviour.accepts.clients = vec![Account {
-        id: "your-client-id".to_owned(),
-        secret: "your-client-secret".to_owned(),
-        ..Account::default()
-    }];
+    let behaviour = Behaviour::living(3600.0).with_client("your-client-id", "your-client-secret");
     let provider = Provider::plain(Script::default().with(TOKEN_PATH, behaviour)).unwrap();
     let plane = ControlPlane::start(Options::with_usual_controllers())
         .await

@@ -24,10 +24,11 @@ pub struct ErrorResponse {
 impl ErrorResponse {
     /// The error, with the next step for what this client sends.
     pub(super) fn of(error: &TokenError, client: &Client) -> ErrorResponse {
+        let reason = Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused);
         ErrorResponse {
-            answer: AnswerError::of(error),
-            reason: Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused),
-            step: Step::of(error, client),
+            answer: AnswerError::of(error, reason),
+            reason,
+            step: Step::of(reason, error.said().is_some(), client),
         }
     }
 
@@ -99,9 +100,8 @@ catalogue! {
 }
 
 impl AnswerError {
-    /// What happened, from the error.
-    fn of(error: &TokenError) -> AnswerError {
-        let reason = || Reason::parse(error.reason()).unwrap_or(Reason::RequestRefused);
+    /// What happened, from the error and its reason.
+    fn of(error: &TokenError, reason: Reason) -> AnswerError {
         match error {
             TokenError::Refused { status: 408, .. } => AnswerError::TimedOut,
             TokenError::Refused { status, .. } if error.is_not_now() => {
@@ -114,7 +114,7 @@ impl AnswerError {
             } if error.is_mapped() => AnswerError::Mapped {
                 code: code.clone(),
                 status: *status,
-                means: reason(),
+                means: reason,
             },
             TokenError::Refused {
                 status,

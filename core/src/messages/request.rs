@@ -321,43 +321,12 @@ impl RequestFinding {
                 text!["The token could not be written: ", problem, "."],
                 Remedy::advice(text!["Correct spec.tokenSecret.data."]),
             ),
-            F::NotWritten { .. } | F::RefusedBefore { .. } | F::NewRefreshTokenRefused { .. } => {
-                self.explain_with_command(audience)
-            }
-            F::PasswordAgain { .. } => Explanation::new(
-                text!["The provider no longer accepts the refresh token."],
-                Remedy::advice(text!["The operator sends user name and password again."]),
-            ),
-        }
-    }
-
-    fn explain_with_command(&self, audience: Audience) -> Explanation {
-        use RequestFinding as F;
-        match self {
             F::NotWritten {
                 secret,
                 namespace,
                 resource,
                 why,
-            } => {
-                let refresh = Command::kubectl(&["oauthclient", "refresh"])
-                    .value(resource)
-                    .namespace(namespace);
-                let why = match why {
-                    NotPublished::Content { why } => why.text(),
-                    NotPublished::Refused { why } => why.text(),
-                };
-                Explanation::new(
-                    text!["Secret ", secret, " could not be written: ", why, "."],
-                    match audience {
-                        Audience::Cluster => Remedy::run(
-                            text!["Change spec.tokenSecret or what refuses it, and run:"],
-                            refresh,
-                        ),
-                        Audience::Files => Remedy::advice(text!["Change spec.tokenSecret."]),
-                    },
-                )
-            }
+            } => not_written(secret, (resource, namespace), why, audience),
             F::RefusedBefore {
                 what,
                 host,
@@ -366,47 +335,17 @@ impl RequestFinding {
                 namespace,
                 resource,
                 ..
-            } => {
-                let (name, allow) = match what {
-                    RefusedCredential::Password => {
-                        ("user name and password", "To allow one more attempt")
-                    }
-                    RefusedCredential::ClientSecret => {
-                        ("client secret", "To allow an attempt at once")
-                    }
-                    RefusedCredential::RefreshToken => ("refresh token", ""),
-                };
-                let happened = text![
+            } => Explanation::new(
+                text![
                     host,
                     " refused this ",
-                    name,
+                    what.name(),
                     " at ",
                     time,
                     ", so no resource sends it."
-                ];
-                let retry = Command::kubectl(&["annotate", "secret"])
-                    .value(secret)
-                    .namespace(namespace)
-                    .fixed(&["--overwrite"])
-                    .now(RETRY_REQUESTED);
-                let remedy = match (what, audience) {
-                    (RefusedCredential::RefreshToken, _) => {
-                        Remedy::run(text!["Log in again:"], audience.login(resource, namespace))
-                    }
-                    (_, Audience::Cluster) => Remedy::run(
-                        text!["Correct Secret ", secret, ". ", allow, ", its owner runs:"],
-                        retry,
-                    ),
-                    (_, Audience::Files) => Remedy::advice(text![
-                        "Correct Secret ",
-                        secret,
-                        ", or change ",
-                        RETRY_REQUESTED,
-                        " there."
-                    ]),
-                };
-                Explanation::new(happened, remedy)
-            }
+                ],
+                what.remedy(secret, (resource, namespace), audience),
+            ),
             F::NewRefreshTokenRefused {
                 secret,
                 key,
@@ -434,7 +373,78 @@ impl RequestFinding {
                     ),
                 )
             }
-            _ => Explanation::default(),
+            F::PasswordAgain { .. } => Explanation::new(
+                text!["The provider no longer accepts the refresh token."],
+                Remedy::advice(text!["The operator sends user name and password again."]),
+            ),
+        }
+    }
+}
+
+/// Kubernetes refuses the token Secret of this resource, in this namespace.
+fn not_written(
+    secret: &String,
+    (resource, namespace): (&String, &String),
+    why: &NotPublished,
+    audience: Audience,
+) -> Explanation {
+    let why = match why {
+        NotPublished::Content { why } => why.text(),
+        NotPublished::Refused { why } => why.text(),
+    };
+    Explanation::new(
+        text!["Secret ", secret, " could not be written: ", why, "."],
+        match audience {
+            Audience::Cluster => Remedy::run(
+                text!["Change spec.tokenSecret or what refuses it, and run:"],
+                Command::kubectl(&["oauthclient", "refresh"])
+                    .value(resource)
+                    .namespace(namespace),
+            ),
+            Audience::Files => Remedy::advice(text!["Change spec.tokenSecret."]),
+        },
+    )
+}
+
+impl RefusedCredential {
+    fn name(&self) -> &'static str {
+        match self {
+            RefusedCredential::Password => "user name and password",
+            RefusedCredential::RefreshToken => "refresh token",
+            RefusedCredential::ClientSecret => "client secret",
+        }
+    }
+
+    /// How it is replaced, or allowed to be sent again.
+    fn remedy(
+        &self,
+        secret: &String,
+        (resource, namespace): (&String, &String),
+        audience: Audience,
+    ) -> Remedy {
+        let allow = match self {
+            RefusedCredential::RefreshToken => {
+                return Remedy::run(text!["Log in again:"], audience.login(resource, namespace));
+            }
+            RefusedCredential::Password => "To allow one more attempt",
+            RefusedCredential::ClientSecret => "To allow an attempt at once",
+        };
+        match audience {
+            Audience::Cluster => Remedy::run(
+                text!["Correct Secret ", secret, ". ", allow, ", its owner runs:"],
+                Command::kubectl(&["annotate", "secret"])
+                    .value(secret)
+                    .namespace(namespace)
+                    .fixed(&["--overwrite"])
+                    .now(RETRY_REQUESTED),
+            ),
+            Audience::Files => Remedy::advice(text![
+                "Correct Secret ",
+                secret,
+                ", or change ",
+                RETRY_REQUESTED,
+                " there."
+            ]),
         }
     }
 }

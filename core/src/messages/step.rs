@@ -1,7 +1,7 @@
 //! The next step after a refusal, depending on what the client sends, because providers report every problem with it as "bad
 //! client" or "bad grant".
 
-use crate::oauth::error::TokenError;
+use crate::conditions::Reason;
 use crate::oauth::request::required_keys;
 use crate::oauth::{Client, ClientAuthentication, Grant};
 
@@ -79,39 +79,38 @@ catalogue! {
 }
 
 impl Step {
-    /// The next step after an answer.
-    pub(super) fn of(error: &TokenError, client: &Client) -> Step {
-        let has_code = error.said().is_some();
+    /// The next step after an answer with this reason. `has_code`: the provider wrote an error code.
+    pub(super) fn of(reason: Reason, has_code: bool, client: &Client) -> Step {
         let of_issuer = client.issuer.is_some() && !has_code;
-        match error.reason() {
-            "InvalidClient" | "Unauthorized" => of_client(client).unwrap_or(match error.reason() {
-                "InvalidClient" => Step::CheckClientSecret,
-                _ => Step::CheckCredentials,
-            }),
-            "InvalidGrant" => of_grant(&client.grant),
+        match reason {
+            Reason::InvalidClient => of_client(client).unwrap_or(Step::CheckClientSecret),
+            Reason::Unauthorized => of_client(client).unwrap_or(Step::CheckCredentials),
+            Reason::InvalidGrant => of_grant(&client.grant),
             // RFC 8693 section 2.2.2 prescribes this for an unacceptable subject or actor token.
-            "InvalidRequest" if matches!(client.grant, Grant::TokenExchange(_)) => {
+            Reason::InvalidRequest if matches!(client.grant, Grant::TokenExchange(_)) => {
                 Step::CheckExchange
             }
-            "NotFound" if of_issuer => Step::CheckIssuer,
-            "Redirected" if of_issuer => Step::SetTokenUrlForIssuer,
-            "UnusableResponse" if of_issuer => Step::CheckResponseOfIssuer,
-            "UnusableResponse" | "RequestRefused" | "Forbidden" if has_code => Step::LookUpCode,
-            "InvalidRequest" => Step::CompareRequest,
-            "UnauthorizedClient" => Step::AllowGrant,
-            "UnsupportedGrantType" => Step::SetGrant,
-            "InvalidScope" => Step::CheckScopes,
-            "InvalidTarget" => Step::CheckTarget,
-            "AccessDenied" => Step::AskForAccess,
-            "Forbidden" => Step::AskForAccessOrNetwork,
-            "NotFound" => Step::CheckTokenUrl,
-            "ProxyRefused" => Step::SetProxy,
-            "RateLimited" => Step::WaitForLimit,
-            "ServerError" | "TemporarilyUnavailable" => Step::WaitForProvider,
-            "ConsentRequired" => Step::Consent,
-            "ProofRequired" => Step::CheckProof,
-            "Redirected" => Step::SetTokenUrl,
-            "UnusableResponse" => Step::CheckResponse,
+            Reason::NotFound if of_issuer => Step::CheckIssuer,
+            Reason::Redirected if of_issuer => Step::SetTokenUrlForIssuer,
+            Reason::UnusableResponse if of_issuer => Step::CheckResponseOfIssuer,
+            Reason::UnusableResponse | Reason::RequestRefused | Reason::Forbidden if has_code => {
+                Step::LookUpCode
+            }
+            Reason::InvalidRequest => Step::CompareRequest,
+            Reason::UnauthorizedClient => Step::AllowGrant,
+            Reason::UnsupportedGrantType => Step::SetGrant,
+            Reason::InvalidScope => Step::CheckScopes,
+            Reason::InvalidTarget => Step::CheckTarget,
+            Reason::AccessDenied => Step::AskForAccess,
+            Reason::Forbidden => Step::AskForAccessOrNetwork,
+            Reason::NotFound => Step::CheckTokenUrl,
+            Reason::ProxyRefused => Step::SetProxy,
+            Reason::RateLimited => Step::WaitForLimit,
+            Reason::ServerError | Reason::TemporarilyUnavailable => Step::WaitForProvider,
+            Reason::ConsentRequired => Step::Consent,
+            Reason::ProofRequired => Step::CheckProof,
+            Reason::Redirected => Step::SetTokenUrl,
+            Reason::UnusableResponse => Step::CheckResponse,
             _ => Step::Retry,
         }
     }

@@ -1,11 +1,11 @@
 //! The family of refresh tokens of one resource, as it is stored in the state Secret and remembered.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{SecretSeen, StateOwner, data_hash};
+use crate::names::CREDENTIALS_LABEL;
 use crate::oauth::error::ProviderCode;
 use crate::secret::Secret;
 use crate::time::{HostTime, Span, Time};

@@ -1,9 +1,9 @@
 //! Objects of the cluster as they were seen.
 
-use crate::names::TOKEN_LABEL;
 use std::collections::BTreeMap;
 
 use crate::model::{STATE_LABEL, STATE_TYPE, TokenState, short};
+use crate::names::TOKEN_LABEL;
 use crate::secret::Secret;
 
 /// A Secret as it was seen.

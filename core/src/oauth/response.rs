@@ -71,7 +71,7 @@ fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> Token
 /// What an error answer says; a body that cannot be read says nothing.
 fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
     let value = read_whole(shape, answer, false).map(|body| body.value);
-    let told = match value {
+    let refusal = match value {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => {
             match Vetted::new(shape, value, &answer.sent) {
                 Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
@@ -84,9 +84,9 @@ fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
             Err(_) => told::Refusal::silent(),
         },
     };
-    match told.says_nothing() {
-        true => challenge(answer).unwrap_or(told),
-        false => told,
+    match refusal.says_nothing() {
+        true => challenge(answer).unwrap_or(refusal),
+        false => refusal,
     }
 }
 

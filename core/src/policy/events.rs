@@ -1,9 +1,8 @@
 //! Changes to report once: as events, or as lines of `local`.
 
-use crate::model::{Assessment, Condition, OAuthClientStatus};
-
 use crate::conditions::{ConditionType, Reason};
 use crate::messages::{EventFinding, Message, Note};
+use crate::model::{Assessment, Condition, OAuthClientStatus};
 use crate::time::Time;
 
 use super::expiry::Which;

@@ -6,13 +6,15 @@
 mod findings;
 mod part;
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
 use crate::model::{AccountSeen, CertificateSeen, Observed, Problem, Rules, SecretSeen, Validated};
-use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
+use crate::names::{
+    ALLOWED_AUDIENCES_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION,
+    CREDENTIALS_LABEL,
+};
 use crate::oauth::refresh::Origin;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken};
 use crate::policy::token_sources::{account_tokens, published};

@@ -1,12 +1,11 @@
 //! Reports an assessment to people: the status with its conditions, and events about changes.
 
+use crate::conditions::{ConditionType, Reason};
+use crate::messages::{Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid};
 use crate::model::{
     Assessment, AttemptStatus, Condition, FailedAttempt, OAuthClientStatus, Problem, ProblemKind,
     RefreshTokenStatus, TokenStatus, TokenView,
 };
-
-use crate::conditions::{ConditionType, Reason};
-use crate::messages::{Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid};
 use crate::oauth::error::FailureClass;
 use crate::policy::events::{find, known};
 use crate::time::Time;

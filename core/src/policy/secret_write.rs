@@ -3,15 +3,15 @@
 //! One write contains the token and its state. A patch names only what changes: what is ours and no longer wanted is
 //! removed, what is not ours is never named.
 
-use crate::names::{
-    ADOPT_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL,
-    TOKEN_LABEL,
-};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Managed, Observed, On, Owner, PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen,
     SecretWrite, TokenState, Validated, data_hash, token_hash,
+};
+use crate::names::{
+    ADOPT_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL,
+    TOKEN_LABEL,
 };
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::secret::Secret;

@@ -1,6 +1,5 @@
 //! The watch of credentials Secrets.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use crate::engine::Event;
 use crate::kubernetes::index::{SecretId, ordered, secret_id};
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
+use crate::names::CREDENTIALS_LABEL;
 use crate::policy::credentials_facts;
 
 use super::run::{Listener, Scope, Watching, labelled, run};

@@ -1,6 +1,5 @@
 //! The watch of token Secrets.
 
-use crate::names::{CREDENTIALS_LABEL, TOKEN_LABEL};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
+use crate::names::{CREDENTIALS_LABEL, TOKEN_LABEL};
 use crate::policy::{group_of, token_facts};
 
 use super::run::{Listener, Scope, Watching, labelled, run};

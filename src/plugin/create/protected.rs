@@ -3,7 +3,6 @@
 //! Three things are read or sent, each after the one before has been shown: the document of the resource, the document of
 //! its authorization server, and, only after a yes, the registration. No credential of anybody is sent by any of them.
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -16,6 +15,7 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::http::{Peer, ProxySettings, Route, Sender, SenderOptions};
 use crate::messages::RequestFinding;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::oauth::discovery::endpoint;
 use crate::oauth::protected_resource::{
     self, ProtectedResource, Registered, Registration, documents, registered,

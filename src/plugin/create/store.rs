@@ -1,12 +1,12 @@
 //! Creates the objects in the cluster, and says so.
 
-use crate::names::ALLOWED_HOSTS_ANNOTATION;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 
 use crate::api::spec::OAuthClient;
 use crate::command::Command;
+use crate::names::ALLOWED_HOSTS_ANNOTATION;
 use crate::plugin::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
 use crate::plugin::lend::{Lent, put};
 use crate::plugin::problem::Problem;

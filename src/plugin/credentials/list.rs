@@ -1,6 +1,5 @@
 //! `credentials list` and `credentials check`: the existing credentials, who uses them, and whether they work.
 
-use crate::names::CREDENTIALS_LABEL;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
+use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};
 use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::finding::{self, Finding};

@@ -1,6 +1,5 @@
 //! `credentials rotate`: stores the next client secret beside the current one, then replaces it.
 
-use crate::names::{CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
@@ -10,6 +9,7 @@ use zeroize::Zeroize as _;
 use crate::api::spec::CredentialKeys;
 use crate::clock::Clock;
 use crate::command::Command;
+use crate::names::{CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use crate::plugin::args::{ConnectionArgs, RotateArgs};
 use crate::plugin::cluster::{Cluster, Deed, SECRETS};
 use crate::plugin::inspect::named;

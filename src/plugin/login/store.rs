@@ -3,10 +3,10 @@
 //! The Secret has no owner. The consent of a person survives a resource that deployment tools delete and recreate; a
 //! person deletes it.
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use std::collections::BTreeMap;
 
 use crate::local::Manifests;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::cluster::Cluster;
 use crate::plugin::folder;
 use crate::plugin::lend::{self, LOGIN_LABEL, Lent};

@@ -4,7 +4,6 @@
 #[cfg(test)]
 mod tests;
 
-use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use k8s_openapi::api::core::v1::Secret as ApiSecret;
 use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use crate::api::spec::OAuthClient;
 use crate::api::{ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
+use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
 use crate::plugin::status::moment::Moment;

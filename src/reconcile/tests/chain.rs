@@ -15,6 +15,7 @@ use crate::policy::{login_name, state_name};
 use crate::time::HostTime;
 
 use super::*;
+pub(super) use histories::cases;
 
 /// What becomes of a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::chain::Sent;
+use super::chain::{Sent, cases};
 use super::*;
 
 /// Sets by more than a lifetime are noticed within this time after that lifetime (`CLOCK_TOLERANCE` of the decision).
@@ -198,15 +198,6 @@ fn enough(book: &Book, seconds: i64) -> f64 {
             let tokens = (seconds / (life - window as f64)).ceil() + 1.0;
             tokens * ((life / window as f64).log2() + 3.0)
         }
-    }
-}
-
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("HISTORIES").ok();
-    ProptestConfig {
-        failure_persistence: None,
-        cases: cases.and_then(|text| text.parse().ok()).unwrap_or(64),
-        ..ProptestConfig::default()
     }
 }
 

@@ -47,6 +47,16 @@ impl Options {
             ..Options::default()
         }
     }
+
+    /// [`Options::with_usual_controllers`] for many thousand objects or hours of writes: without audit log, and etcd's data may grow to
+    /// 8 GiB, since its default of 2 GiB is too little for the revisions.
+    pub fn for_many_objects() -> Self {
+        Options {
+            audit: false,
+            etcd_quota_bytes: Some(8 << 30),
+            ..Options::with_usual_controllers()
+        }
+    }
 }
 
 /// A user with a fixed token, who may do what RBAC grants to the name or the groups.

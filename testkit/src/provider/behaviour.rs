@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::accepts::Accepts;
+use super::accepts::{Accepts, Account};
 use super::fault::Fault;
 
 /// Everything one token endpoint does. The default is a plain RFC 6749 server: any client, any grant, `Bearer`
@@ -46,6 +46,17 @@ impl Behaviour {
             lifetime: Lifetime::Fixed { seconds },
             ..Behaviour::default()
         }
+    }
+
+    /// The same, but only for a client with this identifier and this secret.
+    #[must_use]
+    pub fn with_client(mut self, id: &str, secret: &str) -> Behaviour {
+        self.accepts.clients = vec![Account {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            ..Account::default()
+        }];
+        self
     }
 
     /// The same, but every request meets this fault.

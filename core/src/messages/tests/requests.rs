@@ -1,7 +1,5 @@
 //! Requests that failed, as they are stored and shown.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::conditions::ConditionType;
 use crate::oauth::error::{ErrorCode, ProviderCode, TokenError};
@@ -37,26 +35,19 @@ fn stored(values: Values) -> Vec<RequestFinding> {
 #[test]
 fn a_stored_failure_leaves_room_for_what_still_works_and_the_next_try() {
     let until = Time::from_seconds(1_790_000_000);
-    let mut too_long = BTreeSet::new();
     for values in [Values::Names, Values::Long, Values::Hostile] {
         let secret = String::examples("secret", values).remove(0);
         let valid = TokenValidity::Valid { secret, until };
         for audience in [Audience::Cluster, Audience::Files] {
             for finding in stored(values) {
                 let explanation = Finding::from(finding).explain(audience).shortened();
-                for next in follow_ups() {
-                    let message = explanation.clone().with(valid.text()).and(next.text());
-                    let text = without_command(&message);
-                    let length = text.trim_end().chars().count();
-                    if length > MOST {
-                        too_long.insert(format!("{length} characters: {text}"));
-                    }
-                }
+                let nexts = follow_ups().into_iter();
+                assert_short(
+                    nexts.map(|next| explanation.clone().with(valid.text()).and(next.text())),
+                );
             }
         }
     }
-    let too_long: Vec<String> = too_long.into_iter().collect();
-    assert!(too_long.is_empty(), "{}", too_long.join("\n"));
 }
 
 #[test]

@@ -55,23 +55,25 @@ pub(super) fn usual(
             let end = written(text, remarks).map_err(|_| JUNK_IN)?;
             return until(end, received, remarks).map(Some);
         }
-        Some(Value::String(text)) if duration(text).is_some() => {
-            remarks.push(DURATION);
-            let seconds = duration(text).unwrap_or_default();
-            (seconds != 0.0)
-                .then(|| relative(seconds, 1000.0, remarks))
+        Some(found) => {
+            let seconds = match found.as_str().and_then(duration) {
+                Some(seconds) => {
+                    remarks.push(DURATION);
+                    Some(seconds).filter(|seconds| *seconds != 0.0)
+                }
+                None => {
+                    let number = number(found).map_err(|_| JUNK_IN)?;
+                    if let Some(end) = number.and_then(|it| epoch_of_near_future(it, received)) {
+                        remarks.push(EPOCH);
+                        return until(end, received, remarks).map(Some);
+                    }
+                    number
+                }
+            };
+            seconds
+                .map(|seconds| relative(seconds, 1000.0, remarks))
                 .transpose()?
         }
-        Some(found) => match number(found).map_err(|_| JUNK_IN)? {
-            Some(number) => match epoch_of_near_future(number, received) {
-                Some(end) => {
-                    remarks.push(EPOCH);
-                    return until(end, received, remarks).map(Some);
-                }
-                None => Some(relative(number, 1000.0, remarks)?),
-            },
-            None => None,
-        },
     };
     // A second absolute field would add nothing.
     let absolute = ["expires_on", "expires_at"]

@@ -1,6 +1,5 @@
 //! Where the family is stored: the state Secret, its owner, and how it is written.
 
-use crate::names::ADOPT_ANNOTATION;
 use std::collections::BTreeMap;
 
 use crate::engine::Requeue;
@@ -8,6 +7,7 @@ use crate::model::{
     Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, Validated,
     short,
 };
+use crate::names::ADOPT_ANNOTATION;
 use crate::policy::findings;
 use crate::policy::ownership::{Ownership, ownership};
 use crate::policy::secret_write::owners;

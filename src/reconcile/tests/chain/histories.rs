@@ -64,7 +64,8 @@ fn is_stopped(scene: &Scene) -> bool {
     scene.condition("Stalled") == Some((true, "ReauthorizationRequired".into()))
 }
 
-fn config() -> ProptestConfig {
+/// As many cases as `HISTORIES` says, else 64.
+pub(in crate::reconcile::tests) fn cases() -> ProptestConfig {
     let cases = std::env::var("HISTORIES").ok();
     ProptestConfig {
         failure_persistence: None,
@@ -74,7 +75,7 @@ fn config() -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases())]
 
     #[test]
     fn a_strict_provider_sees_no_refresh_token_more_than_twice_and_none_whose_successor_is_stored(
