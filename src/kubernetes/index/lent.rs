@@ -11,12 +11,7 @@ use super::Index;
 impl Index {
     /// Records what a resource refers to, after [`Index::put`]. Returns the resources to notify, because a resource
     /// that they use, directly or indirectly, changed. `moved`: the resource is new, or names another token Secret.
-    pub(in crate::kubernetes) fn refer(
-        &mut self,
-        key: &Key,
-        names: &[&str],
-        moved: bool,
-    ) -> Vec<Key> {
+    pub(crate) fn refer(&mut self, key: &Key, names: &[&str], moved: bool) -> Vec<Key> {
         let mut told = BTreeSet::new();
         if self.lent.references.put(key, names) {
             self.link(key);
@@ -73,7 +68,7 @@ impl Index {
     }
 
     /// The path from a resource by references back to itself, as names.
-    pub(in crate::kubernetes) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
+    pub(crate) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
         self.lent.references.cycle(key)
     }
 }

@@ -20,7 +20,7 @@ use crate::references;
 use super::run::{Listener, Scope, Watching, config, run};
 
 /// Watches the resources of one scope.
-pub(in crate::kubernetes) async fn resources(watching: Watching) {
+pub(crate) async fn resources(watching: Watching) {
     let selector = watching.shared.selector.as_query().map(str::to_owned);
     let config = match selector {
         Some(selector) => config().labels(&selector),

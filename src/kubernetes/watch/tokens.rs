@@ -20,7 +20,7 @@ use crate::policy::{group_of, token_facts};
 use super::run::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of token Secrets: those with our own label.
-pub(in crate::kubernetes) async fn tokens(watching: Watching) {
+pub(crate) async fn tokens(watching: Watching) {
     run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
         shared,
         scope,

@@ -21,7 +21,7 @@ use crate::plugin::say::{json, yaml};
 use crate::plugin::status::all;
 
 /// Namespace and name.
-pub(in crate::plugin) type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// One Secret of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -37,10 +37,7 @@ struct Listed {
 }
 
 /// Runs `credentials list`.
-pub(in crate::plugin) async fn list(
-    connection: &ConnectionArgs,
-    args: &ListArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn list(connection: &ConnectionArgs, args: &ListArgs) -> Result<u8, Problem> {
     let cluster = Cluster::connect(connection).await?;
     let clients = all(&cluster, args.all_namespaces, None).await?;
     let users = users(&clients);
@@ -97,10 +94,7 @@ fn table(found: &[Listed], with_namespace: bool) -> Grid {
 }
 
 /// Runs `credentials check`.
-pub(in crate::plugin) async fn check(
-    connection: &ConnectionArgs,
-    args: &CheckArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn check(connection: &ConnectionArgs, args: &CheckArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
     let clients = all(&cluster, args.all_namespaces, None).await?;
@@ -122,7 +116,7 @@ pub(in crate::plugin) async fn check(
 }
 
 /// The findings about these Secrets.
-pub(in crate::plugin) async fn inspected(
+pub(crate) async fn inspected(
     cluster: &Cluster,
     keys: &BTreeSet<Key>,
     users: &BTreeMap<Key, Vec<&OAuthClient>>,
@@ -164,7 +158,7 @@ pub(in crate::plugin) async fn inspected(
 }
 
 /// Which resources name a Secret.
-pub(in crate::plugin) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OAuthClient>> {
+pub(crate) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OAuthClient>> {
     let mut users: BTreeMap<Key, Vec<&OAuthClient>> = BTreeMap::new();
     for client in clients {
         for name in named(client) {

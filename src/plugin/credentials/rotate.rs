@@ -23,10 +23,7 @@ use crate::time::Time;
 const MANAGER: &str = "kubectl-oauthclient";
 
 /// Runs the command.
-pub(in crate::plugin) async fn run(
-    connection: &ConnectionArgs,
-    args: &RotateArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn run(connection: &ConnectionArgs, args: &RotateArgs) -> Result<u8, Problem> {
     let ends = args
         .expires_at
         .as_deref()

@@ -17,7 +17,7 @@ use crate::secret::Secret;
 use super::provider::Provider;
 
 /// When the login took place, for people.
-pub(in crate::plugin) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
+pub(crate) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
 
 /// A cluster or a folder.
 pub(super) enum Place {

@@ -21,7 +21,7 @@ use crate::policy::login_name;
 /// All of them. The JSON form is stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Behind {
+pub(crate) struct Behind {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<RefreshToken>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,29 +26,29 @@ const UNREPORTED: Span = Span::from_seconds(60);
 /// A summary of one resource. The JSON form is stable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Summary {
-    pub(in crate::plugin) namespace: String,
-    pub(in crate::plugin) name: String,
-    pub(in crate::plugin) ready: bool,
+pub(crate) struct Summary {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) ready: bool,
     /// The reason.
-    pub(in crate::plugin) reason: String,
+    pub(crate) reason: String,
     /// What happened, and the next step.
-    pub(in crate::plugin) message: String,
-    pub(in crate::plugin) stalled: bool,
+    pub(crate) message: String,
+    pub(crate) stalled: bool,
     /// Work is in progress or waiting.
-    pub(in crate::plugin) reconciling: bool,
-    pub(in crate::plugin) suspended: bool,
-    pub(in crate::plugin) token_secret: String,
+    pub(crate) reconciling: bool,
+    pub(crate) suspended: bool,
+    pub(crate) token_secret: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) issued_time: Option<String>,
+    pub(crate) issued_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) expiration_time: Option<String>,
+    pub(crate) expiration_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) refresh_time: Option<String>,
+    pub(crate) refresh_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
     #[serde(flatten)]
-    pub(in crate::plugin) behind: Behind,
+    pub(crate) behind: Behind,
     #[serde(skip)]
     now: Time,
 }
@@ -56,18 +56,18 @@ pub(in crate::plugin) struct Summary {
 /// The last request, if it failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Failure {
-    pub(in crate::plugin) reason: String,
-    pub(in crate::plugin) message: String,
-    pub(in crate::plugin) time: String,
-    pub(in crate::plugin) failures: i32,
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) time: String,
+    pub(crate) failures: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) next_time: Option<String>,
+    pub(crate) next_time: Option<String>,
 }
 
 impl Summary {
     /// The summary of a resource.
-    pub(in crate::plugin) fn of(resource: &OAuthClient, now: Time) -> Summary {
+    pub(crate) fn of(resource: &OAuthClient, now: Time) -> Summary {
         let status = resource.status.clone().unwrap_or_default();
         let condition = |kind: &str| {
             status
@@ -163,7 +163,7 @@ impl Summary {
     }
 
     /// The severity.
-    pub(in crate::plugin) fn tone(&self) -> Tone {
+    pub(crate) fn tone(&self) -> Tone {
         match (self.ready, self.stalled || self.failure.is_some()) {
             (true, false) => Tone::Good,
             (true, true) => Tone::Warn,
@@ -174,7 +174,7 @@ impl Summary {
 
     /// The most informative reason and message: a failure says more than that the token is still valid, or that the
     /// request is retried.
-    pub(in crate::plugin) fn shown(&self) -> (&str, &str) {
+    pub(crate) fn shown(&self) -> (&str, &str) {
         match &self.failure {
             Some(failure) if self.ready || self.reason == "Retrying" => {
                 let message = Some(failure.message.as_str()).filter(|text| !text.is_empty());
@@ -185,7 +185,7 @@ impl Summary {
     }
 
     /// For people, in lines.
-    pub(in crate::plugin) fn in_full(&self) -> Painted {
+    pub(crate) fn in_full(&self) -> Painted {
         let ready = match (self.ready, self.suspended) {
             (true, false) => "ready",
             (true, true) => "ready, but suspended",

@@ -120,7 +120,7 @@ impl Record {
 
 /// The note about a provided refresh token that the provider refused, while the family continues without it; `None`
 /// if there is none.
-pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<Note> {
+pub(crate) fn refused_offer(seen: &Observed) -> Option<Note> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.as_ref()?.origin != Origin::Given {
         return None;
@@ -136,7 +136,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<Note> {
 }
 
 /// The available refresh tokens that the provider has refused, if that still applies.
-pub(in crate::policy) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
+pub(crate) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
     let Some(Ok(record)) = seen.record() else {
         return Vec::new();
     };

@@ -15,7 +15,7 @@ use super::claim::{Hold, hold};
 use super::record::token_tag;
 
 /// What to do to get a token.
-pub(in crate::policy) enum Next {
+pub(crate) enum Next {
     /// Send a request with this.
     Spend(Box<Spend>),
     /// Another process may be sending one: not before this is over.
@@ -34,7 +34,7 @@ pub(in crate::policy) enum Next {
 }
 
 /// What to send to get a token, and its reservation.
-pub(in crate::policy) fn next(
+pub(crate) fn next(
     seen: &Observed,
     spec: &Validated,
     refreshing: &Refreshing,
@@ -189,7 +189,7 @@ impl Claimed<'_> {
 impl Spend {
     /// The response to a request that redeems what cannot be redeemed again: it holds the only copy of what comes next. `None`
     /// where the request may be repeated.
-    pub(in crate::policy) fn redeems(&self) -> Option<ExpectedResponse> {
+    pub(crate) fn redeems(&self) -> Option<ExpectedResponse> {
         let With::RefreshToken(_) = self.with else {
             return None;
         };
@@ -205,7 +205,7 @@ impl Spend {
     }
 
     /// The client and the credentials for building the request.
-    pub(in crate::policy) fn request(
+    pub(crate) fn request(
         &self,
         seen: &Observed,
         spec: &Validated,
