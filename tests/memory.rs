@@ -90,7 +90,7 @@ fn fleet(hosts: &[Arc<str>], published: bool) -> Engine {
             suspended: false,
             deleting: false,
             reported: true,
-            told_refresh: None,
+            reported_refresh: None,
             attempt: None,
         };
         let credentials = CredentialsFacts { version: 8 };

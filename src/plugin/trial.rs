@@ -24,8 +24,8 @@ use crate::time::Time;
 
 use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
+use super::output;
 use super::paint::{Painted, Tone};
-use super::say;
 use observe::Places;
 use store::Trial;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
     let clock = Clock::system();
     let manifests = read(&args.filename)?;
     for problem in manifests.problems() {
-        say::warn(&format!("refused: {problem}"));
+        output::warn(&format!("refused: {problem}"));
     }
     let (key, client) = chosen(&manifests, args.name.as_deref())?;
     let client = prepared(client)?;
@@ -66,10 +66,10 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         may_request: true,
         due: clock.now(),
     };
-    let _ = say::progress(say::PROVIDER, walk(&trial, &work)).await;
+    let _ = output::progress(output::PROVIDER, walk(&trial, &work)).await;
     let outcome = trial.outcome();
-    let told = told(&outcome, clock.now());
-    say::painted(&told);
+    let painted = paint(&outcome, clock.now());
+    output::painted(&painted);
     Ok(if outcome.write.is_some() {
         0
     } else {
@@ -147,7 +147,7 @@ fn sender(guard: &GuardArgs) -> Result<Sender, Problem> {
     .map_err(|error| Problem::new(error.to_string()))
 }
 
-fn told(outcome: &Outcome, now: Time) -> Painted {
+fn paint(outcome: &Outcome, now: Time) -> Painted {
     let nothing = match outcome.sent {
         0 => "No request was sent to the token endpoint, and nothing was stored.",
         _ => "One request was sent. Nothing was stored.",

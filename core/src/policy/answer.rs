@@ -279,7 +279,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         reason: failure.reason().to_owned(),
         reached: Some(failure.reached),
         http_status: failure.http_status,
-        code: failure.said.as_ref().and_then(ProviderCode::code),
+        code: failure.provider_code.as_ref().and_then(ProviderCode::code),
         explanation,
         refused,
         inputs: seen.resource.inputs.clone(),
@@ -328,7 +328,7 @@ impl Failure {
             unread: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
             http_status: error.http_status(),
-            said: error.said().cloned(),
+            provider_code: error.provider_code().cloned(),
         }
     }
 

@@ -145,9 +145,9 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
 
 /// The last handled refresh request: the current one as soon as any record of it says so.
 fn handled_request(seen: &Observed) -> Option<String> {
-    let told = seen.resource.status.last_refresh_request.clone();
+    let reported = seen.resource.status.last_refresh_request.clone();
     match &seen.resource.refresh_request {
         Some(asked) if seen.has_handled(asked) => Some(asked.clone()),
-        _ => told,
+        _ => reported,
     }
 }

@@ -11,13 +11,13 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};
-use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, Failure, SECRETS};
 use crate::plugin::finding::{self, Finding};
 use crate::plugin::inspect::{SecretFacts, inspect, named};
+use crate::plugin::output;
+use crate::plugin::output::{json, yaml};
 use crate::plugin::paint::{Cell, Grid, Tone};
 use crate::plugin::problem::Problem;
-use crate::plugin::say;
-use crate::plugin::say::{json, yaml};
 use crate::plugin::status::all;
 
 /// Namespace and name.
@@ -54,12 +54,12 @@ pub(crate) async fn list(connection: &ConnectionArgs, args: &ListArgs) -> Result
         });
     }
     match args.output {
-        Format::Json => say::raw(&json(&found)?),
-        Format::Yaml => say::raw(&yaml(&found)?),
-        Format::Text if found.is_empty() => say::line(&format!(
+        Format::Json => output::raw(&json(&found)?),
+        Format::Yaml => output::raw(&yaml(&found)?),
+        Format::Text if found.is_empty() => output::line(&format!(
             "No Secret has the label {CREDENTIALS_LABEL}=true. To create one, run: kubectl oauthclient credentials create"
         )),
-        Format::Text => say::painted(&table(&found, args.all_namespaces).draw(say::width())),
+        Format::Text => output::painted(&table(&found, args.all_namespaces).draw(output::width())),
     }
     Ok(0)
 }
@@ -109,7 +109,7 @@ pub(crate) async fn check(connection: &ConnectionArgs, args: &CheckArgs) -> Resu
     }
     let findings = inspected(&cluster, &keys, &users, &clock).await;
     if findings.is_empty() {
-        say::line("There are no credentials to check.");
+        output::line("There are no credentials to check.");
         return Ok(0);
     }
     finding::print(&findings, args.output)
@@ -126,13 +126,13 @@ pub(crate) async fn inspected(
     for key in keys {
         let (namespace, name) = key;
         let there = cluster.within(namespace);
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: SECRETS,
             name,
         };
         let api: Api<ApiSecret> = there.api();
-        let secret = match there.call(deed, api.get(name)).await {
+        let secret = match there.call(operation, api.get(name)).await {
             Ok(secret) => Some(SecretFacts::whole(secret)),
             Err(Failure::NotThere) => None,
             Err(failure) => {
@@ -177,11 +177,11 @@ async fn labelled(cluster: &Cluster, everywhere: bool) -> Result<Vec<SecretFacts
         cluster.api()
     };
     let params = ListParams::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: SECRETS,
         name: "",
     };
-    let list = cluster.call(deed, api.list_metadata(&params)).await?;
+    let list = cluster.call(operation, api.list_metadata(&params)).await?;
     Ok(list.items.iter().map(SecretFacts::metadata).collect())
 }

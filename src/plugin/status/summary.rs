@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
-use crate::plugin::cluster::{Cluster, Deed, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, SECRETS};
 use crate::plugin::paint::{Painted, Tone};
 use crate::plugin::status::moment::Moment;
 use crate::time::{Span, Time};
 
-use super::behind::Behind;
+use super::details::Details;
 
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
@@ -48,7 +48,7 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
     #[serde(flatten)]
-    pub(crate) behind: Behind,
+    pub(crate) details: Details,
     #[serde(skip)]
     now: Time,
 }
@@ -76,11 +76,11 @@ impl Summary {
                 .find(|condition| condition.type_ == kind)
         };
         let holds = |kind: &str| condition(kind).is_some_and(|found| found.status == "True");
-        let told = ["Stalled", "Reconciling"]
+        let leading = ["Stalled", "Reconciling"]
             .into_iter()
             .find(|kind| holds(kind));
-        let told = condition(told.unwrap_or("Ready")).or_else(|| condition("Ready"));
-        let (reason, message) = match told {
+        let leading = condition(leading.unwrap_or("Ready")).or_else(|| condition("Ready"));
+        let (reason, message) = match leading {
             Some(found) => (found.reason.clone(), found.message.clone()),
             None => (
                 "Unknown".to_owned(),
@@ -117,7 +117,7 @@ impl Summary {
                 .as_ref()
                 .map(|token| token.refresh_time.clone()),
             failure,
-            behind: Behind::of(resource, &status),
+            details: Details::of(resource, &status),
             now,
         };
         summary.or_unreported()
@@ -146,14 +146,14 @@ impl Summary {
             return;
         }
         self.now = now;
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: SECRETS,
             name: &self.token_secret,
         };
         let api = cluster.api::<ApiSecret>();
         let found: Result<PartialObjectMeta<ApiSecret>, _> = cluster
-            .call(deed, api.get_metadata(&self.token_secret))
+            .call(operation, api.get_metadata(&self.token_secret))
             .await;
         if let Ok(found) = found {
             self.expiration_time = found.annotations().get(EXPIRES).cloned();
@@ -223,7 +223,7 @@ impl Summary {
             lines.push(("Refresh", moment.of(time)));
         }
         lines.push(("Secret", self.token_secret.clone()));
-        lines.extend(self.behind.lines(moment));
+        lines.extend(self.details.lines(moment));
         if let Some(failure) = &self.failure {
             let Failure {
                 reason,

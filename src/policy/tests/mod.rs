@@ -319,7 +319,7 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
         unread: false,
         reached: crate::oauth::error::Reached::Answered,
         http_status: None,
-        said: None,
+        provider_code: None,
     }
 }
 

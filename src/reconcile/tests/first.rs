@@ -19,7 +19,7 @@ fn unreachable() -> Failure {
         unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
-        said: None,
+        provider_code: None,
     }
 }
 

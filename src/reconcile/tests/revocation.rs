@@ -23,7 +23,7 @@ fn down() -> Failure {
         unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
-        said: None,
+        provider_code: None,
     }
 }
 

@@ -80,7 +80,7 @@ impl<'a> Driven<'a> {
                 return;
             };
             let status = &resource.status;
-            let told_refresh = status.token.as_ref();
+            let reported_refresh = status.token.as_ref();
             let facts = ResourceFacts {
                 uid: uid_fact(&resource.uid),
                 generation: resource.generation,
@@ -93,7 +93,7 @@ impl<'a> Driven<'a> {
                 suspended: resource.spec.as_ref().is_ok_and(|spec| spec.suspended),
                 deleting: resource.deleting,
                 reported: status.observed_generation == resource.generation,
-                told_refresh: told_refresh
+                reported_refresh: reported_refresh
                     .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
                 attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
             };

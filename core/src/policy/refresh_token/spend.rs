@@ -29,7 +29,7 @@ pub(crate) enum Next {
         /// The provider refused it.
         known: bool,
         /// With this code.
-        said: Option<ProviderCode>,
+        provider_code: Option<ProviderCode>,
     },
 }
 
@@ -124,7 +124,7 @@ impl Claimed<'_> {
             Hold::Exhausted => {
                 return Next::Refused {
                     known: false,
-                    said: None,
+                    provider_code: None,
                 };
             }
             Hold::OnceMore => 2,
@@ -132,8 +132,11 @@ impl Claimed<'_> {
         };
         if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
-            let said = refused.said();
-            return Next::Refused { known, said };
+            let provider_code = refused.provider_code();
+            return Next::Refused {
+                known,
+                provider_code,
+            };
         }
         self.claim(With::RefreshToken(token), tag, begins, tries)
     }
@@ -159,7 +162,7 @@ impl Claimed<'_> {
             record.refuse(Refused {
                 token: before.spent,
                 made_from: None,
-                said: None,
+                provider_code: None,
             });
         }
         let claim = Claim::new(
