@@ -7,7 +7,10 @@ mod ask;
 mod brake;
 mod certificate;
 mod close;
+mod error;
 mod flight;
+mod objects;
+mod observe;
 mod prerequisite;
 mod publish;
 mod reconciler;
@@ -28,9 +31,11 @@ use close::Step;
 use prerequisite::Decided;
 
 pub use certificate::{certificate_seen, identity};
+pub use error::{StoreError, WriteError};
+pub use objects::{Claims, ConfigMapRead, Objects, Purpose, ReferencedRead, ResourceRead};
 pub use reconciler::Reconciled;
 pub use revocation::revoke_replaced;
-pub use store::{Held, Store, StoreError, WriteError};
+pub use store::{Held, Store};
 
 /// Reconciles one resource.
 pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
@@ -44,7 +49,7 @@ pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
 /// Everything except the report at the end.
 async fn steps(store: &impl Store, work: &Work) -> Step {
     let key = &work.key;
-    let mut seen = match store.observe(key, work.may_request).await {
+    let mut seen = match Box::pin(observe::observe(store, key, work.may_request)).await {
         Ok(Some(seen)) => seen,
         Ok(None) => {
             brake::looked_at(store, key);

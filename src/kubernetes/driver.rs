@@ -132,7 +132,7 @@ async fn one(shared: Arc<Shared>, work: Work, panics: bool) {
         .catch_unwind()
         .instrument(span.clone())
         .await;
-    shared.release_claims(&key);
+    shared.claims.release(&key);
     let now = shared.clock.now();
     match reconciled {
         Ok(Reconciled::Done(outcome)) => {

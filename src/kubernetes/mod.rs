@@ -38,7 +38,7 @@ mod gauges;
 mod group_queue;
 mod groups;
 mod index;
-mod observe;
+mod objects;
 mod own_accounts;
 mod permission_denied;
 mod permissions;
@@ -85,6 +85,7 @@ use permissions::Rights;
 use shared::{Parts, Shared};
 use watch::{Scope, Watching};
 
+pub(crate) use convert::{config_map_read, secret_seen};
 pub use start::StartError;
 
 /// How fast the contents of Secrets are checked in the background after a start: 20 a second.

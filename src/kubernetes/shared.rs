@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
 use crate::policy::{StatusDetail, uid_fact};
-use crate::reconcile::revoke_replaced;
+use crate::reconcile::{Claims, revoke_replaced};
 use crate::revocation_queue::Later;
 use crate::time::Time;
 
@@ -82,7 +82,8 @@ pub(super) struct Shared {
     pub(super) replacing: Replacing,
     /// Resources whose status has fields that this version does not know.
     pub(super) unknown_statuses: Mutex<HashSet<Key>>,
-    claims: Mutex<HashMap<String, Key>>,
+    /// Token Secrets that reconciles in flight may create.
+    pub(super) claims: Claims,
     /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
     /// Resources that need a person, for the gauge.
@@ -147,7 +148,7 @@ impl Shared {
             recent: Mutex::default(),
             replacing: Replacing::default(),
             unknown_statuses: Mutex::default(),
-            claims: Mutex::new(HashMap::new()),
+            claims: Claims::default(),
             client_ends: ClientEnds::default(),
             stalled: Mutex::new(HashSet::new()),
             deletions: Mutex::default(),
@@ -297,26 +298,6 @@ impl Shared {
         self.secret_reads.sweep(now);
         lock(&self.index).sweep_contents();
         lock(&self.recent).sweep(now);
-    }
-
-    /// Claims a token Secret for the work in flight on `key`, so that two new resources with the same Secret do not
-    /// both request a token. Returns the other holder, if there is one.
-    pub(super) fn claim(&self, key: &Key, secret: &str) -> Option<Key> {
-        let mut claims = lock(&self.claims);
-        let name = format!("{}/{secret}", key.namespace());
-        match claims.get(&name) {
-            Some(holder) if holder != key => Some(holder.clone()),
-            Some(_) => None,
-            None => {
-                claims.insert(name, key.clone());
-                None
-            }
-        }
-    }
-
-    /// Ends all claims of the work on `key`.
-    pub(super) fn release_claims(&self, key: &Key) {
-        lock(&self.claims).retain(|_, holder| holder != key);
     }
 }
 

@@ -13,7 +13,6 @@ use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
 use crate::lock::lock;
-use crate::names::CREDENTIALS_LABEL;
 use crate::policy;
 
 impl Files {
@@ -96,15 +95,13 @@ impl Files {
     }
 
     pub(super) fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
-        let facts = match credentials_of(key, object) {
-            None => Some(policy::no_references()),
-            Some(secret) => self
-                .credentials(&secret)
-                .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
-                .map(|seen| policy::credentials_facts(&seen.uid, &seen.resource_version)),
-        };
-        let facts = self.lent(key, object, facts);
-        self.tell(key, Event::Credentials(facts));
+        match self.credentials_facts(key, object) {
+            Ok(facts) => self.tell(key, Event::Credentials(facts)),
+            // What is known stays.
+            Err(error) => {
+                tracing::warn!(resource = %key, %error, "a Secret that it uses cannot be read");
+            }
+        }
     }
 
     /// Applies the current manifests. Returns whether all of it could be stored.
@@ -205,7 +202,6 @@ impl Files {
             let mut known = self.known();
             known.clients.remove(key);
             known.memories.remove(key);
-            known.claims.retain(|_, holder| holder != key);
             known.changed.insert(key.clone());
         }
         self.tell(key, Event::Gone);

@@ -15,6 +15,7 @@ use crate::http::Sender;
 use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
+use crate::reconcile::Claims;
 use crate::revocation_queue::Later;
 
 use super::catalogue::{BadManifest, Catalogue};
@@ -42,6 +43,8 @@ pub(super) struct Files {
     pub(super) account_files: BTreeMap<String, PathBuf>,
     /// A name that no other process has.
     pub(super) process: String,
+    /// Token Secrets that reconciles in flight may create.
+    pub(super) claims: Claims,
     known: Mutex<Known>,
 }
 
@@ -51,8 +54,6 @@ pub(super) struct Known {
     pub(super) clients: BTreeMap<Key, Kept>,
     pub(super) catalogue: Catalogue,
     pub(super) memories: BTreeMap<Key, Memory>,
-    /// Which resource creates a token Secret that does not exist yet.
-    pub(super) claims: BTreeMap<Key, Key>,
     /// Resources for which a request was sent.
     pub(super) asked: BTreeSet<Key>,
     /// Resources that were added, changed or deleted, until the resources that use their tokens are notified.
@@ -86,6 +87,7 @@ impl Files {
             sender,
             rules,
             account_files: BTreeMap::new(),
+            claims: Claims::default(),
             known: Mutex::default(),
         }
     }

@@ -14,7 +14,7 @@
 //! | `chain` | the state of refresh tokens |
 //! | `changes` | resources that are added, changed and deleted |
 //! | `accounts` | tokens of `ServiceAccounts`, read from files |
-//! | `files`, `observe`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
+//! | `files`, `objects`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
 //! | `lines` | what is printed |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
@@ -27,7 +27,7 @@ mod folder;
 mod lines;
 mod manifests;
 mod metadata;
-mod observe;
+mod objects;
 mod private;
 mod references;
 mod refresh_state;
@@ -292,6 +292,7 @@ impl Driver {
         let Some(key) = self.running.remove(&id) else {
             return;
         };
+        self.files.claims.release(&key);
         let now = self.files.clock.now();
         let mut engine = lock(&self.files.engine);
         match reconciled {

@@ -5,7 +5,6 @@ use std::io;
 
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
-use crate::model::{Found, Reference};
 use crate::names::CREDENTIALS_LABEL;
 use crate::policy::{self, short};
 use crate::references::{References, named, publishes_credentials};
@@ -15,34 +14,8 @@ use super::files::Files;
 use super::state_folder::Kept;
 
 impl Files {
-    /// The other resources whose tokens are sent, and those tokens.
-    pub(super) fn references(&self, key: &Key, object: &OAuthClient) -> io::Result<Vec<Reference>> {
-        let mut all = Vec::new();
-        for name in named(&object.spec) {
-            let other = Key::new(key.namespace(), name);
-            let there = self.known().clients.get(&other).map(|kept| {
-                let uid = kept.object.metadata.uid.clone();
-                let secret = kept.object.spec.token_secret.name.clone();
-                (uid.unwrap_or_default(), secret)
-            });
-            let found = match there {
-                None => None,
-                Some((uid, secret_name)) => Some(Found {
-                    uid,
-                    secret: self.tokens.see(&Key::new(key.namespace(), &secret_name))?,
-                    secret_name,
-                }),
-            };
-            all.push(Reference {
-                name: name.to_owned(),
-                found,
-            });
-        }
-        Ok(all)
-    }
-
     /// Which resource refers to which, according to the current manifests.
-    fn graph(&self) -> References {
+    pub(super) fn graph(&self) -> References {
         let mut graph = References::default();
         for (key, kept) in &self.known().clients {
             graph.put(key, &named(&kept.object.spec));
@@ -50,32 +23,46 @@ impl Files {
         graph
     }
 
-    /// The path from a resource along references back to itself.
-    pub(super) fn cycle(&self, key: &Key, object: &OAuthClient) -> Option<Vec<String>> {
-        if named(&object.spec).is_empty() {
-            return None;
-        }
-        self.graph().cycle(key)
-    }
-
-    /// The version of the credentials of a resource, including the tokens of other resources. `own` is its own part.
-    pub(super) fn lent(
+    /// The version of the Secrets that a resource uses: its credentials Secret, and the token Secrets of other resources. `None`
+    /// while one of them is missing or has not opted in.
+    pub(super) fn credentials_facts(
         &self,
         key: &Key,
         object: &OAuthClient,
-        own: Option<CredentialsFacts>,
-    ) -> Option<CredentialsFacts> {
-        let own = own?;
-        if named(&object.spec).is_empty() {
-            return Some(own);
+    ) -> io::Result<Option<CredentialsFacts>> {
+        let opted_in = |secret: &Key| {
+            let seen = self.opted_in_secret(secret)?;
+            io::Result::Ok(seen.filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true")))
+        };
+        let own = match credentials_of(key, object) {
+            None => policy::no_references(),
+            Some(secret) => match opted_in(&secret)? {
+                Some(seen) => policy::credentials_facts(&seen.uid, &seen.resource_version),
+                None => return Ok(None),
+            },
+        };
+        let names = named(&object.spec);
+        if names.is_empty() {
+            return Ok(Some(own));
         }
         let mut versions = vec![own.version];
-        for one in self.references(key, object).ok()? {
-            let secret = one.found?.secret?;
-            let lent = secret.has_label(CREDENTIALS_LABEL, "true");
-            versions.push(lent.then(|| short(&secret.version()))?);
+        for name in names {
+            let Some(secret) = self.token_secret(&Key::new(key.namespace(), name)) else {
+                return Ok(None);
+            };
+            let Some(seen) = opted_in(&secret)? else {
+                return Ok(None);
+            };
+            versions.push(short(&seen.version()));
         }
-        Some(policy::reference_facts(&versions))
+        Ok(Some(policy::reference_facts(&versions)))
+    }
+
+    /// The token Secret that a resource names.
+    fn token_secret(&self, key: &Key) -> Option<Key> {
+        let known = self.known();
+        let name = &known.clients.get(key)?.object.spec.token_secret.name;
+        Some(Key::new(key.namespace(), name))
     }
 
     /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.

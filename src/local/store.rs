@@ -18,7 +18,7 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::reconcile::{Held, Store, StoreError, WriteError};
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 use super::files::Files;
 use super::lines;
@@ -48,10 +48,6 @@ impl Files {
 }
 
 impl Store for Files {
-    fn now(&self) -> Time {
-        self.clock.now()
-    }
-
     fn draw(&self) -> f64 {
         self.clock.draw()
     }
@@ -62,11 +58,6 @@ impl Store for Files {
 
     fn detail(&self) -> StatusDetail {
         StatusDetail::Always
-    }
-
-    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
-        self.see(key, may_request)
-            .map_err(|error| StoreError::Passing(error.to_string()))
     }
 
     async fn get(

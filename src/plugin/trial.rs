@@ -3,12 +3,14 @@
 //! It runs the operator's reconcile, from the decision whether a request may be sent to what would be written, over a
 //! store that keeps nothing.
 
-mod observe;
+mod objects;
 mod outcome;
 mod store;
 
 use std::io::Read as _;
 use std::path::Path;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::spec::OAuthClient;
 use crate::cli::GuardArgs;
@@ -26,7 +28,7 @@ use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
 use super::output;
 use super::paint::{Painted, Tone};
-use observe::Places;
+use objects::Places;
 use store::Trial;
 
 pub(crate) use outcome::Outcome;
@@ -131,9 +133,12 @@ fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     client.spec.suspend = false;
     client.status = None;
     // Validation requires an existing resource.
-    client.metadata.uid = Some("test".to_owned());
-    client.metadata.generation = Some(1);
-    client.metadata.finalizers = None;
+    client.metadata = ObjectMeta {
+        name: client.metadata.name.take(),
+        uid: Some("test".to_owned()),
+        generation: Some(1),
+        ..ObjectMeta::default()
+    };
     Ok(client)
 }
 

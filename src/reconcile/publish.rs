@@ -7,6 +7,7 @@ use crate::model::{Assessment, Observed, Problem, SecretSeen, SecretWrite};
 use crate::policy::{Ownership, ownership, report, rewrite, standing};
 use crate::time::{Span, Time};
 
+use super::observe::observe;
 use super::{Store, WriteError};
 
 /// The result for a token.
@@ -119,7 +120,7 @@ async fn again(
     write: &SecretWrite,
     assessment: &Assessment,
 ) -> Again {
-    let fresh = match store.observe(key, true).await {
+    let fresh = match Box::pin(observe(store, key, true)).await {
         Ok(Some(fresh)) => fresh,
         Ok(None) => return Again::end(Written::ResourceGone),
         // Nothing new is known: repeat the same write.

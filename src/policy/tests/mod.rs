@@ -80,7 +80,7 @@ impl Spec {
         }
     }
 
-    fn yaml(&self) -> String {
+    pub(crate) fn yaml(&self) -> String {
         format!(
             "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: books, namespace: shop}}\nspec:\n  \
              provider: {{{}: \"{}\"{}}}\n  credentials: {{secretName: client}}\n  tokenSecret: {{name: {}{}}}\n{}",

@@ -13,7 +13,6 @@ fn with_password(spec: &Spec, password: &str, shared: &Scene) -> Scene {
     {
         let mut inner = scene.inner();
         inner.now = shared.inner().now;
-        inner.password = password.to_owned();
         let credentials = inner.credentials.as_mut().unwrap();
         for (key, value) in [
             ("username", "alice"),

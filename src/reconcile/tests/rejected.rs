@@ -54,7 +54,6 @@ fn another_spec_or_other_credentials_are_tried_at_once() {
     scene.run(at(110));
     assert_eq!(scene.inner().requests, 2, "the spec");
     scene.inner().credentials = Some(credentials(2, "other"));
-    scene.inner().password = "other".into();
     scene.inner().writes.clear();
     scene.run(at(120));
     assert_eq!(scene.inner().requests, 3, "the credentials");

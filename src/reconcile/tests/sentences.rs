@@ -291,7 +291,6 @@ fn a_wrong_password_is_sent_once_whatever_happens() {
         .map(|attempt| attempt.class);
     assert_eq!(class, Some(FailureClass::NeedsPerson));
     scene.inner().credentials.as_mut().unwrap().resource_version = "2".into();
-    scene.inner().password = "right".into();
     let right = ("password".to_owned(), Secret::from("right"));
     let changed = scene
         .inner()

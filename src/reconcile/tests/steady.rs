@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::{Engine, Event, Limits, Next, Outcome, ResourceFacts};
 use crate::inputs;
+use crate::model::FailedAttempt;
 use crate::policy::{credentials_facts, token_facts, uid_fact};
 
 /// The one rule: so much an hour at most, once the first hour is over. Looks are those without a request; of requests there
@@ -225,12 +226,14 @@ fn oddities() -> Vec<(&'static str, Scene)> {
         ),
         (
             "no CA",
-            scene(&Spec::extra("#ca\n"), |inner| inner.ca = CaSeen::Missing),
+            scene(&Spec::extra("#ca\n"), |inner| {
+                inner.ca = ConfigMapRead::Missing
+            }),
         ),
         (
             "a broken CA",
             scene(&Spec::extra("#ca\n"), |inner| {
-                inner.ca = CaSeen::Broken("x".into());
+                inner.ca = ConfigMapRead::Value(b"x".to_vec());
             }),
         ),
         (

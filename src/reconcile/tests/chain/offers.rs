@@ -77,7 +77,6 @@ fn what_was_refused_is_not_tried_again_for_an_edit_of_labels_or_a_restart() {
     scene.offer(Some(WRONG));
     goes_on(&scene, at(20_000));
     // Another client may be the one that it belongs to.
-    scene.inner().password = "another".into();
     scene.with_client_secret("another");
     scene.offer(Some(WRONG));
     scene.run(at(30_000));

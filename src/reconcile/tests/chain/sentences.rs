@@ -358,7 +358,6 @@ fn what_was_refused_is_tried_again_once_with_another_client() {
     let scene = settled();
     scene.inner().chained.revoke();
     scene.run(at(50_000));
-    scene.inner().password = "another".into();
     scene.with_client_secret("another");
     let seed = "refresh-1";
     scene.offer(Some(seed));
@@ -573,7 +572,6 @@ fn a_refused_password_needs_a_person_and_a_lost_refresh_does_not() {
             .data
             .insert("password".into(), Secret::from("wrong"));
     }
-    scene.inner().password = "changed".into();
     scene.run(at(30_000));
     let refused = arrived(&scene).len();
     assert_eq!(stalled(&scene).as_deref(), Some("InvalidGrant"));
