@@ -15,6 +15,7 @@
 //! //! | [`render`] | the data of a token Secret |
 //! | [`mod@policy`] | `(observed, now) -> plan`; the consequences of a response; conditions, events and their texts |
 //! | [`mod@reconcile`] | the steps for one resource, over the `Store` of a driver |
+//! | `driver` | the loop that takes work from the engine and reconciles, the same for every driver |
 //!
 //! | driver | over |
 //! |---|---|
@@ -57,6 +58,7 @@ pub mod command;
 pub mod kubernetes;
 
 pub mod discovery;
+mod driver;
 mod exchange;
 mod facts;
 pub mod fair;

@@ -38,7 +38,7 @@ pub use revocation::revoke_replaced;
 pub use store::{Held, Store};
 
 /// Reconciles one resource.
-pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
+pub async fn reconcile(store: &impl Store, work: &Work) -> Reconciled {
     // Boxed, so that the memory of the steps is freed before the report waits for its turn.
     match Box::pin(steps(store, work)).await {
         Step::Over(reconciled) => reconciled,

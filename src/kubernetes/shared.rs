@@ -176,9 +176,9 @@ impl Shared {
         !self.stopping.load(Ordering::Acquire) && self.seat.leads()
     }
 
-    /// A reconcile begins.
-    pub(super) fn walk_begins(&self, key: &Key) {
-        lock(&self.memories).walk_begins(key);
+    /// A reconcile starts.
+    pub(super) fn reconcile_starts(&self, key: &Key) {
+        lock(&self.memories).reconcile_starts(key);
     }
 
     /// The watch reported the object with this UID.

@@ -5,9 +5,12 @@ use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Notify;
+
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
-use crate::engine::{Event, HostReport, Key};
+use crate::driver::Driven;
+use crate::engine::{Engine, Event, HostReport, Key, Outcome};
 use crate::exchange::{exchange, revoke};
 use crate::lock::lock;
 use crate::model::{
@@ -18,7 +21,7 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::reconcile::{Held, Store, StoreError, WriteError};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 use super::files::Files;
 use super::lines;
@@ -197,5 +200,19 @@ impl Store for Files {
     async fn pause(&self, span: Span) -> bool {
         tokio::time::sleep(span.to_duration()).await;
         self.goes_on()
+    }
+}
+
+impl Driven for Files {
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    fn wake(&self) -> &Notify {
+        &self.wake
+    }
+
+    fn ends(&self, key: &Key, _outcome: Option<&Outcome>, _now: Time) {
+        self.claims.release(key);
     }
 }

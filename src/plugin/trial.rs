@@ -21,7 +21,7 @@ use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
 use crate::model::Rules;
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::reconcile::walk;
+use crate::reconcile::reconcile;
 use crate::time::Time;
 
 use super::args::{ConnectionArgs, TestArgs};
@@ -68,7 +68,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         may_request: true,
         due: clock.now(),
     };
-    let _ = output::progress(output::PROVIDER, walk(&trial, &work)).await;
+    let _ = output::progress(output::PROVIDER, reconcile(&trial, &work)).await;
     let outcome = trial.outcome();
     let painted = paint(&outcome, clock.now());
     output::painted(&painted);

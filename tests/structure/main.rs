@@ -41,7 +41,7 @@ const CORE: &[&[&str]] = &[
 const PROGRAM: &[&[&str]] = &[
     &["plugin"],
     &["kubernetes", "local"],
-    &["discovery"],
+    &["discovery", "driver"],
     &["exchange"],
     &["reconcile", "revocation_queue"],
     &["facts", "leader"],

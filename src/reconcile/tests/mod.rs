@@ -231,13 +231,13 @@ impl Scene {
     }
 
     /// Reconciles once; `None` if the process ended during it and was restarted.
-    pub(super) fn walk(&self, may_request: bool) -> Option<Reconciled> {
+    pub(super) fn reconcile(&self, may_request: bool) -> Option<Reconciled> {
         let work = Work {
             key: key(),
             may_request,
             due: self.inner().now,
         };
-        let mut reconciling = pin!(walk(self, &work));
+        let mut reconciling = pin!(reconcile(self, &work));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..10_000 {
             if let Poll::Ready(reconciled) = reconciling.as_mut().poll(&mut context) {
@@ -248,7 +248,7 @@ impl Scene {
                 return None;
             }
         }
-        panic!("the walk never ends");
+        panic!("the reconcile never ends");
     }
 
     /// The process is restarted: only what is written is known.
@@ -266,7 +266,7 @@ impl Scene {
     pub(super) fn run(&self, until: Time) {
         let mut permit = true;
         for _ in 0..5_000 {
-            let reconciled = self.walk(permit);
+            let reconciled = self.reconcile(permit);
             let now = self.inner().now;
             let Some((next, with_permit)) = next(reconciled, now, permit) else {
                 return;

@@ -394,7 +394,7 @@ fn a_deleted_secret_is_believed_where_nothing_is_cached_in_between() {
 fn the_failed_attempt_is_remembered_or_told_by_the_status() {
     let scene = Scene::new(&Spec::default());
     scene.inner().answers.push_back(Answer::Unavailable);
-    scene.walk(true);
+    scene.reconcile(true);
     let status = scene.inner().resource.as_ref().unwrap().status.clone();
     let mut fake = Fake::of(&Spec::default());
     fake.object.as_mut().unwrap().status = Some(status);

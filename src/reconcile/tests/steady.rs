@@ -146,7 +146,10 @@ impl<'a> Driven<'a> {
         if !work.may_request {
             self.looks += 1;
         }
-        let reconciled = self.scene.walk(work.may_request).expect("nothing crashes");
+        let reconciled = self
+            .scene
+            .reconcile(work.may_request)
+            .expect("nothing crashes");
         let (key, now) = (key(), self.scene.inner().now);
         match reconciled {
             Reconciled::Done(outcome) => self.engine.done(&key, outcome, now),

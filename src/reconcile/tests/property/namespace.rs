@@ -253,7 +253,7 @@ impl Namespace {
             may_request: true,
             due: self.inner().now,
         };
-        finish(walk(self, &work));
+        finish(reconcile(self, &work));
         self.pass(3);
     }
 
