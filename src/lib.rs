@@ -9,6 +9,7 @@
 //! | [`schedule`] | when a token is refreshed, and when a request is retried |
 //! | [`queue`] | the order of due work: host queues, so that an unresponsive host delays no other; turns of namespaces
 //! |
+//! | `index` | which resources have to know when a Secret or another resource changes |
 //! | [`fair`] | sharing a limit between namespaces |
 //! | [`engine`] | compact records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token still matches the spec |
@@ -63,6 +64,7 @@ mod exchange;
 mod facts;
 pub mod fair;
 pub mod http;
+mod index;
 pub mod inputs;
 #[cfg(feature = "kubernetes")]
 pub mod leader;

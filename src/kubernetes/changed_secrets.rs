@@ -7,12 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::engine::Key;
-use crate::kubernetes::index::SecretId;
+use crate::index::SecretId;
 use crate::lock::lock;
 use crate::time::{Span, Time};
-
-/// A Secret with more users than this is shared by many.
-pub(crate) const FEW: usize = 8;
 
 /// One read and one resource per namespace in this time.
 pub(crate) const EVERY: Duration = Duration::from_millis(50);

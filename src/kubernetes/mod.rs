@@ -37,7 +37,6 @@ mod finalizer;
 mod gauges;
 mod group_queue;
 mod groups;
-mod index;
 mod objects;
 mod own_accounts;
 mod permission_denied;

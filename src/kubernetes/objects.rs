@@ -16,11 +16,11 @@ use crate::time::{Span, Time};
 
 use super::calls::CallError;
 use super::convert::{config_map_read, outdated, secret_seen};
-use super::index::secret_id;
 use super::permission_denied;
 use super::secret_reads::opted_in_secret;
 use super::shared::{Cluster, Shared};
 use super::stored::Stored;
+use crate::index::secret_id;
 
 impl Objects for Cluster {
     fn now(&self) -> Time {

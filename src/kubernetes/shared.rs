@@ -32,11 +32,11 @@ use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
 use super::group_queue::Groups;
-use super::index::Index;
 use super::recent::{self, Recent};
 use super::replacing::Replacing;
 use super::restart_queue::Restarts;
 use super::stored::Stored;
+use crate::index::Index;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.
 pub(super) struct Shared {
@@ -236,11 +236,11 @@ impl Shared {
         self.client_ends.forget(key);
         lock(&self.recent).forget(key);
         let users = lock(&self.index).remove(key);
-        self.lent_changed(&users);
+        self.token_changed(&users);
     }
 
     /// Something that these resources use changed: another one's token, or a cycle.
-    pub(super) fn lent_changed(&self, keys: &[Key]) {
+    pub(super) fn token_changed(&self, keys: &[Key]) {
         for key in keys {
             let version = lock(&self.index).credentials_of(key);
             let facts = version.map(|version| CredentialsFacts { version });

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{Engine, Event, Key, ResourceFacts};
 use crate::http::Sender;
+use crate::index::Index;
 use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
@@ -56,8 +57,10 @@ pub(super) struct Known {
     pub(super) memories: BTreeMap<Key, Memory>,
     /// Resources for which a request was sent.
     pub(super) asked: BTreeSet<Key>,
-    /// Resources that were added, changed or deleted, until the resources that use their tokens are notified.
-    pub(super) changed: BTreeSet<Key>,
+    /// Which resource uses which Secret.
+    pub(super) index: Index,
+    /// Resources that use the token of one that was added, changed or deleted, until they are notified.
+    pub(super) affected: BTreeSet<Key>,
     pub(super) problems: BTreeSet<BadManifest>,
 }
 

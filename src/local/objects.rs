@@ -5,6 +5,7 @@ use std::io;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::engine::Key;
+use crate::index::secret_id;
 use crate::model::{AccountSeen, FamilySeen, Memory, Rules, SecretSeen};
 use crate::oauth::Nonce;
 use crate::reconcile::{ConfigMapRead, Objects, Purpose, ReferencedRead, ResourceRead, StoreError};
@@ -139,11 +140,13 @@ impl Objects for Files {
     }
 
     fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
-        Files::publisher(self, key, secret)
+        let secret = secret_id(key.namespace(), secret);
+        let publisher = self.known().index.publisher(key, secret)?;
+        Some(publisher.name().to_owned())
     }
 
     fn cycle(&self, key: &Key) -> Option<Vec<String>> {
-        self.graph().cycle(key)
+        self.known().index.cycle(key)
     }
 
     fn memory(&self, key: &Key, _uid: &str) -> Memory {

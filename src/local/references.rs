@@ -1,28 +1,17 @@
-//! Tokens of other resources that a resource sends.
+//! The Secrets that a resource uses: their version, and who has to know when one changes.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
 use crate::names::CREDENTIALS_LABEL;
 use crate::policy::{self, short};
-use crate::references::{References, named, publishes_credentials};
+use crate::references::named;
 
 use super::changes::credentials_of;
 use super::files::Files;
-use super::state_folder::Kept;
 
 impl Files {
-    /// Which resource refers to which, according to the current manifests.
-    pub(super) fn graph(&self) -> References {
-        let mut graph = References::default();
-        for (key, kept) in &self.known().clients {
-            graph.put(key, &named(&kept.object.spec));
-        }
-        graph
-    }
-
     /// The version of the Secrets that a resource uses: its credentials Secret, and the token Secrets of other resources. `None`
     /// while one of them is missing or has not opted in.
     pub(super) fn credentials_facts(
@@ -65,44 +54,26 @@ impl Files {
         Some(Key::new(key.namespace(), name))
     }
 
-    /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.
-    pub(super) fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
-        let known = self.known();
-        let mut clients = known.clients.iter();
-        let found = clients.find(|(other, kept)| {
-            *other != key
-                && other.namespace() == key.namespace()
-                && publishes_credentials(&kept.object.spec, secret)
-        });
-        found.map(|(other, _)| other.name().to_owned())
+    /// Records what the manifest of a resource names. The resources that use its token are notified once all manifests are
+    /// applied: a cycle may have been closed or opened.
+    pub(super) fn index(&self, key: &Key, object: &OAuthClient) {
+        let mut known = self.known();
+        let before = known.index.users_of_token(key);
+        known.index.apply(key, &object.spec, 0);
+        let after = known.index.users_of_token(key);
+        known.affected.extend(before.into_iter().chain(after));
     }
 
-    /// Who names the token Secrets of these resources as credentials.
-    fn users_of_tokens(&self, changed: &BTreeSet<Key>) -> BTreeSet<Key> {
-        let known = self.known();
-        let secrets: BTreeSet<Key> = changed
-            .iter()
-            .filter_map(|key| Some((key, known.clients.get(key)?)))
-            .map(|(key, kept)| Key::new(key.namespace(), &kept.object.spec.token_secret.name))
-            .collect();
-        let uses = |(key, kept): &(&Key, &Kept)| {
-            !changed.contains(*key)
-                && credentials_of(key, &kept.object).is_some_and(|named| secrets.contains(&named))
-        };
-        let users = known.clients.iter().filter(uses);
-        users.map(|(key, _)| key.clone()).collect()
+    /// Removes what a deleted resource named.
+    pub(super) fn index_no_more(&self, key: &Key) {
+        let mut known = self.known();
+        let users = known.index.users_of_token(key);
+        known.index.remove(key);
+        known.affected.extend(users);
     }
 
-    /// Notifies the resources that use the tokens of changed resources, over any number of references: a cycle may have
-    /// been
-    /// closed or opened.
-    pub(super) fn tell_dependents(&self, changed: &BTreeSet<Key>) {
-        let graph = self.graph();
-        let users: BTreeSet<Key> = changed
-            .iter()
-            .flat_map(|key| graph.dependents(key))
-            .chain(self.users_of_tokens(changed))
-            .collect();
+    /// Notifies resources that a Secret which they use changed, or where it may be sent.
+    pub(super) fn tell_users(&self, users: impl IntoIterator<Item = Key>) {
         for user in users {
             let object = self
                 .known()

@@ -1,6 +1,5 @@
 //! How a reconciliation reads and writes files.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -152,7 +151,8 @@ impl Store for Files {
             self.tokens.write(&self.store, &secret, write, now, wanted)
         });
         if written.is_ok() {
-            self.tell_dependents(&BTreeSet::from([key.clone()]));
+            let users = self.known().index.users_of_token(key);
+            self.tell_users(users);
         }
         written
     }

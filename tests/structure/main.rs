@@ -44,7 +44,7 @@ const PROGRAM: &[&[&str]] = &[
     &["discovery", "driver"],
     &["exchange"],
     &["reconcile", "revocation_queue"],
-    &["facts", "leader"],
+    &["facts", "index", "leader"],
     &["cli", "references", "server"],
     &["api", "http", "metrics"],
     &[

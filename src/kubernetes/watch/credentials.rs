@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 
 use crate::engine::Event;
-use crate::kubernetes::index::{SecretId, ordered, secret_id};
+use crate::index::{SecretId, ordered, secret_id};
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::names::CREDENTIALS_LABEL;

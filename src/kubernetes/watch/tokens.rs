@@ -8,9 +8,9 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 
 use crate::engine::{Event, Key};
+use crate::index::secret_id;
 use crate::kubernetes::convert::metadata_seen;
 use crate::kubernetes::groups;
-use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
