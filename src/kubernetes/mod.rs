@@ -3,9 +3,10 @@
 //! | file | content |
 //! |---|---|
 //! | `watch` | converts watch events into compact facts |
-//! | `driver` | takes work from the engine, runs it, reports the outcome |
+//! | `driver` | the loop until the Lease is lost, and the drain |
 //! | `store` | the `Store` over Kubernetes |
-//! | `observe`, `act`, `status_write`, `replacing`, `refresh_tokens` | the reads, and all writes |
+//! | `objects` | the reads of a reconcile |
+//! | `act`, `status_write`, `replacing`, `refresh_tokens` | all writes |
 //! | `permission_denied` | reports a permission that was removed |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
@@ -14,7 +15,6 @@
 //! |
 //! | `cache`, `recent` | what is kept about a resource between two reconciles; the resource itself, if the next one is soon |
 //! | `groups`, `group_queue` | resources that belong to another group of operators, or leave ours |
-//! | `index` | from a Secret to the resources that use it |
 //! | `stored` | stored resources, each decoded separately |
 //! | `events` | events for people |
 //! | `gauges`, `survey`, `expiries` | metrics |
