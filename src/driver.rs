@@ -29,7 +29,7 @@ const AFTER_PANIC: Span = Span::from_seconds(60);
 const LATE: Span = Span::from_seconds(5);
 
 /// What the loop needs of a driver, beside its [`Store`].
-pub trait Driven: Store + 'static {
+pub(crate) trait Driven: Store + 'static {
     /// The engine that hands out the work.
     fn engine(&self) -> MutexGuard<'_, Engine>;
 
@@ -47,7 +47,7 @@ pub trait Driven: Store + 'static {
 }
 
 /// The reconciles in flight.
-pub struct Driver<S> {
+pub(crate) struct Driver<S> {
     store: Arc<S>,
     in_flight: JoinSet<()>,
     panic_on: Option<Key>,
@@ -55,7 +55,7 @@ pub struct Driver<S> {
 
 impl<S: Driven> Driver<S> {
     /// With nothing in flight. `panic_on` names a resource whose reconciles panic, to prove that this affects no other one.
-    pub fn new(store: Arc<S>, panic_on: Option<Key>) -> Self {
+    pub(crate) fn new(store: Arc<S>, panic_on: Option<Key>) -> Self {
         Driver {
             store,
             in_flight: JoinSet::new(),
@@ -64,12 +64,12 @@ impl<S: Driven> Driver<S> {
     }
 
     /// How many reconciles are in flight.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
     /// Starts everything that is due. Returns for how long to wait then.
-    pub fn start(&mut self) -> Duration {
+    pub(crate) fn start(&mut self) -> Duration {
         while self.in_flight.try_join_next().is_some() {}
         loop {
             if !self.store.goes_on() {
@@ -101,7 +101,7 @@ impl<S: Driven> Driver<S> {
     }
 
     /// Waits until something may be due, at most so long.
-    pub async fn wait(&mut self, at_most: Duration) {
+    pub(crate) async fn wait(&mut self, at_most: Duration) {
         tokio::select! {
             () = self.store.wake().notified() => {}
             Some(_) = self.in_flight.join_next(), if !self.in_flight.is_empty() => {}
@@ -110,7 +110,7 @@ impl<S: Driven> Driver<S> {
     }
 
     /// Waits for the reconciles in flight, at most so long. Returns whether all have ended.
-    pub async fn drain(&mut self, at_most: Duration) -> bool {
+    pub(crate) async fn drain(&mut self, at_most: Duration) -> bool {
         let all = async { while self.in_flight.join_next().await.is_some() {} };
         timeout(at_most, all).await.is_ok()
     }

@@ -2,6 +2,7 @@
 //! and notifies nobody.
 
 mod ids;
+mod sources;
 mod token_uses;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::api::OAuthClientSpec;
 use crate::engine::Key;
 use crate::index::ids::{NONE, login_id};
-use crate::index::token_uses::TokenUses;
+use crate::index::sources::TokenUses;
 use crate::policy::no_references;
 use crate::references::{named, publishes_credentials};
 

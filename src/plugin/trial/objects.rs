@@ -1,5 +1,7 @@
 //! The objects of a test: those in the file first, then those in the cluster, read with the user's permissions.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret, ServiceAccount};
 
 use crate::api::spec::OAuthClient;
@@ -49,7 +51,7 @@ impl Places {
                 labels: found.labels.clone(),
                 annotations: found.annotations.clone(),
                 data: found.data.clone(),
-                ..super::store::new_secret(key.name())
+                ..new_secret(key.name())
             }));
         }
         let Some(cluster) = &self.cluster else {
@@ -100,5 +102,21 @@ impl Places {
             other.is_ok_and(|(_, other)| references::publishes_credentials(&other.spec, secret))
         });
         found.map(|key| key.name().to_owned())
+    }
+}
+
+/// An empty Secret of that name.
+pub(super) fn new_secret(name: &str) -> SecretSeen {
+    SecretSeen {
+        name: name.to_owned(),
+        uid: "test".to_owned(),
+        resource_version: "1".to_owned(),
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        data: BTreeMap::new(),
+        immutable: false,
+        deleting: false,
+        owners: Vec::new(),
     }
 }

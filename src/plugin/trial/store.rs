@@ -33,7 +33,7 @@ use crate::reconcile::{
 };
 use crate::time::{Span, Time};
 
-use super::objects::Places;
+use super::objects::{Places, new_secret};
 
 /// The store of one test.
 pub(super) struct Trial {
@@ -284,21 +284,5 @@ impl Store for Trial {
     async fn pause(&self, span: Span) -> bool {
         tokio::time::sleep(span.to_duration()).await;
         true
-    }
-}
-
-/// An empty Secret of that name.
-pub(super) fn new_secret(name: &str) -> SecretSeen {
-    SecretSeen {
-        name: name.to_owned(),
-        uid: "test".to_owned(),
-        resource_version: "1".to_owned(),
-        type_: "Opaque".to_owned(),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        data: BTreeMap::new(),
-        immutable: false,
-        deleting: false,
-        owners: Vec::new(),
     }
 }
