@@ -441,6 +441,44 @@ mod tests {
     }
 
     #[test]
+    fn a_spec_leads_to_everybody_who_uses_its_token_over_any_distance() {
+        let client = |name: &str, credentials: &str, uses: &str| {
+            let grant = match uses {
+                "" => String::new(),
+                other => format!(
+                    "grant: {{type: urn:ietf:params:oauth:grant-type:token-exchange, tokenExchange: {{subjectToken: \
+                     {{oauthClientName: {other}}}}}}}"
+                ),
+            };
+            let text = format!(
+                "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: {name}, namespace: n}}\nspec:\n  \
+                 provider: {{tokenURL: \"https://auth.example.com/token\"}}\n  credentials: {{secretName: {credentials}}}\n  \
+                 tokenSecret: {{name: {name}-token}}\n  {grant}\n"
+            );
+            crate::api::manifest::parse_manifest(&text).unwrap().spec
+        };
+        let mut index = Index::default();
+        let key = |name: &str| Key::new("n", name);
+        let first = index.apply(&key("a"), &client("a", "c", ""), 0);
+        assert!(!first.known && !first.moved && first.dependents.is_empty());
+        index.apply(&key("b"), &client("b", "c", "a"), 0);
+        index.apply(&key("c"), &client("c", "c", "b"), 0);
+        index.apply(&key("d"), &client("d", "a-token", ""), 0);
+        let users = |index: &Index, name| {
+            let users = index.users_of_token(&key(name)).into_iter();
+            users.map(|key| key.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(users(&index, "a"), ["b", "c", "d"]);
+        assert_eq!(users(&index, "b"), ["c"]);
+        assert!(users(&index, "d").is_empty());
+        let again = index.apply(&key("a"), &client("a", "c", "c"), 0);
+        assert!(again.known && !again.moved);
+        assert_eq!(again.dependents, [key("a"), key("b"), key("c")], "a cycle");
+        index.remove(&key("c"));
+        assert_eq!(users(&index, "a"), ["b", "d"]);
+    }
+
+    #[test]
     fn another_name_makes_the_old_secret_a_leftover() {
         let mut index = Index::default();
         let key = Key::new("n", "a");

@@ -28,7 +28,7 @@ impl Files {
             forget_own_refusal(&mut kept);
             // A resource that moved to another file is the same resource.
             if covers(&kept.source) || loaded.clients.contains_key(&key) {
-                self.index(&key, &kept.object);
+                self.known().index.apply(&key, &kept.object.spec, 0);
                 self.known().clients.insert(key, kept);
             } else {
                 let uid = kept.object.metadata.uid.clone().unwrap_or_default();
