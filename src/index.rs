@@ -451,7 +451,7 @@ mod tests {
                 ),
             };
             let text = format!(
-                "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: {name}, namespace: n}}\nspec:\n  \
+                "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: {name}, namespace: \"n\"}}\nspec:\n  \
                  provider: {{tokenURL: \"https://auth.example.com/token\"}}\n  credentials: {{secretName: {credentials}}}\n  \
                  tokenSecret: {{name: {name}-token}}\n  {grant}\n"
             );
