@@ -34,7 +34,7 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the log level {text:?} is not valid ({reason}): give a level (error, warn, info, debug, trace) or directives such as \
-     'warn,oauthclient_operator=debug'"
+     'info,oauthclient_operator::leader=debug'"
 )]
 pub struct InvalidFilter {
     text: String,

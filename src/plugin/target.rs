@@ -348,11 +348,8 @@ fn opted_in(
 
 fn checked(resource: &OAuthClient) -> Result<Validated, Problem> {
     validate(resource).map_err(|problems| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!(
-            "the OAuthClient is not valid: {}",
-            texts.join("; ")
-        ))
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
     })
 }
 

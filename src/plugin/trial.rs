@@ -3,14 +3,12 @@
 //! It runs the operator's reconcile, from the decision whether a request may be sent to what would be written, over a
 //! store that keeps nothing.
 
-mod objects;
+mod observe;
 mod outcome;
 mod store;
 
 use std::io::Read as _;
 use std::path::Path;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::spec::OAuthClient;
 use crate::cli::GuardArgs;
@@ -21,14 +19,14 @@ use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
 use crate::model::Rules;
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::reconcile::reconcile;
+use crate::reconcile::walk;
 use crate::time::Time;
 
 use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
-use super::output;
 use super::paint::{Painted, Tone};
-use objects::Places;
+use super::say;
+use observe::Places;
 use store::Trial;
 
 pub(crate) use outcome::Outcome;
@@ -41,7 +39,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
     let clock = Clock::system();
     let manifests = read(&args.filename)?;
     for problem in manifests.problems() {
-        output::warn(&format!("refused: {problem}"));
+        say::warn(&format!("refused: {problem}"));
     }
     let (key, client) = chosen(&manifests, args.name.as_deref())?;
     let client = prepared(client)?;
@@ -68,10 +66,10 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         may_request: true,
         due: clock.now(),
     };
-    let _ = output::progress(output::PROVIDER, reconcile(&trial, &work)).await;
+    let _ = say::progress(say::PROVIDER, walk(&trial, &work)).await;
     let outcome = trial.outcome();
-    let painted = paint(&outcome, clock.now());
-    output::painted(&painted);
+    let told = told(&outcome, clock.now());
+    say::painted(&told);
     Ok(if outcome.write.is_some() {
         0
     } else {
@@ -133,12 +131,9 @@ fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     client.spec.suspend = false;
     client.status = None;
     // Validation requires an existing resource.
-    client.metadata = ObjectMeta {
-        name: client.metadata.name.take(),
-        uid: Some("test".to_owned()),
-        generation: Some(1),
-        ..ObjectMeta::default()
-    };
+    client.metadata.uid = Some("test".to_owned());
+    client.metadata.generation = Some(1);
+    client.metadata.finalizers = None;
     Ok(client)
 }
 
@@ -152,7 +147,7 @@ fn sender(guard: &GuardArgs) -> Result<Sender, Problem> {
     .map_err(|error| Problem::new(error.to_string()))
 }
 
-fn paint(outcome: &Outcome, now: Time) -> Painted {
+fn told(outcome: &Outcome, now: Time) -> Painted {
     let nothing = match outcome.sent {
         0 => "No request was sent to the token endpoint, and nothing was stored.",
         _ => "One request was sent. Nothing was stored.",

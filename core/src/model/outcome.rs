@@ -41,7 +41,7 @@ pub struct Failure {
     /// The status of an HTTP response that reports an error.
     pub http_status: Option<u16>,
     /// The provider's own error code, where it gave one.
-    pub provider_code: Option<ProviderCode>,
+    pub said: Option<ProviderCode>,
 }
 
 impl Failure {
@@ -56,7 +56,7 @@ impl Failure {
             unread: false,
             reached,
             http_status: None,
-            provider_code: None,
+            said: None,
         }
     }
 

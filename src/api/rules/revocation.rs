@@ -2,14 +2,14 @@
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, own, text, values};
-use crate::api::validators;
+use crate::api::words;
 
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.provider.revocationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| validators::is_plain_endpoint(text(v)),
+        |v| words::is_plain_endpoint(text(v)),
     ),
     Rule {
         at: "spec",

@@ -9,11 +9,11 @@ use crate::plugin::problem::Problem;
 
 /// A provider preset.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Preset {
+pub(in crate::plugin) struct Preset {
     /// The name to select it by.
-    pub(crate) name: &'static str,
+    pub(in crate::plugin) name: &'static str,
     /// Its description, in one sentence.
-    pub(crate) about: &'static str,
+    pub(in crate::plugin) about: &'static str,
     /// The example.
     text: &'static str,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Preset {
 macro_rules! presets {
     ($($name:literal $about:literal)*) => {
         /// All of them.
-        pub(crate) fn presets() -> Vec<Preset> {
+        pub(in crate::plugin) fn presets() -> Vec<Preset> {
             vec![$(Preset {
                 name: $name,
                 about: $about,

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
-use crate::plugin::cluster::{ApiOperation, Cluster};
+use crate::plugin::cluster::{Cluster, Deed};
 use crate::plugin::installation::{
     Definition, Known, LeaseSeen, Operator, OperatorPod, SELECTOR, definition, lease, operators,
     pods,
@@ -202,13 +202,13 @@ where
     let params = PostParams::default();
     let mut lacks = Vec::new();
     for right in rights {
-        let operation = ApiOperation {
+        let deed = Deed {
             verb: "create",
             resource,
             name: "",
         };
         let asked = review(attributes(*right, &cluster.namespace));
-        let answer = cluster.call(operation, api.create(&params, &asked)).await;
+        let answer = cluster.call(deed, api.create(&params, &asked)).await;
         let answer = answer.map_err(|failure| Problem::from(failure).message)?;
         if !status(answer).is_some_and(|status| status.allowed) {
             lacks.push(*right);
@@ -219,7 +219,7 @@ where
 
 async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let params = ListParams::default().labels(SELECTOR);
-    let operation = |resource| ApiOperation {
+    let deed = |resource| Deed {
         verb: "list",
         resource,
         name: "",
@@ -227,7 +227,7 @@ async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let api = Api::<ValidatingAdmissionPolicy>::all(cluster.client());
     let found = cluster
         .call(
-            operation("validatingadmissionpolicies.admissionregistration.k8s.io"),
+            deed("validatingadmissionpolicies.admissionregistration.k8s.io"),
             api.list_metadata(&params),
         )
         .await
@@ -235,7 +235,7 @@ async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let api = Api::<ValidatingAdmissionPolicyBinding>::all(cluster.client());
     let bound = cluster
         .call(
-            operation("validatingadmissionpolicybindings.admissionregistration.k8s.io"),
+            deed("validatingadmissionpolicybindings.admissionregistration.k8s.io"),
             api.list_metadata(&params),
         )
         .await
@@ -248,13 +248,13 @@ async fn dns(cluster: &Cluster) -> Known<Option<bool>> {
     let there = cluster.within("kube-system");
     let api: Api<EndpointSlice> = there.api();
     let params = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-    let operation = ApiOperation {
+    let deed = Deed {
         verb: "list",
         resource: "endpointslices.discovery.k8s.io",
         name: "",
     };
     let found = there
-        .call(operation, api.list(&params))
+        .call(deed, api.list(&params))
         .await
         .map_err(|failure| Problem::from(failure).message)?;
     if found.items.is_empty() {

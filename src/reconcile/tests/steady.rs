@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::{Engine, Event, Limits, Next, Outcome, ResourceFacts};
 use crate::inputs;
-use crate::model::FailedAttempt;
 use crate::policy::{credentials_facts, token_facts, uid_fact};
 
 /// The one rule: so much an hour at most, once the first hour is over. Looks are those without a request; of requests there
@@ -81,7 +80,7 @@ impl<'a> Driven<'a> {
                 return;
             };
             let status = &resource.status;
-            let reported_refresh = status.token.as_ref();
+            let told_refresh = status.token.as_ref();
             let facts = ResourceFacts {
                 uid: uid_fact(&resource.uid),
                 generation: resource.generation,
@@ -94,7 +93,7 @@ impl<'a> Driven<'a> {
                 suspended: resource.spec.as_ref().is_ok_and(|spec| spec.suspended),
                 deleting: resource.deleting,
                 reported: status.observed_generation == resource.generation,
-                reported_refresh: reported_refresh
+                told_refresh: told_refresh
                     .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
                 attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
             };
@@ -146,10 +145,7 @@ impl<'a> Driven<'a> {
         if !work.may_request {
             self.looks += 1;
         }
-        let reconciled = self
-            .scene
-            .reconcile(work.may_request)
-            .expect("nothing crashes");
+        let reconciled = self.scene.walk(work.may_request).expect("nothing crashes");
         let (key, now) = (key(), self.scene.inner().now);
         match reconciled {
             Reconciled::Done(outcome) => self.engine.done(&key, outcome, now),
@@ -229,14 +225,12 @@ fn oddities() -> Vec<(&'static str, Scene)> {
         ),
         (
             "no CA",
-            scene(&Spec::extra("#ca\n"), |inner| {
-                inner.ca = ConfigMapRead::Missing
-            }),
+            scene(&Spec::extra("#ca\n"), |inner| inner.ca = CaSeen::Missing),
         ),
         (
             "a broken CA",
             scene(&Spec::extra("#ca\n"), |inner| {
-                inner.ca = ConfigMapRead::Value(b"x".to_vec());
+                inner.ca = CaSeen::Broken("x".into());
             }),
         ),
         (

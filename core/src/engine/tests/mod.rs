@@ -29,7 +29,7 @@ fn resource() -> ResourceFacts {
         suspended: false,
         deleting: false,
         reported: true,
-        reported_refresh: None,
+        told_refresh: None,
         attempt: None,
     }
 }

@@ -15,7 +15,7 @@ use super::claim::{Hold, hold};
 use super::record::token_tag;
 
 /// What to do to get a token.
-pub(crate) enum Next {
+pub(in crate::policy) enum Next {
     /// Send a request with this.
     Spend(Box<Spend>),
     /// Another process may be sending one: not before this is over.
@@ -29,12 +29,12 @@ pub(crate) enum Next {
         /// The provider refused it.
         known: bool,
         /// With this code.
-        provider_code: Option<ProviderCode>,
+        said: Option<ProviderCode>,
     },
 }
 
 /// What to send to get a token, and its reservation.
-pub(crate) fn next(
+pub(in crate::policy) fn next(
     seen: &Observed,
     spec: &Validated,
     refreshing: &Refreshing,
@@ -124,7 +124,7 @@ impl Claimed<'_> {
             Hold::Exhausted => {
                 return Next::Refused {
                     known: false,
-                    provider_code: None,
+                    said: None,
                 };
             }
             Hold::OnceMore => 2,
@@ -132,11 +132,8 @@ impl Claimed<'_> {
         };
         if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
-            let provider_code = refused.provider_code();
-            return Next::Refused {
-                known,
-                provider_code,
-            };
+            let said = refused.said();
+            return Next::Refused { known, said };
         }
         self.claim(With::RefreshToken(token), tag, begins, tries)
     }
@@ -162,7 +159,7 @@ impl Claimed<'_> {
             record.refuse(Refused {
                 token: before.spent,
                 made_from: None,
-                provider_code: None,
+                said: None,
             });
         }
         let claim = Claim::new(
@@ -192,7 +189,7 @@ impl Claimed<'_> {
 impl Spend {
     /// The response to a request that redeems what cannot be redeemed again: it holds the only copy of what comes next. `None`
     /// where the request may be repeated.
-    pub(crate) fn redeems(&self) -> Option<ExpectedResponse> {
+    pub(in crate::policy) fn redeems(&self) -> Option<ExpectedResponse> {
         let With::RefreshToken(_) = self.with else {
             return None;
         };
@@ -208,7 +205,7 @@ impl Spend {
     }
 
     /// The client and the credentials for building the request.
-    pub(crate) fn request(
+    pub(in crate::policy) fn request(
         &self,
         seen: &Observed,
         spec: &Validated,

@@ -3,7 +3,6 @@
 mod ends;
 mod failures;
 mod promises;
-mod replan;
 
 use super::*;
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::Key;
-use crate::index::ids::SecretId;
+use crate::kubernetes::index::ids::SecretId;
 use crate::references::References;
 
 /// The references; empty for resources without any.
 #[derive(Default)]
-pub(super) struct TokenUses {
+pub(crate) struct Lent {
     pub(super) references: References,
     /// The token Secrets that a resource uses.
     pub(super) sources: HashMap<Key, Vec<SecretId>>,
@@ -16,15 +16,10 @@ pub(super) struct TokenUses {
     pub(super) users: HashMap<SecretId, BTreeSet<Key>>,
 }
 
-impl TokenUses {
+impl Lent {
     /// The resources that use the token in this Secret.
-    pub(super) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
+    pub(crate) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
         self.users.get(&secret).into_iter().flatten()
-    }
-
-    /// The resources that refer to this one, directly or over others.
-    pub(super) fn dependents(&self, key: &Key) -> BTreeSet<Key> {
-        self.references.dependents(key)
     }
 
     pub(super) fn link(&mut self, key: &Key, sources: Vec<SecretId>) {
