@@ -8,7 +8,7 @@
     reason = "helpers of a test"
 )]
 
-#[path = "sim/memory.rs"]
+#[path = "../benches/engine/memory.rs"]
 #[allow(unreachable_pub, reason = "shared with the simulation")]
 mod memory;
 
@@ -90,7 +90,7 @@ fn fleet(hosts: &[Arc<str>], published: bool) -> Engine {
             suspended: false,
             deleting: false,
             reported: true,
-            reported_refresh: None,
+            told_refresh: None,
             attempt: None,
         };
         let credentials = CredentialsFacts { version: 8 };

@@ -41,10 +41,10 @@ const CORE: &[&[&str]] = &[
 const PROGRAM: &[&[&str]] = &[
     &["plugin"],
     &["kubernetes", "local"],
-    &["discovery", "driver"],
+    &["discovery"],
     &["exchange"],
     &["reconcile", "revocation_queue"],
-    &["facts", "index", "leader"],
+    &["facts", "leader"],
     &["cli", "references", "server"],
     &["api", "http", "metrics"],
     &[
