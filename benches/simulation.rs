@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "its numbers are what it is for")]
 
-#[path = "engine/mod.rs"]
+#[path = "../tests/sim/mod.rs"]
 mod sim;
 
 use oauthclient_operator::engine::Limits;

@@ -8,7 +8,7 @@
     reason = "helpers of a test"
 )]
 
-#[path = "../benches/engine/memory.rs"]
+#[path = "sim/memory.rs"]
 #[allow(unreachable_pub, reason = "shared with the simulation")]
 mod memory;
 
@@ -90,7 +90,7 @@ fn fleet(hosts: &[Arc<str>], published: bool) -> Engine {
             suspended: false,
             deleting: false,
             reported: true,
-            told_refresh: None,
+            reported_refresh: None,
             attempt: None,
         };
         let credentials = CredentialsFacts { version: 8 };

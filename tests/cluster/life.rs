@@ -77,6 +77,35 @@ async fn what_changes_is_noticed_at_once_and_what_does_not_matter_asks_for_nothi
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(stage.requests(), 1, "labels ask for nothing");
 
+    // The refresh settings: the time moves, and nothing is asked. The token lives for an hour.
+    stage
+        .resource("main", "  refresh: {beforeSeconds: 2400}")
+        .await;
+    stage
+        .until("the new refresh time, in Secret and status", || async {
+            let secret = stage.object("secret", "main-token").await.unwrap();
+            let client = stage.object("oauthclient", "main").await.unwrap();
+            let time = |pointer: &str, object: &serde_json::Value| -> Option<jiff::Timestamp> {
+                object.pointer(pointer)?.as_str()?.parse().ok()
+            };
+            let annotation = |name: &str| {
+                let pointer = format!("/metadata/annotations/oauthclient.dev~1{name}");
+                time(&pointer, &secret)
+            };
+            let (Some(expires), Some(refresh), Some(shown)) = (
+                annotation("expires-at"),
+                annotation("refresh-at"),
+                time("/status/token/refreshTime", &client),
+            ) else {
+                return false;
+            };
+            let lead = expires.duration_since(refresh).as_secs();
+            lead >= 2399 && refresh.duration_since(shown).as_secs().abs() <= 1
+        })
+        .await;
+    assert_eq!(stage.requests(), 1, "other settings ask for nothing");
+    stage.resource("main", "").await;
+
     // The spec.
     stage.resource("main", "  scopes: [read]").await;
     stage

@@ -41,10 +41,10 @@ const CORE: &[&[&str]] = &[
 const PROGRAM: &[&[&str]] = &[
     &["plugin"],
     &["kubernetes", "local"],
-    &["discovery"],
+    &["discovery", "driver"],
     &["exchange"],
     &["reconcile", "revocation_queue"],
-    &["facts", "leader"],
+    &["facts", "index", "leader"],
     &["cli", "references", "server"],
     &["api", "http", "metrics"],
     &[

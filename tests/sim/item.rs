@@ -103,7 +103,7 @@ impl Item {
             suspended: false,
             deleting: false,
             reported: true,
-            told_refresh: self.token.map(|token| token.refresh),
+            reported_refresh: self.token.map(|token| token.refresh),
             attempt: self.attempt,
         }
     }
