@@ -63,7 +63,7 @@ pub struct LogArgs {
     )]
     pub log_format: LogFormat,
     /// Log level: error, warn, info, debug or trace, or directives such as
-    /// 'info,oauthclient_operator::leader=debug'. Defaults to RUST_LOG, else info. Libraries
+    /// 'warn,oauthclient_operator=debug'. Defaults to RUST_LOG, else info. Libraries
     /// never log below warn, because their messages may contain secrets.
     #[arg(
         verbatim_doc_comment,

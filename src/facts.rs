@@ -44,7 +44,7 @@ pub(crate) fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -
         suspended: resource.spec.suspend,
         deleting: metadata.deletion_timestamp.is_some(),
         reported: status.observed_generation == generation,
-        told_refresh: status
+        reported_refresh: status
             .token
             .as_ref()
             .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),

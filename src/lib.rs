@@ -9,12 +9,14 @@
 //! | [`schedule`] | when a token is refreshed, and when a request is retried |
 //! | [`queue`] | the order of due work: host queues, so that an unresponsive host delays no other; turns of namespaces
 //! |
+//! | `index` | which resources have to know when a Secret or another resource changes |
 //! | [`fair`] | sharing a limit between namespaces |
 //! | [`engine`] | compact records and the queue, behind `changed`, `next` and `done` |
 //! | [`inputs`] | whether a published token still matches the spec |
 //! //! | [`render`] | the data of a token Secret |
 //! | [`mod@policy`] | `(observed, now) -> plan`; the consequences of a response; conditions, events and their texts |
 //! | [`mod@reconcile`] | the steps for one resource, over the `Store` of a driver |
+//! | `driver` | the loop that takes work from the engine and reconciles, the same for every driver |
 //!
 //! | driver | over |
 //! |---|---|
@@ -57,10 +59,12 @@ pub mod command;
 pub mod kubernetes;
 
 pub mod discovery;
+mod driver;
 mod exchange;
 mod facts;
 pub mod fair;
 pub mod http;
+mod index;
 pub mod inputs;
 #[cfg(feature = "kubernetes")]
 pub mod leader;

@@ -4,15 +4,15 @@
 //! |---|---|
 //! | [`args`] | the command line |
 //! | `cluster`, `installation` | the Kubernetes API and messages about its refusals; what is installed |
-//! | `say`, `paint` | output: colours, tables, progress, without control characters |
+//! | `output`, `paint` | output: colours, tables, progress, without control characters |
 //! | `target`, `folder` | the resource to work on, in a cluster or in a folder of manifests |
 //! | `status`, `explain`, `version` | information at a glance |
 //! | `doctor`, `inspect`, `finding`, `report` | what is wrong, and how to fix it; a file for a bug report |
 //! | `create`, `trial` | an OAuthClient from an example; one request without storing anything |
-//! | `dashboard`, `mend` | the status as a live page; the next command |
+//! | `dashboard`, `next_command` | the status as a live page; the next command |
 //! | `refresh`, `suspend`, `token` | request a token, stop requesting tokens, use the token |
 //! | `login` | a first consent, with a browser or a device code |
-//! | `lend`, `credentials`, `ask` | Secrets that the operator may use: created, replaced, never shown |
+//! | `new_secret`, `credentials`, `ask` | Secrets that the operator may use: created, replaced, never shown |
 //! | [`completion`], `man` | shell completion and man pages |
 
 pub mod args;
@@ -29,15 +29,15 @@ mod finding;
 mod folder;
 mod inspect;
 mod installation;
-mod lend;
 mod login;
 mod man;
-mod mend;
+mod new_secret;
+mod next_command;
+pub mod output;
 mod paint;
 mod problem;
 mod refresh;
 mod report;
-pub mod say;
 mod status;
 mod suspend;
 mod target;
@@ -53,7 +53,7 @@ pub use problem::{FAILED, INTERRUPTED, NOT_READY, Problem};
 
 /// Runs a command until it is done or the user presses Ctrl-C.
 pub async fn run(arguments: Plugin) -> ExitCode {
-    let storing = say::Storing::default();
+    let storing = output::Storing::default();
     let work = dispatch(arguments, storing.clone());
     let mut work = std::pin::pin!(work);
     loop {
@@ -63,19 +63,19 @@ pub async fn run(arguments: Plugin) -> ExitCode {
         };
         match done {
             Some(Ok(code)) => return ExitCode::from(code),
-            Some(Err(problem)) => return say::failed(&problem),
+            Some(Err(problem)) => return output::failed(&problem),
             None if storing.is_on() => {
-                say::line("The answer is just being stored: this takes a moment longer.");
+                output::line("The answer is just being stored: this takes a moment longer.");
             }
             None => {
-                say::warn("Stopped. Nothing was changed.");
+                output::warn("Stopped. Nothing was changed.");
                 return ExitCode::from(INTERRUPTED);
             }
         }
     }
 }
 
-async fn dispatch(arguments: Plugin, storing: say::Storing) -> Result<u8, Problem> {
+async fn dispatch(arguments: Plugin, storing: output::Storing) -> Result<u8, Problem> {
     let connection = arguments.connection;
     paint::choose(arguments.color);
     match arguments.command {

@@ -7,7 +7,10 @@ mod ask;
 mod brake;
 mod certificate;
 mod close;
+mod error;
 mod flight;
+mod objects;
+mod observe;
 mod prerequisite;
 mod publish;
 mod reconciler;
@@ -28,12 +31,14 @@ use close::Step;
 use prerequisite::Decided;
 
 pub use certificate::{certificate_seen, identity};
+pub use error::{StoreError, WriteError};
+pub use objects::{Claims, ConfigMapRead, Objects, Purpose, ReferencedRead, ResourceRead};
 pub use reconciler::Reconciled;
 pub use revocation::revoke_replaced;
-pub use store::{Held, Store, StoreError, WriteError};
+pub use store::{Held, Store};
 
 /// Reconciles one resource.
-pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
+pub async fn reconcile(store: &impl Store, work: &Work) -> Reconciled {
     // Boxed, so that the memory of the steps is freed before the report waits for its turn.
     match Box::pin(steps(store, work)).await {
         Step::Over(reconciled) => reconciled,
@@ -44,7 +49,7 @@ pub async fn walk(store: &impl Store, work: &Work) -> Reconciled {
 /// Everything except the report at the end.
 async fn steps(store: &impl Store, work: &Work) -> Step {
     let key = &work.key;
-    let mut seen = match store.observe(key, work.may_request).await {
+    let mut seen = match Box::pin(observe::observe(store, key, work.may_request)).await {
         Ok(Some(seen)) => seen,
         Ok(None) => {
             brake::looked_at(store, key);
@@ -86,7 +91,6 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
             Err(trouble) => return reconciler.cannot_hold(assessment, trouble),
         }
     }
-    tracing::debug!(plan = action.as_str(), "decided");
     match action {
         Action::Nothing => reconciler.rest(assessment, wants, &delete).await,
         Action::Write(write) => reconciler.tend(&write, assessment, wants, &delete).await,

@@ -34,7 +34,7 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the log level {text:?} is not valid ({reason}): give a level (error, warn, info, debug, trace) or directives such as \
-     'info,oauthclient_operator::leader=debug'"
+     'warn,oauthclient_operator=debug'"
 )]
 pub struct InvalidFilter {
     text: String,

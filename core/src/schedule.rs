@@ -7,6 +7,7 @@
 
 mod end;
 mod failure;
+mod replan;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::time::{Span, Time};
 
 pub use end::{AssumedEnd, End, KnownEnd, Source};
 pub use failure::{before_the_end, earliest, repair_delay, repairs_forgotten, retry};
+pub use replan::{Planned, replan};
 
 /// The minimum lead time, so that every reader sees a valid token: 90 s until a mounted volume is updated (the kubelet
 /// syncs a pod every 60 s x 1..1.5, plus the delay of its cache), [`SKEW`], and 60 s for a retry.

@@ -197,13 +197,13 @@ mod tests {
 
     #[test]
     fn spans_read_as_people_say_them() {
-        let said = |seconds| Span::from_seconds(seconds).to_string();
-        assert_eq!(said(45), "45 s");
-        assert_eq!(said(62), "1 min 2 s");
-        assert_eq!(said(720), "12 min");
-        assert_eq!(said(11_100), "3 h 5 min");
-        assert_eq!(said(187_200), "2 d 4 h");
-        assert_eq!(said(-30), "-30 s");
+        let text = |seconds| Span::from_seconds(seconds).to_string();
+        assert_eq!(text(45), "45 s");
+        assert_eq!(text(62), "1 min 2 s");
+        assert_eq!(text(720), "12 min");
+        assert_eq!(text(11_100), "3 h 5 min");
+        assert_eq!(text(187_200), "2 d 4 h");
+        assert_eq!(text(-30), "-30 s");
     }
 
     #[test]

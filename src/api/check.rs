@@ -51,7 +51,7 @@ pub(crate) fn check(
         let found = kind_of(value);
         problems.push(SpecProblem::new(
             path,
-            format!("must be {}, but it is {found}", said(expected)),
+            format!("must be {}, but it is {found}", described(expected)),
         ));
         return;
     }
@@ -66,7 +66,7 @@ pub(crate) fn check(
     }
 }
 
-fn said(kind: &str) -> &'static str {
+fn described(kind: &str) -> &'static str {
     match kind {
         "object" => "a map",
         "array" => "a list",

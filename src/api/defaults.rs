@@ -188,12 +188,15 @@ mod tests {
         let mut schema = schema();
         strip(&mut schema);
         assert!(!schema.to_string().contains("\"default\""));
-        let said = |path: &str| schema.pointer(path).unwrap()["description"].clone();
+        let description = |path: &str| schema.pointer(path).unwrap()["description"].clone();
         assert_eq!(
-            said("/properties/grant/properties/type"),
+            description("/properties/grant/properties/type"),
             "The grant. Defaults to code."
         );
-        assert_eq!(said("/properties/separator"), "Between. Defaults to \" \".");
-        assert_eq!(said("/properties/name"), "The name.");
+        assert_eq!(
+            description("/properties/separator"),
+            "Between. Defaults to \" \"."
+        );
+        assert_eq!(description("/properties/name"), "The name.");
     }
 }

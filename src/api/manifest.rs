@@ -7,7 +7,7 @@ use super::check;
 use super::lines::Lines;
 use super::problem::{SpecProblem, kind_of};
 use super::schema;
-use super::words;
+use super::validators;
 use oauthclient_core::conditions::Reason;
 
 /// Fields of `metadata` that the API server knows.
@@ -152,7 +152,7 @@ fn check_metadata(metadata: Option<&Value>, problems: &mut Vec<SpecProblem>) {
         ));
     }
     let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
-    if !words::is_object_name(name) || name.len() > 253 {
+    if !validators::is_object_name(name) || name.len() > 253 {
         problems.push(SpecProblem::new(
             "metadata.name",
             "must be a name of lower case letters, digits, - and ., with a letter or digit at both ends",
@@ -160,7 +160,7 @@ fn check_metadata(metadata: Option<&Value>, problems: &mut Vec<SpecProblem>) {
     }
     if let Some(namespace) = map.get("namespace") {
         let fits = namespace.as_str().is_some_and(|name| {
-            words::is_object_name(name) && !name.contains('.') && name.len() <= 63
+            validators::is_object_name(name) && !name.contains('.') && name.len() <= 63
         });
         if !fits {
             problems.push(SpecProblem::new(

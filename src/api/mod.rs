@@ -19,7 +19,7 @@ mod rules;
 pub mod schema;
 pub mod spec;
 pub mod validate;
-mod words;
+mod validators;
 
 pub use oauthclient_core::conditions;
 pub use oauthclient_core::model::{

@@ -22,6 +22,6 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(error) => plugin::say::failed(&plugin::Problem::new(error.to_string())),
+        Err(error) => plugin::output::failed(&plugin::Problem::new(error.to_string())),
     }
 }

@@ -16,8 +16,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body_util::Full;
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
@@ -28,10 +27,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
-use tower_http::decompression::Decompression;
+use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
 
-use super::error::SendError;
 use super::resolve::Resolver;
 
 /// The User-Agent header.
@@ -47,13 +45,8 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 /// A response whose body is decompressed while it is read.
-pub type Response = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
-/// A request as it is sent.
-pub type Request = http::Request<Full<Bytes>>;
-/// Takes the place of the network: gets what would be sent, after all checks but those of the dialled address, and returns
-/// what comes back.
-pub type Network =
-    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, SendError>> + Send + Sync>;
+pub(super) type Response = http::Response<DecompressionBody<Incoming>>;
+pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// A client with its own connections. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -113,8 +106,7 @@ impl Client {
         }
         let mut pool = self.pool.clone();
         poll_fn(|cx| pool.poll_ready(cx)).await?;
-        let response = pool.call(request).await?;
-        Ok(response.map(UnsyncBoxBody::new))
+        Ok(pool.call(request).await?)
     }
 
     fn intercept(&self, uri: &Uri) -> Option<Intercept> {

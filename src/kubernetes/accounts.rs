@@ -1,48 +1,21 @@
-//! Tokens of `ServiceAccounts` (the TokenRequest API): whether they may be created, and creating them.
+//! Creates tokens of `ServiceAccounts` (the TokenRequest API).
 //!
 //! A token that the Kubernetes API itself accepts would grant the permissions of its `ServiceAccount` to its receiver.
 //! Therefore no token is created for an audience of the operator's own token, and each created token is tried at the
 //! API first: only one that the API refuses is sent. Tokens stay in memory, for one attempt.
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::PostParams;
 
-use crate::engine::Key;
 use crate::kubernetes::own_accounts::same;
-use crate::model::{AccountSeen, Failure, Fetched, Observed};
+use crate::model::{Failure, Fetched, Observed};
 use crate::oauth::ServiceAccountToken;
-use crate::reconcile::StoreError;
 use crate::secret::Secret;
 
 use super::calls::CallError;
 use super::shared::Shared;
-
-/// `ServiceAccounts` by name: read for each reconcile, because they are not watched.
-pub(super) async fn seen(
-    shared: &Shared,
-    key: &Key,
-    names: BTreeSet<String>,
-) -> Result<BTreeMap<String, AccountSeen>, StoreError> {
-    let mut all = BTreeMap::new();
-    let api = shared.calls.api::<ServiceAccount>(key.namespace());
-    for name in names {
-        let account = match shared.calls.call(api.get_metadata(&name)).await {
-            Ok(object) => AccountSeen::There {
-                uid: object.metadata.uid.unwrap_or_default(),
-                annotations: object.metadata.annotations.unwrap_or_default(),
-            },
-            Err(error) if error.is_not_found() => AccountSeen::Missing,
-            Err(CallError::Refused(status)) if status.code == 403 => AccountSeen::Forbidden,
-            Err(error) => return Err(error.into()),
-        };
-        all.insert(name, account);
-    }
-    Ok(all)
-}
 
 /// Creates a token, unless it is for the Kubernetes API itself.
 pub(super) async fn token(
@@ -86,7 +59,7 @@ async fn is_for_others(
     wanted: &ServiceAccountToken,
     token: &Secret,
 ) -> Result<(), Failure> {
-    let Some(client) = (shared.accounts.client_with)(token) else {
+    let Some(client) = shared.accounts.client_with(token) else {
         let why = "it could not be put to the API server";
         return Err(Failure::account_token(wanted, why));
     };

@@ -127,7 +127,7 @@ impl Packed {
 
 impl Memories {
     /// A reconcile begins: its reads include everything reported so far.
-    pub(super) fn walk_begins(&mut self, key: &Key) {
+    pub(super) fn reconcile_starts(&mut self, key: &Key) {
         if let Some(kept) = self.0.get_mut(key) {
             (kept.gone, kept.moved) = (false, false);
         }
@@ -220,7 +220,7 @@ mod tests {
     fn a_resource_that_is_made_anew_inherits_nothing_also_while_work_goes_on() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
-        memories.walk_begins(&key);
+        memories.reconcile_starts(&key);
         memories.appeared(&key, 8);
         assert!(memories.get(&key, 8).written.is_none());
         // The work on its predecessor ends, and its token Secret is deleted.
@@ -262,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_told_during_a_walk_is_known_after_it() {
+    fn a_deletion_reported_during_a_reconcile_is_known_after_it() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         // Also the first reconcile, which has no entry yet.
         for _ in 0..2 {
-            memories.walk_begins(&key);
+            memories.reconcile_starts(&key);
             let _read = memories.get(&key, 7);
             memories.told_gone(&key, Some(7));
             memories.put(&key, 7, written());
@@ -276,11 +276,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_walk_knew_at_its_beginning_is_its_own_to_settle() {
+    fn what_a_reconcile_knew_at_its_start_is_its_own_to_settle() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
         memories.told_gone(&key, Some(7));
-        memories.walk_begins(&key);
+        memories.reconcile_starts(&key);
         assert!(memories.get(&key, 7).told_gone, "it reads so");
         // It has written the Secret again.
         memories.put(&key, 7, written());
@@ -288,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn another_name_told_during_a_walk_is_known_after_it() {
+    fn another_name_reported_during_a_reconcile_is_known_after_it() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
-        memories.walk_begins(&key);
+        memories.reconcile_starts(&key);
         memories.target_moved(&key);
         memories.put(&key, 7, written());
         assert!(memories.get(&key, 7).written.is_none());
-        memories.walk_begins(&key);
+        memories.reconcile_starts(&key);
         memories.put(&key, 7, written());
         assert!(memories.get(&key, 7).written.is_some());
         memories.forget(&key);

@@ -7,12 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::engine::Key;
-use crate::kubernetes::index::SecretId;
+use crate::index::SecretId;
 use crate::lock::lock;
 use crate::time::{Span, Time};
-
-/// A Secret with more users than this is shared by many.
-pub(crate) const FEW: usize = 8;
 
 /// One read and one resource per namespace in this time.
 pub(crate) const EVERY: Duration = Duration::from_millis(50);
@@ -102,7 +99,7 @@ impl Waiting {
         for (name, namespace) in &mut self.0 {
             let due = namespace.secrets.iter_mut();
             let due = due.filter_map(|(id, changing)| Some((changing.due?, *id, changing)));
-            if let Some((_, id, changing)) = due.min_by_key(|(due, id, _)| (*due, *id))
+            if let Some((_, id, changing)) = due.min_by_key(|(due, _, _)| *due)
                 && changing.due.is_some_and(|due| due <= now)
             {
                 changing.due = None;

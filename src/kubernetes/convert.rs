@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::Secret as ApiSecret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use crate::model::{On, Owner, SecretBody, SecretSeen};
-use crate::reconcile::StoreError;
+use crate::reconcile::{ConfigMapRead, StoreError};
 use crate::secret::Secret;
 
 /// An observed Secret.
-pub(super) fn secret_seen(secret: ApiSecret) -> SecretSeen {
+pub(crate) fn secret_seen(secret: ApiSecret) -> SecretSeen {
     let data = secret
         .data
         .unwrap_or_default()
@@ -29,7 +29,7 @@ pub(super) fn secret_seen(secret: ApiSecret) -> SecretSeen {
 }
 
 /// The metadata of an observed Secret.
-pub(super) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
+pub(crate) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
     let owners = metadata
         .owner_references
         .unwrap_or_default()
@@ -53,6 +53,19 @@ pub(super) fn metadata_seen(metadata: ObjectMeta) -> SecretSeen {
         immutable: false,
         deleting: metadata.deletion_timestamp.is_some(),
         owners,
+    }
+}
+
+/// One key of a ConfigMap, as text or as bytes.
+pub(crate) fn config_map_read(map: Option<ConfigMap>, key: &str) -> ConfigMapRead {
+    let Some(map) = map else {
+        return ConfigMapRead::Missing;
+    };
+    let text = map.data.and_then(|mut data| data.remove(key));
+    let bytes = map.binary_data.and_then(|mut data| data.remove(key));
+    match text.map(String::into_bytes).or(bytes.map(|bytes| bytes.0)) {
+        Some(value) => ConfigMapRead::Value(value),
+        None => ConfigMapRead::KeyMissing,
     }
 }
 

@@ -3,9 +3,10 @@
 //! | file | content |
 //! |---|---|
 //! | `watch` | converts watch events into compact facts |
-//! | `driver` | takes work from the engine, runs it, reports the outcome |
+//! | `driver` | the loop until the Lease is lost, and the drain |
 //! | `store` | the `Store` over Kubernetes |
-//! | `observe`, `act`, `status_write`, `replacing`, `refresh_tokens` | the reads, and all writes |
+//! | `objects` | the reads of a reconcile |
+//! | `act`, `status_write`, `replacing`, `refresh_tokens` | all writes |
 //! | `permission_denied` | reports a permission that was removed |
 //! | `accounts` | tokens of `ServiceAccounts` |
 //! | `calls` | every API call: deadline, slot, typed failure |
@@ -14,7 +15,6 @@
 //! |
 //! | `cache`, `recent` | what is kept about a resource between two reconciles; the resource itself, if the next one is soon |
 //! | `groups`, `group_queue` | resources that belong to another group of operators, or leave ours |
-//! | `index` | from a Secret to the resources that use it |
 //! | `stored` | stored resources, each decoded separately |
 //! | `events` | events for people |
 //! | `gauges`, `survey`, `expiries` | metrics |
@@ -37,8 +37,7 @@ mod finalizer;
 mod gauges;
 mod group_queue;
 mod groups;
-mod index;
-mod observe;
+mod objects;
 mod own_accounts;
 mod permission_denied;
 mod permissions;
@@ -69,7 +68,6 @@ use tokio::task::JoinSet;
 use crate::cli::{RunArgs, StatusUpdates};
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::http::Sender;
 use crate::kubernetes::start::name_of;
 use crate::leader::{Leader, Leadership, Seat, Settings};
 use crate::lock::lock;
@@ -86,13 +84,11 @@ use permissions::Rights;
 use shared::{Parts, Shared};
 use watch::{Scope, Watching};
 
-pub use own_accounts::ClientWith;
+pub(crate) use convert::{config_map_read, secret_seen};
 pub use start::StartError;
 
 /// How fast the contents of Secrets are checked in the background after a start: 20 a second.
 const CHECK_PAUSE: Duration = Duration::from_millis(50);
-/// How often the gauges are set.
-const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the operator until it is told to stop, or until another replica is the leader.
 ///
@@ -116,68 +112,10 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
         Readers::Anyone
     };
     let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
-    let sender = start::sender(&arguments, &clock)?;
-    let (client, namespace, accounts) = connected;
-    let connections = Connections {
-        client,
-        namespace,
-        accounts,
-        sender,
-        gauge_interval: GAUGE_INTERVAL,
-    };
-    let mut signals = start::signals()?;
-    let ended = lead(&arguments, group, clock, pages, connections, signals.wait()).await;
+    let ended = lead(&arguments, group, clock, pages, connected).await;
     let closing = async { tokio::join!(scrapes.close(), probes.close()) };
     let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
     ended
-}
-
-/// What the operator runs in, if that is not this machine and its network: [`run_in`].
-pub struct Surroundings {
-    /// Clocks and randomness.
-    pub clock: Clock,
-    /// The Kubernetes API.
-    pub client: kube::Client,
-    /// The same, for trying a token that was issued for a `ServiceAccount`.
-    pub client_with: ClientWith,
-    /// The namespace of the operator.
-    pub namespace: String,
-    /// Sends token requests.
-    pub sender: Sender,
-    /// How often the gauges are set; [`run`] sets them every second.
-    pub gauge_interval: Duration,
-}
-
-/// Runs the operator in other surroundings, without listening for probes and scrapes, until `stop` ends, or until another
-/// replica is the leader.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_in(
-    surroundings: Surroundings,
-    arguments: &RunArgs,
-    stop: impl Future<Output = ()>,
-) -> Result<(), StartError> {
-    let clock = surroundings.clock;
-    let group = group_of(arguments);
-    let pages = Pages::new(&clock, Metrics::of_group(clock.clone(), group));
-    let connections = Connections {
-        client: surroundings.client,
-        namespace: surroundings.namespace,
-        accounts: own_accounts::Accounts::with(surroundings.client_with),
-        sender: surroundings.sender,
-        gauge_interval: surroundings.gauge_interval,
-    };
-    lead(arguments, group, clock, pages, connections, stop).await
-}
-
-/// What connects a process to the rest of the world.
-struct Connections {
-    client: kube::Client,
-    namespace: String,
-    accounts: own_accounts::Accounts,
-    sender: Sender,
-    gauge_interval: Duration,
 }
 
 /// The group of operators that this process belongs to. Its name is needed until the end.
@@ -194,17 +132,10 @@ async fn lead(
     group: Option<&'static str>,
     clock: Clock,
     pages: Pages,
-    connections: Connections,
-    stop: impl Future<Output = ()>,
+    (client, namespace, accounts): start::Connected,
 ) -> Result<(), StartError> {
-    let Connections {
-        client,
-        namespace,
-        accounts,
-        sender,
-        gauge_interval,
-    } = connections;
-    let mut must_stop = std::pin::pin!(stop);
+    let mut signals = start::signals()?;
+    let sender = start::sender(arguments)?;
     let metrics = pages.metrics.clone();
     let elect = arguments.election.leader_elect;
     let settings = elect.then(|| Settings::new(&arguments.election, &namespace, group, &clock));
@@ -262,7 +193,7 @@ async fn lead(
     };
     tokio::select! {
         () = leading => {}
-        () = &mut must_stop => {
+        () = signals.wait() => {
             pages.readiness.stopping();
             end(election).await;
             return Ok(());
@@ -307,7 +238,6 @@ async fn lead(
         }),
         drained: drain_over,
         rights_doubted,
-        gauge_interval,
     });
     expiries::expose(&shared);
     if arguments.metrics_per_resource {
@@ -326,7 +256,7 @@ async fn lead(
             }
         };
         tokio::select! {
-            () = must_stop => {}
+            () = signals.wait() => {}
             () = lost => {}
         }
     });

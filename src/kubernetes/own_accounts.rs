@@ -1,7 +1,5 @@
 //! The operator's own audiences, which it makes no token for.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kube::config::AuthInfo;
@@ -10,12 +8,9 @@ use serde_json::{Value, json};
 
 use crate::secret::Secret;
 
-/// Returns a client that uses this token and no other credentials of the operator; `None` if there can be none.
-pub type ClientWith = Arc<dyn Fn(&Secret) -> Option<Client> + Send + Sync>;
-
 /// The connection to the API for trying a token, and the content of the operator's own token.
 pub(crate) struct Accounts {
-    pub(super) client_with: ClientWith,
+    pub(super) config: Config,
     /// Issuer and audiences of the operator's own token, which the API accepts.
     pub(super) own: Vec<String>,
 }
@@ -23,22 +18,17 @@ pub(crate) struct Accounts {
 impl Accounts {
     /// From the operator's own configuration.
     pub(crate) fn new(config: &Config) -> Self {
-        let own = own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token));
-        let config = config.clone();
-        let client_with: ClientWith = Arc::new(move |token| {
-            let mut config = config.clone();
-            config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
-            Client::try_from(config).ok()
-        });
-        Accounts { client_with, own }
+        Accounts {
+            own: own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token)),
+            config: config.clone(),
+        }
     }
 
-    /// From clients that are built elsewhere, if the operator has no token of its own.
-    pub(crate) fn with(client_with: ClientWith) -> Self {
-        Accounts {
-            client_with,
-            own: Vec::new(),
-        }
+    /// A client that uses this token and no other credentials of the operator.
+    pub(super) fn client_with(&self, token: &Secret) -> Option<Client> {
+        let mut config = self.config.clone();
+        config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
+        Client::try_from(config).ok()
     }
 }
 

@@ -4,26 +4,23 @@ use crate::engine::Key;
 use crate::lock::lock;
 use crate::model::Observed;
 use crate::policy::{barred, report};
-use crate::reconcile::StoreError;
 
 use super::act;
 use super::shared::Shared;
 
-/// Reports it in the status of the resource, if that is why it could not be observed. The reconcile still ends, and is
+/// Reports in the status of a resource that it could not be observed for want of this permission. The reconcile still ends, and is
 /// retried: a granted permission is noticed then.
-pub(super) async fn tell(shared: &Shared, key: &Key, seen: &Observed, trouble: &StoreError) {
-    let StoreError::Unreadable { right } = trouble else {
-        return;
-    };
+pub(super) async fn tell(shared: &Shared, seen: &Observed, right: &str) {
     if seen.resource.spec.is_err() {
         // The invalid spec is reported when the Secret can be read again.
         return;
     }
+    let resource = &seen.resource;
+    let key = Key::new(&resource.namespace, &resource.name);
     let token = lock(&shared.engine)
-        .record(key)
+        .record(&key)
         .and_then(|record| record.token);
     let now = shared.clock.now();
-    let resource = &seen.resource;
     let told = report(
         &barred(seen, right, token, now),
         &resource.status,

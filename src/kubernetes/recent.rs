@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::engine::Key;
-use crate::kubernetes::index::ordered;
+use crate::index::ordered;
 use crate::kubernetes::stored::Stored;
 use crate::time::{Span, Time};
 

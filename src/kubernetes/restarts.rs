@@ -23,14 +23,13 @@ use crate::model::Resource;
 use crate::policy::restart::{
     self, Obstacle, RESTARTED_AT, RESTARTED_FOR, RestartToken, Verdict, decide,
 };
-use crate::reconcile::WriteError;
+use crate::reconcile::{ResourceRead, WriteError};
 use crate::tenant;
 use crate::time::Span;
 
 use super::api_limiter::For;
 use super::calls::{CallError, MANAGER};
 use super::convert::metadata_seen;
-use super::observe::resource;
 use super::restart_queue::Waiting;
 use super::rollouts::{Restartable, workload};
 use super::shared::Shared;
@@ -138,7 +137,7 @@ async fn look(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported)
         Err(error) if error.is_not_found() => return None,
         Err(_) => return trouble,
     };
-    let resource = resource(key, stored);
+    let resource = ResourceRead::new(key, stored.object, stored.problem).resource;
     let spec = resource.spec.as_ref().ok()?;
     if resource.deleting || spec.restart.is_empty() {
         return None;

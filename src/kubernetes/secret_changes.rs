@@ -10,9 +10,9 @@ use crate::engine::{CredentialsFacts, Event, Key};
 use crate::kubernetes::changed_secrets::{AFTER_TROUBLE, EVERY, Step};
 use crate::lock::lock;
 
-use super::index::SecretId;
 use super::secret_reads::shared_read;
 use super::shared::Shared;
+use crate::index::SecretId;
 
 /// Does the waiting work, forever.
 pub(super) async fn serve(shared: Arc<Shared>) {

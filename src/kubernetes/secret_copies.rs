@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::kubernetes::index::SecretId;
+use crate::index::SecretId;
 use crate::lock::lock;
 use crate::model::SecretSeen;
 use crate::time::{Span, Time};

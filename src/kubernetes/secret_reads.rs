@@ -15,11 +15,11 @@ use crate::reconcile::StoreError;
 use crate::time::Span;
 
 use super::convert::secret_seen;
-use super::index::{ordered, secret_id};
 use super::shared::Shared;
+use crate::index::{ordered, secret_id};
 
-/// A Secret that a resource uses, as new as a watch has reported.
-pub(super) async fn lent_secret(
+/// A Secret whose owner may have opted in, as new as a watch has reported.
+pub(super) async fn opted_in_secret(
     shared: &Shared,
     key: &Key,
     name: &str,

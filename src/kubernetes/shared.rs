@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
 use crate::policy::{StatusDetail, uid_fact};
-use crate::reconcile::revoke_replaced;
+use crate::reconcile::{Claims, revoke_replaced};
 use crate::revocation_queue::Later;
 use crate::time::Time;
 
@@ -32,11 +32,11 @@ use super::cache::Memories;
 use super::calls::Calls;
 use super::events::Events;
 use super::group_queue::Groups;
-use super::index::Index;
 use super::recent::{self, Recent};
 use super::replacing::Replacing;
 use super::restart_queue::Restarts;
 use super::stored::Stored;
+use crate::index::Index;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.
 pub(super) struct Shared {
@@ -82,11 +82,10 @@ pub(super) struct Shared {
     pub(super) replacing: Replacing,
     /// Resources whose status has fields that this version does not know.
     pub(super) unknown_statuses: Mutex<HashSet<Key>>,
-    claims: Mutex<HashMap<String, Key>>,
+    /// Token Secrets that reconciles in flight may create.
+    pub(super) claims: Claims,
     /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
-    /// How often the gauges are set.
-    pub(super) gauge_interval: Duration,
     /// Resources that need a person, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
     /// When resources that are being deleted were first observed, since the start of the process.
@@ -110,7 +109,6 @@ pub(super) struct Parts {
     pub(super) content_key: ring::hmac::Key,
     pub(super) drained: watch::Receiver<bool>,
     pub(super) rights_doubted: Arc<Notify>,
-    pub(super) gauge_interval: Duration,
 }
 
 impl Shared {
@@ -150,9 +148,8 @@ impl Shared {
             recent: Mutex::default(),
             replacing: Replacing::default(),
             unknown_statuses: Mutex::default(),
-            claims: Mutex::new(HashMap::new()),
+            claims: Claims::default(),
             client_ends: ClientEnds::default(),
-            gauge_interval: parts.gauge_interval,
             stalled: Mutex::new(HashSet::new()),
             deletions: Mutex::default(),
         });
@@ -179,9 +176,9 @@ impl Shared {
         !self.stopping.load(Ordering::Acquire) && self.seat.leads()
     }
 
-    /// A reconcile begins.
-    pub(super) fn walk_begins(&self, key: &Key) {
-        lock(&self.memories).walk_begins(key);
+    /// A reconcile starts.
+    pub(super) fn reconcile_starts(&self, key: &Key) {
+        lock(&self.memories).reconcile_starts(key);
     }
 
     /// The watch reported the object with this UID.
@@ -239,11 +236,11 @@ impl Shared {
         self.client_ends.forget(key);
         lock(&self.recent).forget(key);
         let users = lock(&self.index).remove(key);
-        self.lent_changed(&users);
+        self.token_changed(&users);
     }
 
     /// Something that these resources use changed: another one's token, or a cycle.
-    pub(super) fn lent_changed(&self, keys: &[Key]) {
+    pub(super) fn token_changed(&self, keys: &[Key]) {
         for key in keys {
             let version = lock(&self.index).credentials_of(key);
             let facts = version.map(|version| CredentialsFacts { version });
@@ -301,26 +298,6 @@ impl Shared {
         self.secret_reads.sweep(now);
         lock(&self.index).sweep_contents();
         lock(&self.recent).sweep(now);
-    }
-
-    /// Claims a token Secret for the work in flight on `key`, so that two new resources with the same Secret do not
-    /// both request a token. Returns the other holder, if there is one.
-    pub(super) fn claim(&self, key: &Key, secret: &str) -> Option<Key> {
-        let mut claims = lock(&self.claims);
-        let name = format!("{}/{secret}", key.namespace());
-        match claims.get(&name) {
-            Some(holder) if holder != key => Some(holder.clone()),
-            Some(_) => None,
-            None => {
-                claims.insert(name, key.clone());
-                None
-            }
-        }
-    }
-
-    /// Ends all claims of the work on `key`.
-    pub(super) fn release_claims(&self, key: &Key) {
-        lock(&self.claims).retain(|_, holder| holder != key);
     }
 }
 

@@ -17,16 +17,11 @@ use crate::policy::brakes::Brakes;
 use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, lane};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
-use crate::time::{HostTime, Span, Time};
+use crate::time::{HostTime, Span};
 
-use super::observe::observe;
 use super::{accounts, act, finalizer, refresh_tokens, restarts};
 
 impl Store for Cluster {
-    fn now(&self) -> Time {
-        self.0.clock.now()
-    }
-
     fn host_time(&self) -> Option<HostTime> {
         self.0.clock.host_time()
     }
@@ -41,14 +36,6 @@ impl Store for Cluster {
 
     fn detail(&self) -> StatusDetail {
         self.0.detail
-    }
-
-    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
-        let seen = Box::pin(observe(&self.0, key, may_request)).await?;
-        if let Some(seen) = &seen {
-            tracing::Span::current().record("generation", seen.resource.generation);
-        }
-        Ok(seen)
     }
 
     async fn get(

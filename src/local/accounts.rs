@@ -1,11 +1,7 @@
 //! Tokens of `ServiceAccounts`, read from files: without a cluster, nothing can issue them.
 
-use std::collections::BTreeMap;
-
-use crate::api::{OAuthClient, validate};
-use crate::model::{AccountSeen, Failure, Fetched};
+use crate::model::{Failure, Fetched};
 use crate::oauth::ServiceAccountToken;
-use crate::policy::account_tokens;
 use crate::secret::Secret;
 
 use super::files::Files;
@@ -14,25 +10,6 @@ use super::files::Files;
 const LONGEST: u64 = 64 * 1024;
 
 impl Files {
-    /// The `ServiceAccounts` whose tokens a resource sends: those with a file.
-    pub(super) fn accounts(&self, object: &OAuthClient) -> BTreeMap<String, AccountSeen> {
-        let Ok(spec) = validate(object) else {
-            return BTreeMap::new();
-        };
-        let tokens = account_tokens(&spec).into_iter();
-        tokens
-            .map(|token| (token.account.clone(), self.account(&token.account)))
-            .collect()
-    }
-
-    /// One of them.
-    pub(super) fn account(&self, name: &str) -> AccountSeen {
-        match self.account_files.get(name) {
-            Some(_) => AccountSeen::Given,
-            None => AccountSeen::NoCluster,
-        }
-    }
-
     /// The token of a `ServiceAccount`, read from its file now.
     pub(super) fn account_token(&self, wanted: &ServiceAccountToken) -> Result<Fetched, Failure> {
         let failed = |why: &str| Failure::account_token(wanted, why);

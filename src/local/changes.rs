@@ -12,8 +12,8 @@ use super::state_folder::{Kept, new_uid};
 use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
+use crate::index::secret_id;
 use crate::lock::lock;
-use crate::names::CREDENTIALS_LABEL;
 use crate::policy;
 
 impl Files {
@@ -28,6 +28,7 @@ impl Files {
             forget_own_refusal(&mut kept);
             // A resource that moved to another file is the same resource.
             if covers(&kept.source) || loaded.clients.contains_key(&key) {
+                self.known().index.apply(&key, &kept.object.spec, 0);
                 self.known().clients.insert(key, kept);
             } else {
                 let uid = kept.object.metadata.uid.clone().unwrap_or_default();
@@ -96,15 +97,13 @@ impl Files {
     }
 
     pub(super) fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
-        let facts = match credentials_of(key, object) {
-            None => Some(policy::no_references()),
-            Some(secret) => self
-                .credentials(&secret)
-                .filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true"))
-                .map(|seen| policy::credentials_facts(&seen.uid, &seen.resource_version)),
-        };
-        let facts = self.lent(key, object, facts);
-        self.tell(key, Event::Credentials(facts));
+        match self.credentials_facts(key, object) {
+            Ok(facts) => self.tell(key, Event::Credentials(facts)),
+            // What is known stays.
+            Err(error) => {
+                tracing::warn!(resource = %key, %error, "a Secret that it uses cannot be read");
+            }
+        }
     }
 
     /// Applies the current manifests. Returns whether all of it could be stored.
@@ -138,8 +137,8 @@ impl Files {
             }
         }
         self.tell_changes(&changes);
-        let changed = std::mem::take(&mut self.known().changed);
-        self.tell_dependents(&changed);
+        let affected = std::mem::take(&mut self.known().affected);
+        self.tell_users(affected);
         self.tell_problems(changes.problems);
         whole
     }
@@ -180,11 +179,8 @@ impl Files {
         }
         self.store.save_client(key, &kept)?;
         let object = kept.object.clone();
-        {
-            let mut known = self.known();
-            known.clients.insert(key.clone(), kept);
-            known.changed.insert(key.clone());
-        }
+        self.known().clients.insert(key.clone(), kept);
+        self.index(key, &object);
         if is_new {
             self.introduce(key);
         } else {
@@ -205,9 +201,8 @@ impl Files {
             let mut known = self.known();
             known.clients.remove(key);
             known.memories.remove(key);
-            known.claims.retain(|_, holder| holder != key);
-            known.changed.insert(key.clone());
         }
+        self.index_no_more(key);
         self.tell(key, Event::Gone);
         let uid = kept.object.metadata.uid.unwrap_or_default();
         for (secret, record) in self.tokens.owned_by(key.namespace(), &uid) {
@@ -247,33 +242,29 @@ impl Files {
 
     /// Notifies the users of what changed.
     fn tell_changes(&self, changes: &Changes) {
-        let clients: Vec<(Key, OAuthClient)> = self
-            .known()
-            .clients
-            .iter()
-            .map(|(key, kept)| (key.clone(), kept.object.clone()))
-            .collect();
-        for (key, object) in clients {
-            let credentials = credentials_of(&key, &object);
-            let bundle = object.spec.provider.ca_bundle.as_ref();
-            let bundle = bundle.map(|bundle| Key::new(key.namespace(), &bundle.config_map_name));
-            let certificate = object.spec.client_certificate_secret();
-            let certificate = certificate.map(|name| Key::new(key.namespace(), name));
-            if certificate.is_some_and(|secret| changes.secrets.contains(&secret)) {
+        for secret in &changes.secrets {
+            let id = secret_id(secret.namespace(), secret.name());
+            let (users, lookers, login_of) = {
+                let index = &self.known().index;
+                (index.users(id), index.lookers(id), index.login_of(id))
+            };
+            // Its allowed hosts are not among the facts, so they are reconciled in any case.
+            self.tell_users(users);
+            for key in lookers.into_iter().chain(login_of) {
                 self.tell(&key, Event::Look);
             }
-            if credentials.is_some_and(|secret| changes.secrets.contains(&secret)) {
-                self.tell_credentials(&key, &object);
-                // Its allowed hosts are not among the facts.
-                self.tell(&key, Event::Look);
-            }
-            let login = Key::new(key.namespace(), &policy::login_name(key.name()));
-            if object.spec.grant.type_ == "refresh_token" && changes.secrets.contains(&login) {
-                self.tell(&key, Event::Look);
-            }
-            if bundle.is_some_and(|bundle| changes.config_maps.contains(&bundle)) {
-                self.tell(&key, Event::Look);
-            }
+        }
+        let uses_bundle = |(key, kept): (&Key, &Kept)| {
+            let bundle = kept.object.spec.provider.ca_bundle.as_ref()?;
+            let bundle = Key::new(key.namespace(), &bundle.config_map_name);
+            changes.config_maps.contains(&bundle).then(|| key.clone())
+        };
+        let users: Vec<Key> = {
+            let known = self.known();
+            known.clients.iter().filter_map(uses_bundle).collect()
+        };
+        for key in users {
+            self.tell(&key, Event::Look);
         }
     }
 

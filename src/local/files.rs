@@ -12,9 +12,11 @@ use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{Engine, Event, Key, ResourceFacts};
 use crate::http::Sender;
+use crate::index::Index;
 use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
+use crate::reconcile::Claims;
 use crate::revocation_queue::Later;
 
 use super::catalogue::{BadManifest, Catalogue};
@@ -42,6 +44,8 @@ pub(super) struct Files {
     pub(super) account_files: BTreeMap<String, PathBuf>,
     /// A name that no other process has.
     pub(super) process: String,
+    /// Token Secrets that reconciles in flight may create.
+    pub(super) claims: Claims,
     known: Mutex<Known>,
 }
 
@@ -51,12 +55,12 @@ pub(super) struct Known {
     pub(super) clients: BTreeMap<Key, Kept>,
     pub(super) catalogue: Catalogue,
     pub(super) memories: BTreeMap<Key, Memory>,
-    /// Which resource creates a token Secret that does not exist yet.
-    pub(super) claims: BTreeMap<Key, Key>,
     /// Resources for which a request was sent.
     pub(super) asked: BTreeSet<Key>,
-    /// Resources that were added, changed or deleted, until the resources that use their tokens are notified.
-    pub(super) changed: BTreeSet<Key>,
+    /// Which resource uses which Secret.
+    pub(super) index: Index,
+    /// Resources that use the token of one that was added, changed or deleted, until they are notified.
+    pub(super) affected: BTreeSet<Key>,
     pub(super) problems: BTreeSet<BadManifest>,
 }
 
@@ -86,6 +90,7 @@ impl Files {
             sender,
             rules,
             account_files: BTreeMap::new(),
+            claims: Claims::default(),
             known: Mutex::default(),
         }
     }

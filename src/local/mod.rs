@@ -14,7 +14,7 @@
 //! | `chain` | the state of refresh tokens |
 //! | `changes` | resources that are added, changed and deleted |
 //! | `accounts` | tokens of `ServiceAccounts`, read from files |
-//! | `files`, `observe`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
+//! | `files`, `objects`, `references`, `store` | what the process knows, and how a reconciliation reads and writes it |
 //! | `lines` | what is printed |
 //! | `manifests` | a folder of manifests for the plugin: read once, one file added |
 
@@ -27,7 +27,7 @@ mod folder;
 mod lines;
 mod manifests;
 mod metadata;
-mod observe;
+mod objects;
 mod private;
 mod references;
 mod refresh_state;
@@ -36,7 +36,6 @@ mod state_folder;
 mod store;
 mod tokens;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,20 +43,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::cli::{AccessArgs, LocalArgs};
 use crate::clock::Clock;
-use crate::engine::{Engine, HostReport, Key, Limits, Next, State};
+use crate::driver::Driver;
+use crate::engine::{Engine, Limits, State};
 use crate::http::address::AddressRules;
-use crate::http::{ProxySettings, Sender, SenderOptions};
+use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
 use crate::lock::lock;
 use crate::messages::Audience;
 use crate::model::Rules;
-use crate::reconcile::{Reconciled, revoke_replaced, walk};
+use crate::reconcile::revoke_replaced;
 use crate::revocation_queue::Later;
-use crate::tenant;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 use files::Files;
 use private::Access;
@@ -75,8 +73,6 @@ const HOLD_STILL: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(65);
 /// With `--once`, work that is due within this time is waited for.
 const SOON: Span = Span::from_seconds(3);
-/// When a resource is reconciled again after a panic.
-const AFTER_PANIC: Span = Span::from_seconds(60);
 
 /// The exit code when the start failed, as for wrong flags.
 const CANNOT_BEGIN: u8 = 2;
@@ -89,11 +85,11 @@ pub async fn run(args: LocalArgs) -> ExitCode {
     // Watched first: a signal that comes during the start ends the program as one that comes later does.
     let signals = signals().map_err(|error| format!("cannot watch for signals: {error}"));
     let begun = match signals {
-        Ok(signals) => Driver::begin(args).await.map(|driver| (driver, signals)),
+        Ok(signals) => Run::begin(args).await.map(|run| (run, signals)),
         Err(message) => Err(message),
     };
     match begun {
-        Ok((driver, signals)) => driver.run(signals).await,
+        Ok((run, signals)) => run.until_stopped(signals).await,
         Err(message) => {
             tracing::error!("{message}");
             ExitCode::from(CANNOT_BEGIN)
@@ -142,17 +138,17 @@ fn prepare(output: &Path, state: &Path, access: Access, shared: bool) -> Result<
     Ok(())
 }
 
-struct Driver {
+/// The program while it runs.
+struct Run {
     files: Arc<Files>,
     sources: Sources,
     once: bool,
-    tasks: JoinSet<Reconciled>,
-    running: HashMap<Id, Key>,
+    driver: Driver<Files>,
     last_look: Duration,
 }
 
-impl Driver {
-    async fn begin(args: LocalArgs) -> Result<Driver, String> {
+impl Run {
+    async fn begin(args: LocalArgs) -> Result<Run, String> {
         let clock = args
             .clock_offset_file
             .as_ref()
@@ -190,8 +186,9 @@ impl Driver {
                 allow_loopback: args.guard.allow_loopback,
                 allowed: args.guard.allow_address,
             },
+            connect_timeout: CONNECT_TIMEOUT,
             proxies: ProxySettings::from_environment(),
-            ..SenderOptions::default()
+            lookup: None,
         };
         let sender = Sender::new(options).map_err(|error| error.to_string())?;
         if sender.trusted_certificates() == 0 {
@@ -229,29 +226,23 @@ impl Driver {
                 }
             }
         }));
-        Ok(Driver {
+        Ok(Run {
             last_look: files.clock.elapsed(),
+            driver: Driver::new(Arc::clone(&files), None),
             files,
             sources,
             once: args.once,
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
         })
     }
 
-    async fn run(mut self, (mut interrupt, mut terminate): (Signal, Signal)) -> ExitCode {
-        let files = Arc::clone(&self.files);
+    async fn until_stopped(mut self, (mut interrupt, mut terminate): (Signal, Signal)) -> ExitCode {
         loop {
-            let until = self.hand_out();
+            let wait = self.driver.start();
             if self.once && self.is_through() {
                 return self.verdict();
             }
-            let now = self.files.clock.now();
-            let wait = until.since(now).to_duration().min(LOOK_EVERY);
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = files.wake.notified() => {}
-                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.ended(joined),
+                () = self.driver.wait(wait.min(LOOK_EVERY)) => {}
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
             }
@@ -262,50 +253,6 @@ impl Driver {
             return self.verdict();
         }
         ExitCode::SUCCESS
-    }
-
-    /// Starts all work that is due. Returns when the next work is due.
-    fn hand_out(&mut self) -> Time {
-        loop {
-            let next = lock(&self.files.engine).next(self.files.clock.now());
-            match next {
-                Next::Sleep(until) => return until,
-                Next::Work(work) => {
-                    let key = work.key.clone();
-                    let files = Arc::clone(&self.files);
-                    let task = self.tasks.spawn(async move {
-                        tenant::serve(work.key.namespace(), walk(&*files, &work)).await
-                    });
-                    self.running.insert(task.id(), key);
-                }
-            }
-        }
-    }
-
-    /// Reports the end of some work to the engine.
-    fn ended(&mut self, joined: Result<(Id, Reconciled), JoinError>) {
-        let (id, reconciled) = match joined {
-            Ok((id, reconciled)) => (id, Some(reconciled)),
-            Err(error) => (error.id(), None),
-        };
-        let Some(key) = self.running.remove(&id) else {
-            return;
-        };
-        let now = self.files.clock.now();
-        let mut engine = lock(&self.files.engine);
-        match reconciled {
-            Some(Reconciled::Done(outcome)) => engine.done(&key, outcome, now),
-            Some(Reconciled::Gone) => {
-                engine.changed(&key, crate::engine::Event::Gone, now);
-                engine.abandoned(&key, HostReport::Unused, now, now);
-            }
-            Some(Reconciled::Abandoned { again, trouble }) => {
-                tracing::warn!(resource = %key, %trouble, "the output could not be worked on; it is tried again");
-                engine.abandoned(&key, HostReport::Unused, again, now);
-            }
-            // The panic hook has logged the location.
-            None => engine.abandoned(&key, HostReport::Failed, now + AFTER_PANIC, now),
-        }
     }
 
     fn look(&mut self) {
@@ -324,7 +271,7 @@ impl Driver {
 
     /// With `--once`: whether all due work was done. A failed request is not waited for.
     fn is_through(&self) -> bool {
-        if !self.tasks.is_empty() {
+        if self.driver.in_flight() > 0 {
             return false;
         }
         let now = self.files.clock.now();
@@ -372,21 +319,18 @@ impl Driver {
     /// Lets work in flight end, so that a token that the provider has already issued is still written.
     async fn drain(&mut self, interrupt: &mut Signal, terminate: &mut Signal) {
         self.files.ending.store(true, Ordering::Relaxed);
-        if self.tasks.is_empty() {
+        let requests = self.driver.in_flight();
+        if requests == 0 {
             return;
         }
         tracing::info!(
-            requests = self.tasks.len(),
+            requests,
             "ending once what is under way is done; a second signal ends at once"
         );
-        let ending = async {
-            while let Some(joined) = self.tasks.join_next_with_id().await {
-                self.ended(joined);
-            }
-        };
         tokio::select! {
-            () = ending => {}
-            () = tokio::time::sleep(DRAIN) => tracing::warn!("ending although requests are still under way"),
+            ended = self.driver.drain(DRAIN) => if !ended {
+                tracing::warn!("ending although requests are still under way");
+            },
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }

@@ -1,121 +1,79 @@
-//! Tokens of other resources that a resource sends.
+//! The Secrets that a resource uses: their version, and who has to know when one changes.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use crate::api::OAuthClient;
 use crate::engine::{CredentialsFacts, Event, Key};
-use crate::model::{Found, Reference};
 use crate::names::CREDENTIALS_LABEL;
 use crate::policy::{self, short};
-use crate::references::{References, named, publishes_credentials};
+use crate::references::named;
 
 use super::changes::credentials_of;
 use super::files::Files;
-use super::state_folder::Kept;
 
 impl Files {
-    /// The other resources whose tokens are sent, and those tokens.
-    pub(super) fn references(&self, key: &Key, object: &OAuthClient) -> io::Result<Vec<Reference>> {
-        let mut all = Vec::new();
-        for name in named(&object.spec) {
-            let other = Key::new(key.namespace(), name);
-            let there = self.known().clients.get(&other).map(|kept| {
-                let uid = kept.object.metadata.uid.clone();
-                let secret = kept.object.spec.token_secret.name.clone();
-                (uid.unwrap_or_default(), secret)
-            });
-            let found = match there {
-                None => None,
-                Some((uid, secret_name)) => Some(Found {
-                    uid,
-                    secret: self.tokens.see(&Key::new(key.namespace(), &secret_name))?,
-                    secret_name,
-                }),
-            };
-            all.push(Reference {
-                name: name.to_owned(),
-                found,
-            });
-        }
-        Ok(all)
-    }
-
-    /// Which resource refers to which, according to the current manifests.
-    fn graph(&self) -> References {
-        let mut graph = References::default();
-        for (key, kept) in &self.known().clients {
-            graph.put(key, &named(&kept.object.spec));
-        }
-        graph
-    }
-
-    /// The path from a resource along references back to itself.
-    pub(super) fn cycle(&self, key: &Key, object: &OAuthClient) -> Option<Vec<String>> {
-        if named(&object.spec).is_empty() {
-            return None;
-        }
-        self.graph().cycle(key)
-    }
-
-    /// The version of the credentials of a resource, including the tokens of other resources. `own` is its own part.
-    pub(super) fn lent(
+    /// The version of the Secrets that a resource uses: its credentials Secret, and the token Secrets of other resources. `None`
+    /// while one of them is missing or has not opted in.
+    pub(super) fn credentials_facts(
         &self,
         key: &Key,
         object: &OAuthClient,
-        own: Option<CredentialsFacts>,
-    ) -> Option<CredentialsFacts> {
-        let own = own?;
-        if named(&object.spec).is_empty() {
-            return Some(own);
+    ) -> io::Result<Option<CredentialsFacts>> {
+        let opted_in = |secret: &Key| {
+            let seen = self.opted_in_secret(secret)?;
+            io::Result::Ok(seen.filter(|seen| seen.has_label(CREDENTIALS_LABEL, "true")))
+        };
+        let own = match credentials_of(key, object) {
+            None => policy::no_references(),
+            Some(secret) => match opted_in(&secret)? {
+                Some(seen) => policy::credentials_facts(&seen.uid, &seen.resource_version),
+                None => return Ok(None),
+            },
+        };
+        let names = named(&object.spec);
+        if names.is_empty() {
+            return Ok(Some(own));
         }
         let mut versions = vec![own.version];
-        for one in self.references(key, object).ok()? {
-            let secret = one.found?.secret?;
-            let lent = secret.has_label(CREDENTIALS_LABEL, "true");
-            versions.push(lent.then(|| short(&secret.version()))?);
+        for name in names {
+            let Some(secret) = self.token_secret(&Key::new(key.namespace(), name)) else {
+                return Ok(None);
+            };
+            let Some(seen) = opted_in(&secret)? else {
+                return Ok(None);
+            };
+            versions.push(short(&seen.version()));
         }
-        Some(policy::reference_facts(&versions))
+        Ok(Some(policy::reference_facts(&versions)))
     }
 
-    /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.
-    pub(super) fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
+    /// The token Secret that a resource names.
+    fn token_secret(&self, key: &Key) -> Option<Key> {
         let known = self.known();
-        let mut clients = known.clients.iter();
-        let found = clients.find(|(other, kept)| {
-            *other != key
-                && other.namespace() == key.namespace()
-                && publishes_credentials(&kept.object.spec, secret)
-        });
-        found.map(|(other, _)| other.name().to_owned())
+        let name = &known.clients.get(key)?.object.spec.token_secret.name;
+        Some(Key::new(key.namespace(), name))
     }
 
-    /// Who names the token Secrets of these resources as credentials.
-    fn users_of_tokens(&self, changed: &BTreeSet<Key>) -> BTreeSet<Key> {
-        let known = self.known();
-        let secrets: BTreeSet<Key> = changed
-            .iter()
-            .filter_map(|key| Some((key, known.clients.get(key)?)))
-            .map(|(key, kept)| Key::new(key.namespace(), &kept.object.spec.token_secret.name))
-            .collect();
-        let uses = |(key, kept): &(&Key, &Kept)| {
-            !changed.contains(*key)
-                && credentials_of(key, &kept.object).is_some_and(|named| secrets.contains(&named))
-        };
-        let users = known.clients.iter().filter(uses);
-        users.map(|(key, _)| key.clone()).collect()
+    /// Records what the manifest of a resource names. The resources that use its token are notified once all manifests are
+    /// applied: a cycle may have been closed or opened.
+    pub(super) fn index(&self, key: &Key, object: &OAuthClient) {
+        let mut known = self.known();
+        let before = known.index.users_of_token(key);
+        known.index.apply(key, &object.spec, 0);
+        let after = known.index.users_of_token(key);
+        known.affected.extend(before.into_iter().chain(after));
     }
 
-    /// Notifies the resources that use the tokens of changed resources, over any number of references: a cycle may have
-    /// been
-    /// closed or opened.
-    pub(super) fn tell_dependents(&self, changed: &BTreeSet<Key>) {
-        let graph = self.graph();
-        let users: BTreeSet<Key> = changed
-            .iter()
-            .flat_map(|key| graph.dependents(key))
-            .chain(self.users_of_tokens(changed))
-            .collect();
+    /// Removes what a deleted resource named.
+    pub(super) fn index_no_more(&self, key: &Key) {
+        let mut known = self.known();
+        let users = known.index.users_of_token(key);
+        known.index.remove(key);
+        known.affected.extend(users);
+    }
+
+    /// Notifies resources that a Secret which they use changed, or where it may be sent.
+    pub(super) fn tell_users(&self, users: impl IntoIterator<Item = Key>) {
         for user in users {
             let object = self
                 .known()

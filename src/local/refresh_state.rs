@@ -10,15 +10,12 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::api::Validated;
 use crate::engine::Key;
 use crate::local::state_folder::StoredRefreshState;
 use crate::messages::WriteRefusal;
-use crate::model::{FamilySeen, On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
-use crate::policy::{login_name, state_name};
+use crate::model::{On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
-use crate::time::Span;
 
 use super::files::Files;
 use super::metadata::merge;
@@ -30,7 +27,7 @@ impl StoredRefreshState {
         self.owners.iter().any(|owner| owner.uid == uid)
     }
 
-    fn seen(&self, name: String) -> io::Result<SecretSeen> {
+    pub(super) fn seen(&self, name: String) -> io::Result<SecretSeen> {
         let mut data = BTreeMap::new();
         for (key, value) in &self.data {
             let bytes = STANDARD
@@ -54,34 +51,6 @@ impl StoredRefreshState {
 }
 
 impl Files {
-    /// What a reconciliation sees of a resource with refresh tokens.
-    pub(super) fn chain(
-        &self,
-        key: &Key,
-        spec: &Validated,
-        attempt: String,
-    ) -> io::Result<FamilySeen> {
-        if !spec.keeps_state() {
-            return Ok(FamilySeen::default());
-        }
-        let name = state_name(key.name());
-        let kept = self
-            .store
-            .refresh_state(&Key::new(key.namespace(), &name))?;
-        let login = Key::new(key.namespace(), &login_name(key.name()));
-        Ok(FamilySeen {
-            state: kept.map(|kept| kept.seen(name)).transpose()?,
-            login: self.credentials(&login),
-            process: self.process.clone(),
-            attempt,
-            elapsed: Span::from_seconds_f64(self.clock.elapsed().as_secs_f64()),
-            here: self.clock.host_time(),
-            drain: Span::ZERO,
-            // The lock on the state folder ensures it.
-            alone: true,
-        })
-    }
-
     /// Writes the state of a refresh token, if the state is still the one that the write was prepared for.
     pub(super) fn keep_family(
         &self,

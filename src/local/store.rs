@@ -1,13 +1,15 @@
 //! How a reconciliation reads and writes files.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Notify;
+
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
-use crate::engine::{Event, HostReport, Key};
+use crate::driver::Driven;
+use crate::engine::{Engine, Event, HostReport, Key, Outcome};
 use crate::exchange::{exchange, revoke};
 use crate::lock::lock;
 use crate::model::{
@@ -48,10 +50,6 @@ impl Files {
 }
 
 impl Store for Files {
-    fn now(&self) -> Time {
-        self.clock.now()
-    }
-
     fn draw(&self) -> f64 {
         self.clock.draw()
     }
@@ -62,11 +60,6 @@ impl Store for Files {
 
     fn detail(&self) -> StatusDetail {
         StatusDetail::Always
-    }
-
-    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
-        self.see(key, may_request)
-            .map_err(|error| StoreError::Passing(error.to_string()))
     }
 
     async fn get(
@@ -158,7 +151,8 @@ impl Store for Files {
             self.tokens.write(&self.store, &secret, write, now, wanted)
         });
         if written.is_ok() {
-            self.tell_dependents(&BTreeSet::from([key.clone()]));
+            let users = self.known().index.users_of_token(key);
+            self.tell_users(users);
         }
         written
     }
@@ -206,5 +200,19 @@ impl Store for Files {
     async fn pause(&self, span: Span) -> bool {
         tokio::time::sleep(span.to_duration()).await;
         self.goes_on()
+    }
+}
+
+impl Driven for Files {
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    fn wake(&self) -> &Notify {
+        &self.wake
+    }
+
+    fn ends(&self, key: &Key, _outcome: Option<&Outcome>, _now: Time) {
+        self.claims.release(key);
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::command::Command;
 use crate::plugin::problem::Problem;
 
-use super::say;
+use super::output;
 
 /// The time-out of one call.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub(super) struct Cluster {
 
 /// An operation on the API, for messages.
 #[derive(Clone, Copy)]
-pub(super) struct Deed<'a> {
+pub(super) struct ApiOperation<'a> {
     pub(super) verb: &'static str,
     /// The resource with its group, as RBAC and kubectl name it.
     pub(super) resource: &'static str,
@@ -151,12 +151,14 @@ impl Cluster {
 
     /// The version of the API server.
     pub(super) async fn version(&self) -> Result<String, Problem> {
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: "/version",
             name: "",
         };
-        let found = self.call(deed, self.client.apiserver_version()).await?;
+        let found = self
+            .call(operation, self.client.apiserver_version())
+            .await?;
         Ok(found.git_version)
     }
 
@@ -170,12 +172,12 @@ impl Cluster {
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,
     {
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource,
             name,
         };
-        match self.call(deed, self.api::<K>().get(name)).await {
+        match self.call(operation, self.api::<K>().get(name)).await {
             Ok(object) => Ok(Some(object)),
             Err(Failure::NotThere) => Ok(None),
             Err(other) => Err(other.into()),
@@ -185,7 +187,7 @@ impl Cluster {
     /// Sends one call with a deadline, and describes its failure.
     pub(super) async fn call<T>(
         &self,
-        deed: Deed<'_>,
+        operation: ApiOperation<'_>,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Failure> {
         let call = timeout(CALL_DEADLINE, call);
@@ -193,11 +195,11 @@ impl Cluster {
             call.await
         } else {
             let what = format!("Waiting for the Kubernetes API at {}", self.address);
-            say::progress(&what, call).await
+            output::progress(&what, call).await
         };
         match answer {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(kube::Error::Api(status))) => Err(self.refused(deed, &status)),
+            Ok(Err(kube::Error::Api(status))) => Err(self.refused(operation, &status)),
             Ok(Err(kube::Error::Auth(error))) => Err(Failure::Other(Problem::new(format!(
                 "the kubeconfig's login did not work ({error}): log in to the cluster again, then run the command again"
             )))),
@@ -219,12 +221,12 @@ impl Cluster {
         ))
     }
 
-    fn refused(&self, deed: Deed<'_>, status: &Status) -> Failure {
-        let Deed {
+    fn refused(&self, operation: ApiOperation<'_>, status: &Status) -> Failure {
+        let ApiOperation {
             verb,
             resource,
             name,
-        } = deed;
+        } = operation;
         let named = status
             .details
             .as_ref()

@@ -14,7 +14,7 @@ use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
 use crate::plugin::problem::Problem;
 
 use super::args::{CompletionArgs, Plugin, Shell};
-use super::say;
+use super::output;
 
 /// The name of the program in scripts.
 const PROGRAM: &str = "kubectl-oauthclient";
@@ -84,7 +84,7 @@ fn for_kubectl(words: &[OsString]) {
         text.push('\n');
     }
     let directive = if found.is_empty() { FILES } else { NO_FILES };
-    say::raw(&format!("{text}{directive}"));
+    output::raw(&format!("{text}{directive}"));
 }
 
 /// Prints a script.
@@ -94,7 +94,7 @@ pub(super) fn run(args: &CompletionArgs) -> Result<u8, Problem> {
         Shell::Zsh => &Zsh,
         Shell::Fish => &Fish,
         Shell::Kubectl => {
-            say::raw(FOR_KUBECTL);
+            output::raw(FOR_KUBECTL);
             return Ok(0);
         }
     };
@@ -102,7 +102,7 @@ pub(super) fn run(args: &CompletionArgs) -> Result<u8, Problem> {
     shell
         .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
         .map_err(|error| Problem::new(error.to_string()))?;
-    say::raw(&String::from_utf8_lossy(&script));
+    output::raw(&String::from_utf8_lossy(&script));
     Ok(0)
 }
 

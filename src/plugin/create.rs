@@ -21,18 +21,18 @@ use crate::api::validate;
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
+use crate::plugin::output::yaml;
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::plugin::say::yaml;
 
 use super::args::{ConnectionArgs, CreateArgs};
-use super::cluster::{Cluster, Deed, Failure};
+use super::cluster::{ApiOperation, Cluster, Failure};
 use super::credentials::hosts_of;
-use super::lend::{Lent, Over, put};
+use super::new_secret::{NewSecret, Over, put};
+use super::output::Storing;
 use super::paint::{Cell, Grid, Tone};
-use super::say::Storing;
 use super::status::Summary;
 use super::target::resource;
-use super::{ask, say};
+use super::{ask, output};
 use presets::{Draft, Preset, field};
 use store::{MANAGER, tell, try_both, write};
 
@@ -48,7 +48,7 @@ pub(super) async fn run(
     storing: &Storing,
 ) -> Result<u8, Problem> {
     if args.list_providers {
-        say::painted(&list().draw(say::width()));
+        output::painted(&list().draw(output::width()));
         return Ok(0);
     }
     if args.resource.is_some() {
@@ -202,7 +202,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
             let open: Vec<String> = open.into_keys().collect();
             return Err(Problem::new(format!(
                 "there is no placeholder {placeholder}: {}",
-                told(&open)
+                open_steps(&open)
             )));
         }
         draft.fill(placeholder, value);
@@ -226,7 +226,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
     Ok(())
 }
 
-fn told(open: &[String]) -> String {
+fn open_steps(open: &[String]) -> String {
     match open {
         [] => "none is left to fill in".to_owned(),
         some => format!("there are {}", some.join(", ")),
@@ -236,8 +236,11 @@ fn told(open: &[String]) -> String {
 /// Validates it as the API server does, before any prompt.
 fn checked(draft: &Draft) -> Result<OAuthClient, Problem> {
     let words = |problems: Vec<crate::api::SpecProblem>| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!(
+            "the OAuthClient is not valid: {}",
+            texts.join("; ")
+        ))
     };
     let mut client = parse_manifest(&draft.client.to_string()).map_err(words)?;
     // Validation requires a UID.
@@ -265,12 +268,12 @@ fn print(draft: &Draft, client: &OAuthClient, connection: &ConnectionArgs) -> Re
         text += &format!("{}---\n", yaml(account)?);
     }
     text += &yaml(&draft.client)?;
-    say::raw(&text);
+    output::raw(&text);
     Ok(0)
 }
 
-fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> Lent {
-    Lent {
+fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> NewSecret {
+    NewSecret {
         namespace: cluster.namespace.clone(),
         name: name.to_owned(),
         labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
@@ -294,18 +297,18 @@ async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(),
             dry_run,
             field_manager: Some(MANAGER.to_owned()),
         };
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "create",
             resource: "serviceaccounts",
             name: &name,
         };
         let api = cluster.api::<ServiceAccount>();
-        match cluster.call(deed, api.create(&params, &account)).await {
-            Ok(_) => say::line(&format!(
+        match cluster.call(operation, api.create(&params, &account)).await {
+            Ok(_) => output::line(&format!(
                 "ServiceAccount {}/{name} created.",
                 cluster.namespace
             )),
-            Err(Failure::Conflict) => say::line(&format!(
+            Err(Failure::Conflict) => output::line(&format!(
                 "ServiceAccount {}/{name} already exists and was not changed.",
                 cluster.namespace
             )),
@@ -331,8 +334,8 @@ async fn wait(cluster: &Cluster, name: &str, seconds: u32) -> Result<u8, Problem
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let summary = say::progress("Waiting for the first token", looking).await?;
-    say::painted(&summary.in_full());
+    let summary = output::progress("Waiting for the first token", looking).await?;
+    output::painted(&summary.in_full());
     Ok(if summary.ready { 0 } else { NOT_READY })
 }
 

@@ -17,9 +17,9 @@ use crate::secret::Secret;
 
 use super::args::{ConnectionArgs, NewSecretArgs};
 use super::cluster::Cluster;
-use super::lend::{Done, Lent, Over, put};
+use super::new_secret::{Done, NewSecret, Over, put};
 use super::target::{host_of, resource};
-use super::{ask, folder, say};
+use super::{ask, folder, output};
 
 pub(super) use list::{check, inspected, list, users};
 pub(super) use rotate::run as rotate;
@@ -44,7 +44,7 @@ pub(super) async fn create(
     };
     let client = for_client(connection, &args, &place).await?;
     let hosts = hosts(&args, client.as_ref())?;
-    let mut lent = Lent {
+    let mut lent = NewSecret {
         namespace: match &place {
             Place::Cluster(cluster) => cluster.namespace.clone(),
             Place::Folder(_) => connection
@@ -72,7 +72,7 @@ pub(super) async fn create(
     Ok(0)
 }
 
-async fn write(place: &Place, lent: &Lent, args: &NewSecretArgs) -> Result<(), Problem> {
+async fn write(place: &Place, lent: &NewSecret, args: &NewSecretArgs) -> Result<(), Problem> {
     let (namespace, name) = (&lent.namespace, &lent.name);
     let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
     let keys = keys.join(", ");
@@ -88,20 +88,20 @@ async fn write(place: &Place, lent: &Lent, args: &NewSecretArgs) -> Result<(), P
             } else {
                 ""
             };
-            say::line(&format!(
+            output::line(&format!(
                 "Secret {namespace}/{name} {word} with the keys {keys}{tried}."
             ));
         }
         Place::Folder(manifests) => {
             let file = folder::file_for(manifests, lent)?;
             folder::put(manifests, &file, lent)?;
-            say::line(&format!(
+            output::line(&format!(
                 "{} written with the keys {keys}. It can be read by you alone: keep it out of version control.",
                 file.display()
             ));
         }
     }
-    say::line(&format!(
+    output::line(&format!(
         "It may be sent to: {}.",
         lent.annotations
             .get(ALLOWED_HOSTS_ANNOTATION)

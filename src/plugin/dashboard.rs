@@ -26,8 +26,8 @@ use crate::plugin::problem::Problem;
 use super::args::{ConnectionArgs, DashboardArgs};
 use super::cluster::Cluster;
 use super::login::open_browser;
-use super::say;
-use super::say::Storing;
+use super::output;
+use super::output::Storing;
 use super::status::all;
 use card_cache::CardCache;
 use guard::Guard;
@@ -71,17 +71,17 @@ pub(super) async fn run(
 }
 
 async fn invite(url: &str, no_browser: bool) {
-    say::line(&format!("The dashboard is at\n\n  {url}\n"));
+    output::line(&format!("The dashboard is at\n\n  {url}\n"));
     if no_browser {
-        say::line(
+        output::line(
             "Open it in a browser on this machine; from another one: ssh -L PORT:127.0.0.1:PORT.",
         );
     } else if open_browser(url).await {
-        say::line("It is being opened in your browser.");
+        output::line("It is being opened in your browser.");
     } else {
-        say::line("No browser could be opened: open the address yourself.");
+        output::line("No browser could be opened: open the address yourself.");
     }
-    say::line(
+    output::line(
         "Anyone with this URL can see what you may see while this runs. To stop, press Ctrl-C.",
     );
 }

@@ -13,13 +13,13 @@ use super::args::{ConnectionArgs, DoctorArgs};
 use super::cluster::Cluster;
 use super::credentials::{inspected, users};
 use super::finding::{self, Finding};
-use super::say;
+use super::output;
 
 /// Runs the command.
 pub(super) async fn run(connection: &ConnectionArgs, args: &DoctorArgs) -> Result<u8, Problem> {
     let cluster = Cluster::connect(connection).await?;
     let findings = look(&cluster, &args.operator_namespace, args.all_namespaces);
-    let findings = say::progress("Looking at the cluster", findings).await;
+    let findings = output::progress("Looking at the cluster", findings).await;
     finding::print(&findings, args.output)
 }
 

@@ -4,14 +4,14 @@ use crate::api::conditions::{Group, Reason};
 use crate::plugin::problem::Problem;
 
 use super::args::ExplainArgs;
+use super::output;
 use super::paint::{Cell, Grid, Painted, Tone};
-use super::say;
 
 /// Explains one reason, or lists all.
 pub(super) fn run(args: &ExplainArgs) -> Result<u8, Problem> {
     match &args.reason {
-        Some(word) => say::painted(&explained(find(word)?)),
-        None => say::painted(&list().draw(say::width())),
+        Some(word) => output::painted(&explained(find(word)?)),
+        None => output::painted(&list().draw(output::width())),
     }
     Ok(0)
 }
@@ -98,15 +98,15 @@ mod tests {
 
     #[test]
     fn a_word_that_is_nearly_a_reason_is_understood() {
-        let said = find("client").unwrap_err().message;
+        let text = find("client").unwrap_err().message;
         assert!(
-            said.contains("did you mean") && said.contains("InvalidClient"),
-            "{said}"
+            text.contains("did you mean") && text.contains("InvalidClient"),
+            "{text}"
         );
-        let said = find("nonsense").unwrap_err().message;
+        let text = find("nonsense").unwrap_err().message;
         assert!(
-            said.ends_with("kubectl oauthclient explain lists all"),
-            "{said}"
+            text.ends_with("kubectl oauthclient explain lists all"),
+            "{text}"
         );
     }
 }

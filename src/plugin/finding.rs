@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::command::Command;
+use crate::plugin::output::{json, yaml};
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::plugin::say::{json, yaml};
 
 use super::args::Format;
+use super::output;
 use super::paint::{Painted, Tone};
-use super::say;
 
 /// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +32,7 @@ pub(super) struct Finding {
     pub(super) text: String,
     /// How to fix it, often with a command.
     #[serde(rename = "fix", skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 impl Finding {
@@ -41,7 +41,7 @@ impl Finding {
             level,
             area,
             text: text.into(),
-            mend: None,
+            remedy: None,
         }
     }
 
@@ -59,12 +59,12 @@ impl Finding {
 
     /// Adds a command.
     pub(super) fn command(self, command: &Command) -> Finding {
-        self.mend(command.to_string())
+        self.remedy(command.to_string())
     }
 
     /// Adds how to fix it.
-    pub(super) fn mend(mut self, mend: impl Into<String>) -> Finding {
-        self.mend = Some(mend.into());
+    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -78,12 +78,12 @@ impl Finding {
             .tone(tone, &format!("{word:<6}"))
             .tone(Tone::Strong, &format!("{:<width$}", self.area))
             .text(&format!("  {}", self.text));
-        match &self.mend {
-            Some(mend) => {
+        match &self.remedy {
+            Some(remedy) => {
                 let gap = " ".repeat(6 + width + 2);
                 line.text(&format!("\n{gap}"))
                     .tone(Tone::Quiet, "to fix it: ")
-                    .text(mend)
+                    .text(remedy)
             }
             None => line,
         }
@@ -93,14 +93,14 @@ impl Finding {
 /// Prints all findings and their numbers by level. Returns the exit code.
 pub(super) fn print(findings: &[Finding], format: Format) -> Result<u8, Problem> {
     match format {
-        Format::Json => say::raw(&json(findings)?),
-        Format::Yaml => say::raw(&yaml(findings)?),
+        Format::Json => output::raw(&json(findings)?),
+        Format::Yaml => output::raw(&yaml(findings)?),
         Format::Text => {
             let width = findings.iter().map(|one| one.area.len()).max().unwrap_or(0);
             for one in findings {
-                say::painted(&one.line(width));
+                output::painted(&one.line(width));
             }
-            say::painted(&tally(findings));
+            output::painted(&tally(findings));
         }
     }
     Ok(code(findings))
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_its_mend_and_sets_the_exit_code() {
-        let failed = Finding::fail("CRD", "is not installed").mend("kubectl apply -f crds/");
+        let failed = Finding::fail("CRD", "is not installed").remedy("kubectl apply -f crds/");
         let line = stripped(&failed.line(8));
         assert_eq!(
             line,

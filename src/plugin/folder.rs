@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::local::Manifests;
 use crate::plugin::problem::Problem;
 
-use super::lend::Lent;
+use super::new_secret::NewSecret;
 
 /// The file for a Secret, if it contains nothing else and no other file contains the Secret.
-pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Problem> {
+pub(super) fn file_for(manifests: &Manifests, lent: &NewSecret) -> Result<PathBuf, Problem> {
     let file = manifests.folder().join(format!("{}.yaml", lent.name));
     let (namespace, name) = (&lent.namespace, &lent.name);
     match manifests.secret(namespace, name) {
@@ -33,7 +33,7 @@ pub(super) fn file_for(manifests: &Manifests, lent: &Lent) -> Result<PathBuf, Pr
 }
 
 /// Writes the file, which only its owner can read.
-pub(super) fn put(manifests: &Manifests, file: &Path, lent: &Lent) -> Result<(), Problem> {
+pub(super) fn put(manifests: &Manifests, file: &Path, lent: &NewSecret) -> Result<(), Problem> {
     manifests
         .write(file, &lent.manifest())
         .map_err(|error| Problem::new(format!("{} cannot be written: {error}", file.display())))

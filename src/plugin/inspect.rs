@@ -246,13 +246,13 @@ fn placeholders(secret: &SecretFacts) -> Vec<Finding> {
             let text = format!(
                 "Secret {namespace}/{name} still holds the placeholder of an example under {key}"
             );
-            return Some(Finding::fail("Keys", text).mend("put the provider's value there"));
+            return Some(Finding::fail("Keys", text).remedy("put the provider's value there"));
         }
         let line = text.trim_end_matches(['\n', '\r']);
         (line != line.trim() && !line.contains('\n')).then(|| {
             let text =
                 format!("Secret {namespace}/{name} has blanks at an end of the value under {key}");
-            Finding::warn("Keys", text).mend("remove them, unless the provider gave them so")
+            Finding::warn("Keys", text).remedy("remove them, unless the provider gave them so")
         })
     })
     .collect()
@@ -267,7 +267,7 @@ fn ends(secret: &SecretFacts, now: Time) -> Option<Finding> {
     let time = Time::parse_rfc3339(text)
         .or_else(|| Time::parse_rfc3339(&format!("{}T00:00:00Z", text.trim())));
     match time {
-        None => Some(Finding::warn("Ends", format!("The annotation {CLIENT_SECRET_EXPIRES} of Secret {namespace}/{name} holds no date")).mend("write a date such as 2027-01-31")),
+        None => Some(Finding::warn("Ends", format!("The annotation {CLIENT_SECRET_EXPIRES} of Secret {namespace}/{name} holds no date")).remedy("write a date such as 2027-01-31")),
         Some(time) if time <= now => Some(Finding::fail("Ends", format!("The client secret in {namespace}/{name} ended at {time}")).command(&rotate)),
         Some(time) if time.since(now) < SOON => Some(Finding::warn("Ends", format!("The client secret in {namespace}/{name} ends in {}", time.since(now))).command(&rotate)),
         Some(_) => None,
@@ -394,14 +394,14 @@ mod tests {
         ];
         for (secret, words) in cases {
             let all = found(secret.as_ref());
-            let said = serde_json::to_string(&all).unwrap();
+            let text = serde_json::to_string(&all).unwrap();
             assert!(
                 all.iter().any(|one| one.text.contains(words)
-                    && one.mend.is_some()
+                    && one.remedy.is_some()
                     && one.level != Level::Ok),
-                "{words}: {said}"
+                "{words}: {text}"
             );
-            assert!(!said.contains("canary"), "{said}");
+            assert!(!text.contains("canary"), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::api::crd;
 use crate::time::Time;
 
-use super::cluster::{CLIENTS, Cluster, Deed, Failure};
+use super::cluster::{ApiOperation, CLIENTS, Cluster, Failure};
 
 /// The label of the operator's objects in `deploy/`.
 pub(super) const SELECTOR: &str = "app.kubernetes.io/name=oauthclient-operator";
@@ -86,12 +86,12 @@ impl Operator {
 /// The CRD; `None` if there is none.
 pub(super) async fn definition(cluster: &Cluster) -> Known<Option<Definition>> {
     let api = Api::<CustomResourceDefinition>::all(cluster.client());
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "get",
         resource: "customresourcedefinitions.apiextensions.k8s.io",
         name: CLIENTS,
     };
-    match cluster.call(deed, api.get(CLIENTS)).await {
+    match cluster.call(operation, api.get(CLIENTS)).await {
         Ok(found) => Ok(Some(compared(&found))),
         Err(Failure::NotThere) => Ok(None),
         Err(failure) => Err(why(failure)),
@@ -159,18 +159,21 @@ fn collect(schema: &Value, above: &str, found: &mut Vec<String>) {
 /// The Deployments of the operator: in all namespaces if the user may read them, else in the default one.
 pub(super) async fn operators(cluster: &Cluster, namespace: &str) -> Known<Vec<Operator>> {
     let params = ListParams::default().labels(SELECTOR);
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: "deployments.apps",
         name: "",
     };
     let everywhere: Api<Deployment> = cluster.everywhere();
-    let list = match cluster.call(deed, everywhere.list(&params)).await {
+    let list = match cluster.call(operation, everywhere.list(&params)).await {
         Ok(list) => list,
         Err(_) => {
             let there = cluster.within(namespace);
             let api: Api<Deployment> = there.api();
-            there.call(deed, api.list(&params)).await.map_err(why)?
+            there
+                .call(operation, api.list(&params))
+                .await
+                .map_err(why)?
         }
     };
     Ok(list.items.iter().map(operator).collect())
@@ -221,13 +224,16 @@ fn arguments(container: &Container) -> Vec<String> {
 pub(super) async fn pods(cluster: &Cluster, namespace: &str) -> Known<Vec<OperatorPod>> {
     let there = cluster.within(namespace);
     let api: Api<Pod> = there.api();
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: "pods",
         name: "",
     };
     let params = ListParams::default().labels(SELECTOR);
-    let list = there.call(deed, api.list(&params)).await.map_err(why)?;
+    let list = there
+        .call(operation, api.list(&params))
+        .await
+        .map_err(why)?;
     Ok(list.items.iter().map(pod).collect())
 }
 
@@ -253,12 +259,12 @@ fn pod(pod: &Pod) -> OperatorPod {
 pub(super) async fn lease(cluster: &Cluster, namespace: &str) -> Known<Option<LeaseSeen>> {
     let there = cluster.within(namespace);
     let api: Api<Lease> = there.api();
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "get",
         resource: "leases.coordination.k8s.io",
         name: LEASE,
     };
-    match there.call(deed, api.get(LEASE)).await {
+    match there.call(operation, api.get(LEASE)).await {
         Ok(found) => Ok(Some(lease_seen(&found))),
         Err(Failure::NotThere) => Ok(None),
         Err(failure) => Err(why(failure)),

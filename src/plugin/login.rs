@@ -29,7 +29,7 @@ use crate::time::Span;
 use super::args::{ConnectionArgs, LoginArgs};
 use super::cluster::Cluster;
 use super::folder;
-use super::say::{self, Storing};
+use super::output::{self, Storing};
 use super::target::Target;
 use provider::Provider;
 use store::Place;
@@ -76,7 +76,7 @@ async fn log_in(
     storing: &Storing,
 ) -> Result<u8, Problem> {
     let found = Provider::find(target, &args, Clock::system());
-    let provider = say::progress(say::PROVIDER, found).await?;
+    let provider = output::progress(output::PROVIDER, found).await?;
     place.prove(&provider).await?;
     let patience = Span::from_seconds(args.timeout_seconds.into());
     if args.device {
@@ -84,7 +84,7 @@ async fn log_in(
         let done = place.keep(&provider, consent).await?;
         tell(&provider.target, &done);
     } else {
-        let started = say::progress(say::PROVIDER, code::start(&provider, &args)).await?;
+        let started = output::progress(output::PROVIDER, code::start(&provider, &args)).await?;
         code::invite(&started, &args, patience).await;
         let pending = Pending {
             provider,
@@ -173,15 +173,15 @@ impl Pending {
 
 fn tell(target: &Target, done: &store::Kept) {
     let (namespace, name) = (&target.namespace, &target.name);
-    say::line(&format!(
+    output::line(&format!(
         "Logged in. The refresh token is in {}.",
         done.place
     ));
     if done.in_folder {
-        say::line("It can be read by you alone: keep it out of version control.");
-        say::line("Next: oauthclient-operator local picks it up within about a second.");
+        output::line("It can be read by you alone: keep it out of version control.");
+        output::line("Next: oauthclient-operator local picks it up within about a second.");
     } else {
-        say::line(&format!(
+        output::line(&format!(
             "Next: {}",
             Command::kubectl(&["oauthclient", "status"])
                 .value(name)

@@ -5,7 +5,7 @@ use clap::CommandFactory as _;
 use crate::plugin::problem::Problem;
 
 use super::args::{ManArgs, Plugin};
-use super::say;
+use super::output;
 
 /// Runs the command.
 pub(super) fn run(args: &ManArgs) -> Result<u8, Problem> {
@@ -18,7 +18,7 @@ pub(super) fn run(args: &ManArgs) -> Result<u8, Problem> {
     let command = Plugin::command().bin_name("kubectl-oauthclient");
     clap_mangen::generate_to(command, folder).map_err(failed)?;
     let count = std::fs::read_dir(folder).map_err(failed)?.count();
-    say::line(&format!(
+    output::line(&format!(
         "{} has {count} pages: man {}/kubectl-oauthclient.1",
         folder.display(),
         folder.display()

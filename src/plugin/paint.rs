@@ -411,7 +411,7 @@ pub(super) mod testing {
     use super::Painted;
 
     /// The text without colours.
-    pub(in crate::plugin) fn stripped(painted: &Painted) -> String {
+    pub(crate) fn stripped(painted: &Painted) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
         std::io::Write::write_all(&mut out, painted.as_str().as_bytes()).unwrap();
         String::from_utf8(out.into_inner()).unwrap()

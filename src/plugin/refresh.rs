@@ -14,8 +14,8 @@ use crate::plugin::problem::{NOT_READY, Problem};
 use crate::time::Time;
 
 use super::args::{ConnectionArgs, RefreshArgs};
-use super::cluster::{CLIENTS, Cluster, Deed};
-use super::say;
+use super::cluster::{ApiOperation, CLIENTS, Cluster};
+use super::output;
 use super::status::Summary;
 use super::target::resource;
 
@@ -30,7 +30,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let place = &cluster.namespace;
     let (asked, asked_at) = request(&cluster, name, &clock).await?;
     if !args.wait {
-        say::line(&format!(
+        output::line(&format!(
             "Requested a new token for {place}/{name}. To see what comes of it: {}",
             Command::kubectl(&["oauthclient", "status"])
                 .value(name)
@@ -42,8 +42,8 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let waiting = format!("Waiting for the operator to answer for {place}/{name}");
     let quiet = cluster.quietly();
     let answer = answer(&quiet, args, &clock, (&asked, asked_at), deadline);
-    let (now, ended) = say::progress(&waiting, answer).await?;
-    say::painted(&Summary::of(&now, clock.now()).in_full());
+    let (now, ended) = output::progress(&waiting, answer).await?;
+    output::painted(&Summary::of(&now, clock.now()).in_full());
     Ok(if ended { 0 } else { NOT_READY })
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn request(
     let asked_at = clock.now();
     let asked = asked_at.rfc3339_millis();
     let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: asked}}});
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "patch",
         resource: CLIENTS,
         name,
@@ -102,7 +102,7 @@ pub(super) async fn request(
     let api = cluster.api::<OAuthClient>();
     cluster
         .call(
-            deed,
+            operation,
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)),
         )
         .await?;

@@ -17,17 +17,17 @@ use url::Url;
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
+use crate::plugin::output::yaml;
 use crate::plugin::problem::Problem;
-use crate::plugin::say::yaml;
 
 use super::args::{ConnectionArgs, ReportArgs};
-use super::cluster::{Cluster, Deed, SECRETS};
+use super::cluster::{ApiOperation, Cluster, SECRETS};
 use super::inspect::named;
 use super::installation::{Known, SELECTOR, operators};
 use super::paint::clean;
 use super::status::all;
 use super::version::OURS;
-use super::{doctor, say};
+use super::{doctor, output};
 use redact::{Names, spec};
 
 /// The maximum number of lines of the operator's log.
@@ -41,7 +41,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &ReportArgs) -> Resul
     let cluster = Cluster::connect(connection).await?;
     let quiet = cluster.quietly();
     let made = gather(&quiet, args, &clock);
-    let (mut value, names) = say::progress("Looking at the cluster", made).await?;
+    let (mut value, names) = output::progress("Looking at the cluster", made).await?;
     if args.anonymous {
         names.hide(&mut value);
     }
@@ -55,11 +55,11 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &ReportArgs) -> Resul
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("oauthclient-report-{now}.yaml")));
     if file.as_os_str() == "-" {
-        say::raw(&text);
+        output::raw(&text);
         return Ok(0);
     }
     write(&file, &text)?;
-    say::line(&format!(
+    output::line(&format!(
         "{} is written. It holds no values of Secrets, but names{}: read it before you send it.",
         file.display(),
         if args.anonymous {
@@ -206,13 +206,13 @@ async fn credentials(cluster: &Cluster, name: &str) -> Value {
 async fn events(cluster: &Cluster, name: &str) -> Value {
     let api: Api<Event> = cluster.api();
     let fields = format!("involvedObject.kind=OAuthClient,involvedObject.name={name}");
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: "events",
         name: "",
     };
     let params = ListParams::default().fields(&fields).limit(50);
-    match cluster.call(deed, api.list(&params)).await {
+    match cluster.call(operation, api.list(&params)).await {
         Ok(list) => list
             .items
             .iter()
@@ -222,8 +222,8 @@ async fn events(cluster: &Cluster, name: &str) -> Value {
     }
 }
 
-fn deed<'a>(verb: &'static str, name: &'a str) -> Deed<'a> {
-    Deed {
+fn operation<'a>(verb: &'static str, name: &'a str) -> ApiOperation<'a> {
+    ApiOperation {
         verb,
         resource: "pods",
         name,
@@ -236,7 +236,7 @@ async fn logs(cluster: &Cluster, namespace: &str) -> Value {
     let api: Api<Pod> = there.api();
     let params = ListParams::default().labels(SELECTOR);
     let pods: Known<_> = there
-        .call(deed("list", ""), api.list(&params))
+        .call(operation("list", ""), api.list(&params))
         .await
         .map_err(|failure| Problem::from(failure).message);
     let pods = match pods {
@@ -251,7 +251,7 @@ async fn logs(cluster: &Cluster, namespace: &str) -> Value {
             ..LogParams::default()
         };
         let text = there
-            .call(deed("get", &name), api.logs(&name, &params))
+            .call(operation("get", &name), api.logs(&name, &params))
             .await;
         let lines = match text {
             Ok(text) => text.lines().map(|line| clean(line).into_owned()).collect(),

@@ -1,6 +1,6 @@
 //! `status`: the state at a glance, never the token.
 
-mod behind;
+mod details;
 mod list;
 mod moment;
 mod summary;
@@ -8,13 +8,13 @@ mod table;
 mod watch;
 
 use crate::clock::Clock;
+use crate::plugin::output::{json, yaml};
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::plugin::say::{json, yaml};
 use crate::plugin::status::list::{CLIENT, nothing};
 
 use super::args::{ConnectionArgs, Output, StatusArgs};
 use super::cluster::Cluster;
-use super::say;
+use super::output;
 use super::target::resource;
 
 pub(crate) use list::all;
@@ -35,23 +35,23 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &StatusArgs) -> Resul
     let mut summaries: Vec<Summary> = found.iter().map(|one| Summary::of(one, now)).collect();
     if let ([summary], Some(_)) = (summaries.as_mut_slice(), &args.name) {
         summary.look_at_secret(&cluster, now).await;
-        summary.behind.look_at_login(&cluster).await;
+        summary.details.read_login(&cluster).await;
     }
     match (args.output, &args.name, summaries.as_slice()) {
-        (Output::Json, _, _) => say::raw(&json(&summaries)?),
-        (Output::Yaml, _, _) => say::raw(&yaml(&summaries)?),
+        (Output::Json, _, _) => output::raw(&json(&summaries)?),
+        (Output::Yaml, _, _) => output::raw(&yaml(&summaries)?),
         (Output::Name, _, several) => {
             for one in several {
-                say::line(&format!("{CLIENT}/{}", one.name));
+                output::line(&format!("{CLIENT}/{}", one.name));
             }
         }
-        (Output::Text, Some(_), [one]) => say::painted(&one.in_full()),
-        (_, _, []) => say::line(&nothing(&cluster, args)),
+        (Output::Text, Some(_), [one]) => output::painted(&one.in_full()),
+        (_, _, []) => output::line(&nothing(&cluster, args)),
         (output, _, several) => {
             let table = table::of(several, output == Output::Wide, args.all_namespaces);
-            say::painted(&table.draw(say::width()));
+            output::painted(&table.draw(output::width()));
             if several.len() > 1 {
-                say::painted(&table::tally(several));
+                output::painted(&table::tally(several));
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::command::Command;
 use crate::plugin::problem::Problem;
 
 use super::args::{ConnectionArgs, SuspendArgs};
-use super::cluster::{CLIENTS, Cluster, Deed};
-use super::say;
+use super::cluster::{ApiOperation, CLIENTS, Cluster};
+use super::output;
 use super::status::{Summary, all};
 use super::target::resource;
 
@@ -40,14 +40,14 @@ pub(super) async fn run(
         if one.spec.suspend != suspend {
             set(&cluster, &one.name_any(), suspend).await?;
         }
-        say::line(&told(one, suspend, &clock));
+        output::line(&outcome(one, suspend, &clock));
     }
     Ok(0)
 }
 
 async fn set(cluster: &Cluster, name: &str, suspend: bool) -> Result<(), Problem> {
     let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "patch",
         resource: CLIENTS,
         name,
@@ -55,12 +55,12 @@ async fn set(cluster: &Cluster, name: &str, suspend: bool) -> Result<(), Problem
     let api = cluster.api::<OAuthClient>();
     let params = PatchParams::default();
     let call = api.patch(name, &params, &patch);
-    cluster.call(deed, call).await?;
+    cluster.call(operation, call).await?;
     Ok(())
 }
 
 /// What was done, what still works, and how to undo it.
-fn told(before: &OAuthClient, suspend: bool, clock: &Clock) -> String {
+fn outcome(before: &OAuthClient, suspend: bool, clock: &Clock) -> String {
     let summary = Summary::of(before, clock.now());
     let (namespace, name) = (&summary.namespace, &summary.name);
     let same = before.spec.suspend == suspend;
@@ -111,13 +111,13 @@ mod tests {
         }))
         .unwrap();
         let clock = Clock::system();
-        let said = told(&resource, true, &clock);
+        let text = outcome(&resource, true, &clock);
         assert!(
-            said.contains(
+            text.contains(
                 "There is no valid token. To resume: kubectl oauthclient resume api -n shop"
             ),
-            "{said}"
+            "{text}"
         );
-        assert!(told(&resource, false, &clock).contains("was not suspended"));
+        assert!(outcome(&resource, false, &clock).contains("was not suspended"));
     }
 }

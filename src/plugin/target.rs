@@ -348,8 +348,11 @@ fn opted_in(
 
 fn checked(resource: &OAuthClient) -> Result<Validated, Problem> {
     validate(resource).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!(
+            "the OAuthClient is not valid: {}",
+            texts.join("; ")
+        ))
     })
 }
 

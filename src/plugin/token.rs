@@ -17,7 +17,7 @@ use crate::time::Time;
 
 use super::args::{ConnectionArgs, TokenArgs};
 use super::cluster::{Cluster, SECRETS};
-use super::say;
+use super::output;
 use super::status::Summary;
 use super::target::resource;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &TokenArgs) -> Result
     }
     if let Some(file) = &args.output_file {
         write(file, &token)?;
-        say::line(&format!(
+        output::line(&format!(
             "The token of {}/{} is in {}. It can be read by you alone.",
             cluster.namespace,
             args.name,

@@ -3,12 +3,14 @@
 //! It runs the operator's reconcile, from the decision whether a request may be sent to what would be written, over a
 //! store that keeps nothing.
 
-mod observe;
+mod objects;
 mod outcome;
 mod store;
 
 use std::io::Read as _;
 use std::path::Path;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::spec::OAuthClient;
 use crate::cli::GuardArgs;
@@ -19,14 +21,14 @@ use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::local::Manifests;
 use crate::model::Rules;
 use crate::plugin::problem::{NOT_READY, Problem};
-use crate::reconcile::walk;
+use crate::reconcile::reconcile;
 use crate::time::Time;
 
 use super::args::{ConnectionArgs, TestArgs};
 use super::cluster::Cluster;
+use super::output;
 use super::paint::{Painted, Tone};
-use super::say;
-use observe::Places;
+use objects::Places;
 use store::Trial;
 
 pub(crate) use outcome::Outcome;
@@ -39,7 +41,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
     let clock = Clock::system();
     let manifests = read(&args.filename)?;
     for problem in manifests.problems() {
-        say::warn(&format!("refused: {problem}"));
+        output::warn(&format!("refused: {problem}"));
     }
     let (key, client) = chosen(&manifests, args.name.as_deref())?;
     let client = prepared(client)?;
@@ -66,10 +68,10 @@ pub(super) async fn run(connection: &ConnectionArgs, args: TestArgs) -> Result<u
         may_request: true,
         due: clock.now(),
     };
-    let _ = say::progress(say::PROVIDER, walk(&trial, &work)).await;
+    let _ = output::progress(output::PROVIDER, reconcile(&trial, &work)).await;
     let outcome = trial.outcome();
-    let told = told(&outcome, clock.now());
-    say::painted(&told);
+    let painted = paint(&outcome, clock.now());
+    output::painted(&painted);
     Ok(if outcome.write.is_some() {
         0
     } else {
@@ -131,9 +133,12 @@ fn prepared(client: &OAuthClient) -> Result<OAuthClient, Problem> {
     client.spec.suspend = false;
     client.status = None;
     // Validation requires an existing resource.
-    client.metadata.uid = Some("test".to_owned());
-    client.metadata.generation = Some(1);
-    client.metadata.finalizers = None;
+    client.metadata = ObjectMeta {
+        name: client.metadata.name.take(),
+        uid: Some("test".to_owned()),
+        generation: Some(1),
+        ..ObjectMeta::default()
+    };
     Ok(client)
 }
 
@@ -147,7 +152,7 @@ fn sender(guard: &GuardArgs) -> Result<Sender, Problem> {
     .map_err(|error| Problem::new(error.to_string()))
 }
 
-fn told(outcome: &Outcome, now: Time) -> Painted {
+fn paint(outcome: &Outcome, now: Time) -> Painted {
     let nothing = match outcome.sent {
         0 => "No request was sent to the token endpoint, and nothing was stored.",
         _ => "One request was sent. Nothing was stored.",

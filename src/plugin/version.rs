@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
+use crate::plugin::output::{json, yaml};
 use crate::plugin::problem::Problem;
-use crate::plugin::say::{json, yaml};
 
 use super::args::{ConnectionArgs, Format, VersionArgs};
 use super::cluster::Cluster;
 use super::installation::{Definition, Known, Operator, definition, operators};
+use super::output;
 use super::paint::{Painted, Tone};
-use super::say;
 
 /// The version of this program.
 pub(super) const OURS: &str = env!("CARGO_PKG_VERSION");
@@ -43,9 +43,9 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &VersionArgs) -> Resu
         versions.operator = Some(of_operators(&found));
     }
     match args.output {
-        Format::Json => say::raw(&json(&versions)?),
-        Format::Yaml => say::raw(&yaml(&versions)?),
-        Format::Text => say::painted(&versions.text()),
+        Format::Json => output::raw(&json(&versions)?),
+        Format::Yaml => output::raw(&yaml(&versions)?),
+        Format::Text => output::painted(&versions.text()),
     }
     Ok(0)
 }

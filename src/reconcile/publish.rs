@@ -7,6 +7,7 @@ use crate::model::{Assessment, Observed, Problem, SecretSeen, SecretWrite};
 use crate::policy::{Ownership, ownership, report, rewrite, standing};
 use crate::time::{Span, Time};
 
+use super::observe::observe;
 use super::{Store, WriteError};
 
 /// The result for a token.
@@ -21,19 +22,6 @@ pub(super) enum Written {
     GivenUp(Box<Assessment>, Option<Span>),
     /// The server refuses it, and would refuse it again; why.
     Rejected(WriteRefusal),
-}
-
-impl Written {
-    /// One word for logs.
-    pub(super) const fn as_str(&self) -> &'static str {
-        match self {
-            Written::Stands(..) => "published",
-            Written::Superseded => "superseded",
-            Written::ResourceGone => "resource-gone",
-            Written::GivenUp(..) => "given-up",
-            Written::Rejected(_) => "rejected",
-        }
-    }
 }
 
 /// The first and the longest pause between two attempts.
@@ -132,7 +120,7 @@ async fn again(
     write: &SecretWrite,
     assessment: &Assessment,
 ) -> Again {
-    let fresh = match store.observe(key, true).await {
+    let fresh = match Box::pin(observe(store, key, true)).await {
         Ok(Some(fresh)) => fresh,
         Ok(None) => return Again::end(Written::ResourceGone),
         // Nothing new is known: repeat the same write.

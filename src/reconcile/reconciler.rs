@@ -2,7 +2,8 @@
 
 use crate::engine::{Key, Outcome};
 use crate::model::Observed;
-use crate::reconcile::store::{Held, Store, StoreError};
+use crate::reconcile::error::StoreError;
+use crate::reconcile::store::{Held, Store};
 use crate::time::{Span, Time};
 
 /// How a reconcile ended.

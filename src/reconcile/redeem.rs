@@ -6,6 +6,7 @@ use crate::model::{Assessment, Known, Observed, Problem, Record, SecretBody, Sec
 use crate::policy::{self, Spent, Stored, stands, stored};
 use crate::time::Span;
 
+use super::observe::observe;
 use super::publish::{hindered, tell};
 use super::{Store, WriteError};
 
@@ -171,7 +172,7 @@ async fn look(
     spend: &Spend,
     record: &Record,
 ) -> Look {
-    let fresh = match store.observe(key, true).await {
+    let fresh = match Box::pin(observe(store, key, true)).await {
         Ok(Some(fresh)) => fresh,
         Ok(None) => return Look::ResourceGone,
         // Nothing new is known: repeat the same write.

@@ -16,6 +16,7 @@ use crate::reconcile::reconciler::{NO_MORE, Reconciler, abandoned};
 use crate::time::Span;
 
 use super::close::Step;
+use super::observe::observe;
 use super::{Store, StoreError};
 
 /// The number of attempts to revoke the token of a resource that is being deleted.
@@ -120,7 +121,7 @@ impl<W: Store> Reconciler<'_, W> {
 
 /// Revokes a token that was replaced; never the one that is published now.
 pub async fn revoke_replaced(store: &impl Store, key: &Key, token: &TokenWithLenders) {
-    let Ok(Some(mut seen)) = store.observe(key, false).await else {
+    let Ok(Some(mut seen)) = Box::pin(observe(store, key, false)).await else {
         return store.revoked("failed");
     };
     seen.keep_what_is_lent();

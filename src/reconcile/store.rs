@@ -1,4 +1,4 @@
-//! What a driver provides for a reconcile, and its errors.
+//! What a driver provides for a reconcile, beside the objects that it reads.
 
 use std::future::Future;
 use std::sync::MutexGuard;
@@ -6,7 +6,6 @@ use std::sync::MutexGuard;
 use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::http::Room;
-use crate::messages::WriteRefusal;
 use crate::model::{
     ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
     SecretSeen, SecretWrite, StaleSecret,
@@ -15,13 +14,12 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
-use crate::time::{HostTime, Span, Time};
+use crate::reconcile::error::{StoreError, WriteError};
+use crate::reconcile::objects::Objects;
+use crate::time::{HostTime, Span};
 
-/// What a driver provides: the only part of a reconcile with I/O.
-pub trait Store: Send + Sync {
-    /// The wall clock.
-    fn now(&self) -> Time;
-
+/// What a driver provides: with [`Objects`], the only part of a reconcile with I/O.
+pub trait Store: Objects {
     /// The clock that all processes of this machine share, if there is one.
     fn host_time(&self) -> Option<HostTime> {
         None
@@ -37,13 +35,6 @@ pub trait Store: Send + Sync {
 
     /// The level of detail of a status.
     fn detail(&self) -> StatusDetail;
-
-    /// Everything about one resource; `None` if it does not exist.
-    fn observe(
-        &self,
-        key: &Key,
-        may_request: bool,
-    ) -> impl Future<Output = Result<Option<Observed>, StoreError>> + Send;
 
     /// Fetches a prerequisite of a token request, within its own deadline.
     fn get(
@@ -150,40 +141,6 @@ pub trait Store: Send + Sync {
 
     /// Waits; returns `false` if there is only time for a last attempt.
     fn pause(&self, span: Span) -> impl Future<Output = bool> + Send;
-}
-
-/// Why something could not be observed or changed. Never means that something is absent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The API server refused it.
-    #[error("the API server refuses it: {0}")]
-    Forbidden(String),
-    /// The operator may not even read.
-    #[error("the API server refuses it: the right to {right} is missing")]
-    Unreadable {
-        /// Verb and kind of the missing permission, such as `get secrets`.
-        right: String,
-    },
-    /// The problem may be temporary.
-    #[error("{0}")]
-    Passing(String),
-}
-
-/// Why a token Secret could not be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WriteError {
-    /// The Secret changed since it was observed: observe again.
-    Raced,
-    /// The operator lacks the permission.
-    Forbidden(WriteRefusal),
-    /// A quota or a webhook refused it (403); it may allow it later.
-    Refused(WriteRefusal),
-    /// The server refused the content (400, 413, 422): the same write would be refused again.
-    Rejected(WriteRefusal),
-    /// The namespace is being deleted.
-    NamespaceTerminating,
-    /// The problem may be temporary.
-    Passing(String),
 }
 
 /// The part of a response in the bound of bytes that wait to be written, until it is dropped.

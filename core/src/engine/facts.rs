@@ -78,7 +78,7 @@ pub struct ResourceFacts {
     pub reported: bool,
     /// The refresh time in the status, in whole seconds; `None` if it has none. If it differs from the token Secret,
     /// the status was not written after the Secret, so the resource is reconciled.
-    pub told_refresh: Option<Time>,
+    pub reported_refresh: Option<Time>,
     /// The failed request in the status, if any.
     pub attempt: Option<Attempt>,
 }

@@ -10,9 +10,9 @@ use super::record::{Record, Resource, Trigger};
 use super::work::Requeue;
 
 /// A first attempt that waits for a slot this long is reconciled, so that its status says why.
-pub(super) const WAITING_TOLD: Span = Span::from_seconds(30);
+pub(super) const WAITING_REPORTED_WITHIN: Span = Span::from_seconds(30);
 /// A change that needs a request and waits for a slot this long is reconciled.
-const CHANGE_TOLD: Span = Span::from_seconds(2);
+const CHANGE_REPORTED_WITHIN: Span = Span::from_seconds(2);
 /// The maximum pause after a success ([`crate::schedule::shortest_interval`]).
 const LONGEST_INTERVAL: Span = Span::from_seconds(10);
 /// Work that held a permit and needs one again waits this long, to avoid a hot loop.
@@ -82,14 +82,14 @@ impl Plan {
             let judged = Plan::from_facts(record, now);
             // An empty status reports no problem either.
             let new = record.resource.is_some_and(|resource| !resource.reported);
-            let told = match judged.look {
+            let report_at = match judged.look {
                 _ if judged.request > now => now,
                 look if new && look > now && look < Time::NEVER => look,
-                _ => now + CHANGE_TOLD,
+                _ => now + CHANGE_REPORTED_WITHIN,
             };
             plan = Plan {
                 request: judged.request,
-                look: told,
+                look: report_at,
             };
         }
         if trigger.has(Trigger::REFRESH)
@@ -97,7 +97,7 @@ impl Plan {
         {
             plan = plan.or(Plan {
                 request: record.floor(now).max(now),
-                look: now + CHANGE_TOLD,
+                look: now + CHANGE_REPORTED_WITHIN,
             });
         }
         let ended = trigger.has(Trigger::ENDED) && !record.has_end;
@@ -221,7 +221,7 @@ fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
             let request = record.floor(now).max(now);
             Plan {
                 request,
-                look: request + WAITING_TOLD,
+                look: request + WAITING_REPORTED_WITHIN,
             }
         }
     }
@@ -242,8 +242,8 @@ pub(super) fn failing(record: &Record, now: Time) -> Option<&Attempt> {
 }
 
 /// If a look that is due at `look` only reports the wait for a request that is due at `due`: when to report instead.
-pub(super) fn next_told(due: Time, look: Time, now: Time) -> Option<Time> {
-    let (waited, every) = (look.since(due).millis(), WAITING_TOLD.millis());
+pub(super) fn next_report(due: Time, look: Time, now: Time) -> Option<Time> {
+    let (waited, every) = (look.since(due).millis(), WAITING_REPORTED_WITHIN.millis());
     let tells = waited > 0 && waited % every == 0;
     let rounds = now.since(due).millis().max(0) / every + 1;
     tells.then(|| due + Span::from_millis(rounds * every))

@@ -5,7 +5,7 @@ use crate::queue::{HostReport, Id, Limits, Queue, Taken};
 use crate::time::Time;
 
 use super::facts::{CLOCK_STEP, Event, Key};
-use super::judge::{self, Plan, WAITING_TOLD};
+use super::judge::{self, Plan, WAITING_REPORTED_WITHIN};
 use super::record::{Record, Trigger};
 use super::state::{self, State};
 use super::table::Table;
@@ -149,10 +149,10 @@ impl Engine {
             return None;
         }
         let (request, _) = self.queue.planned(taken.id);
-        let told = judge::next_told(request?.due, taken.due, now)?;
+        let report_at = judge::next_report(request?.due, taken.due, now)?;
         self.queue
-            .host_moves(taken.id, WAITING_TOLD)
-            .then_some(told)
+            .host_moves(taken.id, WAITING_REPORTED_WITHIN)
+            .then_some(report_at)
     }
 
     /// The token request of a unit of work is complete, but its work is not: the host's slot and its part of the limit

@@ -43,8 +43,8 @@ pub(super) struct Resource {
     pub(super) suspended: bool,
     pub(super) deleting: bool,
     pub(super) reported: bool,
-    /// [`ResourceFacts::told_refresh`] in seconds since the Unix epoch; 0 for none.
-    told_refresh: u32,
+    /// [`ResourceFacts::reported_refresh`] in seconds since the Unix epoch; 0 for none.
+    reported_refresh: u32,
 }
 
 /// How often a resource is reconciled without a request at most, whatever triggers it: [`BURST`] times at once, then
@@ -120,7 +120,7 @@ pub(super) struct Record {
     /// The work in progress belongs to a deleted resource, so its outcome is ignored.
     pub(super) void: bool,
     /// An outcome reported the current facts. Events are compared with them and never replace them.
-    told: bool,
+    has_outcome: bool,
     /// The host differs from that of the last request.
     elsewhere: bool,
     /// How often it may be reconciled.
@@ -143,7 +143,7 @@ impl Record {
             trigger: Trigger::default(),
             permit: false,
             void: false,
-            told: false,
+            has_outcome: false,
             elsewhere: false,
             pace: Pace::default(),
         }
@@ -164,14 +164,14 @@ impl Record {
             suspended: facts.suspended,
             deleting: facts.deleting,
             reported: facts.reported,
-            told_refresh: facts.told_refresh.map_or(0, seconds),
+            reported_refresh: facts.reported_refresh.map_or(0, seconds),
         };
         let before = self.resource.replace(now);
         let same = before.filter(|before| before.uid == facts.uid);
         if same.is_none() {
             // Another object, even if it has the same name.
             self.void |= in_flight && before.is_some();
-            self.told = false;
+            self.has_outcome = false;
             self.has_read_credentials = false;
             self.elsewhere = false;
             self.trigger = Trigger::default();
@@ -183,7 +183,7 @@ impl Record {
                 self.token = *arrived;
             }
         }
-        if !self.told {
+        if !self.has_outcome {
             self.attempt = facts.attempt.map(Box::new);
         }
         let Some(before) = same.filter(|_| ready) else {
@@ -232,7 +232,7 @@ impl Record {
         if version(&facts) == version(&self.token) {
             return Trigger::default();
         }
-        if !self.told && self.token.is_none() {
+        if !self.has_outcome && self.token.is_none() {
             // The resource was observed before its Secret, so this is not the first token.
             self.token = facts;
             return Trigger::JUDGE;
@@ -289,7 +289,7 @@ impl Record {
 
     /// Stores the facts of an outcome.
     pub(super) fn learn(&mut self, token: Option<TokenFacts>, attempt: Option<Attempt>) {
-        self.told = true;
+        self.has_outcome = true;
         self.token = token;
         self.attempt = attempt.map(Box::new);
     }
@@ -318,9 +318,9 @@ impl Record {
     /// Whether the status is up to date: of this generation, with the times of the current token.
     pub(super) fn is_reported(&self) -> bool {
         self.resource.is_some_and(|resource| {
-            let told = resource.told_refresh;
-            let follows = |token: &TokenFacts| seconds(token.refresh) == told;
-            resource.reported && (told == 0 || self.own_token().is_none_or(follows))
+            let reported = resource.reported_refresh;
+            let follows = |token: &TokenFacts| seconds(token.refresh) == reported;
+            resource.reported && (reported == 0 || self.own_token().is_none_or(follows))
         })
     }
 

@@ -28,7 +28,7 @@ impl ErrorResponse {
         ErrorResponse {
             answer: AnswerError::of(error, reason),
             reason,
-            step: Step::of(reason, error.said().is_some(), client),
+            step: Step::of(reason, error.provider_code().is_some(), client),
         }
     }
 
@@ -109,7 +109,7 @@ impl AnswerError {
             }
             TokenError::Refused {
                 status,
-                said: Some(code),
+                provider_code: Some(code),
                 ..
             } if error.is_mapped() => AnswerError::Mapped {
                 code: code.clone(),
@@ -119,10 +119,10 @@ impl AnswerError {
             TokenError::Refused {
                 status,
                 code,
-                said: Some(said),
+                provider_code: Some(provider_code),
                 ..
-            } if !is_spelled(*code, said) => AnswerError::Coded {
-                code: said.clone(),
+            } if !is_spelled(*code, provider_code) => AnswerError::Coded {
+                code: provider_code.clone(),
                 status: *status,
             },
             TokenError::Refused { status, code, .. } => match code.registered() {
@@ -138,7 +138,8 @@ impl AnswerError {
                 ..
             } => AnswerError::Elsewhere { pointer },
             TokenError::Unusable {
-                said: Some(code), ..
+                provider_code: Some(code),
+                ..
             } => AnswerError::CodeWithoutToken { code: code.clone() },
             TokenError::Unusable { problem, .. } => AnswerError::Unusable { problem },
         }
@@ -206,9 +207,9 @@ impl AnswerError {
 }
 
 /// Whether the provider writes the code as it is registered.
-fn is_spelled(code: ErrorCode, said: &ProviderCode) -> bool {
+fn is_spelled(code: ErrorCode, provider_code: &ProviderCode) -> bool {
     code.registered()
-        .is_some_and(|registered| said.is(registered))
+        .is_some_and(|registered| provider_code.is(registered))
 }
 
 /// Answers with the steps that follow them: the code, if it is a known one, the status, the reason and the steps.

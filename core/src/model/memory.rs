@@ -122,10 +122,10 @@ impl Noted {
 impl Repairs {
     /// The repairs in a status, after a restart.
     pub fn from_status(status: &OAuthClientStatus) -> Option<Repairs> {
-        let told = status.repairs.as_ref()?;
+        let reported = status.repairs.as_ref()?;
         Some(Repairs {
-            count: u32::try_from(told.count).ok()?,
-            last: Time::parse_rfc3339(&told.time)?,
+            count: u32::try_from(reported.count).ok()?,
+            last: Time::parse_rfc3339(&reported.time)?,
         })
     }
 

@@ -41,7 +41,7 @@ pub struct Failure {
     /// The status of an HTTP response that reports an error.
     pub http_status: Option<u16>,
     /// The provider's own error code, where it gave one.
-    pub said: Option<ProviderCode>,
+    pub provider_code: Option<ProviderCode>,
 }
 
 impl Failure {
@@ -56,7 +56,7 @@ impl Failure {
             unread: false,
             reached,
             http_status: None,
-            said: None,
+            provider_code: None,
         }
     }
 

@@ -98,14 +98,14 @@ pub struct Refused {
     /// sent once more after an unknown outcome: then never again.
     pub made_from: Option<MadeFrom>,
     /// The code that the provider refused it with, and where that stands in the response.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<(String, String)>,
+    #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
+    pub provider_code: Option<(String, String)>,
 }
 
 impl Refused {
     /// The provider's code as it may be shown. What is read from a Secret is checked again: others may write it.
-    pub fn said(&self) -> Option<ProviderCode> {
-        let (code, place) = self.said.as_ref()?;
+    pub fn provider_code(&self) -> Option<ProviderCode> {
+        let (code, place) = self.provider_code.as_ref()?;
         ProviderCode::parse(code, place)
     }
 }

@@ -180,7 +180,7 @@ impl Hash {
 mod tests {
     use super::*;
     use crate::model::{Managed, StateOwner};
-    use crate::schedule::End;
+    use crate::schedule::{End, Planned, Policy};
     use crate::trust::Lenders;
 
     fn state() -> TokenState {
@@ -188,6 +188,7 @@ mod tests {
             issued: Time::from_seconds(1000),
             end: End::stored(Time::from_seconds(4600), false),
             refresh: Time::from_millis(3_600_123),
+            planned: Some(Planned::with(&Policy::default(), None, 0.25)),
             owner: Some(StateOwner {
                 namespace: "ns".into(),
                 name: "books".into(),
@@ -260,6 +261,7 @@ mod tests {
         let state = TokenState {
             owner: None,
             lenders: None,
+            planned: None,
             ..state()
         };
         let mut annotations = kept(&state);

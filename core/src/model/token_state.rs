@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::End;
+use crate::schedule::{End, Planned};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
@@ -17,6 +17,8 @@ pub struct TokenState {
     pub end: End,
     /// When it is to be replaced.
     pub refresh: Time,
+    /// What that time was computed from; `None` in a state of an earlier version.
+    pub planned: Option<Planned>,
     /// The resource that the token was issued for; `None` in a state of an earlier version.
     pub owner: Option<StateOwner>,
     /// The inputs of request and templates ([`crate::inputs`]).

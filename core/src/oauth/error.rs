@@ -198,7 +198,7 @@ pub enum TokenError {
         /// `Retry-After`, as a span from the time the answer came; floored at 0, at most 1 h.
         retry_after: Option<Span>,
         /// The code as the provider writes it, and where.
-        said: Option<ProviderCode>,
+        provider_code: Option<ProviderCode>,
     },
     /// The endpoint sent us elsewhere. Credentials do not follow redirects.
     Redirected {
@@ -214,7 +214,7 @@ pub enum TokenError {
         /// Whether its body is a document that a token endpoint may send, rather than a page of HTML, junk or nothing.
         readable: bool,
         /// The provider's own error code, where the response has one.
-        said: Option<ProviderCode>,
+        provider_code: Option<ProviderCode>,
     },
 }
 
@@ -337,7 +337,7 @@ impl TokenError {
 
     /// Whether the resource says what the provider's code means.
     pub(crate) fn is_mapped(&self) -> bool {
-        matches!(self, TokenError::Refused { said: Some(said), .. } if said.is_mapped)
+        matches!(self, TokenError::Refused { provider_code: Some(provider_code), .. } if provider_code.is_mapped)
     }
 
     /// `Retry-After`, where the answer gave one: no request of this resource before it has passed.
@@ -357,9 +357,10 @@ impl TokenError {
     }
 
     /// The provider's own code.
-    pub fn said(&self) -> Option<&ProviderCode> {
+    pub fn provider_code(&self) -> Option<&ProviderCode> {
         match self {
-            TokenError::Refused { said, .. } | TokenError::Unusable { said, .. } => said.as_ref(),
+            TokenError::Refused { provider_code, .. }
+            | TokenError::Unusable { provider_code, .. } => provider_code.as_ref(),
             TokenError::Redirected { .. } => None,
         }
     }

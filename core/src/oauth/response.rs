@@ -12,8 +12,8 @@
 
 mod elsewhere;
 mod expiry;
+mod refusal;
 mod retry_after;
-mod told;
 mod vetted;
 
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::secret::Secret;
 use crate::time::Time;
-use vetted::{Told, Vetted};
+use vetted::{ResponseFields, Vetted};
 
 pub use expiry::MAX_LIFETIME;
 pub use retry_after::{MAX_RETRY_AFTER, http_date, retry_after};
@@ -53,7 +53,7 @@ pub fn decode(
     }
 }
 
-fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> TokenError {
+fn refused(answer: &HttpAnswer, refusal: refusal::Refusal, received: Time) -> TokenError {
     let retry_after = answer
         .retry_after
         .as_deref()
@@ -64,24 +64,24 @@ fn refused(answer: &HttpAnswer, refusal: told::Refusal, received: Time) -> Token
         status: answer.status,
         code: refusal.code,
         retry_after,
-        said: refusal.said,
+        provider_code: refusal.provider_code,
     }
 }
 
 /// What an error answer says; a body that cannot be read says nothing.
-fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> told::Refusal {
+fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> refusal::Refusal {
     let value = read_whole(shape, answer, false).map(|body| body.value);
     let refusal = match value {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => {
             match Vetted::new(shape, value, &answer.sent) {
-                Ok(vetted) => told::refusal(shape, &vetted.told(), answer.status),
-                Err(_) => told::Refusal::silent(),
+                Ok(vetted) => refusal::refusal(shape, &vetted.fields(), answer.status),
+                Err(_) => refusal::Refusal::silent(),
             }
         }
-        Ok(Value::String(text)) => told::Refusal::word(&text, BODY),
+        Ok(Value::String(text)) => refusal::Refusal::word(&text, BODY),
         _ => match document::text(answer.body.expose_bytes()) {
-            Ok(text) => told::Refusal::word(text, BODY),
-            Err(_) => told::Refusal::silent(),
+            Ok(text) => refusal::Refusal::word(text, BODY),
+            Err(_) => refusal::Refusal::silent(),
         },
     };
     match refusal.says_nothing() {
@@ -103,7 +103,7 @@ const OF_BEARER: [&str; 3] = [
 ];
 
 /// What the challenge says that comes with a refusal (RFC 6750 section 3, RFC 9449 section 7.1).
-fn challenge(answer: &HttpAnswer) -> Option<told::Refusal> {
+fn challenge(answer: &HttpAnswer) -> Option<refusal::Refusal> {
     let mut headers = answer.headers.iter();
     let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(CHALLENGE))?;
     let value = value.expose()?;
@@ -116,8 +116,8 @@ fn challenge(answer: &HttpAnswer) -> Option<told::Refusal> {
     let code = code.trim_matches('"');
     // Only words that are registered: anything else could repeat a token.
     match OF_BEARER.contains(&code) {
-        true => Some(told::Refusal::code(code, CHALLENGE)),
-        false => Some(told::Refusal::word(code, CHALLENGE)),
+        true => Some(refusal::Refusal::code(code, CHALLENGE)),
+        false => Some(refusal::Refusal::word(code, CHALLENGE)),
     }
 }
 
@@ -132,9 +132,9 @@ fn granted(
         return Err(unreadable(TOKEN_NOT_UTF8));
     }
     let vetted = Vetted::new(shape, value, &answer.sent).map_err(unusable)?;
-    let told = vetted.told();
-    if told::is_refusal(shape, &told) {
-        let refusal = told::refusal(shape, &told, answer.status);
+    let fields = vetted.fields();
+    if refusal::is_refusal(shape, &fields) {
+        let refusal = refusal::refusal(shape, &fields, answer.status);
         return Err(refused(answer, refusal, received));
     }
     match vetted.value() {
@@ -148,13 +148,13 @@ fn granted(
         Value::Array(_) => return Err(unusable("its body is a JSON array and not an object")),
         _ => return Err(unusable("its body is not a JSON object")),
     }
-    let mut token = token(shape, &vetted, &told, received).map_err(|problem| {
-        let said = match problem {
-            NO_TOKEN => told::code_without_token(shape, &told, answer.status),
+    let mut token = token(shape, &vetted, &fields, received).map_err(|problem| {
+        let provider_code = match problem {
+            NO_TOKEN => refusal::code_without_token(shape, &fields, answer.status),
             _ => None,
         };
         // An error that is named tells more.
-        let elsewhere = match (problem, &said) {
+        let elsewhere = match (problem, &provider_code) {
             (NO_TOKEN, None) => elsewhere::a_token(vetted.value()),
             _ => None,
         };
@@ -162,13 +162,13 @@ fn granted(
             problem,
             elsewhere,
             readable: true,
-            said,
+            provider_code,
         }
     })?;
     if left_out == LeftOut::Others {
         token.remarks.push(NOT_UTF8);
     }
-    drop(told);
+    drop(fields);
     let text = token.access_token.expose().unwrap_or_default();
     let repeats = answer.sent.finder().find(text).is_some();
     Ok(Token {
@@ -185,7 +185,7 @@ pub fn document(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Document> 
     let value = read_whole(shape, answer, false).ok()?.value;
     let value = Some(value).filter(Value::is_object)?;
     let vetted = Vetted::new(shape, value, &answer.sent).ok()?;
-    let is_refusal = told::is_refusal(shape, &vetted.told());
+    let is_refusal = refusal::is_refusal(shape, &vetted.fields());
     (is_success && !is_refusal).then(|| Document(vetted.into_value()))
 }
 
@@ -194,7 +194,7 @@ fn unusable(problem: &'static str) -> TokenError {
         problem,
         elsewhere: None,
         readable: true,
-        said: None,
+        provider_code: None,
     }
 }
 
@@ -203,7 +203,7 @@ fn unreadable(problem: &'static str) -> TokenError {
         problem,
         elsewhere: None,
         readable: false,
-        said: None,
+        provider_code: None,
     }
 }
 
@@ -372,7 +372,7 @@ const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is no
 fn token(
     shape: &ResponseShape,
     vetted: &Vetted,
-    told: &Told<'_>,
+    fields: &ResponseFields<'_>,
     received: Time,
 ) -> Result<Token, &'static str> {
     let mut remarks = Vec::new();
@@ -388,19 +388,20 @@ fn token(
         remarks.push(ECHOES);
     }
     let found = |pointer: Option<&str>, default: &str| {
-        told.at(pointer.unwrap_or(default))
+        fields
+            .at(pointer.unwrap_or(default))
             .filter(|found| !found.is_null())
     };
     let told_type = found(shape.token_type.as_deref(), "/token_type");
     let is_bound = told_type
         .and_then(Value::as_str)
-        .is_some_and(|told| told.eq_ignore_ascii_case(dpop::TOKEN_TYPE));
+        .is_some_and(|fields| fields.eq_ignore_ascii_case(dpop::TOKEN_TYPE));
     let token_type = match (shape.dpop, is_bound) {
         (true, false) => return Err(NOT_BOUND),
         (true, true) => TokenType::parse(dpop::TOKEN_TYPE).unwrap_or_else(TokenType::bearer),
         (false, _) => token_type(told_type, &mut remarks),
     };
-    let issued = told.get("issued_token_type");
+    let issued = fields.get("issued_token_type");
     match &shape.issued_type {
         IssuedType::Unsaid => {}
         IssuedType::Any => exchange::check_issued_type(None, issued, &mut remarks)?,
@@ -420,16 +421,16 @@ fn token(
         _ => scope(found, &mut remarks),
     };
     let lifetime = match &shape.expiry {
-        Some(shape) => expiry::configured(shape, told, received, &mut remarks)?,
-        None => expiry::usual(told, received, &mut remarks)?,
+        Some(shape) => expiry::configured(shape, fields, received, &mut remarks)?,
+        None => expiry::usual(fields, received, &mut remarks)?,
     };
     let own_end = match shape.jwt_expiry {
-        true => told::expiry_of_jwt(&access_token)
+        true => refusal::expiry_of_jwt(&access_token)
             .map(|exp| expiry::of_claim(&exp, received, &mut remarks))
             .transpose()?,
         false => None,
     };
-    let refresh_in = expiry::refresh_in(told.get("refresh_in"), &mut remarks);
+    let refresh_in = expiry::refresh_in(fields.get("refresh_in"), &mut remarks);
     Ok(Token {
         access_token,
         token_type,

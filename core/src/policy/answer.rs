@@ -23,7 +23,7 @@ use super::assessment::{self, token_view};
 use super::gate::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
-use super::{disclosed, dpop, provenance, refresh_token, rotation, sooner};
+use super::{deadline, disclosed, dpop, provenance, refresh_token, rotation, sooner};
 
 impl Made {
     fn now(seen: &Observed, spec: &Validated) -> Made {
@@ -75,12 +75,7 @@ pub(super) fn granted_as(
         .filter(|state| our_target(seen, spec).is_some_and(|target| state.intact(&target.data)));
     // An issue time in the future means that the clock was set back.
     let issued = |state: &TokenState| state.issued.min(at.sent);
-    let published = before_intact.map(|state| schedule::Published {
-        issued: state.issued,
-        end: state.end,
-        learnt_window: state.learnt_window,
-        served_again: state.served_again,
-    });
+    let published = before_intact.map(TokenState::as_published);
     let answer = schedule::Answer {
         sent: at.sent,
         received: at.received,
@@ -92,7 +87,7 @@ pub(super) fn granted_as(
     let times = match schedule::accept(&spec.policy, published.as_ref(), &answer, at.received, at.u)
     {
         Ok(times) => schedule::Schedule {
-            refresh: refresh_time(seen, times.refresh, at),
+            refresh: deadline::before_refresh_token_ends(seen, times.refresh, at.received, at.u),
             ..times
         },
         Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
@@ -108,6 +103,11 @@ pub(super) fn granted_as(
         },
         end: times.end.as_stored(),
         refresh: times.refresh,
+        planned: Some(schedule::Planned::with(
+            &spec.policy,
+            token.refresh_in,
+            at.u,
+        )),
         owner: None,
         lenders: made.lenders,
         inputs: seen.resource.inputs.clone(),
@@ -188,20 +188,6 @@ fn pace(class: FailureClass, failures: u32, spec: &Validated, reached: Reached) 
     class
 }
 
-/// When the token is refreshed: in time for a refresh token that expires before.
-fn refresh_time(seen: &Observed, refresh: Time, at: Moments) -> Time {
-    let chain = seen.record().and_then(Result::ok);
-    let chain = chain
-        .filter(|record| !record.fixed)
-        .and_then(|record| Some((record.obtained?, record.ends?)));
-    match chain {
-        Some((obtained, ends)) => {
-            schedule::before_refresh_token_ends(refresh, obtained, ends, at.received, at.u)
-        }
-        None => refresh,
-    }
-}
-
 /// The longest time before the end of a token in which a refusal may mean that it is too early for another one.
 const YOUNG: Span = Span::from_seconds(300);
 
@@ -279,7 +265,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         reason: failure.reason().to_owned(),
         reached: Some(failure.reached),
         http_status: failure.http_status,
-        code: failure.said.as_ref().and_then(ProviderCode::code),
+        code: failure.provider_code.as_ref().and_then(ProviderCode::code),
         explanation,
         refused,
         inputs: seen.resource.inputs.clone(),
@@ -328,7 +314,7 @@ impl Failure {
             unread: false,
             reached: error.reached(client.authentication == ClientAuthentication::None),
             http_status: error.http_status(),
-            said: error.said().cloned(),
+            provider_code: error.provider_code().cloned(),
         }
     }
 

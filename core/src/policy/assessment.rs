@@ -8,7 +8,7 @@ use crate::policy::ownership::our_target;
 use crate::schedule;
 use crate::time::Time;
 
-use super::refresh_token;
+use super::{deadline, refresh_token};
 
 /// The published token according to the token Secret.
 pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option<TokenView> {
@@ -36,7 +36,7 @@ pub(super) fn view(
     Some(TokenView {
         issued: state.issued,
         expires: state.expires(),
-        refresh: state.refresh,
+        refresh: spec.map_or(state.refresh, |spec| deadline::refresh(seen, spec, &state)),
         scope,
         valid: now < state.expires(),
         too_short: schedule::is_too_short(state.lifetime()),
@@ -145,9 +145,9 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
 
 /// The last handled refresh request: the current one as soon as any record of it says so.
 fn handled_request(seen: &Observed) -> Option<String> {
-    let told = seen.resource.status.last_refresh_request.clone();
+    let reported = seen.resource.status.last_refresh_request.clone();
     match &seen.resource.refresh_request {
         Some(asked) if seen.has_handled(asked) => Some(asked.clone()),
-        _ => told,
+        _ => reported,
     }
 }

@@ -210,12 +210,12 @@ pub fn unreadable_state(seen: &Observed, state: &SecretSeen) -> Problem {
 }
 
 /// `known`: the provider has refused it; otherwise it is unknown whether it was used.
-pub fn reauthorize(seen: &Observed, known: bool, said: Option<&ProviderCode>) -> Problem {
+pub fn reauthorize(seen: &Observed, known: bool, provider_code: Option<&ProviderCode>) -> Problem {
     Problem::stalled(CredentialsFinding::Reauthorize {
         resource: resource(seen),
         namespace: namespace(seen),
         refused: known,
-        code: said.cloned(),
+        code: provider_code.cloned(),
     })
 }
 

@@ -14,8 +14,8 @@ impl Observed {
         self.remember_claim();
         self.remember_attempt();
         if self.memory.repairs.count == 0 {
-            let told = Repairs::from_status(&self.resource.status);
-            self.memory.repairs = told.unwrap_or_default();
+            let reported = Repairs::from_status(&self.resource.status);
+            self.memory.repairs = reported.unwrap_or_default();
         }
         if self.contradicts_what_was_written() {
             if self.memory.doubts >= MOST_DOUBTS {

@@ -9,6 +9,7 @@ pub mod assessment;
 mod brake;
 pub mod brakes;
 mod certificate;
+mod deadline;
 mod disclosed;
 mod dpop;
 mod events;
@@ -329,7 +330,9 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         .target
         .as_ref()
         .and_then(SecretSeen::state)
-        .map_or(now, |state| state.refresh);
+        .map_or(now, |state| {
+            deadline::under_settings(seen, spec, state).refresh
+        });
     let wants = Requeue::RequestAt(refresh);
     // As after the write that records which key holds the secret now.
     let first = rotation::first(seen, spec);

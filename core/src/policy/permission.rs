@@ -18,8 +18,8 @@ pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time
         expires: token.expires,
         refresh: token.refresh,
         scope: scope
-            .filter(|told| told.issued_time == token.issued.rfc3339())
-            .and_then(|told| Scope::parse(told.scope.as_deref()?)),
+            .filter(|reported| reported.issued_time == token.issued.rfc3339())
+            .and_then(|reported| Scope::parse(reported.scope.as_deref()?)),
         valid: now < token.expires,
         too_short: schedule::is_too_short(token.expires.since(token.issued)),
         assumed: false,

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::model::{AccountSeen, CertificateSeen, Observed, Problem, Rules, SecretSeen, Validated};
+use crate::model::{
+    AccountSeen, CertificateSeen, Observed, Problem, Record, Rules, SecretSeen, Validated, is_lent,
+};
 use crate::names::{
     ALLOWED_AUDIENCES_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION,
     CREDENTIALS_LABEL,
@@ -21,7 +23,7 @@ use crate::policy::token_sources::{account_tokens, published};
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
 use super::accounts::{self, listed};
-use super::refresh_token;
+use super::refresh_token::candidate::family;
 use part::MOST_LENDERS;
 
 pub use part::Part;
@@ -230,7 +232,7 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
 
 /// The current lenders of the refresh token family in use; an empty set if none is in use.
 pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Problem> {
-    match refresh_token::family(seen, spec) {
+    match family(seen, spec) {
         None => Ok(Lenders::none()),
         Some((record, Origin::Given)) => of_record(seen, spec, &record),
         Some((record, Origin::Password)) => {
@@ -244,7 +246,7 @@ pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Pr
 pub(super) fn of_password_family(
     seen: &Observed,
     spec: &Validated,
-    record: &refresh_token::Record,
+    record: &Record,
 ) -> Option<Lenders> {
     let lenders = of_record(seen, spec, record).ok()?;
     let provenance = Provenance(vec![(Part::RefreshToken, lenders)]);
@@ -256,7 +258,7 @@ pub(super) fn of_password_family(
 pub(super) fn of_record(
     seen: &Observed,
     spec: &Validated,
-    record: &refresh_token::Record,
+    record: &Record,
 ) -> Result<Lenders, Problem> {
     let recorded = match &record.lenders {
         Some(recorded) => recorded.clone(),
@@ -294,7 +296,7 @@ fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
         _ => None,
     };
     let login = seen.chain.login.as_ref();
-    let login = login.filter(|login| refresh_token::is_lent(login));
+    let login = login.filter(|login| is_lent(login));
     [seen.credentials.as_ref(), certificate, login]
         .into_iter()
         .flatten()

@@ -7,7 +7,7 @@ use crate::model::{
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::{Span, Time};
 
-use super::refresh_token;
+use super::{deadline, refresh_token};
 
 /// How far a remaining lifetime may exceed the granted one without a clock that was set back.
 const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
@@ -93,7 +93,8 @@ fn why(
     if state.expires().since(now) > state.lifetime() + CLOCK_TOLERANCE {
         return Some(RefreshReason::ClockWentBack);
     }
-    (now >= state.refresh).then_some(RefreshReason::Due)
+    let due = deadline::refresh(seen, spec, state);
+    (now >= due).then_some(RefreshReason::Due)
 }
 
 /// Whether a refresh on demand was tried and failed: it stays pending, with the backoff of failures, until there is a

@@ -147,7 +147,7 @@ impl ConditionBuilder<'_> {
         if let Some(token) = self.valid() {
             return Content::holds(token.reason(), self.valid_until(token));
         }
-        let (reason, told) = if let Some(problem) = &self.assessment.problem {
+        let (reason, text) = if let Some(problem) = &self.assessment.problem {
             (problem.reason(), self.explain(problem))
         } else if self.assessment.suspended {
             (Reason::Suspended, Progress::Suspended.explain())
@@ -163,7 +163,7 @@ impl ConditionBuilder<'_> {
         Content {
             holds: false,
             reason,
-            message: self.message(told),
+            message: self.message(text),
         }
     }
 
@@ -240,11 +240,11 @@ impl ConditionBuilder<'_> {
                 Reason::ClientCertificateExpired | Reason::ClientSecretExpired
             )
         };
-        let told = self.assessment.problem.as_ref().map(Problem::reason);
+        let current = self.assessment.problem.as_ref().map(Problem::reason);
         let findings = self.assessment.expiries.findings(self.now);
         findings
             .into_iter()
-            .filter(|finding| is_over(finding.reason()) && told != Some(finding.reason()))
+            .filter(|finding| is_over(finding.reason()) && current != Some(finding.reason()))
             .map(|finding| Note::Expiry { finding }.text())
             .collect()
     }
@@ -392,6 +392,6 @@ pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Tim
         ProblemKind::Stalled => ConditionType::Stalled,
     };
     let condition = find(status, kind)?;
-    let told = condition.status == "True" && condition.reason == problem.reason().as_str();
-    told.then_some(condition.last_transition_time)
+    let is_same = condition.status == "True" && condition.reason == problem.reason().as_str();
+    is_same.then_some(condition.last_transition_time)
 }

@@ -214,7 +214,7 @@ pub fn revoked(shape: &ResponseShape, answer: &HttpAnswer, now: Time) -> Revoked
     let why = || NotRevoked::Answered {
         status,
         code: match oauth::response::decode(shape, answer, now) {
-            Err(error) => error.said().cloned(),
+            Err(error) => error.provider_code().cloned(),
             Ok(_) => None,
         },
     };

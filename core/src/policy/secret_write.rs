@@ -17,6 +17,7 @@ use crate::policy::ownership::{our_target, same_inputs};
 use crate::secret::Secret;
 use crate::time::Time;
 
+use super::deadline;
 use super::ownership::{Ownership, ownership};
 use super::provenance;
 
@@ -65,8 +66,11 @@ pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let mut wanted = TokenState {
         owner: Some(seen.state_owner()),
         managed: managed(spec, state.managed.data.clone()),
-        ..state.clone()
+        ..deadline::under_settings(seen, spec, state.clone())
     };
+    if wanted.refresh != state.refresh {
+        wanted = wanted.seal(&target.data);
+    }
     if let Some(version) = seen.lent() {
         // Its content is the same (or a new token would be needed): the new version is recorded, so that a restart
         // knows it.
@@ -135,6 +139,7 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
         issued: noted.issued,
         end: noted.end,
         refresh: noted.refresh,
+        planned: None,
         owner: Some(seen.state_owner()),
         inputs: seen.resource.inputs.clone(),
         credentials: seen.lent()?,

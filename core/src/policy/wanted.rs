@@ -217,8 +217,13 @@ fn spent(
         refresh_token::Next::Unusable(problem, secret) => {
             Err(Held::By(findings::credentials(&secret, &problem)))
         }
-        refresh_token::Next::Refused { known, said } => {
-            Err(Held::By(findings::reauthorize(seen, known, said.as_ref())))
-        }
+        refresh_token::Next::Refused {
+            known,
+            provider_code,
+        } => Err(Held::By(findings::reauthorize(
+            seen,
+            known,
+            provider_code.as_ref(),
+        ))),
     }
 }

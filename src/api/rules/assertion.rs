@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, text};
-use crate::api::words;
+use crate::api::validators;
 use crate::oauth::assertion::JWT_BEARER;
 
 const PRINTABLE: &str = "self.matches('^[ -~]+$')";
@@ -13,12 +13,14 @@ const RESERVED_CLAIMS: [&str; 8] = ["iss", "sub", "aud", "exp", "iat", "nbf", "j
 
 const fn printable(at: &'static str) -> Rule {
     own(at, PRINTABLE, PRINTABLE_MESSAGE, |v| {
-        words::is_printable(text(v))
+        validators::is_printable(text(v))
     })
 }
 
 const fn one_line(at: &'static str) -> Rule {
-    own(at, FIXED, FIXED_MESSAGE, |v| words::is_one_line(text(v)))
+    own(at, FIXED, FIXED_MESSAGE, |v| {
+        validators::is_one_line(text(v))
+    })
 }
 
 const fn claims_once(at: &'static str) -> Rule {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::client_certificate::is_tls;
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, object_name, own, text};
-use crate::api::words;
+use crate::api::validators;
 use crate::oauth::assertion::JWT_BEARER;
 
 pub(super) const RULES: &[Rule] = &[
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         "spec.clientAuthentication.clientID",
         FIXED,
         FIXED_MESSAGE,
-        |v| words::is_one_line(text(v)),
+        |v| validators::is_one_line(text(v)),
     ),
     Rule {
         at: "spec",

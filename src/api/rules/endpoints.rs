@@ -2,7 +2,7 @@
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, own, text};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         holds: |v| v.get("tokenURL").is_none() || v.get("issuerURL").is_none(),
     },
     own("spec.provider.issuerURL", ENDPOINT, ENDPOINT_MESSAGE, |v| {
-        words::is_plain_endpoint(text(v))
+        validators::is_plain_endpoint(text(v))
     }),
     own(
         "spec.provider.issuerURL",

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::rule::{Rule, data_key, field, object_name, own, text};
-use crate::api::words;
+use crate::api::validators;
 use crate::oauth::exchange::TOKEN_EXCHANGE;
 
 const SUBJECT: &str = "spec.grant.tokenExchange.subjectToken";
@@ -77,7 +77,7 @@ const fn token_type(at: &'static str) -> Rule {
         at,
         "self.matches('^[A-Za-z][-+.A-Za-z0-9]*:[!-~]+$')",
         "is not a URI: write the registered name of the type, as in urn:ietf:params:oauth:token-type:access_token",
-        |v| words::is_uri(text(v)),
+        |v| validators::is_uri(text(v)),
     )
 }
 
@@ -86,7 +86,7 @@ const fn audience(at: &'static str) -> Rule {
         at,
         "self.matches('^[!-+\\\\--~]+$')",
         "is not one audience: write it as the provider requires, without spaces and commas",
-        |v| words::is_visible(text(v)) && !text(v).contains(','),
+        |v| validators::is_visible(text(v)) && !text(v).contains(','),
     )
 }
 
@@ -95,6 +95,6 @@ const fn not_kubernetes(at: &'static str) -> Rule {
         at,
         "!self.matches('^(https?://)?kubernetes[.]default([.]svc([.][^/:]*)?)?([/:].*)?$')",
         "is the Kubernetes API itself: a token for it would grant the ServiceAccount's permissions to its receiver, so it is never created; set the audience that the provider requires",
-        |v: &Value| !words::is_kubernetes_audience(text(v)),
+        |v: &Value| !validators::is_kubernetes_audience(text(v)),
     )
 }

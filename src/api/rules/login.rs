@@ -1,7 +1,7 @@
 //! Rules for the login: the endpoints in the browser, and `spec.login`.
 
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, field, items, own, text};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const ENDPOINT: &str = r#"self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?][!"$-\\[\\]-~]*)?$')"#;
 pub(super) const ENDPOINT_MESSAGE: &str = "is not the URL of an endpoint: write https://, host and path, as in https://auth.example.com/authorize, without user name, fragment and spaces";
@@ -28,25 +28,25 @@ pub(super) const RULES: &[Rule] = &[
         "spec.provider.authorizationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| words::is_plain_endpoint(text(v)),
+        |v| validators::is_plain_endpoint(text(v)),
     ),
     own(
         "spec.provider.pushedAuthorizationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| words::is_plain_endpoint(text(v)),
+        |v| validators::is_plain_endpoint(text(v)),
     ),
     own(
         "spec.provider.deviceAuthorizationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| words::is_plain_endpoint(text(v)),
+        |v| validators::is_plain_endpoint(text(v)),
     ),
     own(
         "spec.login.scopes[]",
         r"self.matches('^[!#-\\[\\]-~]+$')",
         "is not one scope: write each scope as an item of its own, without spaces, quotes and backslashes",
-        |v| words::is_oauth_word(text(v)),
+        |v| validators::is_oauth_word(text(v)),
     ),
     own(
         "spec.login.parameters",
@@ -71,19 +71,19 @@ pub(super) const RULES: &[Rule] = &[
         "spec.login.parameters[].name",
         "self.matches('^[!-~]+$')",
         "is not a name of a parameter: use printable ASCII characters without spaces",
-        |v| words::is_visible(text(v)),
+        |v| validators::is_visible(text(v)),
     ),
     own("spec.login.parameters[].value", FIXED, FIXED_MESSAGE, |v| {
-        words::is_one_line(text(v))
+        validators::is_one_line(text(v))
     }),
     own("spec.login.loginHint", FIXED, FIXED_MESSAGE, |v| {
-        words::is_one_line(text(v))
+        validators::is_one_line(text(v))
     }),
     own(
         "spec.login.acrValues[]",
         r"self.matches('^[!-~]+$')",
         "is not one value: write each as an item of its own, in printable ASCII characters without spaces",
-        |v| words::is_visible(text(v)),
+        |v| validators::is_visible(text(v)),
     ),
     Rule {
         at: "spec.login",
@@ -105,6 +105,6 @@ pub(super) const RULES: &[Rule] = &[
         "spec.login.redirectURI",
         r#"self.matches('^http://(127[.]0[.]0[.]1|localhost|[[]::1[]])(:[1-9][0-9]{0,4})?(/[!"$->@-\\[\\]-~]*)?$')"#,
         "is not a loopback redirect (RFC 8252 section 7.3): write http://127.0.0.1:8400/callback, or with [::1] or localhost instead of the address, without query and fragment",
-        |v| words::is_loopback_redirect(text(v)),
+        |v| validators::is_loopback_redirect(text(v)),
     ),
 ];

@@ -1,7 +1,7 @@
 //! Rules for `spec.provider`.
 
 use super::rule::{Rule, data_key, object_name, own, text};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const RULES: &[Rule] = &[
     own(
@@ -20,13 +20,13 @@ pub(super) const RULES: &[Rule] = &[
         "spec.provider.tokenURL",
         "!self.matches('^[a-z]+://[^/?#]*@')",
         "must not hold a user name or password: put them into the credentials Secret and remove everything before the @",
-        |v| !words::has_user_info(text(v)),
+        |v| !validators::has_user_info(text(v)),
     ),
     own(
         "spec.provider.tokenURL",
         r"!self.matches('^https?://') || self.matches('^https?://[^/?#]*@') || self.matches('^https?://([-a-zA-Z0-9._]+|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?#][!-\\[\\]-~]*)?$')",
         "is not a URL that a token request can be sent to: write scheme, host and path, as in https://auth.example.com/oauth/token, without spaces; percent-encode other characters",
-        |v| words::is_endpoint(text(v)),
+        |v| validators::is_endpoint(text(v)),
     ),
     object_name("spec.provider.caBundle.configMapName"),
     data_key("spec.provider.caBundle.key"),

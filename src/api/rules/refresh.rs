@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, below, data_key, field, own, text};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.provider.refreshURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| words::is_plain_endpoint(text(v)),
+        |v| validators::is_plain_endpoint(text(v)),
     ),
     Rule {
         at: "spec",

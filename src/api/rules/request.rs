@@ -1,14 +1,14 @@
 //! Rules for scopes, parameters, `spec.request` and `spec.response`.
 
 use super::rule::{FIXED, FIXED_MESSAGE, Rule, below, data_key, field, items, own, pointer, text};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.scopes[]",
         r"self.matches('^[!#-\\[\\]-~]+$')",
         "is not one scope: write each scope as a separate item, without spaces, quotes and backslashes",
-        |v| words::is_oauth_word(text(v)),
+        |v| validators::is_oauth_word(text(v)),
     ),
     own(
         "spec.parameters",
@@ -49,10 +49,10 @@ pub(super) const RULES: &[Rule] = &[
         holds: |v| {
             let name = field(v, "name");
             field(v, "in") != "header"
-                || (words::is_header_name(name)
+                || (validators::is_header_name(name)
                     && !name.eq_ignore_ascii_case("authorization")
-                    && !words::reroutes(name)
-                    && !words::is_reserved_header(name))
+                    && !validators::reroutes(name)
+                    && !validators::is_reserved_header(name))
         },
     },
     Rule {
@@ -63,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         holds: |v| {
             field(v, "in") != "header"
                 || v.get("value")
-                    .is_none_or(|value| words::is_header_value(text(value)))
+                    .is_none_or(|value| validators::is_header_value(text(value)))
         },
     },
     own(
@@ -82,10 +82,10 @@ pub(super) const RULES: &[Rule] = &[
         "spec.parameters[].name",
         "self.matches('^[!-~]+$')",
         "is not a name of a parameter: use printable ASCII characters without spaces",
-        |v| words::is_visible(text(v)),
+        |v| validators::is_visible(text(v)),
     ),
     own("spec.parameters[].value", FIXED, FIXED_MESSAGE, |v| {
-        words::is_one_line(text(v))
+        validators::is_one_line(text(v))
     }),
     data_key("spec.parameters[].credentialsKey"),
     Rule {
@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
         "spec.request.scopeSeparator",
         "self.matches('^[ -~]+$')",
         "is not a separator: use a space, a comma or other printable ASCII characters",
-        |v| words::is_printable(text(v)),
+        |v| validators::is_printable(text(v)),
     ),
     own(
         "spec.request.headers",
@@ -147,14 +147,14 @@ pub(super) const RULES: &[Rule] = &[
         "spec.request.headers[].name",
         r"self.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$')",
         "is not a name of a header: use letters, digits and - only",
-        |v| words::is_header_name(text(v)),
+        |v| validators::is_header_name(text(v)),
     ),
     own(
         "spec.request.headers[].name",
         "!(self.lowerAscii().replace('_', '-') in ['host', 'content-length', 'cookie', 'content-encoding', 'transfer-encoding', 'connection', \
          'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'accept-encoding'])",
         "is a header that the operator or the connection sets: remove it",
-        |v| !words::is_reserved_header(text(v)),
+        |v| !validators::is_reserved_header(text(v)),
     ),
     own(
         "spec.request.headers[].name",
@@ -162,13 +162,13 @@ pub(super) const RULES: &[Rule] = &[
          'x-http-method-override', 'x-method-override']) && !self.lowerAscii().matches('^x[-_](forwarded|original|rewrite|envoy)[-_]')",
         "makes some servers take another host, path or method than the request's, and the owner of the credentials allows hosts and \
          paths: remove it",
-        |v| !words::reroutes(text(v)),
+        |v| !validators::reroutes(text(v)),
     ),
     own(
         "spec.request.headers[].value",
         r"self.matches('^[!-~]([ -~]*[!-~])?$')",
         "is not a value of a header: use printable ASCII characters, with no space at either end and no line break",
-        |v| words::is_header_value(text(v)),
+        |v| validators::is_header_value(text(v)),
     ),
     data_key("spec.request.headers[].credentialsKey"),
     Rule {
@@ -187,7 +187,7 @@ pub(super) const RULES: &[Rule] = &[
         "spec.response.headers[]",
         r"self.matches('^[-!#$%&*+.^_`|~0-9A-Za-z\']+$')",
         "is not a name of a header: use letters, digits and - only",
-        |v| words::is_header_name(text(v)),
+        |v| validators::is_header_name(text(v)),
     ),
     Rule {
         at: "spec.response",
@@ -233,6 +233,6 @@ pub(super) const RULES: &[Rule] = &[
         "spec.response.errors[].values[]",
         FIXED,
         FIXED_MESSAGE,
-        |v| words::is_one_line(text(v)),
+        |v| validators::is_one_line(text(v)),
     ),
 ];

@@ -2,14 +2,14 @@
 
 use super::login::{ENDPOINT, ENDPOINT_MESSAGE};
 use super::rule::{Rule, own, text, values};
-use crate::api::words;
+use crate::api::validators;
 
 pub(super) const RULES: &[Rule] = &[
     own(
         "spec.provider.revocationURL",
         ENDPOINT,
         ENDPOINT_MESSAGE,
-        |v| words::is_plain_endpoint(text(v)),
+        |v| validators::is_plain_endpoint(text(v)),
     ),
     Rule {
         at: "spec",

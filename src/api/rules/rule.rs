@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::words;
+use crate::api::validators;
 
 /// One rule.
 pub(crate) struct Rule {
@@ -47,18 +47,20 @@ pub(super) const fn own(
 
 pub(super) const fn object_name(at: &'static str) -> Rule {
     own(at, OBJECT_NAME, OBJECT_NAME_MESSAGE, |v| {
-        words::is_object_name(text(v))
+        validators::is_object_name(text(v))
     })
 }
 
 pub(super) const fn data_key(at: &'static str) -> Rule {
     own(at, DATA_KEY, DATA_KEY_MESSAGE, |v| {
-        words::is_data_key(text(v))
+        validators::is_data_key(text(v))
     })
 }
 
 pub(super) const fn pointer(at: &'static str) -> Rule {
-    own(at, POINTER, POINTER_MESSAGE, |v| words::is_pointer(text(v)))
+    own(at, POINTER, POINTER_MESSAGE, |v| {
+        validators::is_pointer(text(v))
+    })
 }
 
 pub(super) fn text(value: &Value) -> &str {

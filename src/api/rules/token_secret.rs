@@ -1,7 +1,7 @@
 //! Rules for `spec.refresh` and `spec.tokenSecret`.
 
 use super::rule::{Rule, field, keys, object_name, own, text, values};
-use crate::api::words;
+use crate::api::validators;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 
 pub(super) const RULES: &[Rule] = &[
@@ -33,13 +33,13 @@ pub(super) const RULES: &[Rule] = &[
         "self in ['kubernetes.io/dockerconfigjson', 'kubernetes.io/basic-auth'] || !self.matches('^([^/]*[.])?(kubernetes|k8s)[.]io(/.*)?$')",
         "is reserved for Kubernetes: use Opaque, a type in your own domain, kubernetes.io/dockerconfigjson or \
          kubernetes.io/basic-auth",
-        |v| words::is_allowed_secret_type(text(v)),
+        |v| validators::is_allowed_secret_type(text(v)),
     ),
     own(
         "spec.tokenSecret.type",
         "!self.matches('^([^/]*[.])?oauthclient[.]dev(/.*)?$')",
         "is reserved for the operator: use Opaque, or a type in your own domain",
-        |v| !words::is_below(text(v), "oauthclient.dev"),
+        |v| !validators::is_below(text(v), "oauthclient.dev"),
     ),
     own(
         "spec.tokenSecret.type",
@@ -88,13 +88,13 @@ pub(super) const RULES: &[Rule] = &[
         "spec.tokenSecret.labels",
         "self.all(k, k.matches('^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
         "have a key that is not a label's: use an optional domain with /, then at most 63 letters, digits, - _ and .",
-        |v| keys(v).all(words::is_label_key),
+        |v| keys(v).all(validators::is_label_key),
     ),
     own(
         "spec.tokenSecret.labels",
         "self.all(k, self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
         "have a value that is not a label's: use letters, digits, - _ and . only, with a letter or digit at both ends",
-        |v| values(v).all(words::is_label_value),
+        |v| values(v).all(validators::is_label_value),
     ),
     own(
         "spec.tokenSecret.annotations",
@@ -114,12 +114,12 @@ pub(super) const RULES: &[Rule] = &[
         "spec.tokenSecret.annotations",
         "self.all(k, k.matches('^([a-zA-Z0-9][-.a-zA-Z0-9]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
         "have a key that is not an annotation's: use an optional domain with /, then at most 63 letters, digits, - _ and .",
-        |v| keys(v).all(words::is_annotation_key),
+        |v| keys(v).all(validators::is_annotation_key),
     ),
     own(
         "spec.tokenSecret.data",
         "self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$') && k != '.' && !k.startsWith('..'))",
         "have a key that a Secret cannot have: use at most 253 letters, digits, - _ and ., and no .. at the start",
-        |v| keys(v).all(|key| key.len() <= 253 && words::is_data_key(key)),
+        |v| keys(v).all(|key| key.len() <= 253 && validators::is_data_key(key)),
     ),
 ];

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 
 use crate::engine::Event;
-use crate::kubernetes::index::{SecretId, ordered, secret_id};
+use crate::index::{SecretId, ordered, secret_id};
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::names::CREDENTIALS_LABEL;
@@ -17,7 +17,7 @@ use crate::policy::credentials_facts;
 use super::run::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of credentials Secrets: those with the opt-in label.
-pub(in crate::kubernetes) async fn credentials(watching: Watching) {
+pub(crate) async fn credentials(watching: Watching) {
     run(watching, labelled(CREDENTIALS_LABEL), |shared, scope| {
         Credentials {
             shared,

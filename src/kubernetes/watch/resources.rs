@@ -8,19 +8,18 @@ use kube::ResourceExt as _;
 use crate::api::OAuthClient;
 use crate::engine::{Event, Key, ResourceFacts};
 use crate::facts::{known_facts, resource_facts};
+use crate::index::ordered;
 use crate::kubernetes::groups;
-use crate::kubernetes::index::ordered;
 use crate::kubernetes::restarts::look_at_workloads;
 use crate::kubernetes::shared::Shared;
 use crate::kubernetes::stored::Stored;
 use crate::lock::lock;
 use crate::policy::uid_fact;
-use crate::references;
 
 use super::run::{Listener, Scope, Watching, config, run};
 
 /// Watches the resources of one scope.
-pub(in crate::kubernetes) async fn resources(watching: Watching) {
+pub(crate) async fn resources(watching: Watching) {
     let selector = watching.shared.selector.as_query().map(str::to_owned);
     let config = match selector {
         Some(selector) => config().labels(&selector),
@@ -76,29 +75,16 @@ impl Listener<Stored> for Resources {
         let mut facts = self.facts(&key, object);
         let spec = &object.spec;
         let has_restarts = !spec.restart.is_empty();
-        let (known, moved, told, credentials) = {
+        let seen = ordered(object.metadata.resource_version.as_deref());
+        let (applied, credentials) = {
             let mut index = lock(&self.shared.index);
-            let known = index.knows(&key);
-            let seen = ordered(object.metadata.resource_version.as_deref());
-            let moved = index.put(
-                &key,
-                spec.credentials
-                    .as_ref()
-                    .map(|credentials| credentials.secret_name.as_str()),
-                spec.client_certificate_secret(),
-                &spec.token_secret.name,
-                seen,
-            );
-            index.takes_login(&key, spec.grant.type_ == "refresh_token");
-            let target = &spec.token_secret.name;
-            index.publishes(&key, references::publishes_credentials(spec, target));
-            let names = references::named(spec);
-            let told = index.refer(&key, &names, moved || !known);
-            (known, moved, told, index.credentials_of(&key))
+            let applied = index.apply(&key, spec, seen);
+            (applied, index.credentials_of(&key))
         };
+        let known = applied.known;
         self.shared.client_ends.note(&key, object.status.as_ref());
         self.shared.note_stalled(&key, object.status.as_ref());
-        if moved {
+        if applied.moved {
             self.shared.target_moved(&key);
         }
         object.metadata.managed_fields = None;
@@ -123,7 +109,7 @@ impl Listener<Stored> for Resources {
             let facts = crate::engine::CredentialsFacts { version };
             self.shared.changed(&key, Event::Credentials(Some(facts)));
         }
-        self.shared.lent_changed(&told);
+        self.shared.token_changed(&applied.dependents);
     }
 
     fn gone(&mut self, stored: Stored) {

@@ -8,9 +8,9 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 
 use crate::engine::{Event, Key};
+use crate::index::secret_id;
 use crate::kubernetes::convert::metadata_seen;
 use crate::kubernetes::groups;
-use crate::kubernetes::index::secret_id;
 use crate::kubernetes::shared::Shared;
 use crate::lock::lock;
 use crate::model::{Owner, SecretSeen};
@@ -20,7 +20,7 @@ use crate::policy::{group_of, token_facts};
 use super::run::{Listener, Scope, Watching, labelled, run};
 
 /// Watches the metadata of token Secrets: those with our own label.
-pub(in crate::kubernetes) async fn tokens(watching: Watching) {
+pub(crate) async fn tokens(watching: Watching) {
     run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
         shared,
         scope,

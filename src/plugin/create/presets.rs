@@ -9,11 +9,11 @@ use crate::plugin::problem::Problem;
 
 /// A provider preset.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::plugin) struct Preset {
+pub(crate) struct Preset {
     /// The name to select it by.
-    pub(in crate::plugin) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its description, in one sentence.
-    pub(in crate::plugin) about: &'static str,
+    pub(crate) about: &'static str,
     /// The example.
     text: &'static str,
 }
@@ -21,7 +21,7 @@ pub(in crate::plugin) struct Preset {
 macro_rules! presets {
     ($($name:literal $about:literal)*) => {
         /// All of them.
-        pub(in crate::plugin) fn presets() -> Vec<Preset> {
+        pub(crate) fn presets() -> Vec<Preset> {
             vec![$(Preset {
                 name: $name,
                 about: $about,

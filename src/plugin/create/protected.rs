@@ -23,9 +23,9 @@ use crate::oauth::protected_resource::{
 use crate::oauth::{HttpRequest, Issuer, Metadata, Method, SentSecrets};
 use crate::plugin::args::{CreateArgs, LoginArgs};
 use crate::plugin::cluster::Cluster;
-use crate::plugin::lend::{Lent, Over, put};
+use crate::plugin::new_secret::{NewSecret, Over, put};
+use crate::plugin::output::{self, Storing};
 use crate::plugin::problem::Problem;
-use crate::plugin::say::{self, Storing};
 use crate::plugin::target::host_of;
 use crate::plugin::{ask, login};
 use crate::secret::Secret;
@@ -95,7 +95,7 @@ pub(super) async fn run(
     let mut lent = lent(&cluster, &draft, &found);
     try_both(&cluster, Some(&lent), &draft).await?;
     if args.dry_run {
-        say::line("Tried only: nothing was registered and nothing was written.");
+        output::line("Tried only: nothing was registered and nothing was written.");
         return Ok(0);
     }
     // What the server gives is nowhere else until it is stored.
@@ -146,13 +146,13 @@ async fn find(address: &str, sender: &Sender) -> Result<Found, Problem> {
     })?;
     let resource = described(address, &documents(&url), sender).await?;
     let issuer = choose(&resource)?;
-    say::line(&format!(
+    output::line(&format!(
         "The resource {address} is protected by {}.",
         issuer.text()
     ));
     let discovery = Discovery::new(sender.clone(), Clock::system(), None);
     let got = discovery.get(&issuer, None, TIMEOUT.to_duration());
-    let metadata = say::progress(say::PROVIDER, got)
+    let metadata = output::progress(output::PROVIDER, got)
         .await
         .map_err(|failure| Problem::of(*failure.finding))?;
     Ok(Found {
@@ -172,7 +172,7 @@ async fn described(
     for place in places {
         let route = route();
         let fetched = sender.fetch(place, &route);
-        let (answer, _) = say::progress("Waiting for the resource", fetched)
+        let (answer, _) = output::progress("Waiting for the resource", fetched)
             .await
             .map_err(|error| unsent(&error))?;
         match protected_resource::decode(address, &answer) {
@@ -218,29 +218,29 @@ fn login_scopes(found: &Found, scopes: &[String]) -> Vec<String> {
 fn show(found: &Found, registration: &Registration) {
     let endpoints = &found.metadata.endpoints;
     let host = |url: Option<&Url>| url.map_or_else(|| "none".to_owned(), host_of);
-    say::line(&format!("  issuer         {}", found.issuer.text()));
-    say::line(&format!(
+    output::line(&format!("  issuer         {}", found.issuer.text()));
+    output::line(&format!(
         "  log in at      {}",
         host(endpoints.authorization.as_ref())
     ));
     if let Some(pushed) = found.metadata.pushed_for(false) {
-        say::line(&format!("  login sent to  {}", host_of(&pushed)));
+        output::line(&format!("  login sent to  {}", host_of(&pushed)));
     }
-    say::line(&format!(
+    output::line(&format!(
         "  tokens from    {}",
         host(Some(&endpoints.token))
     ));
-    say::line(&format!(
+    output::line(&format!(
         "  register at    {}",
         host(found.metadata.registration.as_ref())
     ));
-    say::line(&format!("  client name    {}", registration.client_name));
-    say::line(&format!("  redirect URI   {}", registration.redirect_uri));
+    output::line(&format!("  client name    {}", registration.client_name));
+    output::line(&format!("  redirect URI   {}", registration.redirect_uri));
     let scopes = match registration.scopes.join(" ") {
         none if none.is_empty() => "the server's default".to_owned(),
         some => some,
     };
-    say::line(&format!("  scopes         {scopes}"));
+    output::line(&format!("  scopes         {scopes}"));
 }
 
 async fn register(
@@ -262,7 +262,7 @@ async fn register(
     let request = authorize(&request, &Lenders::none())
         .map_err(|_| Problem::new("the registration endpoint is not an address"))?;
     let route = route();
-    let answer = say::progress(say::PROVIDER, sender.send(&request, &route))
+    let answer = output::progress(output::PROVIDER, sender.send(&request, &route))
         .await
         .map_err(|error| unsent(&error))?;
     registered(&answer).map_err(|what| {
@@ -285,7 +285,7 @@ fn data(client: &Registered) -> BTreeMap<String, Secret> {
 }
 
 /// The Secret, for the hosts that were shown and no other.
-fn lent(cluster: &Cluster, client: &OAuthClient, found: &Found) -> Lent {
+fn lent(cluster: &Cluster, client: &OAuthClient, found: &Found) -> NewSecret {
     let endpoints = &found.metadata.endpoints;
     let pushed = found.metadata.pushed_for(false);
     let mut hosts = vec![host_of(found.issuer.url()), host_of(&endpoints.token)];
@@ -293,7 +293,7 @@ fn lent(cluster: &Cluster, client: &OAuthClient, found: &Found) -> Lent {
     hosts.sort();
     hosts.dedup();
     let credentials = client.spec.credentials.as_ref();
-    Lent {
+    NewSecret {
         namespace: cluster.namespace.clone(),
         name: credentials.map_or_else(String::new, |one| one.secret_name.clone()),
         labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
@@ -335,8 +335,11 @@ fn client_of(
         "spec": spec,
     });
     let words = |problems: Vec<crate::api::SpecProblem>| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!("the OAuthClient is not valid: {}", told.join("; ")))
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Problem::new(format!(
+            "the OAuthClient is not valid: {}",
+            texts.join("; ")
+        ))
     };
     let made = parse_manifest(&manifest.to_string()).map_err(words)?;
     validate(&made).map_err(words)?;

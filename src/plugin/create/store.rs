@@ -7,10 +7,10 @@ use kube::api::PostParams;
 use crate::api::spec::OAuthClient;
 use crate::command::Command;
 use crate::names::ALLOWED_HOSTS_ANNOTATION;
-use crate::plugin::cluster::{CLIENTS, Cluster, Deed, Failure, SECRETS};
-use crate::plugin::lend::{Lent, put};
+use crate::plugin::cluster::{ApiOperation, CLIENTS, Cluster, Failure, SECRETS};
+use crate::plugin::new_secret::{NewSecret, put};
+use crate::plugin::output;
 use crate::plugin::problem::Problem;
-use crate::plugin::say;
 
 /// The field manager in `managedFields`.
 pub(super) const MANAGER: &str = "kubectl-oauthclient";
@@ -18,7 +18,7 @@ pub(super) const MANAGER: &str = "kubectl-oauthclient";
 /// Checks permissions, quota and admission before the user types a secret.
 pub(super) async fn try_both(
     cluster: &Cluster,
-    lent: Option<&Lent>,
+    lent: Option<&NewSecret>,
     client: &OAuthClient,
 ) -> Result<(), Problem> {
     if let Some(lent) = lent {
@@ -45,7 +45,7 @@ pub(super) async fn write(
         dry_run,
         field_manager: Some(MANAGER.to_owned()),
     };
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "create",
         resource: CLIENTS,
         name: &name,
@@ -53,7 +53,7 @@ pub(super) async fn write(
     let api = cluster.api::<OAuthClient>();
     let mut object = client.clone();
     object.metadata.namespace = Some(cluster.namespace.clone());
-    match cluster.call(deed, api.create(&params, &object)).await {
+    match cluster.call(operation, api.create(&params, &object)).await {
         Ok(_) => Ok(()),
         Err(Failure::Conflict) => Err(Problem::new(format!(
             "OAuthClient {}/{name} exists already: choose another name, or change it: {}",
@@ -67,7 +67,12 @@ pub(super) async fn write(
 }
 
 /// Says what was created and what to do next.
-pub(super) fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>, dry_run: bool) {
+pub(super) fn tell(
+    cluster: &Cluster,
+    client: &OAuthClient,
+    lent: Option<&NewSecret>,
+    dry_run: bool,
+) {
     let (namespace, name) = (&cluster.namespace, client.name_any());
     let tried = if dry_run {
         " (tried only: nothing was written)"
@@ -80,13 +85,13 @@ pub(super) fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>,
             .annotations
             .get(ALLOWED_HOSTS_ANNOTATION)
             .map_or("", String::as_str);
-        say::line(&format!(
+        output::line(&format!(
             "Secret {namespace}/{} created with the keys {}{tried}. It may be sent to: {hosts}.",
             lent.name,
             keys.join(", ")
         ));
     }
-    say::line(&format!(
+    output::line(&format!(
         "OAuthClient {namespace}/{name} created{tried}. Its token goes into Secret {}.",
         client.spec.token_secret.name
     ));
@@ -103,5 +108,5 @@ pub(super) fn tell(cluster: &Cluster, client: &OAuthClient, lent: Option<&Lent>,
     } else {
         command("status")
     };
-    say::line(&format!("Next: {next}"));
+    output::line(&format!("Next: {next}"));
 }

@@ -11,17 +11,17 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};
-use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, Failure, SECRETS};
 use crate::plugin::finding::{self, Finding};
 use crate::plugin::inspect::{SecretFacts, inspect, named};
+use crate::plugin::output;
+use crate::plugin::output::{json, yaml};
 use crate::plugin::paint::{Cell, Grid, Tone};
 use crate::plugin::problem::Problem;
-use crate::plugin::say;
-use crate::plugin::say::{json, yaml};
 use crate::plugin::status::all;
 
 /// Namespace and name.
-pub(in crate::plugin) type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// One Secret of the list.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -37,10 +37,7 @@ struct Listed {
 }
 
 /// Runs `credentials list`.
-pub(in crate::plugin) async fn list(
-    connection: &ConnectionArgs,
-    args: &ListArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn list(connection: &ConnectionArgs, args: &ListArgs) -> Result<u8, Problem> {
     let cluster = Cluster::connect(connection).await?;
     let clients = all(&cluster, args.all_namespaces, None).await?;
     let users = users(&clients);
@@ -57,12 +54,12 @@ pub(in crate::plugin) async fn list(
         });
     }
     match args.output {
-        Format::Json => say::raw(&json(&found)?),
-        Format::Yaml => say::raw(&yaml(&found)?),
-        Format::Text if found.is_empty() => say::line(&format!(
+        Format::Json => output::raw(&json(&found)?),
+        Format::Yaml => output::raw(&yaml(&found)?),
+        Format::Text if found.is_empty() => output::line(&format!(
             "No Secret has the label {CREDENTIALS_LABEL}=true. To create one, run: kubectl oauthclient credentials create"
         )),
-        Format::Text => say::painted(&table(&found, args.all_namespaces).draw(say::width())),
+        Format::Text => output::painted(&table(&found, args.all_namespaces).draw(output::width())),
     }
     Ok(0)
 }
@@ -97,10 +94,7 @@ fn table(found: &[Listed], with_namespace: bool) -> Grid {
 }
 
 /// Runs `credentials check`.
-pub(in crate::plugin) async fn check(
-    connection: &ConnectionArgs,
-    args: &CheckArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn check(connection: &ConnectionArgs, args: &CheckArgs) -> Result<u8, Problem> {
     let clock = Clock::system();
     let cluster = Cluster::connect(connection).await?;
     let clients = all(&cluster, args.all_namespaces, None).await?;
@@ -115,14 +109,14 @@ pub(in crate::plugin) async fn check(
     }
     let findings = inspected(&cluster, &keys, &users, &clock).await;
     if findings.is_empty() {
-        say::line("There are no credentials to check.");
+        output::line("There are no credentials to check.");
         return Ok(0);
     }
     finding::print(&findings, args.output)
 }
 
 /// The findings about these Secrets.
-pub(in crate::plugin) async fn inspected(
+pub(crate) async fn inspected(
     cluster: &Cluster,
     keys: &BTreeSet<Key>,
     users: &BTreeMap<Key, Vec<&OAuthClient>>,
@@ -132,13 +126,13 @@ pub(in crate::plugin) async fn inspected(
     for key in keys {
         let (namespace, name) = key;
         let there = cluster.within(namespace);
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: SECRETS,
             name,
         };
         let api: Api<ApiSecret> = there.api();
-        let secret = match there.call(deed, api.get(name)).await {
+        let secret = match there.call(operation, api.get(name)).await {
             Ok(secret) => Some(SecretFacts::whole(secret)),
             Err(Failure::NotThere) => None,
             Err(failure) => {
@@ -164,7 +158,7 @@ pub(in crate::plugin) async fn inspected(
 }
 
 /// Which resources name a Secret.
-pub(in crate::plugin) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OAuthClient>> {
+pub(crate) fn users(clients: &[OAuthClient]) -> BTreeMap<Key, Vec<&OAuthClient>> {
     let mut users: BTreeMap<Key, Vec<&OAuthClient>> = BTreeMap::new();
     for client in clients {
         for name in named(client) {
@@ -183,11 +177,11 @@ async fn labelled(cluster: &Cluster, everywhere: bool) -> Result<Vec<SecretFacts
         cluster.api()
     };
     let params = ListParams::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: SECRETS,
         name: "",
     };
-    let list = cluster.call(deed, api.list_metadata(&params)).await?;
+    let list = cluster.call(operation, api.list_metadata(&params)).await?;
     Ok(list.items.iter().map(SecretFacts::metadata).collect())
 }

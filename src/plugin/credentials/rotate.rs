@@ -11,11 +11,11 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::names::{CLIENT_SECRET_EXPIRES, CREDENTIALS_LABEL};
 use crate::plugin::args::{ConnectionArgs, RotateArgs};
-use crate::plugin::cluster::{Cluster, Deed, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, SECRETS};
 use crate::plugin::inspect::named;
 use crate::plugin::problem::Problem;
 use crate::plugin::status::all;
-use crate::plugin::{ask, say};
+use crate::plugin::{ask, output};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -23,10 +23,7 @@ use crate::time::Time;
 const MANAGER: &str = "kubectl-oauthclient";
 
 /// Runs the command.
-pub(in crate::plugin) async fn run(
-    connection: &ConnectionArgs,
-    args: &RotateArgs,
-) -> Result<u8, Problem> {
+pub(crate) async fn run(connection: &ConnectionArgs, args: &RotateArgs) -> Result<u8, Problem> {
     let ends = args
         .expires_at
         .as_deref()
@@ -40,7 +37,7 @@ pub(in crate::plugin) async fn run(
     if args.finish {
         let after = finished(before, &keys, &cluster.namespace)?;
         write(&cluster, name, after).await?;
-        say::line(&format!(
+        output::line(&format!(
             "Secret {}/{name}: the next client secret is in the place of the old one, and {} is removed. This requests no token.",
             cluster.namespace, keys.next_client_secret
         ));
@@ -75,7 +72,7 @@ pub(in crate::plugin) async fn run(
             again(&["--finish"])
         )
     };
-    say::line(&format!(
+    output::line(&format!(
         "Secret {}/{name} holds the new client secret under {key}: {what}",
         cluster.namespace
     ));
@@ -183,14 +180,14 @@ async fn write(cluster: &Cluster, name: &str, mut secret: ApiSecret) -> Result<(
         dry_run: false,
         field_manager: Some(MANAGER.to_owned()),
     };
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "update",
         resource: SECRETS,
         name,
     };
     let api = cluster.api::<ApiSecret>();
     cluster
-        .call(deed, api.replace(name, &params, &secret))
+        .call(operation, api.replace(name, &params, &secret))
         .await?;
     Ok(())
 }

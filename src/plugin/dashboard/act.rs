@@ -7,7 +7,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use crate::plugin::cluster::Deed;
+use crate::plugin::cluster::ApiOperation;
 use crate::plugin::dashboard::state::Dashboard;
 use crate::plugin::paint::one_line;
 use crate::plugin::problem::Problem;
@@ -54,12 +54,12 @@ pub(super) async fn events(dashboard: &Dashboard, key: &Key) -> Result<Value, Pr
     let api: Api<Event> = cluster.api();
     let fields = format!("involvedObject.kind=OAuthClient,involvedObject.name={name}");
     let params = ListParams::default().fields(&fields);
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: "events",
         name: "",
     };
-    let mut found = cluster.call(deed, api.list(&params)).await?.items;
+    let mut found = cluster.call(operation, api.list(&params)).await?.items;
     let time = |event: &Event| {
         let series = event
             .series
@@ -71,7 +71,7 @@ pub(super) async fn events(dashboard: &Dashboard, key: &Key) -> Result<Value, Pr
             .map(|at| at.to_string())
     };
     found.sort_by_key(|event| std::cmp::Reverse(time(event)));
-    let told: Vec<Value> = found
+    let events: Vec<Value> = found
         .iter()
         .take(MOST_EVENTS)
         .map(|event| {
@@ -83,5 +83,5 @@ pub(super) async fn events(dashboard: &Dashboard, key: &Key) -> Result<Value, Pr
             })
         })
         .collect();
-    Ok(json!({"events": told}))
+    Ok(json!({"events": events}))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
-use crate::plugin::mend;
+use crate::plugin::next_command;
 use crate::plugin::paint::Tone;
 use crate::plugin::status::Summary;
 use crate::time::Time;
@@ -30,12 +30,12 @@ pub(super) struct Card {
     grant: String,
     /// Whether a person logs in for it.
     takes_login: bool,
-    conditions: Vec<Said>,
+    conditions: Vec<ShownCondition>,
 }
 
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Said {
+struct ShownCondition {
     kind: String,
     holds: bool,
     reason: String,
@@ -64,7 +64,7 @@ impl Card {
             shown: shown.to_owned(),
             says: says.to_owned(),
             meaning: Reason::parse(shown).map_or("", Reason::meaning),
-            command: mend::command(client, shown).map(|command| command.to_string()),
+            command: next_command::command(client, shown).map(|command| command.to_string()),
             provider: provider
                 .token_url
                 .clone()
@@ -73,7 +73,7 @@ impl Card {
             grant: grant.type_.clone(),
             takes_login: grant.type_ == "refresh_token" || refreshes,
             conditions: conditions
-                .map(|one| Said {
+                .map(|one| ShownCondition {
                     kind: one.type_.clone(),
                     holds: one.status == "True",
                     reason: one.reason.clone(),

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::plugin::cluster::Cluster;
 use crate::plugin::dashboard::card_cache::CardCache;
 use crate::plugin::dashboard::guard::Guard;
-use crate::plugin::say::Storing;
+use crate::plugin::output::Storing;
 
 /// The shared state of all connections.
 pub(crate) struct Dashboard {

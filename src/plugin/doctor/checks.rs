@@ -60,7 +60,7 @@ fn definition(facts: &Facts) -> Vec<Finding> {
     if !found.established {
         return vec![
             Finding::fail(AREA, "The resource definition is not served")
-                .mend("kubectl describe crd oauthclients.oauthclient.dev"),
+                .remedy("kubectl describe crd oauthclients.oauthclient.dev"),
         ];
     }
     let some = |fields: &[String]| {
@@ -86,7 +86,7 @@ fn definition(facts: &Facts) -> Vec<Finding> {
             some(&found.has_more)
         );
         return vec![
-            Finding::warn(AREA, text).mend("install the plugin of the operator's version"),
+            Finding::warn(AREA, text).remedy("install the plugin of the operator's version"),
         ];
     }
     vec![Finding::ok(AREA, format!("v1alpha1, that of {OURS}"))]
@@ -104,7 +104,7 @@ fn operator(facts: &Facts) -> Vec<Finding> {
                 AREA,
                 "There is no Deployment with the label app.kubernetes.io/name=oauthclient-operator",
             )
-            .mend("install the operator: kubectl apply -k deploy/"),
+            .remedy("install the operator: kubectl apply -k deploy/"),
         ];
     }
     let mut all: Vec<Finding> = operators.iter().flat_map(deployment).collect();
@@ -116,7 +116,7 @@ fn operator(facts: &Facts) -> Vec<Finding> {
         );
         all.push(
             Finding::fail(AREA, text)
-                .mend("ask the administrator of the operator to add the namespace"),
+                .remedy("ask the administrator of the operator to add the namespace"),
         );
     }
     for pod in facts.pods.iter().flatten() {
@@ -187,7 +187,7 @@ fn deployment(operator: &Operator) -> Vec<Finding> {
                 "Version",
                 format!("The operator is {version}, this plugin {OURS}"),
             )
-            .mend("install the plugin of the operator's version"),
+            .remedy("install the plugin of the operator's version"),
         ),
         None => Some(Finding::warn(
             "Version",
@@ -209,7 +209,7 @@ fn lease(facts: &Facts, now: Time) -> Finding {
         Ok(Some(seen)) => seen,
         Ok(None) if facts.operators.iter().flatten().any(elects) => {
             return Finding::fail(AREA, "There is no Lease: no replica of the operator works")
-                .mend("look at the operator's log, and at the rights on leases");
+                .remedy("look at the operator's log, and at the rights on leases");
         }
         Ok(None) => return Finding::warn(AREA, "There is no Lease"),
         Err(why) => return unknown(AREA, "The Lease", why),
@@ -231,14 +231,14 @@ fn lease(facts: &Facts, now: Time) -> Finding {
             AREA,
             "no replica of the operator holds the Lease, so none is working",
         )
-        .mend("check whether the operator runs");
+        .remedy("check whether the operator runs");
     }
     if age > Span::from_seconds((3 * i64::from(*seconds)).max(45)) {
         return Finding::fail(
             AREA,
             format!("{holder} has not renewed the Lease for {age}"),
         )
-        .mend("check whether the operator runs");
+        .remedy("check whether the operator runs");
     }
     Finding::ok(
         AREA,
@@ -261,9 +261,9 @@ fn clocks(facts: &Facts) -> Vec<Finding> {
         };
         let text = format!("{whose} is {by} {way} the API server's");
         if by > CLOCK_FAIL {
-            Finding::fail(AREA, text).mend("set it by NTP: tokens would expire unnoticed, and signed assertions would be refused")
+            Finding::fail(AREA, text).remedy("set it by NTP: tokens would expire unnoticed, and signed assertions would be refused")
         } else if by > CLOCK_WARN {
-            Finding::warn(AREA, text).mend("set it by NTP: signed assertions may be refused")
+            Finding::warn(AREA, text).remedy("set it by NTP: signed assertions may be refused")
         } else {
             Finding::ok(AREA, format!("{whose} agrees with the API server's"))
         }
@@ -316,7 +316,7 @@ fn rights(facts: &Facts) -> Finding {
             AREA,
             format!("The operator may not {} in namespace {place}", words(lacks)),
         )
-        .mend("ask the administrator of the operator to run: kubectl apply -k deploy/"),
+        .remedy("ask the administrator of the operator to run: kubectl apply -k deploy/"),
         Err(why) => unknown(AREA, "What the operator may do", why),
     }
 }
@@ -333,7 +333,7 @@ fn own_rights(facts: &Facts) -> Finding {
             AREA,
             format!("You may not {} in namespace {place}", words(lacks)),
         )
-        .mend("ask the administrator of the namespace, if you need it"),
+        .remedy("ask the administrator of the namespace, if you need it"),
         Err(why) => unknown(AREA, "What you may do", why),
     }
 }
@@ -342,12 +342,12 @@ fn policy(facts: &Facts) -> Finding {
     const AREA: &str = "Policy";
     match &facts.policies {
         Ok((0, _)) => Finding::warn(AREA, "No admission policy restricts the operator's account")
-            .mend("kubectl apply -k deploy/ installs one; see docs/security.md"),
+            .remedy("kubectl apply -k deploy/ installs one; see docs/security.md"),
         Ok((_, 0)) => Finding::warn(
             AREA,
             "The operator's admission policy is not bound, so it does nothing",
         )
-        .mend("kubectl apply -k deploy/"),
+        .remedy("kubectl apply -k deploy/"),
         Ok((policies, _)) => Finding::ok(
             AREA,
             format!("The operator's account is restricted by an admission policy ({policies})"),

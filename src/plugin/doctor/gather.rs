@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
-use crate::plugin::cluster::{Cluster, Deed};
+use crate::plugin::cluster::{ApiOperation, Cluster};
 use crate::plugin::installation::{
     Definition, Known, LeaseSeen, Operator, OperatorPod, SELECTOR, definition, lease, operators,
     pods,
@@ -202,13 +202,13 @@ where
     let params = PostParams::default();
     let mut lacks = Vec::new();
     for right in rights {
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "create",
             resource,
             name: "",
         };
         let asked = review(attributes(*right, &cluster.namespace));
-        let answer = cluster.call(deed, api.create(&params, &asked)).await;
+        let answer = cluster.call(operation, api.create(&params, &asked)).await;
         let answer = answer.map_err(|failure| Problem::from(failure).message)?;
         if !status(answer).is_some_and(|status| status.allowed) {
             lacks.push(*right);
@@ -219,7 +219,7 @@ where
 
 async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let params = ListParams::default().labels(SELECTOR);
-    let deed = |resource| Deed {
+    let operation = |resource| ApiOperation {
         verb: "list",
         resource,
         name: "",
@@ -227,7 +227,7 @@ async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let api = Api::<ValidatingAdmissionPolicy>::all(cluster.client());
     let found = cluster
         .call(
-            deed("validatingadmissionpolicies.admissionregistration.k8s.io"),
+            operation("validatingadmissionpolicies.admissionregistration.k8s.io"),
             api.list_metadata(&params),
         )
         .await
@@ -235,7 +235,7 @@ async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
     let api = Api::<ValidatingAdmissionPolicyBinding>::all(cluster.client());
     let bound = cluster
         .call(
-            deed("validatingadmissionpolicybindings.admissionregistration.k8s.io"),
+            operation("validatingadmissionpolicybindings.admissionregistration.k8s.io"),
             api.list_metadata(&params),
         )
         .await
@@ -248,13 +248,13 @@ async fn dns(cluster: &Cluster) -> Known<Option<bool>> {
     let there = cluster.within("kube-system");
     let api: Api<EndpointSlice> = there.api();
     let params = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: "endpointslices.discovery.k8s.io",
         name: "",
     };
     let found = there
-        .call(deed, api.list(&params))
+        .call(operation, api.list(&params))
         .await
         .map_err(|failure| Problem::from(failure).message)?;
     if found.items.is_empty() {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Tries to open a URL. Returns whether a program was started that did not fail at once.
-pub(in crate::plugin) async fn open(url: &str) -> bool {
+pub(crate) async fn open(url: &str) -> bool {
     for program in openers() {
         if starts(&program, url).await {
             return true;

@@ -14,8 +14,8 @@ use crate::oauth::login::{AUTHORIZATION_CODE, AuthorizationRequest, Proof, check
 use crate::oauth::response;
 use crate::plugin::args::LoginArgs;
 use crate::plugin::login::consent::Consent;
+use crate::plugin::output::{self, Storing};
 use crate::plugin::problem::Problem;
-use crate::plugin::say::{self, Storing};
 use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::time::Span;
@@ -125,18 +125,18 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Probl
 /// Prints what to do, and opens the browser if requested.
 pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) {
     let (url, uri) = (started.url.as_str(), &started.listener.uri);
-    say::line("Open this address in a browser and log in:");
-    say::line(&format!("\n  {url}\n"));
+    output::line("Open this address in a browser and log in:");
+    output::line(&format!("\n  {url}\n"));
     if args.no_browser {
-        say::line(&format!(
+        output::line(&format!(
             "The browser must be able to reach {uri}, where the answer comes; from another machine: ssh -L PORT:127.0.0.1:PORT."
         ));
     } else if browser::open(url).await {
-        say::line("It is being opened in your browser.");
+        output::line("It is being opened in your browser.");
     } else {
-        say::line("No browser could be opened: open the address yourself.");
+        output::line("No browser could be opened: open the address yourself.");
     }
-    say::line(&format!(
+    output::line(&format!(
         "Waiting for the answer at {uri} for up to {patience}. To stop, press Ctrl-C."
     ));
 }
@@ -144,14 +144,14 @@ pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) 
 /// Waits for the redirect of this login; others are reported and ignored.
 async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem> {
     let answer = async {
-        let mut told = false;
+        let mut reported = false;
         loop {
             match listener.hear().await? {
                 Heard::Answer(redirect) => return Some(redirect),
-                Heard::Foreign if told => {}
+                Heard::Foreign if reported => {}
                 Heard::Foreign => {
-                    told = true;
-                    say::line(
+                    reported = true;
+                    output::line(
                         "An answer came that is not for this login (from an earlier try?); it was ignored. Still waiting.",
                     );
                 }
@@ -193,9 +193,11 @@ async fn exchange(
         ("code_verifier", proof.verifier.clone()),
     ];
     let asked = provider.ask_token(AUTHORIZATION_CODE, &own);
-    let answer = say::progress(say::PROVIDER, asked).await.map_err(|why| {
-        Problem::new(format!("{}. Then log in again", Problem::from(why).message))
-    })?;
+    let answer = output::progress(output::PROVIDER, asked)
+        .await
+        .map_err(|why| {
+            Problem::new(format!("{}. Then log in again", Problem::from(why).message))
+        })?;
     let now = provider.clock.now();
     let token = response::decode(&provider.client.response, &answer, now)
         .map_err(|error| refused(&error, &provider.client))?;

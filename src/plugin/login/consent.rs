@@ -2,8 +2,8 @@
 
 use crate::oauth::Document;
 use crate::oauth::login::refresh_token;
-use crate::plugin::lend;
 use crate::plugin::login::provider::Provider;
+use crate::plugin::new_secret;
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 
@@ -35,4 +35,4 @@ pub(crate) fn secret_name(name: &str) -> String {
 }
 
 /// Which existing Secret it may replace.
-pub(crate) const OVER: lend::Over = lend::Over::Login;
+pub(crate) const OVER: new_secret::Over = new_secret::Over::Login;

@@ -8,8 +8,8 @@ use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
 use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
 use crate::plugin::login::consent::Consent;
+use crate::plugin::output::{self, Storing};
 use crate::plugin::problem::Problem;
-use crate::plugin::say::{self, Storing};
 use crate::secret::Secret;
 use crate::time::Span;
 
@@ -42,7 +42,7 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
         parameters.push((name, value.as_str().into()));
     }
     let asked = provider.ask_at(endpoint, &parameters);
-    let answer = say::progress(say::PROVIDER, asked).await?;
+    let answer = output::progress(output::PROVIDER, asked).await?;
     decode(&answer, provider.clock.now()).map_err(|error| {
         let peer = Peer::TOKEN_ENDPOINT.named("device authorization endpoint");
         let finding = RequestFinding::answered_by(peer, &error, &provider.client);
@@ -51,19 +51,19 @@ async fn ask(provider: &Provider) -> Result<DeviceCode, Problem> {
 }
 
 fn show(code: &DeviceCode, patience: Span) {
-    say::line("On any device, open this address:");
-    say::line(&format!("\n  {}\n", code.verification_uri));
-    say::line(&format!("and type this code:\n\n  {}\n", code.user_code));
+    output::line("On any device, open this address:");
+    output::line(&format!("\n  {}\n", code.verification_uri));
+    output::line(&format!("and type this code:\n\n  {}\n", code.user_code));
     if let Some(complete) = &code.verification_uri_complete {
-        say::line(&format!("Or open both in one: {complete}\n"));
+        output::line(&format!("Or open both in one: {complete}\n"));
     }
     // Only on a terminal, because nobody could scan it from a pipe or a file.
     let address = code.verification_uri_complete.as_ref();
     let address = address.unwrap_or(&code.verification_uri);
-    if let Some(drawn) = say::width().and_then(|width| qr::of(address.as_str(), width)) {
-        say::line(&format!("Or point a phone at this:\n\n{drawn}\n"));
+    if let Some(drawn) = output::width().and_then(|width| qr::of(address.as_str(), width)) {
+        output::line(&format!("Or point a phone at this:\n\n{drawn}\n"));
     }
-    say::line(&format!(
+    output::line(&format!(
         "Waiting for up to {patience}. To stop, press Ctrl-C."
     ));
 }

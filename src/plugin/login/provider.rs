@@ -225,12 +225,12 @@ impl Provider {
         let answer = self.ask_at(endpoint, &parameters).await?;
         if !matches!(answer.status, 200 | 201) {
             let error = decode(&self.client.response, &answer, self.clock.now()).err();
-            let said = error.map_or_else(
+            let reason = error.map_or_else(
                 || format!("HTTP {}", answer.status),
                 |error| Problem::of(RequestFinding::answered(&error, &self.client)).message,
             );
             return Err(Problem::new(format!(
-                "the provider did not take the authorization request ahead of the browser (RFC 9126): {said}"
+                "the provider did not take the authorization request ahead of the browser (RFC 9126): {reason}"
             )));
         }
         let uri = request_uri(&answer).map_err(|what| {

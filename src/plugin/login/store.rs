@@ -9,15 +9,15 @@ use crate::local::Manifests;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::cluster::Cluster;
 use crate::plugin::folder;
-use crate::plugin::lend::{self, LOGIN_LABEL, Lent};
 use crate::plugin::login::consent::{Consent, OVER, secret_name};
+use crate::plugin::new_secret::{self, LOGIN_LABEL, NewSecret};
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 
 use super::provider::Provider;
 
 /// When the login took place, for people.
-pub(in crate::plugin) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
+pub(crate) const LOGGED_IN: &str = "oauthclient.dev/logged-in-at";
 
 /// A cluster or a folder.
 pub(super) enum Place {
@@ -37,7 +37,7 @@ impl Place {
     pub(super) async fn prove(&self, provider: &Provider) -> Result<(), Problem> {
         let lent = lent(provider, "tried".into());
         match self {
-            Place::Cluster(cluster) => lend::put(cluster, &lent, true).await.map(|_| ()),
+            Place::Cluster(cluster) => new_secret::put(cluster, &lent, true).await.map(|_| ()),
             Place::Folder(manifests) => folder::file_for(manifests, &lent).map(|_| ()),
         }
     }
@@ -51,7 +51,7 @@ impl Place {
         let lent = lent(provider, consent.refresh_token);
         match self {
             Place::Cluster(cluster) => {
-                lend::put_for_sure(cluster, &lent).await.map_err(|problem| {
+                new_secret::put_for_sure(cluster, &lent).await.map_err(|problem| {
                     Problem::new(format!(
                         "you are logged in at the provider, but the refresh token could not be stored and is lost: {}. Then log in again",
                         problem.message
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-fn lent(provider: &Provider, refresh_token: Secret) -> Lent {
+fn lent(provider: &Provider, refresh_token: Secret) -> NewSecret {
     let target = &provider.target;
     let label = |name: &str| (name.to_owned(), "true".to_owned());
     let annotations = [
@@ -92,7 +92,7 @@ fn lent(provider: &Provider, refresh_token: Secret) -> Lent {
         ),
     ]
     .into();
-    Lent {
+    NewSecret {
         namespace: target.namespace.clone(),
         name: secret_name(&target.name),
         labels: [label(CREDENTIALS_LABEL), label(LOGIN_LABEL)].into(),

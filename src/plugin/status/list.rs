@@ -5,7 +5,7 @@ use kube::{Api, ResourceExt as _};
 
 use crate::api::spec::OAuthClient;
 use crate::plugin::args::StatusArgs;
-use crate::plugin::cluster::{CLIENTS, Cluster, Deed};
+use crate::plugin::cluster::{ApiOperation, CLIENTS, Cluster};
 use crate::plugin::problem::Problem;
 
 /// The page size of list calls.
@@ -40,7 +40,7 @@ pub(crate) async fn all(
     } else {
         cluster.api()
     };
-    let deed = Deed {
+    let operation = ApiOperation {
         verb: "list",
         resource: CLIENTS,
         name: "",
@@ -50,7 +50,7 @@ pub(crate) async fn all(
         let mut params = ListParams::default().limit(PAGE);
         params.label_selector = selector.map(str::to_owned);
         params.continue_token.clone_from(&from);
-        let page = cluster.call(deed, api.list(&params)).await?;
+        let page = cluster.call(operation, api.list(&params)).await?;
         from = page.metadata.continue_.filter(|token| !token.is_empty());
         all.extend(page.items);
         if from.is_none() {

@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use crate::api::conditions::Reason;
 use crate::api::spec::OAuthClient;
-use crate::plugin::cluster::{Cluster, Deed, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, SECRETS};
 use crate::plugin::paint::{Painted, Tone};
 use crate::plugin::status::moment::Moment;
 use crate::time::{Span, Time};
 
-use super::behind::Behind;
+use super::details::Details;
 
 const EXPIRES: &str = "oauthclient.dev/expires-at";
 const REFRESH: &str = "oauthclient.dev/refresh-at";
@@ -26,29 +26,29 @@ const UNREPORTED: Span = Span::from_seconds(60);
 /// A summary of one resource. The JSON form is stable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Summary {
-    pub(in crate::plugin) namespace: String,
-    pub(in crate::plugin) name: String,
-    pub(in crate::plugin) ready: bool,
+pub(crate) struct Summary {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) ready: bool,
     /// The reason.
-    pub(in crate::plugin) reason: String,
+    pub(crate) reason: String,
     /// What happened, and the next step.
-    pub(in crate::plugin) message: String,
-    pub(in crate::plugin) stalled: bool,
+    pub(crate) message: String,
+    pub(crate) stalled: bool,
     /// Work is in progress or waiting.
-    pub(in crate::plugin) reconciling: bool,
-    pub(in crate::plugin) suspended: bool,
-    pub(in crate::plugin) token_secret: String,
+    pub(crate) reconciling: bool,
+    pub(crate) suspended: bool,
+    pub(crate) token_secret: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) issued_time: Option<String>,
+    pub(crate) issued_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) expiration_time: Option<String>,
+    pub(crate) expiration_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) refresh_time: Option<String>,
+    pub(crate) refresh_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
     #[serde(flatten)]
-    pub(in crate::plugin) behind: Behind,
+    pub(crate) details: Details,
     #[serde(skip)]
     now: Time,
 }
@@ -56,18 +56,18 @@ pub(in crate::plugin) struct Summary {
 /// The last request, if it failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Failure {
-    pub(in crate::plugin) reason: String,
-    pub(in crate::plugin) message: String,
-    pub(in crate::plugin) time: String,
-    pub(in crate::plugin) failures: i32,
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) time: String,
+    pub(crate) failures: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::plugin) next_time: Option<String>,
+    pub(crate) next_time: Option<String>,
 }
 
 impl Summary {
     /// The summary of a resource.
-    pub(in crate::plugin) fn of(resource: &OAuthClient, now: Time) -> Summary {
+    pub(crate) fn of(resource: &OAuthClient, now: Time) -> Summary {
         let status = resource.status.clone().unwrap_or_default();
         let condition = |kind: &str| {
             status
@@ -76,11 +76,11 @@ impl Summary {
                 .find(|condition| condition.type_ == kind)
         };
         let holds = |kind: &str| condition(kind).is_some_and(|found| found.status == "True");
-        let told = ["Stalled", "Reconciling"]
+        let leading = ["Stalled", "Reconciling"]
             .into_iter()
             .find(|kind| holds(kind));
-        let told = condition(told.unwrap_or("Ready")).or_else(|| condition("Ready"));
-        let (reason, message) = match told {
+        let leading = condition(leading.unwrap_or("Ready")).or_else(|| condition("Ready"));
+        let (reason, message) = match leading {
             Some(found) => (found.reason.clone(), found.message.clone()),
             None => (
                 "Unknown".to_owned(),
@@ -117,7 +117,7 @@ impl Summary {
                 .as_ref()
                 .map(|token| token.refresh_time.clone()),
             failure,
-            behind: Behind::of(resource, &status),
+            details: Details::of(resource, &status),
             now,
         };
         summary.or_unreported()
@@ -146,14 +146,14 @@ impl Summary {
             return;
         }
         self.now = now;
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: SECRETS,
             name: &self.token_secret,
         };
         let api = cluster.api::<ApiSecret>();
         let found: Result<PartialObjectMeta<ApiSecret>, _> = cluster
-            .call(deed, api.get_metadata(&self.token_secret))
+            .call(operation, api.get_metadata(&self.token_secret))
             .await;
         if let Ok(found) = found {
             self.expiration_time = found.annotations().get(EXPIRES).cloned();
@@ -163,7 +163,7 @@ impl Summary {
     }
 
     /// The severity.
-    pub(in crate::plugin) fn tone(&self) -> Tone {
+    pub(crate) fn tone(&self) -> Tone {
         match (self.ready, self.stalled || self.failure.is_some()) {
             (true, false) => Tone::Good,
             (true, true) => Tone::Warn,
@@ -174,7 +174,7 @@ impl Summary {
 
     /// The most informative reason and message: a failure says more than that the token is still valid, or that the
     /// request is retried.
-    pub(in crate::plugin) fn shown(&self) -> (&str, &str) {
+    pub(crate) fn shown(&self) -> (&str, &str) {
         match &self.failure {
             Some(failure) if self.ready || self.reason == "Retrying" => {
                 let message = Some(failure.message.as_str()).filter(|text| !text.is_empty());
@@ -185,7 +185,7 @@ impl Summary {
     }
 
     /// For people, in lines.
-    pub(in crate::plugin) fn in_full(&self) -> Painted {
+    pub(crate) fn in_full(&self) -> Painted {
         let ready = match (self.ready, self.suspended) {
             (true, false) => "ready",
             (true, true) => "ready, but suspended",
@@ -223,7 +223,7 @@ impl Summary {
             lines.push(("Refresh", moment.of(time)));
         }
         lines.push(("Secret", self.token_secret.clone()));
-        lines.extend(self.behind.lines(moment));
+        lines.extend(self.details.lines(moment));
         if let Some(failure) = &self.failure {
             let Failure {
                 reason,

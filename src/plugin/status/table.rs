@@ -87,11 +87,11 @@ pub(super) fn tally(summaries: &[Summary]) -> Painted {
     if reasons.is_empty() {
         return line.text(".");
     }
-    let told: Vec<String> = reasons
+    let counts: Vec<String> = reasons
         .iter()
         .map(|(reason, count)| format!("{reason} {count}"))
         .collect();
-    let line = line.text(&format!(". To act on: {}.", told.join(", ")));
+    let line = line.text(&format!(". To act on: {}.", counts.join(", ")));
     match reasons.first() {
         Some((reason, _)) => {
             let explain = Command::kubectl(&["oauthclient", "explain"]).value(reason);

@@ -14,9 +14,9 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::plugin::args::{Output, StatusArgs};
 use crate::plugin::cluster::Cluster;
+use crate::plugin::output;
 use crate::plugin::paint::{Painted, Tone};
 use crate::plugin::problem::Problem;
-use crate::plugin::say;
 use crate::plugin::status::list::{CLIENT, all, nothing};
 use crate::plugin::target::resource;
 
@@ -63,7 +63,7 @@ pub(super) async fn run(
         .as_ref()
         .map(|name| format!("metadata.name={name}"));
     let mut events = pin!(watcher(api, config).default_backoff());
-    let has_size = say::size().is_some_and(|(columns, rows)| columns > 0 && rows > 0);
+    let has_size = output::size().is_some_and(|(columns, rows)| columns > 0 && rows > 0);
     let screen = has_size && matches!(args.output, Output::Text | Output::Wide);
     let mut lines = Lines::default();
     let mut seen = Seen {
@@ -161,7 +161,7 @@ fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
         .values()
         .map(|one| Summary::of(one, now))
         .collect();
-    let (columns, rows) = say::size().unzip();
+    let (columns, rows) = output::size().unzip();
     let body = match (&args.name, all.as_slice()) {
         (_, []) => Painted::from(nothing(cluster, args).as_str()),
         (Some(_), [one]) => one.in_full(),
@@ -178,7 +178,7 @@ fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
         );
         page = page.tone(Tone::Warn, &text);
     }
-    say::painted(&page);
+    output::painted(&page);
 }
 
 /// As many lines as fit above the footer.
@@ -214,7 +214,7 @@ impl Lines {
     ) -> Result<(), Problem> {
         if let Some(trouble) = &seen.trouble {
             if !self.told_trouble {
-                say::warn(&format!(
+                output::warn(&format!(
                     "The connection to the Kubernetes API is gone ({trouble}); trying again."
                 ));
             }
@@ -228,7 +228,7 @@ impl Lines {
             match seen.known.get(key) {
                 Some(one) => rows.push(Summary::of(one, now)),
                 None if matches!(args.output, Output::Text | Output::Wide) => {
-                    say::line(&format!("{}/{} is deleted", key.0, key.1));
+                    output::line(&format!("{}/{} is deleted", key.0, key.1));
                 }
                 None => {}
             }
@@ -253,21 +253,21 @@ impl Lines {
         let grid = table::of(rows, args.output == Output::Wide, args.all_namespaces);
         let from = usize::from(!self.widths.is_empty());
         let grid = grid.at_least(&mut self.widths);
-        say::painted(&grid.draw(None).lines_from(from));
+        output::painted(&grid.draw(None).lines_from(from));
     }
 }
 
 /// One resource, as the format says.
 fn print(one: &Summary, args: &StatusArgs) -> Result<(), Problem> {
     match args.output {
-        Output::Name => say::line(&format!("{CLIENT}/{}", one.name)),
+        Output::Name => output::line(&format!("{CLIENT}/{}", one.name)),
         Output::Json => {
             let text =
                 serde_json::to_string(one).map_err(|error| Problem::new(error.to_string()))?;
-            say::raw(&text);
+            output::raw(&text);
         }
-        Output::Yaml => say::raw(&format!("---\n{}", say::yaml(one)?)),
-        Output::Text | Output::Wide => say::painted(&one.in_full()),
+        Output::Yaml => output::raw(&format!("---\n{}", output::yaml(one)?)),
+        Output::Text | Output::Wide => output::painted(&one.in_full()),
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A store that sends requests, and keeps nothing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -15,19 +16,24 @@ use crate::http::Sender;
 use crate::lock::lock;
 use crate::messages::{RequestFinding, WriteRefusal};
 use crate::model::{
-    Failure, Fetched, Memory, Observed, Prerequisite, Resource, Rules, SecretBody, SecretSeen,
-    SecretWrite, StaleSecret,
+    AccountSeen, Failure, FamilySeen, Fetched, Memory, Observed, Prerequisite, Resource, Rules,
+    SecretBody, SecretSeen, SecretWrite, StaleSecret,
 };
 use crate::oauth::error::{FailureClass, Reached};
-use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::oauth::{HttpAnswer, HttpRequest, Nonce};
+use crate::plugin::problem::Problem;
 use crate::plugin::trial::outcome::Outcome;
+use crate::policy::account_tokens;
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
-use crate::reconcile::{Held, Store, StoreError, WriteError};
+use crate::reconcile::{
+    ConfigMapRead, Held, Objects, Purpose, ReferencedRead, ResourceRead, Store, StoreError,
+    WriteError,
+};
 use crate::time::{Span, Time};
 
-use super::observe::{Places, named};
+use super::objects::{Places, new_secret};
 
 /// The store of one test.
 pub(super) struct Trial {
@@ -86,33 +92,112 @@ impl Trial {
         }
     }
 
+    /// Keeps why an object could not be read, for the user.
+    fn failed(&self, problem: Problem) -> StoreError {
+        self.kept().trouble = Some(problem.message.clone());
+        StoreError::Passing(problem.message)
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         lock(&self.seen)
     }
 }
 
-impl Store for Trial {
+impl Objects for Trial {
     fn now(&self) -> Time {
         self.clock.now()
     }
 
+    fn nonce(&self) -> Nonce {
+        self.clock.nonce()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// The resource of the manifest, as if it were new.
+    async fn resource(&self, key: &Key) -> Result<Option<ResourceRead>, StoreError> {
+        let read = ResourceRead::new(key, self.client.clone(), None);
+        let spec = read.resource.spec.as_ref();
+        if spec.is_ok_and(|spec| !account_tokens(spec).is_empty()) {
+            return Err(self.failed(Problem::new(
+                "only the operator makes tokens of ServiceAccounts, so this resource cannot be tested from here: apply it, then look at its status",
+            )));
+        }
+        Ok(Some(read))
+    }
+
+    async fn referenced(&self, key: &Key) -> Result<Option<ReferencedRead>, StoreError> {
+        let read = self.places.client(key).await;
+        let read = read.map_err(|problem| self.failed(problem))?;
+        Ok(read.map(ReferencedRead::from))
+    }
+
+    async fn secret(
+        &self,
+        key: &Key,
+        name: &str,
+        purpose: Purpose,
+    ) -> Result<Option<SecretSeen>, StoreError> {
+        match purpose {
+            // A new resource has none of them.
+            Purpose::Token | Purpose::RefreshState | Purpose::Login => Ok(None),
+            Purpose::OptedIn => {
+                let read = self.places.secret(&Key::new(key.namespace(), name)).await;
+                read.map_err(|problem| self.failed(problem))
+            }
+        }
+    }
+
+    async fn config_map(
+        &self,
+        key: &Key,
+        name: &str,
+        data_key: &str,
+    ) -> Result<ConfigMapRead, StoreError> {
+        let map = Key::new(key.namespace(), name);
+        let read = self.places.config_map(&map, data_key).await;
+        read.map_err(|problem| self.failed(problem))
+    }
+
+    async fn account(&self, _key: &Key, name: &str) -> Result<AccountSeen, StoreError> {
+        let read = self.places.account(name).await;
+        read.map_err(|problem| self.failed(problem))
+    }
+
+    fn stale_secrets(&self, _key: &Key, _uid: &str, _current: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
+        self.places.publisher(key, secret)
+    }
+
+    fn memory(&self, _key: &Key, _uid: &str) -> Memory {
+        Memory::default()
+    }
+
+    fn process(&self, attempt: String) -> FamilySeen {
+        FamilySeen {
+            attempt,
+            ..FamilySeen::default()
+        }
+    }
+
+    /// There is no earlier content to compare with.
+    fn hash(&self, _content: &[u8]) -> u64 {
+        1
+    }
+}
+
+impl Store for Trial {
     fn draw(&self) -> f64 {
         self.clock.draw()
     }
 
     fn detail(&self) -> StatusDetail {
         StatusDetail::Always
-    }
-
-    async fn observe(&self, _: &Key, _: bool) -> Result<Option<Observed>, StoreError> {
-        let seen = self
-            .places
-            .observe(&self.client, self.rules, &self.clock)
-            .await;
-        seen.map(Some).map_err(|problem| {
-            self.kept().trouble = Some(problem.message.clone());
-            StoreError::Passing(problem.message)
-        })
     }
 
     async fn get(
@@ -164,7 +249,7 @@ impl Store for Trial {
     fn revoke_later(&self, _: &Key, _: TokenWithLenders, _: Span) {}
 
     async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
-        let set = |all: &std::collections::BTreeMap<String, Option<String>>| {
+        let set = |all: &BTreeMap<String, Option<String>>| {
             let all = all
                 .iter()
                 .filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
@@ -175,7 +260,7 @@ impl Store for Trial {
             labels: set(&write.labels),
             annotations: set(&write.annotations),
             owners: write.owners.clone().unwrap_or_default(),
-            ..named(&write.name)
+            ..new_secret(&write.name)
         };
         self.kept().write = Some(write.clone());
         Ok(written)

@@ -420,7 +420,7 @@ fn the_status_of_a_failure_has_its_code_and_its_http_status() {
         status: 400,
         code: ErrorCode::InvalidScope,
         retry_after: None,
-        said: ProviderCode::parse("invalid_scope", "/error"),
+        provider_code: ProviderCode::parse("invalid_scope", "/error"),
     };
     let seen = fresh(&Spec::default());
     let client = seen.resource.spec.as_ref().unwrap().client.clone();

@@ -74,6 +74,78 @@ fn a_change_of_when_or_whither_asks_for_nothing() {
     }
 }
 
+/// `seen` under other refresh settings, with the write that follows, and that write applied.
+fn under(mut seen: Observed, settings: &'static str, now: i64) -> (Plan, Observed) {
+    let status = seen.resource.status.clone();
+    seen.resource = resource(&Spec::extra(settings));
+    seen.resource.status = status;
+    let plan = plan(&mut seen, now);
+    if let Action::Write(write) = &plan.action {
+        seen.target = Some(applied(write, seen.target.as_ref(), 11));
+    }
+    (plan, seen)
+}
+
+#[test]
+fn other_refresh_settings_move_the_time_at_once_with_one_write_and_no_request() {
+    let seen = current(&Spec::default());
+    let expires = seen.target.as_ref().unwrap().state().unwrap().expires();
+    let settings = "  refresh: {beforeSeconds: 900}\n";
+    let (plan, seen) = under(seen, settings, 10);
+    let Action::Write(write) = &plan.action else {
+        panic!("nothing is written")
+    };
+    let lead = expires.since(write.state.refresh).seconds();
+    assert!((900..=1080).contains(&lead), "{lead}");
+    assert!(write.data.is_empty() && !write.repairs);
+    assert_eq!(plan.wants, Requeue::RequestAt(write.state.refresh));
+    let shown = plan.assessment.token.as_ref().unwrap().refresh;
+    assert_eq!(shown, write.state.refresh, "the status says when");
+    let target = seen.target.as_ref().unwrap();
+    assert!(target.state().unwrap().intact(&target.data));
+    // Once: the same settings write nothing again, and draw no new jitter.
+    let (again, seen) = under(seen, settings, 20);
+    assert!(matches!(again.action, Action::Nothing));
+    assert_eq!(again.wants, plan.wants);
+    // There and back.
+    let (back, _) = under(seen, "", 30);
+    let Action::Write(write) = &back.action else {
+        panic!("nothing is written")
+    };
+    let lead = expires.since(write.state.refresh).seconds();
+    assert!((900..=1080).contains(&lead), "{lead}: a quarter of an hour");
+}
+
+#[test]
+fn a_token_that_is_due_under_other_settings_is_replaced() {
+    let mut early = current(&Spec::default());
+    early.resource = resource(&Spec::extra("  refresh: {beforeSeconds: 2400}\n"));
+    assert_eq!(decided(&mut early, 1300), Told::Asks(RefreshReason::Due));
+    let mut late = current(&Spec::default());
+    let due = refresh_of(&late);
+    late.resource = resource(&Spec::extra("  refresh: {beforeSeconds: 60}\n"));
+    let after = due.since(at(0)).seconds() + 1;
+    assert!(!matches!(decided(&mut late, after), Told::Asks(_)));
+}
+
+#[test]
+fn the_state_of_an_earlier_version_keeps_its_time() {
+    let mut seen = current(&Spec::default());
+    let due = refresh_of(&seen);
+    let target = seen.target.as_mut().unwrap();
+    let former = TokenState {
+        planned: None,
+        ..target.state().unwrap()
+    };
+    let written = former.write().into_iter();
+    target
+        .annotations
+        .extend(written.filter_map(|(key, value)| Some((key, value?))));
+    let (plan, _) = under(seen, "  refresh: {beforeSeconds: 60}\n", 10);
+    assert!(matches!(plan.action, Action::Nothing));
+    assert_eq!(plan.wants, Requeue::RequestAt(due));
+}
+
 #[test]
 fn a_spec_that_went_there_and_back_asks_for_nothing() {
     let mut seen = current(&Spec::default());

@@ -13,7 +13,6 @@ fn with_password(spec: &Spec, password: &str, shared: &Scene) -> Scene {
     {
         let mut inner = scene.inner();
         inner.now = shared.inner().now;
-        inner.password = password.to_owned();
         let credentials = inner.credentials.as_mut().unwrap();
         for (key, value) in [
             ("username", "alice"),
@@ -102,7 +101,7 @@ fn another_sends_it_after(
     assert_eq!(first.inner().requests, 1);
     if restarts {
         first.restart();
-        first.walk(false);
+        first.reconcile(false);
     }
     let other = with_password(&Spec::extra(another), "pw", &first);
     other.inner().resource.as_mut().unwrap().uid = "another".into();
@@ -227,7 +226,7 @@ fn a_refused_password_stays_so_after_a_restart_for_whoever_else_uses_it() {
     let first = refused_password();
     first.restart();
     // The status is looked at before anything is sent.
-    assert!(first.walk(false).is_some());
+    assert!(first.reconcile(false).is_some());
     let scene = with_password(&Spec::extra(PASSWORD), "pw", &first);
     let now = scene.inner().now;
     scene.run(now + span(100));

@@ -128,18 +128,16 @@ impl Chained {
 }
 
 impl Inner {
-    pub(super) fn chain(&mut self) -> FamilySeen {
+    pub(super) fn process(&mut self) -> FamilySeen {
         self.chained.looks += 1;
         FamilySeen {
-            state: self.secrets.get(&state_name("books")).cloned(),
-            login: self.secrets.get(&login_name("books")).cloned(),
             process: format!("process-{}", self.chained.process),
             attempt: format!("attempt-{}", self.chained.looks),
             // Every process counts from its own start, but nothing here runs long enough for a difference.
             elapsed: self.now.since(at(0)) - self.chained.ahead,
             here: Some(self.host_time()),
             drain: span(10),
-            alone: false,
+            ..FamilySeen::default()
         }
     }
 

@@ -165,7 +165,7 @@ impl Scene {
         let mut permit = true;
         for _ in 0..3000 {
             let before = self.inner().chained.ahead;
-            let reconciled = self.walk(permit);
+            let reconciled = self.reconcile(permit);
             let (now, ahead) = {
                 let inner = self.inner();
                 (inner.now, inner.chained.ahead)
@@ -331,7 +331,7 @@ fn a_clock_that_is_set_during_a_request_changes_nothing_about_the_lifetime() {
     for by in [DAY, -DAY, 7000, -7000, 300, -300] {
         let scene = Scene::new(&Spec::default());
         scene.inner().jump = Some((0, span(by)));
-        scene.walk(true);
+        scene.reconcile(true);
         let inner = scene.inner();
         let state = inner.secrets["token"].state().unwrap();
         let left = state.expires().since(inner.now);

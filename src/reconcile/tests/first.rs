@@ -19,14 +19,14 @@ fn unreachable() -> Failure {
         unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
-        said: None,
+        provider_code: None,
     }
 }
 
 #[test]
 fn a_token_is_asked_for_where_the_issuer_says() {
     let scene = Scene::new(&ISSUER);
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().gets, [Prerequisite::Discovery]);
     assert_eq!(scene.inner().sent_to, ["https://tokens.example.com/token"]);
     assert_eq!(scene.condition("Ready").unwrap().1, "TokenValid");
@@ -35,13 +35,13 @@ fn a_token_is_asked_for_where_the_issuer_says() {
 #[test]
 fn nothing_is_discovered_without_a_permit_nor_while_the_token_is_good() {
     let scene = Scene::new(&ISSUER);
-    scene.walk(false);
+    scene.reconcile(false);
     assert!(scene.inner().gets.is_empty(), "no permit");
-    scene.walk(true);
+    scene.reconcile(true);
     scene.inner().gets.clear();
     scene.restart();
     scene.inner().now = at(60);
-    scene.walk(true);
+    scene.reconcile(true);
     assert!(scene.inner().gets.is_empty(), "the token is good");
     assert_eq!(scene.inner().requests, 1);
 }
@@ -50,7 +50,7 @@ fn nothing_is_discovered_without_a_permit_nor_while_the_token_is_good() {
 fn credentials_that_will_not_do_are_told_before_anything_is_discovered() {
     let scene = Scene::new(&ISSUER);
     scene.inner().credentials.as_mut().unwrap().data.clear();
-    scene.walk(true);
+    scene.reconcile(true);
     assert!(scene.inner().gets.is_empty());
     let (holds, reason) = scene.condition("Reconciling").unwrap();
     assert!(holds);
@@ -68,7 +68,7 @@ fn a_document_that_cannot_be_had_keeps_the_token_and_is_tried_again() {
         let refresh = inner.secrets["token"].state().unwrap().refresh;
         inner.now = refresh;
     }
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.token(), token);
     assert_eq!(
         scene.condition("RefreshFailing").unwrap(),
@@ -93,11 +93,11 @@ fn the_allowed_hosts_are_those_of_the_discovered_endpoint() {
             .insert(crate::names::ALLOWED_HOSTS_ANNOTATION.into(), hosts.into());
     };
     allow("auth.example.com");
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 0);
     assert_eq!(scene.condition("Reconciling").unwrap().1, "HostNotAllowed");
     allow("tokens.example.com");
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 1);
 }
 
@@ -105,7 +105,7 @@ fn the_allowed_hosts_are_those_of_the_discovered_endpoint() {
 fn a_discovered_endpoint_without_tls_is_not_sent_to() {
     let scene = Scene::new(&ISSUER);
     scene.inner().documents = [Ok("http://tokens.example.com/token")].into();
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 0);
     assert_eq!(
         scene.condition("Stalled").unwrap(),
@@ -122,12 +122,12 @@ fn an_endpoint_that_is_not_there_is_doubted_and_one_that_refuses_the_client_is_n
     ] {
         let scene = Scene::new(&ISSUER);
         scene.inner().answers = [answer.clone()].into();
-        scene.walk(true);
+        scene.reconcile(true);
         assert_eq!(scene.inner().doubted, doubted, "{answer:?}");
     }
     let given = Scene::new(&Spec::default());
     given.inner().answers = [Answer::Status(404)].into();
-    given.walk(true);
+    given.reconcile(true);
     assert_eq!(given.inner().doubted, 0, "it was not discovered");
 }
 
@@ -137,7 +137,7 @@ fn an_endpoint_that_moves_asks_for_no_token() {
     scene.run(at(10));
     scene.inner().documents = [Ok("https://elsewhere.example.com/token")].into();
     scene.inner().now = at(60);
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 1, "the token in hand is good");
     let refresh = scene.inner().secrets["token"].state().unwrap().refresh;
     scene.run(refresh + span(1));

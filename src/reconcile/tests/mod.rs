@@ -5,6 +5,7 @@ mod chain;
 mod clocks;
 mod first;
 mod histories;
+mod observing;
 mod property;
 mod rejected;
 mod revocation;
@@ -21,14 +22,14 @@ use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::messages::WriteRefusal;
 use crate::model::{
-    CaSeen, ExpectedResponse, FailedAttempt, Failure, Fetched, Observed, On, Prerequisite,
+    AccountSeen, ExpectedResponse, Failure, FamilySeen, Fetched, Observed, On, Prerequisite,
     Resource, Rules, SecretBody, SecretSeen,
 };
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
-use crate::oauth::{HttpAnswer, HttpRequest};
+use crate::oauth::{HttpAnswer, HttpRequest, Nonce};
 use crate::policy::brakes::Brakes;
-use crate::policy::tests::{Spec, applied, at, content, credentials, resource, span};
+use crate::policy::tests::{Spec, applied, at, credentials, resource, span};
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::secret::Secret;
@@ -101,13 +102,14 @@ pub(super) struct Inner {
     pub(super) secrets: BTreeMap<String, SecretSeen>,
     before: BTreeMap<String, Option<SecretSeen>>,
     pub(super) credentials: Option<SecretSeen>,
-    pub(super) ca: CaSeen,
-    pub(super) password: String,
+    pub(super) ca: ConfigMapRead,
     pub(super) memory: Memory,
     version: u64,
     pub(super) answers: VecDeque<Answer>,
     pub(super) writes: VecDeque<Fault>,
     pub(super) looks: VecDeque<Look>,
+    /// How the current one goes.
+    look: Look,
     pub(super) reports: VecDeque<bool>,
     /// Another replica writes this at the next write of ours, before it.
     pub(super) intruder: Option<SecretSeen>,
@@ -187,13 +189,13 @@ impl Scene {
             secrets: BTreeMap::new(),
             before: BTreeMap::new(),
             credentials: Some(credentials(1, "pw")),
-            ca: CaSeen::NotNamed,
-            password: "pw".into(),
+            ca: ConfigMapRead::Missing,
             memory: Memory::default(),
             version: 100,
             answers: VecDeque::new(),
             writes: VecDeque::new(),
             looks: VecDeque::new(),
+            look: Look::Fresh,
             reports: VecDeque::new(),
             intruder: None,
             requests: 0,
@@ -229,13 +231,13 @@ impl Scene {
     }
 
     /// Reconciles once; `None` if the process ended during it and was restarted.
-    pub(super) fn walk(&self, may_request: bool) -> Option<Reconciled> {
+    pub(super) fn reconcile(&self, may_request: bool) -> Option<Reconciled> {
         let work = Work {
             key: key(),
             may_request,
             due: self.inner().now,
         };
-        let mut reconciling = pin!(walk(self, &work));
+        let mut reconciling = pin!(reconcile(self, &work));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..10_000 {
             if let Poll::Ready(reconciled) = reconciling.as_mut().poll(&mut context) {
@@ -246,7 +248,7 @@ impl Scene {
                 return None;
             }
         }
-        panic!("the walk never ends");
+        panic!("the reconcile never ends");
     }
 
     /// The process is restarted: only what is written is known.
@@ -264,7 +266,7 @@ impl Scene {
     pub(super) fn run(&self, until: Time) {
         let mut permit = true;
         for _ in 0..5_000 {
-            let reconciled = self.walk(permit);
+            let reconciled = self.reconcile(permit);
             let now = self.inner().now;
             let Some((next, with_permit)) = next(reconciled, now, permit) else {
                 return;
@@ -348,6 +350,48 @@ impl Inner {
     }
 }
 
+/// A resource as it was read.
+pub(super) fn copy_of(known: &Resource) -> Resource {
+    Resource {
+        namespace: known.namespace.clone(),
+        name: known.name.clone(),
+        uid: known.uid.clone(),
+        generation: known.generation,
+        deleting: known.deleting,
+        life: known.life.clone(),
+        spec: known.spec.clone(),
+        inputs: known.inputs.clone(),
+        refresh_request: known.refresh_request.clone(),
+        status: known.status.clone(),
+    }
+}
+
+/// The name of its token Secret.
+pub(super) fn token_secret(known: &Resource) -> String {
+    let name = known.spec.as_ref().map(|spec| &spec.token_secret.name);
+    name.map_or("token", String::as_str).to_owned()
+}
+
+/// The token Secrets of the resource with this UID, except the current one.
+pub(super) fn stale_among(
+    all: &BTreeMap<String, SecretSeen>,
+    uid: &str,
+    current: &str,
+) -> Vec<String> {
+    let is_owned = |secret: &SecretSeen| secret.owners.iter().any(|owner| owner.uid == uid);
+    all.values()
+        .filter(|secret| secret.name != current && is_owned(secret))
+        .filter(|secret| secret.has_label(crate::names::TOKEN_LABEL, "true"))
+        .map(|secret| secret.name.clone())
+        .collect()
+}
+
+/// A hash of secret content that is the same in every process of a test.
+pub(super) fn hashed(content: &[u8]) -> u64 {
+    let hash = ring::digest::digest(&ring::digest::SHA256, content);
+    u64::from_le_bytes(*hash.as_ref().first_chunk().unwrap())
+}
+
 /// A Secret after a write, as the API server would store it at this version: refused unless the write is for what is there.
 pub(super) fn written_over(
     there: Option<&SecretSeen>,
@@ -372,11 +416,81 @@ pub(super) fn written_over(
     Ok(after)
 }
 
-impl Store for Scene {
+impl Objects for Scene {
     fn now(&self) -> Time {
         self.inner().now
     }
 
+    fn nonce(&self) -> Nonce {
+        crate::clock::Clock::system().nonce()
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    async fn resource(&self, _: &Key) -> Result<Option<ResourceRead>, StoreError> {
+        let mut inner = self.inner();
+        inner.look = inner.looks.pop_front().unwrap_or(Look::Fresh);
+        if inner.look == Look::Fails {
+            return Err(StoreError::Passing("no answer".into()));
+        }
+        Ok(inner.resource.as_ref().map(|known| ResourceRead {
+            resource: copy_of(known),
+            token_secret: token_secret(known),
+        }))
+    }
+
+    async fn referenced(&self, _: &Key) -> Result<Option<ReferencedRead>, StoreError> {
+        Ok(None)
+    }
+
+    async fn secret(
+        &self,
+        _: &Key,
+        name: &str,
+        purpose: Purpose,
+    ) -> Result<Option<SecretSeen>, StoreError> {
+        let inner = self.inner();
+        let credentials = inner.credentials.as_ref();
+        if let (Purpose::OptedIn, Some(secret)) = (purpose, credentials)
+            && secret.name == name
+        {
+            return Ok(Some(secret.clone()));
+        }
+        let is_target = inner.resource.as_ref().map(token_secret).as_deref() == Some(name);
+        Ok(match (inner.look, inner.before.get(name)) {
+            (Look::Stale, Some(before)) if is_target => before.clone(),
+            _ => inner.secrets.get(name).cloned(),
+        })
+    }
+
+    async fn config_map(&self, _: &Key, _: &str, _: &str) -> Result<ConfigMapRead, StoreError> {
+        Ok(self.inner().ca.clone())
+    }
+
+    async fn account(&self, _: &Key, _: &str) -> Result<AccountSeen, StoreError> {
+        Ok(AccountSeen::Missing)
+    }
+
+    fn stale_secrets(&self, _: &Key, uid: &str, current: &str) -> Vec<String> {
+        stale_among(&self.inner().secrets, uid, current)
+    }
+
+    fn memory(&self, _: &Key, _: &str) -> Memory {
+        self.inner().memory.clone()
+    }
+
+    fn process(&self, _: String) -> FamilySeen {
+        self.inner().process()
+    }
+
+    fn hash(&self, content: &[u8]) -> u64 {
+        hashed(content)
+    }
+}
+
+impl Store for Scene {
     fn host_time(&self) -> Option<HostTime> {
         Some(self.inner().host_time())
     }
@@ -387,75 +501,6 @@ impl Store for Scene {
 
     fn detail(&self) -> StatusDetail {
         self.inner().detail
-    }
-
-    async fn observe(&self, _: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
-        let mut inner = self.inner();
-        let look = inner.looks.pop_front().unwrap_or(Look::Fresh);
-        if look == Look::Fails {
-            return Err(StoreError::Passing("no answer".into()));
-        }
-        let Some(known) = &inner.resource else {
-            return Ok(None);
-        };
-        let resource = Resource {
-            namespace: known.namespace.clone(),
-            name: known.name.clone(),
-            uid: known.uid.clone(),
-            generation: known.generation,
-            deleting: known.deleting,
-            life: known.life.clone(),
-            spec: known.spec.clone(),
-            inputs: known.inputs.clone(),
-            refresh_request: known.refresh_request.clone(),
-            status: known.status.clone(),
-        };
-        let name = resource
-            .spec
-            .as_ref()
-            .map_or("token", |spec| &spec.token_secret.name)
-            .to_owned();
-        let target = match (look, inner.before.get(&name)) {
-            (Look::Stale, Some(before)) => before.clone(),
-            _ => inner.secrets.get(&name).cloned(),
-        };
-        let stale_secrets = inner
-            .secrets
-            .values()
-            .filter(|secret| secret.name != name && secret.is_owned_by(&resource))
-            .filter(|secret| secret.has_label(crate::names::TOKEN_LABEL, "true"))
-            .cloned()
-            .collect();
-        let mut memory = inner.memory.clone();
-        memory.attempt = memory
-            .attempt
-            .or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new));
-        Ok(Some(Observed {
-            now: inner.now,
-            target,
-            stale_secrets,
-            credentials: inner.credentials.clone(),
-            credentials_publisher: None,
-            certificate: crate::policy::CertificateSeen::NotNamed,
-            references: Vec::new(),
-            cycle: None,
-            lender_secrets: Vec::new(),
-            accounts: std::collections::BTreeMap::new(),
-            made: crate::oauth::TokensInHand::default(),
-            ca: inner.ca.clone(),
-            chain: inner.chain(),
-            next_content: inner
-                .credentials
-                .as_ref()
-                .and_then(|secret| secret.data.get("next_client_secret")?.expose())
-                .map(content),
-            content: inner.credentials.as_ref().map(|_| content(&inner.password)),
-            memory,
-            may_request,
-            rules: Rules::default(),
-            nonce: crate::clock::Clock::system().nonce(),
-            resource,
-        }))
     }
 
     async fn get(

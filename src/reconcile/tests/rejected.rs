@@ -54,7 +54,6 @@ fn another_spec_or_other_credentials_are_tried_at_once() {
     scene.run(at(110));
     assert_eq!(scene.inner().requests, 2, "the spec");
     scene.inner().credentials = Some(credentials(2, "other"));
-    scene.inner().password = "other".into();
     scene.inner().writes.clear();
     scene.run(at(120));
     assert_eq!(scene.inner().requests, 3, "the credentials");
@@ -175,7 +174,7 @@ fn a_stored_token_is_published_before_a_request_for_a_refresh_is_acted_upon() {
     scene.inner().writes.clear();
     ask_for_a_refresh(&scene, "now");
     // One look publishes what is stored, without a request.
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 1);
     assert_eq!(published(&scene).as_deref(), Some("token-1"));
     assert_eq!(handled(&scene), None, "nothing was requested since");

@@ -23,14 +23,14 @@ fn down() -> Failure {
         unread: false,
         reached: crate::oauth::error::Reached::Never,
         http_status: None,
-        said: None,
+        provider_code: None,
     }
 }
 
 /// With a token, and then deleted.
 fn deleted(spec: &Spec) -> Scene {
     let scene = Scene::new(spec);
-    scene.walk(true);
+    scene.reconcile(true);
     delete(&scene);
     scene
 }
@@ -44,18 +44,18 @@ fn delete(scene: &Scene) {
 #[test]
 fn the_finalizer_is_put_on_before_the_first_token_and_only_where_it_is_asked_for() {
     let plain = Scene::new(&Spec::default());
-    plain.walk(true);
+    plain.reconcile(true);
     assert!(plain.inner().holds.is_empty());
     let scene = Scene::new(&ON_DELETION);
     scene.inner().hold_trouble = Some(StoreError::Forbidden("no".into()));
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 0, "not held: nothing is asked for");
     assert_eq!(
         scene.condition("Stalled").unwrap(),
         (true, "PermissionMissing".into())
     );
     scene.inner().hold_trouble = None;
-    scene.walk(true);
+    scene.reconcile(true);
     let inner = scene.inner();
     assert_eq!(inner.requests, 1);
     assert_eq!(
@@ -67,14 +67,14 @@ fn the_finalizer_is_put_on_before_the_first_token_and_only_where_it_is_asked_for
 #[test]
 fn the_finalizer_is_taken_off_when_the_choice_is_withdrawn() {
     let scene = Scene::new(&ON_DELETION);
-    scene.walk(true);
+    scene.reconcile(true);
     {
         let mut inner = scene.inner();
         let plain = resource(&Spec::default());
         let kept = inner.resource.as_mut().unwrap();
         kept.spec = plain.spec;
     }
-    scene.walk(false);
+    scene.reconcile(false);
     assert_eq!(scene.inner().holds, [true, false]);
     assert_eq!(scene.inner().requests, 1, "the choice asks for no token");
 }
@@ -203,7 +203,7 @@ fn a_resource_goes_at_once_when_its_token_cannot_be_revoked() {
     for (what, change) in cases {
         let scene = deleted(&ON_DELETION);
         change(&mut scene.inner());
-        scene.walk(false);
+        scene.reconcile(false);
         let inner = scene.inner();
         assert!(inner.resource.is_none(), "{what}: it was let go");
         assert!(inner.calls.len() <= 1, "{what}");
@@ -224,7 +224,7 @@ fn the_second_client_secret_is_tried_once_where_the_provider_refuses_the_first()
             data.insert("next_client_secret".into(), Secret::from("next"));
             inner.call_answers = answers.iter().map(|status| Ok(*status)).collect();
         }
-        scene.walk(false);
+        scene.reconcile(false);
         scene
     };
     let scene = with_two(&[401, 200]);
@@ -273,7 +273,7 @@ fn the_token_that_was_replaced_waits_to_be_revoked_and_one_that_is_served_again_
 #[test]
 fn a_replaced_token_is_revoked_but_never_the_one_that_is_published() {
     let scene = Scene::new(&ON_DELETION);
-    scene.walk(true);
+    scene.reconcile(true);
     let revoke = |token: &str| {
         let token = TokenWithLenders {
             token: Secret::from(token),
@@ -296,9 +296,9 @@ fn a_token_behind_a_word_is_found_in_its_secret() {
         secret: ", data: {authorization: \"Bearer {{ access_token }}\"}",
         ..ON_DELETION
     });
-    scene.walk(true);
+    scene.reconcile(true);
     delete(&scene);
-    scene.walk(false);
+    scene.reconcile(false);
     let inner = scene.inner();
     assert!(inner.calls[0].1.starts_with("token=token-1&"));
 }

@@ -52,8 +52,8 @@ fn a_refresh_is_one_request_and_two_writes_and_with_transitions_one() {
 fn looking_again_and_again_writes_nothing() {
     let scene = settled();
     for _ in 0..20 {
-        scene.walk(false);
-        scene.walk(true);
+        scene.reconcile(false);
+        scene.reconcile(true);
     }
     let inner = scene.inner();
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_newer_token_of_another_replica_is_never_overwritten() {
     other.inner().now = at(3000);
     other.inner().requests = 50;
     other.inner().secrets = scene.inner().secrets.clone();
-    other.walk(true);
+    other.reconcile(true);
     let mut newer = other.inner().secrets["token"].clone();
     assert_eq!(other.token().as_deref(), Some("token-51"));
     newer.name = "token".into();
@@ -184,12 +184,12 @@ fn a_shutdown_leaves_the_token_in_hand_one_last_try() {
     let scene = scene();
     scene.inner().drained = true;
     scene.inner().writes = vec![Fault::Lost].into();
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     let scene = self::scene();
     scene.inner().drained = true;
     scene.inner().writes = vec![Fault::Lost; 100].into();
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().writes.len(), 98, "and no more than that");
 }
 
@@ -207,7 +207,7 @@ fn a_status_in_trouble_never_delays_a_refresh() {
     let scene = scene();
     scene.inner().answers = vec![Answer::New(12)].into();
     scene.inner().reports = vec![false].into();
-    let reconciled = wants(scene.walk(true));
+    let reconciled = wants(scene.reconcile(true));
     assert!(
         matches!(reconciled, Requeue::RequestAt(time) if time < at(10)),
         "{reconciled:?}"
@@ -239,7 +239,7 @@ fn a_deletion_that_no_watch_told_of_is_believed_after_a_few_looks() {
 fn an_old_view_after_our_write_asks_for_nothing() {
     let scene = settled();
     scene.inner().now = at(3000);
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, 2);
     scene.inner().looks = vec![Look::Stale; 2].into();
     scene.inner().now = at(3010);
@@ -291,7 +291,6 @@ fn a_wrong_password_is_sent_once_whatever_happens() {
         .map(|attempt| attempt.class);
     assert_eq!(class, Some(FailureClass::NeedsPerson));
     scene.inner().credentials.as_mut().unwrap().resource_version = "2".into();
-    scene.inner().password = "right".into();
     let right = ("password".to_owned(), Secret::from("right"));
     let changed = scene
         .inner()
@@ -315,7 +314,7 @@ fn an_outage_keeps_the_token_and_its_end_is_told_at_that_moment_or_before_the_ne
         Some((true, "TemporarilyUnavailable".into()))
     );
     scene.inner().now = at(3600);
-    scene.walk(false);
+    scene.reconcile(false);
     assert_eq!(
         scene.condition("Ready").map(|(holds, _)| holds),
         Some(false)
@@ -330,7 +329,7 @@ fn an_outage_keeps_the_token_and_its_end_is_told_at_that_moment_or_before_the_ne
 fn what_is_said_before_a_permit_comes_is_true_when_the_token_has_ended() {
     let scene = settled();
     scene.inner().now = at(3600);
-    assert_eq!(wants(scene.walk(false)), Requeue::Request);
+    assert_eq!(wants(scene.reconcile(false)), Requeue::Request);
     assert_eq!(
         scene.condition("Ready"),
         Some((false, "TokenExpired".into()))
@@ -371,7 +370,7 @@ fn a_resource_on_its_way_out_is_not_spoken_of_any_more() {
         resource.deleting = true;
         resource.status = OAuthClientStatus::default();
     }
-    assert_eq!(wants(scene.walk(true)), Requeue::OnChange);
+    assert_eq!(wants(scene.reconcile(true)), Requeue::OnChange);
     assert_eq!(scene.inner().status_writes, 1);
 }
 
@@ -392,7 +391,9 @@ fn a_secret_of_somebody_else_that_appears_meanwhile_is_left_alone() {
 fn trouble_with_the_api_never_means_that_something_is_absent() {
     let scene = settled();
     scene.inner().looks = vec![Look::Fails; 3].into();
-    assert!(matches!(scene.walk(true), Some(Reconciled::Abandoned { again, .. }) if again > at(5)));
+    assert!(
+        matches!(scene.reconcile(true), Some(Reconciled::Abandoned { again, .. }) if again > at(5))
+    );
     scene.run(at(60));
     assert_eq!(scene.inner().requests, 1);
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::{Engine, Event, Limits, Next, Outcome, ResourceFacts};
 use crate::inputs;
+use crate::model::FailedAttempt;
 use crate::policy::{credentials_facts, token_facts, uid_fact};
 
 /// The one rule: so much an hour at most, once the first hour is over. Looks are those without a request; of requests there
@@ -80,7 +81,7 @@ impl<'a> Driven<'a> {
                 return;
             };
             let status = &resource.status;
-            let told_refresh = status.token.as_ref();
+            let reported_refresh = status.token.as_ref();
             let facts = ResourceFacts {
                 uid: uid_fact(&resource.uid),
                 generation: resource.generation,
@@ -93,7 +94,7 @@ impl<'a> Driven<'a> {
                 suspended: resource.spec.as_ref().is_ok_and(|spec| spec.suspended),
                 deleting: resource.deleting,
                 reported: status.observed_generation == resource.generation,
-                told_refresh: told_refresh
+                reported_refresh: reported_refresh
                     .and_then(|token| Time::parse_rfc3339(&token.refresh_time)),
                 attempt: FailedAttempt::from_status(status).map(|attempt| attempt.fact()),
             };
@@ -145,7 +146,10 @@ impl<'a> Driven<'a> {
         if !work.may_request {
             self.looks += 1;
         }
-        let reconciled = self.scene.walk(work.may_request).expect("nothing crashes");
+        let reconciled = self
+            .scene
+            .reconcile(work.may_request)
+            .expect("nothing crashes");
         let (key, now) = (key(), self.scene.inner().now);
         match reconciled {
             Reconciled::Done(outcome) => self.engine.done(&key, outcome, now),
@@ -225,12 +229,14 @@ fn oddities() -> Vec<(&'static str, Scene)> {
         ),
         (
             "no CA",
-            scene(&Spec::extra("#ca\n"), |inner| inner.ca = CaSeen::Missing),
+            scene(&Spec::extra("#ca\n"), |inner| {
+                inner.ca = ConfigMapRead::Missing
+            }),
         ),
         (
             "a broken CA",
             scene(&Spec::extra("#ca\n"), |inner| {
-                inner.ca = CaSeen::Broken("x".into());
+                inner.ca = ConfigMapRead::Value(b"x".to_vec());
             }),
         ),
         (

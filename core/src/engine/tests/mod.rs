@@ -29,7 +29,7 @@ fn resource() -> ResourceFacts {
         suspended: false,
         deleting: false,
         reported: true,
-        told_refresh: None,
+        reported_refresh: None,
         attempt: None,
     }
 }

@@ -74,7 +74,7 @@ fn what_is_not_reported_is_looked_at_without_a_permit() {
 #[test]
 fn a_status_that_tells_of_the_token_before_is_looked_at_without_a_permit() {
     let told = |refresh| ResourceFacts {
-        told_refresh: Some(refresh),
+        reported_refresh: Some(refresh),
         ..resource()
     };
     let mut bench = Bench::with(told(at(1800)), Some(token()));

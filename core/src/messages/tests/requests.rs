@@ -83,7 +83,7 @@ fn refused(code: ErrorCode) -> TokenError {
         status: 400,
         code,
         retry_after: None,
-        said: None,
+        provider_code: None,
     }
 }
 
@@ -122,11 +122,11 @@ fn the_advice_after_a_refusal_is_about_what_the_client_sends() {
 #[test]
 fn a_code_of_the_providers_own_is_shown_with_advice_that_fits() {
     let said = |code: &str, place: &str| ProviderCode::parse(code, place);
-    let refused = |code, said| TokenError::Refused {
+    let refused = |code, provider_code| TokenError::Refused {
         status: 400,
         code,
         retry_after: None,
-        said,
+        provider_code,
     };
     let client = client();
     let own = refused(ErrorCode::Unknown, said("E17", "/code"));
@@ -142,11 +142,11 @@ fn a_code_of_the_providers_own_is_shown_with_advice_that_fits() {
     let text = answered(&known, &client);
     let begin = "The token endpoint answered with invalid_client (HTTP 400). Check";
     assert!(text.starts_with(begin), "{text}");
-    let unusable = |elsewhere, said| TokenError::Unusable {
+    let unusable = |elsewhere, provider_code| TokenError::Unusable {
         problem: "it holds no access token where one is expected",
         elsewhere,
         readable: true,
-        said,
+        provider_code,
     };
     let text = answered(&unusable(None, said("40164", "/errcode")), &client);
     assert!(
@@ -165,7 +165,7 @@ fn the_longest_problem_of_a_response_is_not_shortened() {
         problem: "expires_on or expires_at in it is neither a number nor a time",
         elsewhere: None,
         readable: true,
-        said: None,
+        provider_code: None,
     };
     let finding = Finding::from(RequestFinding::answered(&error, &client()));
     let explanation = finding.explain(Audience::Cluster);

@@ -33,6 +33,7 @@ pub(super) fn read(annotations: &BTreeMap<String, String>) -> Option<StoredState
         served_again: annotations.contains_key(SERVED_AGAIN),
         handled_refresh_request: text(HANDLED),
         lifetime_assumed: annotations.contains_key(ASSUMED),
+        planned: None,
         remarks: text(REMARKS),
         managed: serde_json::from_str(annotations.get(MANAGED)?).ok()?,
     })

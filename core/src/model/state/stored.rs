@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LONGEST_REMARKS, Managed, StateOwner, TokenState, is_key};
-use crate::schedule::End;
+use crate::schedule::{End, Planned};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
@@ -36,6 +36,8 @@ pub(super) struct StoredState {
     pub(super) handled_refresh_request: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) lifetime_assumed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) planned: Option<Planned>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) remarks: Option<String>,
     pub(super) managed: Managed,
@@ -67,6 +69,7 @@ impl StoredState {
             served_again: state.served_again,
             handled_refresh_request: state.handled_request.clone(),
             lifetime_assumed: state.end.is_assumed(),
+            planned: state.planned.clone(),
             remarks: state.remarks.clone(),
             managed: state.managed.clone(),
         }
@@ -78,6 +81,7 @@ impl StoredState {
             issued,
             end: End::stored(expires, self.lifetime_assumed),
             refresh,
+            planned: self.planned,
             owner: self.owner,
             lenders: self.lenders,
             inputs: self.inputs,

@@ -25,10 +25,10 @@ pub struct Caching {
 
 /// How long a response that was received at `received` stays fresh.
 pub fn freshness(caching: &Caching, received: Time) -> Span {
-    told(caching, received).map_or(USUAL, |span| span.clamp(SHORTEST, LONGEST))
+    announced(caching, received).map_or(USUAL, |span| span.clamp(SHORTEST, LONGEST))
 }
 
-fn told(caching: &Caching, received: Time) -> Option<Span> {
+fn announced(caching: &Caching, received: Time) -> Option<Span> {
     let mut lifetime = None;
     for directive in caching.cache_control.iter().flat_map(|all| all.split(',')) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

@@ -7,7 +7,7 @@ fn refused(status: u16, code: ErrorCode) -> TokenError {
         status,
         code,
         retry_after: None,
-        said: None,
+        provider_code: None,
     }
 }
 
@@ -66,7 +66,7 @@ fn classes_follow_the_promised_table() {
         problem: "it is not JSON",
         elsewhere: None,
         readable,
-        said: None,
+        provider_code: None,
     };
     assert_eq!(unusable(false).class(&Grant::Password), NeedsPerson);
     assert_eq!(unusable(false).class(&Grant::ClientCredentials), Transient);
@@ -94,7 +94,7 @@ fn named(status: u16, code: ErrorCode) -> TokenError {
         status,
         code,
         retry_after: None,
-        said: Some(ProviderCode::mapped("E17", "/status")),
+        provider_code: Some(ProviderCode::mapped("E17", "/status")),
     }
 }
 
@@ -214,7 +214,7 @@ fn a_refusal_that_names_a_time_to_wait_limits_the_rate_and_refuses_nothing_else(
         status,
         code,
         retry_after: Some(Span::from_seconds(wait)),
-        said: None,
+        provider_code: None,
     };
     let refresh = Grant::RefreshToken;
     for status in [400, 401, 403, 420] {

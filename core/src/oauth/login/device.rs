@@ -57,7 +57,7 @@ fn unusable(problem: &'static str) -> TokenError {
         problem,
         elsewhere: None,
         readable: true,
-        said: None,
+        provider_code: None,
     }
 }
 

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::retry_after::{civil_utc, http_date};
-use super::vetted::Told;
+use super::vetted::ResponseFields;
 use crate::oauth::{ExpiryShape, ExpiryUnit, Lifetime};
 use crate::time::{Span, Time};
 
@@ -43,7 +43,7 @@ type Found<T> = Result<Option<T>, &'static str>;
 
 /// Parses `expires_in`, then `expires_on` and `expires_at`.
 pub(super) fn usual(
-    value: &Told<'_>,
+    value: &ResponseFields<'_>,
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Found<Lifetime> {
@@ -106,7 +106,7 @@ pub(super) fn usual(
 /// Parses the expiry at the configured pointer.
 pub(super) fn configured(
     shape: &ExpiryShape,
-    value: &Told<'_>,
+    value: &ResponseFields<'_>,
     received: Time,
     remarks: &mut Vec<&'static str>,
 ) -> Found<Lifetime> {

@@ -130,8 +130,8 @@ impl Vetted {
     }
 
     /// The response for reading anything except its tokens.
-    pub(super) fn told(&self) -> Told<'_> {
-        Told {
+    pub(super) fn fields(&self) -> ResponseFields<'_> {
+        ResponseFields {
             value: &self.value,
             tokens: self.tokens.finder(),
             too_many: self.tokens.len() > MOST_TOKENS,
@@ -140,14 +140,14 @@ impl Vetted {
 }
 
 /// A response for reading anything except its tokens: values that equal or contain one of them are absent.
-pub(super) struct Told<'v> {
+pub(super) struct ResponseFields<'v> {
     value: &'v Value,
     tokens: Finder<'v>,
     /// There are more tokens than are compared.
     too_many: bool,
 }
 
-impl<'v> Told<'v> {
+impl<'v> ResponseFields<'v> {
     /// The value at a JSON pointer.
     pub(super) fn at(&self, pointer: &str) -> Option<&'v Value> {
         self.value

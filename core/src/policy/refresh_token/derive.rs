@@ -12,14 +12,14 @@ use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::Time;
 
 /// A stored response whose token must be published.
-pub(in crate::policy) struct Derivable {
-    pub(in crate::policy) token: Token,
-    pub(in crate::policy) at: Moments,
-    pub(in crate::policy) made: Made,
+pub(crate) struct Derivable {
+    pub(crate) token: Token,
+    pub(crate) at: Moments,
+    pub(crate) made: Made,
 }
 
 /// The stored response, if the token Secret does not contain its token: it is missing, altered, or older.
-pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> {
+pub(crate) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> {
     spec.refreshing.as_ref()?;
     let state = seen.chain.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) || state.type_ != STATE_TYPE {
@@ -72,7 +72,7 @@ pub(in crate::policy) fn derivable(seen: &Observed, spec: &Validated) -> Option<
 
 /// The response for templates: without a refresh token, unless one of them names it. Then it is the one that is sent
 /// next, whether this response contained it or not.
-pub(in crate::policy) fn document<'t>(
+pub(crate) fn document<'t>(
     seen: &Observed,
     spec: &Validated,
     token: &'t Token,

@@ -6,7 +6,7 @@
 //! else is done with it, and the token Secret is derived from what is stored (`docs/architecture.md`, "Refresh
 //! tokens").
 
-mod candidate;
+pub(super) mod candidate;
 mod claim;
 mod derive;
 mod offer;
@@ -19,7 +19,7 @@ use crate::model::{Observed, Unreadable};
 use crate::time::Time;
 
 pub(super) use crate::model::{LOGIN_CLIENT_ID, Record, is_lent};
-pub(super) use crate::policy::refresh_token::candidate::{family, fresh_start, is_untried_start};
+pub(super) use candidate::{fresh_start, is_untried_start};
 pub(super) use derive::{derivable, document};
 pub(super) use offer::{refused_offer, refused_tokens};
 pub use place::{login_name, state_name};

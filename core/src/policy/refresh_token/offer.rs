@@ -44,18 +44,22 @@ pub(super) fn offered<'a>(
 }
 
 fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, Unusable> {
-    let told = |problem| (problem, secret.name.clone());
+    let in_this_secret = |problem| (problem, secret.name.clone());
     let key_named = || key.to_owned();
     let Some(value) = secret.data.get(key) else {
         return Ok(None);
     };
     let text = value
         .expose()
-        .ok_or_else(|| told(CredentialsProblem::NotText { key: key_named() }))?;
+        .ok_or_else(|| in_this_secret(CredentialsProblem::NotText { key: key_named() }))?;
     match single_line(text) {
-        "" => Err(told(CredentialsProblem::Empty { key: key_named() })),
+        "" => Err(in_this_secret(CredentialsProblem::Empty {
+            key: key_named(),
+        })),
         line if line.chars().any(char::is_control) => {
-            Err(told(CredentialsProblem::Control { key: key_named() }))
+            Err(in_this_secret(CredentialsProblem::Control {
+                key: key_named(),
+            }))
         }
         line => Ok(Some(Offer {
             token: Secret::from(line),
@@ -120,7 +124,7 @@ impl Record {
 
 /// The note about a provided refresh token that the provider refused, while the family continues without it; `None`
 /// if there is none.
-pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<Note> {
+pub(crate) fn refused_offer(seen: &Observed) -> Option<Note> {
     let spec = seen.resource.spec.as_ref().ok()?;
     if spec.refreshing.as_ref()?.origin != Origin::Given {
         return None;
@@ -136,7 +140,7 @@ pub(in crate::policy) fn refused_offer(seen: &Observed) -> Option<Note> {
 }
 
 /// The available refresh tokens that the provider has refused, if that still applies.
-pub(in crate::policy) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
+pub(crate) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
     let Some(Ok(record)) = seen.record() else {
         return Vec::new();
     };

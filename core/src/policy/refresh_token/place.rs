@@ -40,7 +40,7 @@ pub fn login_name(resource: &str) -> String {
 }
 
 /// Whether the state Secret may be written, and if not, why. Decided before anything is redeemed.
-pub(in crate::policy) fn not_writable(
+pub(crate) fn not_writable(
     seen: &Observed,
     spec: &Validated,
     now: Time,
@@ -75,7 +75,7 @@ pub(in crate::policy) fn not_writable(
 }
 
 /// The write that makes a state Secret this resource's that lost its owner, or that somebody hands over.
-pub(in crate::policy) fn take_back(seen: &Observed) -> Option<SecretBody> {
+pub(crate) fn take_back(seen: &Observed) -> Option<SecretBody> {
     let state = seen.chain.state.as_ref()?;
     let whose = ownership(state, &seen.resource, STATE_TYPE);
     if state.deleting || !matches!(whose, Ownership::Restored | Ownership::Adoptable) {
@@ -91,7 +91,7 @@ pub(in crate::policy) fn take_back(seen: &Observed) -> Option<SecretBody> {
 }
 
 /// The write that records when another process's reservation was first observed, so that a restart begins no new wait.
-pub(in crate::policy) fn to_notice(seen: &Observed) -> Option<SecretBody> {
+pub(crate) fn to_notice(seen: &Observed) -> Option<SecretBody> {
     let state = seen.chain.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) {
         return None;

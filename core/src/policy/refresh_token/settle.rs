@@ -130,7 +130,9 @@ pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Fai
             },
             ..made_from(seen)
         }),
-        said: known.then(|| failure.said.as_ref()?.kept()).flatten(),
+        provider_code: known
+            .then(|| failure.provider_code.as_ref()?.kept())
+            .flatten(),
     };
     let dead = match failure.reached {
         _ if !is_refresh => None,
@@ -219,7 +221,7 @@ fn ended(
     }
     Failure {
         class: FailureClass::NeedsPerson,
-        finding: findings::reauthorize(seen, known, refused.said().as_ref()).finding,
+        finding: findings::reauthorize(seen, known, refused.provider_code().as_ref()).finding,
         retry_after: None,
         ..failure
     }

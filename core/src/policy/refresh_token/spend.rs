@@ -15,7 +15,7 @@ use super::claim::{Hold, hold};
 use super::record::token_tag;
 
 /// What to do to get a token.
-pub(in crate::policy) enum Next {
+pub(crate) enum Next {
     /// Send a request with this.
     Spend(Box<Spend>),
     /// Another process may be sending one: not before this is over.
@@ -29,12 +29,12 @@ pub(in crate::policy) enum Next {
         /// The provider refused it.
         known: bool,
         /// With this code.
-        said: Option<ProviderCode>,
+        provider_code: Option<ProviderCode>,
     },
 }
 
 /// What to send to get a token, and its reservation.
-pub(in crate::policy) fn next(
+pub(crate) fn next(
     seen: &Observed,
     spec: &Validated,
     refreshing: &Refreshing,
@@ -124,7 +124,7 @@ impl Claimed<'_> {
             Hold::Exhausted => {
                 return Next::Refused {
                     known: false,
-                    said: None,
+                    provider_code: None,
                 };
             }
             Hold::OnceMore => 2,
@@ -132,8 +132,11 @@ impl Claimed<'_> {
         };
         if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
-            let said = refused.said();
-            return Next::Refused { known, said };
+            let provider_code = refused.provider_code();
+            return Next::Refused {
+                known,
+                provider_code,
+            };
         }
         self.claim(With::RefreshToken(token), tag, begins, tries)
     }
@@ -159,7 +162,7 @@ impl Claimed<'_> {
             record.refuse(Refused {
                 token: before.spent,
                 made_from: None,
-                said: None,
+                provider_code: None,
             });
         }
         let claim = Claim::new(
@@ -189,7 +192,7 @@ impl Claimed<'_> {
 impl Spend {
     /// The response to a request that redeems what cannot be redeemed again: it holds the only copy of what comes next. `None`
     /// where the request may be repeated.
-    pub(in crate::policy) fn redeems(&self) -> Option<ExpectedResponse> {
+    pub(crate) fn redeems(&self) -> Option<ExpectedResponse> {
         let With::RefreshToken(_) = self.with else {
             return None;
         };
@@ -205,7 +208,7 @@ impl Spend {
     }
 
     /// The client and the credentials for building the request.
-    pub(in crate::policy) fn request(
+    pub(crate) fn request(
         &self,
         seen: &Observed,
         spec: &Validated,

@@ -3,6 +3,7 @@
 mod ends;
 mod failures;
 mod promises;
+mod replan;
 
 use super::*;
 

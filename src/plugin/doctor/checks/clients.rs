@@ -8,7 +8,7 @@ use crate::api::spec::OAuthClient;
 use crate::command::Command;
 use crate::plugin::doctor::gather::Facts;
 use crate::plugin::finding::{Finding, MOST_NAMED, unknown};
-use crate::plugin::mend;
+use crate::plugin::next_command;
 use crate::plugin::status::Summary;
 use crate::plugin::target::host_of;
 
@@ -44,7 +44,7 @@ pub(super) fn dns(facts: &Facts, summaries: &[Summary]) -> Finding {
             some.join(", ")
         );
         return Finding::fail(AREA, text)
-            .mend("compare the host's name with the provider's, then look at the cluster's DNS");
+            .remedy("compare the host's name with the provider's, then look at the cluster's DNS");
     }
     match &facts.dns {
         Ok(Some(true)) => Finding::ok(
@@ -52,7 +52,7 @@ pub(super) fn dns(facts: &Facts, summaries: &[Summary]) -> Finding {
             "The cluster's DNS is ready, and the operator resolves every token host",
         ),
         Ok(Some(false)) => Finding::fail(AREA, "No pod of the cluster's DNS is ready")
-            .mend("kubectl get pods -n kube-system -l k8s-app=kube-dns"),
+            .remedy("kubectl get pods -n kube-system -l k8s-app=kube-dns"),
         Ok(None) => Finding::ok(AREA, "The operator resolves every token host"),
         Err(why) => Finding::ok(
             AREA,
@@ -101,14 +101,14 @@ pub(super) fn hosts(clients: &[OAuthClient], summaries: &[Summary]) -> Vec<Findi
             unreachable,
         } = host;
         if let Some((reason, _)) = unreachable.iter().max_by_key(|(_, count)| **count) {
-            let told: Vec<String> = unreachable
+            let hosts: Vec<String> = unreachable
                 .iter()
                 .map(|(reason, count)| format!("{reason} {count}"))
                 .collect();
             let text = format!(
                 "{name} does not answer the operator for {} of {all} OAuthClients ({})",
                 unreachable.values().sum::<usize>(),
-                told.join(", ")
+                hosts.join(", ")
             );
             return Finding::fail(AREA, text)
                 .command(&Command::kubectl(&["oauthclient", "explain"]).value(reason));
@@ -152,10 +152,7 @@ pub(super) fn resources(facts: &Facts, summaries: &[Summary]) -> Vec<Finding> {
         .count();
     let mut all = vec![Finding::ok(
         "OAuthClients",
-        format!(
-            "{well} of {} have a token and nothing to say",
-            summaries.len()
-        ),
+        format!("{well} of {} have a token and no problem", summaries.len()),
     )];
     for (client, one) in facts.clients.iter().zip(summaries) {
         let name = format!("{}/{}", one.namespace, one.name);
@@ -171,7 +168,7 @@ pub(super) fn resources(facts: &Facts, summaries: &[Summary]) -> Vec<Finding> {
             ),
             (false, _) => Finding::fail(AREA, format!("{name} is not ready, {reason}: {message}")),
         };
-        all.push(match mend::command(client, reason) {
+        all.push(match next_command::command(client, reason) {
             Some(command) => finding.command(&command),
             None => finding,
         });

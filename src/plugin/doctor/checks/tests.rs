@@ -83,7 +83,7 @@ fn told(change: impl FnOnce(&mut Facts), level: Level, area: &str, words: &str) 
         .find(|one| one.area == area && one.text.contains(words));
     let found = found.unwrap_or_else(|| panic!("{area} {words}: {bad:#?}"));
     assert_eq!(found.level, level, "{found:?}");
-    assert!(found.mend.is_some() || level == Level::Warn, "{found:?}");
+    assert!(found.remedy.is_some() || level == Level::Warn, "{found:?}");
 }
 
 #[test]

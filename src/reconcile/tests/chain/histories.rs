@@ -65,7 +65,7 @@ fn is_stopped(scene: &Scene) -> bool {
 }
 
 /// As many cases as `HISTORIES` says, else 64.
-pub(in crate::reconcile::tests) fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let cases = std::env::var("HISTORIES").ok();
     ProptestConfig {
         failure_persistence: None,

@@ -77,7 +77,6 @@ fn what_was_refused_is_not_tried_again_for_an_edit_of_labels_or_a_restart() {
     scene.offer(Some(WRONG));
     goes_on(&scene, at(20_000));
     // Another client may be the one that it belongs to.
-    scene.inner().password = "another".into();
     scene.with_client_secret("another");
     scene.offer(Some(WRONG));
     scene.run(at(30_000));
@@ -143,7 +142,7 @@ fn the_refresh_token_of_an_answer_that_cannot_be_used_is_stored_all_the_same() {
 fn people_are_told_that_the_refresh_token_was_stored() {
     let scene = Scene::chained(SPEC, None);
     scene.inner().chained.requests = vec![Sent::Unusable].into();
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(
         scene.condition("RefreshFailing"),
         Some((true, "UnusableResponse".into()))
@@ -181,6 +180,6 @@ fn the_published_token_can_still_be_restored_after_an_answer_that_cannot_be_used
     assert!(scene.inner().chained.arrived.len() > 1);
     scene.inner().secrets.remove("token");
     scene.inner().memory.told_gone = true;
-    scene.walk(false);
+    scene.reconcile(false);
     assert_eq!(scene.token().as_deref(), Some("token-1"));
 }

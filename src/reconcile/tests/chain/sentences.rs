@@ -70,7 +70,7 @@ fn a_token_secret_that_was_deleted_or_altered_is_written_anew_without_a_request(
         .data
         .insert("access_token".into(), Secret::from("theirs"));
     scene.put(altered);
-    scene.walk(false);
+    scene.reconcile(false);
     scene.run(at(120));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     assert_eq!(arrived(&scene).len(), 1);
@@ -123,7 +123,7 @@ fn a_claim_of_another_process_is_left_alone_until_its_time_is_over() {
     scene.run(crashed + span(20));
     let waits = Some((true, "Requesting".into()));
     assert_eq!(scene.condition("Reconciling"), waits);
-    scene.walk(true);
+    scene.reconcile(true);
     assert_eq!(scene.inner().requests, sent);
     scene.run(crashed + span(28));
     assert_eq!(scene.inner().requests, sent + 1);
@@ -358,7 +358,6 @@ fn what_was_refused_is_tried_again_once_with_another_client() {
     let scene = settled();
     scene.inner().chained.revoke();
     scene.run(at(50_000));
-    scene.inner().password = "another".into();
     scene.with_client_secret("another");
     let seed = "refresh-1";
     scene.offer(Some(seed));
@@ -573,7 +572,6 @@ fn a_refused_password_needs_a_person_and_a_lost_refresh_does_not() {
             .data
             .insert("password".into(), Secret::from("wrong"));
     }
-    scene.inner().password = "changed".into();
     scene.run(at(30_000));
     let refused = arrived(&scene).len();
     assert_eq!(stalled(&scene).as_deref(), Some("InvalidGrant"));

@@ -16,13 +16,9 @@ use super::*;
 use crate::api::OAuthClientStatus;
 use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
-use crate::oauth::TokensInHand;
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::Reached;
-use crate::policy::{
-    AccountSeen, Found, Life, Reference, TokenWithLenders, account_tokens, lenders_to_see,
-    login_name, published, shown_by, state_name,
-};
+use crate::policy::{AccountSeen, Life, TokenWithLenders, shown_by};
 use crate::reconcile::tests::*;
 use crate::trust::{AuthorizedRequest, Lenders, authorize};
 
@@ -257,7 +253,7 @@ impl Namespace {
             may_request: true,
             due: self.inner().now,
         };
-        finish(walk(self, &work));
+        finish(reconcile(self, &work));
         self.pass(3);
     }
 
@@ -321,10 +317,6 @@ impl Inner {
                 .retain(|_, secret| !secret.is_owned_by(&resource));
             self.memories.remove(&resource.uid);
         }
-    }
-
-    fn seen(&self, name: &str) -> Option<SecretSeen> {
-        self.secrets.get(name).cloned()
     }
 
     fn account_seen(&self) -> AccountSeen {

@@ -80,7 +80,7 @@ impl SigningKey {
     }
 
     /// The public part, as at the end of `SubjectPublicKeyInfo` in a certificate; `None` for a symmetric key.
-    pub(in crate::oauth::jwt) fn public(&self) -> Option<&[u8]> {
+    pub(crate) fn public(&self) -> Option<&[u8]> {
         match &self.material {
             Material::Rsa(pair) => Some(pair.public_key().as_ref()),
             Material::Ec(_, pair) => Some(pair.public_key().as_ref()),

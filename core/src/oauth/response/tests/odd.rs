@@ -101,8 +101,8 @@ fn a_body_that_cannot_be_read_says_what_it_is() {
         .flat_map(u16::to_le_bytes)
         .collect();
     let of = |kind: &str, body: &[u8], what: &str| {
-        let said = format!("{:?}", bad(200, kind, body));
-        assert!(said.contains(what), "{said}");
+        let error = format!("{:?}", bad(200, kind, body));
+        assert!(error.contains(what), "{error}");
     };
     of("application/json", b"", "is empty");
     of("text/html", b"<!doctype html><p>Log in", "HTML or XML");
@@ -201,8 +201,8 @@ fn a_token_under_another_name_is_pointed_at() {
     assert!(
         matches!(
             &error,
-            TokenError::Unusable { elsewhere: None, said: Some(said), .. }
-                if said.to_string() == "40001 at /errcode"
+            TokenError::Unusable { elsewhere: None, provider_code: Some(provider_code), .. }
+                if provider_code.to_string() == "40001 at /errcode"
         ),
         "{error:?}"
     );
@@ -250,8 +250,11 @@ fn an_error_is_found_in_any_spelling_of_its_name() {
         (200, r#"{"ErrCode":40001}"#, ErrorCode::Unknown, "/ErrCode"),
     ] {
         let error = bad(status, "application/json", body);
-        let said = error.said().unwrap().to_string();
-        assert!(said.ends_with(&format!(" at {place}")), "{said}");
+        let provider_code = error.provider_code().unwrap().to_string();
+        assert!(
+            provider_code.ends_with(&format!(" at {place}")),
+            "{provider_code}"
+        );
         if let TokenError::Refused { code: found, .. } = error {
             assert_eq!(found, code, "{body}");
         }
@@ -262,7 +265,10 @@ fn an_error_is_found_in_any_spelling_of_its_name() {
         "application/json",
         r#"{"Error":"x1","error":"invalid_scope"}"#,
     );
-    assert_eq!(both.said().unwrap().to_string(), "invalid_scope at /error");
+    assert_eq!(
+        both.provider_code().unwrap().to_string(),
+        "invalid_scope at /error"
+    );
 }
 
 #[test]
@@ -307,11 +313,12 @@ fn an_error_is_found_in_a_list_in_a_header_and_in_a_body_that_is_nothing_else() 
         (r#""invalid_grant""#, ErrorCode::InvalidGrant, "body"),
     ] {
         let error = bad(400, "application/json", body);
-        let said = error.said().map(ToString::to_string);
+        let provider_code = error.provider_code().map(ToString::to_string);
         assert!(
-            said.as_ref()
-                .is_some_and(|said| said.ends_with(&format!(" at {place}"))),
-            "{body} {said:?}"
+            provider_code
+                .as_ref()
+                .is_some_and(|provider_code| provider_code.ends_with(&format!(" at {place}"))),
+            "{body} {provider_code:?}"
         );
         let TokenError::Refused { code: found, .. } = error else {
             panic!("{body}");
@@ -319,8 +326,12 @@ fn an_error_is_found_in_a_list_in_a_header_and_in_a_body_that_is_nothing_else() 
         assert_eq!(found, code, "{body}");
     }
     // Only a code that is known: anything else could be a secret.
-    assert!(bad(400, "text/plain", "hunter2").said().is_none());
-    assert!(bad(400, "text/plain", "try again later").said().is_none());
+    assert!(bad(400, "text/plain", "hunter2").provider_code().is_none());
+    assert!(
+        bad(400, "text/plain", "try again later")
+            .provider_code()
+            .is_none()
+    );
 
     let challenged = |value: &str, body: &str| {
         let answer = HttpAnswer {
@@ -328,10 +339,18 @@ fn an_error_is_found_in_a_list_in_a_header_and_in_a_body_that_is_nothing_else() 
             ..answer(401, "application/json", body)
         };
         let error = error(decode(&ResponseShape::default(), &answer, NOW));
-        let TokenError::Refused { code, said, .. } = error else {
+        let TokenError::Refused {
+            code,
+            provider_code,
+            ..
+        } = error
+        else {
             panic!("{value}");
         };
-        (code, said.map(|said| said.to_string()))
+        (
+            code,
+            provider_code.map(|provider_code| provider_code.to_string()),
+        )
     };
     let told = |code: &str| Some(format!("{code} at WWW-Authenticate"));
     for (value, expected) in [
@@ -373,9 +392,9 @@ fn an_error_is_found_in_a_list_in_a_header_and_in_a_body_that_is_nothing_else() 
 
 #[test]
 fn a_number_that_stands_for_an_error_is_shown_and_a_status_of_success_is_not() {
-    let said = |body: &str| {
+    let provider_code = |body: &str| {
         let error = bad(200, "application/json", body);
-        error.said().map(ToString::to_string)
+        error.provider_code().map(ToString::to_string)
     };
     for (body, expected) in [
         (
@@ -391,7 +410,7 @@ fn a_number_that_stands_for_an_error_is_shown_and_a_status_of_success_is_not() {
         (r#"{"code":"SplxlOBeZQQYbYS6WxSbIA"}"#, None),
         (r#"{"status":"success"}"#, None),
     ] {
-        assert_eq!(said(body).as_deref(), expected, "{body}");
+        assert_eq!(provider_code(body).as_deref(), expected, "{body}");
     }
 }
 
@@ -464,8 +483,8 @@ fn a_duration_with_units_is_read_as_one_and_a_date_that_stands_for_none_is_none(
     assert_eq!(lifetime(r#""expires_in":"0s""#).0, None);
     for text in ["-PT1H", "-3600s"] {
         let body = format!(r#"{{"access_token":"t","expires_in":{text:?}}}"#);
-        let said = format!("{:?}", bad(200, "application/json", body));
-        assert!(said.contains("negative"), "{said}");
+        let provider_code = format!("{:?}", bad(200, "application/json", body));
+        assert!(provider_code.contains("negative"), "{provider_code}");
     }
     for date in [
         "0001-01-01T00:00:00Z",

@@ -4,7 +4,7 @@ use super::*;
 
 impl Namespace {
     /// Another spec, or a resource where there is none.
-    pub(in crate::reconcile::tests::property) fn edit_resource(&self, owner: &str) {
+    pub(crate) fn edit_resource(&self, owner: &str) {
         let mut inner = self.inner();
         // To check a manifest takes longer than all that follows: most are drawn from those that were checked before.
         let (spec, inputs) = match inner.dice.chance(10) {
@@ -36,7 +36,7 @@ impl Namespace {
     }
 
     /// The owner of a Secret or of the ServiceAccount changes its mind.
-    pub(in crate::reconcile::tests::property) fn edit_lender(&self) {
+    pub(crate) fn edit_lender(&self) {
         let mut inner = self.inner();
         if inner.dice.chance(25) {
             if let Some((uid, _)) = inner.account.clone() {
@@ -62,7 +62,7 @@ impl Namespace {
     }
 
     /// A Secret or the ServiceAccount goes, and perhaps another one of its name comes.
-    pub(in crate::reconcile::tests::property) fn replace_lender(&self) {
+    pub(crate) fn replace_lender(&self) {
         let mut inner = self.inner();
         let comes_back = inner.dice.chance(60);
         if inner.dice.chance(20) {
@@ -79,7 +79,7 @@ impl Namespace {
         }
     }
 
-    pub(in crate::reconcile::tests::property) fn delete_resource(&self, owner: &str) {
+    pub(crate) fn delete_resource(&self, owner: &str) {
         let mut inner = self.inner();
         let Some(resource) = inner.resources.get_mut(owner) else {
             return;
@@ -91,7 +91,7 @@ impl Namespace {
         }
     }
 
-    pub(in crate::reconcile::tests::property) fn request_refresh(&self, owner: &str) {
+    pub(crate) fn request_refresh(&self, owner: &str) {
         let mut inner = self.inner();
         let version = inner.next_version();
         if let Some(resource) = inner.resources.get_mut(owner) {

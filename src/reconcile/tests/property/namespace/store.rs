@@ -3,21 +3,6 @@
 use super::provider::everything;
 use super::*;
 
-fn copy_of(known: &Resource) -> Resource {
-    Resource {
-        namespace: known.namespace.clone(),
-        name: known.name.clone(),
-        uid: known.uid.clone(),
-        generation: known.generation,
-        deleting: known.deleting,
-        life: known.life.clone(),
-        spec: known.spec.clone(),
-        inputs: known.inputs.clone(),
-        refresh_request: known.refresh_request.clone(),
-        status: known.status.clone(),
-    }
-}
-
 fn lost(reached: Reached) -> Failure {
     Failure::new(
         FailureClass::Transient,
@@ -30,105 +15,89 @@ fn not_sent() -> Failure {
     lost(Reached::Never)
 }
 
-impl Store for Namespace {
+impl Objects for Namespace {
     fn now(&self) -> Time {
         self.inner().now
     }
 
+    fn nonce(&self) -> Nonce {
+        crate::clock::Clock::system().nonce()
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    async fn resource(&self, key: &Key) -> Result<Option<ResourceRead>, StoreError> {
+        let mut inner = self.inner();
+        inner.version += 1;
+        let found = inner.resources.get(key.name());
+        let found = found.filter(|resource| resource.spec.is_ok());
+        Ok(found.map(|known| ResourceRead {
+            resource: copy_of(known),
+            token_secret: token_secret(known),
+        }))
+    }
+
+    async fn referenced(&self, key: &Key) -> Result<Option<ReferencedRead>, StoreError> {
+        let inner = self.inner();
+        let found = inner.resources.get(key.name());
+        Ok(found.map(|other| ReferencedRead {
+            uid: other.uid.clone(),
+            token_secret: token_secret(other),
+        }))
+    }
+
+    async fn secret(
+        &self,
+        _: &Key,
+        name: &str,
+        _: Purpose,
+    ) -> Result<Option<SecretSeen>, StoreError> {
+        Ok(self.inner().secrets.get(name).cloned())
+    }
+
+    async fn config_map(&self, _: &Key, _: &str, _: &str) -> Result<ConfigMapRead, StoreError> {
+        Ok(ConfigMapRead::Missing)
+    }
+
+    async fn account(&self, _: &Key, _: &str) -> Result<AccountSeen, StoreError> {
+        Ok(self.inner().account_seen())
+    }
+
+    fn stale_secrets(&self, _: &Key, uid: &str, current: &str) -> Vec<String> {
+        stale_among(&self.inner().secrets, uid, current)
+    }
+
+    fn memory(&self, _: &Key, uid: &str) -> Memory {
+        let inner = self.inner();
+        inner.memories.get(uid).cloned().unwrap_or_default()
+    }
+
+    fn process(&self, _: String) -> FamilySeen {
+        let inner = self.inner();
+        FamilySeen {
+            process: format!("process-{}", inner.process),
+            attempt: format!("attempt-{}", inner.version),
+            elapsed: inner.now.since(at(0)),
+            drain: span(10),
+            alone: true,
+            ..FamilySeen::default()
+        }
+    }
+
+    fn hash(&self, content: &[u8]) -> u64 {
+        hashed(content)
+    }
+}
+
+impl Store for Namespace {
     fn draw(&self) -> f64 {
         0.5
     }
 
     fn detail(&self) -> StatusDetail {
         StatusDetail::Always
-    }
-
-    async fn observe(&self, key: &Key, may_request: bool) -> Result<Option<Observed>, StoreError> {
-        let mut inner = self.inner();
-        inner.version += 1;
-        let Some(resource) = inner.resources.get(key.name()).map(copy_of) else {
-            return Ok(None);
-        };
-        let Ok(spec) = resource.spec.clone() else {
-            return Ok(None);
-        };
-        let name = &spec.token_secret.name;
-        let stale_secrets = inner
-            .secrets
-            .values()
-            .filter(|secret| secret.name != *name && secret.is_owned_by(&resource))
-            .filter(|secret| secret.has_label(crate::names::TOKEN_LABEL, "true"))
-            .cloned()
-            .collect();
-        let references = published(&spec).into_iter().map(|token| {
-            let found = inner.resources.get(&token.client).map(|other| {
-                let secret_name = match &other.spec {
-                    Ok(spec) => spec.token_secret.name.clone(),
-                    Err(_) => String::new(),
-                };
-                Found {
-                    uid: other.uid.clone(),
-                    secret: inner.seen(&secret_name),
-                    secret_name,
-                }
-            });
-            let name = token.client.clone();
-            Reference { name, found }
-        });
-        let mut memory = inner
-            .memories
-            .get(&resource.uid)
-            .cloned()
-            .unwrap_or_default();
-        memory.attempt = memory
-            .attempt
-            .or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new));
-        let mut seen = Observed {
-            now: inner.now,
-            target: inner.seen(name),
-            stale_secrets,
-            credentials: spec
-                .credentials_secret
-                .as_ref()
-                .and_then(|name| inner.seen(name)),
-            credentials_publisher: None,
-            certificate: crate::policy::CertificateSeen::NotNamed,
-            references: references.collect(),
-            cycle: None,
-            lender_secrets: Vec::new(),
-            accounts: BTreeMap::new(),
-            made: TokensInHand::default(),
-            ca: CaSeen::NotNamed,
-            chain: crate::policy::FamilySeen {
-                state: inner.seen(&state_name(&resource.name)),
-                login: inner.seen(&login_name(&resource.name)),
-                process: format!("process-{}", inner.process),
-                attempt: format!("attempt-{}", inner.version),
-                elapsed: inner.now.since(at(0)),
-                here: None,
-                drain: span(10),
-                alone: true,
-            },
-            next_content: None,
-            content: None,
-            memory,
-            may_request,
-            rules: Rules::default(),
-            nonce: crate::clock::Clock::system().nonce(),
-            resource,
-        };
-        for token in account_tokens(&spec) {
-            seen.accounts
-                .insert(token.account.clone(), inner.account_seen());
-        }
-        let (secrets, accounts) = lenders_to_see(&seen);
-        seen.lender_secrets = secrets.iter().filter_map(|name| inner.seen(name)).collect();
-        for account in accounts {
-            seen.accounts.insert(account, inner.account_seen());
-        }
-        let version = seen.lent();
-        seen.content = version.map(|version| content(&version));
-        Ok(Some(seen))
     }
 
     async fn get(

@@ -15,7 +15,7 @@ use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 
-use super::cluster::{Cluster, Deed, Failure, SECRETS};
+use super::cluster::{ApiOperation, Cluster, Failure, SECRETS};
 
 /// The label of Secrets that a login created; its value is `true`. A login replaces only such a Secret.
 pub(super) const LOGIN_LABEL: &str = "oauthclient.dev/login";
@@ -34,7 +34,7 @@ const PAUSES: [Duration; 6] = [
 ];
 
 /// The Secret to write. It has no `Debug`.
-pub(super) struct Lent {
+pub(super) struct NewSecret {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
@@ -60,7 +60,7 @@ pub(super) enum Over {
     Login,
 }
 
-impl Lent {
+impl NewSecret {
     /// Whether it may replace a Secret with these labels.
     pub(super) fn may_replace(
         &self,
@@ -147,12 +147,16 @@ pub(super) enum Done {
 
 /// Writes the Secret, or with `dry_run` lets the API server check permissions, quota and admission before the user is
 /// sent to a provider.
-pub(super) async fn put(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Problem> {
+pub(super) async fn put(
+    cluster: &Cluster,
+    lent: &NewSecret,
+    dry_run: bool,
+) -> Result<Done, Problem> {
     once(cluster, lent, dry_run).await.map_err(Problem::from)
 }
 
 /// Writes what exists nowhere else: retries after conflicts and outages for about a minute.
-pub(super) async fn put_for_sure(cluster: &Cluster, lent: &Lent) -> Result<Done, Problem> {
+pub(super) async fn put_for_sure(cluster: &Cluster, lent: &NewSecret) -> Result<Done, Problem> {
     for pause in PAUSES {
         match once(cluster, lent, false).await {
             Ok(done) => return Ok(done),
@@ -162,7 +166,7 @@ pub(super) async fn put_for_sure(cluster: &Cluster, lent: &Lent) -> Result<Done,
     once(cluster, lent, false).await.map_err(Problem::from)
 }
 
-async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Failure> {
+async fn once(cluster: &Cluster, lent: &NewSecret, dry_run: bool) -> Result<Done, Failure> {
     let name = &lent.name;
     let api = cluster.api::<ApiSecret>();
     let params = PostParams {
@@ -173,7 +177,7 @@ async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Fai
         .get::<ApiSecret>(SECRETS, name)
         .await
         .map_err(Failure::Other)?;
-    let deed = |verb| Deed {
+    let operation = |verb| ApiOperation {
         verb,
         resource: SECRETS,
         name,
@@ -182,7 +186,7 @@ async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Fai
         None => {
             let object = lent.object(None);
             cluster
-                .call(deed("create"), api.create(&params, &object))
+                .call(operation("create"), api.create(&params, &object))
                 .await?;
             Ok(Done::Created)
         }
@@ -198,7 +202,7 @@ async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Fai
             // Names the observed version, so that no concurrent change is lost.
             let object = lent.object(Some(before));
             cluster
-                .call(deed("update"), api.replace(name, &params, &object))
+                .call(operation("update"), api.replace(name, &params, &object))
                 .await?;
             Ok(Done::Replaced)
         }
@@ -209,8 +213,8 @@ async fn once(cluster: &Cluster, lent: &Lent, dry_run: bool) -> Result<Done, Fai
 mod tests {
     use super::*;
 
-    fn lent(over: Over) -> Lent {
-        Lent {
+    fn lent(over: Over) -> NewSecret {
+        NewSecret {
             namespace: "shop".to_owned(),
             name: "api-login".to_owned(),
             labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
@@ -233,8 +237,8 @@ mod tests {
             (Over::Credentials, "other", false),
             (Over::Nothing, CREDENTIALS_LABEL, false),
         ] {
-            let said = lent(over).may_replace(Some(&labels(label)));
-            assert_eq!(said.is_ok(), may, "{over:?} {label}");
+            let text = lent(over).may_replace(Some(&labels(label)));
+            assert_eq!(text.is_ok(), may, "{over:?} {label}");
         }
         assert!(lent(Over::Login).may_replace(None).is_err());
     }

@@ -5,7 +5,7 @@ use crate::time::Time;
 
 const NOW: Moment = Moment(Time::from_seconds(1_700_000_000));
 
-fn behind(grant: serde_json::Value, conditions: serde_json::Value) -> Behind {
+fn behind(grant: serde_json::Value, conditions: serde_json::Value) -> Details {
     let resource: OAuthClient = serde_json::from_value(json!({
         "apiVersion": "oauthclient.dev/v1alpha1", "kind": "OAuthClient",
         "metadata": {"name": "api", "namespace": "shop"},
@@ -24,7 +24,7 @@ fn behind(grant: serde_json::Value, conditions: serde_json::Value) -> Behind {
         },
     }))
     .unwrap();
-    Behind::of(&resource, resource.status.as_ref().unwrap())
+    Details::of(&resource, resource.status.as_ref().unwrap())
 }
 
 fn condition(kind: &str, reason: &str) -> serde_json::Value {
@@ -32,7 +32,7 @@ fn condition(kind: &str, reason: &str) -> serde_json::Value {
             "lastTransitionTime": "2023-11-14T22:00:00Z"}])
 }
 
-fn refresh_token(reason: (&str, &str)) -> Behind {
+fn refresh_token(reason: (&str, &str)) -> Details {
     behind(
         json!({"type": "refresh_token"}),
         condition(reason.0, reason.1),
@@ -40,7 +40,7 @@ fn refresh_token(reason: (&str, &str)) -> Behind {
 }
 
 /// The one line of that name.
-fn line(behind: &Behind, name: &str) -> String {
+fn line(behind: &Details, name: &str) -> String {
     let lines = behind.lines(NOW);
     let mut found = lines.into_iter().filter(|(found, _)| *found == name);
     found.next().unwrap().1

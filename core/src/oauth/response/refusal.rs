@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::vetted::{Told, leads_to_a_code};
+use super::vetted::{ResponseFields, leads_to_a_code};
 use crate::oauth::document;
 use crate::oauth::error::{Means, ProviderCode};
 use crate::oauth::{ErrorCode, ResponseShape};
@@ -60,7 +60,7 @@ pub(super) struct Refusal {
     /// What it means.
     pub(super) code: ErrorCode,
     /// The provider's own code, as far as it may be shown.
-    pub(super) said: Option<ProviderCode>,
+    pub(super) provider_code: Option<ProviderCode>,
 }
 
 impl Refusal {
@@ -68,7 +68,7 @@ impl Refusal {
     pub(super) fn silent() -> Refusal {
         Refusal {
             code: ErrorCode::Unknown,
-            said: None,
+            provider_code: None,
         }
     }
 
@@ -76,7 +76,7 @@ impl Refusal {
     pub(super) fn code(code: &str, place: &str) -> Refusal {
         Refusal {
             code: ErrorCode::parse(code),
-            said: ProviderCode::parse(code, place),
+            provider_code: ProviderCode::parse(code, place),
         }
     }
 
@@ -90,13 +90,13 @@ impl Refusal {
 
     /// Whether it says nothing.
     pub(super) fn says_nothing(&self) -> bool {
-        self.code == ErrorCode::Unknown && self.said.is_none()
+        self.code == ErrorCode::Unknown && self.provider_code.is_none()
     }
 }
 
 /// Whether an answer at 2xx is a refusal: where the resource says what success is, that alone counts; else a telling `error`,
 /// `ok: false`, or a code that the resource names.
-pub(super) fn is_refusal(shape: &ResponseShape, response: &Told<'_>) -> bool {
+pub(super) fn is_refusal(shape: &ResponseShape, response: &ResponseFields<'_>) -> bool {
     match &shape.success {
         Some(success) => {
             let told = response.at(&success.pointer).and_then(text);
@@ -106,7 +106,7 @@ pub(super) fn is_refusal(shape: &ResponseShape, response: &Told<'_>) -> bool {
     }
 }
 
-fn has_error(shape: &ResponseShape, response: &Told<'_>) -> bool {
+fn has_error(shape: &ResponseShape, response: &ResponseFields<'_>) -> bool {
     let error = match &shape.error {
         Some(pointer) => response.at(pointer),
         None => response.alike("/error").map(|(_, error)| error),
@@ -127,7 +127,11 @@ fn is_no_error(text: &str) -> bool {
 }
 
 /// What a refusal says: what the resource names goes first, then a code that is known, then one that can be shown.
-pub(super) fn refusal(shape: &ResponseShape, response: &Told<'_>, status: u16) -> Refusal {
+pub(super) fn refusal(
+    shape: &ResponseShape,
+    response: &ResponseFields<'_>,
+    status: u16,
+) -> Refusal {
     let found = codes(shape, response, status);
     let known = found
         .iter()
@@ -139,17 +143,17 @@ pub(super) fn refusal(shape: &ResponseShape, response: &Told<'_>, status: u16) -
     {
         return Refusal {
             code: meant,
-            said: Some(ProviderCode::mapped(&code, place)),
+            provider_code: Some(ProviderCode::mapped(&code, place)),
         };
     }
     match known {
         Some((place, code, parsed)) => Refusal {
             code: parsed,
-            said: ProviderCode::parse(code, place),
+            provider_code: ProviderCode::parse(code, place),
         },
         None => Refusal {
             code: ErrorCode::Unknown,
-            said: found
+            provider_code: found
                 .iter()
                 .find_map(|(place, code)| ProviderCode::parse(code, place)),
         },
@@ -159,7 +163,7 @@ pub(super) fn refusal(shape: &ResponseShape, response: &Told<'_>, status: u16) -
 /// The provider's own code in a response at 2xx that has no token where one is expected, as far as it is certain to be one.
 pub(super) fn code_without_token(
     shape: &ResponseShape,
-    response: &Told<'_>,
+    response: &ResponseFields<'_>,
     status: u16,
 ) -> Option<ProviderCode> {
     codes(shape, response, status)
@@ -177,7 +181,11 @@ fn is_number(code: &str) -> bool {
 
 /// All that may be an error code, with its place. A pointer is written by whoever writes the resource, and names are given by the
 /// provider: what it calls neither error nor code is not read.
-fn codes(shape: &ResponseShape, response: &Told<'_>, status: u16) -> Vec<(String, String)> {
+fn codes(
+    shape: &ResponseShape,
+    response: &ResponseFields<'_>,
+    status: u16,
+) -> Vec<(String, String)> {
     let own = shape.error.as_deref();
     own.filter(|pointer| leads_to_a_code(pointer))
         .into_iter()
@@ -196,7 +204,10 @@ fn codes(shape: &ResponseShape, response: &Told<'_>, status: u16) -> Vec<(String
 }
 
 /// The first code of the response that the resource names, where it stands and what it means.
-fn named<'s>(shape: &'s ResponseShape, response: &Told<'_>) -> Option<(&'s str, String, Means)> {
+fn named<'s>(
+    shape: &'s ResponseShape,
+    response: &ResponseFields<'_>,
+) -> Option<(&'s str, String, Means)> {
     shape.errors.iter().find_map(|error| {
         let own = error.pointer.as_deref().or(shape.error.as_deref());
         own.into_iter()
@@ -286,7 +297,7 @@ mod tests {
         let refused = |text: &str| {
             let value = serde_json::from_str(text).unwrap();
             let vetted = Vetted::new(&shape, value, &SentSecrets::default()).unwrap();
-            is_refusal(&shape, &vetted.told())
+            is_refusal(&shape, &vetted.fields())
         };
         assert!(!refused(r#"{"status":{"code":0}}"#));
         assert!(!refused(
@@ -299,8 +310,13 @@ mod tests {
 
     fn refused(shape: &ResponseShape, document: Value) -> (ErrorCode, Option<String>) {
         let vetted = Vetted::new(shape, document, &SentSecrets::default()).unwrap();
-        let refusal = refusal(shape, &vetted.told(), 400);
-        (refusal.code, refusal.said.map(|said| said.to_string()))
+        let refusal = refusal(shape, &vetted.fields(), 400);
+        (
+            refusal.code,
+            refusal
+                .provider_code
+                .map(|provider_code| provider_code.to_string()),
+        )
     }
 
     #[test]
@@ -310,9 +326,9 @@ mod tests {
             ..ResponseShape::default()
         };
         let document = serde_json::json!({"problems": [{"code": "invalid_client"}]});
-        let said = Some("invalid_client at /problems/0/code".to_owned());
+        let provider_code = Some("invalid_client at /problems/0/code".to_owned());
         let found = refused(&shape, document.clone());
-        assert_eq!(found, (ErrorCode::InvalidClient, said));
+        assert_eq!(found, (ErrorCode::InvalidClient, provider_code));
         let found = refused(&ResponseShape::default(), document);
         assert_eq!(found, (ErrorCode::Unknown, None));
     }
@@ -320,7 +336,7 @@ mod tests {
     #[test]
     fn a_code_is_found_where_providers_put_it() {
         use ErrorCode::{InvalidGrant, Unknown};
-        for (document, code, said) in [
+        for (document, code, provider_code) in [
             (
                 r#"{"ok":false,"error":"invalid_refresh_token"}"#,
                 InvalidGrant,
@@ -356,7 +372,7 @@ mod tests {
                 &ResponseShape::default(),
                 serde_json::from_str(document).unwrap(),
             );
-            assert_eq!(found, (code, Some(said.to_owned())), "{document}");
+            assert_eq!(found, (code, Some(provider_code.to_owned())), "{document}");
         }
         for document in [
             r#"{"error":"a sentence that says much"}"#,
@@ -423,7 +439,7 @@ mod tests {
             ),
         ] {
             let vetted = Vetted::new(&shape, document, &SentSecrets::default()).unwrap();
-            assert_eq!(is_refusal(&shape, &vetted.told()), expected);
+            assert_eq!(is_refusal(&shape, &vetted.fields()), expected);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::Key;
-use crate::kubernetes::index::ids::{SecretId, secret_id};
+use crate::index::ids::{SecretId, secret_id};
 use crate::policy::reference_facts;
 
 use super::Index;
@@ -11,36 +11,31 @@ use super::Index;
 impl Index {
     /// Records what a resource refers to, after [`Index::put`]. Returns the resources to notify, because a resource
     /// that they use, directly or indirectly, changed. `moved`: the resource is new, or names another token Secret.
-    pub(in crate::kubernetes) fn refer(
-        &mut self,
-        key: &Key,
-        names: &[&str],
-        moved: bool,
-    ) -> Vec<Key> {
-        let mut told = BTreeSet::new();
-        if self.lent.references.put(key, names) {
+    pub(super) fn refer(&mut self, key: &Key, names: &[&str], moved: bool) -> Vec<Key> {
+        let mut notified = BTreeSet::new();
+        if self.tokens.references.put(key, names) {
             self.link(key);
             // A cycle may have been created or removed: all its resources must know.
-            told.extend(self.lent.references.dependents(key));
+            notified.extend(self.tokens.references.dependents(key));
         }
         if moved {
-            told.extend(self.link_users(key));
+            notified.extend(self.link_users(key));
         }
-        told.into_iter().collect()
+        notified.into_iter().collect()
     }
 
     /// Removes the references of a deleted resource; returns the resources to notify.
     pub(super) fn refer_no_more(&mut self, key: &Key) -> Vec<Key> {
-        let mut told = self.lent.references.dependents(key);
-        self.lent.references.remove(key);
-        self.lent.link(key, Vec::new());
-        told.extend(self.link_users(key));
-        told.remove(key);
-        told.into_iter().collect()
+        let mut notified = self.tokens.references.dependents(key);
+        self.tokens.references.remove(key);
+        self.tokens.link(key, Vec::new());
+        notified.extend(self.link_users(key));
+        notified.remove(key);
+        notified.into_iter().collect()
     }
 
     fn link_users(&mut self, key: &Key) -> Vec<Key> {
-        let users: Vec<Key> = self.lent.references.users(key).cloned().collect();
+        let users: Vec<Key> = self.tokens.references.users(key).cloned().collect();
         for user in &users {
             self.link(user);
         }
@@ -48,19 +43,19 @@ impl Index {
     }
 
     fn link(&mut self, key: &Key) {
-        let others = self.lent.references.of(key).iter();
+        let others = self.tokens.references.of(key).iter();
         let sources = others.filter_map(|other| self.target_of(other)).collect();
-        self.lent.link(key, sources);
+        self.tokens.link(key, sources);
     }
 
-    fn target_of(&self, key: &Key) -> Option<SecretId> {
+    pub(super) fn target_of(&self, key: &Key) -> Option<SecretId> {
         let entry = self.resources.get(key)?;
         Some(secret_id(key.namespace(), &entry.target))
     }
 
     /// The version of the Secrets that a resource uses, with `own` for its credentials; `None` while one is missing.
-    pub(super) fn lent_to(&self, key: &Key, own: u64) -> Option<u64> {
-        let others = self.lent.references.of(key);
+    pub(super) fn versions_used(&self, key: &Key, own: u64) -> Option<u64> {
+        let others = self.tokens.references.of(key);
         if others.is_empty() {
             return Some(own);
         }
@@ -73,8 +68,8 @@ impl Index {
     }
 
     /// The path from a resource by references back to itself, as names.
-    pub(in crate::kubernetes) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
-        self.lent.references.cycle(key)
+    pub(crate) fn cycle(&self, key: &Key) -> Option<Vec<String>> {
+        self.tokens.references.cycle(key)
     }
 }
 
@@ -102,7 +97,11 @@ mod tests {
         let mut index = pair();
         let secret = secret_id("n", "a-token");
         assert_eq!(index.users(secret), [key("b")]);
-        assert_eq!(index.credentials_of(&key("b")), None, "it is not lent yet");
+        assert_eq!(
+            index.credentials_of(&key("b")),
+            None,
+            "it has not opted in yet"
+        );
         index.credentials_seen(secret, Some((7, 10)));
         let together = reference_facts(&[no_references().version, 7]).version;
         assert_eq!(index.credentials_of(&key("b")), Some(together));
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_told_to_all_of_it_when_it_is_closed_and_when_it_is_opened() {
+    fn a_circle_is_notified_to_all_of_it_when_it_is_closed_and_when_it_is_opened() {
         let mut index = pair();
         assert_eq!(index.refer(&key("a"), &["b"], false), [key("a"), key("b")]);
         assert_eq!(index.cycle(&key("b")).unwrap(), ["b", "a", "b"]);
@@ -132,12 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn whoever_referred_to_what_is_gone_is_told_and_nothing_is_left() {
+    fn whoever_referred_to_what_is_gone_is_notified_and_nothing_is_left() {
         let mut index = pair();
         assert_eq!(index.remove(&key("a")), [key("b")]);
         assert!(index.users(secret_id("n", "a-token")).is_empty());
         assert!(index.remove(&key("b")).is_empty());
-        assert!(index.lent.sources.is_empty() && index.lent.users.is_empty());
+        assert!(index.tokens.sources.is_empty() && index.tokens.users.is_empty());
     }
 
     #[test]

@@ -1,22 +1,27 @@
-//! The index of uses: from a changed Secret to the resources that depend on it.
+//! Who uses what: from a changed Secret or resource to the resources that have to know. The same for every driver; it reads nothing,
+//! and notifies nobody.
 
 mod ids;
-mod lent;
 mod sources;
+mod token_uses;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::api::OAuthClientSpec;
 use crate::engine::Key;
-use crate::kubernetes::changed_secrets::FEW;
-use crate::kubernetes::index::ids::{NONE, login_id};
-use crate::kubernetes::index::sources::Lent;
+use crate::index::ids::{NONE, login_id};
+use crate::index::sources::TokenUses;
 use crate::policy::no_references;
+use crate::references::{named, publishes_credentials};
 
 pub(crate) use ids::{SecretId, ordered, secret_id};
 
+/// A Secret with more users than this is shared by many.
+const FEW: usize = 8;
+
 /// The compact reverse index.
 #[derive(Default)]
-pub(super) struct Index {
+pub(crate) struct Index {
     resources: HashMap<Key, Entry>,
     users: HashMap<SecretId, Vec<Key>>,
     /// The resources that are reconciled when a Secret changes, but request nothing because of it.
@@ -29,7 +34,7 @@ pub(super) struct Index {
     /// The resource that publishes its token in this Secret for others to use as credentials; only for those that do.
     publishers: HashMap<SecretId, Key>,
     stale_secrets: HashMap<Key, BTreeSet<String>>,
-    lent: Lent,
+    tokens: TokenUses,
     /// The newest version of any Secret that a watch or the answer to a write has shown; 0 if none, or if versions are not
     /// comparable.
     secrets: u64,
@@ -54,10 +59,52 @@ struct CredentialsSeen {
     seen: u64,
 }
 
+/// What followed from a spec.
+pub(crate) struct Applied {
+    /// The resource was known before.
+    pub(crate) known: bool,
+    /// It named another token Secret before.
+    pub(crate) moved: bool,
+    /// The resources that use its token, directly or over others, and have to know.
+    pub(crate) dependents: Vec<Key>,
+}
+
 impl Index {
+    /// Records what the spec of a resource names, at a version.
+    pub(crate) fn apply(&mut self, key: &Key, spec: &OAuthClientSpec, seen: u64) -> Applied {
+        let known = self.knows(key);
+        let credentials = spec.credentials.as_ref();
+        let target = &spec.token_secret.name;
+        let moved = self.put(
+            key,
+            credentials.map(|credentials| credentials.secret_name.as_str()),
+            spec.client_certificate_secret(),
+            target,
+            seen,
+        );
+        self.takes_login(key, spec.grant.type_ == "refresh_token");
+        self.publishes(key, publishes_credentials(spec, target));
+        let dependents = self.refer(key, &named(spec), moved || !known);
+        Applied {
+            known,
+            moved,
+            dependents,
+        }
+    }
+
+    /// The resources that use the token of this one: those that name its token Secret as credentials, and those that refer to it,
+    /// directly or over others.
+    pub(crate) fn users_of_token(&self, key: &Key) -> BTreeSet<Key> {
+        let mut users = self.tokens.dependents(key);
+        if let Some(secret) = self.target_of(key) {
+            users.extend(self.users(secret));
+        }
+        users
+    }
+
     /// Records which Secrets a resource names, as a watch reported, with the version. Returns whether it named another
     /// token Secret before, which is stale now.
-    pub(super) fn put(
+    fn put(
         &mut self,
         key: &Key,
         credentials: Option<&str>,
@@ -120,7 +167,7 @@ impl Index {
     }
 
     /// Records whether a resource uses a login Secret.
-    pub(super) fn takes_login(&mut self, key: &Key, takes: bool) {
+    fn takes_login(&mut self, key: &Key, takes: bool) {
         let id = login_id(key);
         if takes {
             self.logins.insert(id, key.clone());
@@ -130,12 +177,12 @@ impl Index {
     }
 
     /// The resource that uses this Secret as its login.
-    pub(super) fn login_of(&self, secret: SecretId) -> Option<Key> {
+    pub(crate) fn login_of(&self, secret: SecretId) -> Option<Key> {
         self.logins.get(&secret).cloned()
     }
 
     /// Records, after [`Index::put`], whether a resource publishes its token for others to use as credentials.
-    pub(super) fn publishes(&mut self, key: &Key, does: bool) {
+    fn publishes(&mut self, key: &Key, does: bool) {
         let Some(target) = self.resources.get(key).map(|entry| entry.target.clone()) else {
             return;
         };
@@ -155,13 +202,13 @@ impl Index {
     }
 
     /// The resource other than `key` that publishes its token in this Secret for others to use as credentials.
-    pub(super) fn publisher(&self, key: &Key, secret: SecretId) -> Option<Key> {
+    pub(crate) fn publisher(&self, key: &Key, secret: SecretId) -> Option<Key> {
         let found = self.publishers.get(&secret);
         found.filter(|other| *other != key).cloned()
     }
 
     /// Removes a resource; returns those that use its token.
-    pub(super) fn remove(&mut self, key: &Key) -> Vec<Key> {
+    pub(crate) fn remove(&mut self, key: &Key) -> Vec<Key> {
         self.logins.remove(&login_id(key));
         if let Some(entry) = self.resources.remove(key) {
             self.publishes_no_more(key, &entry.target);
@@ -173,50 +220,48 @@ impl Index {
     }
 
     /// Whether the resource is known.
-    pub(super) fn knows(&self, key: &Key) -> bool {
+    pub(crate) fn knows(&self, key: &Key) -> bool {
         self.resources.contains_key(key)
     }
 
-    /// All resources in a namespace, or all, in their order.
-    pub(super) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
-        let all = self.resources.keys();
-        let mut keys: Vec<Key> = all
+    /// All resources in a namespace, or all.
+    pub(crate) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
+        self.resources
+            .keys()
             .filter(|key| namespace.is_none_or(|namespace| key.namespace() == namespace))
             .cloned()
-            .collect();
-        keys.sort_unstable();
-        keys
+            .collect()
     }
 
     /// The resources that name this credentials Secret, or use the token in it.
-    pub(super) fn users(&self, secret: SecretId) -> Vec<Key> {
+    pub(crate) fn users(&self, secret: SecretId) -> Vec<Key> {
         let named = self.users.get(&secret).into_iter().flatten();
-        named.chain(self.lent.users(secret)).cloned().collect()
+        named.chain(self.tokens.users(secret)).cloned().collect()
     }
 
     /// The resources that are reconciled when this Secret changes: it contains their client certificate, and nothing
     /// else for a request.
-    pub(super) fn lookers(&self, secret: SecretId) -> Vec<Key> {
+    pub(crate) fn lookers(&self, secret: SecretId) -> Vec<Key> {
         self.lookers.get(&secret).cloned().unwrap_or_default()
     }
 
     /// The newest version of a resource that a watch has reported; 0 if none.
-    pub(super) fn resource_seen(&self, key: &Key) -> u64 {
+    pub(crate) fn resource_seen(&self, key: &Key) -> u64 {
         self.resources.get(key).map_or(0, |entry| entry.seen)
     }
 
     /// Records the version of any Secret.
-    pub(super) fn secret_seen(&mut self, resource_version: Option<&str>) {
+    pub(crate) fn secret_seen(&mut self, resource_version: Option<&str>) {
         self.secrets = self.secrets.max(ordered(resource_version));
     }
 
     /// The version that a read of a Secret must have reached to be as new as everything seen of Secrets.
-    pub(super) fn secrets_seen(&self) -> u64 {
+    pub(crate) fn secrets_seen(&self) -> u64 {
         self.secrets
     }
 
     /// Records the version of a labelled credentials Secret and its order, or that there is none.
-    pub(super) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
+    pub(crate) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
         match told {
             Some((version, seen)) => {
                 let told = CredentialsSeen { version, seen };
@@ -227,53 +272,53 @@ impl Index {
     }
 
     /// The newest resourceVersion of a labelled credentials Secret from a watch; `None` if there is none.
-    pub(super) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
+    pub(crate) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
         self.credentials.get(&secret).map(|told| told.seen)
     }
 
     /// Whether more than one resource uses it.
-    pub(super) fn is_shared(&self, secret: SecretId) -> bool {
+    pub(crate) fn is_shared(&self, secret: SecretId) -> bool {
         self.users.get(&secret).map_or(0, Vec::len) > 1
     }
 
     /// Whether so many use it that they are not all notified of each change at once.
-    pub(super) fn is_used_by_many(&self, secret: SecretId) -> bool {
+    pub(crate) fn is_used_by_many(&self, secret: SecretId) -> bool {
         self.users.get(&secret).map_or(0, Vec::len) > FEW
     }
 
     /// All resources to notify of a change.
-    pub(super) fn concerned(&self, secret: SecretId) -> Vec<Key> {
+    pub(crate) fn concerned(&self, secret: SecretId) -> Vec<Key> {
         let mut all = self.users(secret);
         all.extend(self.lookers(secret));
         all
     }
 
     /// A keyed hash of a Secret's content when it was last read.
-    pub(super) fn content_of(&self, secret: SecretId) -> Option<u64> {
+    pub(crate) fn content_of(&self, secret: SecretId) -> Option<u64> {
         self.contents.get(&secret).copied()
     }
 
     /// Records the content of a Secret that many use.
-    pub(super) fn note_content(&mut self, secret: SecretId, content: u64) {
+    pub(crate) fn note_content(&mut self, secret: SecretId, content: u64) {
         if self.is_used_by_many(secret) {
             self.contents.insert(secret, content);
         }
     }
 
     /// Removes the content of Secrets that are no longer used.
-    pub(super) fn sweep_contents(&mut self) {
+    pub(crate) fn sweep_contents(&mut self) {
         let users = &self.users;
         self.contents.retain(|secret, _| users.contains_key(secret));
     }
 
     /// Whether a watch has reported a newer version of the resource than this one from a cache.
-    pub(super) fn knows_newer(&self, key: &Key, resource_version: Option<&str>) -> bool {
+    pub(crate) fn knows_newer(&self, key: &Key, resource_version: Option<&str>) -> bool {
         let known = self.resources.get(key).map_or(0, |entry| entry.seen);
         is_older(resource_version, known)
     }
 
     /// The same for a credentials Secret.
-    pub(super) fn knows_newer_credentials(
+    pub(crate) fn knows_newer_credentials(
         &self,
         secret: SecretId,
         resource_version: Option<&str>,
@@ -284,23 +329,23 @@ impl Index {
 
     /// The version of the Secrets that a resource uses: the credentials Secret, and the token Secrets of other
     /// resources. `None` while one of them is missing or not labelled.
-    pub(super) fn credentials_of(&self, key: &Key) -> Option<u64> {
+    pub(crate) fn credentials_of(&self, key: &Key) -> Option<u64> {
         let entry = self.resources.get(key)?;
         let own = match entry.credentials {
             NONE => no_references().version,
             named => self.credentials.get(&named)?.version,
         };
-        self.lent_to(key, own)
+        self.versions_used(key, own)
     }
 
     /// Credentials Secrets that were known and are not in `seen`; in one namespace or all.
-    pub(super) fn vanished_credentials(
+    pub(crate) fn vanished_credentials(
         &mut self,
         seen: &HashSet<SecretId>,
         namespace: Option<&str>,
     ) -> Vec<SecretId> {
         let lookers = &self.lookers;
-        let mut gone: Vec<SecretId> = self
+        let gone: Vec<SecretId> = self
             .credentials
             .keys()
             .filter(|id| !seen.contains(id))
@@ -313,7 +358,6 @@ impl Index {
             })
             .copied()
             .collect();
-        gone.sort_unstable();
         for id in &gone {
             self.credentials.remove(id);
         }
@@ -321,14 +365,14 @@ impl Index {
     }
 
     /// Whether `name` is the Secret that the resource names now.
-    pub(super) fn is_target(&self, key: &Key, name: &str) -> bool {
+    pub(crate) fn is_target(&self, key: &Key, name: &str) -> bool {
         self.resources
             .get(key)
             .is_some_and(|entry| *entry.target == *name)
     }
 
     /// Records a Secret of the resource with another name.
-    pub(super) fn leftover(&mut self, key: &Key, name: &str) {
+    pub(crate) fn leftover(&mut self, key: &Key, name: &str) {
         self.stale_secrets
             .entry(key.clone())
             .or_default()
@@ -336,7 +380,7 @@ impl Index {
     }
 
     /// Removes one.
-    pub(super) fn leftover_gone(&mut self, key: &Key, name: &str) {
+    pub(crate) fn leftover_gone(&mut self, key: &Key, name: &str) {
         if let Some(names) = self.stale_secrets.get_mut(key) {
             names.remove(name);
             if names.is_empty() {
@@ -346,7 +390,7 @@ impl Index {
     }
 
     /// Secrets of the resource with other names than the current one.
-    pub(super) fn stale_secrets(&self, key: &Key, target: &str) -> Vec<String> {
+    pub(crate) fn stale_secrets(&self, key: &Key, target: &str) -> Vec<String> {
         let names = self.stale_secrets.get(key);
         names
             .into_iter()
@@ -394,6 +438,44 @@ mod tests {
         index.remove(&b);
         assert!(index.users(secret_id("n", "shared")).is_empty());
         assert!(index.is_target(&a, "a-token") && !index.is_target(&a, "b-token"));
+    }
+
+    #[test]
+    fn a_spec_leads_to_everybody_who_uses_its_token_over_any_distance() {
+        let client = |name: &str, credentials: &str, uses: &str| {
+            let grant = match uses {
+                "" => String::new(),
+                other => format!(
+                    "grant: {{type: urn:ietf:params:oauth:grant-type:token-exchange, tokenExchange: {{subjectToken: \
+                     {{oauthClientName: {other}}}}}}}"
+                ),
+            };
+            let text = format!(
+                "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: {name}, namespace: \"n\"}}\nspec:\n  \
+                 provider: {{tokenURL: \"https://auth.example.com/token\"}}\n  credentials: {{secretName: {credentials}}}\n  \
+                 tokenSecret: {{name: {name}-token}}\n  {grant}\n"
+            );
+            crate::api::manifest::parse_manifest(&text).unwrap().spec
+        };
+        let mut index = Index::default();
+        let key = |name: &str| Key::new("n", name);
+        let first = index.apply(&key("a"), &client("a", "c", ""), 0);
+        assert!(!first.known && !first.moved && first.dependents.is_empty());
+        index.apply(&key("b"), &client("b", "c", "a"), 0);
+        index.apply(&key("c"), &client("c", "c", "b"), 0);
+        index.apply(&key("d"), &client("d", "a-token", ""), 0);
+        let users = |index: &Index, name| {
+            let users = index.users_of_token(&key(name)).into_iter();
+            users.map(|key| key.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(users(&index, "a"), ["b", "c", "d"]);
+        assert_eq!(users(&index, "b"), ["c"]);
+        assert!(users(&index, "d").is_empty());
+        let again = index.apply(&key("a"), &client("a", "c", "c"), 0);
+        assert!(again.known && !again.moved);
+        assert_eq!(again.dependents, [key("a"), key("b"), key("c")], "a cycle");
+        index.remove(&key("c"));
+        assert_eq!(users(&index, "a"), ["b", "d"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::api::spec::OAuthClient;
 use crate::api::{ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
-use crate::plugin::cluster::{Cluster, Deed, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, Cluster, Failure, SECRETS};
 use crate::plugin::login::LOGGED_IN;
 use crate::plugin::status::moment::Moment;
 use crate::policy::login_name;
@@ -21,7 +21,7 @@ use crate::policy::login_name;
 /// All of them. The JSON form is stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::plugin) struct Behind {
+pub(crate) struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<RefreshToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,9 +87,9 @@ struct Names {
     certificate: Option<String>,
 }
 
-impl Behind {
+impl Details {
     /// As the resource reports them.
-    pub(super) fn of(resource: &OAuthClient, status: &OAuthClientStatus) -> Behind {
+    pub(super) fn of(resource: &OAuthClient, status: &OAuthClientStatus) -> Details {
         let spec = &resource.spec;
         let is_password = match (spec.grant.type_.as_str(), &spec.grant.password) {
             ("refresh_token", _) => Some(false),
@@ -111,7 +111,7 @@ impl Behind {
         let ends = status.refresh_token.as_ref();
         let keys = spec.credentials.as_ref().map(|own| own.keys.clone());
         let keys = keys.unwrap_or_default();
-        Behind {
+        Details {
             refresh_token: is_password
                 .zip(state)
                 .map(|(is_password, state)| RefreshToken {
@@ -135,7 +135,7 @@ impl Behind {
     }
 
     /// Checks whether there is a login Secret. If that may not be read, nothing is reported.
-    pub(super) async fn look_at_login(&mut self, cluster: &Cluster) {
+    pub(super) async fn read_login(&mut self, cluster: &Cluster) {
         let Some(refresh_token) = &mut self.refresh_token else {
             return;
         };
@@ -143,14 +143,14 @@ impl Behind {
             return;
         }
         let name = login_name(&self.names.name);
-        let deed = Deed {
+        let operation = ApiOperation {
             verb: "get",
             resource: SECRETS,
             name: &name,
         };
         let api = cluster.api::<ApiSecret>();
         let found: Result<PartialObjectMeta<ApiSecret>, _> =
-            cluster.call(deed, api.get_metadata(&name)).await;
+            cluster.call(operation, api.get_metadata(&name)).await;
         refresh_token.saw(match found {
             Ok(found) => Some(Login::of(&found)),
             Err(Failure::NotThere) => None,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::Key;
-use crate::kubernetes::index::ids::SecretId;
+use crate::index::ids::SecretId;
 use crate::references::References;
 
 /// The references; empty for resources without any.
 #[derive(Default)]
-pub(crate) struct Lent {
+pub(super) struct TokenUses {
     pub(super) references: References,
     /// The token Secrets that a resource uses.
     pub(super) sources: HashMap<Key, Vec<SecretId>>,
@@ -16,10 +16,15 @@ pub(crate) struct Lent {
     pub(super) users: HashMap<SecretId, BTreeSet<Key>>,
 }
 
-impl Lent {
+impl TokenUses {
     /// The resources that use the token in this Secret.
-    pub(crate) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
+    pub(super) fn users(&self, secret: SecretId) -> impl Iterator<Item = &Key> {
         self.users.get(&secret).into_iter().flatten()
+    }
+
+    /// The resources that refer to this one, directly or over others.
+    pub(super) fn dependents(&self, key: &Key) -> BTreeSet<Key> {
+        self.references.dependents(key)
     }
 
     pub(super) fn link(&mut self, key: &Key, sources: Vec<SecretId>) {
