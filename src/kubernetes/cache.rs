@@ -44,7 +44,7 @@ struct Rare {
     partings: u32,
     doubts: u32,
     large_response: u32,
-    chain: FamilyMemory,
+    family: FamilyMemory,
 }
 
 impl Rare {
@@ -53,9 +53,9 @@ impl Rare {
             && self.repairs.count == 0
             && self.target_claimed_by.is_none()
             && (self.partings, self.doubts, self.large_response) == (0, 0, 0)
-            && self.chain.foreign.is_none()
-            && self.chain.known.is_empty()
-            && self.chain.dpop_nonces.is_empty()
+            && self.family.foreign.is_none()
+            && self.family.known.is_empty()
+            && self.family.dpop_nonces.is_empty()
     }
 }
 
@@ -74,7 +74,7 @@ impl From<Memory> for Packed {
             partings,
             doubts,
             large_response,
-            chain,
+            family,
         } = memory;
         let rare = Rare {
             attempt,
@@ -83,7 +83,7 @@ impl From<Memory> for Packed {
             partings,
             doubts,
             large_response,
-            chain,
+            family,
         };
         Packed {
             fingerprint,
@@ -111,7 +111,7 @@ impl Packed {
             partings: rare.partings,
             doubts: rare.doubts,
             large_response: rare.large_response,
-            chain: rare.chain,
+            family: rare.family,
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         let memory = Memory {
             doubts: 3,
             partings: 2,
-            chain: FamilyMemory {
+            family: FamilyMemory {
                 foreign: Some(("other".to_owned(), crate::time::Span::from_seconds(5))),
                 ..FamilyMemory::default()
             },
@@ -255,7 +255,7 @@ mod tests {
         };
         let back = Packed::from(memory.clone()).unpacked();
         assert_eq!((back.doubts, back.partings), (3, 2));
-        assert_eq!(back.chain.foreign, memory.chain.foreign);
+        assert_eq!(back.family.foreign, memory.family.foreign);
         assert_eq!(back.last_sent, memory.last_sent);
         assert_eq!(back.written, memory.written);
         assert_eq!(back.attempt.is_none(), memory.attempt.is_none());

@@ -121,7 +121,7 @@ impl<W: Store> Reconciler<'_, W> {
             self.seen.memory.large_response = large(size);
         }
         if let Some(nonce) = nonce.filter(|_| spec.dpop.is_some()) {
-            self.seen.memory.chain.note_nonce(nonce);
+            self.seen.memory.family.note_nonce(nonce);
         }
         // Held until the report begins, when the response is written or dropped.
         self.answer = held;

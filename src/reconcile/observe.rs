@@ -90,7 +90,7 @@ fn nothing_but(
         made: TokensInHand::default(),
         ca: CaSeen::NotNamed,
         content: None,
-        chain: FamilySeen::default(),
+        family: FamilySeen::default(),
         next_content: None,
         memory,
         may_request,
@@ -141,7 +141,7 @@ async fn used(
         seen.credentials_publisher = objects.publisher(key, name);
     }
     seen.certificate = certificate(objects, key, spec, seen.credentials.as_ref()).await?;
-    seen.chain = family?;
+    seen.family = family?;
     for name in stale {
         match objects.secret(key, &name, Purpose::Token).await? {
             Some(secret) => seen.stale_secrets.push(secret),

@@ -40,14 +40,14 @@ pub(super) async fn claim(
     let written = store.keep(key, &spend.claim(seen)).await;
     match written {
         Ok(secret) => {
-            seen.chain.state = Some(stands(secret, &spend.record));
-            seen.memory.chain.known.clear();
+            seen.family.state = Some(stands(secret, &spend.record));
+            seen.memory.family.known.clear();
             Ok(())
         }
         Err(error) => {
             // It may have succeeded; then it is known that nothing was sent.
             if matches!(error, WriteError::Passing(_)) {
-                seen.memory.chain.note(spend.unsent().1);
+                seen.memory.family.note(spend.unsent().1);
             }
             Err(error)
         }
@@ -81,12 +81,12 @@ async fn note(
     record: &Record,
     known: Option<Known>,
 ) {
-    seen.memory.chain.note(known);
+    seen.memory.family.note(known);
     let mut pause = FIRST_PAUSE;
     for _ in 0..TRIES_AFTER_A_FAILURE {
         match store.keep(key, &policy::store(seen, record)).await {
             Ok(secret) => {
-                seen.chain.state = Some(stands(secret, record));
+                seen.family.state = Some(stands(secret, record));
                 return;
             }
             Err(WriteError::NamespaceTerminating) => return,
@@ -117,7 +117,7 @@ pub(super) async fn keep(
         let body: SecretBody = policy::store(seen, record);
         let error = match store.keep(key, &body).await {
             Ok(secret) => {
-                seen.chain.state = Some(stands(secret, record));
+                seen.family.state = Some(stands(secret, record));
                 return Kept::Stands;
             }
             Err(error) => error,
@@ -182,10 +182,10 @@ async fn look(
         return Look::ResourceGone;
     }
     let theirs = |state: &SecretSeen| !state.is_owned_by(&seen.resource);
-    if fresh.chain.state.as_ref().is_some_and(theirs) {
+    if fresh.family.state.as_ref().is_some_and(theirs) {
         return Look::Superseded;
     }
-    seen.chain.state = fresh.chain.state;
+    seen.family.state = fresh.family.state;
     seen.resource.renew(fresh.resource);
     match stored(seen, spend, record) {
         Stored::Stands => Look::Stands,

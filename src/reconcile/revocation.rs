@@ -41,9 +41,9 @@ impl<W: Store> Reconciler<'_, W> {
         let tries = memory.partings;
         let told = self.revoke_all().await;
         memory
-            .chain
+            .family
             .dpop_nonces
-            .clone_from(&self.seen.memory.chain.dpop_nonces);
+            .clone_from(&self.seen.memory.family.dpop_nonces);
         match told {
             Revoked::Done => tracing::info!("the tokens of the deleted resource were revoked"),
             Revoked::Later(why) if tries < TRIES => {
@@ -180,7 +180,7 @@ async fn revoke(
                 let told = answer.as_ref().ok().filter(|_| spec.dpop.is_some());
                 let url: Option<url::Url> = request.url.expose().and_then(|url| url.parse().ok());
                 if let Some((url, nonce)) = url.zip(told.and_then(dpop::nonce)) {
-                    seen.memory.chain.note_nonce(nonce_of(&url, nonce));
+                    seen.memory.family.note_nonce(nonce_of(&url, nonce));
                 }
                 // The server wants its nonce in the proof of possession: that is how it hands one out (RFC 9449 section 8).
                 if told.and_then(dpop::asked_for).is_some() && !has_nonce {

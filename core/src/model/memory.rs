@@ -38,7 +38,7 @@ pub struct Memory {
     /// The size of its last response in bytes, if that was a large one; 0 otherwise.
     pub large_response: u32,
     /// What is kept about its refresh token family.
-    pub chain: FamilyMemory,
+    pub family: FamilyMemory,
 }
 
 /// What the process wrote into a token Secret. An older observation is stale.

@@ -46,7 +46,7 @@ pub struct Observed {
     /// What the process keeps about it.
     pub memory: Memory,
     /// What was observed of its refresh tokens, if it uses them.
-    pub chain: FamilySeen,
+    pub family: FamilySeen,
     /// Whether a token request may be sent now (a slot is held).
     pub may_request: bool,
     /// The operator's settings.
@@ -151,7 +151,7 @@ impl Observed {
         [
             self.credentials.as_mut(),
             certificate,
-            self.chain.login.as_mut(),
+            self.family.login.as_mut(),
         ]
         .into_iter()
         .flatten()
@@ -172,8 +172,8 @@ impl Observed {
             self.target.as_ref(),
             self.credentials.as_ref(),
             certificate,
-            self.chain.login.as_ref(),
-            self.chain.state.as_ref(),
+            self.family.login.as_ref(),
+            self.family.state.as_ref(),
         ]
         .into_iter()
         .flatten()

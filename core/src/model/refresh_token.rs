@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::time::{HostTime, Span, Time};
 use crate::trust::Lenders;
 
-pub(super) const CHAIN: &str = "chain";
+pub(super) const FAMILY: &str = "chain";
 
 pub(super) const CLAIM: &str = "claim";
 
@@ -161,7 +161,7 @@ pub struct AnswerFacts {
 /// The family in its written form, without its tokens.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Chain {
+pub(super) struct StoredFamily {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<FamilyOwner>,
@@ -196,31 +196,31 @@ impl Record {
     /// # Errors
     /// It was not written here, or has an unknown format.
     pub fn read(data: &BTreeMap<String, Secret>) -> Result<Record, Unreadable> {
-        let chain: Chain = json(data.get(CHAIN))?.ok_or(Unreadable)?;
-        if chain.format != FORMAT {
+        let stored: StoredFamily = json(data.get(FAMILY))?.ok_or(Unreadable)?;
+        if stored.format != FORMAT {
             return Err(Unreadable);
         }
         let facts: Option<AnswerFacts> = json(data.get(ANSWER))?;
         Ok(Record {
-            owner: chain.owner,
-            seed: chain.seed,
-            past: chain.past,
+            owner: stored.owner,
+            seed: stored.seed,
+            past: stored.past,
             refresh_token: data
                 .get(REFRESH_TOKEN)
                 .filter(|token| !token.is_empty())
                 .cloned(),
-            obtained: chain.obtained.map(Time::from_millis),
-            ends: chain.ends.map(Time::from_millis),
-            fixed: chain.fixed,
-            refused: chain.refused,
-            lenders: chain.lenders,
+            obtained: stored.obtained.map(Time::from_millis),
+            ends: stored.ends.map(Time::from_millis),
+            fixed: stored.fixed,
+            refused: stored.refused,
+            lenders: stored.lenders,
             claim: json(data.get(CLAIM))?,
             dpop: data
                 .get(DPOP_KEY)
                 .filter(|key| !key.is_empty())
                 .map(|key| GeneratedKey {
                     key: key.clone(),
-                    rotation: chain.dpop_rotation,
+                    rotation: stored.dpop_rotation,
                 }),
             answer: facts
                 .zip(data.get(BODY).cloned())
@@ -245,7 +245,7 @@ impl Record {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        let chain = Chain {
+        let stored = StoredFamily {
             format: FORMAT,
             owner: self.owner.clone(),
             seal: Some(seal(|key| data.get(key)?.as_ref())),
@@ -258,7 +258,7 @@ impl Record {
             lenders: self.lenders.clone(),
             dpop_rotation: self.dpop.as_ref().and_then(|key| key.rotation.clone()),
         };
-        data.insert(CHAIN.to_owned(), text(&chain));
+        data.insert(FAMILY.to_owned(), text(&stored));
         data
     }
 
@@ -303,10 +303,12 @@ impl Record {
 
 /// Whether the data of a state Secret are as they were written, for this resource.
 pub fn is_whole_for(data: &BTreeMap<String, Secret>, resource: &StateOwner) -> bool {
-    let chain: Option<Chain> = json(data.get(CHAIN)).ok().flatten();
-    chain.is_some_and(|chain| {
-        chain.owner.is_some_and(|owner| owner.resource == *resource)
-            && chain.seal == Some(seal(|key| data.get(key)))
+    let stored: Option<StoredFamily> = json(data.get(FAMILY)).ok().flatten();
+    stored.is_some_and(|stored| {
+        stored
+            .owner
+            .is_some_and(|owner| owner.resource == *resource)
+            && stored.seal == Some(seal(|key| data.get(key)))
             && Record::read(data).is_ok()
     })
 }

@@ -171,7 +171,7 @@ impl Sender<'_> {
     }
 
     fn client_id(&self) -> String {
-        let login = self.seen.chain.login.as_ref();
+        let login = self.seen.family.login.as_ref();
         let of_login = || {
             login?
                 .data

@@ -64,7 +64,7 @@ pub(super) fn for_templates(seen: &Observed, spec: &Validated) -> BTreeMap<Strin
 
 /// Removes from the secrets of a request what the owners of its Secrets disclose.
 pub(super) fn apply(seen: &Observed, sent: &mut SentSecrets) {
-    let secrets = [seen.credentials.as_ref(), seen.chain.login.as_ref()];
+    let secrets = [seen.credentials.as_ref(), seen.family.login.as_ref()];
     for secret in secrets.into_iter().flatten() {
         let disclosed = disclosed_keys(secret);
         for key in DISCLOSED_KEYS {

@@ -20,7 +20,7 @@ fn own(seen: &Observed) -> Option<&Secret> {
 
 /// The generated key that is kept, where it is still the one that is wanted.
 fn kept(seen: &Observed, spec: &Validated) -> Option<GeneratedKey> {
-    let state = seen.chain.state.as_ref()?;
+    let state = seen.family.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) {
         return None;
     }
@@ -40,7 +40,7 @@ fn is_bound(spec: &Validated, record: &Record) -> bool {
 pub(super) fn to_keep(seen: &Observed, spec: &Validated) -> Option<SecretBody> {
     let wanted = spec.dpop.as_ref()?;
     // What has no process keeps nothing: a trial.
-    if own(seen).is_some() || kept(seen, spec).is_some() || seen.chain.process.is_empty() {
+    if own(seen).is_some() || kept(seen, spec).is_some() || seen.family.process.is_empty() {
         return None;
     }
     let mut record = seen.record().and_then(Result::ok).unwrap_or_default();
@@ -75,7 +75,7 @@ pub(super) fn proving(seen: &Observed, spec: &Validated, url: &Url) -> Option<Pr
         },
     };
     let server = server(url);
-    let mut nonces = seen.memory.chain.dpop_nonces.iter();
+    let mut nonces = seen.memory.family.dpop_nonces.iter();
     let nonce = nonces.find(|known| known.server == server);
     Some(Proving {
         key,
@@ -89,7 +89,7 @@ pub(super) fn published(seen: &Observed, spec: &Validated) -> Option<Secret> {
     match own(seen) {
         Some(_) => None,
         None => kept(seen, spec).map(|kept| kept.key).or_else(|| {
-            let is_trial = seen.chain.process.is_empty();
+            let is_trial = seen.family.process.is_empty();
             is_trial.then(|| dpop::generate(&seen.nonce.random).ok())?
         }),
     }

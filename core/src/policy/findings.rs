@@ -231,7 +231,7 @@ pub fn refused_offer(secret: &str, key: &str, known: bool) -> Note {
 
 /// Finds [`CredentialsFinding::AwaitingLogin`].
 pub fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
-    let unlent = seen.chain.login.as_ref().filter(|login| !login.deleting);
+    let unlent = seen.family.login.as_ref().filter(|login| !login.deleting);
     if let Some(login) = unlent.filter(|login| !super::refresh_token::is_lent(login)) {
         return not_labelled(seen, &login.name);
     }

@@ -73,7 +73,7 @@ pub(super) fn not_ready(
         return Some((problem, Requeue::At(now + LOOK_AT_ACCOUNT)));
     }
     let login = seen
-        .chain
+        .family
         .login
         .as_ref()
         .filter(|login| refresh_token::is_lent(login));

@@ -295,7 +295,7 @@ fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
         CertificateSeen::There(there) => Some(&there.secret),
         _ => None,
     };
-    let login = seen.chain.login.as_ref();
+    let login = seen.family.login.as_ref();
     let login = login.filter(|login| is_lent(login));
     [seen.credentials.as_ref(), certificate, login]
         .into_iter()
@@ -446,7 +446,7 @@ impl Observed {
         [
             self.credentials.as_ref(),
             certificate,
-            self.chain.login.as_ref(),
+            self.family.login.as_ref(),
         ]
         .into_iter()
         .flatten()

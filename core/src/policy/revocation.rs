@@ -80,7 +80,7 @@ fn published_token(seen: &Observed) -> Option<TokenWithLenders> {
 /// The tokens of a deleted resource, with their names in a revocation (RFC 7009 section 2.1). The refresh token comes
 /// first, because it lives longest, and many servers revoke the access token with it.
 pub fn living_tokens(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
-    let state = seen.chain.state.as_ref();
+    let state = seen.family.state.as_ref();
     let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
     let record = seen.record().filter(|_| ours).and_then(Result::ok);
     let refresh = record.and_then(|record| {

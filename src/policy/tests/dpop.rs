@@ -12,7 +12,7 @@ const BOUND: &str = "  dpop: {}\n";
 /// A resource without a token, with a generated key that is kept, if one is wanted.
 fn seen(extra: &'static str) -> Observed {
     let mut seen = fresh(&Spec::extra(extra));
-    seen.chain.process = "this".into();
+    seen.family.process = "this".into();
     seen
 }
 
@@ -21,9 +21,9 @@ fn kept(seen: &mut Observed) -> Secret {
     let Action::Keep(body) = plan.action else {
         panic!("no key is kept: {:?}", plan.assessment.problem);
     };
-    let state = applied(&body, seen.chain.state.as_ref(), 7);
+    let state = applied(&body, seen.family.state.as_ref(), 7);
     let key = state.data[KEY].clone();
-    seen.chain.state = Some(state);
+    seen.family.state = Some(state);
     key
 }
 
@@ -52,7 +52,7 @@ fn a_key_is_kept_before_anything_is_bound_to_it_and_then_proved() {
     let mut seen = seen(BOUND);
     kept(&mut seen);
     let url = "https://auth.example.com/token".parse().unwrap();
-    seen.memory.chain.note_nonce(nonce_of(&url, "n-1".into()));
+    seen.memory.family.note_nonce(nonce_of(&url, "n-1".into()));
     let request = request(&mut seen, 0);
     let claims = proof(&request);
     assert_eq!(claims["htm"], "POST");
@@ -105,7 +105,7 @@ fn a_damaged_key_of_ones_own_is_told_and_nothing_is_asked() {
 fn a_forged_state_of_another_owner_gives_no_key() {
     let mut seen = seen(BOUND);
     kept(&mut seen);
-    let state = seen.chain.state.as_mut().unwrap();
+    let state = seen.family.state.as_mut().unwrap();
     for owner in &mut state.owners {
         owner.uid = "somebody-else".into();
     }
@@ -142,14 +142,14 @@ fn a_nonce_goes_to_the_server_that_handed_it_out_and_to_no_other() {
         ("https://auth.example.com:8443/token", false),
         ("https://elsewhere.example.com/token", false),
     ] {
-        seen.memory.chain.dpop_nonces.clear();
+        seen.memory.family.dpop_nonces.clear();
         let nonce = nonce_of(&url.parse().unwrap(), "n-1".into());
-        seen.memory.chain.note_nonce(nonce);
+        seen.memory.family.note_nonce(nonce);
         let claims = proof(&request(&mut seen, 0));
         assert_eq!(claims["nonce"] == "n-1", is_given, "{url}");
     }
     // The nonce of one server does not push out that of another.
-    seen.memory.chain.dpop_nonces.clear();
+    seen.memory.family.dpop_nonces.clear();
     for (url, nonce) in [
         ("https://auth.example.com/token", "n-1"),
         ("https://revoke.example.com/", "n-2"),
@@ -157,13 +157,13 @@ fn a_nonce_goes_to_the_server_that_handed_it_out_and_to_no_other() {
         ("https://revoke.example.com/", "n-4"),
     ] {
         let nonce = nonce_of(&url.parse().unwrap(), nonce.into());
-        seen.memory.chain.note_nonce(nonce);
+        seen.memory.family.note_nonce(nonce);
     }
     assert_eq!(proof(&request(&mut seen, 0))["nonce"], "n-3");
     for number in 0..100 {
         let url = format!("https://host-{number}.example.com/");
         let nonce = nonce_of(&url.parse().unwrap(), "n".into());
-        seen.memory.chain.note_nonce(nonce);
+        seen.memory.family.note_nonce(nonce);
     }
-    assert!(seen.memory.chain.dpop_nonces.len() <= 4);
+    assert!(seen.memory.family.dpop_nonces.len() <= 4);
 }

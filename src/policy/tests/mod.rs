@@ -221,7 +221,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         accounts: BTreeMap::new(),
         made: crate::oauth::TokensInHand::default(),
         ca: CaSeen::NotNamed,
-        chain: FamilySeen::default(),
+        family: FamilySeen::default(),
         content: Some(content("pw")),
         next_content: None,
         memory: Memory::default(),

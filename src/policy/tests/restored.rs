@@ -9,7 +9,7 @@ use crate::trust::Lenders;
 /// The token Secret and the state Secret of `books`, as the operator wrote them, without their owners.
 fn written() -> (Resource, [(SecretSeen, &'static str, &'static str); 2]) {
     let mut seen = current(&Spec::extra("  dpop: {}\n"));
-    seen.chain.process = "this".into();
+    seen.family.process = "this".into();
     seen.target = None;
     seen.memory.last_sent = None;
     let Action::Keep(body) = plan(&mut seen, 3000).action else {

@@ -1,8 +1,8 @@
 //! One resource is reconciled in a simulation: an API with UIDs and resourceVersions, a provider, a clock, and faults.
 
 mod braked;
-mod chain;
 mod clocks;
+mod family;
 mod first;
 mod histories;
 mod observing;
@@ -148,7 +148,7 @@ pub(super) struct Inner {
     /// After so many more operations the clock is set by this much.
     jump: Option<(u32, Span)>,
     /// A provider with refresh tokens, and the faults of the state Secret.
-    chained: chain::Chained,
+    family: family::FamilyScript,
 }
 
 /// The simulation, behind a lock as [`Store`] requires.
@@ -221,7 +221,7 @@ impl Scene {
             detail: StatusDetail::Always,
             book: None,
             jump: None,
-            chained: chain::Chained::default(),
+            family: family::FamilyScript::default(),
         });
         Scene(inner, Arc::new(Mutex::new(no_brakes())))
     }
@@ -257,7 +257,7 @@ impl Scene {
         let mut inner = self.inner();
         inner.crashed = false;
         inner.memory = Memory::default();
-        inner.chained.process += 1;
+        inner.family.process += 1;
     }
 
     /// Reconciles as the engine would: with a permit when a request is needed, at the requested times, until this time
@@ -602,7 +602,7 @@ impl Store for Scene {
             request.body.expose().unwrap_or_default().to_owned(),
         ));
         if let Some(nonce) = inner.call_nonces.first().copied() {
-            let proof = chain::proof(request).unwrap();
+            let proof = family::proof(request).unwrap();
             let is_right = proof["nonce"] == nonce;
             inner.call_proofs.push(proof);
             if inner.call_nonces.len() > 1 {

@@ -140,7 +140,7 @@ fn a_secret_that_others_have_filled_is_told_of_before_a_token_is_requested() {
 
 /// A resource with refresh tokens whose first token Secret was rejected. The response is stored.
 fn stored_and_rejected() -> Scene {
-    let scene = Scene::chained("  grant: {type: refresh_token}\n", None);
+    let scene = Scene::family("  grant: {type: refresh_token}\n", None);
     scene.inner().writes = vec![Fault::Rejected; 50].into();
     scene.run(at(5));
     assert_eq!(scene.inner().requests, 1);

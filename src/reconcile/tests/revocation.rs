@@ -95,7 +95,7 @@ fn the_token_of_a_deleted_resource_is_revoked_and_the_resource_goes() {
 
 #[test]
 fn a_deleted_resources_refresh_token_is_revoked_before_its_access_token() {
-    let scene = Scene::chained(
+    let scene = Scene::family(
         "  grant: {type: refresh_token}\n  revocation: {onDeletion: true} #revoke",
         None,
     );
@@ -122,7 +122,7 @@ fn a_deleted_resources_refresh_token_is_revoked_before_its_access_token() {
 fn bound(nonces: &[&'static str]) -> Scene {
     let spec =
         "  grant: {type: refresh_token}\n  dpop: {}\n  revocation: {onDeletion: true} #revoke";
-    let scene = Scene::chained(spec, None);
+    let scene = Scene::family(spec, None);
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     scene.inner().call_nonces = nonces.to_vec();

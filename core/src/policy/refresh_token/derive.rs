@@ -21,7 +21,7 @@ pub(crate) struct Derivable {
 /// The stored response, if the token Secret does not contain its token: it is missing, altered, or older.
 pub(crate) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> {
     spec.refreshing.as_ref()?;
-    let state = seen.chain.state.as_ref()?;
+    let state = seen.family.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) || state.type_ != STATE_TYPE {
         return None;
     }

@@ -30,8 +30,8 @@ pub(super) use spend::{Next, next};
 impl Observed {
     /// The content of the state Secret, with what this process knows in addition; `None` if there is no state Secret.
     pub fn record(&self) -> Option<Result<Record, Unreadable>> {
-        let state = self.chain.state.as_ref()?;
-        let known = &self.memory.chain.known;
+        let state = self.family.state.as_ref()?;
+        let known = &self.memory.family.known;
         Some(Record::read(&state.data).map(|record| record.knowing(known)))
     }
 
@@ -44,7 +44,7 @@ impl Observed {
 
     /// When the refresh token expires, if the provider said so.
     pub(super) fn refresh_token_ends(&self) -> Option<Time> {
-        let state = self.chain.state.as_ref()?;
+        let state = self.family.state.as_ref()?;
         if !state.is_owned_by(&self.resource) {
             return None;
         }
@@ -56,17 +56,17 @@ impl Observed {
     /// Records since when another process's reservation is observed.
     pub(super) fn remember_claim(&mut self) {
         let record = self
-            .chain
+            .family
             .state
             .as_ref()
             .and_then(|state| Record::read(&state.data).ok());
         let foreign = record
             .and_then(|record| record.claim)
-            .filter(|claim| claim.open && claim.process != self.chain.process)
+            .filter(|claim| claim.open && claim.process != self.family.process)
             .map(|claim| claim.attempt);
-        self.memory.chain.foreign = match (foreign, self.memory.chain.foreign.take()) {
+        self.memory.family.foreign = match (foreign, self.memory.family.foreign.take()) {
             (Some(attempt), Some((known, since))) if attempt == known => Some((known, since)),
-            (Some(attempt), _) => Some((attempt, self.chain.elapsed)),
+            (Some(attempt), _) => Some((attempt, self.family.elapsed)),
             (None, _) => None,
         };
     }

@@ -31,7 +31,7 @@ pub(super) fn offered<'a>(
     spec: &'a Validated,
 ) -> Result<Option<Offer<'a>>, Unusable> {
     let lent = |login: &&SecretSeen| is_lent(login);
-    let login = seen.chain.login.as_ref().filter(lent);
+    let login = seen.family.login.as_ref().filter(lent);
     if let Some(login) = login
         && let Some(offer) = read(login, LOGIN_KEY)?
     {

@@ -53,7 +53,7 @@ pub(crate) fn not_writable(
     if spec.token_secret.name == name || spec.credentials_secret.as_ref() == Some(&name) {
         return Some((findings::state_name_taken(&name), Requeue::OnChange));
     }
-    let state = seen.chain.state.as_ref()?;
+    let state = seen.family.state.as_ref()?;
     let soon = Requeue::At(now + LOOK_AT_VANISHING);
     match ownership(state, &seen.resource, STATE_TYPE) {
         Ownership::Predecessor => Some((findings::predecessor(state), soon)),
@@ -76,7 +76,7 @@ pub(crate) fn not_writable(
 
 /// The write that makes a state Secret this resource's that lost its owner, or that somebody hands over.
 pub(crate) fn take_back(seen: &Observed) -> Option<SecretBody> {
-    let state = seen.chain.state.as_ref()?;
+    let state = seen.family.state.as_ref()?;
     let whose = ownership(state, &seen.resource, STATE_TYPE);
     if state.deleting || !matches!(whose, Ownership::Restored | Ownership::Adoptable) {
         return None;
@@ -92,17 +92,17 @@ pub(crate) fn take_back(seen: &Observed) -> Option<SecretBody> {
 
 /// The write that records when another process's reservation was first observed, so that a restart begins no new wait.
 pub(crate) fn to_notice(seen: &Observed) -> Option<SecretBody> {
-    let state = seen.chain.state.as_ref()?;
+    let state = seen.family.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) {
         return None;
     }
     let mut record = Record::read(&state.data).ok()?;
-    record.notice(&seen.chain).then(|| body(seen, &record))
+    record.notice(&seen.family).then(|| body(seen, &record))
 }
 
 /// The write that stores `record` in the state Secret: only the differences from the observation.
 pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
-    let state = seen.chain.state.as_ref();
+    let state = seen.family.state.as_ref();
     let there = |key: &str| state.and_then(|state| state.data.get(key));
     let data: BTreeMap<String, Option<Secret>> = record
         .write()

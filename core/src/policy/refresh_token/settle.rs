@@ -263,7 +263,7 @@ pub enum Stored {
 
 /// Whether `record`, of the attempt that `spend` reserved, is stored.
 pub fn stored(seen: &Observed, spend: &Spend, record: &Record) -> Stored {
-    let Some(state) = &seen.chain.state else {
+    let Some(state) = &seen.family.state else {
         return Stored::NotYet;
     };
     let Ok(there) = Record::read(&state.data) else {

@@ -144,8 +144,8 @@ impl Claimed<'_> {
     fn hold(&self, tag: &Tag, single_use: bool) -> Hold {
         hold(
             &self.record,
-            &self.seen.chain,
-            &self.seen.memory.chain,
+            &self.seen.family,
+            &self.seen.memory.family,
             tag,
             single_use,
         )
@@ -166,7 +166,7 @@ impl Claimed<'_> {
             });
         }
         let claim = Claim::new(
-            &self.seen.chain,
+            &self.seen.family,
             tag.clone(),
             tries,
             self.spec.longest_exchange(),
@@ -222,7 +222,7 @@ impl Spend {
             return (client, Credentials::new(data, lenders));
         };
         let client = refreshing.client(&client);
-        let login = seen.chain.login.as_ref();
+        let login = seen.family.login.as_ref();
         let login = login.filter(|login| crate::model::is_lent(login));
         let id = login.and_then(|login| login.data.get(crate::model::LOGIN_CLIENT_ID));
         if let Some(id) = id {

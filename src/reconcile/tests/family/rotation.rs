@@ -16,7 +16,7 @@ fn noted(scene: &Scene) -> Option<String> {
 
 /// Both secrets are opted in, and the provider accepts only the second.
 fn scene() -> Scene {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     {
         let mut inner = scene.inner();
         if let Some(credentials) = &mut inner.credentials {
@@ -24,7 +24,7 @@ fn scene() -> Scene {
                 .data
                 .insert("next_client_secret".into(), Secret::from("next"));
         }
-        inner.chained.requests = vec![Sent::InvalidClient].into();
+        inner.family.requests = vec![Sent::InvalidClient].into();
     }
     scene
 }
@@ -34,8 +34,8 @@ fn the_other_client_secret_is_tried_with_the_same_refresh_token_which_arrives_on
     let scene = scene();
     scene.run(at(20));
     let inner = scene.inner();
-    assert_eq!(inner.chained.sent, ["refresh-1", "refresh-1"]);
-    assert_eq!(inner.chained.arrived, ["refresh-1"]);
+    assert_eq!(inner.family.sent, ["refresh-1", "refresh-1"]);
+    assert_eq!(inner.family.arrived, ["refresh-1"]);
     assert_eq!(inner.sent_secrets, ["pw", "next"]);
     drop(inner);
     assert_eq!(noted(&scene).as_deref(), Some("next_client_secret"));
@@ -52,7 +52,7 @@ fn which_one_worked_is_known_after_a_crash_between_state_and_token_secret() {
         assert_eq!(noted(&scene).as_deref(), Some("next_client_secret"));
         scene.run(at(7200));
         let inner = scene.inner();
-        assert!(inner.chained.arrived.len() > 1);
+        assert!(inner.family.arrived.len() > 1);
         let first = inner.sent_secrets.iter().filter(|sent| *sent == "pw");
         assert_eq!(first.count(), 1, "{fault:?}");
     }

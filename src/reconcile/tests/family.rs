@@ -50,7 +50,7 @@ struct Known {
 
 /// A provider whose refresh tokens rotate.
 #[derive(Default)]
-pub(super) struct Chained {
+pub(super) struct FamilyScript {
     pub(super) process: u32,
     /// The machine that it runs on.
     pub(super) machine: u32,
@@ -80,7 +80,7 @@ pub(super) struct Chained {
     issued: u32,
 }
 
-impl Chained {
+impl FamilyScript {
     fn issue(&mut self, family: u32) -> String {
         self.issued += 1;
         let token = format!("refresh-{}", self.issued);
@@ -129,12 +129,12 @@ impl Chained {
 
 impl Inner {
     pub(super) fn process(&mut self) -> FamilySeen {
-        self.chained.looks += 1;
+        self.family.looks += 1;
         FamilySeen {
-            process: format!("process-{}", self.chained.process),
-            attempt: format!("attempt-{}", self.chained.looks),
+            process: format!("process-{}", self.family.process),
+            attempt: format!("attempt-{}", self.family.looks),
             // Every process counts from its own start, but nothing here runs long enough for a difference.
-            elapsed: self.now.since(at(0)) - self.chained.ahead,
+            elapsed: self.now.since(at(0)) - self.family.ahead,
             here: Some(self.host_time()),
             drain: span(10),
             ..FamilySeen::default()
@@ -143,10 +143,10 @@ impl Inner {
 
     /// The clock that the processes of one machine share.
     pub(super) fn host_time(&self) -> HostTime {
-        let host = format!("machine-{}", self.chained.machine);
-        let since = self.now.since(at(0)) - self.chained.ahead;
+        let host = format!("machine-{}", self.family.machine);
+        let since = self.now.since(at(0)) - self.family.ahead;
         // Each machine was started at another time.
-        let millis = since.millis() + 1_000_000 * i64::from(self.chained.machine);
+        let millis = since.millis() + 1_000_000 * i64::from(self.family.machine);
         HostTime { host, millis }
     }
 
@@ -158,28 +158,28 @@ impl Inner {
 
     fn answer(&mut self, form: &BTreeMap<String, String>) -> (u16, String) {
         let token = form.get("refresh_token").cloned();
-        self.chained
+        self.family
             .arrived
             .push(token.clone().unwrap_or_else(|| "password".to_owned()));
         let now = self.real();
         let next = match &token {
-            Some(token) => match self.chained.take(token, now) {
+            Some(token) => match self.family.take(token, now) {
                 Some(next) => next,
                 None => return (400, r#"{"error":"invalid_grant"}"#.to_owned()),
             },
             None if form.get("password").map(String::as_str) != Some("right") => {
                 return (400, r#"{"error":"invalid_grant"}"#.to_owned());
             }
-            None => Some(self.chained.login()),
+            None => Some(self.family.login()),
         };
         let mut answer = serde_json::json!({
-            "access_token": format!("token-{}", self.chained.arrived.len()),
-            "expires_in": self.chained.access_life,
+            "access_token": format!("token-{}", self.family.arrived.len()),
+            "expires_in": self.family.access_life,
         });
         if let Some(next) = next {
             answer["refresh_token"] = next.into();
         }
-        if let Some(life) = self.chained.life {
+        if let Some(life) = self.family.life {
             answer["refresh_expires_in"] = life.into();
         }
         (200, answer.to_string())
@@ -218,12 +218,12 @@ fn unanswered(reached: Reached, reason: &'static str) -> Failure {
 
 impl Scene {
     /// A resource that works with refresh tokens, whose credentials hold this one.
-    pub(super) fn chained(extra: &'static str, token: Option<&str>) -> Scene {
+    pub(super) fn family(extra: &'static str, token: Option<&str>) -> Scene {
         let scene = Scene::new(&Spec::extra(extra));
         {
             let mut inner = scene.inner();
-            inner.chained.access_life = 3600;
-            let seed = inner.chained.login();
+            inner.family.access_life = 3600;
+            let seed = inner.family.login();
             let given = token.map_or(seed, str::to_owned);
             drop(inner);
             scene.offer(Some(&given));
@@ -234,8 +234,8 @@ impl Scene {
     /// Nothing goes wrong any more.
     pub(super) fn calm(&self) {
         let mut inner = self.inner();
-        inner.chained.requests.clear();
-        inner.chained.keeps.clear();
+        inner.family.requests.clear();
+        inner.family.keeps.clear();
         inner.writes.clear();
         inner.looks.clear();
     }
@@ -286,25 +286,25 @@ impl Scene {
             inner.sent_secrets.extend(client_secret(request));
             inner.now = inner.now + Span::from_millis(100);
             if let Some(token) = form.get("refresh_token") {
-                inner.chained.sent.push(token.clone());
-                let sent = (token.clone(), inner.chained.process, inner.real());
-                inner.chained.sent_at.push(sent);
+                inner.family.sent.push(token.clone());
+                let sent = (token.clone(), inner.family.process, inner.real());
+                inner.family.sent_at.push(sent);
                 inner.may_jump();
                 // The stored token is the one that is redeemed, once there is one: a known successor is never passed
                 // over.
                 let stored = inner.stored();
                 let begins = inner
-                    .chained
+                    .family
                     .sent
                     .iter()
                     .filter(|sent| *sent == token)
                     .count()
                     == 1;
-                let never_issued = !inner.chained.known.contains_key(token);
+                let never_issued = !inner.family.known.contains_key(token);
                 let passed_over = stored.is_some() && stored.as_ref() != Some(token);
                 assert!(!passed_over || begins || never_issued);
             }
-            inner.chained.requests.pop_front().unwrap_or(Sent::Answered)
+            inner.family.requests.pop_front().unwrap_or(Sent::Answered)
         };
         let (status, body) = match fate {
             Sent::Answered => self.inner().answer(&form),
@@ -316,7 +316,7 @@ impl Scene {
             Sent::Lost => {
                 let mut inner = self.inner();
                 inner.answer(&form);
-                inner.chained.lost += 1;
+                inner.family.lost += 1;
                 inner.now = inner.now + span(10);
                 return Err(unanswered(Reached::Unknown, "Timeout"));
             }
@@ -328,7 +328,7 @@ impl Scene {
                 return std::future::pending().await;
             }
             Sent::Reset => {
-                self.inner().chained.lost += 1;
+                self.inner().family.lost += 1;
                 return Err(unanswered(Reached::Unknown, "ConnectFailed"));
             }
             Sent::Raw(status, body) => (status, body.to_owned()),
@@ -351,12 +351,7 @@ impl Scene {
 
     pub(super) async fn keep_state(&self, body: &SecretBody) -> Result<SecretSeen, WriteError> {
         self.inner().may_jump();
-        let fault = self
-            .inner()
-            .chained
-            .keeps
-            .pop_front()
-            .unwrap_or(Fault::Fine);
+        let fault = self.inner().family.keeps.pop_front().unwrap_or(Fault::Fine);
         let lost = || WriteError::Passing("no answer".into());
         match fault {
             Fault::Fine => self.inner().apply(body),
@@ -383,7 +378,7 @@ impl Scene {
     /// The process ends, and with it what only it knew.
     fn end(&self) {
         let mut inner = self.inner();
-        inner.chained.lost += 1;
+        inner.family.lost += 1;
         inner.crashed = true;
     }
 
@@ -392,7 +387,7 @@ impl Scene {
         let inner = self.inner();
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
         for token in inner
-            .chained
+            .family
             .arrived
             .iter()
             .filter(|token| *token != "password")

@@ -6,7 +6,7 @@ const SPEC: &str = "  grant: {type: refresh_token}\n";
 const PASSWORD: &str = "  grant: {type: password, password: {useRefreshToken: true}}\n";
 
 fn scene() -> Scene {
-    Scene::chained(SPEC, None)
+    Scene::family(SPEC, None)
 }
 
 /// With its first token, at 5.
@@ -18,7 +18,7 @@ fn settled() -> Scene {
 }
 
 fn arrived(scene: &Scene) -> Vec<String> {
-    scene.inner().chained.arrived.clone()
+    scene.inner().family.arrived.clone()
 }
 
 fn stalled(scene: &Scene) -> Option<String> {
@@ -79,7 +79,7 @@ fn a_token_secret_that_was_deleted_or_altered_is_written_anew_without_a_request(
 #[test]
 fn a_lost_answer_is_asked_for_once_more_and_then_never_again() {
     let scene = settled();
-    scene.inner().chained.requests = vec![Sent::Lost].into();
+    scene.inner().family.requests = vec![Sent::Lost].into();
     scene.run(at(50_000));
     let arrived = arrived(&scene);
     assert_eq!(arrived.len(), 3, "{arrived:?}");
@@ -87,15 +87,15 @@ fn a_lost_answer_is_asked_for_once_more_and_then_never_again() {
     assert_eq!(stalled(&scene).as_deref(), Some("ReauthorizationRequired"));
     scene.restart();
     scene.run(at(100_000));
-    assert_eq!(scene.inner().chained.arrived.len(), 3);
+    assert_eq!(scene.inner().family.arrived.len(), 3);
 }
 
 #[test]
 fn a_provider_that_is_away_for_hours_takes_nobody_their_login() {
     let scene = settled();
-    scene.inner().chained.requests = vec![Sent::Unsent; 40].into();
+    scene.inner().family.requests = vec![Sent::Unsent; 40].into();
     scene.run(at(9_000));
-    scene.inner().chained.requests = vec![Sent::Unavailable; 40].into();
+    scene.inner().family.requests = vec![Sent::Unavailable; 40].into();
     scene.run(at(50_000));
     assert_eq!(stalled(&scene), None);
     assert_eq!(scene.condition("Ready"), Some((true, "TokenValid".into())));
@@ -104,7 +104,7 @@ fn a_provider_that_is_away_for_hours_takes_nobody_their_login() {
 /// A process was killed with a refresh token in flight: when, and how many requests there were.
 fn killed() -> (Scene, Time, u32) {
     let scene = settled();
-    scene.inner().chained.requests = vec![Sent::CrashBefore].into();
+    scene.inner().family.requests = vec![Sent::CrashBefore].into();
     // Step by step to the crash.
     let mut seconds = 5;
     while scene.inner().requests == 1 {
@@ -146,7 +146,7 @@ fn a_restart_begins_no_new_wait_on_the_same_machine_or_on_another() {
     let (scene, crashed, sent) = killed();
     scene.run(crashed + span(5));
     // The machine is gone: another one knows no more than when its first process observed the reservation.
-    scene.inner().chained.machine += 1;
+    scene.inner().family.machine += 1;
     // It observed it after 5 s, so its time is over 26 s later.
     for seconds in [10, 20, 29] {
         scene.restart();
@@ -165,8 +165,8 @@ fn wall_clocks_that_differ_send_no_refresh_token_early() {
         {
             let mut inner = scene.inner();
             inner.now = inner.now + span(ahead);
-            inner.chained.ahead = span(ahead);
-            inner.chained.machine += machine;
+            inner.family.ahead = span(ahead);
+            inner.family.machine += machine;
         }
         let crashed = crashed + span(ahead);
         scene.run(crashed + span(24));
@@ -246,7 +246,7 @@ fn forged() -> SecretSeen {
 
 #[test]
 fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     scene.put(forged());
     let hosts = "elsewhere.example.com".to_owned();
     if let Some(credentials) = &mut scene.inner().credentials {
@@ -257,11 +257,11 @@ fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
     scene.run(at(600));
     assert_eq!(scene.inner().requests, 0);
     // What the forger wrote beside it may be published: it is theirs.
-    assert!(scene.inner().chained.sent.is_empty());
+    assert!(scene.inner().family.sent.is_empty());
     assert!(scene.token().is_none_or(|token| token == "token-1"));
 
     // Where they may go, the forger's token is sent there, for the forger's account, and no refresh token of anybody else.
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     scene.put(forged());
     scene.run(at(600));
     let inner = scene.inner();
@@ -273,7 +273,7 @@ fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
     );
     assert!(
         inner
-            .chained
+            .family
             .arrived
             .iter()
             .filter(|token| *token == "theirs")
@@ -316,11 +316,11 @@ fn a_forged_reservation_holds_a_family_up_for_a_bounded_time() {
 #[test]
 fn without_the_right_to_write_nothing_is_spent() {
     let scene = settled();
-    scene.inner().chained.keeps = vec![Fault::Forbidden; 200].into();
+    scene.inner().family.keeps = vec![Fault::Forbidden; 200].into();
     scene.run(at(3_000));
     assert_eq!(arrived(&scene).len(), 1);
     assert_eq!(stalled(&scene).as_deref(), Some("PermissionMissing"));
-    scene.inner().chained.keeps.clear();
+    scene.inner().family.keeps.clear();
     scene.run(at(3_200));
     assert_eq!(arrived(&scene).len(), 2);
     assert_eq!(stalled(&scene), None);
@@ -329,7 +329,7 @@ fn without_the_right_to_write_nothing_is_spent() {
 #[test]
 fn a_refused_token_is_not_sent_again_before_another_comes() {
     let scene = settled();
-    scene.inner().chained.revoke();
+    scene.inner().family.revoke();
     scene.run(at(50_000));
     assert_eq!(arrived(&scene).len(), 2);
     assert_eq!(stalled(&scene).as_deref(), Some("ReauthorizationRequired"));
@@ -346,7 +346,7 @@ fn a_refused_token_is_not_sent_again_before_another_comes() {
     scene.restart();
     scene.run(at(60_000));
     assert_eq!(arrived(&scene).len(), 2);
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.offer(Some(&fresh));
     scene.run(at(60_100));
     assert_eq!(arrived(&scene).last(), Some(&fresh));
@@ -356,7 +356,7 @@ fn a_refused_token_is_not_sent_again_before_another_comes() {
 #[test]
 fn what_was_refused_is_tried_again_once_with_another_client() {
     let scene = settled();
-    scene.inner().chained.revoke();
+    scene.inner().family.revoke();
     scene.run(at(50_000));
     scene.with_client_secret("another");
     let seed = "refresh-1";
@@ -371,7 +371,7 @@ fn another_token_starts_afresh_and_a_key_that_vanishes_ends_nothing() {
     scene.offer(None);
     scene.run(at(4_000));
     assert!(arrived(&scene).len() > 1, "the chain goes on");
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.offer(Some(&fresh));
     scene.run(at(4_010));
     assert_eq!(arrived(&scene).last(), Some(&fresh));
@@ -391,7 +391,7 @@ fn another_token_starts_afresh_and_a_key_that_vanishes_ends_nothing() {
 #[test]
 fn a_login_takes_precedence_and_its_end_brings_no_spent_token_back() {
     let scene = settled();
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     scene.run(at(20));
     assert_eq!(arrived(&scene).last(), Some(&fresh));
@@ -421,10 +421,10 @@ fn a_login_takes_precedence_and_its_end_brings_no_spent_token_back() {
 
 #[test]
 fn a_refused_token_in_the_credentials_ends_no_chain_that_a_login_began() {
-    let scene = Scene::chained(SPEC, Some("never-issued"));
+    let scene = Scene::family(SPEC, Some("never-issued"));
     scene.run(at(5));
     assert_eq!(stalled(&scene).as_deref(), Some("ReauthorizationRequired"));
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     scene.run(at(20));
     let mut login = scene.inner().secrets["books-login"].clone();
@@ -438,7 +438,7 @@ fn a_refused_token_in_the_credentials_ends_no_chain_that_a_login_began() {
 #[test]
 fn a_login_that_nobody_lent_is_not_sent() {
     let scene = settled();
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     let mut login = scene.inner().secrets["books-login"].clone();
     login.labels.clear();
@@ -456,7 +456,7 @@ fn without_any_refresh_token_a_login_is_awaited_and_picked_up() {
         scene.condition("Reconciling"),
         Some((true, "AwaitingLogin".into()))
     );
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     scene.run(at(1_000));
     assert_eq!(arrived(&scene), [fresh]);
@@ -465,7 +465,7 @@ fn without_any_refresh_token_a_login_is_awaited_and_picked_up() {
 #[test]
 fn a_provider_without_rotation_gets_the_same_token_for_ever() {
     let scene = scene();
-    scene.inner().chained.keeps_tokens = true;
+    scene.inner().family.keeps_tokens = true;
     scene.run(at(50_000));
     let arrived = arrived(&scene);
     assert!(arrived.len() > 10 && arrived.iter().all(|token| token == "refresh-1"));
@@ -501,8 +501,8 @@ fn a_refresh_token_that_ends_soon_is_used_in_time() {
     let scene = scene();
     {
         let mut inner = scene.inner();
-        inner.chained.access_life = 86_400;
-        inner.chained.life = Some(3_600);
+        inner.family.access_life = 86_400;
+        inner.family.life = Some(3_600);
     }
     scene.run(at(20_000));
     let arrived = arrived(&scene).len();
@@ -516,19 +516,19 @@ fn a_session_with_a_fixed_end_makes_no_loop() {
     let scene = scene();
     {
         let mut inner = scene.inner();
-        inner.chained.keeps_tokens = true;
-        inner.chained.access_life = 600;
-        inner.chained.life = Some(1_000);
+        inner.family.keeps_tokens = true;
+        inner.family.access_life = 600;
+        inner.family.life = Some(1_000);
     }
     scene.run(at(400));
-    scene.inner().chained.life = None;
+    scene.inner().family.life = None;
     scene.run(at(2_000));
     let arrived = arrived(&scene).len();
     assert!(arrived < 10, "{arrived}");
 }
 
 fn with_password() -> Scene {
-    let scene = Scene::chained(PASSWORD, None);
+    let scene = Scene::family(PASSWORD, None);
     if let Some(credentials) = &mut scene.inner().credentials {
         credentials
             .data
@@ -552,7 +552,7 @@ fn a_password_is_sent_once_and_again_only_when_the_refresh_token_has_died() {
     };
     assert_eq!(passwords(), 1);
     assert!(arrived(&scene).len() > 4);
-    scene.inner().chained.revoke();
+    scene.inner().family.revoke();
     scene.run(at(40_000));
     assert_eq!(passwords(), 2);
     assert_eq!(stalled(&scene), None);
@@ -563,7 +563,7 @@ fn a_password_is_sent_once_and_again_only_when_the_refresh_token_has_died() {
 fn a_refused_password_needs_a_person_and_a_lost_refresh_does_not() {
     let scene = with_password();
     scene.run(at(5));
-    scene.inner().chained.requests = vec![Sent::Lost].into();
+    scene.inner().family.requests = vec![Sent::Lost].into();
     scene.run(at(10_000));
     assert_eq!(stalled(&scene), None);
     if let Some(credentials) = &mut scene.inner().credentials {

@@ -45,13 +45,13 @@ fn looks() -> impl Strategy<Value = Vec<Look>> {
 
 /// A resource whose every step may go wrong.
 fn scene(fates: Vec<Sent>, keeps: Vec<Fault>, writes: Vec<Fault>, looks: Vec<Look>) -> Scene {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     let mut inner = scene.inner();
-    inner.chained.requests = fates.into();
-    inner.chained.keeps = keeps.into();
+    inner.family.requests = fates.into();
+    inner.family.keeps = keeps.into();
     inner.writes = writes.into();
     inner.looks = looks.into();
-    inner.chained.access_life = 900;
+    inner.family.access_life = 900;
     drop(inner);
     scene
 }
@@ -84,8 +84,8 @@ proptest! {
         let scene = scene(fates, keeps, writes, looks);
         scene.run(at(20_000));
         prop_assert!(scene.most_often() <= 2);
-        let lost = scene.inner().chained.lost;
-        prop_assert!(lost > 0 || scene.most_often() <= 1, "{:?}", scene.inner().chained.arrived);
+        let lost = scene.inner().family.lost;
+        prop_assert!(lost > 0 || scene.most_often() <= 1, "{:?}", scene.inner().family.arrived);
         prop_assert!(is_ready(&scene) || is_stopped(&scene), "{:?}", scene.condition("Stalled"));
         if is_stopped(&scene) {
             prop_assert!(lost > 0);
@@ -93,7 +93,7 @@ proptest! {
             scene.restart();
             scene.run(at(90_000));
             prop_assert_eq!(scene.inner().requests, before, "it loops");
-            let fresh = scene.inner().chained.login();
+            let fresh = scene.inner().family.login();
             scene.offer(Some(&fresh));
             scene.calm();
             scene.run(at(100_000));
@@ -114,7 +114,7 @@ proptest! {
         let scene = scene(fates, keeps, Vec::new(), looks);
         scene.run(at(20_000));
         prop_assert!(is_ready(&scene), "{:?}", scene.condition("Stalled"));
-        prop_assert!(scene.most_often() <= 1, "{:?}", scene.inner().chained.arrived);
+        prop_assert!(scene.most_often() <= 1, "{:?}", scene.inner().family.arrived);
     }
 
     #[test]
@@ -123,23 +123,23 @@ proptest! {
     ) {
         let scene = scene(Vec::new(), Vec::new(), Vec::new(), Vec::new());
         scene.run(at(100));
-        let process = scene.inner().chained.process;
+        let process = scene.inner().family.process;
         scene.offer(Some("never-issued"));
         {
             let mut inner = scene.inner();
-            inner.chained.requests = fates.into();
-            inner.chained.keeps = keeps.into();
+            inner.family.requests = fates.into();
+            inner.family.keeps = keeps.into();
             inner.writes = writes.into();
             inner.looks = looks.into();
         }
         scene.run(at(20_000));
-        let lost = scene.inner().chained.lost;
+        let lost = scene.inner().family.lost;
         let tried = |scene: &Scene| {
-            let arrived = &scene.inner().chained.arrived;
+            let arrived = &scene.inner().family.arrived;
             arrived.iter().filter(|token| *token == "never-issued").count()
         };
         // Once more where the answer was lost, or the process died before it could write down that it was refused.
-        let died = scene.inner().chained.process > process;
+        let died = scene.inner().family.process > process;
         let most = if lost > 0 || died { 2 } else { 1 };
         prop_assert!(tried(&scene) <= most);
         prop_assert!(lost > 0 || is_ready(&scene), "{:?}", scene.condition("Stalled"));
@@ -163,7 +163,7 @@ proptest! {
             keeps.resize(crash, Fault::Fine);
         }
         let scene = scene(fates, keeps, Vec::new(), Vec::new());
-        scene.inner().chained.grace = span(600);
+        scene.inner().family.grace = span(600);
         scene.run(at(20_000));
         prop_assert!(is_ready(&scene), "{:?}", scene.condition("Stalled"));
     }

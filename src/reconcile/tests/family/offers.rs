@@ -7,14 +7,14 @@ const WRONG: &str = "never-issued";
 
 /// With its first token, at 5.
 fn settled() -> Scene {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     scene
 }
 
 fn arrived(scene: &Scene, token: &str) -> usize {
-    let arrived = &scene.inner().chained.arrived;
+    let arrived = &scene.inner().family.arrived;
     arrived.iter().filter(|sent| *sent == token).count()
 }
 
@@ -62,7 +62,7 @@ fn a_refused_new_one_is_tried_once_and_the_one_before_goes_on() {
             "Secret client"
         };
         assert!(told.contains(secret), "{told}");
-        assert!(scene.inner().chained.arrived.len() > 5);
+        assert!(scene.inner().family.arrived.len() > 5);
     }
 }
 
@@ -89,10 +89,10 @@ fn another_new_one_begins_a_chain_and_nothing_more_is_said_of_the_refused() {
     let scene = settled();
     scene.offer(Some(WRONG));
     goes_on(&scene, at(100));
-    let fresh = scene.inner().chained.login();
+    let fresh = scene.inner().family.login();
     scene.offer(Some(&fresh));
     scene.run(at(110));
-    assert_eq!(scene.inner().chained.arrived.last(), Some(&fresh));
+    assert_eq!(scene.inner().family.arrived.last(), Some(&fresh));
     let told = message(&scene, "Ready");
     assert!(!told.contains("The new refresh token"), "{told}");
 }
@@ -102,7 +102,7 @@ fn a_crash_around_the_refusal_leaves_the_chain_alive() {
     for fate in [Sent::CrashBefore, Sent::CrashAfter, Sent::Lost] {
         let scene = settled();
         scene.offer(Some(WRONG));
-        scene.inner().chained.requests = vec![fate].into();
+        scene.inner().family.requests = vec![fate].into();
         scene.run(at(20_000));
         assert!(arrived(&scene, WRONG) <= 2, "{fate:?}");
         assert_eq!(
@@ -115,7 +115,7 @@ fn a_crash_around_the_refusal_leaves_the_chain_alive() {
         let scene = settled();
         scene.offer(Some(WRONG));
         // The claim, and then what is written of the refusal.
-        scene.inner().chained.keeps = vec![Fault::Fine, fault].into();
+        scene.inner().family.keeps = vec![Fault::Fine, fault].into();
         scene.run(at(20_000));
         assert!(arrived(&scene, WRONG) <= 2, "{fault:?}");
         assert_eq!(
@@ -129,7 +129,7 @@ fn a_crash_around_the_refusal_leaves_the_chain_alive() {
 #[test]
 fn the_refresh_token_of_an_answer_that_cannot_be_used_is_stored_all_the_same() {
     let scene = settled();
-    scene.inner().chained.requests = vec![Sent::Unusable; 3].into();
+    scene.inner().family.requests = vec![Sent::Unusable; 3].into();
     scene.run(at(3_000));
     let told = message(&scene, "Ready");
     assert!(told.contains("valid until"), "{told}");
@@ -140,8 +140,8 @@ fn the_refresh_token_of_an_answer_that_cannot_be_used_is_stored_all_the_same() {
 
 #[test]
 fn people_are_told_that_the_refresh_token_was_stored() {
-    let scene = Scene::chained(SPEC, None);
-    scene.inner().chained.requests = vec![Sent::Unusable].into();
+    let scene = Scene::family(SPEC, None);
+    scene.inner().family.requests = vec![Sent::Unusable].into();
     scene.reconcile(true);
     assert_eq!(
         scene.condition("RefreshFailing"),
@@ -159,9 +159,9 @@ fn a_crash_around_an_answer_that_cannot_be_used_costs_no_more_than_one_around_an
     // After the claim: before the refresh token is stored, and after.
     for (fault, most) in [(Fault::CrashBefore, 2), (Fault::CrashAfter, 1)] {
         let scene = settled();
-        scene.inner().chained.grace = span(3_600);
-        scene.inner().chained.requests = vec![Sent::Unusable].into();
-        scene.inner().chained.keeps = vec![Fault::Fine, fault].into();
+        scene.inner().family.grace = span(3_600);
+        scene.inner().family.requests = vec![Sent::Unusable].into();
+        scene.inner().family.keeps = vec![Fault::Fine, fault].into();
         scene.run(at(20_000));
         assert_eq!(scene.most_often(), most, "{fault:?}");
         assert_eq!(
@@ -175,9 +175,9 @@ fn a_crash_around_an_answer_that_cannot_be_used_costs_no_more_than_one_around_an
 #[test]
 fn the_published_token_can_still_be_restored_after_an_answer_that_cannot_be_used() {
     let scene = settled();
-    scene.inner().chained.requests = vec![Sent::Unusable; 40].into();
+    scene.inner().family.requests = vec![Sent::Unusable; 40].into();
     scene.run(at(2_900));
-    assert!(scene.inner().chained.arrived.len() > 1);
+    assert!(scene.inner().family.arrived.len() > 1);
     scene.inner().secrets.remove("token");
     scene.inner().memory.told_gone = true;
     scene.reconcile(false);

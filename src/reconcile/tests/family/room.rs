@@ -6,7 +6,7 @@ const SPEC: &str = "  grant: {type: refresh_token}\n";
 
 #[test]
 fn without_room_for_the_response_no_refresh_token_is_redeemed_or_claimed() {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     scene.inner().is_full = true;
     scene.run(at(60));
     {
@@ -27,7 +27,7 @@ fn without_room_for_the_response_no_refresh_token_is_redeemed_or_claimed() {
 
 #[test]
 fn room_goes_by_the_last_response_of_the_same_family() {
-    let scene = Scene::chained(SPEC, None);
+    let scene = Scene::family(SPEC, None);
     scene.run(at(5));
     assert_eq!(
         scene.inner().rooms,
@@ -42,7 +42,7 @@ fn room_goes_by_the_last_response_of_the_same_family() {
         "{last:?}"
     );
     // A new login may come from another provider.
-    let token = scene.inner().chained.login();
+    let token = scene.inner().family.login();
     scene.offer(Some(&token));
     scene.run(at(3700));
     assert_eq!(scene.inner().rooms.last(), Some(&None));
@@ -50,7 +50,7 @@ fn room_goes_by_the_last_response_of_the_same_family() {
 
 #[test]
 fn a_password_is_sent_without_room_of_its_own() {
-    let scene = Scene::chained(
+    let scene = Scene::family(
         "  grant: {type: password, password: {useRefreshToken: true}}\n",
         None,
     );

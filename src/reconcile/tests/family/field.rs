@@ -11,11 +11,11 @@ const HOURS: i64 = 30_000;
 /// A resource with a token of an hour, at a provider that answers every refresh like this from then on; how often the refresh token was
 /// sent until hours later, and what is said of it.
 fn refreshed(answer: Sent) -> (usize, Option<String>, String) {
-    let scene = Scene::chained(REFRESH, None);
+    let scene = Scene::family(REFRESH, None);
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
-    let before = scene.inner().chained.sent.len();
-    scene.inner().chained.requests = vec![answer; 500].into();
+    let before = scene.inner().family.sent.len();
+    scene.inner().family.requests = vec![answer; 500].into();
     scene.run(at(HOURS));
     scene.restart();
     scene.run(at(2 * HOURS));
@@ -25,7 +25,7 @@ fn refreshed(answer: Sent) -> (usize, Option<String>, String) {
     let reason = stalled.map(|one| one.reason.clone());
     let message = status.conditions.iter().map(|one| one.message.clone());
     let message = message.collect::<Vec<_>>().join(" ");
-    (inner.chained.sent.len() - before, reason, message)
+    (inner.family.sent.len() - before, reason, message)
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn an_outage_after_a_lost_answer_does_not_use_up_the_second_try() {
             Sent::Raw(500, ""),
         ],
     ] {
-        let scene = Scene::chained(REFRESH, None);
+        let scene = Scene::family(REFRESH, None);
         scene.run(at(5));
         let mut fates = vec![Sent::Reset];
         fates.extend(outage.iter().copied());
-        scene.inner().chained.requests = fates.into();
+        scene.inner().family.requests = fates.into();
         scene.run(at(HOURS));
         assert_eq!(scene.condition("Stalled"), None, "{outage:?}");
         let ready = scene.condition("Ready").map(|(ready, _)| ready);
@@ -132,9 +132,9 @@ fn an_outage_after_a_lost_answer_does_not_use_up_the_second_try() {
     }
     // What an intermediary says of nothing is no refusal of the token either.
     for outage in [[Sent::Raw(504, ""); 2], [html; 2]] {
-        let scene = Scene::chained(REFRESH, None);
+        let scene = Scene::family(REFRESH, None);
         scene.run(at(5));
-        scene.inner().chained.requests = outage.to_vec().into();
+        scene.inner().family.requests = outage.to_vec().into();
         scene.run(at(HOURS));
         assert_eq!(scene.condition("Stalled"), None, "{outage:?}");
     }
@@ -142,13 +142,13 @@ fn an_outage_after_a_lost_answer_does_not_use_up_the_second_try() {
 
 /// How often a password was sent in the first minute, until hours later, and after a restart.
 fn with_the_password(status: u16, body: &'static str) -> [usize; 3] {
-    let scene = Scene::chained(PASSWORD, None);
+    let scene = Scene::family(PASSWORD, None);
     if let Some(credentials) = &mut scene.inner().credentials {
         for (key, value) in [("username", "me"), ("password", "right")] {
             credentials.data.insert(key.into(), Secret::from(value));
         }
     }
-    scene.inner().chained.requests = vec![Sent::Raw(status, body); 500].into();
+    scene.inner().family.requests = vec![Sent::Raw(status, body); 500].into();
     let mut sent = Vec::new();
     for until in [60, HOURS, 2 * HOURS] {
         if until == 2 * HOURS {
