@@ -61,6 +61,7 @@ test-upgrade: ## let the operator of REVISION (a commit or tag) and this one tak
 
 bench: ## measure, with ratios from one run (about half an hour)
 	$(CARGO) bench --locked --bench simulation
+	$(CARGO) bench --locked --bench world
 	$(CARGO) bench --locked --bench cluster
 	PROPERTY_CASES=1000000 $(CARGO) test --release --locked --lib -- --nocapture reconcile::tests::property::no_secret
 

@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "its numbers are what it is for")]
 
-#[path = "../tests/sim/mod.rs"]
+#[path = "engine/mod.rs"]
 mod sim;
 
 use oauthclient_operator::engine::Limits;

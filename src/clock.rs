@@ -24,6 +24,21 @@ pub struct Clock {
     random: SystemRandom,
     /// Identifies this start of this machine.
     host: Option<Arc<str>>,
+    source: Option<Arc<dyn TimeSource>>,
+}
+
+/// Clocks and randomness that are not this machine's, such as virtual time that can be repeated.
+pub trait TimeSource: Send + Sync {
+    /// The time of the wall clock.
+    fn wall(&self) -> Time;
+    /// The time awake since the process started, by the monotonic clock.
+    fn elapsed(&self) -> Duration;
+    /// The same, including the time that the machine was suspended.
+    fn elapsed_with_sleep(&self) -> Duration;
+    /// The time on the clock that all processes of the machine share.
+    fn host_time(&self) -> Option<HostTime>;
+    /// Fills `bytes` with random numbers.
+    fn fill(&self, bytes: &mut [u8]);
 }
 
 /// What is added to the wall clock. The monotonic clock is never shifted.
@@ -66,6 +81,14 @@ impl Clock {
         })))
     }
 
+    /// Clocks and randomness from elsewhere.
+    pub fn from_source(source: Arc<dyn TimeSource>) -> Self {
+        Clock {
+            source: Some(source),
+            ..Clock::system()
+        }
+    }
+
     fn with_offset(offset: Offset) -> Self {
         Clock {
             start: monotonic(),
@@ -73,12 +96,27 @@ impl Clock {
             offset,
             random: SystemRandom::new(),
             host: host().map(Arc::from),
+            source: None,
+        }
+    }
+
+    /// Fills `bytes` with random numbers, and returns whether that was possible.
+    fn fill(&self, bytes: &mut [u8]) -> bool {
+        match &self.source {
+            Some(source) => {
+                source.fill(bytes);
+                true
+            }
+            None => self.random.fill(bytes).is_ok(),
         }
     }
 
     /// The time of the wall clock. It may jump in both directions, so nothing that must not wait too long may depend on
     /// it.
     pub fn now(&self) -> Time {
+        if let Some(source) = &self.source {
+            return source.wall();
+        }
         let offset = match &self.offset {
             Offset::Fixed(offset) => *offset,
             Offset::File(file) => file.offset(),
@@ -89,12 +127,18 @@ impl Clock {
     /// Time since this clock was created, by the monotonic clock: it never jumps and never runs backwards. It stops
     /// while the machine is suspended.
     pub fn elapsed(&self) -> Duration {
+        if let Some(source) = &self.source {
+            return source.elapsed();
+        }
         monotonic().saturating_duration_since(self.start)
     }
 
     /// Like [`Clock::elapsed`], including the time that the machine was suspended, for deadlines that others rely on.
     /// Accurate to 10 ms; reads a small file.
     pub fn elapsed_with_sleep(&self) -> Duration {
+        if let Some(source) = &self.source {
+            return source.elapsed_with_sleep();
+        }
         // In this order: a delay in between must not count as sleep, because it already counts as time awake.
         let uptime = uptime();
         let awake = self.elapsed();
@@ -104,6 +148,9 @@ impl Clock {
     /// The time on the clock that all processes of this machine share, restarts included: it counts from the start of the
     /// machine, is never set, and goes on while the machine is suspended. Accurate to 10 ms; `None` without `/proc`.
     pub fn host_time(&self) -> Option<HostTime> {
+        if let Some(source) = &self.source {
+            return source.host_time();
+        }
         let uptime = uptime()?;
         Some(HostTime {
             host: self.host.as_deref()?.to_owned(),
@@ -115,7 +162,7 @@ impl Clock {
     pub fn nonce(&self) -> Nonce {
         let mut id = [0; 16];
         // Without random numbers from the kernel there is no TLS, so the zeros would never be sent.
-        let _ = self.random.fill(&mut id);
+        let _ = self.fill(&mut id);
         Nonce {
             id,
             random: self.random.clone(),
@@ -130,7 +177,7 @@ impl Clock {
     pub fn draw(&self) -> f64 {
         let mut bytes = [0; 8];
         // Without random numbers from the kernel, TLS would not work either. The middle is a harmless jitter.
-        if self.random.fill(&mut bytes).is_err() {
+        if !self.fill(&mut bytes) {
             return 0.5;
         }
         (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64

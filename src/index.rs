@@ -224,13 +224,15 @@ impl Index {
         self.resources.contains_key(key)
     }
 
-    /// All resources in a namespace, or all.
+    /// All resources in a namespace, or all, in their order.
     pub(crate) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
-        self.resources
-            .keys()
+        let all = self.resources.keys();
+        let mut keys: Vec<Key> = all
             .filter(|key| namespace.is_none_or(|namespace| key.namespace() == namespace))
             .cloned()
-            .collect()
+            .collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// The resources that name this credentials Secret, or use the token in it.
@@ -345,7 +347,7 @@ impl Index {
         namespace: Option<&str>,
     ) -> Vec<SecretId> {
         let lookers = &self.lookers;
-        let gone: Vec<SecretId> = self
+        let mut gone: Vec<SecretId> = self
             .credentials
             .keys()
             .filter(|id| !seen.contains(id))
@@ -358,6 +360,7 @@ impl Index {
             })
             .copied()
             .collect();
+        gone.sort_unstable();
         for id in &gone {
             self.credentials.remove(id);
         }

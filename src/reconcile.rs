@@ -91,6 +91,7 @@ async fn steps(store: &impl Store, work: &Work) -> Step {
             Err(trouble) => return reconciler.cannot_hold(assessment, trouble),
         }
     }
+    tracing::debug!(plan = action.as_str(), "decided");
     match action {
         Action::Nothing => reconciler.rest(assessment, wants, &delete).await,
         Action::Write(write) => reconciler.tend(&write, assessment, wants, &delete).await,

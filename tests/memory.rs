@@ -8,7 +8,7 @@
     reason = "helpers of a test"
 )]
 
-#[path = "sim/memory.rs"]
+#[path = "../benches/engine/memory.rs"]
 #[allow(unreachable_pub, reason = "shared with the simulation")]
 mod memory;
 

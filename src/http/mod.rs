@@ -59,6 +59,7 @@ pub use resolve::Lookup;
 pub use room::{COPIES, MAX_ANSWERS, MAX_BODY, Room};
 pub use route::Route;
 pub use tls::{BadCaBundle, CaBundle};
+pub use transport::{Network, Request as SentRequest, Response as ReceivedResponse};
 
 /// So many headers of a response are kept. The HTTP library bounds their length.
 const MAX_HEADERS: usize = 64;
@@ -84,6 +85,10 @@ pub struct SenderOptions {
     pub proxies: ProxySettings,
     /// How names are resolved; `None` uses the system's resolver.
     pub lookup: Option<Lookup>,
+    /// Takes the place of the network; `None` is the network.
+    pub network: Option<Network>,
+    /// Measures time-outs.
+    pub clock: Clock,
 }
 
 impl Default for SenderOptions {
@@ -95,6 +100,8 @@ impl Default for SenderOptions {
             connect_timeout: CONNECT_TIMEOUT,
             proxies: ProxySettings::default(),
             lookup: None,
+            network: None,
+            clock: Clock::system(),
         }
     }
 }
@@ -110,6 +117,7 @@ struct Inner {
     clients: Clients,
     lookups: FairSemaphore,
     rooms: Rooms,
+    network: Option<Network>,
     clock: Clock,
 }
 
@@ -138,7 +146,8 @@ impl Sender {
             clients,
             lookups,
             rooms: Rooms::new(),
-            clock: Clock::system(),
+            network: options.network,
+            clock: options.clock,
         })))
     }
 
@@ -231,22 +240,15 @@ impl Sender {
         let url = self.checked_url(request.url())?;
         let uri: http::Uri = url.as_str().parse().map_err(|_| SendError::BadUrl)?;
         let through_proxy = self.0.matcher.intercept(&uri).is_some();
-        let client = self
-            .0
-            .clients
-            .get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
         let prepared = prepare(request.request(), uri)?;
         let timed_out = |answering| SendError::Timeout {
             after: to.timeout,
             answering,
         };
         let begun = self.0.clock.elapsed();
-        let response = timeout(to.timeout, client.execute(prepared))
+        let response = timeout(to.timeout, self.transmit(prepared, to, through_proxy))
             .await
-            .map_err(|_| timed_out(false))?
-            .map_err(|error| {
-                error::of_our_certificate(classify::classify(&*error, through_proxy), to)
-            })?;
+            .map_err(|_| timed_out(false))??;
         let mut reading = Reading::begin(response);
         if reading.expected.is_some_and(|expected| expected > MAX_BODY) {
             return Err(SendError::BodyTooLarge);
@@ -285,6 +287,23 @@ impl Sender {
         room.settle(reading.body.capacity());
         let (answer, caching) = reading.end();
         Ok((answer, caching, room))
+    }
+
+    /// Sends a request, and returns the beginning of the response.
+    async fn transmit(
+        &self,
+        request: transport::Request,
+        to: &Route,
+        through_proxy: bool,
+    ) -> Result<transport::Response, SendError> {
+        if let Some(network) = &self.0.network {
+            return network(request).await;
+        }
+        let clients = &self.0.clients;
+        let client = clients.get(to.ca.as_ref(), to.identity.as_ref(), through_proxy)?;
+        client.execute(request).await.map_err(|error| {
+            error::of_our_certificate(classify::classify(&*error, through_proxy), to)
+        })
     }
 
     /// The URL, if all checks that need no DNS look-up pass.

@@ -16,7 +16,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
@@ -27,9 +28,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
-use tower_http::decompression::{Decompression, DecompressionBody};
+use tower_http::decompression::Decompression;
 use tower_service::Service;
 
+use super::error::SendError;
 use super::resolve::Resolver;
 
 /// The User-Agent header.
@@ -45,8 +47,13 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 /// A response whose body is decompressed while it is read.
-pub(super) type Response = http::Response<DecompressionBody<Incoming>>;
-pub(super) type Request = http::Request<Full<Bytes>>;
+pub type Response = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
+/// A request as it is sent.
+pub type Request = http::Request<Full<Bytes>>;
+/// Takes the place of the network: gets what would be sent, after all checks but those of the dialled address, and returns
+/// what comes back.
+pub type Network =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, SendError>> + Send + Sync>;
 
 /// A client with its own connections. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -106,7 +113,8 @@ impl Client {
         }
         let mut pool = self.pool.clone();
         poll_fn(|cx| pool.poll_ready(cx)).await?;
-        Ok(pool.call(request).await?)
+        let response = pool.call(request).await?;
+        Ok(response.map(UnsyncBoxBody::new))
     }
 
     fn intercept(&self, uri: &Uri) -> Option<Intercept> {

@@ -59,7 +59,7 @@ async fn is_for_others(
     wanted: &ServiceAccountToken,
     token: &Secret,
 ) -> Result<(), Failure> {
-    let Some(client) = shared.accounts.client_with(token) else {
+    let Some(client) = (shared.accounts.client_with)(token) else {
         let why = "it could not be put to the API server";
         return Err(Failure::account_token(wanted, why));
     };

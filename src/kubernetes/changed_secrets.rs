@@ -99,7 +99,7 @@ impl Waiting {
         for (name, namespace) in &mut self.0 {
             let due = namespace.secrets.iter_mut();
             let due = due.filter_map(|(id, changing)| Some((changing.due?, *id, changing)));
-            if let Some((_, id, changing)) = due.min_by_key(|(due, _, _)| *due)
+            if let Some((_, id, changing)) = due.min_by_key(|(due, id, _)| (*due, *id))
                 && changing.due.is_some_and(|due| due <= now)
             {
                 changing.due = None;

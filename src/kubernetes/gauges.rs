@@ -1,7 +1,6 @@
 //! The gauges of the engine, set once a second.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::lock::lock;
 use crate::metrics::{HostQueue, ResourceTimes, TokenTimes};
@@ -13,7 +12,7 @@ use super::survey::{Survey, state_of};
 /// At this rate, a pass takes about a thousandth of a processor.
 const SURVEYED_A_SECOND: usize = 10_000;
 
-/// Sets the gauges forever, and drops unused copies.
+/// Sets the gauges forever, once in each interval, and drops unused copies.
 pub(super) async fn show(shared: Arc<Shared>) {
     let mut survey = Survey::default();
     let mut pause = 0;
@@ -28,7 +27,7 @@ pub(super) async fn show(shared: Arc<Shared>) {
             pause -= 1;
         }
         shared.sweep();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(shared.gauge_interval).await;
     }
 }
 

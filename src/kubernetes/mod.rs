@@ -68,6 +68,7 @@ use tokio::task::JoinSet;
 use crate::cli::{RunArgs, StatusUpdates};
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::http::Sender;
 use crate::kubernetes::start::name_of;
 use crate::leader::{Leader, Leadership, Seat, Settings};
 use crate::lock::lock;
@@ -85,10 +86,13 @@ use shared::{Parts, Shared};
 use watch::{Scope, Watching};
 
 pub(crate) use convert::{config_map_read, secret_seen};
+pub use own_accounts::ClientWith;
 pub use start::StartError;
 
 /// How fast the contents of Secrets are checked in the background after a start: 20 a second.
 const CHECK_PAUSE: Duration = Duration::from_millis(50);
+/// How often the gauges are set.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the operator until it is told to stop, or until another replica is the leader.
 ///
@@ -112,10 +116,68 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
         Readers::Anyone
     };
     let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
-    let ended = lead(&arguments, group, clock, pages, connected).await;
+    let sender = start::sender(&arguments, &clock)?;
+    let (client, namespace, accounts) = connected;
+    let connections = Connections {
+        client,
+        namespace,
+        accounts,
+        sender,
+        gauge_interval: GAUGE_INTERVAL,
+    };
+    let mut signals = start::signals()?;
+    let ended = lead(&arguments, group, clock, pages, connections, signals.wait()).await;
     let closing = async { tokio::join!(scrapes.close(), probes.close()) };
     let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
     ended
+}
+
+/// What the operator runs in, if that is not this machine and its network: [`run_in`].
+pub struct Surroundings {
+    /// Clocks and randomness.
+    pub clock: Clock,
+    /// The Kubernetes API.
+    pub client: kube::Client,
+    /// The same, for trying a token that was issued for a `ServiceAccount`.
+    pub client_with: ClientWith,
+    /// The namespace of the operator.
+    pub namespace: String,
+    /// Sends token requests.
+    pub sender: Sender,
+    /// How often the gauges are set; [`run`] sets them every second.
+    pub gauge_interval: Duration,
+}
+
+/// Runs the operator in other surroundings, without listening for probes and scrapes, until `stop` ends, or until another
+/// replica is the leader.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    surroundings: Surroundings,
+    arguments: &RunArgs,
+    stop: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let clock = surroundings.clock;
+    let group = group_of(arguments);
+    let pages = Pages::new(&clock, Metrics::of_group(clock.clone(), group));
+    let connections = Connections {
+        client: surroundings.client,
+        namespace: surroundings.namespace,
+        accounts: own_accounts::Accounts::with(surroundings.client_with),
+        sender: surroundings.sender,
+        gauge_interval: surroundings.gauge_interval,
+    };
+    lead(arguments, group, clock, pages, connections, stop).await
+}
+
+/// What connects a process to the rest of the world.
+struct Connections {
+    client: kube::Client,
+    namespace: String,
+    accounts: own_accounts::Accounts,
+    sender: Sender,
+    gauge_interval: Duration,
 }
 
 /// The group of operators that this process belongs to. Its name is needed until the end.
@@ -132,10 +194,17 @@ async fn lead(
     group: Option<&'static str>,
     clock: Clock,
     pages: Pages,
-    (client, namespace, accounts): start::Connected,
+    connections: Connections,
+    stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let mut signals = start::signals()?;
-    let sender = start::sender(arguments)?;
+    let Connections {
+        client,
+        namespace,
+        accounts,
+        sender,
+        gauge_interval,
+    } = connections;
+    let mut must_stop = std::pin::pin!(stop);
     let metrics = pages.metrics.clone();
     let elect = arguments.election.leader_elect;
     let settings = elect.then(|| Settings::new(&arguments.election, &namespace, group, &clock));
@@ -193,7 +262,7 @@ async fn lead(
     };
     tokio::select! {
         () = leading => {}
-        () = signals.wait() => {
+        () = &mut must_stop => {
             pages.readiness.stopping();
             end(election).await;
             return Ok(());
@@ -238,6 +307,7 @@ async fn lead(
         }),
         drained: drain_over,
         rights_doubted,
+        gauge_interval,
     });
     expiries::expose(&shared);
     if arguments.metrics_per_resource {
@@ -256,7 +326,7 @@ async fn lead(
             }
         };
         tokio::select! {
-            () = signals.wait() => {}
+            () = must_stop => {}
             () = lost => {}
         }
     });

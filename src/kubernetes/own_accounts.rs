@@ -1,5 +1,7 @@
 //! The operator's own audiences, which it makes no token for.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kube::config::AuthInfo;
@@ -8,9 +10,12 @@ use serde_json::{Value, json};
 
 use crate::secret::Secret;
 
+/// Returns a client that uses this token and no other credentials of the operator; `None` if there can be none.
+pub type ClientWith = Arc<dyn Fn(&Secret) -> Option<Client> + Send + Sync>;
+
 /// The connection to the API for trying a token, and the content of the operator's own token.
 pub(crate) struct Accounts {
-    pub(super) config: Config,
+    pub(super) client_with: ClientWith,
     /// Issuer and audiences of the operator's own token, which the API accepts.
     pub(super) own: Vec<String>,
 }
@@ -18,17 +23,22 @@ pub(crate) struct Accounts {
 impl Accounts {
     /// From the operator's own configuration.
     pub(crate) fn new(config: &Config) -> Self {
-        Accounts {
-            own: own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token)),
-            config: config.clone(),
-        }
+        let own = own_token(&config.auth_info).map_or_else(Vec::new, |token| names(&token));
+        let config = config.clone();
+        let client_with: ClientWith = Arc::new(move |token| {
+            let mut config = config.clone();
+            config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
+            Client::try_from(config).ok()
+        });
+        Accounts { client_with, own }
     }
 
-    /// A client that uses this token and no other credentials of the operator.
-    pub(super) fn client_with(&self, token: &Secret) -> Option<Client> {
-        let mut config = self.config.clone();
-        config.auth_info = serde_json::from_value(json!({"token": token.expose()?})).ok()?;
-        Client::try_from(config).ok()
+    /// From clients that are built elsewhere, if the operator has no token of its own.
+    pub(crate) fn with(client_with: ClientWith) -> Self {
+        Accounts {
+            client_with,
+            own: Vec::new(),
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub(super) struct Shared {
     pub(super) claims: Claims,
     /// When client certificates and secrets expire, for the metrics.
     pub(super) client_ends: ClientEnds,
+    /// How often the gauges are set.
+    pub(super) gauge_interval: Duration,
     /// Resources that need a person, for the gauge.
     pub(super) stalled: Mutex<HashSet<Key>>,
     /// When resources that are being deleted were first observed, since the start of the process.
@@ -109,6 +111,7 @@ pub(super) struct Parts {
     pub(super) content_key: ring::hmac::Key,
     pub(super) drained: watch::Receiver<bool>,
     pub(super) rights_doubted: Arc<Notify>,
+    pub(super) gauge_interval: Duration,
 }
 
 impl Shared {
@@ -150,6 +153,7 @@ impl Shared {
             unknown_statuses: Mutex::default(),
             claims: Claims::default(),
             client_ends: ClientEnds::default(),
+            gauge_interval: parts.gauge_interval,
             stalled: Mutex::new(HashSet::new()),
             deletions: Mutex::default(),
         });

@@ -86,7 +86,7 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError>
 }
 
 /// The HTTP client for token requests.
-pub(super) fn sender(arguments: &RunArgs) -> Result<Sender, StartError> {
+pub(super) fn sender(arguments: &RunArgs, clock: &Clock) -> Result<Sender, StartError> {
     let guard = &arguments.guard;
     let sender = Sender::new(SenderOptions {
         allow_http: guard.allow_http,
@@ -95,6 +95,7 @@ pub(super) fn sender(arguments: &RunArgs) -> Result<Sender, StartError> {
             allowed: guard.allow_address.clone(),
         },
         proxies: ProxySettings::from_environment(),
+        clock: clock.clone(),
         ..SenderOptions::default()
     })
     .map_err(|error| StartError::Proxy(error.to_string()))?;

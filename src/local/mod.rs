@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::engine::{Engine, Limits, State};
 use crate::http::address::AddressRules;
-use crate::http::{CONNECT_TIMEOUT, ProxySettings, Sender, SenderOptions};
+use crate::http::{ProxySettings, Sender, SenderOptions};
 use crate::lock::lock;
 use crate::messages::Audience;
 use crate::model::Rules;
@@ -186,9 +186,8 @@ impl Run {
                 allow_loopback: args.guard.allow_loopback,
                 allowed: args.guard.allow_address,
             },
-            connect_timeout: CONNECT_TIMEOUT,
             proxies: ProxySettings::from_environment(),
-            lookup: None,
+            ..SenderOptions::default()
         };
         let sender = Sender::new(options).map_err(|error| error.to_string())?;
         if sender.trusted_certificates() == 0 {

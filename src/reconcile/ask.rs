@@ -79,6 +79,7 @@ impl<W: Store> Reconciler<'_, W> {
                 return abandoned(self.store, StoreError::Passing(why.to_owned())).into();
             }
         }
+        tracing::debug!(because = ask.because.as_str(), "requesting a token");
         let (sent, began) = (self.store.now(), self.store.host_time());
         self.seen.memory.last_sent = Some(sent);
         let (sending, telling) = self.send(&spec, &ask, room).await;

@@ -24,6 +24,19 @@ pub(super) enum Written {
     Rejected(WriteRefusal),
 }
 
+impl Written {
+    /// One word for logs.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Written::Stands(..) => "published",
+            Written::Superseded => "superseded",
+            Written::ResourceGone => "resource-gone",
+            Written::GivenUp(..) => "given-up",
+            Written::Rejected(_) => "rejected",
+        }
+    }
+}
+
 /// The first and the longest pause between two attempts.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);

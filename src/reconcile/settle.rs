@@ -56,7 +56,7 @@ impl<W: Store> Reconciler<'_, W> {
         let replaced = replaced_token(&self.seen, &write.state.token_hash, at.received);
         let before = self.seen.target.as_ref().and_then(SecretSeen::state);
         let is_new = before.is_none_or(|state| state.issued != write.state.issued);
-        match publish::publish(
+        let written = publish::publish(
             self.store,
             self.key,
             &mut self.seen,
@@ -64,8 +64,9 @@ impl<W: Store> Reconciler<'_, W> {
             write,
             &assessment,
         )
-        .await
-        {
+        .await;
+        tracing::debug!(settled = written.as_str(), "a token was written or not");
+        match written {
             Written::Stands(written, write) => {
                 if let Some((token, after)) = replaced {
                     self.store.revoke_later(self.key, token, after);

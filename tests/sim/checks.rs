@@ -1,243 +1,547 @@
-//! The schedule's promises, checked on every request and on every published token.
+//! The promises, checked on every request, on every write and once a minute.
 
-use oauthclient_operator::engine::Engine;
-use oauthclient_operator::schedule::{MARGIN, SKEW, shortest_interval, usual_lead};
-use oauthclient_operator::time::Span;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Sim;
-use super::item::Item;
-use super::provider::{Host, Issued, Kind, Trouble};
+use serde_json::Value;
 
-/// After a start or a jump of the clock the first minutes are overload, where "Order" holds and no lateness is promised.
-const SETTLING: i64 = 900_000;
-/// The longest exchange and write of this world.
-const EXCHANGE: i64 = 5_000;
+use super::faults::{BETWEEN, MINUTE, STORM};
+use super::fleet::{Plan, WINDOW, Way, from_base64};
+use super::objects::{Change, Object, text};
+use super::provider::{Provider, Received, Reply, canaries};
 
-/// Counts, and what went wrong.
-#[derive(Default)]
+/// After what happens to a resource a new token stands within this time.
+pub const RECOVERY: i64 = 10 * MINUTE;
+/// More violations tell no more.
+const MOST: usize = 30;
+
+/// One resource, as the checks see it.
+pub struct Item {
+    pub plan: Plan,
+    pub exists: bool,
+    /// The token in its Secret, and until when that is valid.
+    pub published: Option<(String, i64)>,
+    /// The name of that Secret.
+    secret: String,
+    /// Until when nothing is promised of it.
+    pub excused: i64,
+    created: i64,
+    requests: u32,
+    failed: u32,
+    unknown: u32,
+    tokens: u32,
+    /// Requests that were sent though the published token did not have to be replaced, and reasons that there were for such.
+    early: u32,
+    pub reasons: u32,
+    last: Option<(i64, bool)>,
+    told: bool,
+}
+
 pub struct Checks {
-    pub works: u64,
-    pub looks: u64,
-    pub requests: u64,
-    pub failures: u64,
-    pub published: u64,
-    pub adopted: u64,
-    /// Work with a permit that turned out not to be due.
-    pub idle_permits: u64,
-    pub expired_in_outages: u64,
-    pub restarts: u64,
-    /// The latest a request of a host without trouble was handed out, in milliseconds; not counted are absolute ends once
-    /// the clock was ahead, for lives of seconds are overload.
-    pub worst_lateness: i64,
-    pub bytes_a_resource: usize,
-    pub estimated_bytes_a_resource: usize,
+    pub items: BTreeMap<usize, Item>,
     pub violations: Vec<String>,
-    last_disturbance: i64,
-    /// The clock was ahead for a while, which shortens what is left of absolute ends.
-    pub was_ahead: bool,
+    /// Conditions and events, by their reasons.
+    pub reasons_told: BTreeMap<String, u64>,
+    pub starts: u64,
+    pub requests: u64,
+    pub evil_requests: u64,
+    pub writes: u64,
+    pub restored: u64,
+    pub logins: u64,
+    /// The replica that worked last.
+    pub worker: usize,
+    /// From when until when processes or clocks were disturbed.
+    disturbances: Vec<(i64, i64)>,
+    /// When things go wrong at all.
+    span: (i64, i64),
+    ends: HashMap<String, i64>,
+    redeemed: HashSet<String>,
+    sent_in_doubt: HashMap<String, u32>,
 }
 
 impl Checks {
-    pub fn violation(&mut self, text: String) {
-        if self.violations.len() < 20 {
-            self.violations.push(text);
-        }
-    }
-
-    pub fn disturbed(&mut self, now: i64) {
-        self.last_disturbance = now;
-        self.restarts += 1;
-    }
-
-    pub fn measured(&mut self, held: usize, estimated: usize, resources: usize) {
-        self.bytes_a_resource = self.bytes_a_resource.max(held / resources);
-        self.estimated_bytes_a_resource =
-            self.estimated_bytes_a_resource.max(estimated / resources);
-    }
-
-    /// A request is about to be sent.
-    pub fn sent(&mut self, item: &mut Item, host: &Host, now: i64, lateness: i64) {
-        self.requests += 1;
-        let check = &mut item.check;
-        check.requests += 1;
-        let floor = if check.urged {
-            check.never_before
-        } else {
-            check.never_before.max(check.not_before)
+    pub fn new(plans: &[Plan], span: (i64, i64)) -> Self {
+        let item = |plan: &Plan| Item {
+            plan: plan.clone(),
+            exists: false,
+            published: None,
+            secret: String::new(),
+            excused: 0,
+            created: 0,
+            requests: 0,
+            failed: 0,
+            unknown: 0,
+            tokens: 0,
+            early: 0,
+            reasons: 0,
+            last: None,
+            told: false,
         };
-        if now < floor {
-            let early = floor - now;
-            self.violation(format!(
-                "promise 3: {} asked {early} ms too early at {now} (urged: {})",
-                item.uid, item.check.urged
-            ));
-        }
-        let settled = now > self.last_disturbance + SETTLING;
-        let odd = self.was_ahead && matches!(host.kind, Kind::Skewed { .. });
-        if settled && !odd && !item.check.urged && host.trouble == Trouble::None {
-            self.worst_lateness = self.worst_lateness.max(lateness);
-        }
-        let check = &mut item.check;
-        check.urged = false;
-        check.last_sent = now;
-        check.never_before = now + 2000;
-        check.not_before = 0;
-    }
-
-    /// A request failed.
-    pub fn failed(
-        &mut self,
-        item: &mut Item,
-        host: &Host,
-        now: i64,
-        remaining: Option<Span>,
-        retry_after: Option<Span>,
-    ) {
-        self.failures += 1;
-        let check = &mut item.check;
-        check.failed += 1;
-        check.not_before = now + 2500;
-        if let Some(span) = retry_after {
-            check.never_before = check.never_before.max(now + span.millis());
-        }
-        let outage = host
-            .outages
-            .iter()
-            .find(|(start, end)| (*start..*end).contains(&now));
-        if let (Trouble::Errors, Some((_, end))) = (host.trouble, outage) {
-            let eighth = remaining.filter(|left| *left > Span::ZERO);
-            let cap = eighth.map_or(300_000, |left| (left.millis() / 8).clamp(10_000, 300_000));
-            check.recover_by = Some(end + cap + 10_000 + EXCHANGE);
+        Checks {
+            items: plans.iter().map(|plan| (plan.index, item(plan))).collect(),
+            violations: Vec::new(),
+            reasons_told: BTreeMap::new(),
+            starts: 0,
+            requests: 0,
+            evil_requests: 0,
+            writes: 0,
+            restored: 0,
+            logins: 0,
+            worker: 0,
+            disturbances: Vec::new(),
+            span,
+            ends: HashMap::new(),
+            redeemed: HashSet::new(),
+            sent_in_doubt: HashMap::new(),
         }
     }
 
-    /// Promise 7: after a failure the engine still knows the same token.
-    pub fn kept(&mut self, engine: &Engine, item: &Item, id: u32) {
-        let known = engine.record(&Sim::key(id)).and_then(|view| view.token);
-        if known != item.token {
-            self.violation(format!("promise 7: {id} lost its token by a failure"));
+    pub fn violation(&mut self, now: i64, text: &str) {
+        if self.violations.len() < MOST {
+            let (hours, minutes) = (now / 3_600_000, now / 60_000 % 60);
+            let seconds = now / 1000 % 60;
+            super::coverage::log(now, || format!("---- VIOLATION {text}"));
+            self.violations
+                .push(format!("{hours:02}:{minutes:02}:{seconds:02} {text}"));
         }
     }
 
-    /// A token is about to take the place of the one before, which `item` still holds.
-    pub fn published(
-        &mut self,
-        item: &mut Item,
-        host: &Host,
-        issued: Issued,
-        now: i64,
-        (clock, offset): (u32, i64),
-    ) {
-        let same = item.token.is_some() && item.issued.serial == issued.serial;
-        if same {
-            self.adopted += 1;
-        } else {
-            self.published += 1;
-            item.check.tokens += 1;
+    /// Processes or clocks are disturbed.
+    pub fn disturbed(&mut self, from: i64, to: i64) {
+        self.disturbances.push((from, to + RECOVERY));
+    }
+
+    /// Whether nothing went wrong all this time.
+    pub fn calm(&self, from: i64, to: i64) -> bool {
+        let overlaps = |(begin, end): &(i64, i64)| *begin < to && from < *end;
+        if self.disturbances.iter().any(overlaps) {
+            return false;
         }
-        let granted = Span::from_millis(issued.end - item.check.last_sent);
-        let answered = now - 2_000;
-        item.check.not_before = answered + shortest_interval(granted).millis();
-        if let Some(by) = item.check.recover_by.take()
-            && now > by
-        {
-            let late = now - by;
-            let name = item.uid;
-            self.violation(format!(
-                "promise 4: {name} recovered {late} ms late at {now}"
-            ));
+        let (begin, end) = (from.max(self.span.0), to.min(self.span.1));
+        if begin >= end {
+            return true;
         }
-        if issued.end <= now {
-            self.violation(format!("{} published an expired token", item.uid));
-        }
-        // A clock that jumped since says nothing true of the old token's end, nor one that is far off of an absolute end.
-        let absolute = matches!(host.kind, Kind::Skewed { .. });
-        if item.token.is_some() && item.clock == clock && (offset == 0 || !absolute) {
-            self.left_of_the_old_one(item, host, now);
+        let since = (begin - self.span.0).rem_euclid(BETWEEN);
+        since >= STORM + RECOVERY && since + (end - begin) < BETWEEN
+    }
+
+    /// A resource is applied.
+    pub fn created(&mut self, index: usize, now: i64) {
+        if let Some(item) = self.items.get_mut(&index) {
+            item.exists = true;
+            item.created = now;
+            item.published = None;
+            item.excused = item.excused.max(now + RECOVERY);
+            // The first interval is shortened by chance.
+            item.reasons += 1;
         }
     }
 
-    fn left_of_the_old_one(&mut self, item: &Item, host: &Host, now: i64) {
-        let left = Span::from_millis(item.issued.end - now);
-        let name = item.uid;
-        let throttled = matches!(host.kind, Kind::Throttling { .. });
-        let plain = host.kind == Kind::Plain && host.trouble == Trouble::None;
-        let long = Span::from_seconds(host.life) >= MARGIN + MARGIN;
-        if plain && long && left <= MARGIN - SKEW {
-            self.violation(format!("promise 1: {name} had only {left} left at {now}"));
-        }
-        if matches!(host.kind, Kind::Skewed { .. }) && left <= Span::ZERO {
-            self.violation(format!("promise 8: {name} was expired for {left} at {now}"));
-        }
-        let short_outages = host
-            .outages
-            .iter()
-            .all(|(start, end)| end - start <= 600_000);
-        if left <= Span::ZERO && short_outages && !throttled {
-            self.violation(format!("promise 9: {name} was expired for {left} at {now}"));
-        } else if left <= Span::ZERO {
-            self.expired_in_outages += 1;
-        }
-    }
-
-    /// What can be said when all is over: the number of requests, and that nothing was forgotten.
-    pub fn at_the_end(&mut self, items: &[Item], hosts: &[Host], now: i64) {
-        for item in items {
-            let host = &hosts[item.host as usize];
-            let valid = item.token.is_some() && item.issued.end > now;
-            let settled = now > self.last_disturbance + SETTLING && item.check.extra == 0;
-            if !valid && settled && !host.is_out(now) {
-                self.violation(format!("{} has no valid token at the end", item.uid));
+    /// Somebody did something to a resource: so many requests more, and nothing is promised until `until` and a little longer.
+    pub fn meddled(&mut self, index: usize, reasons: u32, until: Option<i64>) {
+        if let Some(item) = self.items.get_mut(&index) {
+            item.reasons += reasons;
+            if let Some(until) = until {
+                item.excused = item.excused.max(until + RECOVERY);
             }
-            self.requests_by_the_formula(item, host, now);
         }
     }
 
-    /// Promise 2: failures have a pace of their own.
-    fn requests_by_the_formula(&mut self, item: &Item, host: &Host, now: i64) {
-        if host.trouble != Trouble::None {
+    /// Whoever exchanges the token of this one is met by what is done to it.
+    pub fn meddled_user(&mut self, index: usize, (reasons, until): (u32, Option<i64>)) {
+        let user = self.items.get(&(index + 1));
+        if user.is_some_and(|user| user.plan.way == Way::ExchangeOfOther) {
+            self.meddled(index + 1, reasons, until);
+        }
+    }
+
+    /// A request leaves the operator.
+    pub fn sent(&mut self, received: &Received, now: i64, slot: usize) {
+        self.worker = slot;
+        for canary in received.canaries() {
+            if !self.may_go(canary, &received.host) {
+                let what = canary.to_owned();
+                self.violation(now, &format!("trust: {what} was sent to {}", received.host));
+            }
+        }
+        let Some(item) = received
+            .resource
+            .and_then(|index| self.items.get_mut(&index))
+        else {
+            return;
+        };
+        if received.path.starts_with("/revoke/") {
+            let revoked = received.parameter("token");
+            let published = item
+                .published
+                .as_ref()
+                .is_some_and(|(token, _)| token == revoked);
+            if published && item.exists && now > item.excused {
+                let name = item.plan.name.clone();
+                self.violation(now, &format!("{name}: the published token is revoked"));
+            }
             return;
         }
-        let (check, name) = (&item.check, item.uid);
-        let life = host.life as f64;
-        let bound = match host.kind {
-            Kind::Throttling { .. } => return,
-            Kind::Skewed { .. } if self.was_ahead => return,
-            Kind::Caching { window, .. } => {
-                f64::from(check.tokens) * ((life / window as f64).log2() + 3.0)
-            }
-            Kind::Plain | Kind::Skewed { .. } => {
-                let lead = usual_lead(Span::from_seconds(host.life)).seconds_f64();
-                let skew = if host.kind == Kind::Plain { 0.0 } else { 30.0 };
-                (now as f64 / 1000.0 / (life - skew - 1.2 * lead)).ceil() + 2.0
-            }
-        };
-        if f64::from(check.requests - check.failed) > bound + f64::from(check.extra) {
-            self.violation(format!(
-                "promise 2: {name} asked {} times, {bound} allowed and {} extra ({:?}, L = {life})",
-                check.requests, check.extra, host.kind
-            ));
+        if !received.is_token_request {
+            return;
+        }
+        if received.host != item.plan.host {
+            self.evil_requests += 1;
+            return;
+        }
+        self.requests += 1;
+        item.requests += 1;
+        let name = item.plan.name.clone();
+        let again = item
+            .last
+            .is_some_and(|(last, known)| known && now - last < 2000);
+        let early = item.published.as_ref().is_some_and(|(_, end)| {
+            let due = end - item.longest_lead() - MINUTE;
+            now < due && now < *end
+        });
+        item.early += u32::from(early);
+        item.last = Some((now, false));
+        if again {
+            self.violation(now, &format!("promise 3: {name} asked again within 2 s"));
+        }
+        let refresh_token = received.parameter("refresh_token").to_owned();
+        if self.redeemed.contains(&refresh_token) {
+            self.violation(
+                now,
+                &format!("promise 6: {name} sent {refresh_token} after its successor was stored"),
+            );
+        }
+        if self
+            .sent_in_doubt
+            .get(&refresh_token)
+            .is_some_and(|times| *times >= 2)
+        {
+            let text = format!(
+                "promise 6: {name} sent {refresh_token} a third time, with two outcomes unknown"
+            );
+            self.violation(now, &text);
         }
     }
 
-    /// What it came to, for people.
-    pub fn report(&self) -> String {
-        format!(
-            "{} works ({} looks, {} permits not needed), {} requests ({} failed), {} tokens published, {} adopted, \
-             {} expired in long outages\nrestarts and clock jumps: {}; worst lateness at hosts without trouble: {} ms\n\
-             bytes a resource: {} (estimated {})",
-            self.works,
-            self.looks,
-            self.idle_permits,
-            self.requests,
-            self.failures,
-            self.published,
-            self.adopted,
-            self.expired_in_outages,
-            self.restarts,
-            self.worst_lateness,
-            self.bytes_a_resource,
-            self.estimated_bytes_a_resource,
+    /// Whether a secret may go to a host.
+    fn may_go(&self, canary: &str, host: &str) -> bool {
+        let mut parts = canary.split('-').skip(1);
+        let (what, index) = (parts.next().unwrap_or(""), parts.next());
+        let item = index.and_then(|index| self.items.get(&index.parse().ok()?));
+        match (what, item) {
+            // What a host without any of our resources gave is its own.
+            ("evil", _) => true,
+            (_, None) => false,
+            ("access", Some(item)) => item.plan.token_hosts() == host,
+            (_, Some(item)) => item.plan.host == host,
+        }
+    }
+
+    /// An answer never came.
+    pub fn outcome_unknown(&mut self, received: &Received) {
+        let Some(item) = received
+            .resource
+            .and_then(|index| self.items.get_mut(&index))
+        else {
+            return;
+        };
+        if received.is_token_request && received.host == item.plan.host {
+            item.unknown += 1;
+            let refresh_token = received.parameter("refresh_token");
+            if !refresh_token.is_empty() {
+                *self
+                    .sent_in_doubt
+                    .entry(refresh_token.to_owned())
+                    .or_default() += 1;
+            }
+        }
+    }
+
+    /// Whether a refresh token of this resource was sent twice with an unknown outcome.
+    pub fn is_doubted(&self, index: usize) -> bool {
+        let own = format!("CANARY-refresh-{index}-");
+        let mut sent = self.sent_in_doubt.iter();
+        sent.any(|(token, times)| *times >= 2 && token.starts_with(&own))
+    }
+
+    pub fn answered(&mut self, received: &Received, reply: &Reply) {
+        let Some(item) = received
+            .resource
+            .and_then(|index| self.items.get_mut(&index))
+        else {
+            return;
+        };
+        if !received.is_token_request || received.host != item.plan.host {
+            return;
+        }
+        item.last = item.last.map(|(sent, _)| (sent, true));
+        match &reply.token {
+            Some((token, end, is_new)) => {
+                item.tokens += u32::from(*is_new);
+                self.ends.insert(token.clone(), *end);
+            }
+            None => item.failed += 1,
+        }
+    }
+
+    /// What a status says.
+    pub fn status(&mut self, body: &Value) {
+        self.no_secret("a status", body);
+        let conditions = body.pointer("/status/conditions").and_then(Value::as_array);
+        for condition in conditions.into_iter().flatten() {
+            let key = format!(
+                "{}={} {}",
+                text(condition, "/type"),
+                text(condition, "/status"),
+                text(condition, "/reason")
+            );
+            *self.reasons_told.entry(key).or_default() += 1;
+        }
+    }
+
+    pub fn event(&mut self, body: &Value) {
+        self.no_secret("an event", body);
+        let key = format!("event {}", text(body, "/reason"));
+        *self.reasons_told.entry(key).or_default() += 1;
+    }
+
+    fn no_secret(&mut self, place: &str, value: &Value) {
+        let written = value.to_string();
+        if let Some(canary) = canaries(&written).first() {
+            let canary = (*canary).to_owned();
+            self.violation(0, &format!("{canary} stands in {place}"));
+        }
+    }
+
+    /// The operator, or somebody else (`by_operator` is false then), has changed a Secret.
+    pub fn secret_changed(
+        &mut self,
+        change: &Change,
+        provider: &Provider,
+        now: i64,
+        by_operator: bool,
+    ) {
+        let Some(object) = change.new.as_ref().or(change.old.as_ref()) else {
+            return;
+        };
+        let name = text(object, "/metadata/name").to_owned();
+        if by_operator {
+            self.writes += 1;
+            if name.ends_with("-client") {
+                self.violation(now, &format!("the operator has changed Secret {name}"));
+            }
+        }
+        let Some(index) = index_of(&name) else {
+            return;
+        };
+        if name.ends_with("-refresh-state") {
+            let stored = change
+                .new
+                .as_ref()
+                .map(|new| from_base64(text(new, "/data/refresh_token")));
+            let before = stored.and_then(|stored| provider.predecessor(&stored));
+            self.redeemed.extend(before);
+            return;
+        }
+        if let Some(new) = &change.new {
+            self.looked_into(new, index, now);
+        }
+        if name.contains("-token") {
+            self.token_changed(change, index, now, by_operator);
+        }
+    }
+
+    /// A token Secret holds access tokens of its resource, and no other secret.
+    fn looked_into(&mut self, secret: &Object, index: usize, now: i64) {
+        if text(secret, "/metadata/name").ends_with("-client") {
+            return;
+        }
+        self.no_secret("the metadata of a Secret", &secret["metadata"]);
+        let data = secret.get("data").and_then(Value::as_object);
+        for (key, value) in data.into_iter().flatten() {
+            let value = from_base64(value.as_str().unwrap_or(""));
+            let own = format!("CANARY-access-{index}-");
+            let foreign = canaries(&value)
+                .into_iter()
+                .find(|one| !one.starts_with(&own) && !one.starts_with("CANARY-evil"));
+            if let Some(foreign) = foreign {
+                let foreign = foreign.to_owned();
+                let name = text(secret, "/metadata/name");
+                self.violation(now, &format!("{foreign} stands in {key} of Secret {name}"));
+            }
+        }
+    }
+
+    fn token_changed(&mut self, change: &Change, index: usize, now: i64, by_operator: bool) {
+        let new = change
+            .new
+            .as_ref()
+            .map(|new| from_base64(text(new, "/data/access_token")));
+        let end = new.as_ref().and_then(|token| self.ends.get(token).copied());
+        let calm_since = |item: &Item, end: i64| (end - item.longest_lead()).max(item.created);
+        let Some(item) = self.items.get_mut(&index) else {
+            return;
+        };
+        let (old, plan) = (item.published.clone(), item.plan.clone());
+        let name = change.new.as_ref().or(change.old.as_ref());
+        let name = name.map_or("", |secret| text(secret, "/metadata/name"));
+        // Where it is renamed, the one with the old name goes later.
+        if new.is_none() && name != item.secret {
+            return;
+        }
+        name.clone_into(&mut item.secret);
+        let excused = now < item.excused;
+        item.published = new.zip(end);
+        let Some((token, end)) = item.published.clone().filter(|_| by_operator) else {
+            return;
+        };
+        let since = calm_since(item, old.as_ref().map_or(now, |(_, end)| *end));
+        if end <= now {
+            self.violation(
+                now,
+                &format!("{} published a token that had ended", plan.name),
+            );
+        }
+        let Some((before, before_end)) = old.filter(|(before, _)| *before != token) else {
+            return;
+        };
+        // Whoever exchanges it does so anew.
+        if let Some(other) = self.items.get_mut(&(index + 1))
+            && other.plan.way == Way::ExchangeOfOther
+        {
+            other.reasons += 1;
+        }
+        if before_end > end && !excused {
+            self.violation(
+                now,
+                &format!(
+                    "promise 7: {} published {token} over {before}, which lives longer",
+                    plan.name
+                ),
+            );
+        }
+        if excused || plan.has_trouble() || !self.calm(since, now) {
+            return;
+        }
+        let left = (before_end - now) / 1000;
+        let least = match plan.way {
+            Way::InvalidatesPrevious => 0,
+            _ if plan.life < 360 => 0,
+            _ => (plan.lead() / 1000 - 120).max(150),
+        };
+        if left < least {
+            self.violation(
+                now,
+                &format!("promise 1: {} had only {left} s left", plan.name),
+            );
+        }
+    }
+
+    /// Once a minute: every resource has a valid token, if nothing keeps it from having one.
+    pub fn audit(&mut self, now: i64, provider: &Provider) {
+        let mut found = Vec::new();
+        for item in self.items.values() {
+            if !item.exists || item.told || now < item.excused {
+                continue;
+            }
+            let plan = &item.plan;
+            let valid = item.published.as_ref().is_some_and(|(_, end)| *end > now);
+            if valid || (plan.way.needs_login() && provider.family_is_dead(plan.index)) {
+                continue;
+            }
+            let since = now - item.longest_lead().min(20 * MINUTE);
+            let calm = self.calm(since, now);
+            let outage = provider.longest_outage(&plan.host, since - RECOVERY, now);
+            let bearable = outage == 0 || (outage < 10 * MINUTE && calm);
+            let long = plan.life >= 3600;
+            let long = long && plan.way != Way::InvalidatesPrevious;
+            // While processes end again and again, there is no deadline for a first token.
+            let long = long && item.published.is_some();
+            if bearable && (long || calm) && plan.way != Way::Throttled {
+                let state = match &item.published {
+                    None => "has no token".to_owned(),
+                    Some((token, end)) => format!("{token} has ended for {} s", (now - end) / 1000),
+                };
+                found.push((
+                    plan.index,
+                    format!("{} ({:?}, {} s): {state}", plan.name, plan.way, plan.life),
+                ));
+            }
+        }
+        for (index, text) in found {
+            self.violation(now, &text);
+            if let Some(item) = self.items.get_mut(&index) {
+                item.told = true;
+            }
+        }
+    }
+
+    /// The numbers of requests, when all is over.
+    pub fn at_the_end(&mut self, now: i64) {
+        let mut found = Vec::new();
+        for item in self.items.values() {
+            let plan = &item.plan;
+            let allowed = item.reasons + item.unknown + item.failed;
+            let name = &plan.name;
+            if matches!(plan.way, Way::Caching | Way::KnownCaching) {
+                let each = (plan.life as f64 / WINDOW as f64).log2() + 3.0;
+                let most = f64::from(item.tokens) * each + f64::from(allowed);
+                if f64::from(item.requests) > most {
+                    found.push(format!(
+                        "promise 2: {name} asked {} times for {} tokens",
+                        item.requests, item.tokens
+                    ));
+                }
+                continue;
+            }
+            if item.early > allowed {
+                found.push(format!(
+                    "{name} ({:?}): {} requests that were not due, {} had a reason",
+                    plan.way, item.early, allowed
+                ));
+            }
+            let life = plan.life as f64 * 1000.0;
+            let elapsed = (now - item.created) as f64;
+            let most = (elapsed / (life - item.longest_lead() as f64)).ceil() + 2.0;
+            if f64::from(item.requests) > most + f64::from(allowed) {
+                found.push(format!(
+                    "promise 2: {name} asked {} times, {most} and {allowed} were allowed",
+                    item.requests
+                ));
+            }
+        }
+        for text in found {
+            self.violation(now, &text);
+        }
+    }
+}
+
+impl Item {
+    /// How long before the end a refresh is due at the earliest, in milliseconds.
+    fn longest_lead(&self) -> i64 {
+        match self.plan.way {
+            Way::OwnLead => self.plan.life * 1000 * 40 / 100 * 12 / 10,
+            _ => self.plan.lead() * 12 / 10,
+        }
+    }
+}
+
+impl Plan {
+    /// Whether its provider is out of service now and then.
+    fn has_trouble(&self) -> bool {
+        matches!(
+            self.way,
+            Way::Throttled
+                | Way::Outages
+                | Way::Hangs
+                | Way::Caching
+                | Way::KnownCaching
+                | Way::OwnLead
         )
     }
+}
+
+/// The resource that a Secret belongs to, by its name.
+fn index_of(name: &str) -> Option<usize> {
+    let rest = name.strip_prefix('r')?;
+    rest.split('-').next()?.parse().ok()
 }

@@ -1,7 +1,7 @@
-//! The engine and the schedule driven on virtual time: a third driver beside the controller and `local`.
+//! The shipped operator in a simulated world: an API server, token hosts, people and machines on virtual time.
 //!
-//! It keeps what a driver would persist, decides in the smallest way that keeps the rules, and checks the schedule's promises
-//! on every request and on every published token ([`checks`]).
+//! What runs is `kubernetes::run_in`: leader election, watches, index, engine, queue, reconcile, policies, brakes and revocation
+//! queue, as they are shipped. What is simulated lies behind HTTP: the API server and the network to the token hosts.
 
 #![allow(
     dead_code,
@@ -11,379 +11,325 @@
     clippy::cast_sign_loss,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
     missing_docs,
     unreachable_pub,
     reason = "shared by a test and a benchmark that use different parts; its numbers are small"
 )]
 
 pub mod checks;
-pub mod item;
-pub mod memory;
+pub mod clock;
+pub mod coverage;
+pub mod draws;
+pub mod faults;
+pub mod fleet;
+pub mod network;
+pub mod objects;
+pub mod people;
+pub mod process;
 pub mod provider;
-mod world;
+pub mod server;
+pub mod shrink;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use checks::Checks;
-use item::Item;
-use oauthclient_operator::engine::{
-    Engine, Event, HostReport, Key, Limits, Next, Outcome, Requeue,
-};
-use oauthclient_operator::oauth::Lifetime;
-use oauthclient_operator::oauth::error::FailureClass;
-use oauthclient_operator::schedule::{self, Answer, Schedule};
-use oauthclient_operator::time::{Span, Time};
-use provider::{Draws, Host, Issued, Reply, TIMEOUT};
+use faults::{Fault, Faults, HOUR};
+use fleet::Plan;
+use objects::{Kind, Objects, text};
+use people::{Deed, Versions};
+use process::Process;
+use provider::Provider;
 
-/// When the world begins, in milliseconds by its own clock.
-const BEGIN: i64 = 1_700_000_000_000;
-/// The longest sleep of a driver.
-const NAP: i64 = 30_000;
-
-/// How large and how long.
+/// What a run is made of; all else follows from it.
+#[derive(Clone, Debug)]
 pub struct Scale {
-    pub resources: usize,
-    pub hosts: usize,
-    pub hours: i64,
     pub seed: u64,
-    /// How far the clock jumps, in milliseconds, for an hour; 0 for not at all.
-    pub jump: i64,
-    pub limits: Limits,
+    /// Which resources there are, by their numbers.
+    pub resources: Vec<usize>,
+    pub hours: i64,
+    pub replicas: usize,
+    pub with_faults: bool,
+    /// How likely it is that a resource is meddled with, each time.
+    pub meddling: f64,
+    /// The lifetime of all tokens in seconds, instead of one for each host.
+    pub life: Option<i64>,
+    /// Whether Secrets lose their owners now and then, as backup tools restore them.
+    pub restores: bool,
+    /// Whether there is a Lease: of several replicas only one works.
+    pub elects: bool,
+    /// The call of each resource at which the process ends, and whether before it: for runs that try each of them.
+    pub crash_at: Option<(u64, bool)>,
 }
 
-/// What happens later.
-enum SimEvent {
-    Answered {
-        id: u32,
-        sent: Time,
-        reply: Reply,
-    },
-    Written {
-        id: u32,
-        issued: Issued,
-        schedule: Schedule,
-        report: HostReport,
-    },
-    Restart,
-    /// The operator's clock is so many milliseconds off from now on.
-    Clock(i64),
-    /// Somebody does something to some resource.
-    Meddle,
+pub struct World {
+    pub seed: u64,
+    pub with_faults: bool,
+    pub begun: Instant,
+    pub elects: bool,
+    pub clock_offset: Arc<AtomicI64>,
+    pub plans: BTreeMap<usize, Plan>,
+    pub key: String,
+    pub objects: Mutex<Objects>,
+    pub pages: Mutex<server::Pages>,
+    pub changed: watch::Sender<u64>,
+    pub provider: Mutex<Provider>,
+    pub faults: Mutex<Faults>,
+    pub checks: Mutex<Checks>,
+    pub processes: Mutex<Vec<Option<Arc<Process>>>>,
+    pub versions: Mutex<Versions>,
+    pub deeds: Mutex<BTreeMap<Deed, u64>>,
+    over: AtomicBool,
 }
 
-/// Everything.
-pub struct Sim {
-    scale: Scale,
-    draws: Draws,
-    hosts: Vec<Host>,
-    names: Vec<Arc<str>>,
-    items: Vec<Item>,
-    engine: Engine,
-    /// Milliseconds since the world began.
-    now: i64,
-    offset: i64,
-    /// How often the clock jumped.
-    clock: u32,
-    serial: u64,
-    epoch: u32,
-    later: BinaryHeap<Reverse<(i64, u64, u32)>>,
-    events: Vec<Option<(u32, SimEvent)>>,
-    free: Vec<u32>,
-    order: u64,
-    pub checks: Checks,
+/// How a run ended.
+pub struct Ended {
+    pub violations: Vec<String>,
+    pub faults: BTreeMap<Fault, u64>,
+    pub deeds: BTreeMap<Deed, u64>,
+    pub reasons: BTreeMap<String, u64>,
+    /// Which branches of the operator's decisions were taken, and how often.
+    pub branches: BTreeMap<String, u64>,
+    /// What stands in the end, by resource: what counts of it.
+    pub states: BTreeMap<String, Value>,
+    /// The calls for the resource that had most of them.
+    pub calls: u64,
+    pub text: String,
 }
 
-impl Sim {
-    pub fn new(scale: Scale) -> Self {
-        let mut draws = Draws::new(scale.seed);
-        let hosts: Vec<Host> = (0..scale.hosts)
-            .map(|number| Host::new(number, scale.hours, &mut draws))
+impl World {
+    fn new(scale: &Scale) -> Arc<Self> {
+        let plans: Vec<Plan> = scale
+            .resources
+            .iter()
+            .map(|index| Plan::of(scale.seed, *index))
             .collect();
-        let names = (0..scale.hosts)
-            .map(|number| format!("login-{number}.example:443").into())
-            .collect();
-        let items = (0..scale.resources)
-            .map(|id| Item::new(id, (id % scale.hosts) as u32))
-            .collect();
-        let mut sim = Sim {
-            engine: Engine::new(scale.limits),
-            scale,
-            draws,
-            hosts,
-            names,
-            items,
-            now: 0,
-            offset: 0,
-            clock: 0,
-            serial: 0,
-            epoch: 0,
-            later: BinaryHeap::new(),
-            events: Vec::new(),
-            free: Vec::new(),
-            order: 0,
-            checks: Checks::default(),
+        let span = match scale.with_faults {
+            true => (HOUR, (scale.hours - 6) * HOUR),
+            false => (0, 0),
         };
-        sim.plan_world();
-        sim
+        let mut faults = Faults::new(scale.seed, span);
+        faults.crash_at = scale.crash_at;
+        Arc::new(World {
+            seed: scale.seed,
+            with_faults: scale.with_faults,
+            begun: clock::instant(),
+            elects: scale.elects,
+            clock_offset: Arc::default(),
+            key: fleet::private_key(),
+            objects: Mutex::default(),
+            pages: Mutex::default(),
+            changed: watch::channel(0).0,
+            provider: Mutex::new(Provider::new(
+                plans.clone(),
+                scale.seed,
+                scale.hours,
+                scale.with_faults,
+            )),
+            checks: Mutex::new(Checks::new(&plans, span)),
+            plans: plans.into_iter().map(|plan| (plan.index, plan)).collect(),
+            faults: Mutex::new(faults),
+            processes: Mutex::new(vec![None; scale.replicas]),
+            versions: Mutex::default(),
+            deeds: Mutex::default(),
+            over: AtomicBool::new(false),
+        })
     }
 
-    /// Runs it to its end, and says what it came to.
-    #[expect(clippy::disallowed_methods, reason = "it measures itself")]
-    pub fn report(&mut self) -> String {
-        let start = std::time::Instant::now();
-        self.run();
-        let seconds = start.elapsed().as_secs_f64();
-        format!(
-            "{} resources over {} h of virtual time in {seconds:.1} s: {:.0} works a second\n{}",
-            self.items.len(),
-            self.scale.hours,
-            self.checks.works as f64 / seconds,
-            self.checks.report(),
-        )
+    /// True time since the world began, in milliseconds.
+    pub fn now(&self) -> i64 {
+        clock::instant().duration_since(self.begun).as_millis() as i64
     }
 
-    /// Runs it to its end.
-    pub fn run(&mut self) {
-        self.rebuild();
-        let end = self.scale.hours * 3_600_000;
-        while self.now < end {
-            let asleep_until = self.work_off();
-            let event = self.later.peek().map_or(i64::MAX, |next| next.0.0);
-            let wake = asleep_until.millis().saturating_sub(BEGIN + self.offset);
-            self.now = event
-                .min(wake)
-                .min(self.now + NAP)
-                .max(self.now + 1)
-                .min(end);
-            while let Some(Reverse((time, _, slot))) = self.later.peek().copied() {
-                if time > self.now {
-                    break;
-                }
-                self.later.pop();
-                self.free.push(slot);
-                if let Some((epoch, event)) = self.events[slot as usize].take() {
-                    self.happen(epoch, event);
-                }
+    /// Ends a process at this very point.
+    pub async fn crash<T>(&self, process: &Process) -> T {
+        let now = self.now();
+        self.checks
+            .lock()
+            .unwrap()
+            .disturbed(now, now + 6 * faults::MINUTE);
+        process.kill();
+        std::future::pending().await
+    }
+
+    /// The checks look at what a process of the operator has just changed, and watches are told.
+    pub fn look_at_changes(&self, process: &Process) {
+        self.look(Some(process));
+    }
+
+    fn look_at_changes_of_others(&self) {
+        self.look(None);
+    }
+
+    fn look(&self, process: Option<&Process>) {
+        let now = self.now();
+        let (fresh, version) = {
+            let mut objects = self.objects.lock().unwrap();
+            (std::mem::take(&mut objects.fresh), objects.version())
+        };
+        if fresh.is_empty() {
+            return;
+        }
+        let provider = self.provider.lock().unwrap();
+        let mut checks = self.checks.lock().unwrap();
+        if let Some(process) = process {
+            checks.worker = process.slot;
+        }
+        for (kind, change) in &fresh {
+            if *kind == Kind::Secret {
+                checks.secret_changed(change, &provider, now, process.is_some());
             }
         }
-        self.checks.at_the_end(&self.items, &self.hosts, self.now);
+        drop((provider, checks));
+        self.changed.send_replace(version);
     }
 
-    /// The operator's clock.
-    pub fn wall(&self) -> Time {
-        Time::from_millis(BEGIN + self.now + self.offset)
-    }
-
-    pub fn key(id: u32) -> Key {
-        Key::new(
-            &format!("bookshop-{:04}", id / 1000),
-            &format!("metadata-{id:07}"),
-        )
-    }
-
-    fn id(key: &Key) -> u32 {
-        key.name()
-            .rsplit('-')
-            .next()
-            .and_then(|number| number.parse().ok())
-            .expect("it was made by `key`")
-    }
-
-    fn at(&mut self, time: i64, event: SimEvent) {
-        let entry = Some((self.epoch, event));
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.events[slot as usize] = entry;
-                slot
-            }
-            None => {
-                self.events.push(entry);
-                self.events.len() as u32 - 1
-            }
-        };
-        self.order += 1;
-        self.later.push(Reverse((time, self.order, slot)));
-    }
-
-    /// Does all that is due, and says until when there is nothing to do.
-    fn work_off(&mut self) -> Time {
-        loop {
-            let wall = self.wall();
-            let work = match self.engine.next(wall) {
-                Next::Work(work) => work,
-                Next::Sleep(until) => return until,
+    /// What counts in the end of each resource: whether it is ready, why, and what stands around it.
+    fn states(&self) -> BTreeMap<String, Value> {
+        let objects = self.objects.lock().unwrap();
+        let now = self.now();
+        let checks = self.checks.lock().unwrap();
+        let mut states = BTreeMap::new();
+        for client in objects.list(Kind::OAuthClient, None) {
+            let (namespace, name) = (
+                text(client, "/metadata/namespace"),
+                text(client, "/metadata/name"),
+            );
+            let conditions = client
+                .pointer("/status/conditions")
+                .and_then(Value::as_array);
+            let mut told: Vec<String> = conditions
+                .into_iter()
+                .flatten()
+                .filter(|condition| {
+                    text(condition, "/status") == "True" || text(condition, "/type") == "Ready"
+                })
+                .map(|one| {
+                    format!(
+                        "{}={} {}",
+                        text(one, "/type"),
+                        text(one, "/status"),
+                        text(one, "/reason")
+                    )
+                })
+                .collect();
+            told.sort();
+            let secret = objects.get(
+                Kind::Secret,
+                namespace,
+                text(client, "/spec/tokenSecret/name"),
+            );
+            let uid = text(client, "/metadata/uid");
+            let owned = |object: &Value| text(object, "/metadata/ownerReferences/0/uid") == uid;
+            let keys = |object: &Value| -> Vec<String> {
+                let data = object.get("data").and_then(Value::as_object);
+                data.into_iter()
+                    .flat_map(|data| data.keys().cloned())
+                    .collect()
             };
-            let id = Self::id(&work.key);
-            self.checks.works += 1;
-            let item = &self.items[id as usize];
-            let wanted = item.wanted(wall);
-            if !work.may_request || wanted > wall {
-                if work.may_request {
-                    self.checks.idle_permits += 1;
-                } else {
-                    self.checks.looks += 1;
-                }
-                let wants = if wanted <= wall {
-                    Requeue::Request
-                } else {
-                    Requeue::RequestAt(wanted)
-                };
-                self.finish(id, HostReport::Unused, wants);
-                continue;
-            }
-            let lateness = wall.since(work.due).millis();
-            let host = &self.hosts[item.host as usize];
-            self.checks
-                .sent(&mut self.items[id as usize], host, self.now, lateness);
-            self.send(id, wall);
+            let index = name
+                .strip_prefix('r')
+                .and_then(|number| number.parse().ok());
+            let published =
+                index.and_then(|index: usize| checks.items.get(&index)?.published.as_ref());
+            let all = objects
+                .list(Kind::Secret, Some(namespace))
+                .filter(|object| owned(object));
+            let state = json!({
+                "conditions": told,
+                "finalizers": client.pointer("/metadata/finalizers"),
+                "keys": secret.as_deref().map(keys),
+                "owned": secret.as_deref().map(owned),
+                "valid": published.is_some_and(|(_, end)| *end > now),
+                "secrets": all.count(),
+            });
+            states.insert(format!("{namespace}/{name}"), state);
         }
+        states
     }
+}
 
-    fn send(&mut self, id: u32, sent: Time) {
-        self.serial += 1;
-        let item = &mut self.items[id as usize];
-        item.last_asked = sent;
-        item.flying = true;
-        let arrives = self.now + self.draws.between(50, 400);
-        let reply = self.hosts[item.host as usize].answer(arrives, item.cached, self.serial);
-        let answered = match &reply {
-            Reply::Token { issued, .. } => {
-                item.cached = *issued;
-                arrives + self.draws.between(50, 1200)
-            }
-            Reply::Error { .. } => arrives + self.draws.between(10, 200),
-            Reply::Silence => self.now + TIMEOUT,
-        };
-        self.at(answered, SimEvent::Answered { id, sent, reply });
+/// Runs a world to its end, on a thread of its own.
+pub fn run(scale: &Scale) -> Ended {
+    let scale = scale.clone();
+    let running = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let runtime = runtime.unwrap_or_else(|error| unreachable!("no runtime: {error}"));
+        let local = tokio::task::LocalSet::new();
+        coverage::watched(|| local.block_on(&runtime, play(scale)))
+    });
+    running
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+async fn play(scale: Scale) -> Ended {
+    coverage::begins();
+    let world = World::new(&scale);
+    let plans: Vec<Plan> = world.plans.values().cloned().collect();
+    let timeline = people::timeline(&scale, &plans);
+    let mut replicas = tokio::task::JoinSet::new();
+    for slot in 0..scale.replicas {
+        replicas.spawn_local(process::replica(Arc::clone(&world), slot));
     }
-
-    fn happen(&mut self, epoch: u32, event: SimEvent) {
-        let lost = epoch != self.epoch;
-        match event {
-            // The operator that asked is gone.
-            SimEvent::Answered { .. } | SimEvent::Written { .. } if lost => {}
-            SimEvent::Answered { id, sent, reply } => self.answered(id, sent, reply),
-            SimEvent::Written {
-                id,
-                issued,
-                schedule,
-                report,
-            } => self.written(id, issued, schedule, report),
-            SimEvent::Restart => self.rebuild(),
-            SimEvent::Clock(offset) => self.set_clock(offset),
-            SimEvent::Meddle => self.meddle(),
+    for (time, act) in timeline {
+        let wait = time - world.now();
+        if wait > 0 {
+            tokio::time::sleep(Duration::from_millis(wait as u64)).await;
         }
+        world.act(act);
     }
-
-    fn answered(&mut self, id: u32, sent: Time, reply: Reply) {
-        let wall = self.wall();
-        match reply {
-            Reply::Token {
-                issued,
-                lifetime,
-                until,
-            } => {
-                let item = &self.items[id as usize];
-                let host = &self.hosts[item.host as usize];
-                let answer = Answer {
-                    sent,
-                    received: wall,
-                    lifetime: lifetime
-                        .map(|life| Lifetime::For(Span::from_millis(life)))
-                        .or(until.map(|end| Lifetime::Until(Time::from_millis(BEGIN + end)))),
-                    own_end: None,
-                    refresh_in: None,
-                    same_token: item.token.is_some() && item.issued.serial == issued.serial,
-                };
-                let published = item.published();
-                let policy = item::policy(host);
-                let u = self.draws.unit();
-                match schedule::accept(&policy, published.as_ref(), &answer, wall, u) {
-                    Ok(schedule) => {
-                        let mut report = HostReport::Succeeded;
-                        if self.draws.next().is_multiple_of(2) {
-                            self.engine.answered(&Self::key(id), report, wall);
-                            report = HostReport::Unused;
-                        }
-                        let written = self.now + self.draws.between(20, 500);
-                        let event = SimEvent::Written {
-                            id,
-                            issued,
-                            schedule,
-                            report,
-                        };
-                        self.at(written, event);
-                    }
-                    Err(_) => self.failed(id, sent, HostReport::Failed, None),
-                }
-            }
-            Reply::Error { retry_after } => self.failed(id, sent, HostReport::Failed, retry_after),
-            Reply::Silence => self.failed(id, sent, HostReport::TimedOut, None),
-        }
+    let end = scale.hours * HOUR - world.now();
+    tokio::time::sleep(Duration::from_millis(end.max(0) as u64)).await;
+    world.over.store(true, Ordering::Relaxed);
+    let states = world.states();
+    replicas.shutdown().await;
+    let now = world.now();
+    let mut checks = world.checks.lock().unwrap();
+    checks.at_the_end(now);
+    for line in coverage::leaked() {
+        checks.violation(now, &line);
     }
-
-    fn failed(&mut self, id: u32, sent: Time, report: HostReport, retry_after: Option<i64>) {
-        let wall = self.wall();
-        let u = self.draws.unit();
-        let item = &mut self.items[id as usize];
-        let failures = item.current_attempt().map_or(0, |attempt| attempt.failures) + 1;
-        let remaining = item.token.map(|token| token.expires.since(wall));
-        let retry_after = retry_after.map(Span::from_seconds);
-        let class = FailureClass::Transient;
-        let next = schedule::retry(class, failures, remaining, retry_after, wall, u);
-        let not_before = retry_after.map_or(sent, |span| wall + span);
-        item.failed(failures, sent, next, not_before);
-        let host = &self.hosts[item.host as usize];
-        self.checks
-            .failed(item, host, self.now, remaining, retry_after);
-        self.finish(id, report, Requeue::RequestAt(next));
-        let facts = self.items[id as usize].facts(&self.names);
-        self.engine
-            .changed(&Self::key(id), Event::Resource(facts), wall);
-        self.checks.kept(&self.engine, &self.items[id as usize], id);
+    let mut faults = world.faults.lock().unwrap();
+    let outages = world.provider.lock().unwrap().outages() as u64;
+    if outages > 0 {
+        faults.met.insert(Fault::Outage, outages);
     }
-
-    fn written(&mut self, id: u32, issued: Issued, schedule: Schedule, report: HostReport) {
-        let wall = self.wall();
-        let item = &mut self.items[id as usize];
-        let host = &self.hosts[item.host as usize];
-        let old = item.token;
-        self.checks
-            .published(item, host, issued, self.now, (self.clock, self.offset));
-        self.serial += 1;
-        item.publish(issued, schedule, self.serial, self.clock);
-        let new = item.token;
-        let wanted = item.wanted(wall);
-        let (wants, early) = (
-            Requeue::RequestAt(wanted),
-            self.draws.next().is_multiple_of(2),
-        );
-        let key = Self::key(id);
-        if early {
-            self.engine.changed(&key, Event::Token(new), wall);
-        }
-        self.finish(id, report, wants);
-        self.engine.changed(&key, Event::Token(new), wall);
-        let facts = self.items[id as usize].facts(&self.names);
-        self.engine.changed(&key, Event::Resource(facts), wall);
-        if self.draws.next().is_multiple_of(50) {
-            // A watch that lags shows what stood before our write.
-            self.engine.changed(&key, Event::Token(old), wall);
-            self.engine.changed(&key, Event::Token(new), wall);
-        }
-    }
-
-    fn finish(&mut self, id: u32, lane: HostReport, wants: Requeue) {
-        let item = &mut self.items[id as usize];
-        item.flying = false;
-        let outcome = Outcome {
-            token: item.token,
-            attempt: item.attempt,
-            lane,
-            wants,
-        };
-        self.engine.done(&Self::key(id), outcome, self.wall());
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{} resources, {} hours, seed {}: {} token requests ({} by thieves), {} writes of Secrets, {} calls, {} starts, {} logins, {} Secrets restored",
+        world.plans.len(),
+        scale.hours,
+        scale.seed,
+        checks.requests,
+        checks.evil_requests,
+        checks.writes,
+        faults.numbered.values().sum::<u64>(),
+        checks.starts,
+        checks.logins,
+        checks.restored,
+    );
+    Ended {
+        violations: std::mem::take(&mut checks.violations),
+        faults: faults.met.clone(),
+        deeds: world.deeds.lock().unwrap().clone(),
+        reasons: std::mem::take(&mut checks.reasons_told),
+        branches: coverage::taken(),
+        states,
+        calls: faults.numbered.values().max().copied().unwrap_or(0),
+        text,
     }
 }

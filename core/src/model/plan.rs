@@ -111,6 +111,22 @@ pub enum Action {
     Request(Box<Ask>),
 }
 
+impl Action {
+    /// One word for logs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Action::Nothing => "nothing",
+            Action::Write(_) => "write",
+            Action::Keep(_) => "keep",
+            Action::TakeBack(_) => "take-back",
+            Action::First(_) => "first",
+            Action::Part => "part",
+            Action::Publish(_) => "publish",
+            Action::Request(_) => "request",
+        }
+    }
+}
+
 /// A stored token.
 pub struct Publish {
     /// What is written, and its consequences.

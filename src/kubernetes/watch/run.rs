@@ -2,15 +2,18 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{Config, DefaultBackoff, Error, Event, watcher};
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
+use kube::runtime::watcher::{Config, Error, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::kubernetes::shared::Shared;
 use crate::server::Beat;
 
@@ -80,11 +83,12 @@ pub(super) async fn run<K, L>(
         None => Api::all(client),
     };
     let mut listener = listener(Arc::clone(&shared), scope);
-    let stream = watcher(api, config).backoff(DefaultBackoff::default());
+    let pauses = ResetTimerBackoff::new(Pauses::new(shared.clock.clone()), PAUSES_RESET);
+    let stream = watcher(api, config).backoff(pauses);
     let mut stream = std::pin::pin!(stream);
     loop {
         // A quiet watch is working while this loop runs; the client's read time-out closes a silent connection.
-        let event = tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await;
+        let event = tokio::time::timeout(Duration::from_secs(30), stream.next()).await;
         beat.tick();
         let event = match event {
             Err(_) => continue,
@@ -113,6 +117,43 @@ pub(super) async fn run<K, L>(
                 );
             }
         }
+    }
+}
+
+/// The first and the longest pause before an interrupted watch is started again, without jitter; kube's defaults.
+const FIRST_PAUSE: Duration = Duration::from_millis(800);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// After this long without an interruption, the next pause is the first one again.
+const PAUSES_RESET: Duration = Duration::from_secs(120);
+
+/// The pauses of kube's `DefaultBackoff`, with jitter from the clock, so that a simulated run can be repeated.
+struct Pauses {
+    clock: Clock,
+    next: Duration,
+}
+
+impl Pauses {
+    fn new(clock: Clock) -> Self {
+        Pauses {
+            clock,
+            next: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.next;
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        Some(pause.mul_f64(1.0 + self.clock.draw()))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.next = FIRST_PAUSE;
     }
 }
 
