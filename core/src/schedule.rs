@@ -7,7 +7,7 @@
 
 mod end;
 mod failure;
-mod replan;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +16,7 @@ use crate::time::{Span, Time};
 
 pub use end::{AssumedEnd, End, KnownEnd, Source};
 pub use failure::{before_the_end, earliest, repair_delay, repairs_forgotten, retry};
-pub use replan::{Planned, replan};
+pub use settings::{Lead, Planned, Policy, TokenReuse};
 
 /// The minimum lead time, so that every reader sees a valid token: 90 s until a mounted volume is updated (the kubelet
 /// syncs a pod every 60 s x 1..1.5, plus the delay of its cache), [`SKEW`], and 60 s for a retry.
@@ -40,51 +40,6 @@ const LONGEST_TINY_PAUSE: Span = Span::from_seconds(300);
 const SHORTEST_WINDOW: Span = Span::from_seconds(20);
 /// The lead time for a token that its successor invalidates.
 const INVALIDATING_LEAD: Span = Span::from_seconds(60);
-
-/// The refresh settings of a resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// The lead time.
-    pub lead: Lead,
-    /// The lifetime that is assumed if the response has none; 3300 s by default.
-    pub assumed_lifetime: Span,
-    /// How a new token affects the previous one.
-    pub token_reuse: TokenReuse,
-    /// How long before the expiry of a token the server starts to return a different one, if known.
-    pub cache_window: Option<Span>,
-}
-
-/// How long before expiry a token is refreshed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lead {
-    /// The default rule.
-    Default,
-    /// A duration set by the resource.
-    Before(Span),
-    /// A percentage of the lifetime set by the resource (1..=99).
-    Percent(u8),
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Policy {
-            lead: Lead::Default,
-            assumed_lifetime: Span::from_seconds(3300),
-            token_reuse: TokenReuse::default(),
-            cache_window: None,
-        }
-    }
-}
-
-/// How a new token affects the previous one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TokenReuse {
-    /// Both are valid until they expire.
-    #[default]
-    Independent,
-    /// The previous one becomes invalid at once, so it is refreshed as late as is safe.
-    InvalidatesPrevious,
-}
 
 /// The published token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -413,6 +368,55 @@ impl Plan<'_> {
         let half = part(expires.since(self.now), 1, 2);
         (self.now + half.max(CACHE_PAUSE)).min(expires)
     }
+}
+
+/// When a published token is refreshed under settings that differ from those that it was planned with; `None` if they are the
+/// same, or if only the next response shows when.
+///
+/// A shorter assumed lifetime counts at once, a longer one for the next token: what was published with an expiry is not used
+/// beyond it.
+pub fn replan(policy: &Policy, token: &Published, planned: &Planned) -> Option<Time> {
+    if planned.is_with(policy) {
+        return None;
+    }
+    let assumed = token.issued + policy.assumed_lifetime.max(Span::from_seconds(1));
+    let end = match token.end.is_assumed() && !token.served_again && assumed < token.end.at() {
+        true => End::stored(assumed, true),
+        false => token.end,
+    };
+    let whole = end.at().since(token.issued).max(Span::ZERO);
+    let window = policy.cache_window.or(token.learnt_window);
+    let answer = Answer {
+        sent: token.issued,
+        received: token.issued,
+        lifetime: None,
+        own_end: None,
+        // The hint counts from the last response, whose time is not stored.
+        refresh_in: planned.refresh_in().filter(|_| !token.served_again),
+        same_token: token.served_again,
+    };
+    let plan = Plan {
+        policy,
+        answer: &answer,
+        grant: Grant {
+            issued: token.issued,
+            end,
+            left: whole,
+            whole,
+        },
+        lead: lead(policy, whole),
+        window: window.map(|window| window.max(SHORTEST_WINDOW).min(whole)),
+        now: token.issued,
+        u: planned.jitter(),
+    };
+    if token.served_again && plan.is_spread() {
+        return None;
+    }
+    let floor = match whole < TINY {
+        true => TINY,
+        false => shortest_interval(whole),
+    };
+    Some(plan.fresh().max(token.issued + floor))
 }
 
 /// When the next request is due, if the refresh token that it needs was obtained at `obtained` and expires at `ends`:
