@@ -30,7 +30,7 @@ use crate::oauth::discovery::{Unusable, decode, freshness};
 use crate::oauth::error::Reached;
 use crate::oauth::response::retry_after;
 use crate::oauth::{FailureClass, Issuer, Metadata};
-use crate::policy::{host_queue_of, lane};
+use crate::policy::{host_queue, host_queue_of};
 use crate::time::{Span, Time};
 
 use failure::{refused, sent, worth};
@@ -178,12 +178,12 @@ impl Discovery {
     }
 
     /// The host queue of a resource: the host of its token endpoint, or of its issuer until that is discovered.
-    pub fn lane(&self, spec: &Validated) -> Arc<str> {
+    pub fn host_queue(&self, spec: &Validated) -> Arc<str> {
         let discovered = match &spec.client.issuer {
             Some(located) => self.host(&located.issuer),
             None => None,
         };
-        discovered.unwrap_or_else(|| lane(spec))
+        discovered.unwrap_or_else(|| host_queue(spec))
     }
 
     /// Gets the prerequisites of a resource's request from its issuer.

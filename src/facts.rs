@@ -10,17 +10,17 @@ use crate::names::REFRESH_ANNOTATION;
 use crate::policy::uid_fact;
 use crate::time::Time;
 
-/// The facts about a resource; `lane` is the host queue of its requests ([`lane`], unless the driver knows a discovered
+/// The facts about a resource; `host_queue` is the host queue of its requests ([`host_queue`], unless the driver knows a discovered
 /// token endpoint).
 pub(crate) fn resource_facts(
     resource: &OAuthClient,
-    lane: impl FnOnce(&Validated) -> Arc<str>,
+    host_queue: impl FnOnce(&Validated) -> Arc<str>,
 ) -> ResourceFacts {
     let spec = validate(resource).ok();
     let inputs = spec
         .as_ref()
         .map_or(0, |spec| inputs::short(inputs::of(spec).whole()));
-    let host = spec.as_ref().map_or_else(|| Arc::from(""), lane);
+    let host = spec.as_ref().map_or_else(|| Arc::from(""), host_queue);
     known_facts(resource, inputs, host)
 }
 

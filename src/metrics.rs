@@ -60,7 +60,7 @@ struct Inner {
     queue_longest_wait: Gauge<f64, AtomicU64>,
     host_in_flight: Family<HostLabel, Gauge>,
     host_slots: Family<HostLabel, Gauge>,
-    lanes: Mutex<HashSet<Arc<str>>>,
+    host_queues: Mutex<HashSet<Arc<str>>>,
     watch_restarts: Family<KindLabels, Counter>,
     discovery_requests: Family<OutcomeLabels, Counter>,
     discovery_documents: Gauge,
@@ -215,7 +215,7 @@ impl Metrics {
                 "Token requests that may be in flight, by host (the first 50, then other): 8, or 1 after a time-out until a request \
                  succeeds",
             ),
-            lanes: Mutex::default(),
+            host_queues: Mutex::default(),
             watch_restarts: with.help(
                 "watch_restarts",
                 "Watches that were restarted after an error, by kind (oauthclients, credentials, tokens)",
@@ -399,13 +399,15 @@ impl Metrics {
     }
 
     /// All host queues. Those that are not listed no longer exist.
-    pub fn lanes(&self, lanes: impl IntoIterator<Item = HostQueue>) {
-        let mut known = lock(&self.0.lanes);
+    pub fn host_queues(&self, host_queues: impl IntoIterator<Item = HostQueue>) {
+        let mut known = lock(&self.0.host_queues);
         let mut sums: HashMap<Arc<str>, (i64, i64)> = HashMap::new();
-        for lane in lanes {
-            let sum = sums.entry(self.0.hosts.label(&lane.host)).or_default();
-            sum.0 = sum.0.saturating_add(i64::from(lane.in_flight));
-            sum.1 = sum.1.saturating_add(i64::from(lane.slots));
+        for host_queue in host_queues {
+            let sum = sums
+                .entry(self.0.hosts.label(&host_queue.host))
+                .or_default();
+            sum.0 = sum.0.saturating_add(i64::from(host_queue.in_flight));
+            sum.1 = sum.1.saturating_add(i64::from(host_queue.slots));
         }
         for host in known.iter().filter(|host| !sums.contains_key(*host)) {
             let label = HostLabel {

@@ -121,7 +121,7 @@ fn work_off(engine: &mut Engine, now: i64, succeeds: bool) {
         let outcome = Outcome {
             token: if succeeds { Some(new) } else { before },
             attempt: (!succeeds).then_some(failed),
-            lane: HostReport::Unused,
+            host_report: HostReport::Unused,
             wants: Requeue::RequestAt(if succeeds { new.refresh } else { failed.next }),
         };
         engine.done(&work.key, outcome, at(now));

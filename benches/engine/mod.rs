@@ -375,13 +375,13 @@ impl Sim {
         }
     }
 
-    fn finish(&mut self, id: u32, lane: HostReport, wants: Requeue) {
+    fn finish(&mut self, id: u32, host_report: HostReport, wants: Requeue) {
         let item = &mut self.items[id as usize];
         item.flying = false;
         let outcome = Outcome {
             token: item.token,
             attempt: item.attempt,
-            lane,
+            host_report,
             wants,
         };
         self.engine.done(&Self::key(id), outcome, self.wall());

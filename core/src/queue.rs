@@ -71,7 +71,7 @@ pub struct Taken {
 pub struct Queue {
     entries: Dense<Entry>,
     timers: Alarms,
-    lanes: HostQueues,
+    host_queues: HostQueues,
     spaces: Spaces,
     depth: [usize; 4],
     /// The last known time.
@@ -82,7 +82,7 @@ impl Queue {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
         Queue {
-            lanes: HostQueues::new(limits.host_slots_of),
+            host_queues: HostQueues::new(limits.host_slots_of),
             spaces: Spaces::new(limits.token_requests, limits.answers, limits.looks),
             ..Queue::default()
         }
@@ -95,14 +95,14 @@ impl Queue {
         else {
             return false;
         };
-        if self.spaces.is(space, namespace) && self.lanes.is(flow, space, host) {
+        if self.spaces.is(space, namespace) && self.host_queues.is(flow, space, host) {
             return false;
         }
         self.disarm(id);
         let joined = self.spaces.join(namespace);
-        self.lanes.leave(flow);
+        self.host_queues.leave(flow);
         self.spaces.leave(space);
-        let flow = self.lanes.join(host, joined);
+        let flow = self.host_queues.join(host, joined);
         if let Some(entry) = self.entries.get_mut(id) {
             (entry.flow, entry.space) = (flow, joined);
         }
@@ -152,13 +152,13 @@ impl Queue {
 
     /// The host that an entry's queue belongs to.
     pub fn host(&self, id: Id) -> Option<Arc<str>> {
-        self.lanes.host(self.entries.get(id)?.flow)
+        self.host_queues.host(self.entries.get(id)?.flow)
     }
 
     /// Whether the host of an entry issues tokens: a request to it succeeded within `span`.
     pub fn host_moves(&self, id: Id, span: Span) -> bool {
         let flow = self.entries.get(id).map_or(NO_FLOW, |entry| entry.flow);
-        self.lanes.moves(flow, span, self.now)
+        self.host_queues.moves(flow, span, self.now)
     }
 
     /// When the next timer expires; [`Time::NEVER`] if there is none.
@@ -182,7 +182,9 @@ impl Queue {
         );
         self.spaces.take(Shared::Answers, space);
         self.spaces.give_back(Shared::Requests, space);
-        self.change_host(held, |lanes, now| lanes.give_back(held, report, now));
+        self.change_host(held, |host_queues, now| {
+            host_queues.give_back(held, report, now)
+        });
     }
 
     /// The work of an entry is complete. It then waits for what was last planned: call [`Queue::plan`] first.
@@ -207,7 +209,7 @@ impl Queue {
         if let Some(entry) = self.entries.get_mut(id) {
             let (flow, space) = (entry.flow, entry.space);
             *entry = Entry::default();
-            self.lanes.leave(flow);
+            self.host_queues.leave(flow);
             self.spaces.leave(space);
         }
     }
@@ -236,13 +238,13 @@ impl Queue {
     }
 
     /// The host queues in use, in no order.
-    pub fn lanes(&self) -> impl Iterator<Item = Occupancy<'_>> {
-        self.lanes.occupancy()
+    pub fn host_queues(&self) -> impl Iterator<Item = Occupancy<'_>> {
+        self.host_queues.occupancy()
     }
 
     /// Memory in use, approximately, in bytes.
     pub fn bytes(&self) -> usize {
-        self.entries.bytes() + self.timers.bytes() + self.spaces.bytes() + self.lanes.bytes()
+        self.entries.bytes() + self.timers.bytes() + self.spaces.bytes() + self.host_queues.bytes()
     }
 
     /// Handles all expired timers.
@@ -289,11 +291,11 @@ impl Queue {
         if let Some((request, before, class)) = moved {
             if let Some(before) = before {
                 let rank = request.rank(before, id);
-                self.change_host(flow, |lanes, _| lanes.stop_waiting(flow, rank));
+                self.change_host(flow, |host_queues, _| host_queues.stop_waiting(flow, rank));
                 count(&mut self.depth, before, -1);
             }
             let rank = request.rank(class, id);
-            self.change_host(flow, |lanes, _| lanes.wait(flow, rank));
+            self.change_host(flow, |host_queues, _| host_queues.wait(flow, rank));
             count(&mut self.depth, class, 1);
         }
     }
@@ -302,16 +304,16 @@ impl Queue {
         if self.spaces.is_full() {
             return None;
         }
-        let (offer, lane) = match self.spaces.next() {
-            Some(lane) => (self.lanes.offer(lane)?, lane),
+        let (offer, host_queue) = match self.spaces.next() {
+            Some(host_queue) => (self.host_queues.offer(host_queue)?, host_queue),
             // The first entry in a host queue may have to wait for others of its namespace; those behind it do not.
             None => self
-                .lanes
+                .host_queues
                 .offer_behind(|space| self.spaces.has_share(space))?,
         };
         let Offer { space, rank } = offer;
         let id = rank.2;
-        let flow = self.take(lane, offer)?;
+        let flow = self.take(host_queue, offer)?;
         self.spaces.served(space);
         let entry = self.entries.get_mut(id)?;
         if let Some(class) = entry.waiting.take() {
@@ -342,33 +344,33 @@ impl Queue {
     }
 
     /// Takes what a host queue offers.
-    fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
-        let before = self.lanes.offer(lane);
-        let flow = self.lanes.take(lane, offer);
-        self.offers_changed(lane, before);
+    fn take(&mut self, host_queue: u32, offer: Offer) -> Option<u32> {
+        let before = self.host_queues.offer(host_queue);
+        let flow = self.host_queues.take(host_queue, offer);
+        self.offers_changed(host_queue, before);
         flow
     }
 
     /// Changes the host queue of a flow, and informs the namespaces about its new offers.
     fn change_host(&mut self, flow: u32, change: impl FnOnce(&mut HostQueues, Time)) {
-        let Some(lane) = self.lanes.lane(flow) else {
+        let Some(host_queue) = self.host_queues.host_queue(flow) else {
             return;
         };
-        let before = self.lanes.offer(lane);
-        change(&mut self.lanes, self.now);
-        self.offers_changed(lane, before);
+        let before = self.host_queues.offer(host_queue);
+        change(&mut self.host_queues, self.now);
+        self.offers_changed(host_queue, before);
     }
 
-    fn offers_changed(&mut self, lane: u32, before: Option<Offer>) {
-        let after = self.lanes.offer(lane);
+    fn offers_changed(&mut self, host_queue: u32, before: Option<Offer>) {
+        let after = self.host_queues.offer(host_queue);
         if before == after {
             return;
         }
         if let Some(Offer { space, rank }) = before {
-            self.spaces.offer(space, lane, Some(rank), None);
+            self.spaces.offer(space, host_queue, Some(rank), None);
         }
         if let Some(Offer { space, rank }) = after {
-            self.spaces.offer(space, lane, None, Some(rank));
+            self.spaces.offer(space, host_queue, None, Some(rank));
         }
     }
 
@@ -394,7 +396,7 @@ impl Queue {
         }
         if let (Some(class), Some(request)) = (entry.waiting.take(), entry.request()) {
             let (flow, rank) = (entry.flow, request.rank(class, id));
-            self.change_host(flow, |lanes, _| lanes.stop_waiting(flow, rank));
+            self.change_host(flow, |host_queues, _| host_queues.stop_waiting(flow, rank));
             count(&mut self.depth, class, -1);
         }
     }

@@ -58,10 +58,10 @@ pub(super) fn sample(shared: &Shared) {
     let (work, statuses) = shared.calls.waiting();
     metrics.api_requests_waiting("work", work);
     metrics.api_requests_waiting("status", statuses);
-    metrics.lanes(engine.lanes().map(|lane| HostQueue {
-        host: lane.host.into(),
-        in_flight: lane.in_flight,
-        slots: lane.slots,
+    metrics.host_queues(engine.host_queues().map(|host_queue| HostQueue {
+        host: host_queue.host.into(),
+        in_flight: host_queue.in_flight,
+        slots: host_queue.slots,
     }));
 }
 

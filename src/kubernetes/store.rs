@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
-use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, lane};
+use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, host_queue};
 use crate::queue::HostReport;
 use crate::reconcile::{Held, Store, StoreError, WriteError};
 use crate::time::{HostTime, Span};
@@ -109,7 +109,7 @@ impl Store for Cluster {
         let answer = exchange(&self.0.sender, seen, spec, request, room).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
         let took = Span::from_seconds_f64(took.as_secs_f64());
-        self.0.metrics.token_request_took(&lane(spec), took);
+        self.0.metrics.token_request_took(&host_queue(spec), took);
         answer
     }
 
@@ -119,7 +119,7 @@ impl Store for Cluster {
     }
 
     fn outcome(&self, spec: &Validated, outcome: &'static str) {
-        self.0.metrics.token_request(&lane(spec), outcome);
+        self.0.metrics.token_request(&host_queue(spec), outcome);
     }
 
     async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {

@@ -106,7 +106,7 @@ impl Files {
 
     /// What the engine needs to know about a resource.
     pub(super) fn facts(&self, object: &OAuthClient) -> ResourceFacts {
-        crate::facts::resource_facts(object, |spec| self.discovery.lane(spec))
+        crate::facts::resource_facts(object, |spec| self.discovery.host_queue(spec))
     }
 
     pub(super) fn say(&self, about: &str, word: &str, text: &str) {

@@ -126,8 +126,8 @@ impl Store for Files {
         exchange(&self.sender, seen, spec, request, room).await
     }
 
-    fn answered(&self, key: &Key, lane: HostReport) {
-        lock(&self.engine).answered(key, lane, self.clock.now());
+    fn answered(&self, key: &Key, host_report: HostReport) {
+        lock(&self.engine).answered(key, host_report, self.clock.now());
         self.wake.notify_one();
     }
 

@@ -27,7 +27,7 @@ fn everything() -> Metrics {
     metrics.queue_depth("refresh", 3);
     metrics.api_requests_waiting("status", 2);
     metrics.in_use("lookups", 3, 1);
-    metrics.lanes([HostQueue {
+    metrics.host_queues([HostQueue {
         host: "auth.example.org:443".into(),
         in_flight: 1,
         slots: 4,
@@ -184,7 +184,7 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
         metrics.token_request(&format!("host{number}:443"), "success");
     }
     metrics.token_request("host3:443", "success");
-    metrics.lanes((0..60).map(|number| HostQueue {
+    metrics.host_queues((0..60).map(|number| HostQueue {
         host: format!("host{number}:443").into(),
         in_flight: 1,
         slots: 2,
@@ -210,15 +210,15 @@ fn the_51st_host_is_counted_as_other_and_stays_so() {
 }
 
 #[test]
-fn a_lane_that_is_gone_is_no_longer_shown() {
+fn a_host_queue_that_is_gone_is_no_longer_shown() {
     let metrics = metrics();
-    let lane = |host: &str| HostQueue {
+    let host_queue = |host: &str| HostQueue {
         host: host.into(),
         in_flight: 0,
         slots: 4,
     };
-    metrics.lanes([lane("a:443"), lane("b:443")]);
-    metrics.lanes([lane("b:443")]);
+    metrics.host_queues([host_queue("a:443"), host_queue("b:443")]);
+    metrics.host_queues([host_queue("b:443")]);
     let text = metrics.render(Format::OpenMetrics);
     assert!(!text.contains("a:443") && text.contains("b:443"), "{text}");
 }

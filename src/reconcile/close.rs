@@ -132,7 +132,7 @@ impl<W: Store> Reconciler<'_, W> {
             token,
             attempt,
             // The host queue was informed when the response arrived.
-            lane: HostReport::Unused,
+            host_report: HostReport::Unused,
             wants,
         };
         (memory, outcome)

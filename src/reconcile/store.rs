@@ -66,7 +66,7 @@ pub trait Store: Objects {
     ) -> impl Future<Output = Result<(HttpAnswer, Held), Failure>> + Send;
 
     /// The token request of this resource is complete; the report is for its host queue.
-    fn answered(&self, key: &Key, lane: HostReport);
+    fn answered(&self, key: &Key, host_report: HostReport);
 
     /// The result of a token request for the metrics: `success`, or the reason of its failure, as in the conditions.
     /// Called once per request; ignored by default.

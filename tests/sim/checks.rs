@@ -32,6 +32,8 @@ pub struct Item {
     /// Requests that were sent though the published token did not have to be replaced, and reasons that there were for such.
     early: u32,
     pub reasons: u32,
+    /// How far the operator's clock was ahead when it published the token.
+    clock_ahead: i64,
     last: Option<(i64, bool)>,
     told: bool,
 }
@@ -49,6 +51,8 @@ pub struct Checks {
     pub logins: u64,
     /// The replica that worked last.
     pub worker: usize,
+    /// How far the operator's clock is ahead.
+    clock_ahead: i64,
     /// From when until when processes or clocks were disturbed.
     disturbances: Vec<(i64, i64)>,
     /// When things go wrong at all.
@@ -73,6 +77,7 @@ impl Checks {
             tokens: 0,
             early: 0,
             reasons: 0,
+            clock_ahead: 0,
             last: None,
             told: false,
         };
@@ -87,6 +92,7 @@ impl Checks {
             restored: 0,
             logins: 0,
             worker: 0,
+            clock_ahead: 0,
             disturbances: Vec::new(),
             span,
             ends: HashMap::new(),
@@ -108,6 +114,11 @@ impl Checks {
     /// Processes or clocks are disturbed.
     pub fn disturbed(&mut self, from: i64, to: i64) {
         self.disturbances.push((from, to + RECOVERY));
+    }
+
+    /// The operator's clock is set: so many milliseconds ahead.
+    pub fn clock_set(&mut self, ahead: i64) {
+        self.clock_ahead = ahead;
     }
 
     /// Whether nothing went wrong all this time.
@@ -391,6 +402,11 @@ impl Checks {
         name.clone_into(&mut item.secret);
         let excused = now < item.excused;
         item.published = new.zip(end);
+        // A clock that was set back since then shows the token's times later by that much: nobody can know.
+        let set_back = (item.clock_ahead - self.clock_ahead).max(0);
+        if by_operator && item.published != old {
+            item.clock_ahead = self.clock_ahead;
+        }
         let Some((token, end)) = item.published.clone().filter(|_| by_operator) else {
             return;
         };
@@ -422,7 +438,7 @@ impl Checks {
         if excused || plan.has_trouble() || !self.calm(since, now) {
             return;
         }
-        let left = (before_end - now) / 1000;
+        let left = (before_end + set_back - now) / 1000;
         let least = match plan.way {
             Way::InvalidatesPrevious => 0,
             _ if plan.life < 360 => 0,
@@ -444,7 +460,11 @@ impl Checks {
                 continue;
             }
             let plan = &item.plan;
-            let valid = item.published.as_ref().is_some_and(|(_, end)| *end > now);
+            let set_back = (item.clock_ahead - self.clock_ahead).max(0);
+            let valid = item
+                .published
+                .as_ref()
+                .is_some_and(|(_, end)| *end + set_back > now);
             if valid || (plan.way.needs_login() && provider.family_is_dead(plan.index)) {
                 continue;
             }

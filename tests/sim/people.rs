@@ -470,6 +470,7 @@ impl World {
             (Blow::StepClock(offset), _) => {
                 self.clock_offset.store(offset, Ordering::Relaxed);
                 let mut checks = self.checks.lock().unwrap();
+                checks.clock_set(offset);
                 let all: Vec<usize> = checks.items.keys().copied().collect();
                 for index in all {
                     checks.meddled(index, 2, Some(now));

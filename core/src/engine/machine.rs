@@ -171,7 +171,7 @@ impl Engine {
     /// Reports the outcome of a unit of work. In any case, the resource is reconciled when its token expires, and no
     /// request follows within 2 s of one that was sent to the same host.
     pub fn done(&mut self, key: &Key, outcome: Outcome, now: Time) {
-        self.finish(key, outcome.lane, now, |record, waited_since| {
+        self.finish(key, outcome.host_report, now, |record, waited_since| {
             let permit = record.permit;
             record.learn(outcome.token, outcome.attempt);
             Plan::of(outcome.wants, permit, waited_since, now).not_before(record.pause())
@@ -180,8 +180,8 @@ impl Engine {
 
     /// Reports that a unit of work ended without a complete observation (the API did not answer, a panic). The known
     /// facts stay, and the resource is reconciled again at `again`.
-    pub fn abandoned(&mut self, key: &Key, lane: HostReport, again: Time, now: Time) {
-        self.finish(key, lane, now, |record, _| {
+    pub fn abandoned(&mut self, key: &Key, host_report: HostReport, again: Time, now: Time) {
+        self.finish(key, host_report, now, |record, _| {
             if !record.permit {
                 record.pace.returned();
             }
@@ -192,7 +192,7 @@ impl Engine {
     fn finish(
         &mut self,
         key: &Key,
-        lane: HostReport,
+        host_report: HostReport,
         now: Time,
         plan: impl FnOnce(&mut Record, Option<Time>) -> Plan,
     ) {
@@ -207,7 +207,7 @@ impl Engine {
         let Some(record) = self.table.get_mut(id) else {
             return;
         };
-        record.asked(lane, now);
+        record.asked(host_report, now);
         let (plan, trigger) = if std::mem::take(&mut record.void) {
             record.trigger = Trigger::default();
             (Plan::NOTHING, Trigger::NEW)
@@ -217,7 +217,7 @@ impl Engine {
             (plan, std::mem::take(&mut record.trigger))
         };
         self.put(id, plan, now);
-        self.queue.done(id, lane);
+        self.queue.done(id, host_report);
         self.settle(id);
         if !self.drop_empty(id) {
             self.react(id, trigger, now);

@@ -110,8 +110,8 @@ impl Engine {
     }
 
     /// Every token host in use, with its occupancy, in no order.
-    pub fn lanes(&self) -> impl Iterator<Item = Occupancy<'_>> {
-        self.queue.lanes()
+    pub fn host_queues(&self) -> impl Iterator<Item = Occupancy<'_>> {
+        self.queue.host_queues()
     }
 
     /// One resource.

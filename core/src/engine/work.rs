@@ -34,7 +34,7 @@ pub struct Outcome {
     /// The failed request, if the last one failed.
     pub attempt: Option<Attempt>,
     /// The report for the host queue.
-    pub lane: HostReport,
+    pub host_report: HostReport,
     /// What comes next.
     pub wants: Requeue,
 }

@@ -19,7 +19,7 @@ pub fn uid_fact(uid: &str) -> u64 {
 }
 
 /// The host queue of a resource: host and port of its refresh endpoint, or of its issuer until that is discovered.
-pub fn lane(spec: &Validated) -> Arc<str> {
+pub fn host_queue(spec: &Validated) -> Arc<str> {
     host_queue_of(spec.endpoint())
 }
 

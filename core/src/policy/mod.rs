@@ -66,7 +66,7 @@ pub use brake::{braked, braked_outcome, braked_request, host_of, refused_before}
 pub use dpop::nonce_of;
 pub use events::{Notice, NoticeKind};
 pub use facts::{
-    credentials_facts, host_queue_of, lane, no_references, reference_facts, relevant_content,
+    credentials_facts, host_queue, host_queue_of, no_references, reference_facts, relevant_content,
     token_facts, uid_fact,
 };
 pub use group::{OtherGroup, group_of, other_group, served_by_another_group};

@@ -61,7 +61,7 @@ type Place = (bool, Class, u64);
 /// The entries of one namespace at one host.
 #[derive(Debug, Default)]
 struct Flow {
-    lane: u32,
+    host_queue: u32,
     space: u32,
     /// The number of its entries.
     users: u32,
@@ -88,7 +88,7 @@ pub(super) struct Offer {
 pub(super) struct HostQueues {
     slots: u32,
     by_host: HashMap<Arc<str>, u32>,
-    lanes: Dense<HostQueue>,
+    host_queues: Dense<HostQueue>,
     used: u32,
     free: Vec<u32>,
     by_host_and_space: HashMap<(u32, u32), u32>,
@@ -117,18 +117,21 @@ impl HostQueues {
 
     /// The host of a flow.
     pub(super) fn host(&self, flow: u32) -> Option<Arc<str>> {
-        self.lanes.get(self.flow(flow)?.lane)?.host.clone()
+        self.host_queues
+            .get(self.flow(flow)?.host_queue)?
+            .host
+            .clone()
     }
 
     /// The number of a flow's host queue.
-    pub(super) fn lane(&self, flow: u32) -> Option<u32> {
-        Some(self.flow(flow)?.lane)
+    pub(super) fn host_queue(&self, flow: u32) -> Option<u32> {
+        Some(self.flow(flow)?.host_queue)
     }
 
     /// The flow of a namespace at `host`, with one more entry.
     pub(super) fn join(&mut self, host: &Arc<str>, space: u32) -> u32 {
-        let lane = self.host_queue_of(host);
-        if let Some(number) = self.by_host_and_space.get(&(lane, space)).copied() {
+        let host_queue = self.host_queue_of(host);
+        if let Some(number) = self.by_host_and_space.get(&(host_queue, space)).copied() {
             if let Some(flow) = self.flows.get_mut(number) {
                 flow.users += 1;
             }
@@ -138,19 +141,19 @@ impl HostQueues {
             self.used_flows += 1;
             self.used_flows - 1
         });
-        self.by_host_and_space.insert((lane, space), number);
+        self.by_host_and_space.insert((host_queue, space), number);
         self.turn += 1;
         if let Some(flow) = self.flows.grow(number) {
             *flow = Flow {
-                lane,
+                host_queue,
                 space,
                 users: 1,
                 turn: self.turn,
                 ..Flow::default()
             };
         }
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.flows += 1;
+        if let Some(host_queue) = self.host_queues.get_mut(host_queue) {
+            host_queue.flows += 1;
         }
         number
     }
@@ -164,8 +167,8 @@ impl HostQueues {
             self.used - 1
         });
         self.by_host.insert(Arc::clone(host), number);
-        if let Some(lane) = self.lanes.grow(number) {
-            lane.host = Some(Arc::clone(host));
+        if let Some(host_queue) = self.host_queues.grow(number) {
+            host_queue.host = Some(Arc::clone(host));
         }
         number
     }
@@ -179,20 +182,20 @@ impl HostQueues {
     }
 
     pub(super) fn wait(&mut self, flow: u32, rank: Rank) {
-        self.change(flow, |flow, lane| {
-            lane.waiting += usize::from(flow.waiting.insert(rank));
+        self.change(flow, |flow, host_queue| {
+            host_queue.waiting += usize::from(flow.waiting.insert(rank));
         });
     }
 
     pub(super) fn stop_waiting(&mut self, flow: u32, rank: Rank) {
-        self.change(flow, |flow, lane| {
-            lane.waiting -= usize::from(flow.waiting.remove(&rank));
+        self.change(flow, |flow, host_queue| {
+            host_queue.waiting -= usize::from(flow.waiting.remove(&rank));
         });
     }
 
     /// What a host queue with a free slot offers, and to which namespace.
-    pub(super) fn offer(&self, lane: u32) -> Option<Offer> {
-        let found = self.lanes.get(lane)?;
+    pub(super) fn offer(&self, host_queue: u32) -> Option<Offer> {
+        let found = self.host_queues.get(host_queue)?;
         if found.in_flight >= self.slots {
             return None;
         }
@@ -209,79 +212,83 @@ impl HostQueues {
 
     /// Among hosts with a free slot: the first entry that `may` allows, even if another one is first in its queue.
     pub(super) fn offer_behind(&self, may: impl Fn(u32) -> bool) -> Option<(Offer, u32)> {
-        self.contested.iter().find_map(|lane| {
-            let order = &self.lanes.get(*lane)?.order;
+        self.contested.iter().find_map(|host_queue| {
+            let order = &self.host_queues.get(*host_queue)?.order;
             let mut offers = order.iter().filter_map(|(_, flow)| self.offer_of(*flow));
-            Some((offers.find(|offer| may(offer.space))?, *lane))
+            Some((offers.find(|offer| may(offer.space))?, *host_queue))
         })
     }
 
     /// Takes an offered entry and a slot. Returns the flow that now holds it.
-    pub(super) fn take(&mut self, lane: u32, offer: Offer) -> Option<u32> {
-        let number = *self.by_host_and_space.get(&(lane, offer.space))?;
+    pub(super) fn take(&mut self, host_queue: u32, offer: Offer) -> Option<u32> {
+        let number = *self.by_host_and_space.get(&(host_queue, offer.space))?;
         self.turn += 1;
         let turn = self.turn;
-        self.change(number, |flow, lane| {
-            lane.waiting -= usize::from(flow.waiting.remove(&offer.rank));
+        self.change(number, |flow, host_queue| {
+            host_queue.waiting -= usize::from(flow.waiting.remove(&offer.rank));
             flow.in_flight += 1;
             flow.turn = turn;
-            lane.in_flight += 1;
+            host_queue.in_flight += 1;
         });
         Some(number)
     }
 
     /// Whether a request to the host of a flow succeeded within `span` before `now`.
     pub(super) fn moves(&self, flow: u32, span: Span, now: Time) -> bool {
-        let lane = self.flow(flow).and_then(|flow| self.lanes.get(flow.lane));
-        lane.and_then(|lane| lane.moved)
+        let host_queue = self
+            .flow(flow)
+            .and_then(|flow| self.host_queues.get(flow.host_queue));
+        host_queue
+            .and_then(|host_queue| host_queue.moved)
             .is_some_and(|moved| moved <= now && now.since(moved) < span)
     }
 
     /// Returns a slot.
     pub(super) fn give_back(&mut self, flow: u32, report: HostReport, now: Time) {
-        self.change(flow, |flow, lane| {
+        self.change(flow, |flow, host_queue| {
             flow.in_flight = flow.in_flight.saturating_sub(1);
-            lane.in_flight = lane.in_flight.saturating_sub(1);
+            host_queue.in_flight = host_queue.in_flight.saturating_sub(1);
             let before = flow.narrowed;
             match report {
                 HostReport::TimedOut => flow.narrowed = true,
                 HostReport::Succeeded => {
                     flow.narrowed = false;
-                    lane.moved = Some(now);
+                    host_queue.moved = Some(now);
                 }
                 HostReport::Failed | HostReport::Unused => {}
             }
-            lane.narrowed = lane.narrowed + u32::from(flow.narrowed) - u32::from(before);
+            host_queue.narrowed =
+                host_queue.narrowed + u32::from(flow.narrowed) - u32::from(before);
         });
         self.drop_unused(flow);
     }
 
     pub(super) fn occupancy(&self) -> impl Iterator<Item = Occupancy<'_>> {
         self.by_host.iter().filter_map(|(host, number)| {
-            let lane = self.lanes.get(*number)?;
-            let all_narrowed = lane.narrowed > 0 && lane.narrowed == lane.flows;
+            let host_queue = self.host_queues.get(*number)?;
+            let all_narrowed = host_queue.narrowed > 0 && host_queue.narrowed == host_queue.flows;
             Some(Occupancy {
                 host,
-                in_flight: lane.in_flight,
+                in_flight: host_queue.in_flight,
                 slots: if all_narrowed {
-                    self.slots.min(lane.narrowed)
+                    self.slots.min(host_queue.narrowed)
                 } else {
                     self.slots
                 },
-                waiting: lane.waiting,
+                waiting: host_queue.waiting,
             })
         })
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let lanes = self.by_host.values();
-        let order: usize = lanes
-            .filter_map(|number| self.lanes.get(*number))
-            .map(|lane| set_bytes::<(Place, u32)>(lane.order.len()))
+        let host_queues = self.by_host.values();
+        let order: usize = host_queues
+            .filter_map(|number| self.host_queues.get(*number))
+            .map(|host_queue| set_bytes::<(Place, u32)>(host_queue.order.len()))
             .sum();
         let flows = (0..self.used_flows).filter_map(|number| self.flow(number));
         let waiting: usize = flows.map(|flow| flow.waiting.bytes()).sum();
-        self.lanes.bytes()
+        self.host_queues.bytes()
             + self.flows.bytes()
             + self.by_host.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
             + self.by_host_and_space.capacity() * (size_of::<((u32, u32), u32)>() + 1)
@@ -299,21 +306,21 @@ impl HostQueues {
         let Some(flow) = self.flows.get_mut(number) else {
             return;
         };
-        let host_number = flow.lane;
-        let Some(lane) = self.lanes.get_mut(host_number) else {
+        let host_number = flow.host_queue;
+        let Some(host_queue) = self.host_queues.get_mut(host_number) else {
             return;
         };
-        change(flow, lane);
+        change(flow, host_queue);
         let place = flow.place_now(slots);
         if place != flow.place {
             if let Some(before) = std::mem::replace(&mut flow.place, place) {
-                lane.order.remove(&(before, number));
+                host_queue.order.remove(&(before, number));
             }
             if let Some(place) = place {
-                lane.order.insert((place, number));
+                host_queue.order.insert((place, number));
             }
         }
-        if lane.in_flight < slots && lane.order.len() > 1 {
+        if host_queue.in_flight < slots && host_queue.order.len() > 1 {
             self.contested.insert(host_number);
         } else {
             self.contested.remove(&host_number);
@@ -330,22 +337,22 @@ impl HostQueues {
         let flow = std::mem::take(flow);
         if self
             .by_host_and_space
-            .remove(&(flow.lane, flow.space))
+            .remove(&(flow.host_queue, flow.space))
             .is_none()
         {
             return;
         }
         self.free_flows.push(number);
-        let Some(lane) = self.lanes.get_mut(flow.lane) else {
+        let Some(host_queue) = self.host_queues.get_mut(flow.host_queue) else {
             return;
         };
-        lane.flows = lane.flows.saturating_sub(1);
-        lane.narrowed -= u32::from(flow.narrowed);
-        if lane.flows == 0
-            && let Some(host) = std::mem::take(lane).host
+        host_queue.flows = host_queue.flows.saturating_sub(1);
+        host_queue.narrowed -= u32::from(flow.narrowed);
+        if host_queue.flows == 0
+            && let Some(host) = std::mem::take(host_queue).host
         {
             self.by_host.remove(&host);
-            self.free.push(flow.lane);
+            self.free.push(flow.host_queue);
         }
     }
 }

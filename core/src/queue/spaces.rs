@@ -113,7 +113,7 @@ impl Spaces {
     pub(super) fn offer(
         &mut self,
         number: u32,
-        lane: u32,
+        host_queue: u32,
         before: Option<Rank>,
         now: Option<Rank>,
     ) {
@@ -121,10 +121,10 @@ impl Spaces {
             return;
         };
         if let Some(rank) = before {
-            space.offers.remove(&(rank, lane));
+            space.offers.remove(&(rank, host_queue));
         }
         if let Some(rank) = now {
-            space.offers.insert((rank, lane));
+            space.offers.insert((rank, host_queue));
         }
         let place = space
             .offers

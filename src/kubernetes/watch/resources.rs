@@ -56,7 +56,7 @@ impl Resources {
         };
         match known {
             Some((inputs, host)) => known_facts(object, inputs, host),
-            None => resource_facts(object, |spec| self.shared.discovery.lane(spec)),
+            None => resource_facts(object, |spec| self.shared.discovery.host_queue(spec)),
         }
     }
 }

@@ -160,7 +160,7 @@ impl<'a> Driven<'a> {
                 let outcome = Outcome {
                     token: None,
                     attempt: None,
-                    lane: HostReport::Unused,
+                    host_report: HostReport::Unused,
                     wants: crate::engine::Requeue::OnChange,
                 };
                 self.engine.done(&key, outcome, now);

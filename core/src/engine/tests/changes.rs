@@ -208,7 +208,7 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
                 not_before: at(6300),
                 inputs: attempt_inputs(10, 20),
             }),
-            lane: HostReport::Failed,
+            host_report: HostReport::Failed,
             wants: Requeue::RequestAt(at(6300)),
         },
         at(2700),
@@ -356,7 +356,7 @@ fn a_resource_that_is_gone_is_forgotten_and_its_slot_given_back() {
     );
     assert!(bench.engine.is_empty());
     assert_eq!(bench.engine.in_flight(), (0, 0));
-    assert_eq!(bench.engine.lanes().count(), 0);
+    assert_eq!(bench.engine.host_queues().count(), 0);
     assert_eq!(bench.next(9999), Next::Sleep(Time::NEVER));
 }
 

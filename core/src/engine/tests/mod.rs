@@ -114,11 +114,17 @@ impl Bench {
         self.engine.record(&key()).expect("there is a record")
     }
 
-    fn done(&mut self, token: Option<TokenFacts>, lane: HostReport, wants: Requeue, now: i64) {
+    fn done(
+        &mut self,
+        token: Option<TokenFacts>,
+        host_report: HostReport,
+        wants: Requeue,
+        now: i64,
+    ) {
         let outcome = Outcome {
             token,
             attempt: None,
-            lane,
+            host_report,
             wants,
         };
         self.engine.done(&key(), outcome, at(now));

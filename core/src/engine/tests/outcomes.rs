@@ -169,7 +169,7 @@ fn two_of_a_narrow_host() -> (Bench, [Key; 2]) {
         new_resource(&mut bench, key, 0);
     }
     assert!(bench.work(0));
-    assert!(bench.is_idle(0), "the lane is full");
+    assert!(bench.is_idle(0), "the host_queue is full");
     (bench, keys)
 }
 
@@ -251,7 +251,7 @@ fn a_retry_planned_by_a_clock_that_was_ahead_is_due_at_once() {
                 not_before: at(year),
                 inputs: attempt_inputs(10, 20),
             }),
-            lane: HostReport::Failed,
+            host_report: HostReport::Failed,
             wants: Requeue::RequestAt(at(year + 300)),
         },
         at(year),
@@ -270,7 +270,7 @@ fn states_are_counted() {
         Outcome {
             token: Some(token()),
             attempt: Some(attempt(at(2800))),
-            lane: HostReport::Failed,
+            host_report: HostReport::Failed,
             wants: Requeue::RequestAt(at(2800)),
         },
         at(2700),

@@ -165,7 +165,7 @@ fn at_a_host_that_they_share_one_namespace_leaves_the_other_a_slot() {
 }
 
 #[test]
-fn a_time_out_narrows_the_lane_for_its_own_namespace_alone() {
+fn a_time_out_narrows_the_host_queue_for_its_own_namespace_alone() {
     let mut bench = Bench::new();
     for _ in 0..20 {
         bench.add("impatient", 0, Order::First);
@@ -175,7 +175,13 @@ fn a_time_out_narrows_the_lane_for_its_own_namespace_alone() {
         bench.finish(*id, HostReport::TimedOut);
     }
     assert_eq!(bench.take_all(), [8], "one at a time");
-    let slots = |bench: &Bench| bench.queue.lanes().next().map(|lane| lane.slots);
+    let slots = |bench: &Bench| {
+        bench
+            .queue
+            .host_queues()
+            .next()
+            .map(|host_queue| host_queue.slots)
+    };
     assert_eq!(slots(&bench), Some(1));
     for _ in 0..20 {
         bench.add("other", 0, Order::Retry);
@@ -193,7 +199,7 @@ fn a_time_out_narrows_the_lane_for_its_own_namespace_alone() {
 #[test]
 fn who_waits_behind_a_namespace_that_may_have_no_more_is_let_through() {
     let mut bench = Bench::new();
-    // First in the lane, and with all that it may have elsewhere.
+    // First in the host queue, and with all that it may have elsewhere.
     for number in 0..500 {
         bench.add("a", 1 + number, Order::First);
     }
@@ -232,7 +238,7 @@ fn nothing_is_left_of_what_is_removed() {
         for id in 0..50 {
             queue.remove(id);
         }
-        assert_eq!(queue.lanes().count(), 0);
+        assert_eq!(queue.host_queues().count(), 0);
         assert_eq!((queue.in_flight(), queue.answers()), ((0, 0), 0));
         assert_eq!(queue.looks_due(), 0);
         assert!(Class::ALL.iter().all(|class| queue.depth(*class) == 0));

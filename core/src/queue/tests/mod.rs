@@ -31,7 +31,7 @@ fn refresh(due: i64, expires: i64) -> Option<Request> {
     )
 }
 
-/// A queue with these lanes and limits, all entries in lane 0.
+/// A queue with these host queues and limits, all entries in host queue 0.
 fn queue(slots: u32, requests: usize, looks: usize, plans: &[Option<Request>]) -> Queue {
     let mut queue = Queue::new(Limits {
         token_requests: requests,
@@ -92,7 +92,7 @@ fn a_refresh_that_waits_until_half_its_lead_is_gone_goes_before_new_resources() 
 }
 
 #[test]
-fn a_full_lane_never_holds_up_another_one() {
+fn a_full_host_queue_never_holds_up_another_one() {
     let mut queue = queue(2, 512, 0, &[refresh(0, 10); 5]);
     queue.enter(9, "n", &host(1));
     queue.plan(9, request(0, Order::Retry), Time::NEVER);
@@ -100,7 +100,7 @@ fn a_full_lane_never_holds_up_another_one() {
 }
 
 #[test]
-fn a_lane_has_one_slot_after_a_time_out_until_a_request_succeeds() {
+fn a_host_queue_has_one_slot_after_a_time_out_until_a_request_succeeds() {
     let mut queue = queue(3, 512, 0, &[refresh(0, 10); 12]);
     assert_eq!(taken(&mut queue, 0), [0, 1, 2]);
     let finish = |queue: &mut Queue, id, report| {
@@ -121,7 +121,7 @@ fn a_lane_has_one_slot_after_a_time_out_until_a_request_succeeds() {
 }
 
 #[test]
-fn the_bound_over_all_lanes_holds_until_the_answer_is_there() {
+fn the_bound_over_all_host_queues_holds_until_the_answer_is_there() {
     let mut queue = queue(8, 4, 0, &[refresh(0, 10); 6]);
     assert_eq!(taken(&mut queue, 0), [0, 1, 2], "one is a reserve");
     queue.answered(0, HostReport::Succeeded);
@@ -191,12 +191,16 @@ fn a_host_that_changes_takes_what_waits_along() {
 }
 
 #[test]
-fn a_lane_is_forgotten_with_its_last_entry_and_its_last_request() {
+fn a_host_queue_is_forgotten_with_its_last_entry_and_its_last_request() {
     let mut queue = queue(1, 512, 0, &[refresh(0, 10)]);
     assert_eq!(taken(&mut queue, 0), [0]);
     queue.enter(0, "n", &host(1));
-    assert_eq!(queue.lanes().count(), 2, "its request is still under way");
+    assert_eq!(
+        queue.host_queues().count(),
+        2,
+        "its request is still under way"
+    );
     queue.remove(0);
-    assert_eq!(queue.lanes().count(), 0);
+    assert_eq!(queue.host_queues().count(), 0);
     assert_eq!(queue.in_flight(), (0, 0));
 }

@@ -12,9 +12,9 @@ use crate::fair::{Share, Shares};
 /// The same rules, said by looking at everything each time.
 struct Naive {
     entries: Vec<NaiveEntry>,
-    /// By lane and namespace.
+    /// By host queue and namespace.
     narrowed: BTreeMap<(usize, usize), bool>,
-    /// When each was last served: a namespace in a lane, a namespace, a namespace's reconciles without a request.
+    /// When each was last served: a namespace in a host queue, a namespace, a namespace's reconciles without a request.
     flow_turn: BTreeMap<(usize, usize), u64>,
     turn: BTreeMap<usize, u64>,
     look_turn: BTreeMap<usize, u64>,
@@ -31,10 +31,10 @@ enum What {
 #[derive(Clone)]
 struct NaiveEntry {
     space: usize,
-    lane: usize,
+    host_queue: usize,
     request: Option<Request>,
     look: Time,
-    /// What is in progress; for a request, the lane whose slot it holds until the response.
+    /// What is in progress; for a request, the host queue whose slot it holds until the response.
     flight: Option<What>,
 }
 
@@ -67,16 +67,16 @@ impl Naive {
         }
     }
 
-    fn asking(&self, lane: usize, space: Option<usize>) -> usize {
-        let at_host = |entry: &&NaiveEntry| entry.flight == Some(What::Request(Some(lane)));
+    fn asking(&self, host_queue: usize, space: Option<usize>) -> usize {
+        let at_host = |entry: &&NaiveEntry| entry.flight == Some(What::Request(Some(host_queue)));
         let of = |entry: &&NaiveEntry| space.is_none_or(|space| entry.space == space);
         self.entries.iter().filter(at_host).filter(of).count()
     }
 
-    /// The first entry of a namespace in a lane.
-    fn head(&self, lane: usize, space: usize, now: Time) -> Option<NaiveRank> {
+    /// The first entry of a namespace in a host queue.
+    fn head(&self, host_queue: usize, space: usize, now: Time) -> Option<NaiveRank> {
         let waits = self.entries.iter().enumerate().filter(|(_, entry)| {
-            entry.flight.is_none() && (entry.lane, entry.space) == (lane, space)
+            entry.flight.is_none() && (entry.host_queue, entry.space) == (host_queue, space)
         });
         waits
             .filter_map(|(id, entry)| {
@@ -92,21 +92,21 @@ impl Naive {
             .min()
     }
 
-    /// The entries that wait in a lane with a free slot, in order.
-    fn order(&self, lane: usize, now: Time) -> Vec<(usize, NaiveRank)> {
+    /// The entries that wait in a host queue with a free slot, in order.
+    fn order(&self, host_queue: usize, now: Time) -> Vec<(usize, NaiveRank)> {
         let slots = self.limits.host_slots_of as usize;
-        if self.asking(lane, None) >= slots {
+        if self.asking(host_queue, None) >= slots {
             return Vec::new();
         }
         let mut order = Vec::new();
         for space in 0..SPACES {
-            let own = self.asking(lane, Some(space));
-            if self.narrowed[&(lane, space)] && own > 0 {
+            let own = self.asking(host_queue, Some(space));
+            if self.narrowed[&(host_queue, space)] && own > 0 {
                 continue;
             }
-            if let Some(rank) = self.head(lane, space, now) {
+            if let Some(rank) = self.head(host_queue, space, now) {
                 let over = own >= Shares::new(slots).quarter();
-                let turn = self.flow_turn[&(lane, space)];
+                let turn = self.flow_turn[&(host_queue, space)];
                 order.push(((over, rank.0, turn), space, rank));
             }
         }
@@ -122,7 +122,9 @@ impl Naive {
         if requests >= self.limits.token_requests {
             return None;
         }
-        let orders: Vec<_> = (0..LANES).map(|lane| self.order(lane, now)).collect();
+        let orders: Vec<_> = (0..HOST_QUEUES)
+            .map(|host_queue| self.order(host_queue, now))
+            .collect();
         let mut offers: BTreeMap<usize, NaiveRank> = BTreeMap::new();
         for (space, rank) in orders.iter().filter_map(|order| order.first()) {
             let best = offers.entry(*space).or_insert(*rank);
@@ -158,8 +160,9 @@ impl Naive {
         if let Some((space, (_, _, id))) = self.request(now) {
             self.counter += 1;
             let entry = &mut self.entries[id];
-            entry.flight = Some(What::Request(Some(entry.lane)));
-            self.flow_turn.insert((entry.lane, space), self.counter);
+            entry.flight = Some(What::Request(Some(entry.host_queue)));
+            self.flow_turn
+                .insert((entry.host_queue, space), self.counter);
             self.turn.insert(space, self.counter);
             let due = entry.request.expect("it was chosen for it").due;
             return Some(Taken {
@@ -204,13 +207,13 @@ impl Naive {
 
     fn answered(&mut self, id: usize, report: HostReport) {
         let entry = &mut self.entries[id];
-        let Some(What::Request(Some(lane))) = entry.flight else {
+        let Some(What::Request(Some(host_queue))) = entry.flight else {
             return;
         };
         entry.flight = Some(What::Request(None));
         match report {
-            HostReport::TimedOut => self.narrowed.insert((lane, entry.space), true),
-            HostReport::Succeeded => self.narrowed.insert((lane, entry.space), false),
+            HostReport::TimedOut => self.narrowed.insert((host_queue, entry.space), true),
+            HostReport::Succeeded => self.narrowed.insert((host_queue, entry.space), false),
             HostReport::Failed | HostReport::Unused => None,
         };
     }
@@ -227,7 +230,7 @@ enum Step {
 }
 
 const ENTRIES: usize = 16;
-const LANES: usize = 3;
+const HOST_QUEUES: usize = 3;
 const SPACES: usize = 3;
 
 fn any_plan() -> impl Strategy<Value = (Option<Request>, Time)> {
@@ -259,7 +262,7 @@ fn any_report() -> impl Strategy<Value = HostReport> {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (0..ENTRIES, any_plan()).prop_map(|(id, (request, look))| Step::Plan(id, request, look)),
-        1 => (0..ENTRIES, 0..LANES).prop_map(|(id, lane)| Step::Enter(id, lane)),
+        1 => (0..ENTRIES, 0..HOST_QUEUES).prop_map(|(id, host_queue)| Step::Enter(id, host_queue)),
         4 => Just(Step::Take),
         1 => (0..ENTRIES, any_report()).prop_map(|(id, report)| Step::Answer(id, report)),
         2 => (0..ENTRIES, any_report(), any_plan())
@@ -278,7 +281,7 @@ proptest! {
     ) {
         let limits = Limits { token_requests, answers, looks, host_slots_of };
         let mut queue = Queue::new(limits);
-        let entry = NaiveEntry { space: 0, lane: 0, request: None, look: Time::NEVER, flight: None };
+        let entry = NaiveEntry { space: 0, host_queue: 0, request: None, look: Time::NEVER, flight: None };
         let mut naive = Naive {
             entries: vec![entry; ENTRIES],
             narrowed: BTreeMap::new(),
@@ -291,18 +294,18 @@ proptest! {
         let name = |space: usize| format!("n-{space}");
         // Unused entries are removed; one more entry of each keeps them all.
         for space in 0..SPACES {
-            for lane in 0..LANES {
-                queue.enter((ENTRIES + space * LANES + lane) as Id, &name(space), &host(lane));
+            for host_queue in 0..HOST_QUEUES {
+                queue.enter((ENTRIES + space * HOST_QUEUES + host_queue) as Id, &name(space), &host(host_queue));
                 naive.counter += 1;
-                naive.narrowed.insert((lane, space), false);
-                naive.flow_turn.insert((lane, space), naive.counter);
+                naive.narrowed.insert((host_queue, space), false);
+                naive.flow_turn.insert((host_queue, space), naive.counter);
                 naive.turn.entry(space).or_insert(naive.counter);
                 naive.look_turn.entry(space).or_insert(naive.counter);
             }
         }
         for id in 0..ENTRIES {
-            (naive.entries[id].lane, naive.entries[id].space) = (id % LANES, id / 4 % SPACES);
-            queue.enter(id as Id, &name(id / 4 % SPACES), &host(id % LANES));
+            (naive.entries[id].host_queue, naive.entries[id].space) = (id % HOST_QUEUES, id / 4 % SPACES);
+            queue.enter(id as Id, &name(id / 4 % SPACES), &host(id % HOST_QUEUES));
         }
         let mut now = 0;
         for step in steps {
@@ -312,9 +315,9 @@ proptest! {
                     naive.entries[id].request = request;
                     naive.entries[id].look = look;
                 }
-                Step::Enter(id, lane) => {
-                    queue.enter(id as Id, &name(id / 4 % SPACES), &host(lane));
-                    naive.entries[id].lane = lane;
+                Step::Enter(id, host_queue) => {
+                    queue.enter(id as Id, &name(id / 4 % SPACES), &host(host_queue));
+                    naive.entries[id].host_queue = host_queue;
                 }
                 Step::Take => prop_assert_eq!(queue.next(at(now)), naive.next(at(now))),
                 Step::Answer(id, report) => {
