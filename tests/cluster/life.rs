@@ -221,3 +221,35 @@ async fn what_changes_is_noticed_at_once_and_what_does_not_matter_asks_for_nothi
     assert_eq!(stage.requests(), 6);
     drop(operator);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_secret_that_loses_its_owner_is_taken_back_and_its_deletion_is_noticed() {
+    let stage = Stage::new(3600.0).await;
+    let _operator = stage.operator(Start::default()).await;
+    stage.resource("main", "").await;
+    let first = stage.wait_ready("main").await;
+    let strip = r#"{"metadata":{"ownerReferences":null}}"#;
+    let strip = ["patch", "secret", "main-token", "--type=merge", "-p", strip];
+    stage.kubectl(&strip).await;
+    stage
+        .until("the owner is there again", || async {
+            let secret = stage.object("secret", "main-token").await;
+            secret.is_some_and(|secret| {
+                secret.pointer("/metadata/ownerReferences/0/name") == Some(&"main".into())
+            })
+        })
+        .await;
+    assert_eq!(stage.valid_token("main-token").await, Some(first.clone()));
+    assert_eq!(stage.requests(), 1, "a lost owner asks for nothing");
+
+    // Gone before it could be taken back.
+    stage.kubectl(&strip).await;
+    stage.kubectl(&["delete", "secret", "main-token"]).await;
+    stage
+        .until("the deleted Secret is restored", || async {
+            let token = stage.valid_token("main-token").await;
+            token.is_some_and(|token| token != first)
+        })
+        .await;
+    assert_eq!(stage.requests(), 2);
+}

@@ -138,6 +138,11 @@ impl Checks {
     /// A resource is applied.
     pub fn created(&mut self, index: usize, now: i64) {
         if let Some(item) = self.items.get_mut(&index) {
+            if item.created > 0 {
+                // What it could request before it was deleted.
+                let allowed = item.requests_in(now - item.created);
+                item.reasons += allowed as u32;
+            }
             item.exists = true;
             item.created = now;
             item.published = None;
@@ -519,9 +524,7 @@ impl Checks {
                     plan.way, item.early, allowed
                 ));
             }
-            let life = plan.life as f64 * 1000.0;
-            let elapsed = (now - item.created) as f64;
-            let most = (elapsed / (life - item.longest_lead() as f64)).ceil() + 2.0;
+            let most = item.requests_in(now - item.created);
             if f64::from(item.requests) > most + f64::from(allowed) {
                 found.push(format!(
                     "promise 2: {name} asked {} times, {most} and {allowed} were allowed",
@@ -536,6 +539,12 @@ impl Checks {
 }
 
 impl Item {
+    /// How many requests are due at most in so many milliseconds.
+    fn requests_in(&self, elapsed: i64) -> f64 {
+        let interval = self.plan.life * 1000 - self.longest_lead();
+        (elapsed as f64 / interval as f64).ceil() + 2.0
+    }
+
     /// How long before the end a refresh is due at the earliest, in milliseconds.
     fn longest_lead(&self) -> i64 {
         match self.plan.way {

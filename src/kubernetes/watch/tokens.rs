@@ -46,6 +46,14 @@ impl Tokens {
         Some(Key::new(namespace, &owner.name))
     }
 
+    /// The resource of a Secret that has lost its owner, as backup tools and people strip it: the state names it.
+    fn former_owner(&self, namespace: &str, secret: &SecretSeen) -> Option<Key> {
+        let owner = secret.state()?.owner?;
+        let key = Key::new(namespace, &owner.name);
+        let is_target = lock(&self.shared.index).is_target(&key, &secret.name);
+        (owner.namespace == namespace && is_target).then_some(key)
+    }
+
     /// If a token has not opted in, no other watch notifies its possible users, who wait for exactly that.
     fn tell_users(&self, namespace: &str, name: &str) {
         let users = lock(&self.shared.index).users(secret_id(namespace, name));
@@ -62,7 +70,8 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
-        let Some(key) = Tokens::owner(&namespace, &secret) else {
+        let owner = Tokens::owner(&namespace, &secret);
+        let Some(key) = owner.or_else(|| self.former_owner(&namespace, &secret)) else {
             return;
         };
         let known = {
@@ -100,7 +109,8 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
-        let Some(key) = Tokens::owner(&namespace, &secret) else {
+        let owner = Tokens::owner(&namespace, &secret);
+        let Some(key) = owner.or_else(|| self.former_owner(&namespace, &secret)) else {
             return;
         };
         let target = {
