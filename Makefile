@@ -51,7 +51,7 @@ test: ## everything that must pass
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart PROFILE=dev)
 
 # Beside 1.36, which all tests run on.
-VERSIONS ?= 1.29.15 1.31.14 1.33.13 1.35.4 1.37.2
+VERSIONS ?= 1.29.15 1.31.4 1.33.13 1.35.4 1.37.2
 
 test-versions: ## the tests of the Kubernetes API on other versions, each built once: make test-versions VERSIONS="1.29.15 1.37.2"
 	@testkit/test-versions.sh $(VERSIONS)
