@@ -3,6 +3,7 @@
 use testkit::oidc::{Client, Event, OidcProvider, Options};
 use testkit::tcp_proxy::{TcpMode, TcpProxy};
 use testkit::tls::Authority;
+use testkit::wait;
 
 use crate::endpoint::trust;
 use crate::harness::{CLIENT_ID, CLIENT_SECRET, SOON, Stage, resource};
@@ -61,9 +62,12 @@ impl Family {
 
     async fn until(&self, told: (usize, usize)) {
         let what = format!("{} granted and {} refused", told.0, told.1);
-        self.stage
-            .until(&what, || async { self.told() == told })
-            .await;
+        let met = wait::until(&what, SOON, || async {
+            let now = self.told();
+            let other = || testkit::Error::new(format!("{} granted and {} refused", now.0, now.1));
+            (now == told).then_some(()).ok_or_else(other)
+        });
+        met.await.unwrap();
     }
 
     /// It stays like that.
