@@ -42,7 +42,8 @@ pub(crate) trait Driven: Store + 'static {
     /// A reconcile starts.
     fn starts(&self, _key: &Key) {}
 
-    /// A reconcile has ended: with an outcome, or without one, if the resource could not be observed. The engine is told next.
+    /// A reconcile has ended: with an outcome, or without one, if the resource could not be observed. The engine gets it
+    /// next.
     fn ends(&self, key: &Key, outcome: Option<&Outcome>, now: Time);
 }
 
@@ -145,7 +146,7 @@ async fn one<S: Driven>(store: Arc<S>, work: Work, panics: bool) {
     let unused = HostReport::Unused;
     match reconciled {
         Ok(Reconciled::Done(outcome)) => store.engine().done(&key, outcome, now),
-        // Whoever deleted it reports that too; until then there is nothing to do.
+        // A watch reports the deletion as well; until then there is nothing to do.
         Ok(Reconciled::Gone) => store
             .engine()
             .abandoned(&key, unused, now + AFTER_PANIC, now),

@@ -1,4 +1,4 @@
-//! Who uses what: from a changed Secret or resource to the resources that have to know. The same for every driver; it reads nothing,
+//! Who uses what: from a changed Secret or resource to the resources that depend on it. The same for every driver; it reads nothing,
 //! and notifies nobody.
 
 mod ids;
@@ -65,7 +65,7 @@ pub(crate) struct Applied {
     pub(crate) known: bool,
     /// It named another token Secret before.
     pub(crate) moved: bool,
-    /// The resources that use its token, directly or over others, and have to know.
+    /// The resources that use its token, directly or through others.
     pub(crate) dependents: Vec<Key>,
 }
 
@@ -263,11 +263,11 @@ impl Index {
     }
 
     /// Records the version of a labelled credentials Secret and its order, or that there is none.
-    pub(crate) fn credentials_seen(&mut self, secret: SecretId, told: Option<(u64, u64)>) {
-        match told {
+    pub(crate) fn credentials_seen(&mut self, secret: SecretId, now: Option<(u64, u64)>) {
+        match now {
             Some((version, seen)) => {
-                let told = CredentialsSeen { version, seen };
-                self.credentials.insert(secret, told)
+                let now = CredentialsSeen { version, seen };
+                self.credentials.insert(secret, now)
             }
             None => self.credentials.remove(&secret),
         };
@@ -275,7 +275,7 @@ impl Index {
 
     /// The newest resourceVersion of a labelled credentials Secret from a watch; `None` if there is none.
     pub(crate) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
-        self.credentials.get(&secret).map(|told| told.seen)
+        self.credentials.get(&secret).map(|known| known.seen)
     }
 
     /// Whether more than one resource uses it.

@@ -371,11 +371,16 @@ impl Plan<'_> {
 }
 
 /// When a published token is refreshed under settings that differ from those that it was planned with; `None` if they are the
-/// same, or if only the next response shows when.
+/// same, or if only the next response shows when. `refresh` is the time as planned.
 ///
 /// A shorter assumed lifetime counts at once, a longer one for the next token: what was published with an expiry is not used
-/// beyond it.
-pub fn replan(policy: &Policy, token: &Published, planned: &Planned) -> Option<Time> {
+/// beyond it. `planned` may have been edited by others: the time is never before both `refresh` and what the settings give alone.
+pub fn replan(
+    policy: &Policy,
+    token: &Published,
+    refresh: Time,
+    planned: &Planned,
+) -> Option<Time> {
     if planned.is_with(policy) {
         return None;
     }
@@ -391,8 +396,7 @@ pub fn replan(policy: &Policy, token: &Published, planned: &Planned) -> Option<T
         received: token.issued,
         lifetime: None,
         own_end: None,
-        // The hint counts from the last response, whose time is not stored.
-        refresh_in: planned.refresh_in().filter(|_| !token.served_again),
+        refresh_in: None,
         same_token: token.served_again,
     };
     let plan = Plan {
@@ -409,14 +413,24 @@ pub fn replan(policy: &Policy, token: &Published, planned: &Planned) -> Option<T
         now: token.issued,
         u: planned.jitter(),
     };
-    if token.served_again && plan.is_spread() {
-        return None;
+    let floor = token.issued
+        + match whole < TINY {
+            true => TINY,
+            false => shortest_interval(whole),
+        };
+    let alone = plan.fresh().max(floor);
+    if token.served_again {
+        // The server's hint counts from the last response, whose time is not stored.
+        return (!plan.is_spread()).then_some(alone);
     }
-    let floor = match whole < TINY {
-        true => TINY,
-        false => shortest_interval(whole),
+    let hinted = Plan {
+        answer: &Answer {
+            refresh_in: planned.refresh_in(),
+            ..answer
+        },
+        ..plan
     };
-    Some(plan.fresh().max(token.issued + floor))
+    Some(hinted.fresh().max(floor).max(refresh.min(alone)))
 }
 
 /// When the next request is due, if the refresh token that it needs was obtained at `obtained` and expires at `ends`:

@@ -86,7 +86,7 @@ use shared::{Parts, Shared};
 use watch::{Scope, Watching};
 
 pub(crate) use convert::{config_map_read, secret_seen};
-pub use own_accounts::ClientWith;
+pub use own_accounts::{Accounts, ClientWith};
 pub use start::StartError;
 
 /// How fast the contents of Secrets are checked in the background after a start: 20 a second.
@@ -118,28 +118,29 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
     let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
     let sender = start::sender(&arguments, &clock)?;
     let (client, namespace, accounts) = connected;
-    let connections = Connections {
+    let surroundings = Surroundings {
+        clock,
         client,
-        namespace,
         accounts,
+        namespace,
         sender,
         gauge_interval: GAUGE_INTERVAL,
     };
     let mut signals = start::signals()?;
-    let ended = lead(&arguments, group, clock, pages, connections, signals.wait()).await;
+    let ended = lead(&arguments, group, pages, surroundings, signals.wait()).await;
     let closing = async { tokio::join!(scrapes.close(), probes.close()) };
     let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
     ended
 }
 
-/// What the operator runs in, if that is not this machine and its network: [`run_in`].
+/// What connects a process to the rest of the world.
 pub struct Surroundings {
     /// Clocks and randomness.
     pub clock: Clock,
     /// The Kubernetes API.
     pub client: kube::Client,
-    /// The same, for trying a token that was issued for a `ServiceAccount`.
-    pub client_with: ClientWith,
+    /// The operator's own account, and clients for trying tokens that were issued for a `ServiceAccount`.
+    pub accounts: Accounts,
     /// The namespace of the operator.
     pub namespace: String,
     /// Sends token requests.
@@ -158,26 +159,10 @@ pub async fn run_in(
     arguments: &RunArgs,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let clock = surroundings.clock;
     let group = group_of(arguments);
-    let pages = Pages::new(&clock, Metrics::of_group(clock.clone(), group));
-    let connections = Connections {
-        client: surroundings.client,
-        namespace: surroundings.namespace,
-        accounts: own_accounts::Accounts::with(surroundings.client_with),
-        sender: surroundings.sender,
-        gauge_interval: surroundings.gauge_interval,
-    };
-    lead(arguments, group, clock, pages, connections, stop).await
-}
-
-/// What connects a process to the rest of the world.
-struct Connections {
-    client: kube::Client,
-    namespace: String,
-    accounts: own_accounts::Accounts,
-    sender: Sender,
-    gauge_interval: Duration,
+    let metrics = Metrics::of_group(surroundings.clock.clone(), group);
+    let pages = Pages::new(&surroundings.clock, metrics);
+    lead(arguments, group, pages, surroundings, stop).await
 }
 
 /// The group of operators that this process belongs to. Its name is needed until the end.
@@ -192,18 +177,18 @@ fn group_of(arguments: &RunArgs) -> Option<&'static str> {
 async fn lead(
     arguments: &RunArgs,
     group: Option<&'static str>,
-    clock: Clock,
     pages: Pages,
-    connections: Connections,
+    surroundings: Surroundings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let Connections {
+    let Surroundings {
+        clock,
         client,
-        namespace,
         accounts,
+        namespace,
         sender,
         gauge_interval,
-    } = connections;
+    } = surroundings;
     let mut must_stop = std::pin::pin!(stop);
     let metrics = pages.metrics.clone();
     let elect = arguments.election.leader_elect;

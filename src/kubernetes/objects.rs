@@ -8,6 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret, ServiceAccount};
 
 use crate::engine::Key;
+use crate::index::secret_id;
 use crate::lock::lock;
 use crate::model::{AccountSeen, FamilySeen, Memory, Observed, Rules, SecretSeen};
 use crate::oauth::Nonce;
@@ -20,7 +21,6 @@ use super::permission_denied;
 use super::secret_reads::opted_in_secret;
 use super::shared::{Cluster, Shared};
 use super::stored::Stored;
-use crate::index::secret_id;
 
 impl Objects for Cluster {
     fn now(&self) -> Time {

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 pub type ClientWith = Arc<dyn Fn(&Secret) -> Option<Client> + Send + Sync>;
 
 /// The connection to the API for trying a token, and the content of the operator's own token.
-pub(crate) struct Accounts {
+pub struct Accounts {
     pub(super) client_with: ClientWith,
     /// Issuer and audiences of the operator's own token, which the API accepts.
     pub(super) own: Vec<String>,
@@ -34,7 +34,7 @@ impl Accounts {
     }
 
     /// From clients that are built elsewhere, if the operator has no token of its own.
-    pub(crate) fn with(client_with: ClientWith) -> Self {
+    pub fn with(client_with: ClientWith) -> Self {
         Accounts {
             client_with,
             own: Vec::new(),

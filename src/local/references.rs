@@ -1,4 +1,4 @@
-//! The Secrets that a resource uses: their version, and who has to know when one changes.
+//! The Secrets that a resource uses: their version, and which resources are notified of a change.
 
 use std::io;
 

@@ -69,15 +69,15 @@ pub(super) async fn run(
     }
     let cluster = Cluster::connect(connection).await?;
     let secret = draft.keys.as_ref().filter(|_| args.credentials.is_none());
-    let mut lent = secret.map(|_| lent(&cluster, &client, draft.secret()));
-    try_both(&cluster, lent.as_ref(), &client).await?;
-    if let (Some(lent), Some(keys)) = (&mut lent, secret) {
-        lent.data = secrets::ask_for(&args, keys).await?;
-        put(&cluster, lent, args.dry_run).await?;
+    let mut new_secret = secret.map(|_| new_secret(&cluster, &client, draft.secret()));
+    try_both(&cluster, new_secret.as_ref(), &client).await?;
+    if let (Some(new_secret), Some(keys)) = (&mut new_secret, secret) {
+        new_secret.data = secrets::ask_for(&args, keys).await?;
+        put(&cluster, new_secret, args.dry_run).await?;
     }
     accounts(&cluster, &draft, args.dry_run).await?;
     write(&cluster, &client, args.dry_run).await?;
-    tell(&cluster, &client, lent.as_ref(), args.dry_run);
+    tell(&cluster, &client, new_secret.as_ref(), args.dry_run);
     if args.wait {
         return wait(&cluster, &name, args.timeout_seconds).await;
     }
@@ -202,7 +202,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
             let open: Vec<String> = open.into_keys().collect();
             return Err(Problem::new(format!(
                 "there is no placeholder {placeholder}: {}",
-                open_steps(&open)
+                listed(&open)
             )));
         }
         draft.fill(placeholder, value);
@@ -226,7 +226,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
     Ok(())
 }
 
-fn open_steps(open: &[String]) -> String {
+fn listed(open: &[String]) -> String {
     match open {
         [] => "none is left to fill in".to_owned(),
         some => format!("there are {}", some.join(", ")),
@@ -235,17 +235,10 @@ fn open_steps(open: &[String]) -> String {
 
 /// Validates it as the API server does, before any prompt.
 fn checked(draft: &Draft) -> Result<OAuthClient, Problem> {
-    let words = |problems: Vec<crate::api::SpecProblem>| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!(
-            "the OAuthClient is not valid: {}",
-            texts.join("; ")
-        ))
-    };
-    let mut client = parse_manifest(&draft.client.to_string()).map_err(words)?;
+    let mut client = parse_manifest(&draft.client.to_string()).map_err(Problem::invalid)?;
     // Validation requires a UID.
     let uid = client.metadata.uid.clone();
-    validate(&client).map_err(words)?;
+    validate(&client).map_err(Problem::invalid)?;
     client.metadata.uid = uid;
     Ok(client)
 }
@@ -272,7 +265,7 @@ fn print(draft: &Draft, client: &OAuthClient, connection: &ConnectionArgs) -> Re
     Ok(0)
 }
 
-fn lent(cluster: &Cluster, client: &OAuthClient, name: &str) -> NewSecret {
+fn new_secret(cluster: &Cluster, client: &OAuthClient, name: &str) -> NewSecret {
     NewSecret {
         namespace: cluster.namespace.clone(),
         name: name.to_owned(),

@@ -44,7 +44,7 @@ pub(super) async fn create(
     };
     let client = for_client(connection, &args, &place).await?;
     let hosts = hosts(&args, client.as_ref())?;
-    let mut lent = NewSecret {
+    let mut new_secret = NewSecret {
         namespace: match &place {
             Place::Cluster(cluster) => cluster.namespace.clone(),
             Place::Folder(_) => connection
@@ -64,21 +64,21 @@ pub(super) async fn create(
     };
     // Before the user types a secret.
     match &place {
-        Place::Cluster(cluster) => put(cluster, &lent, true).await.map(|_| ())?,
-        Place::Folder(manifests) => folder::file_for(manifests, &lent).map(|_| ())?,
+        Place::Cluster(cluster) => put(cluster, &new_secret, true).await.map(|_| ())?,
+        Place::Folder(manifests) => folder::file_for(manifests, &new_secret).map(|_| ())?,
     }
-    lent.data = data(&args, &keys(client.as_ref())).await?;
-    write(&place, &lent, &args).await?;
+    new_secret.data = data(&args, &keys(client.as_ref())).await?;
+    write(&place, &new_secret, &args).await?;
     Ok(0)
 }
 
-async fn write(place: &Place, lent: &NewSecret, args: &NewSecretArgs) -> Result<(), Problem> {
-    let (namespace, name) = (&lent.namespace, &lent.name);
-    let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
+async fn write(place: &Place, new_secret: &NewSecret, args: &NewSecretArgs) -> Result<(), Problem> {
+    let (namespace, name) = (&new_secret.namespace, &new_secret.name);
+    let keys: Vec<&str> = new_secret.data.keys().map(String::as_str).collect();
     let keys = keys.join(", ");
     match place {
         Place::Cluster(cluster) => {
-            let done = put(cluster, lent, args.dry_run).await?;
+            let done = put(cluster, new_secret, args.dry_run).await?;
             let word = match done {
                 Done::Created => "created",
                 Done::Replaced => "changed",
@@ -93,8 +93,8 @@ async fn write(place: &Place, lent: &NewSecret, args: &NewSecretArgs) -> Result<
             ));
         }
         Place::Folder(manifests) => {
-            let file = folder::file_for(manifests, lent)?;
-            folder::put(manifests, &file, lent)?;
+            let file = folder::file_for(manifests, new_secret)?;
+            folder::put(manifests, &file, new_secret)?;
             output::line(&format!(
                 "{} written with the keys {keys}. It can be read by you alone: keep it out of version control.",
                 file.display()
@@ -103,7 +103,8 @@ async fn write(place: &Place, lent: &NewSecret, args: &NewSecretArgs) -> Result<
     }
     output::line(&format!(
         "It may be sent to: {}.",
-        lent.annotations
+        new_secret
+            .annotations
             .get(ALLOWED_HOSTS_ANNOTATION)
             .map_or("", String::as_str)
     ));

@@ -8,12 +8,12 @@ use crate::plugin::problem::Problem;
 use super::new_secret::NewSecret;
 
 /// The file for a Secret, if it contains nothing else and no other file contains the Secret.
-pub(super) fn file_for(manifests: &Manifests, lent: &NewSecret) -> Result<PathBuf, Problem> {
-    let file = manifests.folder().join(format!("{}.yaml", lent.name));
-    let (namespace, name) = (&lent.namespace, &lent.name);
+pub(super) fn file_for(manifests: &Manifests, new_secret: &NewSecret) -> Result<PathBuf, Problem> {
+    let file = manifests.folder().join(format!("{}.yaml", new_secret.name));
+    let (namespace, name) = (&new_secret.namespace, &new_secret.name);
     match manifests.secret(namespace, name) {
         Some(found) if same_file(found.file, &file) => {
-            lent.may_replace(Some(found.labels))?;
+            new_secret.may_replace(Some(found.labels))?;
         }
         Some(found) => {
             return Err(Problem::new(format!(
@@ -33,9 +33,13 @@ pub(super) fn file_for(manifests: &Manifests, lent: &NewSecret) -> Result<PathBu
 }
 
 /// Writes the file, which only its owner can read.
-pub(super) fn put(manifests: &Manifests, file: &Path, lent: &NewSecret) -> Result<(), Problem> {
+pub(super) fn put(
+    manifests: &Manifests,
+    file: &Path,
+    new_secret: &NewSecret,
+) -> Result<(), Problem> {
     manifests
-        .write(file, &lent.manifest())
+        .write(file, &new_secret.manifest())
         .map_err(|error| Problem::new(format!("{} cannot be written: {error}", file.display())))
 }
 

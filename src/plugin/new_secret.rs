@@ -149,25 +149,32 @@ pub(super) enum Done {
 /// sent to a provider.
 pub(super) async fn put(
     cluster: &Cluster,
-    lent: &NewSecret,
+    new_secret: &NewSecret,
     dry_run: bool,
 ) -> Result<Done, Problem> {
-    once(cluster, lent, dry_run).await.map_err(Problem::from)
+    once(cluster, new_secret, dry_run)
+        .await
+        .map_err(Problem::from)
 }
 
 /// Writes what exists nowhere else: retries after conflicts and outages for about a minute.
-pub(super) async fn put_for_sure(cluster: &Cluster, lent: &NewSecret) -> Result<Done, Problem> {
+pub(super) async fn put_for_sure(
+    cluster: &Cluster,
+    new_secret: &NewSecret,
+) -> Result<Done, Problem> {
     for pause in PAUSES {
-        match once(cluster, lent, false).await {
+        match once(cluster, new_secret, false).await {
             Ok(done) => return Ok(done),
             Err(_) => sleep(pause).await,
         }
     }
-    once(cluster, lent, false).await.map_err(Problem::from)
+    once(cluster, new_secret, false)
+        .await
+        .map_err(Problem::from)
 }
 
-async fn once(cluster: &Cluster, lent: &NewSecret, dry_run: bool) -> Result<Done, Failure> {
-    let name = &lent.name;
+async fn once(cluster: &Cluster, new_secret: &NewSecret, dry_run: bool) -> Result<Done, Failure> {
+    let name = &new_secret.name;
     let api = cluster.api::<ApiSecret>();
     let params = PostParams {
         dry_run,
@@ -184,23 +191,24 @@ async fn once(cluster: &Cluster, lent: &NewSecret, dry_run: bool) -> Result<Done
     };
     match before {
         None => {
-            let object = lent.object(None);
+            let object = new_secret.object(None);
             cluster
                 .call(operation("create"), api.create(&params, &object))
                 .await?;
             Ok(Done::Created)
         }
         Some(before) => {
-            lent.may_replace(before.metadata.labels.as_ref())
+            new_secret
+                .may_replace(before.metadata.labels.as_ref())
                 .map_err(Failure::Other)?;
             if before.immutable == Some(true) {
                 return Err(Failure::Other(Problem::new(format!(
                     "Secret {}/{name} is immutable: delete it first",
-                    lent.namespace
+                    new_secret.namespace
                 ))));
             }
             // Names the observed version, so that no concurrent change is lost.
-            let object = lent.object(Some(before));
+            let object = new_secret.object(Some(before));
             cluster
                 .call(operation("update"), api.replace(name, &params, &object))
                 .await?;
@@ -213,7 +221,7 @@ async fn once(cluster: &Cluster, lent: &NewSecret, dry_run: bool) -> Result<Done
 mod tests {
     use super::*;
 
-    fn lent(over: Over) -> NewSecret {
+    fn new_secret(over: Over) -> NewSecret {
         NewSecret {
             namespace: "shop".to_owned(),
             name: "api-login".to_owned(),
@@ -237,10 +245,10 @@ mod tests {
             (Over::Credentials, "other", false),
             (Over::Nothing, CREDENTIALS_LABEL, false),
         ] {
-            let text = lent(over).may_replace(Some(&labels(label)));
+            let text = new_secret(over).may_replace(Some(&labels(label)));
             assert_eq!(text.is_ok(), may, "{over:?} {label}");
         }
-        assert!(lent(Over::Login).may_replace(None).is_err());
+        assert!(new_secret(Over::Login).may_replace(None).is_err());
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
         before.metadata.annotations =
             Some([(LAST_APPLIED.to_owned(), "old token".to_owned())].into());
         before.data = Some([("old".to_owned(), ByteString(Vec::new()))].into());
-        let after = lent(Over::Login).object(Some(before.clone()));
+        let after = new_secret(Over::Login).object(Some(before.clone()));
         assert_eq!(after.data.unwrap().len(), 1);
         assert!(after.metadata.labels.unwrap().contains_key("team"));
         assert!(
@@ -260,13 +268,13 @@ mod tests {
                 .unwrap()
                 .contains_key(LAST_APPLIED)
         );
-        let merged = lent(Over::Credentials).object(Some(before));
+        let merged = new_secret(Over::Credentials).object(Some(before));
         assert_eq!(merged.data.unwrap().len(), 2);
     }
 
     #[test]
     fn the_manifest_is_read_back_as_it_was_written() {
-        let text = lent(Over::Login).manifest();
+        let text = new_secret(Over::Login).manifest();
         let value: serde_json::Value = serde_saphyr::from_str(text.expose().unwrap()).unwrap();
         assert_eq!(value["metadata"]["annotations"]["a"], "x: \"y\" # z");
         assert_eq!(value["data"]["refresh_token"], STANDARD.encode("s3cr3t\n"));

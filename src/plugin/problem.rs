@@ -1,5 +1,6 @@
 //! Why a command failed, and exit codes.
 
+use crate::api::SpecProblem;
 use crate::messages::{Audience, Finding};
 
 /// Why a command failed, as sentences for people. Contains no secret.
@@ -18,6 +19,15 @@ impl Problem {
             message: message.into(),
             code: FAILED,
         }
+    }
+
+    /// The manifest of an OAuthClient is not valid.
+    pub fn invalid(problems: impl IntoIterator<Item = SpecProblem>) -> Problem {
+        let problems: Vec<String> = problems.into_iter().map(|one| one.to_string()).collect();
+        Problem::new(format!(
+            "the OAuthClient is not valid: {}",
+            problems.join("; ")
+        ))
     }
 
     /// A finding, for people with a cluster.

@@ -120,7 +120,7 @@ impl Target {
         named: Named,
     ) -> Result<Target, Problem> {
         let mut lenders = Lenders::none();
-        let mut lent = |lender: Option<Secrets>, secret: &str, how: &str| {
+        let mut new_secret = |lender: Option<Secrets>, secret: &str, how: &str| {
             let Secrets {
                 annotations,
                 data,
@@ -154,7 +154,7 @@ impl Target {
                         .fixed(&["--client-id", "ID", "--for"])
                         .value(&name)
                 );
-                lent(named.credentials, secret, &how)?
+                new_secret(named.credentials, secret, &how)?
             }
             // The request needs no Secret: a public client whose id is in the resource.
             None => (BTreeMap::new(), Lenders::none()),
@@ -162,7 +162,8 @@ impl Target {
         let identity = match &spec.client_certificate {
             None => None,
             Some(own) => {
-                let (data, by) = lent(named.certificate, &own.secret, "the client certificate)")?;
+                let (data, by) =
+                    new_secret(named.certificate, &own.secret, "the client certificate)")?;
                 let identity = ClientIdentity::from_secret(&data, &by).map_err(|problem| {
                     Problem::new(format!("Secret {} cannot be used: {problem}", own.secret))
                 })?;
@@ -347,13 +348,7 @@ fn opted_in(
 }
 
 fn checked(resource: &OAuthClient) -> Result<Validated, Problem> {
-    validate(resource).map_err(|problems| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!(
-            "the OAuthClient is not valid: {}",
-            texts.join("; ")
-        ))
-    })
+    validate(resource).map_err(Problem::invalid)
 }
 
 fn ca(spec: &Validated, namespace: &str, pem: Option<Vec<u8>>) -> Result<CaBundle, Problem> {

@@ -109,12 +109,12 @@ impl<W: Store> Reconciler<'_, W> {
         }
         let next = self.tell_brakes(&spec, &ask, pass, decoded.as_ref().err(), at.received);
         drop(ask.request);
-        let host_queue = match &decoded {
+        let report = match &decoded {
             Ok(_) => HostReport::Succeeded,
             Err(failure) if failure.timed_out => HostReport::TimedOut,
             Err(_) => HostReport::Failed,
         };
-        self.store.answered(self.key, host_queue);
+        self.store.answered(self.key, report);
         if let Some(status) = told(telling).await {
             self.seen.resource.status = status;
         }

@@ -66,12 +66,12 @@ impl<'a, W: Store> Reconciler<'a, W> {
     /// A prerequisite could not be fetched: as if the request had failed.
     async fn lacks(self, spec: &Validated, failure: &Failure, at: Moments) -> Step {
         let settled = failed(&self.seen, spec, failure, at);
-        let host_queue = if failure.timed_out {
+        let report = if failure.timed_out {
             HostReport::TimedOut
         } else {
             HostReport::Failed
         };
-        self.store.answered(self.key, host_queue);
+        self.store.answered(self.key, report);
         self.settle(settled, spec, false, at).await
     }
 }

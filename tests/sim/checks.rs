@@ -152,7 +152,7 @@ impl Checks {
         }
     }
 
-    /// Somebody did something to a resource: so many requests more, and nothing is promised until `until` and a little longer.
+    /// A resource was edited: so many more requests are allowed, and nothing is promised until `until` and a little longer.
     pub fn meddled(&mut self, index: usize, reasons: u32, until: Option<i64>) {
         if let Some(item) = self.items.get_mut(&index) {
             item.reasons += reasons;
@@ -328,7 +328,7 @@ impl Checks {
         }
     }
 
-    /// The operator, or somebody else (`by_operator` is false then), has changed a Secret.
+    /// A Secret was changed, by the operator or (`by_operator` is false) by another user.
     pub fn secret_changed(
         &mut self,
         change: &Change,

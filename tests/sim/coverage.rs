@@ -15,7 +15,7 @@ thread_local! {
     static LEAKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Prints what happens, where somebody wants to see it.
+/// Prints what happens, if `SIM_LOG` is set.
 pub fn log(now: i64, text: impl FnOnce() -> String) {
     if std::env::var_os("SIM_LOG").is_some() {
         let (hours, minutes) = (now / 3_600_000, now / 60_000 % 60);

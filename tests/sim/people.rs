@@ -13,7 +13,7 @@ use super::fleet::{Plan, Way, base64};
 use super::objects::{Kind, Objects, text};
 use super::{Scale, World};
 
-/// Something that somebody does to a resource.
+/// What people do to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
     Apply,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use oauthclient_operator::cli::{Cli, Command, RunArgs};
 use oauthclient_operator::clock::Clock;
-use oauthclient_operator::kubernetes::{ClientWith, Surroundings, run_in};
+use oauthclient_operator::kubernetes::{Accounts, ClientWith, Surroundings, run_in};
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
@@ -122,7 +122,7 @@ pub async fn replica(world: Arc<World>, slot: usize) {
         let surroundings = Surroundings {
             clock: clock.clone(),
             client: kube::Client::new(server(false), "operator"),
-            client_with,
+            accounts: Accounts::with(client_with),
             namespace: "operator".to_owned(),
             sender: network::sender(&world, &process, clock),
             gauge_interval: Duration::from_secs(300),

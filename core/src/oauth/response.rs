@@ -29,6 +29,7 @@ use super::{
 };
 use crate::secret::Secret;
 use crate::time::Time;
+use refusal::Refusal;
 use vetted::{ResponseFields, Vetted};
 
 pub use expiry::MAX_LIFETIME;
@@ -53,7 +54,7 @@ pub fn decode(
     }
 }
 
-fn refused(answer: &HttpAnswer, refusal: refusal::Refusal, received: Time) -> TokenError {
+fn refused(answer: &HttpAnswer, refusal: Refusal, received: Time) -> TokenError {
     let retry_after = answer
         .retry_after
         .as_deref()
@@ -69,19 +70,19 @@ fn refused(answer: &HttpAnswer, refusal: refusal::Refusal, received: Time) -> To
 }
 
 /// What an error answer says; a body that cannot be read says nothing.
-fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> refusal::Refusal {
+fn refusal(shape: &ResponseShape, answer: &HttpAnswer) -> Refusal {
     let value = read_whole(shape, answer, false).map(|body| body.value);
     let refusal = match value {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => {
             match Vetted::new(shape, value, &answer.sent) {
                 Ok(vetted) => refusal::refusal(shape, &vetted.fields(), answer.status),
-                Err(_) => refusal::Refusal::silent(),
+                Err(_) => Refusal::silent(),
             }
         }
-        Ok(Value::String(text)) => refusal::Refusal::word(&text, BODY),
+        Ok(Value::String(text)) => Refusal::word(&text, BODY),
         _ => match document::text(answer.body.expose_bytes()) {
-            Ok(text) => refusal::Refusal::word(text, BODY),
-            Err(_) => refusal::Refusal::silent(),
+            Ok(text) => Refusal::word(text, BODY),
+            Err(_) => Refusal::silent(),
         },
     };
     match refusal.says_nothing() {
@@ -103,7 +104,7 @@ const OF_BEARER: [&str; 3] = [
 ];
 
 /// What the challenge says that comes with a refusal (RFC 6750 section 3, RFC 9449 section 7.1).
-fn challenge(answer: &HttpAnswer) -> Option<refusal::Refusal> {
+fn challenge(answer: &HttpAnswer) -> Option<Refusal> {
     let mut headers = answer.headers.iter();
     let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(CHALLENGE))?;
     let value = value.expose()?;
@@ -116,8 +117,8 @@ fn challenge(answer: &HttpAnswer) -> Option<refusal::Refusal> {
     let code = code.trim_matches('"');
     // Only words that are registered: anything else could repeat a token.
     match OF_BEARER.contains(&code) {
-        true => Some(refusal::Refusal::code(code, CHALLENGE)),
-        false => Some(refusal::Refusal::word(code, CHALLENGE)),
+        true => Some(Refusal::code(code, CHALLENGE)),
+        false => Some(Refusal::word(code, CHALLENGE)),
     }
 }
 
@@ -368,7 +369,7 @@ const NOT_UTF8: &str = "The response is not valid UTF-8. Texts in another encodi
 const NO_SCOPE: &str = "The field that spec.response.scopePointer leads to is not called a scope (scope, scp, permissions, \
      roles): it was left out.";
 
-/// `told` is the response without its tokens. The caller adds document and secrets.
+/// `fields` is the response without its tokens. The caller adds document and secrets.
 fn token(
     shape: &ResponseShape,
     vetted: &Vetted,
@@ -392,14 +393,14 @@ fn token(
             .at(pointer.unwrap_or(default))
             .filter(|found| !found.is_null())
     };
-    let told_type = found(shape.token_type.as_deref(), "/token_type");
-    let is_bound = told_type
+    let named_type = found(shape.token_type.as_deref(), "/token_type");
+    let is_bound = named_type
         .and_then(Value::as_str)
-        .is_some_and(|fields| fields.eq_ignore_ascii_case(dpop::TOKEN_TYPE));
+        .is_some_and(|text| text.eq_ignore_ascii_case(dpop::TOKEN_TYPE));
     let token_type = match (shape.dpop, is_bound) {
         (true, false) => return Err(NOT_BOUND),
         (true, true) => TokenType::parse(dpop::TOKEN_TYPE).unwrap_or_else(TokenType::bearer),
-        (false, _) => token_type(told_type, &mut remarks),
+        (false, _) => token_type(named_type, &mut remarks),
     };
     let issued = fields.get("issued_token_type");
     match &shape.issued_type {

@@ -22,7 +22,7 @@ impl TokenState {
 pub(super) fn refresh(seen: &Observed, spec: &Validated, state: &TokenState) -> Time {
     let planned = state.planned.as_ref();
     let moved = planned.and_then(|planned| {
-        let time = schedule::replan(&spec.policy, &state.as_published(), planned)?;
+        let time = schedule::replan(&spec.policy, &state.as_published(), state.refresh, planned)?;
         Some((time, planned.jitter()))
     });
     moved.map_or(state.refresh, |(time, u)| {

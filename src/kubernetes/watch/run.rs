@@ -178,3 +178,20 @@ fn said(error: &Error) -> &'static str {
         Error::NoResourceVersion => "the API server does not support it",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_half_a_minute_with_jitter_and_begin_anew_after_a_reset() {
+        let mut pauses = Pauses::new(Clock::system());
+        for expected in [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000] {
+            let expected = Duration::from_millis(expected);
+            let pause = pauses.next().unwrap();
+            assert!((expected..expected * 2).contains(&pause), "{pause:?}");
+        }
+        pauses.reset();
+        assert!(pauses.next().unwrap() < FIRST_PAUSE * 2);
+    }
+}

@@ -46,7 +46,12 @@ impl Tokens {
         Some(Key::new(namespace, &owner.name))
     }
 
-    /// The resource of a Secret that has lost its owner, as backup tools and people strip it: the state names it.
+    /// The resource of a Secret: its owner, or, after a backup tool or a user has removed the owner reference, the resource that
+    /// the state names.
+    fn resource_of(&self, namespace: &str, secret: &SecretSeen) -> Option<Key> {
+        Tokens::owner(namespace, secret).or_else(|| self.former_owner(namespace, secret))
+    }
+
     fn former_owner(&self, namespace: &str, secret: &SecretSeen) -> Option<Key> {
         let owner = secret.state()?.owner?;
         let key = Key::new(namespace, &owner.name);
@@ -70,8 +75,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
-        let owner = Tokens::owner(&namespace, &secret);
-        let Some(key) = owner.or_else(|| self.former_owner(&namespace, &secret)) else {
+        let Some(key) = self.resource_of(&namespace, &secret) else {
             return;
         };
         let known = {
@@ -109,8 +113,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
-        let owner = Tokens::owner(&namespace, &secret);
-        let Some(key) = owner.or_else(|| self.former_owner(&namespace, &secret)) else {
+        let Some(key) = self.resource_of(&namespace, &secret) else {
             return;
         };
         let target = {

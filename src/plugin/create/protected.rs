@@ -92,8 +92,8 @@ pub(super) async fn run(
         method: "client_secret_basic",
     };
     let draft = manifest(&trial)?;
-    let mut lent = lent(&cluster, &draft, &found);
-    try_both(&cluster, Some(&lent), &draft).await?;
+    let mut new_secret = new_secret(&cluster, &draft, &found);
+    try_both(&cluster, Some(&new_secret), &draft).await?;
     if args.dry_run {
         output::line("Tried only: nothing was registered and nothing was written.");
         return Ok(0);
@@ -102,11 +102,11 @@ pub(super) async fn run(
     storing.begin();
     let client = register(&sender, &place, &registration).await?;
     let made = manifest(&client)?;
-    lent.data = data(&client);
-    put(&cluster, &lent, false).await?;
+    new_secret.data = data(&client);
+    put(&cluster, &new_secret, false).await?;
     write(&cluster, &made, false).await?;
     storing.end();
-    tell(&cluster, &made, Some(&lent), false);
+    tell(&cluster, &made, Some(&new_secret), false);
     if args.no_login {
         return Ok(0);
     }
@@ -285,7 +285,7 @@ fn data(client: &Registered) -> BTreeMap<String, Secret> {
 }
 
 /// The Secret, for the hosts that were shown and no other.
-fn lent(cluster: &Cluster, client: &OAuthClient, found: &Found) -> NewSecret {
+fn new_secret(cluster: &Cluster, client: &OAuthClient, found: &Found) -> NewSecret {
     let endpoints = &found.metadata.endpoints;
     let pushed = found.metadata.pushed_for(false);
     let mut hosts = vec![host_of(found.issuer.url()), host_of(&endpoints.token)];
@@ -334,15 +334,8 @@ fn client_of(
         "metadata": {"name": name},
         "spec": spec,
     });
-    let words = |problems: Vec<crate::api::SpecProblem>| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Problem::new(format!(
-            "the OAuthClient is not valid: {}",
-            texts.join("; ")
-        ))
-    };
-    let made = parse_manifest(&manifest.to_string()).map_err(words)?;
-    validate(&made).map_err(words)?;
+    let made = parse_manifest(&manifest.to_string()).map_err(Problem::invalid)?;
+    validate(&made).map_err(Problem::invalid)?;
     Ok(made)
 }
 

@@ -18,18 +18,18 @@ pub(super) const MANAGER: &str = "kubectl-oauthclient";
 /// Checks permissions, quota and admission before the user types a secret.
 pub(super) async fn try_both(
     cluster: &Cluster,
-    lent: Option<&NewSecret>,
+    new_secret: Option<&NewSecret>,
     client: &OAuthClient,
 ) -> Result<(), Problem> {
-    if let Some(lent) = lent {
-        let (namespace, name) = (&lent.namespace, &lent.name);
+    if let Some(new_secret) = new_secret {
+        let (namespace, name) = (&new_secret.namespace, &new_secret.name);
         let there: Option<ApiSecret> = cluster.get(SECRETS, name).await?;
         if there.is_some() {
             return Err(Problem::new(format!(
                 "Secret {namespace}/{name} exists already and is left alone: --credentials {name} uses it, or choose another name"
             )));
         }
-        put(cluster, lent, true).await?;
+        put(cluster, new_secret, true).await?;
     }
     write(cluster, client, true).await
 }
@@ -70,7 +70,7 @@ pub(super) async fn write(
 pub(super) fn tell(
     cluster: &Cluster,
     client: &OAuthClient,
-    lent: Option<&NewSecret>,
+    new_secret: Option<&NewSecret>,
     dry_run: bool,
 ) {
     let (namespace, name) = (&cluster.namespace, client.name_any());
@@ -79,15 +79,15 @@ pub(super) fn tell(
     } else {
         ""
     };
-    if let Some(lent) = lent {
-        let keys: Vec<&str> = lent.data.keys().map(String::as_str).collect();
-        let hosts = lent
+    if let Some(new_secret) = new_secret {
+        let keys: Vec<&str> = new_secret.data.keys().map(String::as_str).collect();
+        let hosts = new_secret
             .annotations
             .get(ALLOWED_HOSTS_ANNOTATION)
             .map_or("", String::as_str);
         output::line(&format!(
             "Secret {namespace}/{} created with the keys {}{tried}. It may be sent to: {hosts}.",
-            lent.name,
+            new_secret.name,
             keys.join(", ")
         ));
     }

@@ -35,10 +35,12 @@ pub(super) struct Kept {
 impl Place {
     /// Checks whether it can be written, before the user is asked for anything.
     pub(super) async fn prove(&self, provider: &Provider) -> Result<(), Problem> {
-        let lent = lent(provider, "tried".into());
+        let new_secret = new_secret(provider, "tried".into());
         match self {
-            Place::Cluster(cluster) => new_secret::put(cluster, &lent, true).await.map(|_| ()),
-            Place::Folder(manifests) => folder::file_for(manifests, &lent).map(|_| ()),
+            Place::Cluster(cluster) => new_secret::put(cluster, &new_secret, true)
+                .await
+                .map(|_| ()),
+            Place::Folder(manifests) => folder::file_for(manifests, &new_secret).map(|_| ()),
         }
     }
 
@@ -48,23 +50,23 @@ impl Place {
         provider: &Provider,
         consent: Consent,
     ) -> Result<Kept, Problem> {
-        let lent = lent(provider, consent.refresh_token);
+        let new_secret = new_secret(provider, consent.refresh_token);
         match self {
             Place::Cluster(cluster) => {
-                new_secret::put_for_sure(cluster, &lent).await.map_err(|problem| {
+                new_secret::put_for_sure(cluster, &new_secret).await.map_err(|problem| {
                     Problem::new(format!(
                         "you are logged in at the provider, but the refresh token could not be stored and is lost: {}. Then log in again",
                         problem.message
                     ))
                 })?;
                 Ok(Kept {
-                    place: format!("Secret {}/{}", lent.namespace, lent.name),
+                    place: format!("Secret {}/{}", new_secret.namespace, new_secret.name),
                     in_folder: false,
                 })
             }
             Place::Folder(manifests) => {
-                let file = folder::file_for(manifests, &lent)?;
-                folder::put(manifests, &file, &lent)?;
+                let file = folder::file_for(manifests, &new_secret)?;
+                folder::put(manifests, &file, &new_secret)?;
                 Ok(Kept {
                     place: file.display().to_string(),
                     in_folder: true,
@@ -74,7 +76,7 @@ impl Place {
     }
 }
 
-fn lent(provider: &Provider, refresh_token: Secret) -> NewSecret {
+fn new_secret(provider: &Provider, refresh_token: Secret) -> NewSecret {
     let target = &provider.target;
     let label = |name: &str| (name.to_owned(), "true".to_owned());
     let annotations = [

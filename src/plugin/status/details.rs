@@ -73,7 +73,7 @@ struct Login {
     allowed_hosts: Option<String>,
     /// Whether it has the label without which it is not used.
     #[serde(rename = "optedIn")]
-    lent: bool,
+    new_secret: bool,
 }
 
 /// Names for commands and sentences.
@@ -195,7 +195,7 @@ impl RefreshToken {
     /// The login Secret takes precedence over the credentials.
     fn saw(&mut self, login: Option<Login>) {
         self.source = Some(match &login {
-            Some(login) if login.lent => Source::LoginSecret,
+            Some(login) if login.new_secret => Source::LoginSecret,
             _ => Source::CredentialsSecret,
         });
         self.login = login;
@@ -237,7 +237,7 @@ impl Login {
             secret: found.name_any(),
             logged_in_time: annotation(LOGGED_IN),
             allowed_hosts: annotation(ALLOWED_HOSTS_ANNOTATION),
-            lent: label.map(String::as_str) == Some("true"),
+            new_secret: label.map(String::as_str) == Some("true"),
         }
     }
 
@@ -249,7 +249,7 @@ impl Login {
         if let Some(hosts) = &self.allowed_hosts {
             line += &format!(", for {hosts}");
         }
-        if !self.lent {
+        if !self.new_secret {
             line += &format!(
                 "; not used, because it lacks the label. To let the operator use it: {}",
                 Command::kubectl(&["label", "secret"])

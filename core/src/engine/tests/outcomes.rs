@@ -169,7 +169,7 @@ fn two_of_a_narrow_host() -> (Bench, [Key; 2]) {
         new_resource(&mut bench, key, 0);
     }
     assert!(bench.work(0));
-    assert!(bench.is_idle(0), "the host_queue is full");
+    assert!(bench.is_idle(0), "the host queue is full");
     (bench, keys)
 }
 

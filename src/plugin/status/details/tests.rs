@@ -46,12 +46,12 @@ fn line(behind: &Details, name: &str) -> String {
     found.next().unwrap().1
 }
 
-fn login(lent: bool) -> Login {
+fn login(new_secret: bool) -> Login {
     Login {
         secret: "api-login".to_owned(),
         logged_in_time: Some("2023-11-14T21:13:20Z".to_owned()),
         allowed_hosts: Some("auth.example.com".to_owned()),
-        lent,
+        new_secret,
     }
 }
 
