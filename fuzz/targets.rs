@@ -249,7 +249,7 @@ pub(crate) fn login(content: &[u8]) {
             if let Ok(answer) = serde_json::from_slice::<serde_json::Value>(content) {
                 let checked = check_id_token(&answer, "nonce", "client", Some(ISSUER));
                 assert!(checked.is_ok() || answer.get("id_token").is_some());
-                let next = refresh::next(&ResponseShape::default(), &Document(answer));
+                let next = refresh::returned(&ResponseShape::default(), &Document(answer));
                 assert!(next.token.is_none_or(|token| !token.is_empty()));
             }
         }

@@ -3,7 +3,7 @@
 //! - There is one document for each issuer and CA bundle: a thousand resources of one issuer cause one request, and
 //!   concurrent callers wait for its response.
 //! - A failure is cached too ([`FAILED_FOR`]), and all waiting callers share it.
-//! - If a discovered endpoint fails ([`Discovery::doubt`]), the document is read again before the next request, at most
+//! - If a discovered endpoint fails ([`Discovery::invalidate`]), the document is read again before the next request, at most
 //!   once in [`AGAIN_AFTER`].
 //! - If a document can no longer be read, the last one stays in use for up to [`STALE_FOR`], because the token endpoint
 //!   of such an issuer may still work.
@@ -33,11 +33,11 @@ use crate::oauth::{FailureClass, Issuer, Metadata};
 use crate::policy::{host_queue, host_queue_of};
 use crate::time::{Span, Time};
 
-use failure::{refused, sent, worth};
+use failure::{refused, sent, specificity};
 
 /// How long a failure is cached.
 pub const FAILED_FOR: Span = Span::from_seconds(10);
-/// The minimum age at which a doubted document is read again.
+/// The minimum age at which an invalidated document is read again.
 pub const AGAIN_AFTER: Span = Span::from_seconds(60);
 /// The maximum age of a document that cannot be read again.
 pub const STALE_FOR: Span = Span::from_seconds(24 * 3600);
@@ -49,12 +49,12 @@ pub struct Discovery {
     sender: Sender,
     clock: Clock,
     metrics: Option<Metrics>,
-    kept: StdMutex<Kept>,
+    cache: StdMutex<Cache>,
 }
 
 #[derive(Default)]
-struct Kept {
-    documents: HashMap<Name, Arc<Document>>,
+struct Cache {
+    documents: HashMap<Name, Arc<CachedDocument>>,
     uses: u64,
 }
 
@@ -67,43 +67,43 @@ struct Name {
 
 /// One document. Only one caller reads it at a time.
 #[derive(Default)]
-struct Document {
-    state: Mutex<State>,
+struct CachedDocument {
+    state: Mutex<DocumentState>,
     last_used: StdMutex<u64>,
     /// Host and port of the token endpoint, as last discovered.
     host: StdMutex<Option<Arc<str>>>,
 }
 
 #[derive(Default)]
-struct State {
+struct DocumentState {
     read: Option<Read>,
     failed: Option<Failed>,
-    doubted: bool,
+    invalidated: bool,
     /// Which of the two URLs had the document. It is tried first from then on.
-    place: usize,
+    url_index: usize,
 }
 
 struct Read {
     metadata: Arc<Metadata>,
     at: Time,
-    believed_for: Span,
+    fresh_for: Span,
 }
 
 struct Failed {
     failure: Failure,
     at: Time,
     /// How long the caller waited. A caller with a longer time-out tries again.
-    patience: Duration,
+    time_limit: Duration,
 }
 
 impl Read {
-    fn is_fresh(&self, now: Time, doubted: bool) -> bool {
+    fn is_fresh(&self, now: Time, invalidated: bool) -> bool {
         let age = now.since(self.at);
         // A document from the future means that the clock was set back.
-        age >= Span::ZERO && age < self.believed_for && !(doubted && age >= AGAIN_AFTER)
+        age >= Span::ZERO && age < self.fresh_for && !(invalidated && age >= AGAIN_AFTER)
     }
 
-    fn will_do(&self, now: Time) -> bool {
+    fn is_usable(&self, now: Time) -> bool {
         let age = now.since(self.at);
         age >= Span::ZERO && age < STALE_FOR
     }
@@ -116,11 +116,11 @@ impl Discovery {
             sender,
             clock,
             metrics,
-            kept: StdMutex::default(),
+            cache: StdMutex::default(),
         }
     }
 
-    /// The document of an issuer, cached or read now. Takes at most `patience`, including the wait for others.
+    /// The document of an issuer, cached or read now. Takes at most `time_limit`, including the wait for others.
     ///
     /// # Errors
     /// Why there is none, as a failure of the token request.
@@ -128,50 +128,51 @@ impl Discovery {
         &self,
         issuer: &Issuer,
         ca: Option<CaBundle>,
-        patience: Duration,
+        time_limit: Duration,
     ) -> Result<Arc<Metadata>, Failure> {
         let name = Name {
             issuer: issuer.clone(),
             bundle: ca.as_ref().map(CaBundle::digest),
         };
         let document = self.document(name);
-        match timeout(patience, self.read(&document, issuer, ca, patience)).await {
+        match timeout(time_limit, self.read(&document, issuer, ca, time_limit)).await {
             Ok(result) => result,
             // Another caller with a longer time-out is still reading.
-            Err(_) => Err(sent(issuer, &late(patience))),
+            Err(_) => Err(sent(issuer, &late(time_limit))),
         }
     }
 
     /// A discovered endpoint has failed: read the document again before it is used.
-    pub fn doubt(&self, issuer: &Issuer, ca: Option<&CaBundle>) {
+    pub fn invalidate(&self, issuer: &Issuer, ca: Option<&CaBundle>) {
         let name = Name {
             issuer: issuer.clone(),
             bundle: ca.map(CaBundle::digest),
         };
-        let document = self.kept().documents.get(&name).cloned();
+        let document = self.cache().documents.get(&name).cloned();
         // If the lock is taken, another caller is reading it now.
         if let Some(document) = document
             && let Ok(mut state) = document.state.try_lock()
         {
-            state.doubted = true;
+            state.invalidated = true;
         }
     }
 
     /// Host and port of the discovered token endpoint of an issuer, if any.
     pub fn host(&self, issuer: &Issuer) -> Option<Arc<str>> {
-        let kept = self.kept();
+        let cache = self.cache();
         let name = Name {
             issuer: issuer.clone(),
             bundle: None,
         };
-        if let Some(host) = kept
+        if let Some(host) = cache
             .documents
             .get(&name)
             .and_then(|one| lock(&one.host).clone())
         {
             return Some(host);
         }
-        kept.documents
+        cache
+            .documents
             .iter()
             .filter(|(name, _)| name.issuer == *issuer)
             .find_map(|(_, document)| lock(&document.host).clone())
@@ -190,7 +191,11 @@ impl Discovery {
     ///
     /// # Errors
     /// As [`Discovery::get`].
-    pub async fn need(&self, seen: &Observed, spec: &Validated) -> Result<Fetched, Failure> {
+    pub async fn prerequisite(
+        &self,
+        seen: &Observed,
+        spec: &Validated,
+    ) -> Result<Fetched, Failure> {
         let Some(located) = &spec.client.issuer else {
             return Err(sent_nowhere());
         };
@@ -200,87 +205,87 @@ impl Discovery {
     }
 
     /// A discovered endpoint of this resource has failed.
-    pub fn doubt_of(&self, seen: &Observed, spec: &Validated) {
+    pub fn invalidate_for(&self, seen: &Observed, spec: &Validated) {
         if let Some(located) = &spec.client.issuer {
-            self.doubt(&located.issuer, bundle_of(seen).as_ref());
+            self.invalidate(&located.issuer, bundle_of(seen).as_ref());
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        lock(&self.kept)
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        lock(&self.cache)
     }
 
-    fn document(&self, name: Name) -> Arc<Document> {
-        let mut kept = self.kept();
-        kept.uses += 1;
-        let uses = kept.uses;
-        if !kept.documents.contains_key(&name) && kept.documents.len() >= MOST_DOCUMENTS {
-            let oldest = kept
+    fn document(&self, name: Name) -> Arc<CachedDocument> {
+        let mut cache = self.cache();
+        cache.uses += 1;
+        let uses = cache.uses;
+        if !cache.documents.contains_key(&name) && cache.documents.len() >= MOST_DOCUMENTS {
+            let oldest = cache
                 .documents
                 .iter()
                 .min_by_key(|(_, document)| *lock(&document.last_used))
                 .map(|(name, _)| name.clone());
             if let Some(oldest) = oldest {
-                kept.documents.remove(&oldest);
+                cache.documents.remove(&oldest);
             }
         }
-        let document = Arc::clone(kept.documents.entry(name).or_default());
+        let document = Arc::clone(cache.documents.entry(name).or_default());
         *lock(&document.last_used) = uses;
         if let Some(metrics) = &self.metrics {
-            metrics.discovery_documents(kept.documents.len());
+            metrics.discovery_documents(cache.documents.len());
         }
         document
     }
 
     async fn read(
         &self,
-        document: &Document,
+        document: &CachedDocument,
         issuer: &Issuer,
         ca: Option<CaBundle>,
-        patience: Duration,
+        time_limit: Duration,
     ) -> Result<Arc<Metadata>, Failure> {
         let mut state = document.state.lock().await;
         let now = self.clock.now();
         if let Some(read) = state
             .read
             .as_ref()
-            .filter(|read| read.is_fresh(now, state.doubted))
+            .filter(|read| read.is_fresh(now, state.invalidated))
         {
             return Ok(Arc::clone(&read.metadata));
         }
         if let Some(failed) = state
             .failed
             .as_ref()
-            .filter(|failed| failed.holds(now, patience))
+            .filter(|failed| failed.holds(now, time_limit))
         {
-            return state.or_the_last(now, failed.failure.clone());
+            return state.or_stale(now, failed.failure.clone());
         }
-        let asked = timeout(
-            patience,
-            self.ask(issuer, ca.as_ref(), patience, state.place),
+        let fetched = timeout(
+            time_limit,
+            self.request(issuer, ca.as_ref(), time_limit, state.url_index),
         );
-        let asked = asked
+        let fetched = fetched
             .await
-            .unwrap_or_else(|_| Err(sent(issuer, &late(patience))));
+            .unwrap_or_else(|_| Err(sent(issuer, &late(time_limit))));
         let now = self.clock.now();
         if let Some(metrics) = &self.metrics {
             metrics.discovery(
-                asked
+                fetched
                     .as_ref()
                     .map_or_else(|failure| failure.reason(), |_| "success"),
             );
         }
-        state.doubted = false;
-        match asked {
-            Ok((metadata, believed_for, place)) => {
+        state.invalidated = false;
+        match fetched {
+            Ok((metadata, fresh_for, url_index)) => {
                 let metadata = Arc::new(metadata);
                 *lock(&document.host) = Some(host_queue_of(&metadata.endpoints.token));
-                state.place = place;
+                state.url_index = url_index;
                 state.failed = None;
                 state.read = Some(Read {
                     metadata: Arc::clone(&metadata),
                     at: now,
-                    believed_for,
+                    fresh_for,
                 });
                 Ok(metadata)
             }
@@ -288,32 +293,32 @@ impl Discovery {
                 state.failed = Some(Failed {
                     failure: failure.clone(),
                     at: now,
-                    patience,
+                    time_limit,
                 });
-                state.or_the_last(now, failure)
+                state.or_stale(now, failure)
             }
         }
     }
 
     /// Tries the possible URLs of the document: the second one only if the first returned something else.
-    async fn ask(
+    async fn request(
         &self,
         issuer: &Issuer,
         ca: Option<&CaBundle>,
-        patience: Duration,
+        time_limit: Duration,
         first: usize,
     ) -> Result<(Metadata, Span, usize), Failure> {
         let route = Route {
             ca: ca.cloned(),
             // The document is public, so the client does not identify itself.
             identity: None,
-            timeout: patience,
+            timeout: time_limit,
         };
         let mut problem: Option<Failure> = None;
         let mut rank = 0;
-        let places = issuer.documents();
-        for place in [first, 1 - first.min(1)] {
-            let Some(url) = places.get(place) else {
+        let urls = issuer.documents();
+        for url_index in [first, 1 - first.min(1)] {
+            let Some(url) = urls.get(url_index) else {
                 continue;
             };
             let (answer, caching) = self
@@ -323,14 +328,14 @@ impl Discovery {
                 .map_err(|error| sent(issuer, &error))?;
             let received = self.clock.now();
             match decode(issuer, &answer) {
-                Ok(metadata) => return Ok((metadata, freshness(&caching, received), place)),
+                Ok(metadata) => return Ok((metadata, freshness(&caching, received), url_index)),
                 Err(unusable) => {
                     let wait = answer.retry_after.as_deref();
                     let wait = wait.and_then(|value| retry_after(value, received));
-                    let worth = worth(&unusable);
+                    let specificity = specificity(&unusable);
                     let busy = matches!(unusable, Unusable::Status(429 | 503));
-                    if problem.is_none() || worth > rank {
-                        rank = worth;
+                    if problem.is_none() || specificity > rank {
+                        rank = specificity;
                         problem = Some(refused(issuer, url, &unusable, wait));
                     }
                     if busy {
@@ -344,17 +349,17 @@ impl Discovery {
 }
 
 impl Failed {
-    fn holds(&self, now: Time, patience: Duration) -> bool {
+    fn holds(&self, now: Time, time_limit: Duration) -> bool {
         let age = now.since(self.at);
-        age >= Span::ZERO && age < FAILED_FOR && self.patience >= patience
+        age >= Span::ZERO && age < FAILED_FOR && self.time_limit >= time_limit
     }
 }
 
-impl State {
+impl DocumentState {
     /// The last document if it is only temporarily unavailable, otherwise the failure.
-    fn or_the_last(&self, now: Time, failure: Failure) -> Result<Arc<Metadata>, Failure> {
+    fn or_stale(&self, now: Time, failure: Failure) -> Result<Arc<Metadata>, Failure> {
         match &self.read {
-            Some(read) if failure.class == FailureClass::Transient && read.will_do(now) => {
+            Some(read) if failure.class == FailureClass::Transient && read.is_usable(now) => {
                 Ok(Arc::clone(&read.metadata))
             }
             _ => Err(failure),
@@ -371,9 +376,9 @@ fn sent_nowhere() -> Failure {
     )
 }
 
-fn late(patience: Duration) -> SendError {
+fn late(time_limit: Duration) -> SendError {
     SendError::Timeout {
-        after: patience,
+        after: time_limit,
         answering: false,
     }
 }

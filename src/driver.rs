@@ -29,7 +29,7 @@ const AFTER_PANIC: Span = Span::from_seconds(60);
 const LATE: Span = Span::from_seconds(5);
 
 /// What the loop needs of a driver, beside its [`Store`].
-pub(crate) trait Driven: Store + 'static {
+pub(crate) trait DriverStore: Store + 'static {
     /// The engine that hands out the work.
     fn engine(&self) -> MutexGuard<'_, Engine>;
 
@@ -37,14 +37,14 @@ pub(crate) trait Driven: Store + 'static {
     fn wake(&self) -> &Notify;
 
     /// A token request starts, so long after it became due.
-    fn is_late(&self, _late: Span) {}
+    fn observe_lateness(&self, _late: Span) {}
 
     /// A reconcile starts.
-    fn starts(&self, _key: &Key) {}
+    fn reconcile_started(&self, _key: &Key) {}
 
     /// A reconcile has ended: with an outcome, or without one, if the resource could not be observed. The engine gets it
     /// next.
-    fn ends(&self, key: &Key, outcome: Option<&Outcome>, now: Time);
+    fn reconcile_ended(&self, key: &Key, outcome: Option<&Outcome>, now: Time);
 }
 
 /// The reconciles in flight.
@@ -54,7 +54,7 @@ pub(crate) struct Driver<S> {
     panic_on: Option<Key>,
 }
 
-impl<S: Driven> Driver<S> {
+impl<S: DriverStore> Driver<S> {
     /// With nothing in flight. `panic_on` names a resource whose reconciles panic, to prove that this affects no other one.
     pub(crate) fn new(store: Arc<S>, panic_on: Option<Key>) -> Self {
         Driver {
@@ -73,7 +73,7 @@ impl<S: Driven> Driver<S> {
     pub(crate) fn start(&mut self) -> Duration {
         while self.in_flight.try_join_next().is_some() {}
         loop {
-            if !self.store.goes_on() {
+            if !self.store.may_start_work() {
                 return PAUSED;
             }
             let now = self.store.now();
@@ -98,7 +98,7 @@ impl<S: Driven> Driver<S> {
         if late > LATE {
             tracing::debug!(resource = %work.key, %late, "late");
         }
-        self.store.is_late(late);
+        self.store.observe_lateness(late);
     }
 
     /// Waits until something may be due, at most so long.
@@ -118,10 +118,10 @@ impl<S: Driven> Driver<S> {
 }
 
 /// One unit of work, from the engine and back to it.
-async fn one<S: Driven>(store: Arc<S>, work: Work, panics: bool) {
+async fn one<S: DriverStore>(store: Arc<S>, work: Work, panics: bool) {
     let key = work.key.clone();
     let span = tracing::info_span!("resource", resource = %key, generation = tracing::field::Empty);
-    store.starts(&key);
+    store.reconcile_started(&key);
     let reconciling = async {
         #[expect(
             clippy::panic,
@@ -142,7 +142,7 @@ async fn one<S: Driven>(store: Arc<S>, work: Work, panics: bool) {
         Ok(Reconciled::Done(outcome)) => Some(outcome),
         _ => None,
     };
-    store.ends(&key, outcome, now);
+    store.reconcile_ended(&key, outcome, now);
     let unused = HostReport::Unused;
     match reconciled {
         Ok(Reconciled::Done(outcome)) => store.engine().done(&key, outcome, now),
@@ -150,8 +150,8 @@ async fn one<S: Driven>(store: Arc<S>, work: Work, panics: bool) {
         Ok(Reconciled::Gone) => store
             .engine()
             .abandoned(&key, unused, now + AFTER_PANIC, now),
-        Ok(Reconciled::Abandoned { again, trouble }) => {
-            span.in_scope(|| tracing::warn!(%trouble, until = %again, "could not be observed"));
+        Ok(Reconciled::Abandoned { again, error }) => {
+            span.in_scope(|| tracing::warn!(%error, until = %again, "could not be observed"));
             store.engine().abandoned(&key, unused, again, now);
         }
         Err(_) => {

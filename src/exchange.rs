@@ -6,7 +6,7 @@ use crate::messages::RequestFinding;
 use crate::model::{CaSeen, Failure, Observed};
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest};
-use crate::reconcile::{Held, identity};
+use crate::reconcile::{ResponseRoom, identity};
 use crate::trust::authorize;
 
 /// Sends a token request once, with the resource's CA bundle, client certificate and deadline. `room` was set aside for the
@@ -16,8 +16,8 @@ pub(crate) async fn exchange(
     seen: &Observed,
     spec: &Validated,
     request: &HttpRequest,
-    room: Held,
-) -> Result<(HttpAnswer, Held), Failure> {
+    room: ResponseRoom,
+) -> Result<(HttpAnswer, ResponseRoom), Failure> {
     send(sender, seen, spec, request, Peer::of(&spec.client), room).await
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn revoke(
     request: &HttpRequest,
 ) -> Result<HttpAnswer, Failure> {
     let peer = Peer::of(&spec.client).named("revocation endpoint");
-    let answer = send(sender, seen, spec, request, peer, Held::default()).await;
+    let answer = send(sender, seen, spec, request, peer, ResponseRoom::default()).await;
     answer.map(|(answer, _)| answer)
 }
 
@@ -39,8 +39,8 @@ async fn send(
     spec: &Validated,
     request: &HttpRequest,
     peer: Peer,
-    room: Held,
-) -> Result<(HttpAnswer, Held), Failure> {
+    room: ResponseRoom,
+) -> Result<(HttpAnswer, ResponseRoom), Failure> {
     let route = Route {
         ca: bundle_of(seen),
         identity: identity(seen),
@@ -53,7 +53,7 @@ async fn send(
     // Boxed, because this is the deepest future of a reconcile, and a worker's stack is small.
     let answer = Box::pin(sender.send_counted(request, &route, room.0)).await;
     answer
-        .map(|(answer, room)| (answer, Held(Some(room))))
+        .map(|(answer, room)| (answer, ResponseRoom(Some(room))))
         .map_err(|error| Failure {
             timed_out: error.is_timeout(),
             unread: matches!(error, SendError::NoRoom),

@@ -40,7 +40,7 @@ pub(crate) fn known_facts(resource: &OAuthClient, inputs: u64, host: Arc<str>) -
         generation,
         inputs,
         host,
-        refresh_request: requested.map_or(0, |asked| short(&request_name(asked))),
+        refresh_request: requested.map_or(0, |requested| short(&request_name(requested))),
         suspended: resource.spec.suspend,
         deleting: metadata.deletion_timestamp.is_some(),
         reported: status.observed_generation == generation,

@@ -6,6 +6,6 @@ mod semaphore;
 #[cfg(test)]
 mod tests;
 
-pub use semaphore::{FairSemaphore, Place};
+pub use semaphore::{FairPermit, FairSemaphore};
 
 pub use oauthclient_core::fair::{Line, Share, Shares};

@@ -25,7 +25,7 @@ pub(crate) struct Index {
     resources: HashMap<Key, Entry>,
     users: HashMap<SecretId, Vec<Key>>,
     /// The resources that are reconciled when a Secret changes, but request nothing because of it.
-    lookers: HashMap<SecretId, Vec<Key>>,
+    certificate_users: HashMap<SecretId, Vec<Key>>,
     credentials: HashMap<SecretId, CredentialsSeen>,
     /// Keyed hashes of the content of Secrets that many use, as last read.
     contents: HashMap<SecretId, u64>,
@@ -82,9 +82,9 @@ impl Index {
             target,
             seen,
         );
-        self.takes_login(key, spec.grant.type_ == "refresh_token");
-        self.publishes(key, publishes_credentials(spec, target));
-        let dependents = self.refer(key, &named(spec), moved || !known);
+        self.set_uses_login(key, spec.grant.type_ == "refresh_token");
+        self.set_publishes(key, publishes_credentials(spec, target));
+        let dependents = self.set_references(key, &named(spec), moved || !known);
         Applied {
             known,
             moved,
@@ -146,11 +146,11 @@ impl Index {
                     .push(key.clone());
             }
         }
-        let looked_at = before.as_ref().map_or(NONE, |before| before.certificate);
-        if looked_at != certificate {
-            forget(&mut self.lookers, looked_at, key);
+        let certificate_before = before.as_ref().map_or(NONE, |before| before.certificate);
+        if certificate_before != certificate {
+            forget(&mut self.certificate_users, certificate_before, key);
             if certificate != NONE {
-                self.lookers
+                self.certificate_users
                     .entry(certificate)
                     .or_default()
                     .push(key.clone());
@@ -158,8 +158,8 @@ impl Index {
         }
         match before {
             Some(before) if before.target != target => {
-                self.publishes_no_more(key, &before.target);
-                self.leftover(key, &before.target);
+                self.stop_publishing(key, &before.target);
+                self.add_stale_secret(key, &before.target);
                 true
             }
             _ => false,
@@ -167,7 +167,7 @@ impl Index {
     }
 
     /// Records whether a resource uses a login Secret.
-    fn takes_login(&mut self, key: &Key, takes: bool) {
+    fn set_uses_login(&mut self, key: &Key, takes: bool) {
         let id = login_id(key);
         if takes {
             self.logins.insert(id, key.clone());
@@ -182,7 +182,7 @@ impl Index {
     }
 
     /// Records, after [`Index::put`], whether a resource publishes its token for others to use as credentials.
-    fn publishes(&mut self, key: &Key, does: bool) {
+    fn set_publishes(&mut self, key: &Key, does: bool) {
         let Some(target) = self.resources.get(key).map(|entry| entry.target.clone()) else {
             return;
         };
@@ -190,11 +190,11 @@ impl Index {
             let id = secret_id(key.namespace(), &target);
             self.publishers.insert(id, key.clone());
         } else {
-            self.publishes_no_more(key, &target);
+            self.stop_publishing(key, &target);
         }
     }
 
-    fn publishes_no_more(&mut self, key: &Key, target: &str) {
+    fn stop_publishing(&mut self, key: &Key, target: &str) {
         let id = secret_id(key.namespace(), target);
         if self.publishers.get(&id) == Some(key) {
             self.publishers.remove(&id);
@@ -211,12 +211,12 @@ impl Index {
     pub(crate) fn remove(&mut self, key: &Key) -> Vec<Key> {
         self.logins.remove(&login_id(key));
         if let Some(entry) = self.resources.remove(key) {
-            self.publishes_no_more(key, &entry.target);
+            self.stop_publishing(key, &entry.target);
             forget(&mut self.users, entry.credentials, key);
-            forget(&mut self.lookers, entry.certificate, key);
+            forget(&mut self.certificate_users, entry.certificate, key);
         }
         self.stale_secrets.remove(key);
-        self.refer_no_more(key)
+        self.remove_references(key)
     }
 
     /// Whether the resource is known.
@@ -243,8 +243,11 @@ impl Index {
 
     /// The resources that are reconciled when this Secret changes: it contains their client certificate, and nothing
     /// else for a request.
-    pub(crate) fn lookers(&self, secret: SecretId) -> Vec<Key> {
-        self.lookers.get(&secret).cloned().unwrap_or_default()
+    pub(crate) fn certificate_users(&self, secret: SecretId) -> Vec<Key> {
+        self.certificate_users
+            .get(&secret)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The newest version of a resource that a watch has reported; 0 if none.
@@ -274,7 +277,7 @@ impl Index {
     }
 
     /// The newest resourceVersion of a labelled credentials Secret from a watch; `None` if there is none.
-    pub(crate) fn credentials_told(&self, secret: SecretId) -> Option<u64> {
+    pub(crate) fn credentials_version_seen(&self, secret: SecretId) -> Option<u64> {
         self.credentials.get(&secret).map(|known| known.seen)
     }
 
@@ -289,9 +292,9 @@ impl Index {
     }
 
     /// All resources to notify of a change.
-    pub(crate) fn concerned(&self, secret: SecretId) -> Vec<Key> {
+    pub(crate) fn all_users(&self, secret: SecretId) -> Vec<Key> {
         let mut all = self.users(secret);
-        all.extend(self.lookers(secret));
+        all.extend(self.certificate_users(secret));
         all
     }
 
@@ -325,7 +328,7 @@ impl Index {
         secret: SecretId,
         resource_version: Option<&str>,
     ) -> bool {
-        let known = self.credentials.get(&secret).map_or(0, |told| told.seen);
+        let known = self.credentials.get(&secret).map_or(0, |known| known.seen);
         is_older(resource_version, known)
     }
 
@@ -346,7 +349,7 @@ impl Index {
         seen: &HashSet<SecretId>,
         namespace: Option<&str>,
     ) -> Vec<SecretId> {
-        let lookers = &self.lookers;
+        let certificate_users = &self.certificate_users;
         let mut gone: Vec<SecretId> = self
             .credentials
             .keys()
@@ -354,8 +357,10 @@ impl Index {
             .filter(|id| {
                 namespace.is_none_or(|namespace| {
                     let users = self.users(**id);
-                    let mut concerned = users.iter().chain(lookers.get(id).into_iter().flatten());
-                    concerned.any(|key| key.namespace() == namespace)
+                    let mut all_users = users
+                        .iter()
+                        .chain(certificate_users.get(id).into_iter().flatten());
+                    all_users.any(|key| key.namespace() == namespace)
                 })
             })
             .copied()
@@ -375,7 +380,7 @@ impl Index {
     }
 
     /// Records a Secret of the resource with another name.
-    pub(crate) fn leftover(&mut self, key: &Key, name: &str) {
+    pub(crate) fn add_stale_secret(&mut self, key: &Key, name: &str) {
         self.stale_secrets
             .entry(key.clone())
             .or_default()
@@ -383,7 +388,7 @@ impl Index {
     }
 
     /// Removes one.
-    pub(crate) fn leftover_gone(&mut self, key: &Key, name: &str) {
+    pub(crate) fn remove_stale_secret(&mut self, key: &Key, name: &str) {
         if let Some(names) = self.stale_secrets.get_mut(key) {
             names.remove(name);
             if names.is_empty() {
@@ -419,113 +424,4 @@ fn is_older(resource_version: Option<&str>, known: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_leads_to_all_who_use_it_and_to_nobody_who_did() {
-        let mut index = Index::default();
-        let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
-        index.put(&a, Some("shared"), None, "a-token", 1);
-        index.put(&b, Some("shared"), None, "b-token", 1);
-        assert_eq!(
-            index.users(secret_id("n", "shared")),
-            [a.clone(), b.clone()]
-        );
-        assert!(index.users(secret_id("other", "shared")).is_empty());
-        index.put(&a, Some("own"), None, "a-token", 1);
-        assert_eq!(
-            index.users(secret_id("n", "shared")),
-            std::slice::from_ref(&b)
-        );
-        index.remove(&b);
-        assert!(index.users(secret_id("n", "shared")).is_empty());
-        assert!(index.is_target(&a, "a-token") && !index.is_target(&a, "b-token"));
-    }
-
-    #[test]
-    fn a_spec_leads_to_everybody_who_uses_its_token_over_any_distance() {
-        let client = |name: &str, credentials: &str, uses: &str| {
-            let grant = match uses {
-                "" => String::new(),
-                other => format!(
-                    "grant: {{type: urn:ietf:params:oauth:grant-type:token-exchange, tokenExchange: {{subjectToken: \
-                     {{oauthClientName: {other}}}}}}}"
-                ),
-            };
-            let text = format!(
-                "apiVersion: oauthclient.dev/v1alpha1\nkind: OAuthClient\nmetadata: {{name: {name}, namespace: \"n\"}}\nspec:\n  \
-                 provider: {{tokenURL: \"https://auth.example.com/token\"}}\n  credentials: {{secretName: {credentials}}}\n  \
-                 tokenSecret: {{name: {name}-token}}\n  {grant}\n"
-            );
-            crate::api::manifest::parse_manifest(&text).unwrap().spec
-        };
-        let mut index = Index::default();
-        let key = |name: &str| Key::new("n", name);
-        let first = index.apply(&key("a"), &client("a", "c", ""), 0);
-        assert!(!first.known && !first.moved && first.dependents.is_empty());
-        index.apply(&key("b"), &client("b", "c", "a"), 0);
-        index.apply(&key("c"), &client("c", "c", "b"), 0);
-        index.apply(&key("d"), &client("d", "a-token", ""), 0);
-        let users = |index: &Index, name| {
-            let users = index.users_of_token(&key(name)).into_iter();
-            users.map(|key| key.name().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(users(&index, "a"), ["b", "c", "d"]);
-        assert_eq!(users(&index, "b"), ["c"]);
-        assert!(users(&index, "d").is_empty());
-        let again = index.apply(&key("a"), &client("a", "c", "c"), 0);
-        assert!(again.known && !again.moved);
-        assert_eq!(again.dependents, [key("a"), key("b"), key("c")], "a cycle");
-        index.remove(&key("c"));
-        assert_eq!(users(&index, "a"), ["b", "d"]);
-    }
-
-    #[test]
-    fn another_name_makes_the_old_secret_a_leftover() {
-        let mut index = Index::default();
-        let key = Key::new("n", "a");
-        assert!(!index.put(&key, Some("c"), None, "old", 1));
-        assert!(!index.put(&key, Some("other"), None, "old", 2));
-        assert!(index.put(&key, Some("other"), None, "new", 3));
-        assert_eq!(index.stale_secrets(&key, "new"), ["old"]);
-        // Back again before anything was done about it.
-        assert!(index.put(&key, Some("other"), None, "old", 4));
-        assert_eq!(index.stale_secrets(&key, "old"), ["new"]);
-        // A spec that cannot be decoded names none.
-        assert!(!index.put(&key, None, None, "", 5));
-        assert!(index.is_target(&key, "old"));
-        assert!(!index.put(&key, Some("c"), None, "old", 6));
-    }
-
-    #[test]
-    fn what_is_older_than_the_watch_told_is_known_as_such() {
-        let mut index = Index::default();
-        let key = Key::new("n", "a");
-        assert!(!index.knows_newer(&key, Some("1")), "nothing is known");
-        index.put(&key, Some("c"), None, "t", ordered(Some("10")));
-        assert!(index.knows_newer(&key, Some("9")));
-        assert!(!index.knows_newer(&key, Some("10")) && !index.knows_newer(&key, Some("11")));
-        assert!(!index.knows_newer(&key, Some("opaque")) && !index.knows_newer(&key, None));
-        // After a restore from a backup, versions start again: the watch is right.
-        index.put(&key, Some("c"), None, "t", ordered(Some("3")));
-        assert!(!index.knows_newer(&key, Some("9")));
-        let secret = secret_id("n", "c");
-        index.credentials_seen(secret, Some((7, 10)));
-        assert!(index.knows_newer_credentials(secret, Some("9")));
-        index.credentials_seen(secret, None);
-        assert!(!index.knows_newer_credentials(secret, Some("9")));
-    }
-
-    #[test]
-    fn the_present_target_is_no_leftover() {
-        let mut index = Index::default();
-        let key = Key::new("n", "a");
-        index.put(&key, Some("c"), None, "new", 1);
-        index.leftover(&key, "old");
-        index.leftover(&key, "new");
-        assert_eq!(index.stale_secrets(&key, "new"), ["old"]);
-        index.leftover_gone(&key, "old");
-        assert!(index.stale_secrets(&key, "new").is_empty());
-    }
-}
+mod tests;

@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 use crate::cli::ElectionArgs;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::server::Beat;
-use election::{Election, Standing, Timings};
+use crate::server::Heartbeat;
+use election::{Election, ElectionState, Timings};
 use lease::{LeaseClient, LeaseName};
 
 /// The deadline for releasing the Lease. Without a release, others only wait for the lease duration.
@@ -58,7 +58,7 @@ pub struct Settings {
 
 /// Tells whether this process may start new work. Cheap to clone.
 #[derive(Clone)]
-pub struct Seat {
+pub struct LeaderStatus {
     state: watch::Receiver<Leadership>,
     until: Arc<AtomicU64>,
     clock: Clock,
@@ -66,7 +66,7 @@ pub struct Seat {
 
 /// A running election. Dropping it stops renewing without releasing the Lease.
 pub struct Leader {
-    seat: Seat,
+    leader_status: LeaderStatus,
     identity: String,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -93,7 +93,7 @@ impl Settings {
                 None => arguments.lease_name.clone(),
                 Some(group) => format!("{}-{group}", arguments.lease_name),
             },
-            identity: unlike_any_other(base.as_deref().unwrap_or("oauthclient-operator"), clock),
+            identity: unique_identity(base.as_deref().unwrap_or("oauthclient-operator"), clock),
             timings: Timings {
                 duration: seconds(arguments.lease_duration_seconds),
                 renew_deadline: seconds(arguments.lease_renew_deadline_seconds),
@@ -105,7 +105,7 @@ impl Settings {
 
 /// A restarted container keeps the name of its pod. Without the random part, it would mistake its own old Lease for a
 /// new one, while the old process may still be writing.
-fn unlike_any_other(base: &str, clock: &Clock) -> String {
+fn unique_identity(base: &str, clock: &Clock) -> String {
     let part = || clock.draw() * f64::from(u32::MAX);
     format!("{base}_{:08x}{:08x}", whole(part()), whole(part()))
 }
@@ -124,12 +124,12 @@ fn host_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-impl Seat {
-    /// A seat without leader election.
+impl LeaderStatus {
+    /// The status without leader election: this process always leads.
     pub fn always(clock: Clock) -> Self {
         // Without a sender, the receiver keeps the last value, which is all that is needed.
         let (_, state) = watch::channel(Leadership::Leading { fence: 0 });
-        Seat {
+        LeaderStatus {
             state,
             until: Arc::new(AtomicU64::new(u64::MAX)),
             clock,
@@ -137,7 +137,7 @@ impl Seat {
     }
 
     /// Whether new work may start now. Check this before every unit of work: a process that was frozen, or whose
-    /// machine was suspended, finds out here that its time has passed, before any message can tell it.
+    /// machine was suspended, finds out here that its time has passed, before any message can arrive.
     pub fn leads(&self) -> bool {
         matches!(*self.state.borrow(), Leadership::Leading { .. })
             && millis(self.clock.elapsed_with_sleep()) < self.until.load(Ordering::Acquire)
@@ -155,18 +155,18 @@ impl Seat {
 }
 
 impl Leader {
-    /// Takes part in the election from now on, until [`Leader::release`]. `beat` is signalled at every check of the
+    /// Takes part in the election from now on, until [`Leader::release`]. `heartbeat` is signalled at every check of the
     /// Lease.
     pub fn start(
         client: Client,
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
-        beat: Beat,
+        heartbeat: Heartbeat,
     ) -> Self {
         let (publish, state) = watch::channel(Leadership::Standby);
         let until = Arc::new(AtomicU64::new(0));
-        let seat = Seat {
+        let leader_status = LeaderStatus {
             state,
             until: Arc::clone(&until),
             clock: clock.clone(),
@@ -177,7 +177,7 @@ impl Leader {
         };
         let duration = settings.timings.duration;
         let lease = LeaseClient::new(client, name, duration, clock.clone(), metrics.clone());
-        let standing = Candidate {
+        let candidate = ElectionTask {
             election: Election::new(settings.identity.clone(), settings.timings),
             timings: settings.timings,
             lease,
@@ -187,9 +187,9 @@ impl Leader {
             until,
         };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(standing.run(beat, stopped));
+        let task = tokio::spawn(candidate.run(heartbeat, stopped));
         Leader {
-            seat,
+            leader_status,
             identity: settings.identity,
             stop: Some(stop),
             task,
@@ -197,8 +197,8 @@ impl Leader {
     }
 
     /// Tells other parts of the program whether they may work.
-    pub fn seat(&self) -> Seat {
-        self.seat.clone()
+    pub fn status(&self) -> LeaderStatus {
+        self.leader_status.clone()
     }
 
     /// The name in the Lease's `spec.holderIdentity` while this process is the leader.
@@ -223,7 +223,7 @@ impl Drop for Leader {
 }
 
 /// The task that takes part in the election.
-struct Candidate {
+struct ElectionTask {
     election: Election,
     timings: Timings,
     lease: LeaseClient,
@@ -233,80 +233,80 @@ struct Candidate {
     until: Arc<AtomicU64>,
 }
 
-impl Candidate {
-    async fn run(mut self, beat: Beat, mut stopped: oneshot::Receiver<()>) {
+impl ElectionTask {
+    async fn run(mut self, heartbeat: Heartbeat, mut stopped: oneshot::Receiver<()>) {
         let lease = self.lease.name();
         tracing::info!(%lease, identity = self.election.identity(), "standing for election");
-        self.campaign(&beat, &mut stopped).await;
-        beat.finish();
+        self.campaign(&heartbeat, &mut stopped).await;
+        heartbeat.finish();
         if self.publish.borrow().eq(&Leadership::Lost) {
             // Nothing more to do until the drain is complete.
             let _ = stopped.await;
         }
-        self.withdraw().await;
+        self.resign().await;
     }
 
     /// Runs until stopped or lost.
-    async fn campaign(&mut self, beat: &Beat, stopped: &mut oneshot::Receiver<()>) {
-        while *self.election.standing() != Standing::Lost {
-            beat.tick();
+    async fn campaign(&mut self, heartbeat: &Heartbeat, stopped: &mut oneshot::Receiver<()>) {
+        while *self.election.state() != ElectionState::Lost {
+            heartbeat.beat();
             let pause = tokio::select! {
                 // A write that is cancelled may still reach the API server. Releasing reads the Lease first.
                 _ = &mut *stopped => return,
-                pause = self.turn() => pause,
+                pause = self.send_call() => pause,
             };
             tokio::select! {
                 _ = &mut *stopped => return,
                 () = sleep(pause) => {}
             }
             self.election.tick(self.clock.elapsed_with_sleep());
-            self.announce();
+            self.publish_state();
         }
     }
 
     /// Sends one call. Returns the pause before the next.
-    async fn turn(&mut self) -> Duration {
+    async fn send_call(&mut self) -> Duration {
         let sent = self.clock.elapsed_with_sleep();
         let identity = self.election.identity().to_owned();
         let call = self.election.call().clone();
-        let deadline = self.left(sent).min(CALL_DEADLINE);
+        let deadline = self.remaining(sent).min(CALL_DEADLINE);
         let answer = self.lease.call(&call, &identity, deadline).await;
         let now = self.clock.elapsed_with_sleep();
-        let at_once = self.election.answered(sent, now, answer);
-        self.announce();
+        let at_once = self.election.handle_result(sent, now, answer);
+        self.publish_state();
         if at_once {
             return Duration::ZERO;
         }
         // Jitter for candidates that start together; a leader must not be late.
-        let retry = match self.election.standing() {
-            Standing::Standby => self.timings.retry.mul_f64(1.0 + 0.2 * self.clock.draw()),
-            Standing::Leading { .. } | Standing::Lost => self.timings.retry,
+        let retry = match self.election.state() {
+            ElectionState::Standby => self.timings.retry.mul_f64(1.0 + 0.2 * self.clock.draw()),
+            ElectionState::Leading { .. } | ElectionState::Lost => self.timings.retry,
         };
-        retry.min(self.left(now))
+        retry.min(self.remaining(now))
     }
 
     /// For a leader: the time until the renew deadline.
-    fn left(&self, now: Duration) -> Duration {
-        match self.election.standing() {
-            Standing::Leading { until, .. } => until.saturating_sub(now),
-            Standing::Standby | Standing::Lost => Duration::MAX,
+    fn remaining(&self, now: Duration) -> Duration {
+        match self.election.state() {
+            ElectionState::Leading { until, .. } => until.saturating_sub(now),
+            ElectionState::Standby | ElectionState::Lost => Duration::MAX,
         }
     }
 
     /// Publishes the current state, if it changed.
-    fn announce(&mut self) {
-        let (leadership, until) = match *self.election.standing() {
-            Standing::Standby => (Leadership::Standby, Duration::ZERO),
-            Standing::Leading { fence, until } => (Leadership::Leading { fence }, until),
-            Standing::Lost => (Leadership::Lost, Duration::ZERO),
+    fn publish_state(&mut self) {
+        let (leadership, until) = match *self.election.state() {
+            ElectionState::Standby => (Leadership::Standby, Duration::ZERO),
+            ElectionState::Leading { fence, until } => (Leadership::Leading { fence }, until),
+            ElectionState::Lost => (Leadership::Lost, Duration::ZERO),
         };
         self.until.store(millis(until), Ordering::Release);
-        let news = self.publish.send_if_modified(|now| {
-            let news = *now != leadership;
+        let changed = self.publish.send_if_modified(|now| {
+            let changed = *now != leadership;
             *now = leadership;
-            news
+            changed
         });
-        if !news {
+        if !changed {
             return;
         }
         self.metrics
@@ -325,8 +325,8 @@ impl Candidate {
         }
     }
 
-    /// Gives up the seat and, if held, the Lease.
-    async fn withdraw(mut self) {
+    /// Ends leadership and, if the Lease is held, releases it.
+    async fn resign(mut self) {
         let held = self.publish.borrow().ne(&Leadership::Standby);
         self.until.store(0, Ordering::Release);
         self.publish.send_replace(Leadership::Lost);

@@ -16,7 +16,6 @@
 //! | [`completion`], `man` | shell completion and man pages |
 
 pub mod args;
-mod ask;
 mod cluster;
 mod completers;
 pub mod completion;
@@ -36,6 +35,7 @@ mod next_command;
 pub mod output;
 mod paint;
 mod problem;
+mod prompt;
 mod refresh;
 mod report;
 mod status;

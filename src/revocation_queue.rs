@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::engine::Key;
-use crate::fair::{FairSemaphore, Place};
+use crate::fair::{FairPermit, FairSemaphore};
 use crate::metrics::Metrics;
 use crate::policy::TokenWithLenders;
 use crate::tenant;
@@ -23,23 +23,23 @@ const MOST_AT_ONCE: usize = 32;
 const TURN_DEADLINE: Duration = Duration::from_secs(600);
 
 /// The sending end.
-pub struct Later {
+pub struct RevocationQueue {
     places: FairSemaphore,
-    hand_in: mpsc::UnboundedSender<Waiting>,
+    sender: mpsc::UnboundedSender<QueuedToken>,
     metrics: Option<Metrics>,
 }
 
 /// A waiting token.
-struct Waiting {
+struct QueuedToken {
     key: Key,
     token: TokenWithLenders,
     after: Duration,
-    place: Place,
+    place: FairPermit,
 }
 
 /// The receiving end, for the code that revokes.
-pub struct Waits {
-    come_out: mpsc::UnboundedReceiver<Waiting>,
+pub struct RevocationWorker {
+    receiver: mpsc::UnboundedReceiver<QueuedToken>,
     counter: Counter,
     at_once: FairSemaphore,
 }
@@ -59,37 +59,37 @@ impl Counter {
     }
 }
 
-impl Later {
+impl RevocationQueue {
     /// An empty queue with both ends.
-    pub fn new(metrics: Option<Metrics>) -> (Later, Waits) {
+    pub fn new(metrics: Option<Metrics>) -> (RevocationQueue, RevocationWorker) {
         // The places limit what is sent, so the channel needs no limit.
-        let (hand_in, come_out) = mpsc::unbounded_channel();
-        let later = Later {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let queue = RevocationQueue {
             places: FairSemaphore::new(MOST_WAITING),
-            hand_in,
+            sender,
             metrics,
         };
-        let waits = Waits {
-            come_out,
-            counter: later.counter(),
+        let worker = RevocationWorker {
+            receiver,
+            counter: queue.counter(),
             at_once: FairSemaphore::new(MOST_AT_ONCE),
         };
-        (later, waits)
+        (queue, worker)
     }
 
     /// Queues a token for revocation after a delay. Drops it if too many wait, or too many of its namespace.
-    pub fn put(&self, key: &Key, token: TokenWithLenders, after: Span) {
+    pub fn push(&self, key: &Key, token: TokenWithLenders, after: Span) {
         let Some(place) = self.places.try_take(&key.namespace().into(), 1) else {
             tracing::warn!(resource = %key, "too many tokens wait for revocation: one is not revoked and expires");
             return;
         };
-        let waiting = Waiting {
+        let queued = QueuedToken {
             key: key.clone(),
             token,
             after: after.to_duration(),
             place,
         };
-        if self.hand_in.send(waiting).is_ok() {
+        if self.sender.send(queued).is_ok() {
             self.counter().count();
         }
     }
@@ -102,29 +102,29 @@ impl Later {
     }
 }
 
-impl Waits {
+impl RevocationWorker {
     /// Waits for each token in a task of its own, then has it revoked. Ends when the sending end is dropped.
     pub async fn serve<F, Fut>(mut self, revoke: F)
     where
         F: Fn(Key, TokenWithLenders) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
-        while let Some(waiting) = self.come_out.recv().await {
+        while let Some(queued) = self.receiver.recv().await {
             let (revoke, counter) = (revoke.clone(), self.counter.clone());
             let at_once = self.at_once.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(waiting.after).await;
-                let namespace: Arc<str> = waiting.key.namespace().into();
+                tokio::time::sleep(queued.after).await;
+                let namespace: Arc<str> = queued.key.namespace().into();
                 let turn = timeout(TURN_DEADLINE, at_once.take(&namespace, 1)).await;
                 match turn {
                     Ok(_turn) => {
-                        tenant::serve(&namespace, revoke(waiting.key, waiting.token)).await;
+                        tenant::serve(&namespace, revoke(queued.key, queued.token)).await;
                     }
                     Err(_) => {
-                        tracing::warn!(resource = %waiting.key, "the token did not get its turn for revocation: it is not revoked and expires");
+                        tracing::warn!(resource = %queued.key, "the token did not get its turn for revocation: it is not revoked and expires");
                     }
                 }
-                drop(waiting.place);
+                drop(queued.place);
                 counter.count();
             });
         }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
-    fn lent() -> TokenWithLenders {
+    fn token() -> TokenWithLenders {
         TokenWithLenders {
             token: Secret::from("x"),
             lenders: None,
@@ -147,27 +147,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_namespace_with_thousands_of_tokens_leaves_the_others_their_part() {
-        let (later, waits) = Later::new(None);
+        let (queue, worker) = RevocationQueue::new(None);
         let revoked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let told = Arc::clone(&revoked);
-        let (mend, mended) = tokio::sync::watch::channel(false);
-        let serving = tokio::spawn(waits.serve(move |key, _| {
-            let (told, mut mended) = (Arc::clone(&told), mended.clone());
+        let done = Arc::clone(&revoked);
+        let (fix, fixed) = tokio::sync::watch::channel(false);
+        let serving = tokio::spawn(worker.serve(move |key, _| {
+            let (done, mut fixed) = (Arc::clone(&done), fixed.clone());
             async move {
                 if key.namespace() == "many" {
                     // Its endpoint does not respond.
-                    let _ = mended.wait_for(|mended| *mended).await;
+                    let _ = fixed.wait_for(|fixed| *fixed).await;
                 }
-                told.lock().unwrap().push(key.namespace().to_owned());
+                done.lock().unwrap().push(key.namespace().to_owned());
             }
         }));
         let soon = Span::from_millis(1);
         for number in 0..5000 {
-            later.put(&Key::new("many", &number.to_string()), lent(), soon);
+            queue.push(&Key::new("many", &number.to_string()), token(), soon);
         }
-        assert_eq!(later.places.usage().0, 750, "all but a reserve");
-        later.put(&Key::new("other", "a"), lent(), soon);
-        let places = later.places.clone();
+        assert_eq!(queue.places.usage().0, 750, "all but a reserve");
+        queue.push(&Key::new("other", "a"), token(), soon);
+        let places = queue.places.clone();
         let until = |left: usize| {
             let places = places.clone();
             async move {
@@ -178,10 +178,10 @@ mod tests {
         };
         until(750).await;
         assert_eq!(*revoked.lock().unwrap(), ["other"]);
-        mend.send(true).unwrap();
+        fix.send(true).unwrap();
         until(0).await;
         assert_eq!(revoked.lock().unwrap().len(), 751);
-        drop(later);
+        drop(queue);
         serving.await.unwrap();
     }
 }

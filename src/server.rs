@@ -25,19 +25,19 @@ use tokio::sync::oneshot;
 use crate::metrics::ConnectionMetrics;
 pub use descriptors::raise_limit;
 pub use pages::Pages;
-use port::Limits;
-pub use probes::{Beat, Liveness, Readiness, SILENCE};
+use port::ConnectionLimits;
+pub use probes::{Heartbeat, Liveness, Readiness, SILENCE};
 pub use readers::Readers;
 
 /// Limits for probes: a kubelet sends its request at once, and the response fits into one packet.
-const PROBES: Limits = Limits {
+const PROBES: ConnectionLimits = ConnectionLimits {
     connections: 256,
     header: Duration::from_secs(2),
     whole: Duration::from_secs(5),
 };
 
 /// Limits for scrapes.
-const METRICS: Limits = Limits {
+const METRICS: ConnectionLimits = ConnectionLimits {
     connections: 64,
     header: Duration::from_secs(5),
     whole: Duration::from_secs(10),
@@ -57,10 +57,10 @@ pub struct ListenError {
 struct Port {
     name: &'static str,
     listener: std::net::TcpListener,
-    limits: Limits,
+    limits: ConnectionLimits,
     pages: Pages,
     metrics: ConnectionMetrics,
-    answer: pages::Answer,
+    answer: pages::Handler,
 }
 
 /// A port that is being served. Dropping it closes the port.
@@ -94,7 +94,7 @@ pub fn probes(address: SocketAddr, pages: Pages) -> Result<Serving, ListenError>
         flag: "--probe-listen",
         source,
     };
-    let answer: pages::Answer = Arc::new(|pages, request, _| {
+    let answer: pages::Handler = Arc::new(|pages, request, _| {
         let answer = pages::probe(&pages, &request);
         Box::pin(async move { answer })
     });
@@ -116,7 +116,7 @@ pub fn metrics(
         flag: "--listen",
         source,
     };
-    let answer: pages::Answer = Arc::new(move |pages, request, client: IpAddr| {
+    let answer: pages::Handler = Arc::new(move |pages, request, client: IpAddr| {
         let readers = readers.clone();
         Box::pin(async move { pages::scrape(&pages, &readers, &request, client).await })
     });
@@ -126,9 +126,9 @@ pub fn metrics(
 fn start(
     name: &'static str,
     address: SocketAddr,
-    limits: Limits,
+    limits: ConnectionLimits,
     pages: Pages,
-    answer: pages::Answer,
+    answer: pages::Handler,
 ) -> io::Result<Serving> {
     let listener = port::bind(address)?.into_std()?;
     let address = listener.local_addr()?;
@@ -172,9 +172,9 @@ fn start(
 }
 
 /// Reduces the number of connections if the process may open few files: each port uses at most an eighth of them.
-fn within(limits: Limits, files: u64) -> Limits {
+fn within(limits: ConnectionLimits, files: u64) -> ConnectionLimits {
     let share = usize::try_from(files / 8).unwrap_or(usize::MAX).max(2);
-    Limits {
+    ConnectionLimits {
         connections: limits.connections.min(share),
         ..limits
     }

@@ -104,9 +104,9 @@ impl Stage {
         self.get().await.unwrap_err()
     }
 
-    fn doubt(&self) {
+    fn invalidate(&self) {
         let issuer = Issuer::parse(&self.issuer()).unwrap();
-        self.discovery.doubt(&issuer, None);
+        self.discovery.invalidate(&issuer, None);
     }
 
     fn asked(&self) -> usize {
@@ -200,13 +200,13 @@ async fn a_document_that_is_doubted_is_read_anew_and_not_more_than_once_a_minute
     stage.answers(RFC8414, &stage.document("https://old.example/token"), &[]);
     stage.token().await;
     stage.answers(RFC8414, &stage.document("https://new.example/token"), &[]);
-    stage.doubt();
+    stage.invalidate();
     assert_eq!(stage.token().await, "https://old.example/token");
     assert_eq!(stage.asked(), 1, "it was read just now");
     stage.later(90).await;
     assert_eq!(stage.token().await, "https://new.example/token");
     for _ in 0..5 {
-        stage.doubt();
+        stage.invalidate();
         stage.token().await;
     }
     assert_eq!(stage.asked(), 2);

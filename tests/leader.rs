@@ -12,7 +12,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, Patch, PatchParams};
 use oauthclient_operator::clock::Clock;
 use oauthclient_operator::leader::election::Timings;
-use oauthclient_operator::leader::{Leader, Leadership, Seat, Settings};
+use oauthclient_operator::leader::{Leader, LeaderStatus, Leadership, Settings};
 use oauthclient_operator::metrics::Metrics;
 use oauthclient_operator::server::Liveness;
 use testkit::control_plane::{ControlPlane, shared};
@@ -34,18 +34,18 @@ fn stand(client: &kube::Client, namespace: &str, identity: &str) -> Leader {
         identity: identity.to_owned(),
         timings: TIMINGS,
     };
-    let beat = Liveness::new(clock.clone()).register("leader election");
+    let heartbeat = Liveness::new(clock.clone()).register("leader election");
     Leader::start(
         client.clone(),
         settings,
         clock.clone(),
         Metrics::new(clock),
-        beat,
+        heartbeat,
     )
 }
 
-async fn becomes(seat: &Seat, wanted: impl Fn(Leadership) -> bool) -> Leadership {
-    let mut state = seat.watch();
+async fn becomes(leader_status: &LeaderStatus, wanted: impl Fn(Leadership) -> bool) -> Leadership {
+    let mut state = leader_status.watch();
     let waiting = state.wait_for(|now| wanted(*now));
     *timeout(Duration::from_secs(30), waiting)
         .await
@@ -53,8 +53,12 @@ async fn becomes(seat: &Seat, wanted: impl Fn(Leadership) -> bool) -> Leadership
         .expect("still standing")
 }
 
-async fn leads(seat: &Seat) -> u32 {
-    match becomes(seat, |now| matches!(now, Leadership::Leading { .. })).await {
+async fn leads(leader_status: &LeaderStatus) -> u32 {
+    match becomes(leader_status, |now| {
+        matches!(now, Leadership::Leading { .. })
+    })
+    .await
+    {
         Leadership::Leading { fence } => fence,
         other => panic!("{other:?}"),
     }
@@ -74,26 +78,26 @@ async fn the_first_creates_the_lease_and_the_next_takes_it_as_soon_as_it_is_rele
     let plane = shared().await;
     let (client, namespace) = (plane.client().unwrap(), plane.namespace().await.unwrap());
     let first = stand(&client, &namespace, "first");
-    assert_eq!(leads(&first.seat()).await, 0);
-    assert!(first.seat().leads());
+    assert_eq!(leads(&first.status()).await, 0);
+    assert!(first.status().leads());
 
     let second = stand(&client, &namespace, "second");
     tokio::time::sleep(2 * TIMINGS.duration).await;
-    assert_eq!(second.seat().leadership(), Leadership::Standby);
-    assert!(first.seat().leads() && !second.seat().leads());
+    assert_eq!(second.status().leadership(), Leadership::Standby);
+    assert!(first.status().leads() && !second.status().leads());
 
     let before = lease(&client, &namespace).await;
     assert_eq!(holder(&before), Some("first"));
-    let seat = first.seat();
+    let leader_status = first.status();
     first.release().await;
-    assert!(!seat.leads());
+    assert!(!leader_status.leads());
     let spec = lease(&client, &namespace).await.spec.unwrap();
     assert!(matches!(
         spec.holder_identity.as_deref(),
         Some("" | "second")
     ));
 
-    assert_eq!(leads(&second.seat()).await, 1);
+    assert_eq!(leads(&second.status()).await, 1);
     let after = lease(&client, &namespace).await.spec.unwrap();
     assert_eq!(after.holder_identity.as_deref(), Some("second"));
     assert_eq!(
@@ -109,12 +113,12 @@ async fn a_leader_that_vanishes_is_followed_after_the_lease_duration_and_not_bef
     let plane = shared().await;
     let (client, namespace) = (plane.client().unwrap(), plane.namespace().await.unwrap());
     let first = stand(&client, &namespace, "first");
-    leads(&first.seat()).await;
+    leads(&first.status()).await;
     let second = stand(&client, &namespace, "second");
     tokio::time::sleep(TIMINGS.retry * 3).await;
     let clock = Clock::system();
     drop(first);
-    assert_eq!(leads(&second.seat()).await, 1);
+    assert_eq!(leads(&second.status()).await, 1);
     let waited = clock.elapsed();
     assert!(
         waited > TIMINGS.duration - 2 * TIMINGS.retry,
@@ -127,7 +131,7 @@ async fn a_lease_taken_by_hand_is_lost_at_the_next_renewal_and_left_to_its_new_h
     let plane = shared().await;
     let (client, namespace) = (plane.client().unwrap(), plane.namespace().await.unwrap());
     let leader = stand(&client, &namespace, "first");
-    leads(&leader.seat()).await;
+    leads(&leader.status()).await;
     let api: Api<Lease> = Api::namespaced(client.clone(), &namespace);
     let taken = serde_json::json!({"spec": {"holderIdentity": "somebody"}});
     api.patch(
@@ -137,8 +141,8 @@ async fn a_lease_taken_by_hand_is_lost_at_the_next_renewal_and_left_to_its_new_h
     )
     .await
     .unwrap();
-    becomes(&leader.seat(), |now| now == Leadership::Lost).await;
-    assert!(!leader.seat().leads());
+    becomes(&leader.status(), |now| now == Leadership::Lost).await;
+    assert!(!leader.status().leads());
     leader.release().await;
     assert_eq!(holder(&lease(&client, &namespace).await), Some("somebody"));
 }
@@ -167,7 +171,7 @@ subjects: [{{kind: ServiceAccount, name: default, namespace: {namespace}}}]
         .await
         .unwrap();
     let leader = stand(&plane.client_as(&token).unwrap(), &namespace, "with-a-role");
-    leads(&leader.seat()).await;
+    leads(&leader.status()).await;
     plane
         .run_kubectl(
             &["delete", "rolebinding", "leader-election", "-n", &namespace],
@@ -175,9 +179,9 @@ subjects: [{{kind: ServiceAccount, name: default, namespace: {namespace}}}]
         )
         .await
         .unwrap();
-    let lost = becomes(&leader.seat(), |now| now == Leadership::Lost).await;
+    let lost = becomes(&leader.status(), |now| now == Leadership::Lost).await;
     assert_eq!(lost, Leadership::Lost);
-    assert!(!leader.seat().leads());
+    assert!(!leader.status().leads());
     leader.release().await;
 }
 
@@ -197,7 +201,7 @@ async fn writes_that_go_through_but_are_answered_with_504_or_not_at_all_cost_no_
     let lost = Rule::new(Fault::AnswerAfter(Answer::timeout()));
     proxy.add(lost.writes().path_has("/leases").once());
     let leader = stand(&client, &namespace, "first");
-    assert_eq!(leads(&leader.seat()).await, 0);
+    assert_eq!(leads(&leader.status()).await, 0);
     for fault in [
         Fault::AnswerAfter(Answer::timeout()),
         Fault::DropAfter,
@@ -209,7 +213,7 @@ async fn writes_that_go_through_but_are_answered_with_504_or_not_at_all_cost_no_
             .await
             .unwrap();
         tokio::time::sleep(TIMINGS.renew_deadline).await;
-        assert!(leader.seat().leads());
+        assert!(leader.status().leads());
     }
     let spec = lease(&plane.client().unwrap(), &namespace)
         .await
@@ -225,38 +229,41 @@ async fn a_leader_cut_off_from_the_api_gives_up_before_another_may_start() {
     let (client, namespace) = (plane.client().unwrap(), plane.namespace().await.unwrap());
     let proxy = FaultProxy::start(plane).await.unwrap();
     let cut_off = stand(&through(plane, &proxy), &namespace, "cut-off");
-    leads(&cut_off.seat()).await;
+    leads(&cut_off.status()).await;
     let other = stand(&client, &namespace, "other");
     tokio::time::sleep(TIMINGS.retry * 3).await;
 
     // Answers stay away while connections stay open: what a half-open network does.
     let held = proxy.add(Rule::new(Fault::HoldRequest).path_has("/leases"));
     let clock = Clock::system();
-    becomes(&cut_off.seat(), |now| now == Leadership::Lost).await;
+    becomes(&cut_off.status(), |now| now == Leadership::Lost).await;
     let given_up = clock.elapsed();
     assert!(
         given_up < TIMINGS.renew_deadline + TIMINGS.retry,
         "after {given_up:?}"
     );
-    assert_ne!(other.seat().leadership(), Leadership::Leading { fence: 1 });
-    assert_eq!(leads(&other.seat()).await, 1);
-    assert!(!cut_off.seat().leads());
+    assert_ne!(
+        other.status().leadership(),
+        Leadership::Leading { fence: 1 }
+    );
+    assert_eq!(leads(&other.status()).await, 1);
+    assert!(!cut_off.status().leads());
 
     // What was held back arrives late, and changes nothing; neither does the release of what is no longer one's own.
     proxy.release(held);
     proxy.remove(held);
     cut_off.release().await;
     tokio::time::sleep(TIMINGS.renew_deadline).await;
-    assert!(other.seat().leads());
+    assert!(other.status().leads());
     assert_eq!(holder(&lease(&client, &namespace).await), Some("other"));
     other.release().await;
 }
 
 #[tokio::test]
 async fn without_leader_election_one_always_leads() {
-    let seat = Seat::always(Clock::system());
-    assert!(seat.leads());
-    assert_eq!(seat.leadership(), Leadership::Leading { fence: 0 });
+    let leader_status = LeaderStatus::always(Clock::system());
+    assert!(leader_status.leads());
+    assert_eq!(leader_status.leadership(), Leadership::Leading { fence: 0 });
 }
 
 #[test]

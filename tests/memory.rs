@@ -122,7 +122,7 @@ fn work_off(engine: &mut Engine, now: i64, succeeds: bool) {
             token: if succeeds { Some(new) } else { before },
             attempt: (!succeeds).then_some(failed),
             host_report: HostReport::Unused,
-            wants: Requeue::RequestAt(if succeeds { new.refresh } else { failed.next }),
+            requeue: Requeue::RequestAt(if succeeds { new.refresh } else { failed.next }),
         };
         engine.done(&work.key, outcome, at(now));
     }

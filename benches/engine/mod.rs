@@ -33,7 +33,7 @@ use oauthclient_operator::engine::{
 };
 use oauthclient_operator::oauth::Lifetime;
 use oauthclient_operator::oauth::error::FailureClass;
-use oauthclient_operator::schedule::{self, Answer, Schedule};
+use oauthclient_operator::schedule::{self, ReceivedToken, Schedule};
 use oauthclient_operator::time::{Span, Time};
 use provider::{Draws, Host, Issued, Reply, TIMEOUT};
 
@@ -225,12 +225,12 @@ impl Sim {
                 } else {
                     self.checks.looks += 1;
                 }
-                let wants = if wanted <= wall {
+                let requeue = if wanted <= wall {
                     Requeue::Request
                 } else {
                     Requeue::RequestAt(wanted)
                 };
-                self.finish(id, HostReport::Unused, wants);
+                self.finish(id, HostReport::Unused, requeue);
                 continue;
             }
             let lateness = wall.since(work.due).millis();
@@ -264,7 +264,7 @@ impl Sim {
         match event {
             // The operator that asked is gone.
             SimEvent::Answered { .. } | SimEvent::Written { .. } if lost => {}
-            SimEvent::Answered { id, sent, reply } => self.answered(id, sent, reply),
+            SimEvent::Answered { id, sent, reply } => self.request_ended(id, sent, reply),
             SimEvent::Written {
                 id,
                 issued,
@@ -277,7 +277,7 @@ impl Sim {
         }
     }
 
-    fn answered(&mut self, id: u32, sent: Time, reply: Reply) {
+    fn request_ended(&mut self, id: u32, sent: Time, reply: Reply) {
         let wall = self.wall();
         match reply {
             Reply::Token {
@@ -287,7 +287,7 @@ impl Sim {
             } => {
                 let item = &self.items[id as usize];
                 let host = &self.hosts[item.host as usize];
-                let answer = Answer {
+                let answer = ReceivedToken {
                     sent,
                     received: wall,
                     lifetime: lifetime
@@ -304,7 +304,7 @@ impl Sim {
                     Ok(schedule) => {
                         let mut report = HostReport::Succeeded;
                         if self.draws.next().is_multiple_of(2) {
-                            self.engine.answered(&Self::key(id), report, wall);
+                            self.engine.request_ended(&Self::key(id), report, wall);
                             report = HostReport::Unused;
                         }
                         let written = self.now + self.draws.between(20, 500);
@@ -356,7 +356,7 @@ impl Sim {
         item.publish(issued, schedule, self.serial, self.clock);
         let new = item.token;
         let wanted = item.wanted(wall);
-        let (wants, early) = (
+        let (requeue, early) = (
             Requeue::RequestAt(wanted),
             self.draws.next().is_multiple_of(2),
         );
@@ -364,7 +364,7 @@ impl Sim {
         if early {
             self.engine.changed(&key, Event::Token(new), wall);
         }
-        self.finish(id, report, wants);
+        self.finish(id, report, requeue);
         self.engine.changed(&key, Event::Token(new), wall);
         let facts = self.items[id as usize].facts(&self.names);
         self.engine.changed(&key, Event::Resource(facts), wall);
@@ -375,14 +375,14 @@ impl Sim {
         }
     }
 
-    fn finish(&mut self, id: u32, host_report: HostReport, wants: Requeue) {
+    fn finish(&mut self, id: u32, host_report: HostReport, requeue: Requeue) {
         let item = &mut self.items[id as usize];
         item.flying = false;
         let outcome = Outcome {
             token: item.token,
             attempt: item.attempt,
             host_report,
-            wants,
+            requeue,
         };
         self.engine.done(&Self::key(id), outcome, self.wall());
     }

@@ -26,7 +26,7 @@ use alarms::Alarms;
 use dense::Dense;
 use entry::{Entry, Flight};
 use hosts::{HostQueues, NO_FLOW, Offer};
-use spaces::{Shared, Spaces};
+use spaces::{SharedLimit, Spaces};
 
 pub use hosts::{HostReport, Occupancy};
 pub use order::{Class, Id, Order, Request};
@@ -168,7 +168,7 @@ impl Queue {
 
     /// The token request of an entry is complete, but its work is not: its host queue and the limit of requests get the
     /// slot back. The response counts among those that are not yet written.
-    pub fn answered(&mut self, id: Id, report: HostReport) {
+    pub fn request_ended(&mut self, id: Id, report: HostReport) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
@@ -180,8 +180,8 @@ impl Queue {
             std::mem::replace(&mut entry.held, NO_FLOW),
             entry.held_space,
         );
-        self.spaces.take(Shared::Answers, space);
-        self.spaces.give_back(Shared::Requests, space);
+        self.spaces.take(SharedLimit::Answers, space);
+        self.spaces.give_back(SharedLimit::Requests, space);
         self.change_host(held, |host_queues, now| {
             host_queues.give_back(held, report, now)
         });
@@ -189,15 +189,15 @@ impl Queue {
 
     /// The work of an entry is complete. It then waits for what was last planned: call [`Queue::plan`] first.
     pub fn done(&mut self, id: Id, report: HostReport) {
-        self.answered(id, report);
+        self.request_ended(id, report);
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         let space = entry.held_space;
         match std::mem::take(&mut entry.flight) {
             Flight::None => return,
-            Flight::Look => self.spaces.give_back(Shared::Looks, space),
-            Flight::Request | Flight::Answer => self.spaces.give_back(Shared::Answers, space),
+            Flight::Look => self.spaces.give_back(SharedLimit::Looks, space),
+            Flight::Request | Flight::Answer => self.spaces.give_back(SharedLimit::Answers, space),
         }
         self.arm(id);
     }
@@ -227,14 +227,14 @@ impl Queue {
     /// Work in progress: that which may request a token and has no response yet, and that which may not.
     pub fn in_flight(&self) -> (usize, usize) {
         (
-            self.spaces.held(Shared::Requests),
-            self.spaces.held(Shared::Looks),
+            self.spaces.held(SharedLimit::Requests),
+            self.spaces.held(SharedLimit::Looks),
         )
     }
 
     /// Work with a response that is not yet written and reported.
     pub fn answers(&self) -> usize {
-        self.spaces.held(Shared::Answers)
+        self.spaces.held(SharedLimit::Answers)
     }
 
     /// The host queues in use, in no order.

@@ -1,6 +1,6 @@
 //! When a token is refreshed: formulas only.
 //!
-//! Pure: the caller passes `now`, the jitter `u` in [0,1) and the known facts. Jitter only makes a refresh earlier.
+//! Pure: the caller passes `now`, the jitter `jitter` in [0,1) and the known facts. Jitter only makes a refresh earlier.
 //!
 //! A token that was requested at `t_send` with the lifetime `L` expires at `E = t_send + L`: latency does not extend a
 //! lifetime. It is refreshed [`usual_lead`] before that.
@@ -71,7 +71,7 @@ impl Published {
 
 /// The times of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Answer {
+pub struct ReceivedToken {
     /// When the request was sent.
     pub sent: Time,
     /// When the response was complete.
@@ -125,16 +125,16 @@ pub enum UnusableLifetime {
 
 /// The consequences of a successful response: when the token expires, and when the next request is due.
 ///
-/// `published` is the token in the token Secret, `None` for the first one; `u` is the jitter in [0,1).
+/// `published` is the token in the token Secret, `None` for the first one; `jitter` is in [0,1).
 ///
 /// # Errors
 /// The token cannot be used. Nothing is published, and a token that is still valid stays.
 pub fn accept(
     policy: &Policy,
     published: Option<&Published>,
-    answer: &Answer,
+    answer: &ReceivedToken,
     now: Time,
-    u: f64,
+    jitter: f64,
 ) -> Result<Schedule, UnusableLifetime> {
     let served_before = published.filter(|_| answer.same_token);
     let grant = Grant::of(policy, served_before, answer, now)?;
@@ -151,12 +151,12 @@ pub fn accept(
         lead,
         window,
         now,
-        u: u.clamp(0.0, 1.0),
+        jitter: jitter.clamp(0.0, 1.0),
     };
     let wanted = if served_before.is_some() {
         plan.again()
     } else if published.is_none() && plan.is_spread() {
-        now + plan.fresh().since(now).scale(0.15 + 0.75 * plan.u)
+        now + plan.fresh().since(now).scale(0.15 + 0.75 * plan.jitter)
     } else {
         plan.fresh()
     };
@@ -236,7 +236,7 @@ impl Grant {
     fn of(
         policy: &Policy,
         served_before: Option<&Published>,
-        answer: &Answer,
+        answer: &ReceivedToken,
         now: Time,
     ) -> Result<Grant, UnusableLifetime> {
         if matches!(answer.lifetime, Some(Lifetime::For(span)) if span < Span::ZERO) {
@@ -272,7 +272,11 @@ impl Grant {
 
 /// Only the first different token after the same one was served again reveals when the server starts to return new
 /// ones. A server that returns a new token each time has no cache window, and an expired token reveals nothing.
-fn learnt_window(published: Option<&Published>, answer: &Answer, whole: Span) -> Option<Span> {
+fn learnt_window(
+    published: Option<&Published>,
+    answer: &ReceivedToken,
+    whole: Span,
+) -> Option<Span> {
     let published = published?;
     let left = published.end_by(answer.sent).at().since(answer.sent);
     if answer.same_token || !published.served_again || left <= Span::ZERO {
@@ -309,12 +313,12 @@ fn part(span: Span, numerator: i64, denominator: i64) -> Span {
 /// The inputs that determine when the next request is due.
 struct Plan<'a> {
     policy: &'a Policy,
-    answer: &'a Answer,
+    answer: &'a ReceivedToken,
     grant: Grant,
     lead: Span,
     window: Option<Span>,
     now: Time,
-    u: f64,
+    jitter: f64,
 }
 
 impl Plan<'_> {
@@ -333,7 +337,7 @@ impl Plan<'_> {
         }
         match self.answer.refresh_in.filter(|span| *span > Span::ZERO) {
             Some(hint) => {
-                let hinted = self.answer.sent + hint + Span::from_seconds(60).scale(self.u);
+                let hinted = self.answer.sent + hint + Span::from_seconds(60).scale(self.jitter);
                 hinted.min(expires - self.lead)
             }
             None => self.first_try(),
@@ -343,7 +347,7 @@ impl Plan<'_> {
     /// The lead time before the expiry, but not before a caching server would return another token.
     fn first_try(&self) -> Time {
         let expires = self.grant.end.at();
-        let led = expires - self.lead.scale(1.0 + 0.2 * self.u);
+        let led = expires - self.lead.scale(1.0 + 0.2 * self.jitter);
         match self.window {
             Some(window) => {
                 let pause = part(window, 1, 2).min(Span::from_seconds(15));
@@ -391,7 +395,7 @@ pub fn replan(
     };
     let whole = end.at().since(token.issued).max(Span::ZERO);
     let window = policy.cache_window.or(token.learnt_window);
-    let answer = Answer {
+    let answer = ReceivedToken {
         sent: token.issued,
         received: token.issued,
         lifetime: None,
@@ -411,7 +415,7 @@ pub fn replan(
         lead: lead(policy, whole),
         window: window.map(|window| window.max(SHORTEST_WINDOW).min(whole)),
         now: token.issued,
-        u: planned.jitter(),
+        jitter: planned.jitter(),
     };
     let floor = token.issued
         + match whole < TINY {
@@ -424,7 +428,7 @@ pub fn replan(
         return (!plan.is_spread()).then_some(alone);
     }
     let hinted = Plan {
-        answer: &Answer {
+        answer: &ReceivedToken {
             refresh_in: planned.refresh_in(),
             ..answer
         },
@@ -435,15 +439,15 @@ pub fn replan(
 
 /// When the next request is due, if the refresh token that it needs was obtained at `obtained` and expires at `ends`:
 /// at `refresh` (the time for the access token), or at the usual lead time before the refresh token expires, whichever
-/// comes first, but not before the shortest interval from `now`. `u` is jitter in [0,1) that makes it earlier.
+/// comes first, but not before the shortest interval from `now`. `jitter` is in [0,1) that makes it earlier.
 pub fn before_refresh_token_ends(
     refresh: Time,
     obtained: Time,
     ends: Time,
     now: Time,
-    u: f64,
+    jitter: f64,
 ) -> Time {
     let life = ends.since(obtained).max(Span::ZERO);
-    let due = ends - usual_lead(life).scale(1.0 + 0.2 * u.clamp(0.0, 1.0));
+    let due = ends - usual_lead(life).scale(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
     refresh.min(due.max(now + shortest_interval(life)))
 }

@@ -16,7 +16,7 @@ use super::problem::SpecProblem;
 use super::spec::{self, OAuthClient, OAuthClientSpec};
 use crate::names::ROTATE_KEY_ANNOTATION;
 use crate::oauth::assertion::JWT_BEARER;
-use crate::oauth::error::Means;
+use crate::oauth::error::ErrorMeaning;
 use crate::oauth::request::check_names;
 use crate::oauth::{
     BasicEncoding, Client, ClientAuthentication, CredentialKeys, ErrorShape, ExpiryShape,
@@ -322,7 +322,7 @@ fn error_shape(error: &spec::ProviderError) -> Option<ErrorShape> {
     Some(ErrorShape {
         pointer: error.pointer.clone(),
         values: error.values.clone(),
-        means: Means::parse(&error.means)?,
+        means: ErrorMeaning::parse(&error.means)?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::oauth::{FailureClass, Issuer};
 use crate::time::Span;
 
 /// The more specific a failure, the higher: another issuer, no document, nothing there.
-pub(super) fn worth(unusable: &Unusable) -> u8 {
+pub(super) fn specificity(unusable: &Unusable) -> u8 {
     match unusable {
         Unusable::OtherIssuer { .. } => 4,
         Unusable::Status(429 | 500..) => 3,

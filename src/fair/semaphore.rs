@@ -16,7 +16,7 @@ use crate::lock::lock;
 pub struct FairSemaphore(Arc<Mutex<Inner>>);
 
 /// Part of the limit, held until it is dropped.
-pub struct Place {
+pub struct FairPermit {
     semaphore: FairSemaphore,
     tenant: Arc<str>,
     amount: usize,
@@ -30,7 +30,7 @@ struct Inner {
     /// How many places each tenant that still waits got meanwhile, and all of them.
     turns: HashMap<Arc<str>, u64>,
     all_turns: u64,
-    waiting: Line<(usize, oneshot::Sender<Place>)>,
+    waiting: Line<(usize, oneshot::Sender<FairPermit>)>,
 }
 
 impl FairSemaphore {
@@ -56,7 +56,7 @@ impl FairSemaphore {
     }
 
     /// Takes a place if that is possible now and no waiting tenant is entitled to it.
-    pub fn try_take(&self, tenant: &Arc<str>, amount: usize) -> Option<Place> {
+    pub fn try_take(&self, tenant: &Arc<str>, amount: usize) -> Option<FairPermit> {
         let mut inner = self.lock();
         let own = inner.held.get(tenant).copied().unwrap_or(0);
         let possible = match inner.shares.share(own, amount) {
@@ -68,7 +68,7 @@ impl FairSemaphore {
     }
 
     /// Waits for a place. Cancelling the wait takes none. More than the whole limit is never granted.
-    pub async fn take(&self, tenant: &Arc<str>, amount: usize) -> Place {
+    pub async fn take(&self, tenant: &Arc<str>, amount: usize) -> FairPermit {
         loop {
             if let Some(place) = self.try_take(tenant, amount) {
                 return place;
@@ -90,7 +90,7 @@ impl FairSemaphore {
         tenant: &Arc<str>,
         amount: usize,
         standstill: Duration,
-    ) -> Option<Place> {
+    ) -> Option<FairPermit> {
         let mut place = pin!(self.take(tenant, amount));
         loop {
             let turns = self.turns(tenant);
@@ -113,7 +113,7 @@ impl FairSemaphore {
     }
 
     /// Takes a place regardless of the limit, for something that already exists and must be counted.
-    pub fn take_anyway(&self, tenant: &Arc<str>, amount: usize) -> Place {
+    pub fn take_anyway(&self, tenant: &Arc<str>, amount: usize) -> FairPermit {
         self.grant(&mut self.lock(), tenant, amount)
     }
 
@@ -127,10 +127,10 @@ impl FairSemaphore {
         lock(&self.0)
     }
 
-    fn grant(&self, inner: &mut Inner, tenant: &Arc<str>, amount: usize) -> Place {
+    fn grant(&self, inner: &mut Inner, tenant: &Arc<str>, amount: usize) -> FairPermit {
         inner.shares.take(amount);
         *inner.held.entry(Arc::clone(tenant)).or_default() += amount;
-        Place {
+        FairPermit {
             semaphore: self.clone(),
             tenant: Arc::clone(tenant),
             amount,
@@ -189,7 +189,7 @@ impl Inner {
     }
 }
 
-impl Place {
+impl FairPermit {
     /// The size of this part.
     pub fn amount(&self) -> usize {
         self.amount
@@ -234,7 +234,7 @@ impl Inner {
     }
 }
 
-impl Drop for Place {
+impl Drop for FairPermit {
     fn drop(&mut self) {
         if self.amount > 0 {
             self.semaphore.lock().give_back(&self.tenant, self.amount);

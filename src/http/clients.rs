@@ -28,14 +28,14 @@ struct Kind {
     through_proxy: bool,
 }
 
-struct Kept {
+struct CachedClient {
     client: Client,
     last_used: u64,
 }
 
 #[derive(Default)]
 struct Cache {
-    kept: HashMap<Kind, Kept>,
+    cached: HashMap<Kind, CachedClient>,
     uses: u64,
 }
 
@@ -92,25 +92,27 @@ impl Clients {
         let mut cache = lock(&self.cache);
         cache.uses += 1;
         let uses = cache.uses;
-        let kept = cache.kept.get_mut(&kind)?;
-        kept.last_used = uses;
-        Some(kept.client.clone())
+        let cached = cache.cached.get_mut(&kind)?;
+        cached.last_used = uses;
+        Some(cached.client.clone())
     }
 
     fn keep(&self, kind: Kind, client: Client) {
         let mut cache = lock(&self.cache);
-        if cache.kept.len() >= MAX_CLIENTS {
+        if cache.cached.len() >= MAX_CLIENTS {
             let oldest = cache
-                .kept
+                .cached
                 .iter()
-                .min_by_key(|(_, kept)| kept.last_used)
+                .min_by_key(|(_, cached)| cached.last_used)
                 .map(|(kind, _)| *kind);
             if let Some(oldest) = oldest {
-                cache.kept.remove(&oldest);
+                cache.cached.remove(&oldest);
             }
         }
         let last_used = cache.uses;
-        cache.kept.insert(kind, Kept { client, last_used });
+        cache
+            .cached
+            .insert(kind, CachedClient { client, last_used });
     }
 
     fn build(

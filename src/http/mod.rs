@@ -257,7 +257,7 @@ impl Sender {
             .timeout
             .saturating_sub(self.0.clock.elapsed().saturating_sub(begun));
         let most = room.as_ref().map_or(room::USUAL, Room::bytes);
-        let is_whole = timeout(left, reading.go_on(most))
+        let is_whole = timeout(left, reading.read_next(most))
             .await
             .map_err(|_| timed_out(true))??;
         let held = || self.0.rooms.count(reading.body.capacity());
@@ -277,7 +277,7 @@ impl Sender {
                 false => LEAST_TIME,
             };
             // Waiting for room does not count against the provider's time-out.
-            let rest = timeout(left.max(least), reading.go_on(MAX_BODY)).await;
+            let rest = timeout(left.max(least), reading.read_next(MAX_BODY)).await;
             match rest.unwrap_or_else(|_| Err(timed_out(true))) {
                 // A server that does not wait as long.
                 Err(_) if waited >= NO_WAIT => return Err(SendError::NoRoom),
@@ -349,7 +349,7 @@ fn prepare(request: &HttpRequest, uri: http::Uri) -> Result<transport::Request, 
     }
     let body = match request.body.is_empty() {
         true => Bytes::new(),
-        false => Bytes::from_owner(Shared(request.body.clone())),
+        false => Bytes::from_owner(SharedBody(request.body.clone())),
     };
     let mut prepared = transport::Request::new(Full::new(body));
     *prepared.method_mut() = method;
@@ -359,9 +359,9 @@ fn prepare(request: &HttpRequest, uri: http::Uri) -> Result<transport::Request, 
 }
 
 /// A body that is wiped when the HTTP library drops it.
-struct Shared(Secret);
+struct SharedBody(Secret);
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for SharedBody {
     fn as_ref(&self) -> &[u8] {
         self.0.expose_bytes()
     }
@@ -389,7 +389,7 @@ impl Reading {
 
     /// Reads until the end, or until `most` bytes or more are there; returns whether the end was reached. A response
     /// larger than [`MAX_BODY`] is an error.
-    async fn go_on(&mut self, most: usize) -> Result<bool, SendError> {
+    async fn read_next(&mut self, most: usize) -> Result<bool, SendError> {
         // A response whose known length exceeds the limit is not read.
         if self.expected.is_some_and(|expected| expected > most) && most < MAX_BODY {
             return Ok(false);
@@ -428,8 +428,8 @@ impl Reading {
 
     /// How large it can be at the most, in bytes.
     fn most(&self) -> usize {
-        let told = self.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
-        told.max(self.body.len())
+        let announced = self.expected.unwrap_or(MAX_BODY).min(MAX_BODY);
+        announced.max(self.body.len())
     }
 
     fn end(mut self) -> (HttpAnswer, Caching) {

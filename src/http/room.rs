@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::fair::{FairSemaphore, Place};
+use crate::fair::{FairPermit, FairSemaphore};
 use crate::tenant;
 
 /// The largest body that is read, in bytes after decompression: 1 MiB.
@@ -48,9 +48,9 @@ pub(super) struct Rooms {
 
 /// The part of one response in it, until it is dropped.
 pub struct Room {
-    place: Place,
+    place: FairPermit,
     /// Kept while the response is held, where it is read beside the bound.
-    _rescue: Option<Place>,
+    _rescue: Option<FairPermit>,
     /// Whether a refresh token is lost with the response.
     is_only_copy: bool,
 }
@@ -123,7 +123,7 @@ impl Rooms {
         })
     }
 
-    async fn rescue(&self, tenant: &Arc<str>, amount: usize) -> (Place, Option<Place>) {
+    async fn rescue(&self, tenant: &Arc<str>, amount: usize) -> (FairPermit, Option<FairPermit>) {
         tokio::select! {
             biased;
             place = self.responses.take(tenant, amount) => (place, None),

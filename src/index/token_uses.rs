@@ -11,7 +11,7 @@ use super::Index;
 impl Index {
     /// Records what a resource refers to, after [`Index::put`]. Returns the resources to notify, because a resource
     /// that they use, directly or indirectly, changed. `moved`: the resource is new, or names another token Secret.
-    pub(super) fn refer(&mut self, key: &Key, names: &[&str], moved: bool) -> Vec<Key> {
+    pub(super) fn set_references(&mut self, key: &Key, names: &[&str], moved: bool) -> Vec<Key> {
         let mut notified = BTreeSet::new();
         if self.tokens.references.put(key, names) {
             self.link(key);
@@ -25,7 +25,7 @@ impl Index {
     }
 
     /// Removes the references of a deleted resource; returns the resources to notify.
-    pub(super) fn refer_no_more(&mut self, key: &Key) -> Vec<Key> {
+    pub(super) fn remove_references(&mut self, key: &Key) -> Vec<Key> {
         let mut notified = self.tokens.references.dependents(key);
         self.tokens.references.remove(key);
         self.tokens.link(key, Vec::new());
@@ -86,9 +86,9 @@ mod tests {
     fn pair() -> Index {
         let mut index = Index::default();
         index.put(&key("b"), None, None, "b-token", 1);
-        index.refer(&key("b"), &["a"], true);
+        index.set_references(&key("b"), &["a"], true);
         index.put(&key("a"), Some("c"), None, "a-token", 2);
-        assert_eq!(index.refer(&key("a"), &[], true), [key("b")]);
+        assert_eq!(index.set_references(&key("a"), &[], true), [key("b")]);
         index
     }
 
@@ -116,7 +116,7 @@ mod tests {
     fn another_name_of_the_token_secret_is_followed() {
         let mut index = pair();
         assert!(index.put(&key("a"), Some("c"), None, "new", 3));
-        assert_eq!(index.refer(&key("a"), &[], true), [key("b")]);
+        assert_eq!(index.set_references(&key("a"), &[], true), [key("b")]);
         assert!(index.users(secret_id("n", "a-token")).is_empty());
         assert_eq!(index.users(secret_id("n", "new")), [key("b")]);
     }
@@ -124,9 +124,15 @@ mod tests {
     #[test]
     fn a_circle_is_notified_to_all_of_it_when_it_is_closed_and_when_it_is_opened() {
         let mut index = pair();
-        assert_eq!(index.refer(&key("a"), &["b"], false), [key("a"), key("b")]);
+        assert_eq!(
+            index.set_references(&key("a"), &["b"], false),
+            [key("a"), key("b")]
+        );
         assert_eq!(index.cycle(&key("b")).unwrap(), ["b", "a", "b"]);
-        assert_eq!(index.refer(&key("a"), &["other"], false), [key("b")]);
+        assert_eq!(
+            index.set_references(&key("a"), &["other"], false),
+            [key("b")]
+        );
         assert_eq!(index.cycle(&key("b")), None);
     }
 
@@ -144,7 +150,7 @@ mod tests {
         let mut index = Index::default();
         let id = |name: &str| secret_id("n", name);
         index.put(&key("a"), Some("c"), None, "a-token", 1);
-        index.publishes(&key("a"), true);
+        index.set_publishes(&key("a"), true);
         assert_eq!(index.publisher(&key("b"), id("a-token")), Some(key("a")));
         assert_eq!(
             index.publisher(&key("a"), id("a-token")),
@@ -152,12 +158,12 @@ mod tests {
             "nobody waits for itself"
         );
         index.put(&key("a"), Some("c"), None, "new", 2);
-        index.publishes(&key("a"), true);
+        index.set_publishes(&key("a"), true);
         assert_eq!(index.publisher(&key("b"), id("a-token")), None);
         assert_eq!(index.publisher(&key("b"), id("new")), Some(key("a")));
-        index.publishes(&key("a"), false);
+        index.set_publishes(&key("a"), false);
         assert_eq!(index.publisher(&key("b"), id("new")), None);
-        index.publishes(&key("a"), true);
+        index.set_publishes(&key("a"), true);
         index.remove(&key("a"));
         assert!(index.publishers.is_empty());
     }

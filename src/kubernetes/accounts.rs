@@ -43,7 +43,7 @@ pub(super) async fn token(
         Err(CallError::Refused(status)) if status.code == 403 => {
             return Err(Failure::account_token_forbidden(namespace));
         }
-        Err(error) => return Err(Failure::account_token(wanted, &error.said())),
+        Err(error) => return Err(Failure::account_token(wanted, &error.summary())),
     };
     let Some(token) = made.filter(|token| !token.is_empty()) else {
         let why = "the API server's answer holds none";
@@ -73,6 +73,6 @@ async fn is_for_others(
         Err(CallError::Refused(status)) if status.code == 403 => {
             Err(Failure::audience_refused(wanted))
         }
-        Err(error) => Err(Failure::account_token(wanted, &error.said())),
+        Err(error) => Err(Failure::account_token(wanted, &error.summary())),
     }
 }

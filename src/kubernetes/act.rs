@@ -6,8 +6,8 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use crate::engine::Key;
 use crate::lock::lock;
 use crate::metrics::WriteKind;
-use crate::model::{On, Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret};
-use crate::policy::{NoticeKind, Report};
+use crate::model::{Resource, SecretBody, SecretSeen, SecretWrite, StaleSecret, WriteMode};
+use crate::policy::{EventType, Report};
 use crate::reconcile::{StoreError, WriteError};
 
 use super::calls::{CallError, MANAGER};
@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::status_write::write_status;
 
 /// Writes a token Secret, once.
-pub(super) async fn write(
+pub(super) async fn write_token_secret(
     shared: &Shared,
     key: &Key,
     write: &SecretWrite,
@@ -38,7 +38,7 @@ pub(super) async fn write_secret(
 ) -> Result<SecretSeen, WriteError> {
     let api = shared.calls.api::<ApiSecret>(key.namespace());
     let body = write_body(write);
-    let creating = write.on == On::Create;
+    let creating = write.mode == WriteMode::Create;
     let answer = if creating {
         match serde_json::from_value::<ApiSecret>(body) {
             Ok(secret) => {
@@ -96,12 +96,12 @@ pub(super) async fn delete(
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
-    lock(&shared.index).leftover_gone(key, &stale.name);
+    lock(&shared.index).remove_stale_secret(key, &stale.name);
     Ok(())
 }
 
 /// Writes the status if it changed, then publishes the events. Returns the resulting version of the resource.
-pub(super) async fn report(
+pub(super) async fn write_status_and_events(
     shared: &Shared,
     resource: &Resource,
     report: &Report,
@@ -115,12 +115,12 @@ pub(super) async fn report(
         }
         version = written.and_then(|stored| stored.object.metadata.resource_version);
     }
-    for notice in &report.notices {
-        match notice.kind {
-            NoticeKind::Normal => tracing::info!(reason = %notice.reason, "{}", notice.message),
-            NoticeKind::Warning => tracing::warn!(reason = %notice.reason, "{}", notice.message),
+    for event in &report.events {
+        match event.kind {
+            EventType::Normal => tracing::info!(reason = %event.reason, "{}", event.message),
+            EventType::Warning => tracing::warn!(reason = %event.reason, "{}", event.message),
         }
-        shared.events.publish(resource, notice);
+        shared.events.publish(resource, event);
     }
     Ok(version)
 }

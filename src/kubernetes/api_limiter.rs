@@ -1,7 +1,7 @@
 //! Limits the API calls in flight, and decides which is next if all slots are taken.
 //!
 //! Two kinds of calls wait: those for a token Secret, and statuses. Statuses let the others go first for a while: in a
-//! burst, Secrets are written sooner, and each status follows its Secret by [`PATIENCE`] and its own turn. Within a
+//! burst, Secrets are written sooner, and each status follows its Secret by [`STATUS_DELAY`] and its own turn. Within a
 //! kind, namespaces take turns. A slot is held for one call, which has a deadline, so that turns come soon and no
 //! reserve is needed.
 
@@ -17,13 +17,13 @@ use crate::tenant;
 
 /// How long statuses let others go first; then they do. Writing a status costs the API server about as much as the
 /// calls for its Secret, so a status follows its Secret within about twice this time, however slow the API server is.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STATUS_DELAY: Duration = Duration::from_secs(2);
 /// How many statuses may wait; if there are more, they go first, because the data of each are held in memory.
-const MOST_PATIENT: usize = 640;
+const MAX_DELAYED_STATUSES: usize = 640;
 
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum For {
+pub(super) enum CallPurpose {
     /// Everything that a token Secret depends on.
     Work,
     /// A status, which can wait a little.
@@ -42,7 +42,7 @@ pub(super) struct Slot(Option<ApiLimiter>);
 
 struct Queue {
     /// How long statuses let others go first.
-    patience: Duration,
+    status_delay: Duration,
     free: usize,
     work: Line<oneshot::Sender<Slot>>,
     /// Since when each waits, by the monotonic clock.
@@ -52,12 +52,12 @@ struct Queue {
 impl ApiLimiter {
     /// Allows `most` calls at once.
     pub(super) fn new(most: usize, clock: Clock) -> Self {
-        ApiLimiter::with(most, clock, PATIENCE)
+        ApiLimiter::with(most, clock, STATUS_DELAY)
     }
 
-    fn with(most: usize, clock: Clock, patience: Duration) -> Self {
+    fn with(most: usize, clock: Clock, status_delay: Duration) -> Self {
         let queue = Queue {
-            patience,
+            status_delay,
             free: most,
             work: Line::default(),
             statuses: Line::default(),
@@ -75,7 +75,7 @@ impl ApiLimiter {
     }
 
     /// Waits for a slot for the namespace of the current work. Cancelling the wait takes none.
-    pub(super) async fn take(&self, what: For) -> Slot {
+    pub(super) async fn take(&self, purpose: CallPurpose) -> Slot {
         let receiver = {
             let mut queue = lock(&self.queue);
             if queue.free > 0 {
@@ -84,9 +84,9 @@ impl ApiLimiter {
             }
             let (sender, receiver) = oneshot::channel();
             let tenant = tenant::current();
-            match what {
-                For::Work => queue.work.push(&tenant, sender),
-                For::Status => queue.statuses.push(&tenant, (self.clock.elapsed(), sender)),
+            match purpose {
+                CallPurpose::Work => queue.work.push(&tenant, sender),
+                CallPurpose::Status => queue.statuses.push(&tenant, (self.clock.elapsed(), sender)),
             }
             receiver
         };
@@ -122,8 +122,8 @@ impl ApiLimiter {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(slots) = self.0.take() {
-            slots.pass_on();
+        if let Some(limiter) = self.0.take() {
+            limiter.pass_on();
         }
     }
 }
@@ -132,8 +132,9 @@ impl Queue {
     fn next(&mut self, now: Duration) -> Option<oneshot::Sender<Slot>> {
         let next = self.statuses.heads().next();
         let overdue =
-            next.is_some_and(|(_, (since, _))| now.saturating_sub(*since) >= self.patience);
-        let status_first = overdue || self.statuses.len() > MOST_PATIENT || self.work.is_empty();
+            next.is_some_and(|(_, (since, _))| now.saturating_sub(*since) >= self.status_delay);
+        let status_first =
+            overdue || self.statuses.len() > MAX_DELAYED_STATUSES || self.work.is_empty();
         if status_first && let Some((_, (_, sender))) = self.statuses.pop() {
             return Some(sender);
         }
@@ -149,20 +150,20 @@ mod tests {
     /// Longer than any test.
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn slots(most: usize, patience: Duration) -> ApiLimiter {
-        ApiLimiter::with(most, Clock::system(), patience)
+    fn limiter(most: usize, status_delay: Duration) -> ApiLimiter {
+        ApiLimiter::with(most, Clock::system(), status_delay)
     }
 
     /// A caller that waits for a slot, reports its name when it has it, and returns it at once.
     async fn waits(
-        slots: &ApiLimiter,
-        what: For,
+        limiter: &ApiLimiter,
+        purpose: CallPurpose,
         name: usize,
         order: &Arc<Mutex<Vec<usize>>>,
     ) -> JoinHandle<()> {
-        let (slots, order) = (slots.clone(), Arc::clone(order));
+        let (limiter, order) = (limiter.clone(), Arc::clone(order));
         let waiting = tokio::spawn(async move {
-            let _slot = slots.take(what).await;
+            let _slot = limiter.take(purpose).await;
             order.lock().unwrap().push(name);
         });
         // Until it waits.
@@ -178,31 +179,35 @@ mod tests {
 
     #[tokio::test]
     async fn work_goes_before_statuses_that_came_earlier() {
-        let slots = slots(1, LONG);
+        let limiter = limiter(1, LONG);
         let order = Arc::default();
-        let held = slots.take(For::Work).await;
+        let held = limiter.take(CallPurpose::Work).await;
         let mut tasks = Vec::new();
-        for (name, what) in [(1, For::Status), (2, For::Work), (3, For::Work)] {
-            tasks.push(waits(&slots, what, name, &order).await);
+        for (name, purpose) in [
+            (1, CallPurpose::Status),
+            (2, CallPurpose::Work),
+            (3, CallPurpose::Work),
+        ] {
+            tasks.push(waits(&limiter, purpose, name, &order).await);
         }
-        assert_eq!(slots.waiting(), (2, 1));
+        assert_eq!(limiter.waiting(), (2, 1));
         drop(held);
         all(tasks).await;
         assert_eq!(*order.lock().unwrap(), [2, 3, 1]);
-        assert_eq!(slots.waiting(), (0, 0));
+        assert_eq!(limiter.waiting(), (0, 0));
     }
 
     #[tokio::test]
     async fn a_status_that_has_waited_long_goes_first() {
-        let slots = slots(1, Duration::ZERO);
+        let limiter = limiter(1, Duration::ZERO);
         let order = Arc::default();
-        let held = slots.take(For::Work).await;
+        let held = limiter.take(CallPurpose::Work).await;
         let mut tasks = Vec::new();
         for name in [1, 2] {
-            tasks.push(waits(&slots, For::Status, name, &order).await);
+            tasks.push(waits(&limiter, CallPurpose::Status, name, &order).await);
         }
         for name in [11, 12, 13] {
-            tasks.push(waits(&slots, For::Work, name, &order).await);
+            tasks.push(waits(&limiter, CallPurpose::Work, name, &order).await);
         }
         drop(held);
         all(tasks).await;
@@ -212,15 +217,15 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_so_many_statuses_wait_for_work() {
-        let slots = slots(1, LONG);
+        let limiter = limiter(1, LONG);
         let order = Arc::default();
-        let held = slots.take(For::Work).await;
+        let held = limiter.take(CallPurpose::Work).await;
         let mut tasks = Vec::new();
-        for name in 0..MOST_PATIENT + 2 {
-            tasks.push(waits(&slots, For::Status, name, &order).await);
+        for name in 0..MAX_DELAYED_STATUSES + 2 {
+            tasks.push(waits(&limiter, CallPurpose::Status, name, &order).await);
         }
-        let work = MOST_PATIENT + 10;
-        tasks.push(waits(&slots, For::Work, work, &order).await);
+        let work = MAX_DELAYED_STATUSES + 10;
+        tasks.push(waits(&limiter, CallPurpose::Work, work, &order).await);
         drop(held);
         all(tasks).await;
         let order = order.lock().unwrap();
@@ -229,19 +234,19 @@ mod tests {
 
     #[tokio::test]
     async fn namespaces_take_turns() {
-        let slots = slots(1, LONG);
+        let limiter = limiter(1, LONG);
         let order = Arc::default();
-        let held = slots.take(For::Work).await;
+        let held = limiter.take(CallPurpose::Work).await;
         let mut tasks = Vec::new();
         for name in 0..100 {
-            let wait = waits(&slots, For::Work, name, &order);
+            let wait = waits(&limiter, CallPurpose::Work, name, &order);
             tasks.push(wait.await);
         }
         // Another one comes last.
-        let (other, told) = (slots.clone(), Arc::clone(&order));
+        let (other, told) = (limiter.clone(), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
             let wait = async {
-                let _slot = other.take(For::Work).await;
+                let _slot = other.take(CallPurpose::Work).await;
                 lock(&told).push(1000);
             };
             tenant::serve("other", wait).await;
@@ -255,21 +260,27 @@ mod tests {
 
     #[tokio::test]
     async fn who_stops_waiting_costs_no_slot() {
-        let slots = slots(2, LONG);
+        let limiter = limiter(2, LONG);
         let order = Arc::default();
-        let held = [slots.take(For::Work).await, slots.take(For::Work).await];
-        for what in [For::Work, For::Status] {
-            let gone = waits(&slots, what, 0, &order).await;
+        let held = [
+            limiter.take(CallPurpose::Work).await,
+            limiter.take(CallPurpose::Work).await,
+        ];
+        for purpose in [CallPurpose::Work, CallPurpose::Status] {
+            let gone = waits(&limiter, purpose, 0, &order).await;
             gone.abort();
             assert!(gone.await.unwrap_err().is_cancelled());
         }
-        let task = waits(&slots, For::Work, 1, &order).await;
+        let task = waits(&limiter, CallPurpose::Work, 1, &order).await;
         drop(held);
         task.await.unwrap();
         assert_eq!(*order.lock().unwrap(), [1]);
         // Both are free again, and no more than both.
-        let _held = [slots.take(For::Work).await, slots.take(For::Status).await];
-        let third = slots.take(For::Work);
+        let _held = [
+            limiter.take(CallPurpose::Work).await,
+            limiter.take(CallPurpose::Status).await,
+        ];
+        let third = limiter.take(CallPurpose::Work);
         assert!(
             tokio::time::timeout(Duration::from_secs(1), third)
                 .await

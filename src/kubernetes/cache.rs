@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 
 use crate::engine::Key;
-use crate::model::{FailedAttempt, FamilyMemory, Fingerprint, Memory, Noted, Repairs, Written};
+use crate::model::{
+    FailedAttempt, FamilyMemory, Fingerprint, IntactToken, Memory, Repairs, WrittenVersion,
+};
 use crate::time::Time;
 
 /// All entries. Each belongs to one object, by UID: the watch creates and removes it, so a recreated resource inherits
 /// nothing, even from work in progress.
 #[derive(Default)]
-pub(super) struct Memories(HashMap<Key, Kept>);
+pub(super) struct MemoryCache(HashMap<Key, CachedMemory>);
 
 /// The entry of one resource. A reconcile takes a copy and returns it changed at its end. What watches report in
 /// between is noted separately, so that the copy does not overwrite it.
 #[derive(Default)]
-struct Kept {
+struct CachedMemory {
     /// Hash of the object's UID.
     uid: u64,
-    memory: Packed,
+    memory: CompactMemory,
     /// Reported since the reconcile began: the token Secret was deleted.
     gone: bool,
     /// Reported since the reconcile began: the resource names another token Secret.
@@ -26,40 +28,44 @@ struct Kept {
 
 /// A compact [`Memory`], because most fields are empty for most resources.
 #[derive(Default)]
-struct Packed {
+struct CompactMemory {
     fingerprint: Option<Fingerprint>,
     last_sent: Option<Time>,
-    written: Option<Written>,
-    noted: Option<Noted>,
-    told_gone: bool,
-    rare: Option<Box<Rare>>,
+    written: Option<WrittenVersion>,
+    intact: Option<IntactToken>,
+    deletion_reported: bool,
+    rare: Option<Box<RareFields>>,
 }
 
 /// The fields for resources with a problem or a refresh token.
 #[derive(Clone, Default)]
-struct Rare {
+struct RareFields {
     attempt: Option<Box<FailedAttempt>>,
     repairs: Repairs,
     target_claimed_by: Option<String>,
-    partings: u32,
-    doubts: u32,
+    finalize_attempts: u32,
+    stale_reads: u32,
     large_response: u32,
     family: FamilyMemory,
 }
 
-impl Rare {
-    fn is_nothing(&self) -> bool {
+impl RareFields {
+    fn is_empty(&self) -> bool {
         self.attempt.is_none()
             && self.repairs.count == 0
             && self.target_claimed_by.is_none()
-            && (self.partings, self.doubts, self.large_response) == (0, 0, 0)
-            && self.family.foreign.is_none()
-            && self.family.known.is_empty()
+            && (
+                self.finalize_attempts,
+                self.stale_reads,
+                self.large_response,
+            ) == (0, 0, 0)
+            && self.family.foreign_reservation.is_none()
+            && self.family.outcomes.is_empty()
             && self.family.dpop_nonces.is_empty()
     }
 }
 
-impl From<Memory> for Packed {
+impl From<Memory> for CompactMemory {
     fn from(memory: Memory) -> Self {
         // Destructured by name, so that no new field is forgotten here.
         let Memory {
@@ -69,35 +75,35 @@ impl From<Memory> for Packed {
             target_claimed_by,
             last_sent,
             written,
-            noted,
-            told_gone,
-            partings,
-            doubts,
+            intact,
+            deletion_reported,
+            finalize_attempts,
+            stale_reads,
             large_response,
             family,
         } = memory;
-        let rare = Rare {
+        let rare = RareFields {
             attempt,
             repairs,
             target_claimed_by,
-            partings,
-            doubts,
+            finalize_attempts,
+            stale_reads,
             large_response,
             family,
         };
-        Packed {
+        CompactMemory {
             fingerprint,
             last_sent,
             written,
-            noted,
-            told_gone,
-            rare: (!rare.is_nothing()).then(|| Box::new(rare)),
+            intact,
+            deletion_reported,
+            rare: (!rare.is_empty()).then(|| Box::new(rare)),
         }
     }
 }
 
-impl Packed {
-    fn unpacked(&self) -> Memory {
+impl CompactMemory {
+    fn expanded(&self) -> Memory {
         let rare = self.rare.as_deref().cloned().unwrap_or_default();
         Memory {
             attempt: rare.attempt,
@@ -106,10 +112,10 @@ impl Packed {
             target_claimed_by: rare.target_claimed_by,
             last_sent: self.last_sent,
             written: self.written,
-            noted: self.noted,
-            told_gone: self.told_gone,
-            partings: rare.partings,
-            doubts: rare.doubts,
+            intact: self.intact,
+            deletion_reported: self.deletion_reported,
+            finalize_attempts: rare.finalize_attempts,
+            stale_reads: rare.stale_reads,
             large_response: rare.large_response,
             family: rare.family,
         }
@@ -117,75 +123,77 @@ impl Packed {
 
     fn forget_target(&mut self) {
         self.written = None;
-        self.noted = None;
-        self.told_gone = false;
+        self.intact = None;
+        self.deletion_reported = false;
         if let Some(rare) = &mut self.rare {
-            rare.doubts = 0;
+            rare.stale_reads = 0;
         }
     }
 }
 
-impl Memories {
+impl MemoryCache {
     /// A reconcile begins: its reads include everything reported so far.
-    pub(super) fn reconcile_starts(&mut self, key: &Key) {
-        if let Some(kept) = self.0.get_mut(key) {
-            (kept.gone, kept.moved) = (false, false);
+    pub(super) fn reconcile_started(&mut self, key: &Key) {
+        if let Some(cached) = self.0.get_mut(key) {
+            (cached.gone, cached.moved) = (false, false);
         }
     }
 
     /// The watch reported this object: the entry of another one with its name is removed.
     pub(super) fn appeared(&mut self, key: &Key, uid: u64) {
         match self.0.get_mut(key) {
-            Some(kept) if kept.uid == uid => {}
-            Some(kept) => {
-                *kept = Kept {
+            Some(cached) if cached.uid == uid => {}
+            Some(cached) => {
+                *cached = CachedMemory {
                     uid,
-                    ..Kept::default()
+                    ..CachedMemory::default()
                 }
             }
             None => {
-                let kept = Kept {
+                let cached = CachedMemory {
                     uid,
-                    ..Kept::default()
+                    ..CachedMemory::default()
                 };
-                self.0.insert(key.clone(), kept);
+                self.0.insert(key.clone(), cached);
             }
         }
     }
 
     /// A copy of the entry of this object.
     pub(super) fn get(&self, key: &Key, uid: u64) -> Memory {
-        let kept = self.0.get(key).filter(|kept| kept.uid == uid);
-        kept.map(|kept| kept.memory.unpacked()).unwrap_or_default()
+        let cached = self.0.get(key).filter(|cached| cached.uid == uid);
+        cached
+            .map(|cached| cached.memory.expanded())
+            .unwrap_or_default()
     }
 
     /// Stores what work on this object leaves, with what was reported meanwhile. Nothing, if the object is gone.
     pub(super) fn put(&mut self, key: &Key, uid: u64, memory: Memory) {
-        let Some(kept) = self.0.get_mut(key).filter(|kept| kept.uid == uid) else {
+        let Some(cached) = self.0.get_mut(key).filter(|cached| cached.uid == uid) else {
             return;
         };
-        kept.memory = memory.into();
-        if kept.moved {
-            kept.memory.forget_target();
+        cached.memory = memory.into();
+        if cached.moved {
+            cached.memory.forget_target();
         }
-        kept.memory.told_gone |= kept.gone;
+        cached.memory.deletion_reported |= cached.gone;
     }
 
     /// The watch reported that the token Secret of this resource was deleted; `owner` is its owner, if known.
-    pub(super) fn told_gone(&mut self, key: &Key, owner: Option<u64>) {
-        let own = |kept: &&mut Kept| owner.is_none_or(|owner| owner == kept.uid);
-        let Some(kept) = self.0.get_mut(key).filter(own) else {
+    pub(super) fn deletion_reported(&mut self, key: &Key, owner: Option<u64>) {
+        let own = |cached: &&mut CachedMemory| owner.is_none_or(|owner| owner == cached.uid);
+        let Some(cached) = self.0.get_mut(key).filter(own) else {
             return;
         };
-        kept.memory.told_gone = true;
-        kept.gone = true;
+        cached.memory.deletion_reported = true;
+        cached.gone = true;
     }
 
     /// The resource names another token Secret: the entry about the old one does not apply to it.
     pub(super) fn target_moved(&mut self, key: &Key) {
-        if let Some(kept) = self.0.get_mut(key) {
-            kept.memory.forget_target();
-            (kept.gone, kept.moved) = (false, true);
+        if let Some(cached) = self.0.get_mut(key) {
+            cached.memory.forget_target();
+            (cached.gone, cached.moved) = (false, true);
         }
     }
 
@@ -200,7 +208,7 @@ mod tests {
     use super::*;
 
     fn written() -> Memory {
-        let written = Written {
+        let written = WrittenVersion {
             uid: 1,
             resource_version: 2,
         };
@@ -210,8 +218,8 @@ mod tests {
         }
     }
 
-    fn known() -> Memories {
-        let mut memories = Memories::default();
+    fn known() -> MemoryCache {
+        let mut memories = MemoryCache::default();
         memories.appeared(&Key::new("n", "a"), 7);
         memories
     }
@@ -220,42 +228,48 @@ mod tests {
     fn a_resource_that_is_made_anew_inherits_nothing_also_while_work_goes_on() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
-        memories.reconcile_starts(&key);
+        memories.reconcile_started(&key);
         memories.appeared(&key, 8);
         assert!(memories.get(&key, 8).written.is_none());
         // The work on its predecessor ends, and its token Secret is deleted.
         memories.put(&key, 7, written());
-        memories.told_gone(&key, Some(7));
+        memories.deletion_reported(&key, Some(7));
         let memory = memories.get(&key, 8);
-        assert!(memory.written.is_none() && !memory.told_gone);
+        assert!(memory.written.is_none() && !memory.deletion_reported);
         assert!(memories.get(&key, 7).written.is_none());
         memories.put(&key, 8, written());
         assert!(memories.get(&key, 8).written.is_some());
         // A deleted resource leaves nothing, whatever is still in progress.
         memories.forget(&key);
         memories.put(&key, 8, written());
-        memories.told_gone(&key, None);
+        memories.deletion_reported(&key, None);
         assert!(memories.0.is_empty());
     }
 
     #[test]
     fn what_is_packed_comes_back_as_it_was() {
-        let usual = Packed::from(written());
+        let usual = CompactMemory::from(written());
         assert!(usual.rare.is_none(), "no room is taken for nothing");
-        assert!(std::mem::size_of::<Kept>() <= 168, "kept for each resource");
+        assert!(
+            std::mem::size_of::<CachedMemory>() <= 168,
+            "kept for each resource"
+        );
         let memory = Memory {
-            doubts: 3,
-            partings: 2,
+            stale_reads: 3,
+            finalize_attempts: 2,
             family: FamilyMemory {
-                foreign: Some(("other".to_owned(), crate::time::Span::from_seconds(5))),
+                foreign_reservation: Some(("other".to_owned(), crate::time::Span::from_seconds(5))),
                 ..FamilyMemory::default()
             },
             last_sent: Some(Time::from_millis(7)),
             ..written()
         };
-        let back = Packed::from(memory.clone()).unpacked();
-        assert_eq!((back.doubts, back.partings), (3, 2));
-        assert_eq!(back.family.foreign, memory.family.foreign);
+        let back = CompactMemory::from(memory.clone()).expanded();
+        assert_eq!((back.stale_reads, back.finalize_attempts), (3, 2));
+        assert_eq!(
+            back.family.foreign_reservation,
+            memory.family.foreign_reservation
+        );
         assert_eq!(back.last_sent, memory.last_sent);
         assert_eq!(back.written, memory.written);
         assert_eq!(back.attempt.is_none(), memory.attempt.is_none());
@@ -266,11 +280,11 @@ mod tests {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         // Also the first reconcile, which has no entry yet.
         for _ in 0..2 {
-            memories.reconcile_starts(&key);
+            memories.reconcile_started(&key);
             let _read = memories.get(&key, 7);
-            memories.told_gone(&key, Some(7));
+            memories.deletion_reported(&key, Some(7));
             memories.put(&key, 7, written());
-            assert!(memories.get(&key, 7).told_gone);
+            assert!(memories.get(&key, 7).deletion_reported);
             assert!(memories.get(&key, 7).written.is_some());
         }
     }
@@ -279,23 +293,23 @@ mod tests {
     fn what_a_reconcile_knew_at_its_start_is_its_own_to_settle() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
-        memories.told_gone(&key, Some(7));
-        memories.reconcile_starts(&key);
-        assert!(memories.get(&key, 7).told_gone, "it reads so");
+        memories.deletion_reported(&key, Some(7));
+        memories.reconcile_started(&key);
+        assert!(memories.get(&key, 7).deletion_reported, "it reads so");
         // It has written the Secret again.
         memories.put(&key, 7, written());
-        assert!(!memories.get(&key, 7).told_gone);
+        assert!(!memories.get(&key, 7).deletion_reported);
     }
 
     #[test]
     fn another_name_reported_during_a_reconcile_is_known_after_it() {
         let (mut memories, key) = (known(), Key::new("n", "a"));
         memories.put(&key, 7, written());
-        memories.reconcile_starts(&key);
+        memories.reconcile_started(&key);
         memories.target_moved(&key);
         memories.put(&key, 7, written());
         assert!(memories.get(&key, 7).written.is_none());
-        memories.reconcile_starts(&key);
+        memories.reconcile_started(&key);
         memories.put(&key, 7, written());
         assert!(memories.get(&key, 7).written.is_some());
         memories.forget(&key);

@@ -17,7 +17,7 @@ use crate::messages::WriteRefusal;
 use crate::metrics::Metrics;
 use crate::reconcile::{StoreError, WriteError};
 
-use super::api_limiter::{ApiLimiter, For};
+use super::api_limiter::{ApiLimiter, CallPurpose};
 
 /// The field manager in `managedFields`.
 pub(super) const MANAGER: &str = "oauthclient-operator";
@@ -33,7 +33,7 @@ const CACHE_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Calls {
     client: Client,
-    slots: ApiLimiter,
+    limiter: ApiLimiter,
     metrics: Metrics,
     clock: Clock,
     /// Until when no read is for a cache, in milliseconds of the monotonic clock.
@@ -57,7 +57,7 @@ impl Calls {
     pub(super) fn new(client: Client, most: u32, metrics: Metrics, clock: Clock) -> Self {
         Calls {
             client,
-            slots: ApiLimiter::new(most as usize, clock.clone()),
+            limiter: ApiLimiter::new(most as usize, clock.clone()),
             metrics,
             clock,
             newest_until: Arc::default(),
@@ -82,21 +82,21 @@ impl Calls {
         &self,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, CallError> {
-        self.call_for(For::Work, call).await
+        self.call_for(CallPurpose::Work, call).await
     }
 
     /// How many calls wait for a slot: for token Secrets, and for statuses.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        self.slots.waiting()
+        self.limiter.waiting()
     }
 
     /// The same, with its purpose.
     pub(super) async fn call_for<T>(
         &self,
-        what: For,
+        what: CallPurpose,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, CallError> {
-        let Ok(_slot) = timeout(SLOT_DEADLINE, self.slots.take(what)).await else {
+        let Ok(_slot) = timeout(SLOT_DEADLINE, self.limiter.take(what)).await else {
             return Err(CallError::TimedOut);
         };
         let _counted = self.metrics.api_request();
@@ -161,7 +161,7 @@ impl Calls {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(CallError::Refused(status)) if status.code == 403 => Err(StoreError::Unreadable {
-                right: format!("get {}", K::plural(&K::DynamicType::default())),
+                permission: format!("get {}", K::plural(&K::DynamicType::default())),
             }),
             Err(error) => Err(error.into()),
         }
@@ -246,7 +246,7 @@ impl CallError {
         }
     }
 
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             CallError::Refused(status) => matches!(status.code, 409 | 429) || status.code >= 500,
             CallError::TimedOut | CallError::Broken | CallError::Garbled => true,
@@ -257,7 +257,7 @@ impl CallError {
     /// the object.
     pub(super) fn of_write(&self, creating: bool) -> WriteError {
         let CallError::Refused(status) = self else {
-            return WriteError::Passing(self.said());
+            return WriteError::Passing(self.summary());
         };
         let terminating = status.details.as_ref().is_some_and(|details| {
             details
@@ -283,7 +283,7 @@ impl CallError {
             401 => WriteError::Forbidden(WriteRefusal::Identity),
             403 => WriteError::Refused(refusal(status)),
             400 | 413 | 422 => WriteError::Rejected(refusal(status)),
-            _ => WriteError::Passing(self.said()),
+            _ => WriteError::Passing(self.summary()),
         }
     }
 
@@ -295,13 +295,13 @@ impl CallError {
     }
 
     /// What happened, as text.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         match self {
             CallError::Refused(status) => {
                 format!(
                     "the API server answered {} {}",
                     status.code,
-                    word(&status.reason)
+                    machine_reason(&status.reason)
                 )
             }
             CallError::TimedOut => "the API server did not answer in time".to_owned(),
@@ -312,7 +312,7 @@ impl CallError {
 }
 
 /// A machine-readable reason, if it is one.
-fn word(reason: &str) -> &str {
+fn machine_reason(reason: &str) -> &str {
     if reason.chars().all(|c| c.is_ascii_alphanumeric()) {
         reason
     } else {
@@ -336,7 +336,7 @@ fn refusal(status: &Status) -> WriteRefusal {
     } else {
         WriteRefusal::Server {
             status: status.code,
-            word: word(&status.reason).to_owned(),
+            word: machine_reason(&status.reason).to_owned(),
         }
     }
 }
@@ -345,9 +345,9 @@ impl From<CallError> for StoreError {
     fn from(error: CallError) -> Self {
         match &error {
             CallError::Refused(status) if matches!(status.code, 401 | 403) => {
-                StoreError::Forbidden(error.said())
+                StoreError::Forbidden(error.summary())
             }
-            _ => StoreError::Passing(error.said()),
+            _ => StoreError::Passing(error.summary()),
         }
     }
 }

@@ -20,28 +20,28 @@ pub(crate) const FIRST_PAUSE: Span = Span::from_seconds(1);
 pub(crate) const LONGEST_PAUSE: Span = Span::from_seconds(60);
 
 /// The pause after a failed read.
-pub(crate) const AFTER_TROUBLE: Span = Span::from_seconds(5);
+pub(crate) const AFTER_API_ERROR: Span = Span::from_seconds(5);
 
 /// The waiting work.
 #[derive(Default)]
 pub(crate) struct SecretChanges {
-    pub(super) waiting: Mutex<Waiting>,
+    pub(super) waiting: Mutex<PendingChanges>,
     pub(super) wake: Notify,
 }
 
 /// The waiting work by namespace; without a clock.
 #[derive(Default)]
-pub(crate) struct Waiting(pub(super) BTreeMap<String, Namespace>);
+pub(crate) struct PendingChanges(pub(super) BTreeMap<String, Namespace>);
 
 #[derive(Default)]
 pub(crate) struct Namespace {
-    pub(super) secrets: HashMap<SecretId, Changing>,
+    pub(super) secrets: HashMap<SecretId, ChangingSecret>,
     pub(super) keys: VecDeque<Key>,
     pub(super) queued: HashSet<Key>,
 }
 
 /// A Secret that changed recently.
-pub(crate) struct Changing {
+pub(crate) struct ChangingSecret {
     pub(super) name: String,
     /// When it is read; `None` if it did not change since.
     pub(super) due: Option<Time>,
@@ -51,21 +51,24 @@ pub(crate) struct Changing {
 
 /// What to do now.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Step {
+pub(crate) enum ChangeStep {
     Read(String, String, SecretId),
-    Tell(Key),
+    Notify(Key),
 }
 
-impl Waiting {
+impl PendingChanges {
     /// A Secret changed.
     pub(super) fn changed(&mut self, namespace: &str, name: &str, id: SecretId, now: Time) {
         let namespace = self.0.entry(namespace.to_owned()).or_default();
-        let changing = namespace.secrets.entry(id).or_insert_with(|| Changing {
-            name: name.to_owned(),
-            due: None,
-            read: Time::from_millis(i64::MIN),
-            pause: Span::ZERO,
-        });
+        let changing = namespace
+            .secrets
+            .entry(id)
+            .or_insert_with(|| ChangingSecret {
+                name: name.to_owned(),
+                due: None,
+                read: Time::from_millis(i64::MIN),
+                pause: Span::ZERO,
+            });
         if changing.due.is_none() {
             let quiet = now.since(changing.read);
             if quiet > changing.pause + changing.pause || quiet < Span::ZERO {
@@ -76,7 +79,7 @@ impl Waiting {
     }
 
     /// Notifies these resources one by one.
-    pub(super) fn tell(&mut self, namespace: &str, keys: impl IntoIterator<Item = Key>) {
+    pub(super) fn notify(&mut self, namespace: &str, keys: impl IntoIterator<Item = Key>) {
         let namespace = self.0.entry(namespace.to_owned()).or_default();
         for key in keys {
             if namespace.queued.insert(key.clone()) {
@@ -85,7 +88,7 @@ impl Waiting {
         }
     }
 
-    /// Secrets that changed recently, and resources that are not yet told.
+    /// Secrets that changed recently, and resources that are not yet notified.
     fn counts(&self) -> (usize, usize) {
         let all = self.0.values();
         all.fold((0, 0), |(secrets, keys), one| {
@@ -94,7 +97,7 @@ impl Waiting {
     }
 
     /// For each namespace, at most one Secret to read and one resource to notify.
-    pub(super) fn next(&mut self, now: Time) -> Vec<Step> {
+    pub(super) fn next(&mut self, now: Time) -> Vec<ChangeStep> {
         let mut steps = Vec::new();
         for (name, namespace) in &mut self.0 {
             let due = namespace.secrets.iter_mut();
@@ -107,17 +110,17 @@ impl Waiting {
                 changing.pause = (changing.pause + changing.pause)
                     .max(FIRST_PAUSE)
                     .min(LONGEST_PAUSE);
-                steps.push(Step::Read(name.clone(), changing.name.clone(), id));
+                steps.push(ChangeStep::Read(name.clone(), changing.name.clone(), id));
             }
             // When it no longer changes, so that nobody is notified of an intermediate version.
-            let is_quiet = |changing: &Changing| {
+            let is_quiet = |changing: &ChangingSecret| {
                 changing.due.is_none() && now.since(changing.read) >= changing.pause
             };
             if namespace.secrets.values().all(is_quiet)
                 && let Some(key) = namespace.keys.pop_front()
             {
                 namespace.queued.remove(&key);
-                steps.push(Step::Tell(key));
+                steps.push(ChangeStep::Notify(key));
             }
         }
         self.0.retain(|_, namespace| {
@@ -138,7 +141,7 @@ impl SecretChanges {
         self.wake.notify_one();
     }
 
-    /// Secrets that changed recently, and resources that are not yet told of a change.
+    /// Secrets that changed recently, and resources that are not yet notified of a change.
     pub(crate) fn counts(&self) -> (usize, usize) {
         lock(&self.waiting).counts()
     }
@@ -152,15 +155,15 @@ mod tests {
         Time::from_millis(1_700_000_000_000 + millis)
     }
 
-    fn reads(waiting: &mut Waiting, now: i64) -> usize {
+    fn reads(waiting: &mut PendingChanges, now: i64) -> usize {
         let steps = waiting.next(at(now));
-        let read = |step: &&Step| matches!(step, Step::Read(..));
+        let read = |step: &&ChangeStep| matches!(step, ChangeStep::Read(..));
         steps.iter().filter(read).count()
     }
 
     #[test]
     fn a_secret_that_keeps_changing_is_read_less_and_less_often() {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingChanges::default();
         let mut count = 0;
         for tick in 0..20 * 600 {
             waiting.changed("n", "s", 7, at(tick * 50));
@@ -178,17 +181,17 @@ mod tests {
 
     #[test]
     fn resources_are_told_one_by_one_and_each_once_and_no_namespace_waits_for_another() {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingChanges::default();
         let keys: Vec<Key> = (0..2000)
             .map(|number| Key::new("many", &number.to_string()))
             .collect();
         for _ in 0..4 {
-            waiting.tell("many", keys.clone());
+            waiting.notify("many", keys.clone());
         }
-        waiting.tell("other", [Key::new("other", "a")]);
+        waiting.notify("other", [Key::new("other", "a")]);
         assert_eq!(waiting.counts(), (0, 2001));
         let first = waiting.next(at(0));
-        assert!(first.contains(&Step::Tell(Key::new("other", "a"))));
+        assert!(first.contains(&ChangeStep::Notify(Key::new("other", "a"))));
         assert_eq!(first.len(), 2);
         let mut told = 1;
         while !waiting.0.is_empty() {

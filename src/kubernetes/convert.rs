@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret as ApiSecret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use crate::model::{On, Owner, SecretBody, SecretSeen};
+use crate::model::{Owner, SecretBody, SecretSeen, WriteMode};
 use crate::reconcile::{ConfigMapRead, StoreError};
 use crate::secret::Secret;
 
@@ -72,7 +72,7 @@ pub(crate) fn config_map_read(map: Option<ConfigMap>, key: &str) -> ConfigMapRea
 /// The body of a write: a whole object to create, otherwise a merge patch with UID and resourceVersion as
 /// preconditions.
 pub(super) fn write_body(write: &SecretBody) -> Value {
-    let creating = write.on == On::Create;
+    let creating = write.mode == WriteMode::Create;
     let texts = |texts: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
         texts
             .iter()
@@ -107,14 +107,14 @@ pub(super) fn write_body(write: &SecretBody) -> Value {
         metadata.insert("ownerReferences".to_owned(), owners);
     }
     let mut body = Map::new();
-    match &write.on {
-        On::Create => {
+    match &write.mode {
+        WriteMode::Create => {
             metadata.insert("name".to_owned(), json!(write.name));
             body.insert("apiVersion".to_owned(), json!("v1"));
             body.insert("kind".to_owned(), json!("Secret"));
             body.insert("type".to_owned(), json!(write.type_));
         }
-        On::Patch {
+        WriteMode::Patch {
             uid,
             resource_version,
         } => {

@@ -1,4 +1,4 @@
-//! The loop of the operator: until it is told to stop or its Lease is lost, then until what is in hand is written.
+//! The loop of the operator: until it is asked to stop or its Lease is lost, then until what is in hand is written.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::cli::NamespacedName;
-use crate::driver::{Driven, Driver};
+use crate::driver::{Driver, DriverStore};
 use crate::engine::{Engine, Key, Outcome, Requeue};
-use crate::kubernetes::shared::Cluster;
+use crate::kubernetes::shared::ClusterStore;
 use crate::lock::lock;
-use crate::server::Beat;
+use crate::server::Heartbeat;
 use crate::time::{Span, Time};
 
 use super::shared::Shared;
@@ -19,10 +19,10 @@ use super::shared::Shared;
 /// How long the last attempts to write may take after the drain.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 
-/// Runs until told to stop, then until the work in flight has ended or `drain` has passed.
+/// Runs until asked to stop, then until the work in flight has ended or `drain` has passed.
 pub(super) async fn drive(
     shared: Arc<Shared>,
-    beat: Beat,
+    heartbeat: Heartbeat,
     panic_on: Option<NamespacedName>,
     stop: impl Future<Output = ()>,
     drain: Duration,
@@ -30,9 +30,9 @@ pub(super) async fn drive(
 ) {
     let mut stop = std::pin::pin!(stop);
     let panic_on = panic_on.map(|name| Key::new(&name.namespace, &name.name));
-    let mut driver = Driver::new(Arc::new(Cluster(Arc::clone(&shared))), panic_on);
+    let mut driver = Driver::new(Arc::new(ClusterStore(Arc::clone(&shared))), panic_on);
     loop {
-        beat.tick();
+        heartbeat.beat();
         let wait = driver.start();
         tokio::select! {
             () = &mut stop => break,
@@ -54,7 +54,7 @@ pub(super) async fn drive(
     }
 }
 
-impl Driven for Cluster {
+impl DriverStore for ClusterStore {
     fn engine(&self) -> MutexGuard<'_, Engine> {
         lock(&self.0.engine)
     }
@@ -63,15 +63,15 @@ impl Driven for Cluster {
         &self.0.wake
     }
 
-    fn is_late(&self, late: Span) {
+    fn observe_lateness(&self, late: Span) {
         self.0.metrics.refresh_lateness(late);
     }
 
-    fn starts(&self, key: &Key) {
-        self.0.reconcile_starts(key);
+    fn reconcile_started(&self, key: &Key) {
+        self.0.reconcile_started(key);
     }
 
-    fn ends(&self, key: &Key, outcome: Option<&Outcome>, now: Time) {
+    fn reconcile_ended(&self, key: &Key, outcome: Option<&Outcome>, now: Time) {
         self.0.claims.release(key);
         if let Some(outcome) = outcome {
             self.0.keep_until(key, next_of(outcome, now));
@@ -81,7 +81,7 @@ impl Driven for Cluster {
 
 /// When a resource is reconciled next if nothing changes.
 fn next_of(outcome: &Outcome, now: Time) -> Option<Time> {
-    match outcome.wants {
+    match outcome.requeue {
         Requeue::Request => Some(now),
         Requeue::At(time) | Requeue::RequestAt(time) => Some(time),
         Requeue::OnChange => outcome.token.as_ref().map(|token| token.refresh),

@@ -15,7 +15,7 @@ use crate::fair::{Line, Share, Shares};
 use crate::lock::lock;
 use crate::metrics::{Metrics, WriteKind};
 use crate::model::Resource;
-use crate::policy::{Notice, NoticeKind};
+use crate::policy::{EventType, ResourceEvent};
 use crate::tenant;
 
 use super::calls::Calls;
@@ -31,10 +31,10 @@ const MOST_CHARACTERS: usize = 1000;
 
 /// The sending end.
 #[derive(Clone)]
-pub(super) struct Events(Arc<Waiting>, Source);
+pub(super) struct Events(Arc<EventQueue>, EventSource);
 
 /// The events that wait to be published: namespaces take turns.
-struct Waiting {
+struct EventQueue {
     line: Mutex<Bounded>,
     came: Notify,
 }
@@ -72,7 +72,7 @@ impl Bounded {
 
 /// The reporting component.
 #[derive(Clone)]
-struct Source {
+struct EventSource {
     instance: String,
     group: Option<&'static str>,
     clock: Clock,
@@ -89,7 +89,7 @@ pub(super) fn start(
     instance: String,
     group: Option<&'static str>,
 ) -> Events {
-    let waiting = Arc::new(Waiting {
+    let waiting = Arc::new(EventQueue {
         line: Mutex::new(Bounded::new()),
         came: Notify::new(),
     });
@@ -109,14 +109,14 @@ pub(super) fn start(
             let answer = tenant::serve(&namespace, publish).await;
             metrics.api_write(WriteKind::Event, answer.is_ok());
             if let Err(error) = answer {
-                tracing::debug!(error = error.said(), "an event could not be published");
+                tracing::debug!(error = error.summary(), "an event could not be published");
             }
             sleep(PAUSE).await;
         }
     });
     // `reportingInstance` allows 128 characters.
     let instance = instance.chars().take(128).collect();
-    let source = Source {
+    let source = EventSource {
         instance,
         group,
         clock,
@@ -126,9 +126,9 @@ pub(super) fn start(
 
 impl Events {
     /// Queues an event; drops it if too many wait, or too many of its namespace.
-    pub(super) fn publish(&self, resource: &Resource, notice: &Notice) {
+    pub(super) fn publish(&self, resource: &Resource, event: &ResourceEvent) {
         let namespace: Arc<str> = resource.namespace.as_str().into();
-        let event = self.1.event(resource, notice);
+        let event = self.1.event(resource, event);
         if lock(&self.0.line).push(&namespace, event) {
             self.0.came.notify_one();
         } else {
@@ -137,11 +137,11 @@ impl Events {
     }
 }
 
-impl Source {
-    fn event(&self, resource: &Resource, notice: &Notice) -> Event {
-        let kind = match notice.kind {
-            NoticeKind::Normal => "Normal",
-            NoticeKind::Warning => "Warning",
+impl EventSource {
+    fn event(&self, resource: &Resource, event: &ResourceEvent) -> Event {
+        let kind = match event.kind {
+            EventType::Normal => "Normal",
+            EventType::Warning => "Warning",
         };
         let now = self.clock.now();
         let time = jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default();
@@ -163,9 +163,9 @@ impl Source {
                 ..ObjectReference::default()
             }),
             type_: Some(kind.to_owned()),
-            reason: Some(notice.reason.as_str().to_owned()),
+            reason: Some(event.reason.as_str().to_owned()),
             note: Some(
-                notice
+                event
                     .message
                     .to_string()
                     .chars()

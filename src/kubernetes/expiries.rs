@@ -9,6 +9,6 @@ pub(super) fn expose(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     shared.metrics.expose_clients(move || {
         weak.upgrade()
-            .map_or_else(Vec::new, |shared| shared.client_ends.list())
+            .map_or_else(Vec::new, |shared| shared.credential_expiries.list())
     });
 }

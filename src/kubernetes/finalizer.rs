@@ -14,23 +14,23 @@ use super::shared::Shared;
 /// Adds or removes the finalizer. Foreign finalizers are not changed.
 ///
 /// Returns the resulting version of the resource.
-pub(super) async fn hold(
+pub(super) async fn set(
     shared: &Shared,
     seen: &Observed,
-    held: bool,
+    present: bool,
 ) -> Result<Option<String>, StoreError> {
     let resource = &seen.resource;
-    let life = &resource.life;
-    let others = life.finalizers.iter().map(String::as_str);
+    let meta = &resource.meta;
+    let others = meta.finalizers.iter().map(String::as_str);
     let mut all: Vec<&str> = others.filter(|one| *one != REVOCATION_FINALIZER).collect();
-    if held {
+    if present {
         all.push(REVOCATION_FINALIZER);
     }
     // A merge patch replaces a list as a whole: the version ensures that it is still the observed one.
     let patch = Patch::Merge(json!({
         "metadata": {
             "uid": resource.uid,
-            "resourceVersion": life.resource_version,
+            "resourceVersion": meta.resource_version,
             "finalizers": all,
         }
     }));

@@ -13,7 +13,7 @@ use super::survey::{Survey, state_of};
 const SURVEYED_A_SECOND: usize = 10_000;
 
 /// Sets the gauges forever, once in each interval, and drops unused copies.
-pub(super) async fn show(shared: Arc<Shared>) {
+pub(super) async fn update(shared: Arc<Shared>) {
     let mut survey = Survey::default();
     let mut pause = 0;
     loop {

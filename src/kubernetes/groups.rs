@@ -20,7 +20,7 @@ use super::calls::MANAGER;
 use super::convert::secret_seen;
 use super::group_queue::MOST_WAITING;
 use super::shared::Shared;
-use super::stored::Stored;
+use super::stored::StoredResource;
 
 /// Records who serves a resource; a conflict is reported once.
 pub(super) fn served_by(shared: &Shared, resource: &Resource, other: Option<&OtherGroup>) {
@@ -32,9 +32,9 @@ pub(super) fn served_by(shared: &Shared, resource: &Resource, other: Option<&Oth
     if !lock(&shared.groups.others).insert(key) {
         return;
     }
-    let notice = served_by_another_group(resource, other, shared.rules.group);
-    tracing::warn!(reason = %notice.reason, "{}", notice.message);
-    shared.events.publish(resource, &notice);
+    let event = served_by_another_group(resource, other, shared.rules.group);
+    tracing::warn!(reason = %event.reason, "{}", event.message);
+    shared.events.publish(resource, &event);
 }
 
 /// A resource is no longer selected; perhaps it still exists.
@@ -71,11 +71,11 @@ pub(super) async fn release(shared: Arc<Shared>) {
 }
 
 async fn release_one(shared: &Shared, key: &Key, name: &str) {
-    if lock(&shared.index).knows(key) || !shared.may_begin() {
+    if lock(&shared.index).knows(key) || !shared.may_start_work() {
         return;
     }
     let (namespace, calls) = (key.namespace(), &shared.calls);
-    let resource = calls.get::<Stored>(namespace, key.name()).await;
+    let resource = calls.get::<StoredResource>(namespace, key.name()).await;
     let Ok(Some(resource)) = resource else { return };
     let Ok(Some(secret)) = calls.get::<ApiSecret>(namespace, name).await else {
         return;
@@ -114,7 +114,7 @@ async fn release_one(shared: &Shared, key: &Key, name: &str) {
         }
         // Another group takes it over before its token expires.
         Err(error) => {
-            tracing::warn!(resource = %key, error = error.said(), "could not be released")
+            tracing::warn!(resource = %key, error = error.summary(), "could not be released")
         }
     }
 }

@@ -28,8 +28,8 @@ mod api_limiter;
 mod cache;
 mod calls;
 mod changed_secrets;
-mod client_ends;
 mod convert;
+mod credential_expiries;
 mod driver;
 mod events;
 mod expiries;
@@ -70,7 +70,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::http::Sender;
 use crate::kubernetes::start::name_of;
-use crate::leader::{Leader, Leadership, Seat, Settings};
+use crate::leader::{Leader, LeaderStatus, Leadership, Settings};
 use crate::lock::lock;
 use crate::messages::Audience;
 use crate::metrics::Metrics;
@@ -81,9 +81,9 @@ use crate::server::{self, Liveness, Pages, Readers};
 use crate::time::Span;
 
 use calls::Calls;
-use permissions::Rights;
-use shared::{Parts, Shared};
-use watch::{Scope, Watching};
+use permissions::PermissionCheck;
+use shared::{Components, Shared};
+use watch::{WatchScope, Watching};
 
 pub(crate) use convert::{config_map_read, secret_seen};
 pub use own_accounts::{Accounts, ClientWith};
@@ -94,7 +94,7 @@ const CHECK_PAUSE: Duration = Duration::from_millis(50);
 /// How often the gauges are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs the operator until it is told to stop, or until another replica is the leader.
+/// Runs the operator until it is asked to stop, or until another replica is the leader.
 ///
 /// # Errors
 /// It cannot start (no API configuration, an address in use), or the Lease was lost: the process must exit to be
@@ -118,7 +118,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
     let scrapes = server::metrics(arguments.listen, pages.clone(), readers)?;
     let sender = start::sender(&arguments, &clock)?;
     let (client, namespace, accounts) = connected;
-    let surroundings = Surroundings {
+    let surroundings = ProcessEnvironment {
         clock,
         client,
         accounts,
@@ -134,7 +134,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), StartError> {
 }
 
 /// What connects a process to the rest of the world.
-pub struct Surroundings {
+pub struct ProcessEnvironment {
     /// Clocks and randomness.
     pub clock: Clock,
     /// The Kubernetes API.
@@ -155,7 +155,7 @@ pub struct Surroundings {
 /// # Errors
 /// As [`run`].
 pub async fn run_in(
-    surroundings: Surroundings,
+    surroundings: ProcessEnvironment,
     arguments: &RunArgs,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
@@ -178,10 +178,10 @@ async fn lead(
     arguments: &RunArgs,
     group: Option<&'static str>,
     pages: Pages,
-    surroundings: Surroundings,
+    surroundings: ProcessEnvironment,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let Surroundings {
+    let ProcessEnvironment {
         clock,
         client,
         accounts,
@@ -203,18 +203,18 @@ async fn lead(
             namespace = settings.namespace,
             "stands for election"
         );
-        let beat = pages.liveness.register("lease");
+        let heartbeat = pages.liveness.register("lease");
         Leader::start(
             client.clone(),
             settings,
             clock.clone(),
             metrics.clone(),
-            beat,
+            heartbeat,
         )
     });
-    let seat = election
+    let leader_status = election
         .as_ref()
-        .map_or_else(|| Seat::always(clock.clone()), Leader::seat);
+        .map_or_else(|| LeaderStatus::always(clock.clone()), Leader::status);
     let instance = election.as_ref().map_or_else(
         || "oauthclient-operator".to_owned(),
         |leader| leader.identity().to_owned(),
@@ -226,23 +226,23 @@ async fn lead(
         clock.clone(),
     );
     let scopes = start::scopes(&arguments.watch_namespaces);
-    let rights_doubted = Arc::new(Notify::new());
+    let permissions_doubted = Arc::new(Notify::new());
     // Ends with this function.
     let mut aside = JoinSet::new();
-    let rights = Rights {
+    let permissions = PermissionCheck {
         calls: calls.clone(),
         scopes: scopes.clone(),
         lease,
         metrics: metrics.clone(),
         readiness: pages.readiness.clone(),
-        doubted: Arc::clone(&rights_doubted),
+        doubted: Arc::clone(&permissions_doubted),
     };
-    aside.spawn(rights.look_after(pages.liveness.register("rights")));
+    aside.spawn(permissions.run(pages.liveness.register("rights")));
     pages.readiness.standby();
-    let mut told = seat.watch();
+    let mut leadership = leader_status.watch();
     let leading = async {
-        let _ = told
-            .wait_for(|standing| matches!(standing, Leadership::Leading { .. }))
+        let _ = leadership
+            .wait_for(|state| matches!(state, Leadership::Leading { .. }))
             .await;
     };
     tokio::select! {
@@ -256,7 +256,7 @@ async fn lead(
     metrics.leader(true);
     pages.readiness.listing();
     let (drained, drain_over) = channel::channel(false);
-    let shared = Shared::new(Parts {
+    let shared = Shared::new(Components {
         events: events::start(
             calls.clone(),
             metrics.clone(),
@@ -270,7 +270,7 @@ async fn lead(
         sender,
         metrics: metrics.clone(),
         clock: clock.clone(),
-        seat: seat.clone(),
+        leader_status: leader_status.clone(),
         rules: Rules {
             require_allowed_hosts: arguments.require_allowed_hosts,
             allow_http: arguments.guard.allow_http,
@@ -291,7 +291,7 @@ async fn lead(
             ..Limits::default()
         }),
         drained: drain_over,
-        rights_doubted,
+        permissions_doubted,
         gauge_interval,
     });
     expiries::expose(&shared);
@@ -299,11 +299,11 @@ async fn lead(
         gauges::expose_each(&shared);
     }
     let mut tasks = JoinSet::new();
-    let mut lost = seat.watch();
+    let mut lost = leader_status.watch();
     let mut stop = std::pin::pin!(async {
         let lost = async {
             if lost
-                .wait_for(|standing| *standing == Leadership::Lost)
+                .wait_for(|state| *state == Leadership::Lost)
                 .await
                 .is_err()
             {
@@ -324,7 +324,7 @@ async fn lead(
     };
     if work.await {
         pages.readiness.leading();
-        let beat = pages.liveness.register("driver");
+        let heartbeat = pages.liveness.register("driver");
         let drain = Duration::from_secs(arguments.drain_seconds);
         let stopping = async {
             stop.await;
@@ -332,7 +332,7 @@ async fn lead(
         };
         driver::drive(
             Arc::clone(&shared),
-            beat,
+            heartbeat,
             arguments.panic_on.clone(),
             stopping,
             drain,
@@ -342,7 +342,7 @@ async fn lead(
     }
     metrics.leader(false);
     tasks.shutdown().await;
-    let lost = seat.leadership() == Leadership::Lost;
+    let lost = leader_status.leadership() == Leadership::Lost;
     end(election).await;
     if lost {
         Err(StartError::LeaseLost)
@@ -362,37 +362,37 @@ async fn end(election: Option<Leader>) {
 async fn begin(
     shared: &Arc<Shared>,
     client: &kube::Client,
-    scopes: &[Scope],
+    scopes: &[WatchScope],
     liveness: &Liveness,
     tasks: &mut JoinSet<()>,
 ) {
     start::wait_for_crd(shared, client, scopes).await;
-    let watching = |kind: &str, scope: &Scope| {
-        let (synced, told) = channel::channel(false);
+    let watching = |kind: &str, scope: &WatchScope| {
+        let (synced, has_synced) = channel::channel(false);
         let watching = Watching {
             client: client.clone(),
             scope: scope.clone(),
             shared: Arc::clone(shared),
-            beat: liveness.register(format!("{kind} {}", name_of(scope))),
+            heartbeat: liveness.register(format!("{kind} {}", name_of(scope))),
             synced,
         };
-        (watching, told)
+        (watching, has_synced)
     };
     let mut synced = Vec::new();
     for scope in scopes {
-        let (resources, told) = watching("oauthclients", scope);
+        let (resources, has_synced) = watching("oauthclients", scope);
         tasks.spawn(watch::resources(resources));
-        synced.push(told);
+        synced.push(has_synced);
     }
     all(synced).await;
     let mut synced = Vec::new();
     for scope in scopes {
-        let (credentials, told) = watching("credentials", scope);
+        let (credentials, has_synced) = watching("credentials", scope);
         tasks.spawn(watch::credentials(credentials));
-        synced.push(told);
-        let (tokens, told) = watching("tokens", scope);
+        synced.push(has_synced);
+        let (tokens, has_synced) = watching("tokens", scope);
         tasks.spawn(watch::tokens(tokens));
-        synced.push(told);
+        synced.push(has_synced);
     }
     all(synced).await;
     let now = shared.clock.now();
@@ -408,7 +408,7 @@ async fn begin(
     );
     shared.wake.notify_one();
     tasks.spawn(secret_changes::serve(Arc::clone(shared)));
-    tasks.spawn(gauges::show(Arc::clone(shared)));
+    tasks.spawn(gauges::update(Arc::clone(shared)));
     tasks.spawn(check(Arc::clone(shared)));
     tasks.spawn(groups::release(Arc::clone(shared)));
 }

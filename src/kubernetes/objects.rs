@@ -19,10 +19,10 @@ use super::calls::CallError;
 use super::convert::{config_map_read, outdated, secret_seen};
 use super::permission_denied;
 use super::secret_reads::opted_in_secret;
-use super::shared::{Cluster, Shared};
-use super::stored::Stored;
+use super::shared::{ClusterStore, Shared};
+use super::stored::StoredResource;
 
-impl Objects for Cluster {
+impl Objects for ClusterStore {
     fn now(&self) -> Time {
         self.0.clock.now()
     }
@@ -98,7 +98,7 @@ impl Objects for Cluster {
     }
 
     fn stale_secret_is_gone(&self, key: &Key, name: &str) {
-        lock(&self.0.index).leftover_gone(key, name);
+        lock(&self.0.index).remove_stale_secret(key, name);
     }
 
     fn publisher(&self, key: &Key, secret: &str) -> Option<String> {
@@ -120,9 +120,9 @@ impl Objects for Cluster {
             process: self.0.process.name.clone(),
             attempt,
             elapsed: Span::from_seconds_f64(self.0.clock.elapsed().as_secs_f64()),
-            here: self.0.clock.host_time(),
+            host_time: self.0.clock.host_time(),
             drain: self.0.process.drain,
-            alone: false,
+            is_only_process: false,
             ..FamilySeen::default()
         }
     }
@@ -140,18 +140,18 @@ impl Objects for Cluster {
         self.0.deleting_for(key)
     }
 
-    async fn permission_is_missing(&self, seen: &Observed, right: &str) {
-        permission_denied::tell(&self.0, seen, right).await;
+    async fn permission_is_missing(&self, seen: &Observed, permission: &str) {
+        permission_denied::report_denied(&self.0, seen, permission).await;
     }
 }
 
 /// The resource from the API server, as new as the watch has reported. An older one comes from a cache in between: a token
 /// requested with it would follow an outdated spec.
-async fn current(shared: &Shared, key: &Key) -> Result<Option<Stored>, StoreError> {
+async fn current(shared: &Shared, key: &Key) -> Result<Option<StoredResource>, StoreError> {
     let since = lock(&shared.index).resource_seen(key);
     let object = shared
         .calls
-        .get_since::<Stored>(key.namespace(), key.name(), since)
+        .get_since::<StoredResource>(key.namespace(), key.name(), since)
         .await?;
     let version = object
         .as_ref()

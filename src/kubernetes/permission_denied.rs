@@ -3,14 +3,14 @@
 use crate::engine::Key;
 use crate::lock::lock;
 use crate::model::Observed;
-use crate::policy::{barred, report};
+use crate::policy::{permission_denied, report};
 
 use super::act;
 use super::shared::Shared;
 
 /// Reports in the status of a resource that it could not be observed for want of this permission. The reconcile still ends, and is
 /// retried: a granted permission is noticed then.
-pub(super) async fn tell(shared: &Shared, seen: &Observed, right: &str) {
+pub(super) async fn report_denied(shared: &Shared, seen: &Observed, permission: &str) {
     if seen.resource.spec.is_err() {
         // The invalid spec is reported when the Secret can be read again.
         return;
@@ -21,14 +21,15 @@ pub(super) async fn tell(shared: &Shared, seen: &Observed, right: &str) {
         .record(&key)
         .and_then(|record| record.token);
     let now = shared.clock.now();
-    let told = report(
-        &barred(seen, right, token, now),
+    let written_report = report(
+        &permission_denied(seen, permission, token, now),
         &resource.status,
         resource.generation,
         shared.detail,
         now,
     );
-    if let Err(trouble) = act::report(shared, &seen.resource, &told).await {
-        tracing::warn!(%trouble, "the status could not be written");
+    if let Err(error) = act::write_status_and_events(shared, &seen.resource, &written_report).await
+    {
+        tracing::warn!(%error, "the status could not be written");
     }
 }

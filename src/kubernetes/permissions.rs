@@ -15,29 +15,29 @@ use tokio::sync::Notify;
 
 use crate::command::Command;
 use crate::metrics::Metrics;
-use crate::server::{Beat, Readiness};
+use crate::server::{Heartbeat, Readiness};
 
 use super::calls::Calls;
-use super::watch::Scope;
+use super::watch::WatchScope;
 
 /// How soon to check again while something is missing, or the API server did not answer.
 const AGAIN: Duration = Duration::from_secs(10);
 /// The interval of the heartbeat while nothing is missing.
-const REST: Duration = Duration::from_secs(60);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// The operator's user if the API server does not say, as in `deploy/`.
 const USUAL_USER: &str = "system:serviceaccount:oauthclient-system:oauthclient-operator";
 
 /// A permission that is needed in every watched namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Right {
+struct Permission {
     verb: &'static str,
     group: &'static str,
     resource: &'static str,
     subresource: &'static str,
 }
 
-const fn right(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
-    Right {
+const fn permission(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
+    Permission {
         verb,
         group,
         resource,
@@ -51,31 +51,31 @@ const STATUS: &str = "oauthclients/status";
 
 /// Without any of these, nothing works. Other permissions in `deploy/` serve single fields, and are reported if they
 /// are missing.
-const NEEDED: [Right; 9] = [
-    right("get", OWN, "oauthclients"),
-    right("list", OWN, "oauthclients"),
-    right("watch", OWN, "oauthclients"),
-    Right {
+const NEEDED: [Permission; 9] = [
+    permission("get", OWN, "oauthclients"),
+    permission("list", OWN, "oauthclients"),
+    permission("watch", OWN, "oauthclients"),
+    Permission {
         subresource: "status",
-        ..right("patch", OWN, "oauthclients")
+        ..permission("patch", OWN, "oauthclients")
     },
-    right("get", "", "secrets"),
-    right("list", "", "secrets"),
-    right("watch", "", "secrets"),
-    right("create", "", "secrets"),
-    right("patch", "", "secrets"),
+    permission("get", "", "secrets"),
+    permission("list", "", "secrets"),
+    permission("watch", "", "secrets"),
+    permission("create", "", "secrets"),
+    permission("patch", "", "secrets"),
 ];
 
 const LEASES: &str = "coordination.k8s.io";
 
 /// The permissions for the Lease in the operator's namespace.
-const FOR_ELECTION: [Right; 3] = [
-    right("get", LEASES, "leases"),
-    right("create", LEASES, "leases"),
-    right("update", LEASES, "leases"),
+const FOR_ELECTION: [Permission; 3] = [
+    permission("get", LEASES, "leases"),
+    permission("create", LEASES, "leases"),
+    permission("update", LEASES, "leases"),
 ];
 
-impl Right {
+impl Permission {
     /// As in a rule of a Role.
     const fn rule_resource(self) -> &'static str {
         if self.subresource.is_empty() {
@@ -86,8 +86,8 @@ impl Right {
     }
 
     /// As for `kubectl auth can-i`.
-    fn words(self) -> String {
-        let Right {
+    fn text(self) -> String {
+        let Permission {
             verb,
             group,
             resource,
@@ -108,18 +108,18 @@ impl Right {
 
 /// A missing permission, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Lack {
-    right: Right,
-    scope: Scope,
+struct MissingPermission {
+    permission: Permission,
+    scope: WatchScope,
     /// The object, if it is about a single one.
     name: Option<String>,
 }
 
-impl Lack {
-    fn words(&self) -> String {
+impl MissingPermission {
+    fn text(&self) -> String {
         match &self.name {
-            Some(name) => format!("{}/{name}", self.right.words()),
-            None => self.right.words(),
+            Some(name) => format!("{}/{name}", self.permission.text()),
+            None => self.permission.text(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Lack {
 
     /// The command that checks it.
     fn check(&self, user: &str) -> String {
-        let command = Command::kubectl(&["auth", "can-i"]).split(&self.words());
+        let command = Command::kubectl(&["auth", "can-i"]).split(&self.text());
         let command = match &self.scope {
             Some(namespace) => command.namespace(namespace),
             None => command.fixed(&["--all-namespaces"]),
@@ -143,7 +143,7 @@ impl Lack {
     /// What grants it.
     fn grant(&self) -> String {
         match &self.scope {
-            _ if self.right.group == LEASES => {
+            _ if self.permission.group == LEASES => {
                 "kubectl apply -k deploy/, or deploy/namespaced/ where it serves single namespaces"
                     .to_owned()
             }
@@ -156,15 +156,15 @@ impl Lack {
 }
 
 /// The text about missing permissions at `/readyz`; `None` if none is missing.
-fn told(lacks: &[Lack]) -> Option<String> {
+fn summary(missing_permissions: &[MissingPermission]) -> Option<String> {
     /// The maximum number in the text.
     const MOST: usize = 6;
-    let first = lacks.first()?;
+    let first = missing_permissions.first()?;
     let mut words: Vec<String> = Vec::new();
-    for lack in lacks.iter().take(MOST) {
-        words.push(format!("{} {}", lack.words(), lack.place()));
+    for missing in missing_permissions.iter().take(MOST) {
+        words.push(format!("{} {}", missing.text(), missing.place()));
     }
-    let more = match lacks.len().saturating_sub(MOST) {
+    let more = match missing_permissions.len().saturating_sub(MOST) {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
@@ -176,9 +176,9 @@ fn told(lacks: &[Lack]) -> Option<String> {
 }
 
 /// The permission check.
-pub(super) struct Rights {
+pub(super) struct PermissionCheck {
     pub(super) calls: Calls,
-    pub(super) scopes: Vec<Scope>,
+    pub(super) scopes: Vec<WatchScope>,
     /// Namespace and name of the Lease, with leader election.
     pub(super) lease: Option<(String, String)>,
     pub(super) metrics: Metrics,
@@ -187,24 +187,24 @@ pub(super) struct Rights {
     pub(super) doubted: Arc<Notify>,
 }
 
-impl Rights {
-    /// Checks the permissions forever: at the start, whenever one is in doubt, and as long as one is missing.
-    pub(super) async fn look_after(self, beat: Beat) {
-        let mut lacks: Vec<Lack> = Vec::new();
+impl PermissionCheck {
+    /// Checks the permissions forever: at the start, after each refused call, and as long as one is missing.
+    pub(super) async fn run(self, heartbeat: Heartbeat) {
+        let mut missing_permissions: Vec<MissingPermission> = Vec::new();
         loop {
-            beat.tick();
-            let now = self.missing(&beat).await;
+            heartbeat.beat();
+            let now = self.find_missing(&heartbeat).await;
             let known = now.is_some();
-            if let Some(now) = now.filter(|now| *now != lacks) {
-                self.tell(&now, &lacks).await;
-                lacks = now;
+            if let Some(now) = now.filter(|now| *now != missing_permissions) {
+                self.report(&now, &missing_permissions).await;
+                missing_permissions = now;
             }
-            if lacks.is_empty() && known {
-                while tokio::time::timeout(REST, self.doubted.notified())
+            if missing_permissions.is_empty() && known {
+                while tokio::time::timeout(HEARTBEAT_INTERVAL, self.doubted.notified())
                     .await
                     .is_err()
                 {
-                    beat.tick();
+                    heartbeat.beat();
                 }
             } else {
                 tokio::time::sleep(AGAIN).await;
@@ -213,51 +213,51 @@ impl Rights {
     }
 
     /// What is missing; `None` if the API server did not say.
-    async fn missing(&self, beat: &Beat) -> Option<Vec<Lack>> {
-        let mut lacks = Vec::new();
+    async fn find_missing(&self, heartbeat: &Heartbeat) -> Option<Vec<MissingPermission>> {
+        let mut missing_permissions = Vec::new();
         for scope in &self.scopes {
-            for right in NEEDED {
-                beat.tick();
-                let lack = Lack {
-                    right,
+            for permission in NEEDED {
+                heartbeat.beat();
+                let missing = MissingPermission {
+                    permission,
                     scope: scope.clone(),
                     name: None,
                 };
-                if !self.may(&lack).await? {
-                    lacks.push(lack);
+                if !self.is_granted(&missing).await? {
+                    missing_permissions.push(missing);
                 }
             }
         }
         if let Some((namespace, name)) = &self.lease {
-            for right in FOR_ELECTION {
-                beat.tick();
-                let lack = Lack {
-                    right,
+            for permission in FOR_ELECTION {
+                heartbeat.beat();
+                let missing = MissingPermission {
+                    permission,
                     scope: Some(namespace.clone()),
                     // RBAC cannot restrict "create" to a name.
-                    name: (right.verb != "create").then(|| name.clone()),
+                    name: (permission.verb != "create").then(|| name.clone()),
                 };
-                if !self.may(&lack).await? {
-                    lacks.push(lack);
+                if !self.is_granted(&missing).await? {
+                    missing_permissions.push(missing);
                 }
             }
         }
-        Some(lacks)
+        Some(missing_permissions)
     }
 
     /// Whether the operator has the permission; `None` if the API server did not say.
-    async fn may(&self, wanted: &Lack) -> Option<bool> {
-        let right = wanted.right;
+    async fn is_granted(&self, wanted: &MissingPermission) -> Option<bool> {
+        let permission = wanted.permission;
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
                 resource_attributes: Some(ResourceAttributes {
                     namespace: wanted.scope.clone(),
                     name: wanted.name.clone(),
-                    verb: given(right.verb),
-                    group: given(right.group),
-                    resource: given(right.resource),
-                    subresource: given(right.subresource),
+                    verb: given(permission.verb),
+                    group: given(permission.group),
+                    resource: given(permission.resource),
+                    subresource: given(permission.subresource),
                     ..ResourceAttributes::default()
                 }),
                 ..SelfSubjectAccessReviewSpec::default()
@@ -266,28 +266,31 @@ impl Rights {
         };
         let api = Api::<SelfSubjectAccessReview>::all(self.calls.client());
         let params = PostParams::default();
-        let asked = self.calls.call(api.create(&params, &review)).await;
-        Some(asked.ok()?.status?.allowed)
+        let reviewed = self.calls.call(api.create(&params, &review)).await;
+        Some(reviewed.ok()?.status?.allowed)
     }
 
-    async fn tell(&self, now: &[Lack], before: &[Lack]) {
-        for right in NEEDED.into_iter().chain(FOR_ELECTION) {
-            let places = now.iter().filter(|lack| lack.right == right).count();
+    async fn report(&self, now: &[MissingPermission], before: &[MissingPermission]) {
+        for permission in NEEDED.into_iter().chain(FOR_ELECTION) {
+            let places = now
+                .iter()
+                .filter(|missing| missing.permission == permission)
+                .count();
             self.metrics
-                .permissions_missing(right.verb, right.rule_resource(), places);
+                .permissions_missing(permission.verb, permission.rule_resource(), places);
         }
-        self.readiness.lacks(told(now));
+        self.readiness.set_missing(summary(now));
         if now.is_empty() {
             tracing::info!("the operator has every right that it needs again");
             return;
         }
         let user = self.user().await;
-        for lack in now.iter().filter(|lack| !before.contains(lack)) {
+        for missing in now.iter().filter(|missing| !before.contains(missing)) {
             tracing::error!(
-                right = lack.words(),
-                place = lack.place(),
-                check = lack.check(&user),
-                grant = lack.grant(),
+                right = missing.text(),
+                place = missing.place(),
+                check = missing.check(&user),
+                grant = missing.grant(),
                 "the operator lacks a required permission; it continues when that is granted"
             );
         }
@@ -298,8 +301,8 @@ impl Rights {
         let api = Api::<SelfSubjectReview>::all(self.calls.client());
         let params = PostParams::default();
         let review = SelfSubjectReview::default();
-        let asked = self.calls.call(api.create(&params, &review)).await.ok();
-        asked
+        let reviewed = self.calls.call(api.create(&params, &review)).await.ok();
+        reviewed
             .and_then(|review| review.status?.user_info?.username)
             .unwrap_or_else(|| USUAL_USER.to_owned())
     }
@@ -309,9 +312,9 @@ impl Rights {
 mod tests {
     use super::*;
 
-    fn lack(right: Right, scope: Option<&str>) -> Lack {
-        Lack {
-            right,
+    fn missing_permission(permission: Permission, scope: Option<&str>) -> MissingPermission {
+        MissingPermission {
+            permission,
             scope: scope.map(str::to_owned),
             name: None,
         }
@@ -320,7 +323,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_with_the_command_that_checks_it() {
         let status = NEEDED[3];
-        let [in_all, in_one] = [lack(NEEDED[5], None), lack(status, Some("shop"))];
+        let [in_all, in_one] = [
+            missing_permission(NEEDED[5], None),
+            missing_permission(status, Some("shop")),
+        ];
         assert_eq!(
             in_all.check("me"),
             "kubectl auth can-i list secrets --all-namespaces --as=me"
@@ -329,29 +335,29 @@ mod tests {
             in_one.check("me"),
             "kubectl auth can-i patch oauthclients.oauthclient.dev --subresource=status -n shop --as=me"
         );
-        let lease = Lack {
+        let lease = MissingPermission {
             name: Some("oauthclient-operator".to_owned()),
-            ..lack(FOR_ELECTION[0], Some("ops"))
+            ..missing_permission(FOR_ELECTION[0], Some("ops"))
         };
         assert_eq!(
             lease.check("me"),
             "kubectl auth can-i get leases.coordination.k8s.io/oauthclient-operator -n ops --as=me"
         );
-        let said = told(&[in_all, in_one]).unwrap();
+        let said = summary(&[in_all, in_one]).unwrap();
         assert_eq!(
             said,
             "the operator may not list secrets in all namespaces, patch oauthclients.oauthclient.dev --subresource=status in \
              namespace shop; grant it: kubectl apply -k deploy/"
         );
-        assert_eq!(told(&[]), None);
+        assert_eq!(summary(&[]), None);
     }
 
     #[test]
     fn of_very_many_the_first_are_named() {
-        let many: Vec<Lack> = (0..50)
-            .map(|number| lack(NEEDED[0], Some(&format!("n{number}"))))
+        let many: Vec<MissingPermission> = (0..50)
+            .map(|number| missing_permission(NEEDED[0], Some(&format!("n{number}"))))
             .collect();
-        let said = told(&many).unwrap();
+        let said = summary(&many).unwrap();
         assert!(said.contains("namespace n5, and 44 more;"), "{said}");
     }
 
@@ -379,9 +385,13 @@ mod tests {
                 }
             }
         }
-        for right in NEEDED {
-            let resource = right.rule_resource().to_owned();
-            let needed = (right.group.to_owned(), resource, right.verb.to_owned());
+        for permission in NEEDED {
+            let resource = permission.rule_resource().to_owned();
+            let needed = (
+                permission.group.to_owned(),
+                resource,
+                permission.verb.to_owned(),
+            );
             assert!(granted.contains(&needed), "{needed:?}");
         }
     }

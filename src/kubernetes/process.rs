@@ -1,4 +1,4 @@
-//! This process, as claims on refresh tokens name it.
+//! This process, as reservations of refresh tokens name it.
 
 use crate::time::Span;
 
@@ -6,6 +6,6 @@ use crate::time::Span;
 pub(crate) struct Process {
     /// A random name, new at every start.
     pub(crate) name: String,
-    /// How long it continues to write after it is told to stop.
+    /// How long it continues to write after it is asked to stop.
     pub(crate) drain: Span,
 }

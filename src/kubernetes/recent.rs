@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use crate::engine::Key;
 use crate::index::ordered;
-use crate::kubernetes::stored::Stored;
+use crate::kubernetes::stored::StoredResource;
 use crate::time::{Span, Time};
 
 /// How long a resource from a watch is kept: its reconcile is due, and waits for its turn.
-pub(super) const TURN: Span = Span::from_seconds(60);
+pub(super) const KEPT_FOR: Span = Span::from_seconds(60);
 /// How far away the next refresh of a resource may be that is kept for it.
 pub(super) const SOON: Span = Span::from_seconds(300);
 /// How many bytes are kept.
@@ -25,12 +25,12 @@ const ENTRY: usize = 128;
 /// The kept resources, as JSON, which takes a fraction of their size in memory.
 #[derive(Default)]
 pub(super) struct Recent {
-    objects: HashMap<Key, Kept>,
+    objects: HashMap<Key, CachedResource>,
     bytes: usize,
     of_namespaces: HashMap<String, usize>,
 }
 
-struct Kept {
+struct CachedResource {
     until: Time,
     version: u64,
     json: Box<[u8]>,
@@ -38,7 +38,7 @@ struct Kept {
 
 impl Recent {
     /// Keeps a resource until that time, if there is room. One that was not decoded completely is read again instead.
-    pub(super) fn keep(&mut self, key: &Key, stored: &Stored, until: Time) {
+    pub(super) fn insert(&mut self, key: &Key, stored: &StoredResource, until: Time) {
         self.forget(key);
         let whole = stored.problem.is_none() && !stored.unknown_status;
         let json = whole.then(|| serde_json::to_vec(&stored.object).ok());
@@ -51,20 +51,20 @@ impl Recent {
         }
         self.bytes += size;
         self.of_namespaces.insert(key.namespace().to_owned(), own);
-        let kept = Kept {
+        let cached = CachedResource {
             until,
             version: version(stored),
             json: json.into(),
         };
-        self.objects.insert(key.clone(), kept);
+        self.objects.insert(key.clone(), cached);
     }
 
     /// The kept resource, if it is at least as new as `seen`.
-    pub(super) fn get(&self, key: &Key, seen: u64, now: Time) -> Option<Stored> {
-        let kept = self.objects.get(key)?;
-        let fresh = now < kept.until && kept.version >= seen;
-        let object = fresh.then(|| serde_json::from_slice(&kept.json).ok())?;
-        Some(Stored {
+    pub(super) fn get(&self, key: &Key, seen: u64, now: Time) -> Option<StoredResource> {
+        let cached = self.objects.get(key)?;
+        let fresh = now < cached.until && cached.version >= seen;
+        let object = fresh.then(|| serde_json::from_slice(&cached.json).ok())?;
+        Some(StoredResource {
             object: object?,
             problem: None,
             unknown_status: false,
@@ -72,8 +72,8 @@ impl Recent {
     }
 
     /// A watch has reported this resource, and there is nothing to do about it: a copy of another version is dropped.
-    pub(super) fn reported(&mut self, key: &Key, stored: &Stored) {
-        let other = |kept: &Kept| kept.version != version(stored);
+    pub(super) fn reported(&mut self, key: &Key, stored: &StoredResource) {
+        let other = |cached: &CachedResource| cached.version != version(stored);
         if self.objects.get(key).is_some_and(other) {
             self.forget(key);
         }
@@ -81,17 +81,17 @@ impl Recent {
 
     /// Its next reconcile is later than it was, or earlier.
     pub(super) fn keep_until(&mut self, key: &Key, until: Time) {
-        if let Some(kept) = self.objects.get_mut(key) {
-            kept.until = until;
+        if let Some(cached) = self.objects.get_mut(key) {
+            cached.until = until;
         }
     }
 
     /// Drops a resource.
     pub(super) fn forget(&mut self, key: &Key) {
-        let Some(kept) = self.objects.remove(key) else {
+        let Some(cached) = self.objects.remove(key) else {
             return;
         };
-        let size = kept.json.len() + ENTRY;
+        let size = cached.json.len() + ENTRY;
         self.bytes -= size;
         if let Some(own) = self.of_namespaces.get_mut(key.namespace()) {
             *own -= size;
@@ -106,7 +106,7 @@ impl Recent {
         let over: Vec<Key> = self
             .objects
             .iter()
-            .filter(|(_, kept)| kept.until <= now)
+            .filter(|(_, cached)| cached.until <= now)
             .map(|(key, _)| key.clone())
             .collect();
         for key in over {
@@ -123,7 +123,7 @@ impl Recent {
     }
 }
 
-fn version(stored: &Stored) -> u64 {
+fn version(stored: &StoredResource) -> u64 {
     ordered(stored.object.metadata.resource_version.as_deref())
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     const NOW: Time = Time::from_seconds(1000);
 
-    fn stored(version: u64, filling: usize) -> Stored {
+    fn stored(version: u64, filling: usize) -> StoredResource {
         let object = json!({
             "apiVersion": "oauthclient.dev/v1alpha1",
             "kind": "OAuthClient",
@@ -155,29 +155,29 @@ mod tests {
     #[test]
     fn a_copy_is_used_until_its_time_and_never_after_a_newer_version_was_seen() {
         let mut recent = Recent::default();
-        recent.keep(&key(0), &stored(7, 1), NOW + TURN);
-        let kept = |recent: &Recent, seen, now| recent.get(&key(0), seen, now).is_some();
-        assert!(kept(&recent, 7, NOW) && kept(&recent, 0, NOW));
-        assert!(!kept(&recent, 8, NOW) && !kept(&recent, 7, NOW + TURN));
-        recent.keep_until(&key(0), NOW + TURN + TURN);
-        assert!(kept(&recent, 7, NOW + TURN));
+        recent.insert(&key(0), &stored(7, 1), NOW + KEPT_FOR);
+        let cached = |recent: &Recent, seen, now| recent.get(&key(0), seen, now).is_some();
+        assert!(cached(&recent, 7, NOW) && cached(&recent, 0, NOW));
+        assert!(!cached(&recent, 8, NOW) && !cached(&recent, 7, NOW + KEPT_FOR));
+        recent.keep_until(&key(0), NOW + KEPT_FOR + KEPT_FOR);
+        assert!(cached(&recent, 7, NOW + KEPT_FOR));
         recent.reported(&key(0), &stored(7, 1));
-        assert!(kept(&recent, 7, NOW));
+        assert!(cached(&recent, 7, NOW));
         recent.reported(&key(0), &stored(8, 1));
-        assert!(!kept(&recent, 7, NOW));
-        recent.keep(&key(0), &stored(8, 1), NOW + TURN);
+        assert!(!cached(&recent, 7, NOW));
+        recent.insert(&key(0), &stored(8, 1), NOW + KEPT_FOR);
         recent.clear();
-        assert!(!kept(&recent, 0, NOW));
+        assert!(!cached(&recent, 0, NOW));
     }
 
     #[test]
     fn what_this_version_does_not_know_completely_is_not_kept() {
         let mut recent = Recent::default();
-        let unknown = Stored {
+        let unknown = StoredResource {
             unknown_status: true,
             ..stored(1, 1)
         };
-        recent.keep(&key(0), &unknown, NOW + TURN);
+        recent.insert(&key(0), &unknown, NOW + KEPT_FOR);
         assert!(recent.get(&key(0), 0, NOW).is_none());
     }
 
@@ -186,13 +186,13 @@ mod tests {
         let mut recent = Recent::default();
         let large = stored(1, 100_000);
         for number in 0..200 {
-            recent.keep(&key(number), &large, NOW + TURN);
+            recent.insert(&key(number), &large, NOW + KEPT_FOR);
         }
         assert!(recent.bytes <= MOST_BYTES_OF_ONE && recent.bytes > MOST_BYTES / 2);
         let other = Key::new("other", "a");
-        recent.keep(&other, &large, NOW + SOON);
+        recent.insert(&other, &large, NOW + SOON);
         assert!(recent.get(&other, 1, NOW).is_some());
-        recent.sweep(NOW + TURN);
+        recent.sweep(NOW + KEPT_FOR);
         assert_eq!(recent.objects.len(), 1);
         recent.forget(&other);
         assert_eq!((recent.bytes, recent.of_namespaces.len()), (0, 0));

@@ -9,7 +9,7 @@ use super::act;
 use super::shared::Shared;
 
 /// Writes a state Secret, once.
-pub(super) async fn keep(
+pub(super) async fn write_state_secret(
     shared: &Shared,
     key: &Key,
     body: &SecretBody,

@@ -14,7 +14,7 @@ const MOST_AT_ONCE: usize = 8;
 
 /// The resources whose workloads may lack their token.
 pub(super) struct Restarts {
-    pub(super) waiting: Mutex<HashMap<Key, Arc<Waiting>>>,
+    pub(super) waiting: Mutex<HashMap<Key, Arc<PendingRestart>>>,
     pub(super) at_once: FairSemaphore,
 }
 
@@ -29,18 +29,18 @@ impl Default for Restarts {
 
 /// One resource that waits.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct PendingRestart {
     /// Its token was published by this process.
     pub(super) is_new: AtomicBool,
     /// Another look was requested since the last one began.
-    pub(super) is_asked: AtomicBool,
-    pub(super) came: Notify,
+    pub(super) is_requested: AtomicBool,
+    pub(super) requested: Notify,
 }
 
-impl Waiting {
-    pub(super) fn ask(&self, is_new: bool) {
+impl PendingRestart {
+    pub(super) fn request(&self, is_new: bool) {
         self.is_new.fetch_or(is_new, Ordering::AcqRel);
-        self.is_asked.store(true, Ordering::Release);
-        self.came.notify_one();
+        self.is_requested.store(true, Ordering::Release);
+        self.requested.notify_one();
     }
 }

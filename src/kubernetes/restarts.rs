@@ -21,70 +21,70 @@ use crate::lock::lock;
 use crate::metrics::WriteKind;
 use crate::model::Resource;
 use crate::policy::restart::{
-    self, Obstacle, RESTARTED_AT, RESTARTED_FOR, RestartToken, Verdict, decide,
+    self, Obstacle, RESTARTED_AT, RESTARTED_FOR, RestartDecision, RestartToken, decide,
 };
 use crate::reconcile::{ResourceRead, WriteError};
 use crate::tenant;
 use crate::time::Span;
 
-use super::api_limiter::For;
+use super::api_limiter::CallPurpose;
 use super::calls::{CallError, MANAGER};
 use super::convert::metadata_seen;
-use super::restart_queue::Waiting;
+use super::restart_queue::PendingRestart;
 use super::rollouts::{Restartable, workload};
 use super::shared::Shared;
-use super::stored::Stored;
+use super::stored::StoredResource;
 
 /// How soon to look again when the API server did not answer, or the workload changed meanwhile.
-const AFTER_TROUBLE: Span = Span::from_seconds(15);
+const AFTER_API_ERROR: Span = Span::from_seconds(15);
 /// The longest pause between two looks at what a person has to change.
 const LONGEST_PAUSE: Span = Span::from_seconds(900);
 
 /// Has the workloads of a resource looked at. `is_new`: a token was published just now.
-pub(super) fn look_at_workloads(shared: &Arc<Shared>, key: &Key, is_new: bool) {
+pub(super) fn check_workloads(shared: &Arc<Shared>, key: &Key, is_new: bool) {
     let mut all = lock(&shared.restarts.waiting);
     if let Some(waiting) = all.get(key) {
-        waiting.ask(is_new);
+        waiting.request(is_new);
         return;
     }
-    let waiting = Arc::new(Waiting::default());
-    waiting.ask(is_new);
+    let waiting = Arc::new(PendingRestart::default());
+    waiting.request(is_new);
     all.insert(key.clone(), Arc::clone(&waiting));
     drop(all);
     tokio::spawn(serve(Arc::downgrade(shared), key.clone(), waiting));
 }
 
 /// Looks at the workloads of one resource until each has its token, or does not get it.
-async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<Waiting>) {
+async fn serve(shared: Weak<Shared>, key: Key, waiting: Arc<PendingRestart>) {
     let namespace: Arc<str> = key.namespace().into();
     let mut reported = Reported::new();
-    let mut looks = 0;
+    let mut checks = 0;
     loop {
-        let Some(shared) = shared.upgrade().filter(|shared| shared.may_begin()) else {
+        let Some(shared) = shared.upgrade().filter(|shared| shared.may_start_work()) else {
             return;
         };
         let place = shared.restarts.at_once.take(&namespace, 1).await;
         count(&shared);
-        waiting.is_asked.store(false, Ordering::Release);
+        waiting.is_requested.store(false, Ordering::Release);
         let is_new = waiting.is_new.load(Ordering::Acquire);
-        let look = Box::pin(look(&shared, &key, is_new, &mut reported));
-        let pause = tenant::serve(&namespace, look).await;
+        let check = Box::pin(check(&shared, &key, is_new, &mut reported));
+        let pause = tenant::serve(&namespace, check).await;
         drop(place);
         count(&shared);
         let Some(pause) = pause else {
             let mut all = lock(&shared.restarts.waiting);
-            if waiting.is_asked.load(Ordering::Acquire) {
+            if waiting.is_requested.load(Ordering::Acquire) {
                 continue;
             }
             all.remove(&key);
             return;
         };
         drop(shared);
-        let pause = pause.patiently(looks).to_duration();
-        looks += 1;
+        let pause = pause.with_backoff(checks).to_duration();
+        checks += 1;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = waiting.came.notified() => looks = 0,
+            () = waiting.requested.notified() => checks = 0,
         }
     }
 }
@@ -102,17 +102,17 @@ type Reported = BTreeMap<(WorkloadKind, String), Obstacle>;
 #[derive(Clone, Copy)]
 enum Pause {
     /// After this time.
-    For(Span),
+    After(Span),
     /// After this time, and more and more seldom.
     Growing(Span),
 }
 
 impl Pause {
-    fn patiently(self, looks: u32) -> Span {
+    fn with_backoff(self, checks: u32) -> Span {
         match self {
-            Pause::For(span) => span,
+            Pause::After(span) => span,
             Pause::Growing(span) => {
-                let grown = (0..looks.min(10)).fold(span, |span, _| span + span);
+                let grown = (0..checks.min(10)).fold(span, |span, _| span + span);
                 grown.min(LONGEST_PAUSE).max(span)
             }
         }
@@ -120,22 +120,22 @@ impl Pause {
 
     fn sooner(self, other: Option<Pause>) -> Pause {
         match (self, other) {
-            (Pause::For(one), Some(Pause::For(other))) => Pause::For(one.min(other)),
-            (Pause::Growing(_), Some(exact @ Pause::For(_))) => exact,
+            (Pause::After(one), Some(Pause::After(other))) => Pause::After(one.min(other)),
+            (Pause::Growing(_), Some(exact @ Pause::After(_))) => exact,
             _ => self,
         }
     }
 }
 
 /// One look at all workloads of a resource; when to look again, if something is left to do.
-async fn look(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported) -> Option<Pause> {
-    let trouble = Some(Pause::For(AFTER_TROUBLE));
-    let api = shared.calls.api::<Stored>(key.namespace());
+async fn check(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported) -> Option<Pause> {
+    let retry = Some(Pause::After(AFTER_API_ERROR));
+    let api = shared.calls.api::<StoredResource>(key.namespace());
     let read = api.get(key.name());
-    let stored = match shared.calls.call_for(For::Status, read).await {
+    let stored = match shared.calls.call_for(CallPurpose::Status, read).await {
         Ok(stored) => stored,
         Err(error) if error.is_not_found() => return None,
-        Err(_) => return trouble,
+        Err(_) => return retry,
     };
     let resource = ResourceRead::new(key, stored.object, stored.problem).resource;
     let spec = resource.spec.as_ref().ok()?;
@@ -144,40 +144,46 @@ async fn look(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported)
     }
     let api = shared.calls.api::<ApiSecret>(key.namespace());
     let read = api.get_metadata(&spec.token_secret.name);
-    let secret = match shared.calls.call_for(For::Status, read).await {
+    let secret = match shared.calls.call_for(CallPurpose::Status, read).await {
         Ok(secret) => metadata_seen(secret.metadata),
         Err(error) if error.is_not_found() => return None,
-        Err(_) => return trouble,
+        Err(_) => return retry,
     };
     let state = secret.state().filter(|_| secret.is_owned_by(&resource))?;
     let token = RestartToken::new(&resource.name, &state, is_new);
     let mut pause: Option<Pause> = None;
-    for wanted in &spec.restart {
-        let step = match wanted.kind {
-            WorkloadKind::Deployment => one::<Deployment>(shared, &resource, wanted, &token).await,
-            WorkloadKind::StatefulSet => {
-                one::<StatefulSet>(shared, &resource, wanted, &token).await
+    for restart_spec in &spec.restart {
+        let step = match restart_spec.kind {
+            WorkloadKind::Deployment => {
+                check_workload::<Deployment>(shared, &resource, restart_spec, &token).await
             }
-            WorkloadKind::DaemonSet => one::<DaemonSet>(shared, &resource, wanted, &token).await,
+            WorkloadKind::StatefulSet => {
+                check_workload::<StatefulSet>(shared, &resource, restart_spec, &token).await
+            }
+            WorkloadKind::DaemonSet => {
+                check_workload::<DaemonSet>(shared, &resource, restart_spec, &token).await
+            }
         };
-        report(shared, &resource, wanted, step, reported);
+        report(shared, &resource, restart_spec, step, reported);
         let next = match step {
-            Verdict::Nothing | Verdict::Restart | Verdict::Refused(_) => continue,
-            Verdict::Later(span, None) => Pause::For(span),
-            Verdict::Later(span, Some(_)) => Pause::Growing(span),
+            RestartDecision::Nothing | RestartDecision::Restart | RestartDecision::Refused(_) => {
+                continue;
+            }
+            RestartDecision::Later(span, None) => Pause::After(span),
+            RestartDecision::Later(span, Some(_)) => Pause::Growing(span),
         };
         pause = Some(next.sooner(pause));
     }
     pause
 }
 
-/// Looks at one workload, and restarts it if that is decided. [`Verdict::Restart`]: it was restarted.
-async fn one<K>(
+/// Looks at one workload, and restarts it if that is decided. [`RestartDecision::Restart`]: it was restarted.
+async fn check_workload<K>(
     shared: &Shared,
     resource: &Resource,
-    wanted: &Restart,
+    restart_spec: &Restart,
     token: &RestartToken,
-) -> Verdict
+) -> RestartDecision
 where
     K: Restartable
         + kube::Resource<Scope = NamespaceResourceScope>
@@ -187,19 +193,19 @@ where
     K::DynamicType: Default,
 {
     let api = shared.calls.api::<K>(&resource.namespace);
-    let read = api.get(&wanted.name);
-    let object = match shared.calls.call_for(For::Status, read).await {
+    let read = api.get(&restart_spec.name);
+    let object = match shared.calls.call_for(CallPurpose::Status, read).await {
         Ok(object) => Some(object),
         Err(error) if error.is_not_found() => None,
         Err(CallError::Refused(status)) if status.code == 403 => {
-            return hindered(token, Obstacle::Forbidden);
+            return not_allowed(token, Obstacle::Forbidden);
         }
-        Err(_) => return Verdict::Later(AFTER_TROUBLE, None),
+        Err(_) => return RestartDecision::Later(AFTER_API_ERROR, None),
     };
     let now = shared.clock.now();
     let seen = object.as_ref().map(workload);
-    let verdict = decide(wanted, &resource.name, token, seen.as_ref(), now);
-    let (Verdict::Restart, Some(object)) = (verdict, object) else {
+    let verdict = decide(restart_spec, &resource.name, token, seen.as_ref(), now);
+    let (RestartDecision::Restart, Some(object)) = (verdict, object) else {
         return verdict;
     };
     let metadata = object.meta();
@@ -216,28 +222,28 @@ where
         ..PatchParams::default()
     };
     let patch = Patch::Merge(body);
-    let write = api.patch(&wanted.name, &params, &patch);
-    let answer = shared.calls.call_for(For::Status, write).await;
+    let write = api.patch(&restart_spec.name, &params, &patch);
+    let answer = shared.calls.call_for(CallPurpose::Status, write).await;
     shared
         .metrics
         .api_write(WriteKind::Workload, answer.is_ok());
     let Err(error) = answer else {
-        return Verdict::Restart;
+        return RestartDecision::Restart;
     };
     match error.of_write(false) {
-        WriteError::Forbidden(_) => hindered(token, Obstacle::Forbidden),
-        WriteError::Refused(_) | WriteError::Rejected(_) => hindered(token, Obstacle::Refused),
+        WriteError::Forbidden(_) => not_allowed(token, Obstacle::Forbidden),
+        WriteError::Refused(_) | WriteError::Rejected(_) => not_allowed(token, Obstacle::Refused),
         WriteError::Raced | WriteError::NamespaceTerminating | WriteError::Passing(_) => {
-            Verdict::Later(AFTER_TROUBLE, None)
+            RestartDecision::Later(AFTER_API_ERROR, None)
         }
     }
 }
 
 /// What the API server does not allow. For a token from before this process began, it is unknown whether a restart is due.
-fn hindered(token: &RestartToken, obstacle: Obstacle) -> Verdict {
+fn not_allowed(token: &RestartToken, obstacle: Obstacle) -> RestartDecision {
     match token.is_new {
-        true => Verdict::Later(restart::LOOK_AGAIN, Some(obstacle)),
-        false => Verdict::Nothing,
+        true => RestartDecision::Later(restart::LOOK_AGAIN, Some(obstacle)),
+        false => RestartDecision::Nothing,
     }
 }
 
@@ -245,24 +251,24 @@ fn hindered(token: &RestartToken, obstacle: Obstacle) -> Verdict {
 fn report(
     shared: &Shared,
     resource: &Resource,
-    wanted: &Restart,
-    verdict: Verdict,
+    restart_spec: &Restart,
+    verdict: RestartDecision,
     reported: &mut Reported,
 ) {
-    let place = (wanted.kind, wanted.name.clone());
-    let notice = match verdict {
-        Verdict::Restart => {
+    let place = (restart_spec.kind, restart_spec.name.clone());
+    let event = match verdict {
+        RestartDecision::Restart => {
             reported.remove(&place);
-            restart::restarted(wanted)
+            restart::restarted(restart_spec)
         }
-        Verdict::Later(_, Some(obstacle)) | Verdict::Refused(obstacle) => {
+        RestartDecision::Later(_, Some(obstacle)) | RestartDecision::Refused(obstacle) => {
             if reported.insert(place, obstacle) == Some(obstacle) {
                 return;
             }
-            restart::not_restarted(wanted, resource, obstacle)
+            restart::not_restarted(restart_spec, resource, obstacle)
         }
-        Verdict::Nothing | Verdict::Later(_, None) => return,
+        RestartDecision::Nothing | RestartDecision::Later(_, None) => return,
     };
-    tracing::info!(resource = %format_args!("{}/{}", resource.namespace, resource.name), "{}", notice.message);
-    shared.events.publish(resource, &notice);
+    tracing::info!(resource = %format_args!("{}/{}", resource.namespace, resource.name), "{}", event.message);
+    shared.events.publish(resource, &event);
 }

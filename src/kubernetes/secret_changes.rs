@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::engine::{CredentialsFacts, Event, Key};
-use crate::kubernetes::changed_secrets::{AFTER_TROUBLE, EVERY, Step};
+use crate::kubernetes::changed_secrets::{AFTER_API_ERROR, ChangeStep, EVERY};
 use crate::lock::lock;
 
 use super::secret_reads::shared_read;
@@ -24,8 +24,8 @@ pub(super) async fn serve(shared: Arc<Shared>) {
         let steps = lock(&shared.secret_changes.waiting).next(now);
         for step in steps {
             match step {
-                Step::Tell(key) => tell(&shared, &key),
-                Step::Read(namespace, name, id) => {
+                ChangeStep::Notify(key) => notify(&shared, &key),
+                ChangeStep::Read(namespace, name, id) => {
                     tokio::spawn(read(Arc::clone(&shared), namespace, name, id));
                 }
             }
@@ -35,7 +35,7 @@ pub(super) async fn serve(shared: Arc<Shared>) {
 }
 
 /// Reports the current version of its credentials for a resource to the engine.
-fn tell(shared: &Shared, key: &Key) {
+fn notify(shared: &Shared, key: &Key) {
     let version = lock(&shared.index).credentials_of(key);
     let facts = version.map(|version| CredentialsFacts { version });
     shared.changed(key, Event::Credentials(facts));
@@ -43,27 +43,27 @@ fn tell(shared: &Shared, key: &Key) {
 
 /// Reads a changed Secret, and notifies the affected resources.
 async fn read(shared: Arc<Shared>, namespace: String, name: String, id: SecretId) {
-    let (told, before) = {
+    let (known_version, before) = {
         let index = lock(&shared.index);
-        (index.credentials_told(id), index.content_of(id))
+        (index.credentials_version_seen(id), index.content_of(id))
     };
-    let changed = match told {
+    let changed = match known_version {
         // Without its label, it is not used. Resources with a token do not have to know at once.
         None => false,
         Some(version) => match shared_read(&shared, &namespace, &name, version).await {
             Ok(_) => before.is_none() || lock(&shared.index).content_of(id) != before,
-            Err(trouble) => {
-                tracing::debug!(secret = name, %trouble, "a changed Secret could not be read yet");
-                let again = shared.clock.now() + AFTER_TROUBLE;
+            Err(error) => {
+                tracing::debug!(secret = name, %error, "a changed Secret could not be read yet");
+                let again = shared.clock.now() + AFTER_API_ERROR;
                 lock(&shared.secret_changes.waiting).changed(&namespace, &name, id, again);
                 return;
             }
         },
     };
-    let users = lock(&shared.index).concerned(id);
+    let users = lock(&shared.index).all_users(id);
     if changed {
         for key in &users {
-            tell(&shared, key);
+            notify(&shared, key);
             shared.changed(key, Event::Look);
         }
         return;
@@ -74,8 +74,8 @@ async fn read(shared: Arc<Shared>, namespace: String, name: String, id: SecretId
     };
     let (later, now): (Vec<Key>, Vec<Key>) = users.into_iter().partition(has_token);
     for key in &now {
-        tell(&shared, key);
+        notify(&shared, key);
     }
-    lock(&shared.secret_changes.waiting).tell(&namespace, later);
+    lock(&shared.secret_changes.waiting).notify(&namespace, later);
     shared.secret_changes.wake.notify_one();
 }

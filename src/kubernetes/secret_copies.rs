@@ -19,10 +19,10 @@ pub(crate) const MOST_BYTES_OF_ONE: usize = MOST_BYTES / 4;
 
 /// The copies.
 #[derive(Default)]
-pub(crate) struct SecretReads(pub(super) Mutex<HashMap<SecretId, Arc<Slot>>>);
+pub(crate) struct SecretReads(pub(super) Mutex<HashMap<SecretId, Arc<SharedCopy>>>);
 
 /// The copy of one Secret, behind a lock that is held during the read: concurrent callers wait for it.
-pub(crate) struct Slot {
+pub(crate) struct SharedCopy {
     pub(super) namespace: String,
     pub(super) copy: tokio::sync::Mutex<Option<Copy>>,
     /// The size of the copy, and when it was read.
@@ -37,10 +37,10 @@ pub(crate) struct Copy {
 }
 
 impl SecretReads {
-    pub(super) fn slot(&self, namespace: &str, id: SecretId, now: Time) -> Arc<Slot> {
+    pub(super) fn slot(&self, namespace: &str, id: SecretId, now: Time) -> Arc<SharedCopy> {
         let mut slots = lock(&self.0);
         let slot = slots.entry(id).or_insert_with(|| {
-            Arc::new(Slot {
+            Arc::new(SharedCopy {
                 namespace: namespace.to_owned(),
                 copy: tokio::sync::Mutex::default(),
                 held: Mutex::new((0, now)),

@@ -25,12 +25,12 @@ pub(super) async fn opted_in_secret(
     name: &str,
 ) -> Result<Option<SecretSeen>, StoreError> {
     let id = secret_id(key.namespace(), name);
-    let (told, is_shared, seen) = {
+    let (known_version, is_shared, seen) = {
         let index = lock(&shared.index);
-        let told = index.credentials_told(id);
-        (told, index.is_shared(id), index.secrets_seen())
+        let known_version = index.credentials_version_seen(id);
+        (known_version, index.is_shared(id), index.secrets_seen())
     };
-    match told {
+    match known_version {
         Some(version) if version != 0 && is_shared => {
             shared_read(shared, key.namespace(), name, version).await
         }

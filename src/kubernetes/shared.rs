@@ -14,28 +14,28 @@ use crate::discovery::Discovery;
 use crate::engine::{CredentialsFacts, Engine, Event, Key};
 use crate::http::Sender;
 use crate::kubernetes::changed_secrets::SecretChanges;
-use crate::kubernetes::client_ends::ClientEnds;
+use crate::kubernetes::credential_expiries::CredentialExpiries;
 use crate::kubernetes::own_accounts::Accounts;
 use crate::kubernetes::process::Process;
 use crate::kubernetes::secret_copies::SecretReads;
-use crate::leader::Seat;
+use crate::leader::LeaderStatus;
 use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
 use crate::policy::{StatusDetail, uid_fact};
 use crate::reconcile::{Claims, revoke_replaced};
-use crate::revocation_queue::Later;
+use crate::revocation_queue::RevocationQueue;
 use crate::time::Time;
 
-use super::cache::Memories;
+use super::cache::MemoryCache;
 use super::calls::Calls;
 use super::events::Events;
 use super::group_queue::Groups;
 use super::recent::{self, Recent};
 use super::replacing::Replacing;
 use super::restart_queue::Restarts;
-use super::stored::Stored;
+use super::stored::StoredResource;
 use crate::index::Index;
 
 /// The shared state of the tasks. Locks are held for moments, never across an await.
@@ -44,11 +44,11 @@ pub(super) struct Shared {
     pub(super) accounts: Accounts,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
-    pub(super) later: Later,
+    pub(super) revocation_queue: RevocationQueue,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
-    pub(super) seat: Seat,
+    pub(super) leader_status: LeaderStatus,
     pub(super) rules: Rules,
     /// Which resources are served.
     pub(super) selector: LabelSelector,
@@ -65,7 +65,7 @@ pub(super) struct Shared {
     /// Notifies the driver that something may be due.
     pub(super) wake: Notify,
     /// Notified when the API server refused a watch: a permission may be missing.
-    pub(super) rights_doubted: Arc<Notify>,
+    pub(super) permissions_doubted: Arc<Notify>,
     /// Set when no new work may start.
     pub(super) stopping: AtomicBool,
     /// True when the drain time is over.
@@ -76,7 +76,7 @@ pub(super) struct Shared {
     pub(super) secret_changes: SecretChanges,
     /// Resources whose workloads may lack their token.
     pub(super) restarts: Restarts,
-    memories: Mutex<Memories>,
+    memories: Mutex<MemoryCache>,
     recent: Mutex<Recent>,
     /// Whether statuses are replaced or patched.
     pub(super) replacing: Replacing,
@@ -85,7 +85,7 @@ pub(super) struct Shared {
     /// Token Secrets that reconciles in flight may create.
     pub(super) claims: Claims,
     /// When client certificates and secrets expire, for the metrics.
-    pub(super) client_ends: ClientEnds,
+    pub(super) credential_expiries: CredentialExpiries,
     /// How often the gauges are set.
     pub(super) gauge_interval: Duration,
     /// Resources that need a person, for the gauge.
@@ -95,14 +95,14 @@ pub(super) struct Shared {
 }
 
 /// The components of the operator.
-pub(super) struct Parts {
+pub(super) struct Components {
     pub(super) calls: Calls,
     pub(super) accounts: Accounts,
     pub(super) sender: Sender,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
-    pub(super) seat: Seat,
+    pub(super) leader_status: LeaderStatus,
     pub(super) rules: Rules,
     pub(super) selector: LabelSelector,
     pub(super) detail: StatusDetail,
@@ -110,15 +110,15 @@ pub(super) struct Parts {
     pub(super) process: Process,
     pub(super) content_key: ring::hmac::Key,
     pub(super) drained: watch::Receiver<bool>,
-    pub(super) rights_doubted: Arc<Notify>,
+    pub(super) permissions_doubted: Arc<Notify>,
     pub(super) gauge_interval: Duration,
 }
 
 impl Shared {
-    pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let (later, waits) = Later::new(Some(parts.metrics.clone()));
+    pub(super) fn new(parts: Components) -> Arc<Self> {
+        let (revocation_queue, revocations) = RevocationQueue::new(Some(parts.metrics.clone()));
         let shared = Arc::new(Shared {
-            later,
+            revocation_queue,
             calls: parts.calls,
             accounts: parts.accounts,
             discovery: Discovery::new(
@@ -130,7 +130,7 @@ impl Shared {
             events: parts.events,
             metrics: parts.metrics,
             clock: parts.clock,
-            seat: parts.seat,
+            leader_status: parts.leader_status,
             rules: parts.rules,
             selector: parts.selector,
             groups: Groups::default(),
@@ -141,7 +141,7 @@ impl Shared {
             engine: Mutex::new(parts.engine),
             index: Mutex::new(Index::default()),
             wake: Notify::new(),
-            rights_doubted: parts.rights_doubted,
+            permissions_doubted: parts.permissions_doubted,
             stopping: AtomicBool::new(false),
             drained: parts.drained,
             secret_reads: SecretReads::default(),
@@ -152,17 +152,17 @@ impl Shared {
             replacing: Replacing::default(),
             unknown_statuses: Mutex::default(),
             claims: Claims::default(),
-            client_ends: ClientEnds::default(),
+            credential_expiries: CredentialExpiries::default(),
             gauge_interval: parts.gauge_interval,
             stalled: Mutex::new(HashSet::new()),
             deletions: Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
-        tokio::spawn(waits.serve(move |key, token| {
+        tokio::spawn(revocations.serve(move |key, token| {
             let shared = weak.upgrade();
             async move {
-                if let Some(shared) = shared.filter(|shared| shared.may_begin()) {
-                    revoke_replaced(&Cluster(shared), &key, &token).await;
+                if let Some(shared) = shared.filter(|shared| shared.may_start_work()) {
+                    revoke_replaced(&ClusterStore(shared), &key, &token).await;
                 }
             }
         }));
@@ -176,13 +176,13 @@ impl Shared {
     }
 
     /// Whether new work may start.
-    pub(super) fn may_begin(&self) -> bool {
-        !self.stopping.load(Ordering::Acquire) && self.seat.leads()
+    pub(super) fn may_start_work(&self) -> bool {
+        !self.stopping.load(Ordering::Acquire) && self.leader_status.leads()
     }
 
     /// A reconcile starts.
-    pub(super) fn reconcile_starts(&self, key: &Key) {
-        lock(&self.memories).reconcile_starts(key);
+    pub(super) fn reconcile_started(&self, key: &Key) {
+        lock(&self.memories).reconcile_started(key);
     }
 
     /// The watch reported the object with this UID.
@@ -200,8 +200,8 @@ impl Shared {
 
     /// The watch reported that the token Secret of this resource was deleted; `owner` is the UID of its owner, if
     /// known.
-    pub(super) fn told_gone(&self, key: &Key, owner: Option<&str>) {
-        lock(&self.memories).told_gone(key, owner.map(uid_fact));
+    pub(super) fn deletion_reported(&self, key: &Key, owner: Option<&str>) {
+        lock(&self.memories).deletion_reported(key, owner.map(uid_fact));
     }
 
     /// The resource names another token Secret now.
@@ -237,7 +237,7 @@ impl Shared {
         lock(&self.deletions).remove(key);
         lock(&self.unknown_statuses).remove(key);
         self.groups.forget(key);
-        self.client_ends.forget(key);
+        self.credential_expiries.forget(key);
         lock(&self.recent).forget(key);
         let users = lock(&self.index).remove(key);
         self.token_changed(&users);
@@ -254,7 +254,7 @@ impl Shared {
     }
 
     /// Records whether the status of a resource has fields that this version does not know.
-    pub(super) fn note_unknown(&self, key: &Key, stored: &Stored) {
+    pub(super) fn note_unknown(&self, key: &Key, stored: &StoredResource) {
         let mut all = lock(&self.unknown_statuses);
         if stored.unknown_status {
             all.insert(key.clone());
@@ -264,13 +264,13 @@ impl Shared {
     }
 
     /// Keeps a resource from a watch for its next reconcile, which is due.
-    pub(super) fn keep_recent(&self, key: &Key, stored: &Stored) {
-        let until = self.clock.now() + recent::TURN;
-        lock(&self.recent).keep(key, stored, until);
+    pub(super) fn keep_recent(&self, key: &Key, stored: &StoredResource) {
+        let until = self.clock.now() + recent::KEPT_FOR;
+        lock(&self.recent).insert(key, stored, until);
     }
 
     /// The resource as it was last seen, if that was recent.
-    pub(super) fn recent(&self, key: &Key) -> Option<Stored> {
+    pub(super) fn recent(&self, key: &Key) -> Option<StoredResource> {
         let seen = lock(&self.index).resource_seen(key);
         lock(&self.recent).get(key, seen, self.clock.now())
     }
@@ -281,13 +281,13 @@ impl Shared {
         let soon = next.filter(|next| next.since(now) < recent::SOON);
         let mut recent = lock(&self.recent);
         match soon {
-            Some(next) => recent.keep_until(key, next + recent::TURN),
+            Some(next) => recent.keep_until(key, next + recent::KEPT_FOR),
             None => recent.forget(key),
         }
     }
 
     /// A watch reported a resource about which there is nothing to do.
-    pub(super) fn drop_older(&self, key: &Key, stored: &Stored) {
+    pub(super) fn drop_older(&self, key: &Key, stored: &StoredResource) {
         lock(&self.recent).reported(key, stored);
     }
 
@@ -306,4 +306,4 @@ impl Shared {
 }
 
 /// The cluster.
-pub(crate) struct Cluster(pub(crate) Arc<Shared>);
+pub(crate) struct ClusterStore(pub(crate) Arc<Shared>);

@@ -17,7 +17,7 @@ use crate::server::ListenError;
 
 use super::calls::CallError;
 use super::shared::Shared;
-use super::watch::Scope;
+use super::watch::WatchScope;
 
 /// Why the operator did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -53,22 +53,26 @@ pub(super) type Connected = (Client, String, Accounts);
 
 /// Reads the configuration of the Kubernetes API without connecting.
 pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError> {
-    let told = |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
+    let configuration_error =
+        |error: &dyn std::fmt::Display| StartError::Configuration(error.to_string());
     let options = KubeConfigOptions {
         context: arguments.context.clone(),
         ..KubeConfigOptions::default()
     };
     let mut config = match (&arguments.kubeconfig, &arguments.context) {
         (Some(path), _) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| told(&error))?;
+            let kubeconfig =
+                Kubeconfig::read_from(path).map_err(|error| configuration_error(&error))?;
             Config::from_custom_kubeconfig(kubeconfig, &options)
                 .await
-                .map_err(|error| told(&error))?
+                .map_err(|error| configuration_error(&error))?
         }
         (None, Some(_)) => Config::from_kubeconfig(&options)
             .await
-            .map_err(|error| told(&error))?,
-        (None, None) => Config::infer().await.map_err(|error| told(&error))?,
+            .map_err(|error| configuration_error(&error))?,
+        (None, None) => Config::infer()
+            .await
+            .map_err(|error| configuration_error(&error))?,
     };
     config.connect_timeout = Some(CONNECT_DEADLINE);
     // A connection without data for this long is closed: a watch delivers at least a bookmark a minute.
@@ -81,7 +85,7 @@ pub(super) async fn client(arguments: &RunArgs) -> Result<Connected, StartError>
     config.default_retry = false;
     let namespace = config.default_namespace.clone();
     let accounts = Accounts::new(&config);
-    let client = Client::try_from(config).map_err(|error| told(&error))?;
+    let client = Client::try_from(config).map_err(|error| configuration_error(&error))?;
     Ok((client, namespace, accounts))
 }
 
@@ -119,7 +123,7 @@ pub(super) fn process_name(clock: &Clock) -> String {
 }
 
 /// The namespaces to watch; all if none is named.
-pub(super) fn scopes(namespaces: &Namespaces) -> Vec<Scope> {
+pub(super) fn scopes(namespaces: &Namespaces) -> Vec<WatchScope> {
     if namespaces.0.is_empty() {
         vec![None]
     } else {
@@ -151,8 +155,8 @@ impl Signals {
 }
 
 /// Waits until OAuthClients can be listed: without the CRD there is nothing to do, and no reason to crash.
-pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Scope]) {
-    let mut told = false;
+pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[WatchScope]) {
+    let mut logged = false;
     for scope in scopes {
         let api = api_of(client, scope);
         let params = ListParams::default().limit(1);
@@ -164,28 +168,28 @@ pub(super) async fn wait_for_crd(shared: &Shared, client: &Client, scopes: &[Sco
                         .to_owned()
                 }
                 Err(CallError::Refused(status)) if status.code == 403 => {
-                    shared.rights_doubted.notify_one();
+                    shared.permissions_doubted.notify_one();
                     "the operator may not list oauthclients.oauthclient.dev: apply the roles in deploy/".to_owned()
                 }
-                Err(error) => error.said(),
+                Err(error) => error.summary(),
             };
-            if told {
+            if logged {
                 tracing::debug!(why, "still waiting for OAuthClients");
             } else {
                 tracing::warn!(why, "waiting until OAuthClients can be listed");
             }
-            told = true;
+            logged = true;
             tokio::time::sleep(CRD_PAUSE).await;
         }
     }
 }
 
-pub(crate) fn name_of(scope: &Scope) -> &str {
+pub(crate) fn name_of(scope: &WatchScope) -> &str {
     scope.as_deref().unwrap_or("everywhere")
 }
 
 /// Where the resources of a scope are listed, to find out whether the CRD exists.
-pub(crate) fn api_of(client: &kube::Client, scope: &Scope) -> kube::Api<OAuthClient> {
+pub(crate) fn api_of(client: &kube::Client, scope: &WatchScope) -> kube::Api<OAuthClient> {
     match scope {
         Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
         None => kube::Api::all(client.clone()),

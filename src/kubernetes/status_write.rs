@@ -18,10 +18,10 @@ use crate::metrics::WriteKind;
 use crate::model::Resource;
 use crate::reconcile::StoreError;
 
-use super::api_limiter::For;
+use super::api_limiter::CallPurpose;
 use super::calls::{CallError, MANAGER};
 use super::shared::Shared;
-use super::stored::Stored;
+use super::stored::StoredResource;
 
 /// How often a status is tried at once, and the pause in between: a short time, because it holds a slot.
 const STATUS_TRIES: u32 = 4;
@@ -33,9 +33,9 @@ pub(super) async fn write_status(
     shared: &Shared,
     resource: &Resource,
     status: &OAuthClientStatus,
-) -> Result<Option<Stored>, StoreError> {
+) -> Result<Option<StoredResource>, StoreError> {
     let key = Key::new(&resource.namespace, &resource.name);
-    let mut version = resource.life.resource_version.clone();
+    let mut version = resource.meta.resource_version.clone();
     let mut tries = 1;
     loop {
         let replace = shared.replacing.is_allowed(shared.clock.elapsed())
@@ -61,14 +61,14 @@ pub(super) async fn write_status(
             }
             Err(error) => error,
         };
-        if tries >= STATUS_TRIES || !error.may_pass() {
+        if tries >= STATUS_TRIES || !error.is_transient() {
             return Err(error.into());
         }
         if error.is_conflict() {
-            match still_holds(shared, &key, resource).await? {
-                Held::Still(newer) => version = newer,
-                Held::NoMore => return Err(StoreError::Passing(CHANGED.to_owned())),
-                Held::Gone => return Ok(None),
+            match still_applies(shared, &key, resource).await? {
+                Applicability::Still(newer) => version = newer,
+                Applicability::NoMore => return Err(StoreError::Passing(CHANGED.to_owned())),
+                Applicability::Gone => return Ok(None),
             }
         } else {
             sleep(STATUS_PAUSE * tries).await;
@@ -84,10 +84,10 @@ async fn replaced(
     resource: &Resource,
     version: &str,
     status: &OAuthClientStatus,
-) -> Result<Stored, CallError> {
+) -> Result<StoredResource, CallError> {
     let body = json!({
-        "apiVersion": Stored::api_version(&()),
-        "kind": Stored::kind(&()),
+        "apiVersion": StoredResource::api_version(&()),
+        "kind": StoredResource::kind(&()),
         "metadata": {
             "name": resource.name,
             "namespace": resource.namespace,
@@ -100,7 +100,7 @@ async fn replaced(
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let url = Stored::url_path(&(), Some(&resource.namespace));
+    let url = StoredResource::url_path(&(), Some(&resource.namespace));
     let request = Request::new(url).replace_subresource(
         "status",
         &resource.name,
@@ -112,7 +112,10 @@ async fn replaced(
     let client = shared.calls.client();
     shared
         .calls
-        .call_for(For::Status, client.request::<Stored>(request))
+        .call_for(
+            CallPurpose::Status,
+            client.request::<StoredResource>(request),
+        )
         .await
 }
 
@@ -122,8 +125,8 @@ async fn patched(
     resource: &Resource,
     version: &str,
     status: &OAuthClientStatus,
-) -> Result<Stored, CallError> {
-    let api: Api<Stored> = shared.calls.api(&resource.namespace);
+) -> Result<StoredResource, CallError> {
+    let api: Api<StoredResource> = shared.calls.api(&resource.namespace);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
@@ -133,14 +136,14 @@ async fn patched(
         "status": with_nulls(status),
     }));
     let patch = api.patch_status(&resource.name, &params, &patch);
-    shared.calls.call_for(For::Status, patch).await
+    shared.calls.call_for(CallPurpose::Status, patch).await
 }
 
 /// The message if a status was overtaken: the resource is reconciled again.
 const CHANGED: &str = "the resource has changed since it was observed";
 
 /// Whether a report about a resource still applies.
-enum Held {
+enum Applicability {
     /// Only its metadata changed; its version now.
     Still(String),
     /// Its spec or its status changed.
@@ -150,25 +153,29 @@ enum Held {
 }
 
 /// After a conflict: a report still applies if spec and status are the observed ones.
-async fn still_holds(shared: &Shared, key: &Key, resource: &Resource) -> Result<Held, StoreError> {
+async fn still_applies(
+    shared: &Shared,
+    key: &Key,
+    resource: &Resource,
+) -> Result<Applicability, StoreError> {
     let calls = &shared.calls;
     let now = calls
-        .get::<Stored>(&resource.namespace, &resource.name)
+        .get::<StoredResource>(&resource.namespace, &resource.name)
         .await?;
     let Some(stored) = now else {
-        return Ok(Held::Gone);
+        return Ok(Applicability::Gone);
     };
     shared.note_unknown(key, &stored);
     let now = stored.object;
     let metadata = now.metadata;
     if metadata.uid.as_ref() != Some(&resource.uid) {
-        return Ok(Held::Gone);
+        return Ok(Applicability::Gone);
     }
     let same = metadata.generation == Some(resource.generation)
         && now.status.unwrap_or_default() == resource.status;
     Ok(match metadata.resource_version.filter(|_| same) {
-        Some(version) => Held::Still(version),
-        None => Held::NoMore,
+        Some(version) => Applicability::Still(version),
+        None => Applicability::NoMore,
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::Validated;
 use crate::engine::Key;
 use crate::exchange::{exchange, revoke};
-use crate::kubernetes::shared::Cluster;
+use crate::kubernetes::shared::ClusterStore;
 use crate::lock::lock;
 use crate::model::{
     ExpectedResponse, Failure, Fetched, Memory, Observed, Prerequisite, Resource, SecretBody,
@@ -16,45 +16,45 @@ use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{OtherGroup, Report, StatusDetail, TokenWithLenders, host_queue};
 use crate::queue::HostReport;
-use crate::reconcile::{Held, Store, StoreError, WriteError};
+use crate::reconcile::{ResponseRoom, Store, StoreError, WriteError};
 use crate::time::{HostTime, Span};
 
 use super::{accounts, act, finalizer, refresh_tokens, restarts};
 
-impl Store for Cluster {
+impl Store for ClusterStore {
     fn host_time(&self) -> Option<HostTime> {
         self.0.clock.host_time()
     }
 
-    fn draw(&self) -> f64 {
+    fn jitter(&self) -> f64 {
         self.0.clock.draw()
     }
 
-    fn goes_on(&self) -> bool {
-        self.0.may_begin()
+    fn may_start_work(&self) -> bool {
+        self.0.may_start_work()
     }
 
-    fn detail(&self) -> StatusDetail {
+    fn status_detail(&self) -> StatusDetail {
         self.0.detail
     }
 
-    async fn get(
+    async fn fetch_prerequisite(
         &self,
         seen: &Observed,
         spec: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> Result<Fetched, Failure> {
-        match need {
-            Prerequisite::Discovery => Box::pin(self.0.discovery.need(seen, spec)).await,
+        match prerequisite {
+            Prerequisite::Discovery => Box::pin(self.0.discovery.prerequisite(seen, spec)).await,
             Prerequisite::ServiceAccountToken(token) => accounts::token(&self.0, seen, token).await,
         }
     }
 
-    fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
-        self.0.discovery.doubt_of(seen, spec);
+    fn rediscover_endpoints(&self, seen: &Observed, spec: &Validated) {
+        self.0.discovery.invalidate_for(seen, spec);
     }
 
-    async fn call(
+    async fn send_revocation(
         &self,
         seen: &Observed,
         spec: &Validated,
@@ -63,17 +63,21 @@ impl Store for Cluster {
         revoke(&self.0.sender, seen, spec, request).await
     }
 
-    async fn hold(&self, seen: &Observed, held: bool) -> Result<Option<String>, StoreError> {
-        finalizer::hold(&self.0, seen, held).await
+    async fn set_finalizer(
+        &self,
+        seen: &Observed,
+        present: bool,
+    ) -> Result<Option<String>, StoreError> {
+        finalizer::set(&self.0, seen, present).await
     }
 
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {
-        self.0.later.put(key, token, after);
+        self.0.revocation_queue.push(key, token, after);
     }
 
-    fn published(&self, key: &Key, spec: &Validated) {
+    fn token_published(&self, key: &Key, spec: &Validated) {
         if !spec.restart.is_empty() {
-            restarts::look_at_workloads(&self.0, key, true);
+            restarts::check_workloads(&self.0, key, true);
         }
     }
 
@@ -81,7 +85,7 @@ impl Store for Cluster {
         super::groups::served_by(&self.0, resource, other);
     }
 
-    fn revoked(&self, outcome: &'static str) {
+    fn count_revocation(&self, outcome: &'static str) {
         self.0.metrics.revocation(outcome);
     }
 
@@ -89,13 +93,13 @@ impl Store for Cluster {
         lock(&self.0.brakes)
     }
 
-    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
+    async fn reserve_response_room(&self, expected: ExpectedResponse) -> Option<ResponseRoom> {
         let room = self
             .0
             .sender
             .set_room_aside(expected.last, expected.is_only_copy)
             .await;
-        room.map(|room| Held(Some(room)))
+        room.map(|room| ResponseRoom(Some(room)))
     }
 
     async fn send(
@@ -103,8 +107,8 @@ impl Store for Cluster {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        room: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        room: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         let begun = self.0.clock.elapsed();
         let answer = exchange(&self.0.sender, seen, spec, request, room).await;
         let took = self.0.clock.elapsed().saturating_sub(begun);
@@ -113,33 +117,41 @@ impl Store for Cluster {
         answer
     }
 
-    fn answered(&self, key: &Key, report: HostReport) {
-        lock(&self.0.engine).answered(key, report, self.0.clock.now());
+    fn token_request_ended(&self, key: &Key, report: HostReport) {
+        lock(&self.0.engine).request_ended(key, report, self.0.clock.now());
         self.0.wake.notify_one();
     }
 
-    fn outcome(&self, spec: &Validated, outcome: &'static str) {
+    fn count_token_request(&self, spec: &Validated, outcome: &'static str) {
         self.0.metrics.token_request(&host_queue(spec), outcome);
     }
 
-    async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
-        act::write(&self.0, key, write).await
+    async fn write_token_secret(
+        &self,
+        key: &Key,
+        write: &SecretWrite,
+    ) -> Result<SecretSeen, WriteError> {
+        act::write_token_secret(&self.0, key, write).await
     }
 
-    async fn keep(&self, key: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
-        refresh_tokens::keep(&self.0, key, body).await
+    async fn write_state_secret(
+        &self,
+        key: &Key,
+        body: &SecretBody,
+    ) -> Result<SecretSeen, WriteError> {
+        refresh_tokens::write_state_secret(&self.0, key, body).await
     }
 
     async fn delete(&self, key: &Key, stale: &StaleSecret) -> Result<(), StoreError> {
         act::delete(&self.0, key, stale).await
     }
 
-    async fn report(
+    async fn write_status(
         &self,
         resource: &Resource,
         report: &Report,
     ) -> Result<Option<String>, StoreError> {
-        act::report(&self.0, resource, report).await
+        act::write_status_and_events(&self.0, resource, report).await
     }
 
     fn remember(&self, key: &Key, uid: &str, memory: Memory) {

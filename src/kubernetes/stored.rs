@@ -16,7 +16,7 @@ const DEEPEST: usize = 6;
 
 /// A resource, and what of it could not be decoded.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredResource {
     /// The resource; if its spec cannot be decoded, one that only names its Secrets.
     pub(super) object: OAuthClient,
     /// The problem of a spec that cannot be decoded.
@@ -25,14 +25,14 @@ pub(super) struct Stored {
     pub(super) unknown_status: bool,
 }
 
-impl Stored {
-    fn decoded(value: Value) -> Result<Stored, serde_json::Error> {
+impl StoredResource {
+    fn decoded(value: Value) -> Result<StoredResource, serde_json::Error> {
         let unknown_status = value.get("status").is_some_and(|status| {
             let known = schema::root().pointer("/properties/status");
             known.is_none_or(|known| !knows(known, status))
         });
         if let Ok(object) = OAuthClient::deserialize(&value) {
-            return Ok(Stored {
+            return Ok(StoredResource {
                 object,
                 problem: None,
                 unknown_status,
@@ -49,7 +49,7 @@ impl Stored {
         object.metadata = metadata;
         // A status that cannot be decoded is ignored and written again.
         object.status = Deserialize::deserialize(part("status")).ok();
-        Ok(Stored {
+        Ok(StoredResource {
             object,
             problem,
             unknown_status,
@@ -57,7 +57,7 @@ impl Stored {
     }
 
     /// Whether the status already reports that the spec is invalid.
-    pub(super) fn tells_of_its_problem(&self) -> bool {
+    pub(super) fn reports_its_problem(&self) -> bool {
         let conditions = self
             .object
             .status
@@ -70,15 +70,15 @@ impl Stored {
     }
 }
 
-impl<'de> Deserialize<'de> for Stored {
+impl<'de> Deserialize<'de> for StoredResource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         // The cause is not passed on, because it may quote the object.
-        Stored::decoded(value).map_err(|_| serde::de::Error::custom("no Kubernetes object"))
+        StoredResource::decoded(value).map_err(|_| serde::de::Error::custom("no Kubernetes object"))
     }
 }
 
-impl Resource for Stored {
+impl Resource for StoredResource {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -210,7 +210,7 @@ fn with(spec: Value, path: &[String], value: Value) -> Value {
 mod tests {
     use super::*;
 
-    fn stored(spec: Value) -> Stored {
+    fn stored(spec: Value) -> StoredResource {
         let object = json!({
             "apiVersion": "oauthclient.dev/v1alpha1",
             "kind": "OAuthClient",
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_decodes_is_taken_as_it_is() {
         let stored = stored(spec());
-        assert!(stored.problem.is_none() && stored.tells_of_its_problem());
+        assert!(stored.problem.is_none() && stored.reports_its_problem());
         assert_eq!(stored.object.spec.scopes, ["read"]);
         assert_eq!(stored.object.status.unwrap().observed_generation, 2);
     }
@@ -262,7 +262,7 @@ mod tests {
             assert_eq!(problem.field, field);
             assert!(!problem.message.contains("s3cr3t"));
             assert_eq!(stored.meta().uid.as_deref(), Some("u"));
-            assert!(!stored.tells_of_its_problem());
+            assert!(!stored.reports_its_problem());
             assert!(crate::api::validate(&stored.object).is_err());
         }
     }
@@ -280,7 +280,7 @@ mod tests {
     fn fields_of_a_status_that_only_a_newer_version_knows_are_noticed() {
         let unknown = |status: Value| {
             let object = json!({"metadata": {"name": "a"}, "spec": spec(), "status": status});
-            let stored: Stored = serde_json::from_value(object).unwrap();
+            let stored: StoredResource = serde_json::from_value(object).unwrap();
             stored.unknown_status
         };
         let token = json!({"issuedTime": "i", "expirationTime": "e", "refreshTime": "r"});
@@ -308,7 +308,7 @@ mod tests {
             "spec": spec(),
             "status": {"observedGeneration": "many"},
         });
-        let stored: Stored = serde_json::from_value(object).unwrap();
+        let stored: StoredResource = serde_json::from_value(object).unwrap();
         assert!(stored.problem.is_none() && stored.object.status.is_none());
         assert_eq!(stored.object.spec.scopes, ["read"]);
     }

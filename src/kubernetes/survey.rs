@@ -32,7 +32,7 @@ struct Since {
 
 /// The result of one pass.
 #[derive(Debug, Default, PartialEq)]
-struct Found {
+struct Totals {
     states: [usize; ResourceState::ALL.len()],
     longest: [Span; LASTING.len()],
     expired: usize,
@@ -66,8 +66,8 @@ impl Survey {
         all: impl Iterator<Item = Overview<'a>>,
         stalled: &HashSet<Key>,
         now: Time,
-    ) -> Found {
-        let mut found = Found::default();
+    ) -> Totals {
+        let mut found = Totals::default();
         self.pass += 1;
         for one in all {
             let Some(state) = state_of(&one, stalled) else {

@@ -7,5 +7,5 @@ mod tokens;
 
 pub(super) use credentials::credentials;
 pub(super) use resources::resources;
-pub(super) use run::{Scope, Watching};
+pub(super) use run::{WatchScope, Watching};
 pub(super) use tokens::tokens;

@@ -58,7 +58,7 @@ pub enum Call {
 
 /// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum CallResult {
     /// The current Lease: as read, or as written.
     Lease(LeaseView),
     /// There is no Lease.
@@ -71,7 +71,7 @@ pub enum Answer {
 
 /// The state of this process in the election.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ElectionState {
     /// Another process is the leader, or none yet.
     Standby,
     /// This process is the leader, with the number `fence`, until `until`.
@@ -85,19 +85,19 @@ pub enum Standing {
     Lost,
 }
 
-/// The state machine: send [`Election::call`], report it to [`Election::answered`], pause, and repeat.
+/// The state machine: send [`Election::call`], report it to [`Election::handle_result`], pause, and repeat.
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
     timings: Timings,
-    standing: Standing,
+    state: ElectionState,
     next: Call,
-    seen: Option<Seen>,
+    seen: Option<SeenVersion>,
 }
 
 /// A version of the Lease, and since when it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+struct SeenVersion {
     version: String,
     since: Duration,
 }
@@ -108,7 +108,7 @@ impl Election {
         Election {
             identity,
             timings,
-            standing: Standing::Standby,
+            state: ElectionState::Standby,
             next: Call::Read,
             seen: None,
         }
@@ -120,8 +120,8 @@ impl Election {
     }
 
     /// The current state.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn state(&self) -> &ElectionState {
+        &self.state
     }
 
     /// The next call; without meaning once lost.
@@ -131,37 +131,39 @@ impl Election {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) {
-        if matches!(self.standing, Standing::Leading { until, .. } if now >= until) {
-            self.standing = Standing::Lost;
+        if matches!(self.state, ElectionState::Leading { until, .. } if now >= until) {
+            self.state = ElectionState::Lost;
         }
     }
 
     /// A call that was sent at `sent` ended at `now`. Returns whether the next one follows without a pause: once after
     /// news, never after a failure.
-    pub fn answered(&mut self, sent: Duration, now: Duration, answer: Answer) -> bool {
+    pub fn handle_result(&mut self, sent: Duration, now: Duration, answer: CallResult) -> bool {
         self.tick(now);
         let wrote = self.next != Call::Read;
-        match self.standing {
-            Standing::Standby if wrote => self.claimed(sent, now, answer),
-            Standing::Standby => self.read(now, answer),
-            Standing::Leading { fence, until } if wrote => self.renewed(fence, until, sent, answer),
-            Standing::Leading { fence, .. } => self.reread(fence, answer),
-            Standing::Lost => false,
+        match self.state {
+            ElectionState::Standby if wrote => self.tried_to_acquire(sent, now, answer),
+            ElectionState::Standby => self.read(now, answer),
+            ElectionState::Leading { fence, until } if wrote => {
+                self.renewed(fence, until, sent, answer)
+            }
+            ElectionState::Leading { fence, .. } => self.reread(fence, answer),
+            ElectionState::Lost => false,
         }
     }
 
     /// A candidate read the Lease.
-    fn read(&mut self, now: Duration, answer: Answer) -> bool {
+    fn read(&mut self, now: Duration, answer: CallResult) -> bool {
         self.next = match answer {
-            Answer::Lease(lease) if lease.holder == self.identity => {
+            CallResult::Lease(lease) if lease.holder == self.identity => {
                 // An earlier write succeeded after all. Its time is unknown, so a new one must succeed.
                 replace(lease.version, lease.transitions, false)
             }
-            Answer::Lease(lease) if lease.holder.is_empty() || self.expired(&lease, now) => {
+            CallResult::Lease(lease) if lease.holder.is_empty() || self.expired(&lease, now) => {
                 replace(lease.version, lease.transitions.saturating_add(1), true)
             }
-            Answer::Absent => Call::Create,
-            Answer::Lease(_) | Answer::Conflict | Answer::Unknown => Call::Read,
+            CallResult::Absent => Call::Create,
+            CallResult::Lease(_) | CallResult::Conflict | CallResult::Unknown => Call::Read,
         };
         self.next != Call::Read
     }
@@ -177,7 +179,7 @@ impl Election {
                 now.saturating_sub(seen.since) >= duration
             }
             _ => {
-                self.seen = Some(Seen {
+                self.seen = Some(SeenVersion {
                     version: lease.version.clone(),
                     since: now,
                 });
@@ -187,53 +189,53 @@ impl Election {
     }
 
     /// A candidate tried to become the holder.
-    fn claimed(&mut self, sent: Duration, now: Duration, answer: Answer) -> bool {
+    fn tried_to_acquire(&mut self, sent: Duration, now: Duration, answer: CallResult) -> bool {
         self.next = Call::Read;
-        if let Answer::Lease(lease) = answer
+        if let CallResult::Lease(lease) = answer
             && lease.holder == self.identity
         {
             let until = sent.saturating_add(self.timings.renew_deadline);
             self.next = replace(lease.version, lease.transitions, false);
             if now < until {
                 let fence = lease.transitions;
-                self.standing = Standing::Leading { fence, until };
+                self.state = ElectionState::Leading { fence, until };
             }
         }
         false
     }
 
     /// A leader tried to renew.
-    fn renewed(&mut self, fence: u32, until: Duration, sent: Duration, answer: Answer) -> bool {
+    fn renewed(&mut self, fence: u32, until: Duration, sent: Duration, answer: CallResult) -> bool {
         match answer {
-            Answer::Lease(lease) if lease.holder == self.identity => {
+            CallResult::Lease(lease) if lease.holder == self.identity => {
                 let until = until.max(sent.saturating_add(self.timings.renew_deadline));
                 self.next = replace(lease.version, fence, false);
-                self.standing = Standing::Leading { fence, until };
+                self.state = ElectionState::Leading { fence, until };
                 false
             }
             // Something else wrote: another holder, or this process by a write whose response was lost.
-            Answer::Conflict => {
+            CallResult::Conflict => {
                 self.next = Call::Read;
                 false
             }
-            Answer::Unknown => false,
-            Answer::Lease(_) | Answer::Absent => {
-                self.standing = Standing::Lost;
+            CallResult::Unknown => false,
+            CallResult::Lease(_) | CallResult::Absent => {
+                self.state = ElectionState::Lost;
                 false
             }
         }
     }
 
     /// A leader checked who holds the Lease. If a person cleared or deleted it, it is lost too: this is how to move it.
-    fn reread(&mut self, fence: u32, answer: Answer) -> bool {
+    fn reread(&mut self, fence: u32, answer: CallResult) -> bool {
         match answer {
-            Answer::Lease(lease) if lease.holder == self.identity => {
+            CallResult::Lease(lease) if lease.holder == self.identity => {
                 self.next = replace(lease.version, fence, false);
                 true
             }
-            Answer::Unknown | Answer::Conflict => false,
-            Answer::Lease(_) | Answer::Absent => {
-                self.standing = Standing::Lost;
+            CallResult::Unknown | CallResult::Conflict => false,
+            CallResult::Lease(_) | CallResult::Absent => {
+                self.state = ElectionState::Lost;
                 false
             }
         }

@@ -10,7 +10,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, Error};
 use tokio::time::timeout;
 
-use super::election::{Answer, Call, LeaseView};
+use super::election::{Call, CallResult, LeaseView};
 use crate::clock::Clock;
 use crate::metrics::{Metrics, WriteKind};
 
@@ -66,7 +66,12 @@ impl LeaseClient {
     }
 
     /// Sends the call and waits for its response for at most `deadline`.
-    pub(super) async fn call(&mut self, call: &Call, holder: &str, deadline: Duration) -> Answer {
+    pub(super) async fn call(
+        &mut self,
+        call: &Call,
+        holder: &str,
+        deadline: Duration,
+    ) -> CallResult {
         let write = match call {
             Call::Read => None,
             Call::Create => Some(self.lease(holder, None, 0, true)),
@@ -80,9 +85,9 @@ impl LeaseClient {
             let _in_flight = self.metrics.api_request();
             timeout(deadline, self.send(write.as_ref())).await
         };
-        let answer = self.understand(result, deadline);
+        let answer = self.result(result, deadline);
         if write.is_some() {
-            let success = matches!(answer, Answer::Lease(_));
+            let success = matches!(answer, CallResult::Lease(_));
             self.metrics.api_write(WriteKind::Lease, success);
         }
         answer
@@ -106,11 +111,11 @@ impl LeaseClient {
         }
     }
 
-    fn understand(
+    fn result(
         &mut self,
         result: Result<Result<Option<Lease>, Error>, tokio::time::error::Elapsed>,
         deadline: Duration,
-    ) -> Answer {
+    ) -> CallResult {
         let problem = match result {
             Ok(Ok(lease)) => {
                 if self.logged.take().is_some() {
@@ -118,14 +123,14 @@ impl LeaseClient {
                 }
                 let answer = lease
                     .as_ref()
-                    .map_or(Answer::Absent, |lease| Answer::Lease(view(lease)));
+                    .map_or(CallResult::Absent, |lease| CallResult::Lease(view(lease)));
                 self.last = lease;
                 return answer;
             }
-            Ok(Err(Error::Api(status))) if status.code == 409 => return Answer::Conflict,
+            Ok(Err(Error::Api(status))) if status.code == 409 => return CallResult::Conflict,
             Ok(Err(Error::Api(status))) if status.code == 404 && self.last.is_some() => {
                 self.last = None;
-                return Answer::Absent;
+                return CallResult::Absent;
             }
             Ok(Err(Error::Api(status))) if status.code == 403 => format!(
                 "{}; grant get, create and update on leases in its namespace (see deploy/)",
@@ -141,7 +146,7 @@ impl LeaseClient {
             tracing::warn!(lease = %self.name, problem, "cannot read or write the Lease; trying again");
             self.logged = Some(problem);
         }
-        Answer::Unknown
+        CallResult::Unknown
     }
 
     /// The desired Lease: the existing one, with this process (or nobody) as its holder.
@@ -196,7 +201,7 @@ impl LeaseClient {
     async fn try_release(&mut self, holder: &str, deadline: Duration) {
         // Twice: a renewal in flight may arrive between reading and writing.
         for _ in 0..2 {
-            let Answer::Lease(lease) = self.call(&Call::Read, holder, deadline).await else {
+            let CallResult::Lease(lease) = self.call(&Call::Read, holder, deadline).await else {
                 return;
             };
             if lease.holder != holder {
@@ -207,7 +212,7 @@ impl LeaseClient {
                 transitions: lease.transitions,
                 acquired: false,
             };
-            if let Answer::Lease(_) = self.call(&release, "", deadline).await {
+            if let CallResult::Lease(_) = self.call(&release, "", deadline).await {
                 tracing::info!(lease = %self.name, "released the Lease");
                 return;
             }

@@ -8,7 +8,7 @@ use super::catalogue::{BadManifest, Changes, Defined, Loaded};
 use super::files::Files;
 use super::folder::Removed;
 use super::lines;
-use super::state_folder::{Kept, new_uid};
+use super::state_folder::{StoredClient, new_uid};
 use crate::api::OAuthClient;
 use crate::api::conditions::Reason;
 use crate::engine::{Event, Key};
@@ -17,26 +17,26 @@ use crate::lock::lock;
 use crate::policy;
 
 impl Files {
-    /// Starts from the stored state and the manifests. `covers` tells whether a file is among the sources.
+    /// Starts from the stored state and the manifests. `covers`: whether a file is among the sources.
     ///
     /// # Errors
     /// The state cannot be read or written.
     pub(super) fn begin(&self, loaded: Loaded, covers: impl Fn(&Path) -> bool) -> io::Result<()> {
-        let kept = self.store.clients()?;
+        let stored = self.store.clients()?;
         let mut elsewhere = BTreeSet::new();
-        for (key, mut kept) in kept {
-            forget_own_refusal(&mut kept);
+        for (key, mut stored) in stored {
+            drop_own_refusal(&mut stored);
             // A resource that moved to another file is the same resource.
-            if covers(&kept.source) || loaded.clients.contains_key(&key) {
-                self.known().index.apply(&key, &kept.object.spec, 0);
-                self.known().clients.insert(key, kept);
+            if covers(&stored.source) || loaded.clients.contains_key(&key) {
+                self.known().index.apply(&key, &stored.object.spec, 0);
+                self.known().clients.insert(key, stored);
             } else {
-                let uid = kept.object.metadata.uid.clone().unwrap_or_default();
+                let uid = stored.object.metadata.uid.clone().unwrap_or_default();
                 let text = format!(
                     "its manifest {} is not among those given now: its token is left as it is",
-                    kept.source.display()
+                    stored.source.display()
                 );
-                self.say(&lines::about(&key), "left", &text);
+                self.print(&lines::about(&key), "left", &text);
                 elsewhere.insert(uid);
             }
         }
@@ -50,13 +50,13 @@ impl Files {
             self.known()
                 .clients
                 .values()
-                .filter_map(|kept| kept.object.metadata.uid.clone()),
+                .filter_map(|stored| stored.object.metadata.uid.clone()),
         );
         for (key, uid) in self.tokens.orphans(&alive) {
             self.tokens.delete(&self.store, &key, &uid)?;
         }
-        for (key, kept) in self.store.refresh_states()? {
-            if !alive.iter().any(|uid| kept.is_owned_by(uid)) {
+        for (key, stored) in self.store.refresh_states()? {
+            if !alive.iter().any(|uid| stored.is_owned_by(uid)) {
                 self.store.forget_refresh_state(&key)?;
             }
         }
@@ -80,25 +80,25 @@ impl Files {
             .known()
             .clients
             .get(key)
-            .map(|kept| kept.object.clone())
+            .map(|stored| stored.object.clone())
         else {
             return;
         };
         let secret = Key::new(key.namespace(), &object.spec.token_secret.name);
         match self.tokens.see(&secret) {
-            Ok(seen) => self.tell(
+            Ok(seen) => self.notify(
                 key,
                 Event::Token(seen.as_ref().and_then(policy::token_facts)),
             ),
             Err(error) => tracing::warn!(%secret, %error, "a token cannot be read"),
         }
-        self.tell(key, Event::Resource(self.facts(&object)));
-        self.tell_credentials(key, &object);
+        self.notify(key, Event::Resource(self.facts(&object)));
+        self.notify_credentials(key, &object);
     }
 
-    pub(super) fn tell_credentials(&self, key: &Key, object: &OAuthClient) {
+    pub(super) fn notify_credentials(&self, key: &Key, object: &OAuthClient) {
         match self.credentials_facts(key, object) {
-            Ok(facts) => self.tell(key, Event::Credentials(facts)),
+            Ok(facts) => self.notify(key, Event::Credentials(facts)),
             // What is known stays.
             Err(error) => {
                 tracing::warn!(resource = %key, %error, "a Secret that it uses cannot be read");
@@ -112,8 +112,8 @@ impl Files {
         let mut changes = self.known().catalogue.take(loaded);
         let gone: Vec<Key> = {
             let known = self.known();
-            let is_gone = |(key, kept): &(&Key, &Kept)| {
-                !changes.clients.contains_key(*key) && !changes.bad_files.contains(&kept.source)
+            let is_gone = |(key, stored): &(&Key, &StoredClient)| {
+                !changes.clients.contains_key(*key) && !changes.bad_files.contains(&stored.source)
             };
             known
                 .clients
@@ -132,14 +132,14 @@ impl Files {
                 Err(error) => {
                     whole = false;
                     let text = format!("its state cannot be written: {error}; it is tried again");
-                    self.say(&lines::about(&key), "failed", &text);
+                    self.print(&lines::about(&key), "failed", &text);
                 }
             }
         }
-        self.tell_changes(&changes);
+        self.notify_changes(&changes);
         let affected = std::mem::take(&mut self.known().affected);
-        self.tell_users(affected);
-        self.tell_problems(changes.problems);
+        self.notify_users(affected);
+        self.print_problems(changes.problems);
         whole
     }
 
@@ -157,8 +157,8 @@ impl Files {
                 object.metadata.generation = Some(1);
                 object.status = None;
             }
-            Some(kept) => {
-                if kept.object.spec.token_secret.type_ != object.spec.token_secret.type_ {
+            Some(stored) => {
+                if stored.object.spec.token_secret.type_ != object.spec.token_secret.type_ {
                     let message = "is immutable, as the type of a Secret is: create a new OAuthClient with another tokenSecret.name";
                     return Ok(Some(BadManifest::refused(
                         &source,
@@ -166,35 +166,35 @@ impl Files {
                         format!("{message} ({key})"),
                     )));
                 }
-                let generation = kept.object.metadata.generation.unwrap_or(1);
-                let edited = kept.object.spec != object.spec;
-                object.metadata.uid.clone_from(&kept.object.metadata.uid);
+                let generation = stored.object.metadata.generation.unwrap_or(1);
+                let edited = stored.object.spec != object.spec;
+                object.metadata.uid.clone_from(&stored.object.metadata.uid);
                 object.metadata.generation = Some(generation + i64::from(edited));
-                object.status.clone_from(&kept.object.status);
+                object.status.clone_from(&stored.object.status);
             }
         }
-        let kept = Kept { source, object };
-        if before.as_ref() == Some(&kept) {
+        let stored = StoredClient { source, object };
+        if before.as_ref() == Some(&stored) {
             return Ok(None);
         }
-        self.store.save_client(key, &kept)?;
-        let object = kept.object.clone();
-        self.known().clients.insert(key.clone(), kept);
+        self.store.save_client(key, &stored)?;
+        let object = stored.object.clone();
+        self.known().clients.insert(key.clone(), stored);
         self.index(key, &object);
         if is_new {
             self.introduce(key);
         } else {
-            self.tell(key, Event::Resource(self.facts(&object)));
-            self.tell_credentials(key, &object);
+            self.notify(key, Event::Resource(self.facts(&object)));
+            self.notify_credentials(key, &object);
             // Its labels and annotations may change what its Secret contains.
-            self.tell(key, Event::Look);
+            self.notify(key, Event::Look);
         }
         Ok(None)
     }
 
     /// The manifest of a resource was removed, so its tokens are too.
     fn remove(&self, key: &Key) {
-        let Some(kept) = self.known().clients.get(key).cloned() else {
+        let Some(stored) = self.known().clients.get(key).cloned() else {
             return;
         };
         {
@@ -202,9 +202,9 @@ impl Files {
             known.clients.remove(key);
             known.memories.remove(key);
         }
-        self.index_no_more(key);
-        self.tell(key, Event::Gone);
-        let uid = kept.object.metadata.uid.unwrap_or_default();
+        self.unindex(key);
+        self.notify(key, Event::Gone);
+        let uid = stored.object.metadata.uid.unwrap_or_default();
         for (secret, record) in self.tokens.owned_by(key.namespace(), &uid) {
             self.delete_tokens(key, &secret, &record);
         }
@@ -223,16 +223,16 @@ impl Files {
         match self.tokens.delete(&self.store, secret, uid) {
             Ok(None) => {}
             Ok(Some(Removed::Wholly)) => {
-                self.say(&about, "removed", &format!("{place} is deleted"))
+                self.print(&about, "removed", &format!("{place} is deleted"))
             }
             Ok(Some(Removed::ButForeign)) => {
-                self.say(
+                self.print(
                     &about,
                     "removed",
                     &format!("the tokens in {place} are deleted; what else is in it is left"),
                 );
             }
-            Err(error) => self.say(
+            Err(error) => self.print(
                 &about,
                 "failed",
                 &format!("{place} could not be deleted: {error}"),
@@ -241,21 +241,25 @@ impl Files {
     }
 
     /// Notifies the users of what changed.
-    fn tell_changes(&self, changes: &Changes) {
+    fn notify_changes(&self, changes: &Changes) {
         for secret in &changes.secrets {
             let id = secret_id(secret.namespace(), secret.name());
-            let (users, lookers, login_of) = {
+            let (users, certificate_users, login_of) = {
                 let index = &self.known().index;
-                (index.users(id), index.lookers(id), index.login_of(id))
+                (
+                    index.users(id),
+                    index.certificate_users(id),
+                    index.login_of(id),
+                )
             };
             // Its allowed hosts are not among the facts, so they are reconciled in any case.
-            self.tell_users(users);
-            for key in lookers.into_iter().chain(login_of) {
-                self.tell(&key, Event::Look);
+            self.notify_users(users);
+            for key in certificate_users.into_iter().chain(login_of) {
+                self.notify(&key, Event::Look);
             }
         }
-        let uses_bundle = |(key, kept): (&Key, &Kept)| {
-            let bundle = kept.object.spec.provider.ca_bundle.as_ref()?;
+        let uses_bundle = |(key, stored): (&Key, &StoredClient)| {
+            let bundle = stored.object.spec.provider.ca_bundle.as_ref()?;
             let bundle = Key::new(key.namespace(), &bundle.config_map_name);
             changes.config_maps.contains(&bundle).then(|| key.clone())
         };
@@ -264,27 +268,27 @@ impl Files {
             known.clients.iter().filter_map(uses_bundle).collect()
         };
         for key in users {
-            self.tell(&key, Event::Look);
+            self.notify(&key, Event::Look);
         }
     }
 
-    fn tell_problems(&self, problems: Vec<BadManifest>) {
+    fn print_problems(&self, problems: Vec<BadManifest>) {
         let problems: BTreeSet<BadManifest> = problems.into_iter().collect();
         let mut known = self.known();
         for problem in problems.difference(&known.problems) {
-            self.say("manifest", "refused", &problem.to_string());
+            self.print("manifest", "refused", &problem.to_string());
         }
         if problems.is_empty() && !known.problems.is_empty() {
-            self.say("manifest", "accepted", "no document is refused any more");
+            self.print("manifest", "accepted", "no document is refused any more");
         }
         known.problems = problems;
     }
 
     /// Checks whether someone changed the output.
-    pub(super) fn look_at_output(&self) {
+    pub(super) fn check_output(&self) {
         for secret in self.tokens.touched() {
             for name in self.tokens.owner_names(&secret) {
-                self.tell(&Key::new(secret.namespace(), &name), Event::Look);
+                self.notify(&Key::new(secret.namespace(), &name), Event::Look);
             }
         }
     }
@@ -297,8 +301,8 @@ pub(super) fn credentials_of(key: &Key, object: &OAuthClient) -> Option<Key> {
 }
 
 /// Removes a failed attempt that this program's own flags refused: nothing was sent, and the flags may differ now.
-fn forget_own_refusal(kept: &mut Kept) {
-    if let Some(status) = &mut kept.object.status {
+fn drop_own_refusal(stored: &mut StoredClient) {
+    if let Some(status) = &mut stored.object.status {
         let refused = [Reason::AddressRefused, Reason::HTTPNotAllowed].map(Reason::as_str);
         status
             .attempt

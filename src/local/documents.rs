@@ -410,19 +410,19 @@ mod tests {
         );
         let (documents, bad) = read(&text);
         assert_eq!(keys(&documents), ["default/a"]);
-        let told: Vec<_> = bad
+        let problems: Vec<_> = bad
             .iter()
             .map(|bad| (bad.number, bad.field.as_str()))
             .collect();
-        assert_eq!(told, [(2, "data.client_secret"), (3, "")]);
+        assert_eq!(problems, [(2, "data.client_secret"), (3, "")]);
         assert!(bad[1].line.is_some_and(|line| line >= 13), "{bad:?}");
     }
 
     #[test]
     fn what_is_refused_is_never_quoted() {
         let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: c}\ndata: CANARY\nstringData: {a: [CANARY]}\nCANARY: [\n";
-        let told = format!("{:?}", read(text).1);
-        assert!(!told.contains("CANARY"), "{told}");
+        let problems = format!("{:?}", read(text).1);
+        assert!(!problems.contains("CANARY"), "{problems}");
     }
 
     #[test]

@@ -17,11 +17,11 @@ use crate::lock::lock;
 use crate::model::{Memory, Rules};
 use crate::policy::brakes::Brakes;
 use crate::reconcile::Claims;
-use crate::revocation_queue::Later;
+use crate::revocation_queue::RevocationQueue;
 
 use super::catalogue::{BadManifest, Catalogue};
 use super::lines;
-use super::state_folder::{Kept, StateFolder};
+use super::state_folder::{StateFolder, StoredClient};
 use super::tokens::Tokens;
 
 /// Everything that the reconciliations of one process share.
@@ -38,7 +38,7 @@ pub(super) struct Files {
     pub(super) ending: AtomicBool,
     pub(super) sender: Sender,
     pub(super) discovery: Discovery,
-    pub(super) later: Later,
+    pub(super) revocation_queue: RevocationQueue,
     pub(super) rules: Rules,
     /// Files that hold tokens of `ServiceAccounts`, by the account's name.
     pub(super) account_files: BTreeMap<String, PathBuf>,
@@ -46,17 +46,17 @@ pub(super) struct Files {
     pub(super) process: String,
     /// Token Secrets that reconciles in flight may create.
     pub(super) claims: Claims,
-    known: Mutex<Known>,
+    known: Mutex<FilesState>,
 }
 
 /// What is known of the files, behind a lock that is never held across an `await`.
 #[derive(Default)]
-pub(super) struct Known {
-    pub(super) clients: BTreeMap<Key, Kept>,
+pub(super) struct FilesState {
+    pub(super) clients: BTreeMap<Key, StoredClient>,
     pub(super) catalogue: Catalogue,
     pub(super) memories: BTreeMap<Key, Memory>,
     /// Resources for which a request was sent.
-    pub(super) asked: BTreeSet<Key>,
+    pub(super) requested: BTreeSet<Key>,
     /// Which resource uses which Secret.
     pub(super) index: Index,
     /// Resources that use the token of one that was added, changed or deleted, until they are notified.
@@ -72,13 +72,13 @@ impl Files {
         engine: Engine,
         sender: Sender,
         rules: Rules,
-        later: Later,
+        revocation_queue: RevocationQueue,
     ) -> Self {
         // 128 random bits, used for nothing else.
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &clock.nonce().id);
         Files {
             brakes: Mutex::new(Brakes::new(key)),
-            later,
+            revocation_queue,
             discovery: Discovery::new(sender.clone(), clock.clone(), None),
             process: clock.nonce().name(),
             clock,
@@ -95,11 +95,11 @@ impl Files {
         }
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, FilesState> {
         lock(&self.known)
     }
 
-    pub(super) fn tell(&self, key: &Key, cause: Event) {
+    pub(super) fn notify(&self, key: &Key, cause: Event) {
         lock(&self.engine).changed(key, cause, self.clock.now());
         self.wake.notify_one();
     }
@@ -109,8 +109,8 @@ impl Files {
         crate::facts::resource_facts(object, |spec| self.discovery.host_queue(spec))
     }
 
-    pub(super) fn say(&self, about: &str, word: &str, text: &str) {
-        lines::say(self.clock.now(), about, word, text);
+    pub(super) fn print(&self, about: &str, word: &str, text: &str) {
+        lines::print(self.clock.now(), about, word, text);
     }
 
     /// Every resource that is reconciled.
@@ -124,8 +124,8 @@ impl Files {
     }
 
     /// Whether a token request was sent for a resource since the start.
-    pub(super) fn has_asked(&self, key: &Key) -> bool {
-        self.known().asked.contains(key)
+    pub(super) fn has_requested(&self, key: &Key) -> bool {
+        self.known().requested.contains(key)
     }
 
     /// How many documents were refused.
@@ -139,7 +139,7 @@ impl Files {
             .known()
             .clients
             .get(key)
-            .map(|kept| kept.object.spec.token_secret.name.clone());
+            .map(|stored| stored.object.spec.token_secret.name.clone());
         let secret = Key::new(key.namespace(), &name.unwrap_or_default());
         self.tokens.folder(&secret).path().display().to_string()
     }

@@ -6,11 +6,11 @@ use crate::api::OAuthClientStatus;
 use crate::api::conditions::{Group, Reason};
 use crate::engine::Key;
 use crate::model::Resource;
-use crate::policy::{Notice, NoticeKind, Report};
+use crate::policy::{EventType, Report, ResourceEvent};
 use crate::time::Time;
 
 /// Prints a line: the time, the object, the event, and a sentence.
-pub(super) fn say(now: Time, about: &str, word: &str, text: &str) {
+pub(super) fn print(now: Time, about: &str, word: &str, text: &str) {
     let mut out = std::io::stdout().lock();
     // Standard output is closed. Tokens are kept fresh nevertheless.
     let _ = writeln!(out, "{now}  {about}  {word}  {}", one_line(text)).and_then(|()| out.flush());
@@ -31,9 +31,9 @@ pub(super) fn of_report(
     let mut lines = Vec::new();
     let failed = failure(before, after);
     let repaired = report
-        .notices
+        .events
         .iter()
-        .any(|notice| notice.reason == Reason::Restored);
+        .any(|event| event.reason == Reason::Restored);
     if let Some((word, text)) = token(before, after, repaired, place, now) {
         let text = match report.remarks.is_empty() {
             true => text,
@@ -44,15 +44,16 @@ pub(super) fn of_report(
     if let Some(text) = &failed {
         lines.push(("failed", text.clone()));
     }
-    let told = after
+    let last_reason = after
         .attempt
         .as_ref()
         .filter(|_| failed.is_some())
         .map(|attempt| attempt.reason.as_str());
-    for notice in &report.notices {
-        let is_told = told == Some(notice.reason.as_str()) || notice.reason == Reason::Restored;
-        if !is_told {
-            lines.push((word(notice), notice.message.to_string()));
+    for event in &report.events {
+        let is_printed =
+            last_reason == Some(event.reason.as_str()) || event.reason == Reason::Restored;
+        if !is_printed {
+            lines.push((word(event), event.message.to_string()));
         }
     }
     lines
@@ -96,9 +97,10 @@ fn token(
 /// The text for a request that has failed since the previous status.
 fn failure(before: &OAuthClientStatus, after: &OAuthClientStatus) -> Option<String> {
     let attempt = after.attempt.as_ref()?;
-    let told = before.attempt.as_ref();
-    if told.is_some_and(|told| told.time == attempt.time && told.inputs_hash == attempt.inputs_hash)
-    {
+    let previous = before.attempt.as_ref();
+    if previous.is_some_and(|previous| {
+        previous.time == attempt.time && previous.inputs_hash == attempt.inputs_hash
+    }) {
         return None;
     }
     let condition = after
@@ -108,13 +110,13 @@ fn failure(before: &OAuthClientStatus, after: &OAuthClientStatus) -> Option<Stri
     Some(format!("{}: {}", attempt.reason, condition.message))
 }
 
-fn word(notice: &Notice) -> &'static str {
-    match (notice.reason, notice.kind) {
+fn word(event: &ResourceEvent) -> &'static str {
+    match (event.reason, event.kind) {
         (Reason::TokenExpired, _) => "expired",
         (Reason::Recovered, _) => "recovered",
-        (_, NoticeKind::Normal) => "note",
-        (reason, NoticeKind::Warning) if reason.group() == Group::Waiting => "waiting",
-        (_, NoticeKind::Warning) => "stalled",
+        (_, EventType::Normal) => "note",
+        (reason, EventType::Warning) if reason.group() == Group::Waiting => "waiting",
+        (_, EventType::Warning) => "stalled",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::reconcile::WriteError;
 use crate::secret::Secret;
 
 use super::folder::Folder;
-use super::state_folder::{OwnerReference, Record, Version};
+use super::state_folder::{OwnerReference, SecretRecord, Version};
 
 pub(super) fn change(version: &mut Version, write: &SecretWrite) {
     merge(&mut version.labels, &write.labels);
@@ -62,7 +62,7 @@ pub(super) fn merge<T: Clone>(
 
 pub(super) fn secret_seen(
     key: &Key,
-    record: &Record,
+    record: &SecretRecord,
     version: &Version,
     data: BTreeMap<String, Secret>,
 ) -> SecretSeen {

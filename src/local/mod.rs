@@ -54,7 +54,7 @@ use crate::lock::lock;
 use crate::messages::Audience;
 use crate::model::Rules;
 use crate::reconcile::revoke_replaced;
-use crate::revocation_queue::Later;
+use crate::revocation_queue::RevocationQueue;
 use crate::time::Span;
 
 use files::Files;
@@ -68,7 +68,7 @@ pub use manifests::{Manifests, SecretFound};
 /// How often manifests and output are checked. An edit counts once two checks agree, so within about a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// How long the start waits for files that are being written. Then it reads them as they are.
-const HOLD_STILL: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// How long requests in flight may take after SIGINT or SIGTERM: the longest `timeoutSeconds`, plus time to write.
 const DRAIN: Duration = Duration::from_secs(65);
 /// With `--once`, work that is due within this time is waited for.
@@ -125,10 +125,10 @@ fn prepare(output: &Path, state: &Path, access: Access, shared: bool) -> Result<
         private::make_folders(folder)
             .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     }
-    let told = |error: std::io::Error| format!("cannot use {}: {error}", output.display());
+    let describe = |error: std::io::Error| format!("cannot use {}: {error}", output.display());
     if is_new {
-        private::open_to_readers(output, access).map_err(told)?;
-    } else if private::closed_to_readers(output, access).map_err(told)? {
+        private::open_to_readers(output, access).map_err(describe)?;
+    } else if private::closed_to_readers(output, access).map_err(describe)? {
         let mode = access.folder_mode();
         tracing::warn!(
             "{} was there before and keeps its mode, so that others cannot enter it: chmod {mode:04o}",
@@ -165,7 +165,7 @@ impl Run {
                 .collect::<Result<_, _>>()?,
         );
         let begun = clock.elapsed();
-        while !sources.hold_still(clock.now().seconds()) && clock.elapsed() - begun < HOLD_STILL {
+        while !sources.are_stable(clock.now().seconds()) && clock.elapsed() - begun < STABLE_AFTER {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let loaded = sources.load()?;
@@ -173,13 +173,13 @@ impl Run {
             Some(state) => absolute(state)?,
             None => output.join(".state"),
         };
-        let told = |error: std::io::Error| {
+        let describe = |error: std::io::Error| {
             format!("cannot work with the state in {}: {error}", state.display())
         };
         let access = access(&args.access)?;
         prepare(&output, &state, access, args.access.allow_shared_output)?;
         let store = StateFolder::open(&state)?;
-        let tokens = Tokens::open(&output, access, &store).map_err(told)?;
+        let tokens = Tokens::open(&output, access, &store).map_err(describe)?;
         let options = SenderOptions {
             allow_http: args.guard.allow_http,
             addresses: AddressRules {
@@ -205,8 +205,16 @@ impl Run {
             audience: Audience::Files,
             group: None,
         };
-        let (later, waits) = Later::new(None);
-        let mut files = Files::new(clock, store, tokens, engine, sender, rules, later);
+        let (revocation_queue, revocations) = RevocationQueue::new(None);
+        let mut files = Files::new(
+            clock,
+            store,
+            tokens,
+            engine,
+            sender,
+            rules,
+            revocation_queue,
+        );
         files.account_files = args
             .service_account_token_file
             .into_iter()
@@ -214,10 +222,10 @@ impl Run {
             .collect();
         files
             .begin(loaded, |path| sources.covers(path))
-            .map_err(told)?;
+            .map_err(describe)?;
         let files = Arc::new(files);
         let weak = Arc::downgrade(&files);
-        tokio::spawn(waits.serve(move |key, token| {
+        tokio::spawn(revocations.serve(move |key, token| {
             let files = weak.upgrade();
             async move {
                 if let Some(files) = files {
@@ -265,7 +273,7 @@ impl Run {
         {
             self.sources.read_again();
         }
-        self.files.look_at_output();
+        self.files.check_output();
     }
 
     /// With `--once`: whether all due work was done. A failed request is not waited for.
@@ -278,7 +286,7 @@ impl Run {
         self.files.clients().iter().all(|key| {
             engine.record(key).is_none_or(|view| {
                 let due = view.request.min(view.look);
-                !view.in_flight && (self.files.has_asked(key) && due > now || due > now + SOON)
+                !view.in_flight && (self.files.has_requested(key) && due > now || due > now + SOON)
             })
         })
     }
@@ -299,10 +307,10 @@ impl Run {
             }
             failed += 1;
             let why = lines::why_not_ready(self.files.status(key).as_ref());
-            lines::say(now, &lines::about(key), "not-ready", &why);
+            lines::print(now, &lines::about(key), "not-ready", &why);
         }
         if clients.is_empty() {
-            lines::say(
+            lines::print(
                 now,
                 "manifest",
                 "not-ready",

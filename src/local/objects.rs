@@ -49,8 +49,9 @@ impl Files {
     }
 
     fn refresh_state(&self, key: &Key) -> io::Result<Option<SecretSeen>> {
-        let kept = self.store.refresh_state(key)?;
-        kept.map(|kept| kept.seen(key.name().to_owned()))
+        let stored = self.store.refresh_state(key)?;
+        stored
+            .map(|stored| stored.seen(key.name().to_owned()))
             .transpose()
     }
 }
@@ -73,7 +74,7 @@ impl Objects for Files {
             .known()
             .clients
             .get(key)
-            .map(|kept| kept.object.clone());
+            .map(|stored| stored.object.clone());
         Ok(object.map(|mut object| {
             // What else a manifest has of the metadata belongs to a cluster.
             object.metadata = ObjectMeta {
@@ -88,8 +89,8 @@ impl Objects for Files {
 
     async fn referenced(&self, key: &Key) -> Result<Option<ReferencedRead>, StoreError> {
         let known = self.known();
-        let kept = known.clients.get(key);
-        Ok(kept.map(|kept| kept.object.clone().into()))
+        let stored = known.clients.get(key);
+        Ok(stored.map(|stored| stored.object.clone().into()))
     }
 
     async fn secret(
@@ -159,10 +160,10 @@ impl Objects for Files {
             process: self.process.clone(),
             attempt,
             elapsed: Span::from_seconds_f64(self.clock.elapsed().as_secs_f64()),
-            here: self.clock.host_time(),
+            host_time: self.clock.host_time(),
             drain: Span::ZERO,
             // The lock on the state folder ensures it.
-            alone: true,
+            is_only_process: true,
             ..FamilySeen::default()
         }
     }

@@ -118,11 +118,11 @@ pub(super) fn may_be_ours(path: &Path) -> io::Result<bool> {
 /// # Errors
 /// The folder, what is wrong with it, and what to do.
 pub(super) fn check_folder(path: &Path, ours: bool) -> Result<(), String> {
-    let told = |error: io::Error| format!("cannot look at {}: {error}", path.display());
-    let real = path.canonicalize().map_err(told)?;
+    let describe = |error: io::Error| format!("cannot look at {}: {error}", path.display());
+    let real = path.canonicalize().map_err(describe)?;
     // Checks both: a link may be in a folder that another user may write to, or lead into one.
     for place in real.ancestors().chain(path.ancestors()) {
-        let found = fs::symlink_metadata(place).map_err(told)?;
+        let found = fs::symlink_metadata(place).map_err(describe)?;
         let wrong = if found.is_symlink() {
             foreign_owner(&found, false)
         } else {

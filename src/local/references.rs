@@ -65,7 +65,7 @@ impl Files {
     }
 
     /// Removes what a deleted resource named.
-    pub(super) fn index_no_more(&self, key: &Key) {
+    pub(super) fn unindex(&self, key: &Key) {
         let mut known = self.known();
         let users = known.index.users_of_token(key);
         known.index.remove(key);
@@ -73,16 +73,16 @@ impl Files {
     }
 
     /// Notifies resources that a Secret which they use changed, or where it may be sent.
-    pub(super) fn tell_users(&self, users: impl IntoIterator<Item = Key>) {
+    pub(super) fn notify_users(&self, users: impl IntoIterator<Item = Key>) {
         for user in users {
             let object = self
                 .known()
                 .clients
                 .get(&user)
-                .map(|kept| kept.object.clone());
+                .map(|stored| stored.object.clone());
             if let Some(object) = object {
-                self.tell_credentials(&user, &object);
-                self.tell(&user, Event::Look);
+                self.notify_credentials(&user, &object);
+                self.notify(&user, Event::Look);
             }
         }
     }

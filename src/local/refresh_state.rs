@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::engine::Key;
 use crate::local::state_folder::StoredRefreshState;
 use crate::messages::WriteRefusal;
-use crate::model::{On, Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen};
+use crate::model::{Owner, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, WriteMode};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
 
@@ -52,7 +52,7 @@ impl StoredRefreshState {
 
 impl Files {
     /// Writes the state of a refresh token, if the state is still the one that the write was prepared for.
-    pub(super) fn keep_family(
+    pub(super) fn write_refresh_state(
         &self,
         key: &Key,
         body: &SecretBody,
@@ -62,7 +62,7 @@ impl Files {
         let uid = known
             .clients
             .get(key)
-            .and_then(|kept| kept.object.metadata.uid.clone());
+            .and_then(|stored| stored.object.metadata.uid.clone());
         let uid = uid.ok_or(WriteError::Raced)?;
         let failed = |error: io::Error| {
             tracing::warn!(%error, "the state of a refresh token could not be written");
@@ -77,26 +77,28 @@ impl Files {
         };
         let place = Key::new(key.namespace(), &body.name);
         let before = self.store.refresh_state(&place).map_err(failed)?;
-        let mut kept = match (&body.on, before) {
-            (On::Create, None) => StoredRefreshState {
+        let mut stored = match (&body.mode, before) {
+            (WriteMode::Create, None) => StoredRefreshState {
                 uid: new_uid().map_err(failed)?,
                 resource_version: 0,
                 owners: Vec::new(),
                 data: BTreeMap::new(),
             },
             (
-                On::Patch {
+                WriteMode::Patch {
                     uid,
                     resource_version,
                 },
-                Some(kept),
-            ) if kept.uid == *uid && kept.resource_version.to_string() == *resource_version => kept,
+                Some(stored),
+            ) if stored.uid == *uid && stored.resource_version.to_string() == *resource_version => {
+                stored
+            }
             _ => return Err(WriteError::Raced),
         };
         if let Some(owners) = &body.owners {
-            kept.owners = owners.iter().map(OwnerReference::from).collect();
+            stored.owners = owners.iter().map(OwnerReference::from).collect();
         }
-        if !kept.is_owned_by(&uid) {
+        if !stored.is_owned_by(&uid) {
             return Err(WriteError::Raced);
         }
         let encoded = body.data.iter().map(|(key, value)| {
@@ -105,12 +107,12 @@ impl Files {
                 .map(|value| STANDARD.encode(value.expose_bytes()));
             (key.clone(), value)
         });
-        merge(&mut kept.data, &encoded.collect());
-        kept.resource_version += 1;
+        merge(&mut stored.data, &encoded.collect());
+        stored.resource_version += 1;
         self.store
-            .save_refresh_state(&place, &kept)
+            .save_refresh_state(&place, &stored)
             .map_err(failed)?;
         drop(known);
-        kept.seen(body.name.clone()).map_err(failed)
+        stored.seen(body.name.clone()).map_err(failed)
     }
 }

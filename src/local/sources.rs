@@ -26,14 +26,14 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// All files on the command line, and those in folders on the command line.
 pub(super) struct Sources {
     roots: Vec<PathBuf>,
-    files: BTreeMap<PathBuf, Known>,
+    files: BTreeMap<PathBuf, SourceFile>,
     /// Changes at the last check. They are read when they no longer change, so that no incomplete file is read.
-    unsettled: BTreeMap<PathBuf, Option<Sign>>,
+    unsettled: BTreeMap<PathBuf, Option<FileStamp>>,
     lost: BTreeSet<PathBuf>,
 }
 
-struct Known {
-    sign: Sign,
+struct SourceFile {
+    sign: FileStamp,
     content: [u8; 32],
     /// It may have been written again within the resolution of its modification time.
     fresh: bool,
@@ -41,7 +41,7 @@ struct Known {
 
 /// Distinguishes states of a file without reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Sign {
+struct FileStamp {
     inode: u64,
     size: u64,
     seconds: i64,
@@ -69,10 +69,10 @@ impl Sources {
     /// modification time, or is as it was at the last call. `now` is in seconds since 1970.
     ///
     /// A file that is being written while the program starts would otherwise read as empty, which deletes tokens.
-    pub(super) fn hold_still(&mut self, now: i64) -> bool {
+    pub(super) fn are_stable(&mut self, now: i64) -> bool {
         // What cannot be listed is an error of `load`.
         let found = self.roots.iter().filter_map(|root| listed(root).ok());
-        let recent: BTreeMap<PathBuf, Option<Sign>> = found
+        let recent: BTreeMap<PathBuf, Option<FileStamp>> = found
             .flatten()
             .filter(|(_, sign)| now - sign.seconds < RESOLUTION)
             .map(|(path, sign)| (path, Some(sign)))
@@ -136,7 +136,7 @@ impl Sources {
 
     /// All files. Those of a folder that cannot be listed now (such as a lost mount) count as unchanged, because a
     /// missing folder must not delete tokens.
-    fn find(&mut self) -> BTreeMap<PathBuf, Sign> {
+    fn find(&mut self) -> BTreeMap<PathBuf, FileStamp> {
         let mut found = BTreeMap::new();
         for root in self.roots.clone() {
             match listed(&root) {
@@ -171,8 +171,8 @@ impl Sources {
                     if let Ok(found) = fs::metadata(&path) {
                         files.insert(
                             path.clone(),
-                            Known {
-                                sign: Sign::of(&found),
+                            SourceFile {
+                                sign: FileStamp::of(&found),
                                 content,
                                 fresh: true,
                             },
@@ -200,9 +200,9 @@ impl Sources {
     }
 }
 
-impl Sign {
-    fn of(found: &fs::Metadata) -> Sign {
-        Sign {
+impl FileStamp {
+    fn of(found: &fs::Metadata) -> FileStamp {
+        FileStamp {
             inode: found.ino(),
             size: found.size(),
             seconds: found.mtime(),
@@ -222,10 +222,10 @@ fn content(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, [u8; 32])> {
 }
 
 /// The manifests at a path: the file itself, or those in the folder (not in subfolders).
-fn listed(root: &Path) -> io::Result<BTreeMap<PathBuf, Sign>> {
+fn listed(root: &Path) -> io::Result<BTreeMap<PathBuf, FileStamp>> {
     let found = fs::metadata(root)?;
     if !found.is_dir() {
-        return Ok(BTreeMap::from([(root.to_owned(), Sign::of(&found))]));
+        return Ok(BTreeMap::from([(root.to_owned(), FileStamp::of(&found))]));
     }
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(root)? {
@@ -243,7 +243,7 @@ fn listed(root: &Path) -> io::Result<BTreeMap<PathBuf, Sign>> {
         }
         match fs::metadata(&path) {
             Ok(found) if found.is_file() => {
-                files.insert(path, Sign::of(&found));
+                files.insert(path, FileStamp::of(&found));
             }
             Ok(_) => {}
             // Removed since the folder was listed, or a dangling link.
@@ -292,14 +292,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         let mut sources = Sources::new(vec![folder.path().to_owned()]);
-        assert!(sources.hold_still(0), "there is nothing to wait for");
+        assert!(sources.are_stable(0), "there is nothing to wait for");
         // An editor that truncates a file and then writes it.
         fs::write(&file, "").unwrap();
-        assert!(!sources.hold_still(0));
+        assert!(!sources.are_stable(0));
         fs::write(&file, secret("a")).unwrap();
-        assert!(!sources.hold_still(0));
-        assert!(sources.hold_still(0));
-        assert!(sources.hold_still(LATER), "an old file holds still");
+        assert!(!sources.are_stable(0));
+        assert!(sources.are_stable(0));
+        assert!(sources.are_stable(LATER), "an old file holds still");
         assert_eq!(names(&sources.load().unwrap()), ["default/a"]);
         assert!(sources.look(LATER).is_none());
     }

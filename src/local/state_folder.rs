@@ -32,7 +32,7 @@ use super::private::{
 
 /// A stored resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct StoredClient {
     /// The file of the manifest.
     pub(super) source: PathBuf,
     /// The object, with UID, generation and status.
@@ -42,7 +42,7 @@ pub(super) struct Kept {
 /// The metadata of a token Secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Record {
+pub(super) struct SecretRecord {
     pub(super) uid: String,
     #[serde(rename = "type")]
     pub(super) type_: String,
@@ -92,14 +92,14 @@ impl StateFolder {
     /// # Errors
     /// For people: it cannot be created or read, or another process uses it.
     pub(super) fn open(root: &Path) -> Result<StateFolder, String> {
-        let told = |what: &str, error: &dyn std::fmt::Display| {
+        let describe = |what: &str, error: &dyn std::fmt::Display| {
             format!("{what} {}: {error}", root.display())
         };
-        make_folders(root).map_err(|error| told("cannot create the state folder", &error))?;
+        make_folders(root).map_err(|error| describe("cannot create the state folder", &error))?;
         let lock = lock(root)?;
         let hashing = hashing_key(root)
-            .map_err(|error| told("cannot use the key in the folder of state", &error))?;
-        tidy(root).map_err(|error| told("cannot write to the folder of state", &error))?;
+            .map_err(|error| describe("cannot use the key in the folder of state", &error))?;
+        tidy(root).map_err(|error| describe("cannot write to the folder of state", &error))?;
         Ok(StateFolder {
             root: root.to_owned(),
             hashing,
@@ -119,20 +119,20 @@ impl StateFolder {
     }
 
     /// All stored resources.
-    pub(super) fn clients(&self) -> io::Result<BTreeMap<Key, Kept>> {
+    pub(super) fn clients(&self) -> io::Result<BTreeMap<Key, StoredClient>> {
         self.all(CLIENTS)
     }
 
     /// The metadata of all token Secrets.
-    pub(super) fn secrets(&self) -> io::Result<BTreeMap<Key, Record>> {
+    pub(super) fn secrets(&self) -> io::Result<BTreeMap<Key, SecretRecord>> {
         self.all(SECRETS)
     }
 
-    pub(super) fn save_client(&self, key: &Key, kept: &Kept) -> io::Result<()> {
-        self.save(CLIENTS, key, kept)
+    pub(super) fn save_client(&self, key: &Key, stored: &StoredClient) -> io::Result<()> {
+        self.save(CLIENTS, key, stored)
     }
 
-    pub(super) fn save_secret(&self, key: &Key, record: &Record) -> io::Result<()> {
+    pub(super) fn save_secret(&self, key: &Key, record: &SecretRecord) -> io::Result<()> {
         self.save(SECRETS, key, record)
     }
 
@@ -164,9 +164,9 @@ impl StateFolder {
     pub(super) fn save_refresh_state(
         &self,
         key: &Key,
-        kept: &StoredRefreshState,
+        stored: &StoredRefreshState,
     ) -> io::Result<()> {
-        self.save(REFRESH, key, kept)
+        self.save(REFRESH, key, stored)
     }
 
     pub(super) fn forget_refresh_state(&self, key: &Key) -> io::Result<()> {
@@ -302,7 +302,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Record {
+impl SecretRecord {
     /// The valid version: the one that readers see, or else the latest.
     pub(super) fn latest(&self) -> Option<(&String, &Version)> {
         self.versions
@@ -363,7 +363,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = StateFolder::open(folder.path()).unwrap();
         let key = Key::new("shop", "token");
-        let record = Record {
+        let record = SecretRecord {
             uid: new_uid().unwrap(),
             type_: "Opaque".into(),
             versions: BTreeMap::from([("..1".into(), Version::default())]),

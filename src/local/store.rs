@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::api::validate::Validated;
 use crate::api::{OAuthClient, OAuthClientStatus};
-use crate::driver::Driven;
+use crate::driver::DriverStore;
 use crate::engine::{Engine, Event, HostReport, Key, Outcome};
 use crate::exchange::{exchange, revoke};
 use crate::lock::lock;
@@ -19,66 +19,66 @@ use crate::model::{
 use crate::oauth::{HttpAnswer, HttpRequest};
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
-use crate::reconcile::{Held, Store, StoreError, WriteError};
+use crate::reconcile::{ResponseRoom, Store, StoreError, WriteError};
 use crate::time::{Span, Time};
 
 use super::files::Files;
 use super::lines;
-use super::state_folder::Kept;
+use super::state_folder::StoredClient;
 
 impl Files {
     /// Stores the status with its resource, if that is still the same resource.
-    fn keep_status(
+    fn store_status(
         &self,
         key: &Key,
         uid: &str,
         status: &OAuthClientStatus,
     ) -> io::Result<Option<OAuthClient>> {
         let mut known = self.known();
-        let Some(kept) = known.clients.get_mut(key) else {
+        let Some(stored) = known.clients.get_mut(key) else {
             return Ok(None);
         };
-        if kept.object.metadata.uid.as_deref() != Some(uid) {
+        if stored.object.metadata.uid.as_deref() != Some(uid) {
             return Ok(None);
         }
-        let mut changed = kept.clone();
+        let mut changed = stored.clone();
         changed.object.status = Some(status.clone());
         self.store.save_client(key, &changed)?;
-        *kept = changed;
-        Ok(Some(kept.object.clone()))
+        *stored = changed;
+        Ok(Some(stored.object.clone()))
     }
 }
 
 impl Store for Files {
-    fn draw(&self) -> f64 {
+    fn jitter(&self) -> f64 {
         self.clock.draw()
     }
 
-    fn goes_on(&self) -> bool {
+    fn may_start_work(&self) -> bool {
         !self.ending.load(Ordering::Relaxed)
     }
 
-    fn detail(&self) -> StatusDetail {
+    fn status_detail(&self) -> StatusDetail {
         StatusDetail::Always
     }
 
-    async fn get(
+    async fn fetch_prerequisite(
         &self,
         seen: &Observed,
         spec: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> Result<Fetched, Failure> {
-        match need {
+        match prerequisite {
             Prerequisite::ServiceAccountToken(token) => self.account_token(token),
-            Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
+            Prerequisite::Discovery => Box::pin(self.discovery.prerequisite(seen, spec)).await,
         }
     }
 
-    fn doubt_endpoints(&self, seen: &Observed, spec: &Validated) {
-        self.discovery.doubt_of(seen, spec);
+    fn rediscover_endpoints(&self, seen: &Observed, spec: &Validated) {
+        self.discovery.invalidate_for(seen, spec);
     }
 
-    async fn call(
+    async fn send_revocation(
         &self,
         seen: &Observed,
         spec: &Validated,
@@ -87,31 +87,31 @@ impl Store for Files {
         revoke(&self.sender, seen, spec, request).await
     }
 
-    fn published(&self, key: &Key, spec: &Validated) {
+    fn token_published(&self, key: &Key, spec: &Validated) {
         for workload in &spec.restart {
             let text = format!(
                 "{} {} is not restarted: only an operator in a cluster can restart workloads",
                 workload.kind.as_str(),
                 workload.name
             );
-            lines::say(self.clock.now(), &key.to_string(), "note", &text);
+            lines::print(self.clock.now(), &key.to_string(), "note", &text);
         }
     }
 
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span) {
-        self.later.put(key, token, after);
+        self.revocation_queue.push(key, token, after);
     }
 
     fn brakes(&self) -> MutexGuard<'_, Brakes> {
         lock(&self.brakes)
     }
 
-    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
+    async fn reserve_response_room(&self, expected: ExpectedResponse) -> Option<ResponseRoom> {
         let room = self
             .sender
             .set_room_aside(expected.last, expected.is_only_copy)
             .await;
-        room.map(|room| Held(Some(room)))
+        room.map(|room| ResponseRoom(Some(room)))
     }
 
     async fn send(
@@ -119,26 +119,30 @@ impl Store for Files {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        room: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        room: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         let key = Key::new(&seen.resource.namespace, &seen.resource.name);
-        self.known().asked.insert(key);
+        self.known().requested.insert(key);
         exchange(&self.sender, seen, spec, request, room).await
     }
 
-    fn answered(&self, key: &Key, host_report: HostReport) {
-        lock(&self.engine).answered(key, host_report, self.clock.now());
+    fn token_request_ended(&self, key: &Key, host_report: HostReport) {
+        lock(&self.engine).request_ended(key, host_report, self.clock.now());
         self.wake.notify_one();
     }
 
-    async fn write(&self, key: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+    async fn write_token_secret(
+        &self,
+        key: &Key,
+        write: &SecretWrite,
+    ) -> Result<SecretSeen, WriteError> {
         // A resource that was deleted or recreated needs this token no longer. The next reconciliation finds out.
         let wanted = || {
             let known = self.known();
             let uid = known
                 .clients
                 .get(key)
-                .and_then(|kept| kept.object.metadata.uid.as_ref());
+                .and_then(|stored| stored.object.metadata.uid.as_ref());
             let owns = |uid: &String| {
                 let owners = write.owners.as_ref();
                 owners.is_none_or(|owners| owners.iter().any(|owner| owner.uid == *uid))
@@ -152,13 +156,17 @@ impl Store for Files {
         });
         if written.is_ok() {
             let users = self.known().index.users_of_token(key);
-            self.tell_users(users);
+            self.notify_users(users);
         }
         written
     }
 
-    async fn keep(&self, key: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
-        tokio::task::block_in_place(|| self.keep_family(key, body))
+    async fn write_state_secret(
+        &self,
+        key: &Key,
+        body: &SecretBody,
+    ) -> Result<SecretSeen, WriteError> {
+        tokio::task::block_in_place(|| self.write_refresh_state(key, body))
     }
 
     async fn delete(&self, key: &Key, stale: &StaleSecret) -> Result<(), StoreError> {
@@ -167,31 +175,31 @@ impl Store for Files {
         Ok(())
     }
 
-    async fn report(
+    async fn write_status(
         &self,
         resource: &Resource,
         report: &Report,
     ) -> Result<Option<String>, StoreError> {
         let key = Key::new(&resource.namespace, &resource.name);
         if report.changed {
-            let kept = tokio::task::block_in_place(|| {
-                self.keep_status(&key, &resource.uid, &report.status)
+            let stored = tokio::task::block_in_place(|| {
+                self.store_status(&key, &resource.uid, &report.status)
             })
             .map_err(|error| StoreError::Passing(error.to_string()))?;
-            if let Some(object) = kept {
-                self.tell(&key, Event::Resource(self.facts(&object)));
+            if let Some(object) = stored {
+                self.notify(&key, Event::Resource(self.facts(&object)));
             }
         }
         let now = self.clock.now();
         for (word, text) in lines::of_report(resource, report, &self.place(&key), now) {
-            lines::say(now, &lines::about(&key), word, &text);
+            lines::print(now, &lines::about(&key), word, &text);
         }
         Ok(None)
     }
 
     fn remember(&self, key: &Key, uid: &str, memory: Memory) {
         let mut known = self.known();
-        let own = |kept: &Kept| kept.object.metadata.uid.as_deref() == Some(uid);
+        let own = |stored: &StoredClient| stored.object.metadata.uid.as_deref() == Some(uid);
         if known.clients.get(key).is_some_and(own) {
             known.memories.insert(key.clone(), memory);
         }
@@ -199,11 +207,11 @@ impl Store for Files {
 
     async fn pause(&self, span: Span) -> bool {
         tokio::time::sleep(span.to_duration()).await;
-        self.goes_on()
+        self.may_start_work()
     }
 }
 
-impl Driven for Files {
+impl DriverStore for Files {
     fn engine(&self) -> MutexGuard<'_, Engine> {
         lock(&self.engine)
     }
@@ -212,7 +220,7 @@ impl Driven for Files {
         &self.wake
     }
 
-    fn ends(&self, key: &Key, _outcome: Option<&Outcome>, _now: Time) {
+    fn reconcile_ended(&self, key: &Key, _outcome: Option<&Outcome>, _now: Time) {
         self.claims.release(key);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use crate::engine::Key;
 use crate::lock::lock;
 use crate::messages::WriteRefusal;
-use crate::model::{On, SecretSeen, SecretWrite};
+use crate::model::{SecretSeen, SecretWrite, WriteMode};
 use crate::reconcile::WriteError;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -16,7 +16,7 @@ use crate::time::Time;
 use super::folder::{Folder, Removed};
 use super::metadata::{change, foreign, merge, secret_seen, write_error};
 use super::private::Access;
-use super::state_folder::{Record, StateFolder, Version, new_uid};
+use super::state_folder::{SecretRecord, StateFolder, Version, new_uid};
 
 /// The size limit of a Secret in bytes, as in Kubernetes.
 const MAX_SECRET: usize = 1 << 20;
@@ -25,18 +25,18 @@ const MAX_SECRET: usize = 1 << 20;
 pub(super) struct Tokens {
     output: PathBuf,
     access: Access,
-    known: Mutex<Known>,
+    known: Mutex<KnownTokens>,
 }
 
 #[derive(Default)]
-struct Known {
-    records: BTreeMap<Key, Record>,
+struct KnownTokens {
+    records: BTreeMap<Key, SecretRecord>,
     /// A digest of each folder when it was last read or written.
     stamps: BTreeMap<Key, u64>,
 }
 
 /// What is at a Secret's path.
-enum Standing {
+enum PathState {
     Nothing,
     /// Something that this program did not create.
     Foreign,
@@ -66,7 +66,7 @@ impl Tokens {
         Ok(tokens)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownTokens> {
         lock(&self.known)
     }
 
@@ -77,7 +77,7 @@ impl Tokens {
     }
 
     /// Gives the published version to the users with access.
-    fn give(&self, key: &Key, record: &Record) -> io::Result<()> {
+    fn give(&self, key: &Key, record: &SecretRecord) -> io::Result<()> {
         let folder = self.folder(key);
         let Some(current) = folder.current()? else {
             return Ok(());
@@ -111,7 +111,7 @@ impl Tokens {
     /// The Secrets whose owners are all deleted: what garbage collection deletes in a cluster.
     pub(super) fn orphans(&self, alive: &BTreeSet<String>) -> Vec<(Key, String)> {
         let known = self.lock();
-        let is_orphan = |record: &Record| !alive.iter().any(|uid| record.is_owned_by(uid));
+        let is_orphan = |record: &SecretRecord| !alive.iter().any(|uid| record.is_owned_by(uid));
         let orphans = known.records.iter().filter(|(_, record)| is_orphan(record));
         orphans
             .map(|(key, record)| (key.clone(), record.uid.clone()))
@@ -133,7 +133,7 @@ impl Tokens {
     /// The names of the owners of the latest version, in the order of its metadata.
     pub(super) fn owner_names(&self, key: &Key) -> Vec<String> {
         let known = self.lock();
-        let version = known.records.get(key).and_then(Record::latest);
+        let version = known.records.get(key).and_then(SecretRecord::latest);
         version.map_or_else(Vec::new, |(_, version)| {
             version
                 .owners
@@ -143,7 +143,7 @@ impl Tokens {
         })
     }
 
-    /// Writes a Secret, if it is still the one that the write was prepared for and it is still `wanted`.
+    /// Writes a Secret, if it is still the one that the write was prepared for and `wanted` still holds.
     pub(super) fn write(
         &self,
         store: &StateFolder,
@@ -165,7 +165,7 @@ impl Tokens {
     fn write_locked(
         &self,
         store: &StateFolder,
-        known: &mut Known,
+        known: &mut KnownTokens,
         key: &Key,
         write: &SecretWrite,
         now: Time,
@@ -174,14 +174,16 @@ impl Tokens {
         let passing = |error: io::Error| write_error(&folder, &error);
         let before = known.records.get(key);
         let (current, mut version, mut data) =
-            match (&write.on, self.standing(key, before).map_err(passing)?) {
-                (On::Create, Standing::Nothing) => (None, Version::default(), BTreeMap::new()),
+            match (&write.mode, self.path_state(key, before).map_err(passing)?) {
+                (WriteMode::Create, PathState::Nothing) => {
+                    (None, Version::default(), BTreeMap::new())
+                }
                 (
-                    On::Patch {
+                    WriteMode::Patch {
                         uid,
                         resource_version,
                     },
-                    Standing::Ours {
+                    PathState::Ours {
                         name,
                         version,
                         data,
@@ -202,7 +204,7 @@ impl Tokens {
         version.keys = data.keys().cloned().collect();
         let mut record = match before {
             Some(record) => record.clone(),
-            None => Record {
+            None => SecretRecord {
                 uid: new_uid().map_err(passing)?,
                 type_: write.type_.clone(),
                 versions: BTreeMap::new(),
@@ -260,34 +262,34 @@ impl Tokens {
         Ok(Some(removed))
     }
 
-    fn standing(&self, key: &Key, record: Option<&Record>) -> io::Result<Standing> {
+    fn path_state(&self, key: &Key, record: Option<&SecretRecord>) -> io::Result<PathState> {
         let folder = self.folder(key);
         if folder.is_elsewhere()? {
-            return Ok(Standing::Foreign);
+            return Ok(PathState::Foreign);
         }
         if !folder.exists()? {
-            return Ok(Standing::Nothing);
+            return Ok(PathState::Nothing);
         }
         let Some((record, (latest, last))) =
             record.and_then(|record| Some((record, record.latest()?)))
         else {
-            return Ok(Standing::Foreign);
+            return Ok(PathState::Foreign);
         };
         if !folder.path().symlink_metadata()?.is_dir() {
-            return Ok(Standing::Foreign);
+            return Ok(PathState::Foreign);
         }
         let Some(current) = folder.current()? else {
             // Created, but nothing was published, or the link was removed: written as if nothing were there.
-            return Ok(Standing::Nothing);
+            return Ok(PathState::Nothing);
         };
         Ok(match record.versions.get(&current) {
-            Some(version) => Standing::Ours {
+            Some(version) => PathState::Ours {
                 data: folder.read(&current, &version.keys)?,
                 name: current,
                 version: version.clone(),
             },
             // Another process replaced the version: reported as altered.
-            None => Standing::Ours {
+            None => PathState::Ours {
                 name: latest.clone(),
                 version: last.clone(),
                 data: BTreeMap::new(),
@@ -295,18 +297,18 @@ impl Tokens {
         })
     }
 
-    fn seen(&self, key: &Key, record: Option<&Record>) -> io::Result<Option<SecretSeen>> {
-        Ok(match self.standing(key, record)? {
-            Standing::Nothing => None,
-            Standing::Foreign => Some(foreign(key)),
-            Standing::Ours { version, data, .. } => {
+    fn seen(&self, key: &Key, record: Option<&SecretRecord>) -> io::Result<Option<SecretSeen>> {
+        Ok(match self.path_state(key, record)? {
+            PathState::Nothing => None,
+            PathState::Foreign => Some(foreign(key)),
+            PathState::Ours { version, data, .. } => {
                 record.map(|record| secret_seen(key, record, &version, data))
             }
         })
     }
 
     /// Removes all versions except the published one.
-    fn tidy(&self, store: &StateFolder, key: &Key, record: &mut Record) -> io::Result<()> {
+    fn tidy(&self, store: &StateFolder, key: &Key, record: &mut SecretRecord) -> io::Result<()> {
         let folder = self.folder(key);
         let Some(current) = folder
             .current()?
@@ -329,14 +331,14 @@ impl Tokens {
         store.save_secret(key, record)
     }
 
-    fn stamp(&self, known: &mut Known, key: &Key) {
+    fn stamp(&self, known: &mut KnownTokens, key: &Key) {
         if let Some(record) = known.records.get(key) {
             let stamp = self.stamp_of(key, record);
             known.stamps.insert(key.clone(), stamp);
         }
     }
 
-    fn stamp_of(&self, key: &Key, record: &Record) -> u64 {
+    fn stamp_of(&self, key: &Key, record: &SecretRecord) -> u64 {
         let Some((name, version)) = record.latest() else {
             return 0;
         };
@@ -345,7 +347,7 @@ impl Tokens {
 }
 
 /// A name for a version's folder, formed like the kubelet's.
-fn version_name(record: &Record, now: Time) -> String {
+fn version_name(record: &SecretRecord, now: Time) -> String {
     let time = now.rfc3339();
     let stamp: String = time
         .trim_end_matches('Z')

@@ -46,7 +46,7 @@ pub(super) const SECRETS: &str = "secrets";
 pub(super) const CONFIG_MAPS: &str = "configmaps";
 
 /// Why a call failed.
-pub(super) enum Failure {
+pub(super) enum CallFailure {
     /// The object does not exist.
     NotThere,
     /// The object was created or changed by someone else meanwhile.
@@ -55,14 +55,14 @@ pub(super) enum Failure {
     Other(Problem),
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Problem {
+impl From<CallFailure> for Problem {
+    fn from(failure: CallFailure) -> Problem {
         match failure {
-            Failure::NotThere => Problem::new("there is no such object"),
-            Failure::Conflict => {
+            CallFailure::NotThere => Problem::new("there is no such object"),
+            CallFailure::Conflict => {
                 Problem::new("someone else changed it at the same time: run the command again")
             }
-            Failure::Other(problem) => problem,
+            CallFailure::Other(problem) => problem,
         }
     }
 }
@@ -179,7 +179,7 @@ impl Cluster {
         };
         match self.call(operation, self.api::<K>().get(name)).await {
             Ok(object) => Ok(Some(object)),
-            Err(Failure::NotThere) => Ok(None),
+            Err(CallFailure::NotThere) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
@@ -189,7 +189,7 @@ impl Cluster {
         &self,
         operation: ApiOperation<'_>,
         call: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, CallFailure> {
         let call = timeout(CALL_DEADLINE, call);
         let answer = if self.quiet {
             call.await
@@ -200,17 +200,19 @@ impl Cluster {
         match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(kube::Error::Api(status))) => Err(self.refused(operation, &status)),
-            Ok(Err(kube::Error::Auth(error))) => Err(Failure::Other(Problem::new(format!(
+            Ok(Err(kube::Error::Auth(error))) => Err(CallFailure::Other(Problem::new(format!(
                 "the kubeconfig's login did not work ({error}): log in to the cluster again, then run the command again"
             )))),
             Ok(Err(kube::Error::SerdeError(_) | kube::Error::FromUtf8(_))) => {
-                Err(Failure::Other(Problem::new(format!(
+                Err(CallFailure::Other(Problem::new(format!(
                     "the Kubernetes API at {} answered with something that cannot be read: is it the right address, and is the CRD of this version (kubectl apply -f crds/)?",
                     self.address
                 ))))
             }
-            Ok(Err(_)) => Err(Failure::Other(self.unreachable("no connection to"))),
-            Err(_) => Err(Failure::Other(self.unreachable("no answer in time from"))),
+            Ok(Err(_)) => Err(CallFailure::Other(self.unreachable("no connection to"))),
+            Err(_) => Err(CallFailure::Other(
+                self.unreachable("no answer in time from"),
+            )),
         }
     }
 
@@ -221,7 +223,7 @@ impl Cluster {
         ))
     }
 
-    fn refused(&self, operation: ApiOperation<'_>, status: &Status) -> Failure {
+    fn refused(&self, operation: ApiOperation<'_>, status: &Status) -> CallFailure {
         let ApiOperation {
             verb,
             resource,
@@ -233,8 +235,8 @@ impl Cluster {
             .is_some_and(|details| !details.name.is_empty());
         let place = &self.namespace;
         let message = match status.code {
-            404 if named => return Failure::NotThere,
-            409 => return Failure::Conflict,
+            404 if named => return CallFailure::NotThere,
+            409 => return CallFailure::Conflict,
             404 if resource == CLIENTS => format!(
                 "this cluster does not know OAuthClients: the CRD {CLIENTS} is not installed, or not served (kubectl apply -f crds/)"
             ),
@@ -264,7 +266,7 @@ impl Cluster {
                 status.reason
             ),
         };
-        Failure::Other(Problem::new(message))
+        CallFailure::Other(Problem::new(message))
     }
 }
 

@@ -25,16 +25,16 @@ use crate::plugin::output::yaml;
 use crate::plugin::problem::{NOT_READY, Problem};
 
 use super::args::{ConnectionArgs, CreateArgs};
-use super::cluster::{ApiOperation, Cluster, Failure};
+use super::cluster::{ApiOperation, CallFailure, Cluster};
 use super::credentials::hosts_of;
-use super::new_secret::{NewSecret, Over, put};
+use super::new_secret::{NewSecret, Overwrite, put};
 use super::output::Storing;
 use super::paint::{Cell, Grid, Tone};
 use super::status::Summary;
 use super::target::resource;
-use super::{ask, output};
+use super::{output, prompt};
 use presets::{Draft, Preset, field};
-use store::{MANAGER, tell, try_both, write};
+use store::{MANAGER, print_result, try_both, write};
 
 pub(super) use presets::presets;
 
@@ -77,7 +77,7 @@ pub(super) async fn run(
     }
     accounts(&cluster, &draft, args.dry_run).await?;
     write(&cluster, &client, args.dry_run).await?;
-    tell(&cluster, &client, new_secret.as_ref(), args.dry_run);
+    print_result(&cluster, &client, new_secret.as_ref(), args.dry_run);
     if args.wait {
         return wait(&cluster, &name, args.timeout_seconds).await;
     }
@@ -122,7 +122,7 @@ async fn choose(args: &CreateArgs) -> Result<Preset, Problem> {
         question += &format!("{number:>4}  {:<18} {}\n", preset.name, preset.about);
     }
     question += "Number or name";
-    let answer = ask::shown(&question, "--provider").await?;
+    let answer = prompt::shown(&question, "--provider").await?;
     let number = answer
         .parse::<usize>()
         .ok()
@@ -208,7 +208,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
         draft.fill(placeholder, value);
     }
     let open = left(draft);
-    if !ask::can_ask() && !open.is_empty() {
+    if !prompt::is_interactive() && !open.is_empty() {
         let open: Vec<String> = open
             .into_keys()
             .map(|one| format!("--fill {one}=VALUE"))
@@ -220,7 +220,7 @@ async fn fill(draft: &mut Draft, flags: &[String], known: &Placeholders) -> Resu
     }
     for (placeholder, fields) in open {
         let question = format!("{} ({})", placeholder, fields.join(", "));
-        let value = ask::shown(&question, &format!("--fill {placeholder}=VALUE")).await?;
+        let value = prompt::shown(&question, &format!("--fill {placeholder}=VALUE")).await?;
         draft.fill(&placeholder, &value);
     }
     Ok(())
@@ -276,7 +276,7 @@ fn new_secret(cluster: &Cluster, client: &OAuthClient, name: &str) -> NewSecret 
         )]
         .into(),
         data: BTreeMap::new(),
-        over: Over::Nothing,
+        overwrite: Overwrite::Nothing,
     }
 }
 
@@ -301,7 +301,7 @@ async fn accounts(cluster: &Cluster, draft: &Draft, dry_run: bool) -> Result<(),
                 "ServiceAccount {}/{name} created.",
                 cluster.namespace
             )),
-            Err(Failure::Conflict) => output::line(&format!(
+            Err(CallFailure::Conflict) => output::line(&format!(
                 "ServiceAccount {}/{name} already exists and was not changed.",
                 cluster.namespace
             )),

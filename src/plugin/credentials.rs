@@ -17,9 +17,9 @@ use crate::secret::Secret;
 
 use super::args::{ConnectionArgs, NewSecretArgs};
 use super::cluster::Cluster;
-use super::new_secret::{Done, NewSecret, Over, put};
+use super::new_secret::{Done, NewSecret, Overwrite, put};
 use super::target::{host_of, resource};
-use super::{ask, folder, output};
+use super::{folder, output, prompt};
 
 pub(super) use list::{check, inspected, list, users};
 pub(super) use rotate::run as rotate;
@@ -56,10 +56,10 @@ pub(super) async fn create(
         labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
         annotations: [(ALLOWED_HOSTS_ANNOTATION.to_owned(), hosts)].into(),
         data: BTreeMap::new(),
-        over: if args.replace {
-            Over::Credentials
+        overwrite: if args.replace {
+            Overwrite::Credentials
         } else {
-            Over::Nothing
+            Overwrite::Nothing
         },
     };
     // Before the user types a secret.
@@ -214,17 +214,17 @@ async fn data(
     }
     if args.client_id.is_some() && !args.no_secret && !data.contains_key(&keys.client_secret) {
         let secret = if args.secret_from_stdin {
-            ask::piped("client secret").await?
+            prompt::piped("client secret").await?
         } else {
-            ask::hidden("Client secret", "--secret-from-stdin").await?
+            prompt::hidden("Client secret", "--secret-from-stdin").await?
         };
         data.insert(keys.client_secret.clone(), secret);
     }
     if let Some(name) = &args.username {
         let password = if args.password_from_stdin {
-            ask::piped("password").await?
+            prompt::piped("password").await?
         } else {
-            ask::hidden("Password", "--password-from-stdin").await?
+            prompt::hidden("Password", "--password-from-stdin").await?
         };
         data.insert(keys.username.clone(), Secret::from(name.as_str()));
         data.insert(keys.password.clone(), password);

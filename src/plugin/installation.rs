@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::api::crd;
 use crate::time::Time;
 
-use super::cluster::{ApiOperation, CLIENTS, Cluster, Failure};
+use super::cluster::{ApiOperation, CLIENTS, CallFailure, Cluster};
 
 /// The label of the operator's objects in `deploy/`.
 pub(super) const SELECTOR: &str = "app.kubernetes.io/name=oauthclient-operator";
@@ -19,7 +19,7 @@ pub(super) const SELECTOR: &str = "app.kubernetes.io/name=oauthclient-operator";
 const LEASE: &str = "oauthclient-operator";
 
 /// The result of a look-up, or why it failed.
-pub(super) type Known<T> = Result<T, String>;
+pub(super) type LookupResult<T> = Result<T, String>;
 
 /// The CRD in the cluster, compared with this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Operator {
 }
 
 /// The CRD; `None` if there is none.
-pub(super) async fn definition(cluster: &Cluster) -> Known<Option<Definition>> {
+pub(super) async fn definition(cluster: &Cluster) -> LookupResult<Option<Definition>> {
     let api = Api::<CustomResourceDefinition>::all(cluster.client());
     let operation = ApiOperation {
         verb: "get",
@@ -93,12 +93,12 @@ pub(super) async fn definition(cluster: &Cluster) -> Known<Option<Definition>> {
     };
     match cluster.call(operation, api.get(CLIENTS)).await {
         Ok(found) => Ok(Some(compared(&found))),
-        Err(Failure::NotThere) => Ok(None),
+        Err(CallFailure::NotThere) => Ok(None),
         Err(failure) => Err(why(failure)),
     }
 }
 
-fn why(failure: Failure) -> String {
+fn why(failure: CallFailure) -> String {
     crate::plugin::problem::Problem::from(failure).message
 }
 
@@ -157,7 +157,7 @@ fn collect(schema: &Value, above: &str, found: &mut Vec<String>) {
 }
 
 /// The Deployments of the operator: in all namespaces if the user may read them, else in the default one.
-pub(super) async fn operators(cluster: &Cluster, namespace: &str) -> Known<Vec<Operator>> {
+pub(super) async fn operators(cluster: &Cluster, namespace: &str) -> LookupResult<Vec<Operator>> {
     let params = ListParams::default().labels(SELECTOR);
     let operation = ApiOperation {
         verb: "list",
@@ -221,7 +221,7 @@ fn arguments(container: &Container) -> Vec<String> {
 }
 
 /// The operator's pods in a namespace.
-pub(super) async fn pods(cluster: &Cluster, namespace: &str) -> Known<Vec<OperatorPod>> {
+pub(super) async fn pods(cluster: &Cluster, namespace: &str) -> LookupResult<Vec<OperatorPod>> {
     let there = cluster.within(namespace);
     let api: Api<Pod> = there.api();
     let operation = ApiOperation {
@@ -256,7 +256,7 @@ fn pod(pod: &Pod) -> OperatorPod {
 }
 
 /// The operator's Lease; `None` if there is none.
-pub(super) async fn lease(cluster: &Cluster, namespace: &str) -> Known<Option<LeaseSeen>> {
+pub(super) async fn lease(cluster: &Cluster, namespace: &str) -> LookupResult<Option<LeaseSeen>> {
     let there = cluster.within(namespace);
     let api: Api<Lease> = there.api();
     let operation = ApiOperation {
@@ -266,7 +266,7 @@ pub(super) async fn lease(cluster: &Cluster, namespace: &str) -> Known<Option<Le
     };
     match there.call(operation, api.get(LEASE)).await {
         Ok(found) => Ok(Some(lease_seen(&found))),
-        Err(Failure::NotThere) => Ok(None),
+        Err(CallFailure::NotThere) => Ok(None),
         Err(failure) => Err(why(failure)),
     }
 }

@@ -13,9 +13,9 @@ mod page;
 mod provider;
 mod qr;
 mod redirect;
+mod secret_choice;
 mod send;
 mod store;
-mod turn;
 
 use url::Url;
 
@@ -82,10 +82,10 @@ async fn log_in(
     if args.device {
         let consent = device::run(&provider, patience, storing).await?;
         let done = place.keep(&provider, consent).await?;
-        tell(&provider.target, &done);
+        print_result(&provider.target, &done);
     } else {
         let started = output::progress(output::PROVIDER, code::start(&provider, &args)).await?;
-        code::invite(&started, &args, patience).await;
+        code::show_instructions(&started, &args, patience).await;
         let pending = Pending {
             provider,
             place,
@@ -93,7 +93,7 @@ async fn log_in(
             patience,
         };
         let (target, done) = pending.conclude(storing).await?;
-        tell(&target, &done);
+        print_result(&target, &done);
     }
     Ok(0)
 }
@@ -146,10 +146,10 @@ impl Pending {
     pub(super) async fn end(self, storing: &Storing) -> Result<String, Problem> {
         let done = self.conclude(storing).await;
         storing.end();
-        done.map(|(_, kept)| kept.place)
+        done.map(|(_, stored)| stored.place)
     }
 
-    async fn conclude(self, storing: &Storing) -> Result<(Target, store::Kept), Problem> {
+    async fn conclude(self, storing: &Storing) -> Result<(Target, store::StoredLogin), Problem> {
         let Pending {
             provider,
             place,
@@ -171,7 +171,7 @@ impl Pending {
     }
 }
 
-fn tell(target: &Target, done: &store::Kept) {
+fn print_result(target: &Target, done: &store::StoredLogin) {
     let (namespace, name) = (&target.namespace, &target.name);
     output::line(&format!(
         "Logged in. The refresh token is in {}.",

@@ -15,7 +15,7 @@ use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
 
-use super::cluster::{ApiOperation, Cluster, Failure, SECRETS};
+use super::cluster::{ApiOperation, CallFailure, Cluster, SECRETS};
 
 /// The label of Secrets that a login created; its value is `true`. A login replaces only such a Secret.
 pub(super) const LOGIN_LABEL: &str = "oauthclient.dev/login";
@@ -40,7 +40,7 @@ pub(super) struct NewSecret {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) data: BTreeMap<String, Secret>,
-    pub(super) over: Over,
+    pub(super) overwrite: Overwrite,
 }
 
 fn label(secret: &str, namespace: &str) -> Command {
@@ -51,7 +51,7 @@ fn label(secret: &str, namespace: &str) -> Command {
 
 /// Which existing Secret of the same name may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum Overwrite {
     /// None.
     Nothing,
     /// One with the credentials label. Other keys are kept.
@@ -72,18 +72,18 @@ impl NewSecret {
                 .is_some_and(|value| value == "true")
         };
         let (namespace, name) = (&self.namespace, &self.name);
-        match self.over {
-            Over::Login if has(LOGIN_LABEL) => Ok(()),
-            Over::Login => Err(Problem::new(format!(
+        match self.overwrite {
+            Overwrite::Login if has(LOGIN_LABEL) => Ok(()),
+            Overwrite::Login => Err(Problem::new(format!(
                 "Secret {namespace}/{name} exists and was not created by a login, so it is not changed. Rename or delete it, or let a login replace it: {}",
                 label(name, namespace).pair(LOGIN_LABEL, "true")
             ))),
-            Over::Credentials if has(CREDENTIALS_LABEL) => Ok(()),
-            Over::Credentials => Err(Problem::new(format!(
+            Overwrite::Credentials if has(CREDENTIALS_LABEL) => Ok(()),
+            Overwrite::Credentials => Err(Problem::new(format!(
                 "Secret {namespace}/{name} has no label {CREDENTIALS_LABEL}=true, so it is not changed. If you want it changed and used by the operator: {}",
                 label(name, namespace).pair(CREDENTIALS_LABEL, "true")
             ))),
-            Over::Nothing => Err(Problem::new(format!(
+            Overwrite::Nothing => Err(Problem::new(format!(
                 "Secret {namespace}/{name} exists already. Give --replace to change it"
             ))),
         }
@@ -128,7 +128,7 @@ impl NewSecret {
         annotations.remove(LAST_APPLIED);
         annotations.extend(self.annotations.clone());
         let data = object.data.get_or_insert_default();
-        if self.over == Over::Login {
+        if self.overwrite == Overwrite::Login {
             data.clear();
         }
         for (key, value) in &self.data {
@@ -173,7 +173,11 @@ pub(super) async fn put_for_sure(
         .map_err(Problem::from)
 }
 
-async fn once(cluster: &Cluster, new_secret: &NewSecret, dry_run: bool) -> Result<Done, Failure> {
+async fn once(
+    cluster: &Cluster,
+    new_secret: &NewSecret,
+    dry_run: bool,
+) -> Result<Done, CallFailure> {
     let name = &new_secret.name;
     let api = cluster.api::<ApiSecret>();
     let params = PostParams {
@@ -183,7 +187,7 @@ async fn once(cluster: &Cluster, new_secret: &NewSecret, dry_run: bool) -> Resul
     let before = cluster
         .get::<ApiSecret>(SECRETS, name)
         .await
-        .map_err(Failure::Other)?;
+        .map_err(CallFailure::Other)?;
     let operation = |verb| ApiOperation {
         verb,
         resource: SECRETS,
@@ -200,9 +204,9 @@ async fn once(cluster: &Cluster, new_secret: &NewSecret, dry_run: bool) -> Resul
         Some(before) => {
             new_secret
                 .may_replace(before.metadata.labels.as_ref())
-                .map_err(Failure::Other)?;
+                .map_err(CallFailure::Other)?;
             if before.immutable == Some(true) {
-                return Err(Failure::Other(Problem::new(format!(
+                return Err(CallFailure::Other(Problem::new(format!(
                     "Secret {}/{name} is immutable: delete it first",
                     new_secret.namespace
                 ))));
@@ -221,14 +225,14 @@ async fn once(cluster: &Cluster, new_secret: &NewSecret, dry_run: bool) -> Resul
 mod tests {
     use super::*;
 
-    fn new_secret(over: Over) -> NewSecret {
+    fn new_secret(overwrite: Overwrite) -> NewSecret {
         NewSecret {
             namespace: "shop".to_owned(),
             name: "api-login".to_owned(),
             labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
             annotations: [("a".to_owned(), "x: \"y\" # z".to_owned())].into(),
             data: [("refresh_token".to_owned(), "s3cr3t\n".into())].into(),
-            over,
+            overwrite,
         }
     }
 
@@ -238,17 +242,17 @@ mod tests {
 
     #[test]
     fn only_a_secret_of_the_same_making_is_replaced() {
-        for (over, label, may) in [
-            (Over::Login, LOGIN_LABEL, true),
-            (Over::Login, CREDENTIALS_LABEL, false),
-            (Over::Credentials, CREDENTIALS_LABEL, true),
-            (Over::Credentials, "other", false),
-            (Over::Nothing, CREDENTIALS_LABEL, false),
+        for (overwrite, label, may) in [
+            (Overwrite::Login, LOGIN_LABEL, true),
+            (Overwrite::Login, CREDENTIALS_LABEL, false),
+            (Overwrite::Credentials, CREDENTIALS_LABEL, true),
+            (Overwrite::Credentials, "other", false),
+            (Overwrite::Nothing, CREDENTIALS_LABEL, false),
         ] {
-            let text = new_secret(over).may_replace(Some(&labels(label)));
-            assert_eq!(text.is_ok(), may, "{over:?} {label}");
+            let text = new_secret(overwrite).may_replace(Some(&labels(label)));
+            assert_eq!(text.is_ok(), may, "{overwrite:?} {label}");
         }
-        assert!(new_secret(Over::Login).may_replace(None).is_err());
+        assert!(new_secret(Overwrite::Login).may_replace(None).is_err());
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
         before.metadata.annotations =
             Some([(LAST_APPLIED.to_owned(), "old token".to_owned())].into());
         before.data = Some([("old".to_owned(), ByteString(Vec::new()))].into());
-        let after = new_secret(Over::Login).object(Some(before.clone()));
+        let after = new_secret(Overwrite::Login).object(Some(before.clone()));
         assert_eq!(after.data.unwrap().len(), 1);
         assert!(after.metadata.labels.unwrap().contains_key("team"));
         assert!(
@@ -268,13 +272,13 @@ mod tests {
                 .unwrap()
                 .contains_key(LAST_APPLIED)
         );
-        let merged = new_secret(Over::Credentials).object(Some(before));
+        let merged = new_secret(Overwrite::Credentials).object(Some(before));
         assert_eq!(merged.data.unwrap().len(), 2);
     }
 
     #[test]
     fn the_manifest_is_read_back_as_it_was_written() {
-        let text = new_secret(Over::Login).manifest();
+        let text = new_secret(Overwrite::Login).manifest();
         let value: serde_json::Value = serde_saphyr::from_str(text.expose().unwrap()).unwrap();
         assert_eq!(value["metadata"]["annotations"]["a"], "x: \"y\" # z");
         assert_eq!(value["data"]["refresh_token"], STANDARD.encode("s3cr3t\n"));

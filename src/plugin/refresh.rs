@@ -28,7 +28,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let cluster = Cluster::connect(connection).await?;
     let name = &args.name;
     let place = &cluster.namespace;
-    let (asked, asked_at) = request(&cluster, name, &clock).await?;
+    let (requested, requested_at) = request(&cluster, name, &clock).await?;
     if !args.wait {
         output::line(&format!(
             "Requested a new token for {place}/{name}. To see what comes of it: {}",
@@ -41,7 +41,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &RefreshArgs) -> Resu
     let deadline = Duration::from_secs(args.timeout_seconds.into());
     let waiting = format!("Waiting for the operator to answer for {place}/{name}");
     let quiet = cluster.quietly();
-    let answer = answer(&quiet, args, &clock, (&asked, asked_at), deadline);
+    let answer = answer(&quiet, args, &clock, (&requested, requested_at), deadline);
     let (now, ended) = output::progress(&waiting, answer).await?;
     output::painted(&Summary::of(&now, clock.now()).in_full());
     Ok(if ended { 0 } else { NOT_READY })
@@ -52,14 +52,14 @@ async fn answer(
     cluster: &Cluster,
     args: &RefreshArgs,
     clock: &Clock,
-    (asked, asked_at): (&str, Time),
+    (requested, requested_at): (&str, Time),
     deadline: Duration,
 ) -> Result<(OAuthClient, bool), Problem> {
     let (name, place) = (&args.name, &cluster.namespace);
     let begun = clock.elapsed();
     loop {
         let now = resource(cluster, name).await?;
-        if let Some(ended) = ended(&now, asked, asked_at) {
+        if let Some(ended) = ended(&now, requested, requested_at) {
             return Ok((now, ended));
         }
         if clock.elapsed().saturating_sub(begun) >= deadline {
@@ -91,9 +91,9 @@ pub(super) async fn request(
                 .namespace(place)
         )));
     }
-    let asked_at = clock.now();
-    let asked = asked_at.rfc3339_millis();
-    let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: asked}}});
+    let requested_at = clock.now();
+    let requested = requested_at.rfc3339_millis();
+    let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: requested}}});
     let operation = ApiOperation {
         verb: "patch",
         resource: CLIENTS,
@@ -106,11 +106,11 @@ pub(super) async fn request(
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)),
         )
         .await?;
-    Ok((asked, asked_at))
+    Ok((requested, requested_at))
 }
 
 /// Whether the request was handled: `true` with a new token, `false` with a failure or an obstacle.
-fn ended(resource: &OAuthClient, asked: &str, asked_at: Time) -> Option<bool> {
+fn ended(resource: &OAuthClient, requested: &str, requested_at: Time) -> Option<bool> {
     let status = resource.status.as_ref()?;
     let condition = |kind: &str| {
         status
@@ -123,11 +123,11 @@ fn ended(resource: &OAuthClient, asked: &str, asked_at: Time) -> Option<bool> {
         .as_ref()
         .and_then(|attempt| Time::parse_rfc3339(&attempt.time))
         // The status has whole seconds.
-        .is_some_and(|time| time.seconds() >= asked_at.seconds());
+        .is_some_and(|time| time.seconds() >= requested_at.seconds());
     if condition("RefreshFailing") && failed_since {
         return Some(false);
     }
-    if status.last_refresh_request.as_deref() == Some(asked) {
+    if status.last_refresh_request.as_deref() == Some(requested) {
         return Some(condition("Ready"));
     }
     (condition("Stalled") && status.attempt.is_none()).then_some(false)

@@ -23,7 +23,7 @@ use crate::plugin::problem::Problem;
 use super::args::{ConnectionArgs, ReportArgs};
 use super::cluster::{ApiOperation, Cluster, SECRETS};
 use super::inspect::named;
-use super::installation::{Known, SELECTOR, operators};
+use super::installation::{LookupResult, SELECTOR, operators};
 use super::paint::clean;
 use super::status::all;
 use super::version::OURS;
@@ -235,7 +235,7 @@ async fn logs(cluster: &Cluster, namespace: &str) -> Value {
     let there = cluster.within(namespace);
     let api: Api<Pod> = there.api();
     let params = ListParams::default().labels(SELECTOR);
-    let pods: Known<_> = there
+    let pods: LookupResult<_> = there
         .call(operation("list", ""), api.list(&params))
         .await
         .map_err(|failure| Problem::from(failure).message);

@@ -16,7 +16,7 @@ use crate::oauth::{Credentials, dpop};
 use crate::plugin::problem::Problem;
 use crate::policy::state_name;
 use crate::secret::Secret;
-use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders, Refusal, destination};
+use crate::trust::{AllowedHosts, Lender, LenderKind, LenderRefusal, Lenders, destination};
 
 use super::cluster::{CLIENTS, CONFIG_MAPS, Cluster, SECRETS};
 
@@ -237,7 +237,7 @@ impl Target {
     /// Whether the credentials may be sent to an endpoint.
     pub(super) fn may_send_to(&self, url: &Url) -> Result<(), Problem> {
         self.lenders.permit(url).map_err(|refusal| {
-            let Refusal { lender, not_listed } = *refusal;
+            let LenderRefusal { lender, not_listed } = *refusal;
             let (secret, host) = (&lender.name, &not_listed.destination);
             let unreadable = match not_listed.unreadable.first() {
                 Some(entry) => format!(", of which {entry} cannot be parsed"),

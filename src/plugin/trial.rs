@@ -31,7 +31,7 @@ use super::paint::{Painted, Tone};
 use objects::Places;
 use store::Trial;
 
-pub(crate) use outcome::Outcome;
+pub(crate) use outcome::TrialOutcome;
 
 /// The maximum size of a manifest.
 const MOST: u64 = 4 << 20;
@@ -152,7 +152,7 @@ fn sender(guard: &GuardArgs) -> Result<Sender, Problem> {
     .map_err(|error| Problem::new(error.to_string()))
 }
 
-fn paint(outcome: &Outcome, now: Time) -> Painted {
+fn paint(outcome: &TrialOutcome, now: Time) -> Painted {
     let nothing = match outcome.sent {
         0 => "No request was sent to the token endpoint, and nothing was stored.",
         _ => "One request was sent. Nothing was stored.",
@@ -168,8 +168,8 @@ fn paint(outcome: &Outcome, now: Time) -> Painted {
             .filter_map(condition)
             .find(|one| one.status == "True");
         let text = Painted::default().tone(Tone::Bad, "No token. ");
-        let text = match (&outcome.trouble, found) {
-            (Some(trouble), _) => text.text(trouble),
+        let text = match (&outcome.error_text, found) {
+            (Some(error_text), _) => text.text(error_text),
             (None, Some(found)) => text
                 .tone(Tone::Strong, &found.reason)
                 .text(&format!(": {}", found.message)),

@@ -7,7 +7,7 @@ use crate::plugin::problem::Problem;
 
 use super::args::{ConnectionArgs, Format, VersionArgs};
 use super::cluster::Cluster;
-use super::installation::{Definition, Known, Operator, definition, operators};
+use super::installation::{Definition, LookupResult, Operator, definition, operators};
 use super::output;
 use super::paint::{Painted, Tone};
 
@@ -50,7 +50,7 @@ pub(super) async fn run(connection: &ConnectionArgs, args: &VersionArgs) -> Resu
     Ok(0)
 }
 
-fn of_definition(found: &Known<Option<Definition>>) -> String {
+fn of_definition(found: &LookupResult<Option<Definition>>) -> String {
     match found {
         Ok(None) => "not installed".to_owned(),
         Ok(Some(one)) if one.lacks.is_empty() && one.has_more.is_empty() => {
@@ -64,7 +64,7 @@ fn of_definition(found: &Known<Option<Definition>>) -> String {
     }
 }
 
-fn of_operators(found: &Known<Vec<Operator>>) -> String {
+fn of_operators(found: &LookupResult<Vec<Operator>>) -> String {
     let operators = match found {
         Ok(operators) => operators,
         Err(why) => return format!("unknown: {why}"),

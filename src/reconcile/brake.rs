@@ -2,35 +2,37 @@
 
 use crate::api::validate::Validated;
 use crate::engine::{Key, Requeue};
-use crate::model::{Ask, Failure, Observed};
+use crate::model::{Failure, Observed, PlannedRequest};
 use crate::oauth::HttpRequest;
-use crate::policy::brakes::{Answer, Outcome, Pass};
+use crate::policy::brakes::{Clearance, CredentialOutcome, Permit};
 use crate::policy::{braked, braked_outcome, braked_request, host_of, refused_before};
 use crate::reconcile::reconciler::Reconciler;
 use crate::time::Time;
 
 use super::Store;
-use super::close::Step;
+use super::close::Conclusion;
 
 /// Notes the refused credentials in a resource's status.
-pub(super) fn note(store: &impl Store, key: &Key, seen: &Observed) {
+pub(super) fn note_refusals(store: &impl Store, key: &Key, seen: &Observed) {
     let refused = refused_before(seen);
     let mut brakes = store.brakes();
     for (credential, refusal) in refused {
-        brakes.note(key.namespace(), &credential, &refusal, seen.now);
+        brakes.note_refusal(key.namespace(), &credential, &refusal, seen.now);
     }
-    brakes.looked_at(key.namespace(), key.name());
+    brakes.resource_checked(key.namespace(), key.name());
 }
 
 /// A resource was checked and is gone.
-pub(super) fn looked_at(store: &impl Store, key: &Key) {
-    store.brakes().looked_at(key.namespace(), key.name());
+pub(super) fn resource_checked(store: &impl Store, key: &Key) {
+    store.brakes().resource_checked(key.namespace(), key.name());
 }
 
 /// An allowed request is not sent after all.
-pub(super) fn unsent(store: &impl Store, pass: Pass) {
+pub(super) fn unsent(store: &impl Store, permit: Permit) {
     let now = store.now();
-    store.brakes().answered(pass, Outcome::Open, now, 0.0);
+    store
+        .brakes()
+        .report_outcome(permit, CredentialOutcome::Unknown, now, 0.0);
 }
 
 /// The host of a request.
@@ -41,48 +43,55 @@ fn host(request: &HttpRequest) -> String {
 
 impl<W: Store> Reconciler<'_, W> {
     /// Lets a request pass, or returns how the reconcile ends without it.
-    pub(super) async fn pass_brakes(
+    pub(super) async fn check_brakes(
         self,
         spec: &Validated,
-        ask: &Ask,
-    ) -> Result<(Self, Pass), Step> {
-        let request = braked_request(&self.seen, spec, ask.spend.as_deref(), &host(&ask.request));
+        planned: &PlannedRequest,
+    ) -> Result<(Self, Permit), Conclusion> {
+        let request = braked_request(
+            &self.seen,
+            spec,
+            planned.redemption.as_deref(),
+            &host(&planned.request),
+        );
         let now = self.store.now();
-        let answer = self.store.brakes().ask(&request, now);
+        let answer = self.store.brakes().check(&request, now);
         match answer {
-            Answer::Go(pass) => Ok((self, pass)),
-            Answer::Wait(until) => {
+            Clearance::Granted(permit) => Ok((self, permit)),
+            Clearance::Wait(until) => {
                 let memory = self.seen.memory.clone();
                 Err(self.close(memory, None, Requeue::RequestAt(until)))
             }
-            Answer::Refused(refusal) => {
-                let u = self.store.draw();
-                let settled = braked(&self.seen, spec, &refusal, now, u);
-                let at = crate::policy::Moments {
+            Clearance::Refused(refusal) => {
+                let jitter = self.store.jitter();
+                let outcome = braked(&self.seen, spec, &refusal, now, jitter);
+                let at = crate::policy::RequestTimes {
                     sent: now,
                     received: now,
-                    u,
+                    jitter,
                 };
-                Err(self.settle(settled, spec, false, at).await)
+                Err(self.apply(outcome, spec, false, at).await)
             }
         }
     }
 
     /// Reports the outcome of a request to the brakes. Returns until when no resource sends a refused client secret
     /// again.
-    pub(super) fn tell_brakes(
+    pub(super) fn report_to_brakes(
         &self,
         spec: &Validated,
-        ask: &Ask,
-        pass: Pass,
+        planned: &PlannedRequest,
+        permit: Permit,
         failure: Option<&Failure>,
         now: Time,
     ) -> Option<Time> {
         let outcome = match failure {
-            None => Outcome::Taken,
-            Some(failure) => braked_outcome(spec, ask.spend.as_deref(), failure),
+            None => CredentialOutcome::Accepted,
+            Some(failure) => braked_outcome(spec, planned.redemption.as_deref(), failure),
         };
-        let u = self.store.draw();
-        self.store.brakes().answered(pass, outcome, now, u)
+        let jitter = self.store.jitter();
+        self.store
+            .brakes()
+            .report_outcome(permit, outcome, now, jitter)
     }
 }

@@ -9,7 +9,7 @@ use crate::trust::Lenders;
 
 /// The Secret that a resource names for its client certificate, parsed.
 pub fn certificate_seen(secret: Option<SecretSeen>) -> CertificateSeen {
-    let Some(secret) = secret.map(SecretSeen::lent) else {
+    let Some(secret) = secret.map(SecretSeen::only_opted_in) else {
         return CertificateSeen::Missing;
     };
     let read = match ClientIdentity::from_secret(&secret.data, &Lenders::none()) {

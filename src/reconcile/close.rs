@@ -1,8 +1,10 @@
 //! The end of a reconcile: writes the status, stores what is known, and reports the outcome to the engine.
 
 use crate::engine::{Key, Outcome, Requeue};
-use crate::model::{Assessment, Fingerprint, Memory, Noted, Resource, SecretSeen, SecretWrite};
-use crate::policy::{Report, asked_with, report, short, sooner, token_facts};
+use crate::model::{
+    Assessment, Fingerprint, IntactToken, Memory, Resource, SecretSeen, SecretWrite,
+};
+use crate::policy::{Report, report, requested_with, short, sooner, token_facts};
 use crate::queue::HostReport;
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::time::Span;
@@ -10,40 +12,40 @@ use crate::time::Span;
 use super::Store;
 
 /// The state after the steps of a reconcile.
-pub(super) enum Step {
+pub(super) enum Conclusion {
     /// It is complete.
-    Over(Reconciled),
+    Ended(Reconciled),
     /// Only the report remains.
-    Tell(Box<Tell>),
+    Report(Box<PendingReport>),
 }
 
-impl From<Reconciled> for Step {
+impl From<Reconciled> for Conclusion {
     fn from(reconciled: Reconciled) -> Self {
-        Step::Over(reconciled)
+        Conclusion::Ended(reconciled)
     }
 }
 
 /// A report that waits to be written, and what follows it. It holds nothing else, because many wait in a burst.
-pub(super) struct Tell {
+pub(super) struct PendingReport {
     resource: Resource,
     report: Report,
     memory: Memory,
     outcome: Outcome,
 }
 
-impl Tell {
+impl PendingReport {
     /// Writes the report, stores what is known, and reports to the engine.
-    pub(super) async fn tell(self, store: &impl Store, key: &Key) -> Reconciled {
-        let Tell {
+    pub(super) async fn write(self, store: &impl Store, key: &Key) -> Reconciled {
+        let PendingReport {
             resource,
             report,
             memory,
             mut outcome,
         } = self;
-        if let Err(trouble) = store.report(&resource, &report).await {
-            tracing::warn!(%trouble, "the status could not be written; it is tried again");
+        if let Err(error) = store.write_status(&resource, &report).await {
+            tracing::warn!(%error, "the status could not be written; it is tried again");
             let again = Requeue::At(store.now() + REPORT_AGAIN);
-            outcome.wants = sooner(outcome.wants, again);
+            outcome.requeue = sooner(outcome.requeue, again);
         }
         store.remember(key, &resource.uid, memory);
         Reconciled::Done(outcome)
@@ -60,23 +62,23 @@ impl<W: Store> Reconciler<'_, W> {
         memory: Memory,
         assessment: &Assessment,
         written: Option<(SecretSeen, &SecretWrite)>,
-        wants: Requeue,
-    ) -> Step {
+        requeue: Requeue,
+    ) -> Conclusion {
         let resource = &self.seen.resource;
         let report = report(
             assessment,
             &resource.status,
             resource.generation,
-            self.store.detail(),
+            self.store.status_detail(),
             self.store.now(),
         );
         // Warnings about expiring credentials are reported in time, whatever else there is to do.
-        let wants = match assessment.expiries.next_change(self.store.now()) {
-            Some(change) => sooner(wants, Requeue::At(change)),
-            None => wants,
+        let requeue = match assessment.expiries.next_change(self.store.now()) {
+            Some(change) => sooner(requeue, Requeue::At(change)),
+            None => requeue,
         };
-        let (memory, outcome) = self.outcome(memory, written, wants);
-        Step::Tell(Box::new(Tell {
+        let (memory, outcome) = self.outcome(memory, written, requeue);
+        Conclusion::Report(Box::new(PendingReport {
             resource: self.seen.resource,
             report,
             memory,
@@ -89,12 +91,12 @@ impl<W: Store> Reconciler<'_, W> {
         &self,
         memory: Memory,
         written: Option<(SecretSeen, &SecretWrite)>,
-        wants: Requeue,
-    ) -> Step {
-        let (memory, outcome) = self.outcome(memory, written, wants);
+        requeue: Requeue,
+    ) -> Conclusion {
+        let (memory, outcome) = self.outcome(memory, written, requeue);
         self.store
             .remember(self.key, &self.seen.resource.uid, memory);
-        Step::Over(Reconciled::Done(outcome))
+        Conclusion::Ended(Reconciled::Done(outcome))
     }
 
     /// What to store, and the outcome for the engine.
@@ -102,15 +104,15 @@ impl<W: Store> Reconciler<'_, W> {
         &self,
         mut memory: Memory,
         written: Option<(SecretSeen, &SecretWrite)>,
-        wants: Requeue,
+        requeue: Requeue,
     ) -> (Memory, Outcome) {
         let made_from = match &written {
             Some((_, write)) => Some(write.state.clone()),
             None => self.seen.target.as_ref().and_then(SecretSeen::state),
         };
-        if let (Some(version), Some(state)) = (self.seen.lent(), made_from)
+        if let (Some(version), Some(state)) = (self.seen.credentials_version(), made_from)
             && state.credentials == version
-            && let Some(content) = self.seen.content_with(asked_with(&state))
+            && let Some(content) = self.seen.content_with(requested_with(&state))
         {
             memory.fingerprint = Some(Fingerprint {
                 version: short(&version),
@@ -120,12 +122,12 @@ impl<W: Store> Reconciler<'_, W> {
         let token = match &written {
             Some((secret, _)) => {
                 memory.written = secret.written();
-                memory.told_gone = false;
+                memory.deletion_reported = false;
                 token_facts(secret)
             }
             None => self.seen.target.as_ref().and_then(token_facts),
         };
-        memory.noted = self.noted(written.as_ref(), memory.noted);
+        memory.intact = self.intact_token(written.as_ref(), memory.intact);
         let attempt = memory.attempt.as_deref().map(|attempt| attempt.fact());
         memory.target_claimed_by = None;
         let outcome = Outcome {
@@ -133,31 +135,36 @@ impl<W: Store> Reconciler<'_, W> {
             attempt,
             // The host queue was informed when the response arrived.
             host_report: HostReport::Unused,
-            wants,
+            requeue,
         };
         (memory, outcome)
     }
 
     /// The intact token Secret: as it was just written or, if nothing is known about it, as observed.
-    fn noted(
+    fn intact_token(
         &self,
         written: Option<&(SecretSeen, &SecretWrite)>,
-        before: Option<Noted>,
-    ) -> Option<Noted> {
+        before: Option<IntactToken>,
+    ) -> Option<IntactToken> {
         let resource = &self.seen.resource;
         let target = self.seen.target.as_ref();
         if let Some((secret, write)) = written {
             let data = write.data_after(target);
-            let noted = Noted::of(&secret.uid, &write.state, &data, resource.generation);
-            return Some(noted);
+            let intact = IntactToken::of(&secret.uid, &write.state, &data, resource.generation);
+            return Some(intact);
         }
         let target = target.filter(|target| target.is_owned_by(resource))?;
-        if before.is_some_and(|noted| noted.uid == short(&target.uid)) {
+        if before.is_some_and(|intact| intact.uid == short(&target.uid)) {
             return before;
         }
         let state = target.state().filter(|state| state.intact(&target.data))?;
         let generation = resource.status.observed_generation;
-        Some(Noted::of(&target.uid, &state, &target.data, generation))
+        Some(IntactToken::of(
+            &target.uid,
+            &state,
+            &target.data,
+            generation,
+        ))
     }
 
     /// What is kept after a reconcile without a request: a failure that is no longer reported is dropped.

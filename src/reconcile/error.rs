@@ -9,10 +9,10 @@ pub enum StoreError {
     #[error("the API server refuses it: {0}")]
     Forbidden(String),
     /// The operator may not even read.
-    #[error("the API server refuses it: the right to {right} is missing")]
+    #[error("the API server refuses it: the right to {permission} is missing")]
     Unreadable {
         /// Verb and kind of the missing permission, such as `get secrets`.
-        right: String,
+        permission: String,
     },
     /// The problem may be temporary.
     #[error("{0}")]

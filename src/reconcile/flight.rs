@@ -6,23 +6,26 @@ use std::pin::{Pin, pin};
 
 use crate::api::OAuthClientStatus;
 use crate::api::validate::Validated;
-use crate::model::{Ask, Failure};
+use crate::model::{Failure, PlannedRequest};
 use crate::oauth::HttpAnswer;
 use crate::policy::{report, still_failing, with_nonce};
 use crate::reconcile::reconciler::Reconciler;
 use crate::time::Span;
 
-use super::{Held, Store};
+use super::{ResponseRoom, Store};
 
 /// How long a response may take before that; it is reported within a second.
-const QUIET: Span = Span::from_millis(500);
+const REPORT_AFTER: Span = Span::from_millis(500);
 
 /// A status that is being written, and its content; `None` if it could not be written.
-pub(super) type Telling<'a> = Pin<Box<dyn Future<Output = Option<OAuthClientStatus>> + Send + 'a>>;
+pub(super) type StatusWrite<'a> =
+    Pin<Box<dyn Future<Output = Option<OAuthClientStatus>> + Send + 'a>>;
 
 /// Waits for the end of such a write, if there is one.
-pub(super) async fn told(telling: Option<Telling<'_>>) -> Option<OAuthClientStatus> {
-    telling?.await
+pub(super) async fn written_status(
+    status_write: Option<StatusWrite<'_>>,
+) -> Option<OAuthClientStatus> {
+    status_write?.await
 }
 
 impl<W: Store> Reconciler<'_, W> {
@@ -31,27 +34,30 @@ impl<W: Store> Reconciler<'_, W> {
     pub(super) async fn send<'a>(
         &'a self,
         spec: &Validated,
-        ask: &Ask,
-        room: Held,
-    ) -> (Result<(HttpAnswer, Held), Failure>, Option<Telling<'a>>) {
-        let mut answer = pin!(self.exchange(spec, ask, room));
-        if !self.is_news() {
+        planned: &PlannedRequest,
+        room: ResponseRoom,
+    ) -> (
+        Result<(HttpAnswer, ResponseRoom), Failure>,
+        Option<StatusWrite<'a>>,
+    ) {
+        let mut answer = pin!(self.exchange(spec, planned, room));
+        if !self.must_report() {
             return (answer.await, None);
         }
         tokio::select! {
             biased;
             answer = &mut answer => return (answer, None),
-            goes_on = self.store.pause(QUIET) => {
-                if !goes_on {
+            has_time = self.store.pause(REPORT_AFTER) => {
+                if !has_time {
                     return (answer.await, None);
                 }
             }
         }
-        let mut telling: Telling<'a> = Box::pin(self.tell_of_flight());
+        let mut status_write: StatusWrite<'a> = Box::pin(self.report_request());
         tokio::select! {
             biased;
-            answer = &mut answer => (answer, Some(telling)),
-            told = &mut telling => (answer.await, Some(Box::pin(std::future::ready(told)))),
+            answer = &mut answer => (answer, Some(status_write)),
+            written = &mut status_write => (answer.await, Some(Box::pin(std::future::ready(written)))),
         }
     }
 
@@ -60,16 +66,22 @@ impl<W: Store> Reconciler<'_, W> {
     async fn exchange(
         &self,
         spec: &Validated,
-        ask: &Ask,
-        room: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        planned: &PlannedRequest,
+        room: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         let (answer, held) = self
             .store
-            .send(&self.seen, spec, &ask.request, room)
+            .send(&self.seen, spec, &planned.request, room)
             .await?;
         let now = self.store.now();
-        match with_nonce(&self.seen, spec, ask.spend.as_deref(), &answer, now) {
-            Some(request) if self.store.goes_on() => {
+        match with_nonce(
+            &self.seen,
+            spec,
+            planned.redemption.as_deref(),
+            &answer,
+            now,
+        ) {
+            Some(request) if self.store.may_start_work() => {
                 drop(answer);
                 self.store.send(&self.seen, spec, &request, held).await
             }
@@ -78,18 +90,18 @@ impl<W: Store> Reconciler<'_, W> {
     }
 
     /// A resource without a valid token and without a reported failure, because the failure is more informative.
-    fn is_news(&self) -> bool {
+    fn must_report(&self) -> bool {
         let assessment = still_failing(&self.seen, self.store.now());
         let has_valid = assessment.token.as_ref().is_some_and(|token| token.valid);
         !has_valid && assessment.attempt.is_none() && assessment.problem.is_none()
     }
 
-    async fn tell_of_flight(&self) -> Option<OAuthClientStatus> {
+    async fn report_request(&self) -> Option<OAuthClientStatus> {
         let resource = &self.seen.resource;
         let now = self.store.now();
         let assessment = still_failing(&self.seen, now);
-        let detail = self.store.detail();
-        let told = report(
+        let detail = self.store.status_detail();
+        let report = report(
             &assessment,
             &resource.status,
             resource.generation,
@@ -97,7 +109,7 @@ impl<W: Store> Reconciler<'_, W> {
             now,
         );
         // Best effort: the token is more important.
-        self.store.report(resource, &told).await.ok()?;
-        Some(told.status)
+        self.store.write_status(resource, &report).await.ok()?;
+        Some(report.status)
     }
 }

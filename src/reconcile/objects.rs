@@ -10,7 +10,9 @@ use crate::api::{OAuthClient, SpecProblem};
 use crate::engine::Key;
 use crate::inputs;
 use crate::lock::lock;
-use crate::model::{AccountSeen, FamilySeen, Life, Memory, Observed, Resource, Rules, SecretSeen};
+use crate::model::{
+    AccountSeen, FamilySeen, Memory, Observed, Resource, ResourceMeta, Rules, SecretSeen,
+};
 use crate::names::REFRESH_ANNOTATION;
 use crate::oauth::Nonce;
 use crate::reconcile::error::StoreError;
@@ -106,7 +108,7 @@ pub trait Objects: Send + Sync {
     fn permission_is_missing(
         &self,
         _seen: &Observed,
-        _right: &str,
+        _permission: &str,
     ) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
@@ -151,7 +153,7 @@ impl ResourceRead {
             uid: metadata.uid.unwrap_or_default(),
             generation: metadata.generation.unwrap_or(0),
             deleting: metadata.deletion_timestamp.is_some(),
-            life: Life {
+            meta: ResourceMeta {
                 finalizers: metadata.finalizers.unwrap_or_default(),
                 resource_version: metadata.resource_version.unwrap_or_default(),
             },

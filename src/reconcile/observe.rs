@@ -10,13 +10,14 @@ use crate::api::validate::{ConfigMapKey, Validated};
 use crate::engine::Key;
 use crate::http::CaBundle;
 use crate::model::{
-    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, Found, Observed, Reference,
-    SecretSeen,
+    CaSeen, CertificateSeen, ClientSecret, FailedAttempt, FamilySeen, FoundReference, Observed,
+    Reference, SecretSeen,
 };
 use crate::oauth::TokensInHand;
 use crate::oauth::refresh::Origin;
 use crate::policy::{
-    account_tokens, has_next, lenders_to_see, login_name, published, relevant_content, state_name,
+    account_tokens, has_next, lenders_to_see, login_name, referenced_tokens, relevant_content,
+    state_name,
 };
 use crate::reconcile::certificate_seen;
 use crate::reconcile::error::StoreError;
@@ -39,7 +40,7 @@ pub(super) async fn observe(
     let mut seen = nothing_but(objects, key, read, may_request);
     tracing::Span::current().record("generation", seen.resource.generation);
     if seen.resource.deleting {
-        if seen.resource.is_held() {
+        if seen.resource.has_finalizer() {
             last_look(objects, key, &mut seen).await?;
         }
         return Ok(Some(seen));
@@ -54,8 +55,8 @@ pub(super) async fn observe(
             .map(|target| seen.target = target),
     };
     if let Err(error) = read {
-        if let StoreError::Unreadable { right } = &error {
-            objects.permission_is_missing(&seen, right).await;
+        if let StoreError::Unreadable { permission } = &error {
+            objects.permission_is_missing(&seen, permission).await;
         }
         return Err(error);
     }
@@ -72,7 +73,7 @@ fn nothing_but(
 ) -> Observed {
     let resource = read.resource;
     let mut memory = objects.memory(key, &resource.uid);
-    // After a restart, the status tells of the failed attempt.
+    // After a restart, the status contains the failed attempt.
     memory.attempt = memory
         .attempt
         .or_else(|| FailedAttempt::from_status(&resource.status).map(Box::new));
@@ -87,7 +88,7 @@ fn nothing_but(
         cycle: None,
         lender_secrets: Vec::new(),
         accounts: BTreeMap::new(),
-        made: TokensInHand::default(),
+        created_tokens: TokensInHand::default(),
         ca: CaSeen::NotNamed,
         content: None,
         family: FamilySeen::default(),
@@ -135,7 +136,7 @@ async fn used(
     );
     (seen.target, seen.credentials, seen.ca) = (target?, credentials?, ca?);
     if objects.absence_is_certain() {
-        seen.memory.told_gone = seen.target.is_none();
+        seen.memory.deletion_reported = seen.target.is_none();
     }
     if let (None, Some(name)) = (&seen.credentials, &spec.credentials_secret) {
         seen.credentials_publisher = objects.publisher(key, name);
@@ -230,7 +231,7 @@ async fn family(
     let (state_name, login_name) = (state_name(key.name()), login_name(key.name()));
     let login = async {
         match origin {
-            Some(Origin::Given) => objects.secret(key, &login_name, Purpose::Login).await,
+            Some(Origin::Provided) => objects.secret(key, &login_name, Purpose::Login).await,
             Some(Origin::Password) | None => Ok(None),
         }
     };
@@ -250,7 +251,7 @@ async fn references(
     spec: &Validated,
 ) -> Result<Vec<Reference>, StoreError> {
     let mut all: Vec<Reference> = Vec::new();
-    for token in published(spec) {
+    for token in referenced_tokens(spec) {
         let name = &token.client;
         if all.iter().any(|one| one.name == *name) {
             continue;
@@ -270,14 +271,14 @@ async fn found(
     objects: &impl Objects,
     key: &Key,
     other: ReferencedRead,
-) -> Result<Found, StoreError> {
+) -> Result<FoundReference, StoreError> {
     let name = other.token_secret;
     let secret = match name.as_str() {
         // Its spec cannot be decoded, so it publishes no token.
         "" => None,
         name => objects.secret(key, name, Purpose::OptedIn).await?,
     };
-    Ok(Found {
+    Ok(FoundReference {
         uid: other.uid,
         secret_name: name,
         secret,
@@ -309,7 +310,7 @@ async fn read_accounts(
 
 /// Hashes what the provider would receive of the credentials, if they are all there.
 fn hash_content(objects: &impl Objects, spec: &Validated, seen: &mut Observed) {
-    if seen.lent().is_none() {
+    if seen.credentials_version().is_none() {
         return;
     }
     let content = |secret: ClientSecret| {

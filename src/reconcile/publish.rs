@@ -4,16 +4,16 @@ use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::messages::{TokenSecretFinding, WriteFinding, WriteRefusal};
 use crate::model::{Assessment, Observed, Problem, SecretSeen, SecretWrite};
-use crate::policy::{Ownership, ownership, report, rewrite, standing};
+use crate::policy::{Ownership, ownership, published_view, report, rewrite};
 use crate::time::{Span, Time};
 
 use super::observe::observe;
 use super::{Store, WriteError};
 
 /// The result for a token.
-pub(super) enum Written {
+pub(super) enum PublishOutcome {
     /// It is published.
-    Stands(Box<SecretSeen>, Box<SecretWrite>),
+    Published(Box<SecretSeen>, Box<SecretWrite>),
     /// A newer one is already published.
     Superseded,
     /// The resource is gone.
@@ -24,15 +24,15 @@ pub(super) enum Written {
     Rejected(WriteRefusal),
 }
 
-impl Written {
+impl PublishOutcome {
     /// One word for logs.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
-            Written::Stands(..) => "published",
-            Written::Superseded => "superseded",
-            Written::ResourceGone => "resource-gone",
-            Written::GivenUp(..) => "given-up",
-            Written::Rejected(_) => "rejected",
+            PublishOutcome::Published(..) => "published",
+            PublishOutcome::Superseded => "superseded",
+            PublishOutcome::ResourceGone => "resource-gone",
+            PublishOutcome::GivenUp(..) => "given-up",
+            PublishOutcome::Rejected(_) => "rejected",
         }
     }
 }
@@ -43,7 +43,7 @@ const LONGEST_PAUSE: Span = Span::from_seconds(15);
 /// When a refused write of metadata is retried: something outside of the resource may have changed.
 const REJECTED_AGAIN: Span = Span::from_seconds(3600);
 /// After this many attempts, the status reports that a token waits to be written.
-const TELL_AFTER: u32 = 4;
+const REPORT_AFTER: u32 = 4;
 
 /// Writes the token Secret repeatedly, until it succeeds or the token is no longer needed. Every attempt names UID and
 /// resourceVersion of the last observation, so that it never overwrites anything unknown.
@@ -54,44 +54,44 @@ pub(super) async fn publish(
     spec: &Validated,
     write: SecretWrite,
     assessment: &Assessment,
-) -> Written {
+) -> PublishOutcome {
     let mut write = write;
     let mut pause = FIRST_PAUSE;
-    let mut told = None;
+    let mut reported = None;
     let mut last_try = false;
     for tries in 1_u32.. {
         let error = match attempt(store, key, seen, &write).await {
-            Ok(written) => return Written::Stands(Box::new(written), Box::new(write)),
-            Err(WriteError::Rejected(why)) => return Written::Rejected(why),
+            Ok(written) => return PublishOutcome::Published(Box::new(written), Box::new(write)),
+            Err(WriteError::Rejected(why)) => return PublishOutcome::Rejected(why),
             Err(error) => error,
         };
         let now = store.now();
-        let (hindered, later) = hindered(seen, assessment.clone(), &error, now);
+        let (failing, retry_after) = assess_failure(seen, assessment.clone(), &error, now);
         if error == WriteError::NamespaceTerminating {
-            return Written::GivenUp(Box::new(hindered), None);
+            return PublishOutcome::GivenUp(Box::new(failing), None);
         }
         if now >= write.state.expires() || last_try {
-            return Written::GivenUp(Box::new(hindered), Some(later));
+            return PublishOutcome::GivenUp(Box::new(failing), Some(retry_after));
         }
         // Reported once, and again if the previous token expires meanwhile or the problem changes.
-        let valid = hindered.token.as_ref().is_some_and(|token| token.valid);
-        let reason = hindered.problem.as_ref().map(Problem::reason);
-        let worth_telling = error.needs_person() || tries >= TELL_AFTER || told.is_some();
-        if worth_telling && told != Some((reason, valid)) {
-            told = Some((reason, valid));
-            tell(store, seen, &hindered, now).await;
+        let valid = failing.token.as_ref().is_some_and(|token| token.valid);
+        let reason = failing.problem.as_ref().map(Problem::reason);
+        let must_report = error.needs_person() || tries >= REPORT_AFTER || reported.is_some();
+        if must_report && reported != Some((reason, valid)) {
+            reported = Some((reason, valid));
+            report_status(store, seen, &failing, now).await;
         }
         // A conflict is resolved without delay, but not in a hot loop.
         if error != WriteError::Raced || tries > 1 {
-            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.draw())).await;
+            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.jitter())).await;
             pause = (pause + pause).min(LONGEST_PAUSE);
         }
-        match again(store, key, seen, spec, &write, assessment).await {
-            Again::Write(next) => write = *next,
-            Again::End(written) => return *written,
+        match next_step(store, key, seen, spec, &write, assessment).await {
+            NextStep::Write(next) => write = *next,
+            NextStep::End(written) => return *written,
         }
     }
-    Written::Superseded
+    PublishOutcome::Superseded
 }
 
 /// One attempt. A Secret that is being deleted gets no token, because it would be deleted too.
@@ -103,45 +103,45 @@ async fn attempt(
 ) -> Result<SecretSeen, WriteError> {
     match &seen.target {
         Some(target) if target.deleting => Err(WriteError::Raced),
-        _ => store.write(key, write).await,
+        _ => store.write_token_secret(key, write).await,
     }
 }
 
 /// What to do after a failed write and a new observation.
-enum Again {
+enum NextStep {
     /// Try this.
     Write(Box<SecretWrite>),
     /// It is over.
-    End(Box<Written>),
+    End(Box<PublishOutcome>),
 }
 
-impl Again {
-    fn write(write: SecretWrite) -> Again {
-        Again::Write(Box::new(write))
+impl NextStep {
+    fn write(write: SecretWrite) -> NextStep {
+        NextStep::Write(Box::new(write))
     }
 
-    fn end(written: Written) -> Again {
-        Again::End(Box::new(written))
+    fn end(written: PublishOutcome) -> NextStep {
+        NextStep::End(Box::new(written))
     }
 }
 
-async fn again(
+async fn next_step(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
     spec: &Validated,
     write: &SecretWrite,
     assessment: &Assessment,
-) -> Again {
+) -> NextStep {
     let fresh = match Box::pin(observe(store, key, true)).await {
         Ok(Some(fresh)) => fresh,
-        Ok(None) => return Again::end(Written::ResourceGone),
+        Ok(None) => return NextStep::end(PublishOutcome::ResourceGone),
         // Nothing new is known: repeat the same write.
-        Err(_) => return Again::write(write.clone()),
+        Err(_) => return NextStep::write(write.clone()),
     };
     let recreated = fresh.resource.uid != seen.resource.uid;
     if recreated || fresh.resource.deleting {
-        return Again::end(Written::ResourceGone);
+        return NextStep::end(PublishOutcome::ResourceGone);
     }
     let renamed = fresh
         .resource
@@ -150,12 +150,12 @@ async fn again(
         .is_ok_and(|now| now.token_secret.name != spec.token_secret.name);
     if renamed {
         // The Secret with the new name gets its token in the ordinary way.
-        return Again::end(Written::Superseded);
+        return NextStep::end(PublishOutcome::Superseded);
     }
     seen.target = fresh.target;
     seen.resource.renew(fresh.resource);
     let Some(target) = &seen.target else {
-        return Again::write(rewrite(seen, spec, write));
+        return NextStep::write(rewrite(seen, spec, write));
     };
     match ownership(target, &seen.resource, &spec.token_secret.type_) {
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable => {}
@@ -166,7 +166,7 @@ async fn again(
                 secret: target.name.clone(),
             });
             assessment.problem = Some(problem);
-            return Again::end(Written::GivenUp(
+            return NextStep::end(PublishOutcome::GivenUp(
                 Box::new(assessment),
                 Some(Span::from_seconds(1)),
             ));
@@ -174,40 +174,41 @@ async fn again(
     }
     match target.state().filter(|state| state.intact(&target.data)) {
         // Our write was committed, although its answer was lost.
-        Some(state) if state == write.state && !target.deleting => Again::end(Written::Stands(
-            Box::new(target.clone()),
-            Box::new(write.clone()),
-        )),
+        Some(state) if state == write.state && !target.deleting => NextStep::end(
+            PublishOutcome::Published(Box::new(target.clone()), Box::new(write.clone())),
+        ),
         // Another replica published a newer one.
-        Some(state) if state.issued > write.state.issued => Again::end(Written::Superseded),
-        _ => Again::write(rewrite(seen, spec, write)),
+        Some(state) if state.issued > write.state.issued => {
+            NextStep::end(PublishOutcome::Superseded)
+        }
+        _ => NextStep::write(rewrite(seen, spec, write)),
     }
 }
 
-pub(super) async fn tell(
+pub(super) async fn report_status(
     store: &impl Store,
     seen: &mut Observed,
     assessment: &Assessment,
     now: Time,
 ) {
     let resource = &seen.resource;
-    let told = report(
+    let report = report(
         assessment,
         &resource.status,
         resource.generation,
-        store.detail(),
+        store.status_detail(),
         now,
     );
     // The token is more important than the report: no second attempt here.
-    if let Ok(version) = store.report(&seen.resource, &told).await {
-        seen.resource.status = told.status;
+    if let Ok(version) = store.write_status(&seen.resource, &report).await {
+        seen.resource.status = report.status;
         seen.resource.has_version(version);
     }
 }
 
 /// The assessment while a write fails, and when to reconcile again. The new token is not published, so the previous one
 /// is reported.
-pub(super) fn hindered(
+pub(super) fn assess_failure(
     seen: &Observed,
     assessment: Assessment,
     error: &WriteError,
@@ -250,7 +251,7 @@ pub(super) fn hindered(
         ),
     };
     let assessment = Assessment {
-        token: standing(seen, now),
+        token: published_view(seen, now),
         problem: Some(problem),
         ..assessment
     };

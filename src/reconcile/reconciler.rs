@@ -3,7 +3,7 @@
 use crate::engine::{Key, Outcome};
 use crate::model::Observed;
 use crate::reconcile::error::StoreError;
-use crate::reconcile::store::{Held, Store};
+use crate::reconcile::store::{ResponseRoom, Store};
 use crate::time::{Span, Time};
 
 /// How a reconcile ended.
@@ -18,30 +18,30 @@ pub enum Reconciled {
         /// When.
         again: Time,
         /// Why.
-        trouble: StoreError,
+        error: StoreError,
     },
 }
 
 /// How long after a problem with the API a resource is reconciled again, before jitter, which spreads a fleet.
-pub(crate) const AFTER_TROUBLE: Span = Span::from_seconds(5);
+pub(crate) const AFTER_API_ERROR: Span = Span::from_seconds(5);
 
 /// How soon a Secret is observed again that something else wrote at the same time.
 pub(crate) const AFTER_RACE: Span = Span::from_seconds(1);
 
 /// The message for work that may no longer start.
-pub(crate) const NO_MORE: &str =
+pub(crate) const MAY_NOT_START: &str =
     "no new request is sent: another replica takes over, or the program ends";
 
-pub(crate) fn abandoned(store: &impl Store, trouble: StoreError) -> Reconciled {
-    let pause = match trouble {
+pub(crate) fn abandoned(store: &impl Store, error: StoreError) -> Reconciled {
+    let pause = match error {
         StoreError::Forbidden(_) | StoreError::Unreadable { .. } => {
-            AFTER_TROUBLE.scale(4.0 + 2.0 * store.draw())
+            AFTER_API_ERROR.scale(4.0 + 2.0 * store.jitter())
         }
-        StoreError::Passing(_) => AFTER_TROUBLE.scale(0.5 + store.draw()),
+        StoreError::Passing(_) => AFTER_API_ERROR.scale(0.5 + store.jitter()),
     };
     Reconciled::Abandoned {
         again: store.now() + pause,
-        trouble,
+        error,
     }
 }
 
@@ -50,5 +50,5 @@ pub(crate) struct Reconciler<'a, W> {
     pub(super) key: &'a Key,
     pub(super) seen: Observed,
     /// The response's share of the limit of bytes that wait to be written.
-    pub(super) answer: Held,
+    pub(super) answer: ResponseRoom,
 }

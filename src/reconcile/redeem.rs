@@ -2,26 +2,28 @@
 //! it.
 
 use crate::engine::Key;
-use crate::model::{Assessment, Known, Observed, Problem, Record, SecretBody, SecretSeen, Spend};
-use crate::policy::{self, Spent, Stored, stands, stored};
+use crate::model::{
+    Assessment, AttemptOutcome, FamilyRecord, Observed, Problem, Redemption, SecretBody, SecretSeen,
+};
+use crate::policy::{self, FailedRedemption, RecordState, record_state, state_after_write};
 use crate::time::Span;
 
 use super::observe::observe;
-use super::publish::{hindered, tell};
+use super::publish::{assess_failure, report_status};
 use super::{Store, WriteError};
 
 /// The first and the longest pause between two attempts to store.
 const FIRST_PAUSE: Span = Span::from_millis(250);
 const LONGEST_PAUSE: Span = Span::from_seconds(15);
 /// After this many attempts, the status reports that a response waits to be stored.
-const TELL_AFTER: u32 = 4;
+const REPORT_AFTER: u32 = 4;
 /// How often to try to record a failed attempt: the process keeps what it knows too.
 const TRIES_AFTER_A_FAILURE: u32 = 4;
 
 /// The result for a response.
-pub(super) enum Kept {
+pub(super) enum StoreOutcome {
     /// It is stored.
-    Stands,
+    Stored,
     /// Another attempt has taken over.
     Superseded,
     /// The resource is gone.
@@ -31,23 +33,25 @@ pub(super) enum Kept {
 }
 
 /// Reserves: proves with a write that the response can be stored, and that nobody else redeems the same.
-pub(super) async fn claim(
+pub(super) async fn reserve(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
-    spend: &Spend,
+    redemption: &Redemption,
 ) -> Result<(), WriteError> {
-    let written = store.keep(key, &spend.claim(seen)).await;
+    let written = store
+        .write_state_secret(key, &redemption.reservation_write(seen))
+        .await;
     match written {
         Ok(secret) => {
-            seen.family.state = Some(stands(secret, &spend.record));
-            seen.memory.family.known.clear();
+            seen.family.state = Some(state_after_write(secret, &redemption.record));
+            seen.memory.family.outcomes.clear();
             Ok(())
         }
         Err(error) => {
             // It may have succeeded; then it is known that nothing was sent.
             if matches!(error, WriteError::Passing(_)) {
-                seen.memory.family.note(spend.unsent().1);
+                seen.memory.family.add_outcome(redemption.unsent().1);
             }
             Err(error)
         }
@@ -55,141 +59,157 @@ pub(super) async fn claim(
 }
 
 /// Withdraws a reservation of which nothing was sent.
-pub(super) async fn unclaim(store: &impl Store, key: &Key, seen: &mut Observed, spend: &Spend) {
-    let (record, known) = spend.unsent();
-    note(store, key, seen, spend, &record, known).await;
+pub(super) async fn withdraw_reservation(
+    store: &impl Store,
+    key: &Key,
+    seen: &mut Observed,
+    redemption: &Redemption,
+) {
+    let (record, outcome) = redemption.unsent();
+    write_record(store, key, seen, redemption, &record, outcome).await;
 }
 
 /// Records that an attempt failed, and what that means for what was redeemed.
-pub(super) async fn failed(
+pub(super) async fn record_failure(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
-    spend: &Spend,
-    spent: &Spent,
+    redemption: &Redemption,
+    failed_redemption: &FailedRedemption,
 ) {
-    if let Some(record) = &spent.record {
-        note(store, key, seen, spend, record, spent.known.clone()).await;
+    if let Some(record) = &failed_redemption.record {
+        write_record(
+            store,
+            key,
+            seen,
+            redemption,
+            record,
+            failed_redemption.outcome.clone(),
+        )
+        .await;
     }
 }
 
-async fn note(
+async fn write_record(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
-    spend: &Spend,
-    record: &Record,
-    known: Option<Known>,
+    redemption: &Redemption,
+    record: &FamilyRecord,
+    outcome: Option<AttemptOutcome>,
 ) {
-    seen.memory.family.note(known);
+    seen.memory.family.add_outcome(outcome);
     let mut pause = FIRST_PAUSE;
     for _ in 0..TRIES_AFTER_A_FAILURE {
-        match store.keep(key, &policy::store(seen, record)).await {
+        match store
+            .write_state_secret(key, &policy::state_secret_write(seen, record))
+            .await
+        {
             Ok(secret) => {
-                seen.family.state = Some(stands(secret, record));
+                seen.family.state = Some(state_after_write(secret, record));
                 return;
             }
             Err(WriteError::NamespaceTerminating) => return,
             Err(_) => {}
         }
-        let goes_on = store.pause(pause).await;
+        let has_time = store.pause(pause).await;
         pause = pause + pause;
-        match look(store, key, seen, spend, record).await {
-            Look::Again if goes_on => {}
+        match observe_again(store, key, seen, redemption, record).await {
+            AfterFailure::Retry if has_time => {}
             _ => return,
         }
     }
 }
 
 /// Stores a response repeatedly until it succeeds: it is the only copy.
-pub(super) async fn keep(
+pub(super) async fn store_response(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
-    spend: &Spend,
-    record: &Record,
+    redemption: &Redemption,
+    record: &FamilyRecord,
     assessment: &Assessment,
-) -> Kept {
+) -> StoreOutcome {
     let mut pause = FIRST_PAUSE;
-    let mut told = None;
+    let mut reported = None;
     let mut last_try = false;
     for tries in 1_u32.. {
-        let body: SecretBody = policy::store(seen, record);
-        let error = match store.keep(key, &body).await {
+        let body: SecretBody = policy::state_secret_write(seen, record);
+        let error = match store.write_state_secret(key, &body).await {
             Ok(secret) => {
-                seen.family.state = Some(stands(secret, record));
-                return Kept::Stands;
+                seen.family.state = Some(state_after_write(secret, record));
+                return StoreOutcome::Stored;
             }
             Err(error) => error,
         };
         let now = store.now();
-        let in_the_way = Assessment {
+        let failing = Assessment {
             secret_name: body.name,
             ..assessment.clone()
         };
-        let (in_the_way, later) = hindered(seen, in_the_way, &error, now);
-        let in_the_way = Assessment {
+        let (failing, retry_after) = assess_failure(seen, failing, &error, now);
+        let failing = Assessment {
             secret_name: assessment.secret_name.clone(),
-            ..in_the_way
+            ..failing
         };
         if error == WriteError::NamespaceTerminating {
-            return Kept::GivenUp(Box::new(in_the_way), None);
+            return StoreOutcome::GivenUp(Box::new(failing), None);
         }
         if last_try {
-            return Kept::GivenUp(Box::new(in_the_way), Some(later));
+            return StoreOutcome::GivenUp(Box::new(failing), Some(retry_after));
         }
-        let reason = in_the_way.problem.as_ref().map(Problem::reason);
-        if (tries >= TELL_AFTER || error.needs_person()) && told != reason {
-            told = reason;
-            tell(store, seen, &in_the_way, now).await;
+        let reason = failing.problem.as_ref().map(Problem::reason);
+        if (tries >= REPORT_AFTER || error.needs_person()) && reported != reason {
+            reported = reason;
+            report_status(store, seen, &failing, now).await;
         }
         if error != WriteError::Raced || tries > 1 {
-            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.draw())).await;
+            last_try = !store.pause(pause.scale(0.75 + 0.5 * store.jitter())).await;
             pause = (pause + pause).min(LONGEST_PAUSE);
         }
-        match look(store, key, seen, spend, record).await {
-            Look::Again => {}
-            Look::Stands => return Kept::Stands,
-            Look::Superseded => return Kept::Superseded,
-            Look::ResourceGone => return Kept::ResourceGone,
+        match observe_again(store, key, seen, redemption, record).await {
+            AfterFailure::Retry => {}
+            AfterFailure::Stored => return StoreOutcome::Stored,
+            AfterFailure::Superseded => return StoreOutcome::Superseded,
+            AfterFailure::ResourceGone => return StoreOutcome::ResourceGone,
         }
     }
-    Kept::Superseded
+    StoreOutcome::Superseded
 }
 
 /// What to do after a failed write and a new observation of the state Secret.
-enum Look {
-    Again,
-    Stands,
+enum AfterFailure {
+    Retry,
+    Stored,
     Superseded,
     ResourceGone,
 }
 
-async fn look(
+async fn observe_again(
     store: &impl Store,
     key: &Key,
     seen: &mut Observed,
-    spend: &Spend,
-    record: &Record,
-) -> Look {
+    redemption: &Redemption,
+    record: &FamilyRecord,
+) -> AfterFailure {
     let fresh = match Box::pin(observe(store, key, true)).await {
         Ok(Some(fresh)) => fresh,
-        Ok(None) => return Look::ResourceGone,
+        Ok(None) => return AfterFailure::ResourceGone,
         // Nothing new is known: repeat the same write.
-        Err(_) => return Look::Again,
+        Err(_) => return AfterFailure::Retry,
     };
     if fresh.resource.uid != seen.resource.uid || fresh.resource.deleting {
-        return Look::ResourceGone;
+        return AfterFailure::ResourceGone;
     }
     let theirs = |state: &SecretSeen| !state.is_owned_by(&seen.resource);
     if fresh.family.state.as_ref().is_some_and(theirs) {
-        return Look::Superseded;
+        return AfterFailure::Superseded;
     }
     seen.family.state = fresh.family.state;
     seen.resource.renew(fresh.resource);
-    match stored(seen, spend, record) {
-        Stored::Stands => Look::Stands,
-        Stored::NotYet => Look::Again,
-        Stored::Superseded => Look::Superseded,
+    match record_state(seen, redemption, record) {
+        RecordState::Stored => AfterFailure::Stored,
+        RecordState::NotStored => AfterFailure::Retry,
+        RecordState::Superseded => AfterFailure::Superseded,
     }
 }

@@ -26,33 +26,33 @@ pub trait Store: Objects {
     }
 
     /// Jitter in [0,1).
-    fn draw(&self) -> f64;
+    fn jitter(&self) -> f64;
 
-    /// Whether new work may still start; `false` after the Lease is lost or the program is told to stop.
-    fn goes_on(&self) -> bool {
+    /// Whether new work may still start; `false` after the Lease is lost or the program is asked to stop.
+    fn may_start_work(&self) -> bool {
         true
     }
 
     /// The level of detail of a status.
-    fn detail(&self) -> StatusDetail;
+    fn status_detail(&self) -> StatusDetail;
 
     /// Fetches a prerequisite of a token request, within its own deadline.
-    fn get(
+    fn fetch_prerequisite(
         &self,
         seen: &Observed,
         spec: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> impl Future<Output = Result<Fetched, Failure>> + Send;
 
     /// The brakes on credentials, shared by all resources of the process.
     fn brakes(&self) -> MutexGuard<'_, Brakes>;
 
     /// Sets room aside for a response, before its request is sent. `None` where there is no room now.
-    fn set_room_aside(
+    fn reserve_response_room(
         &self,
         _expected: ExpectedResponse,
-    ) -> impl Future<Output = Option<Held>> + Send {
-        std::future::ready(Some(Held::default()))
+    ) -> impl Future<Output = Option<ResponseRoom>> + Send {
+        std::future::ready(Some(ResponseRoom::default()))
     }
 
     /// Sends a token request, once. `room` is what was set aside for the response. What comes with the response is kept until
@@ -62,22 +62,22 @@ pub trait Store: Objects {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        room: Held,
-    ) -> impl Future<Output = Result<(HttpAnswer, Held), Failure>> + Send;
+        room: ResponseRoom,
+    ) -> impl Future<Output = Result<(HttpAnswer, ResponseRoom), Failure>> + Send;
 
     /// The token request of this resource is complete; the report is for its host queue.
-    fn answered(&self, key: &Key, host_report: HostReport);
+    fn token_request_ended(&self, key: &Key, host_report: HostReport);
 
     /// The result of a token request for the metrics: `success`, or the reason of its failure, as in the conditions.
     /// Called once per request; ignored by default.
-    fn outcome(&self, _spec: &Validated, _outcome: &'static str) {}
+    fn count_token_request(&self, _spec: &Validated, _outcome: &'static str) {}
 
     /// A token request to a discovered endpoint has failed so that it may have moved: the document is read again before
     /// the next request.
-    fn doubt_endpoints(&self, _seen: &Observed, _spec: &Validated) {}
+    fn rediscover_endpoints(&self, _seen: &Observed, _spec: &Validated) {}
 
     /// Sends another request, such as a revocation, once.
-    fn call(
+    fn send_revocation(
         &self,
         seen: &Observed,
         spec: &Validated,
@@ -86,10 +86,10 @@ pub trait Store: Objects {
 
     /// Adds or removes the finalizer, if the driver has finalizers. Returns the resulting version of the resource, if
     /// it has one.
-    fn hold(
+    fn set_finalizer(
         &self,
         _seen: &Observed,
-        _held: bool,
+        _present: bool,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send {
         std::future::ready(Ok(None))
     }
@@ -98,24 +98,24 @@ pub trait Store: Objects {
     fn revoke_later(&self, key: &Key, token: TokenWithLenders, after: Span);
 
     /// Another token than before was published. What follows from it delays nothing.
-    fn published(&self, _key: &Key, _spec: &Validated) {}
+    fn token_published(&self, _key: &Key, _spec: &Validated) {}
 
     /// Another group of operators serves this resource, or (`None`) this one does. Called once per reconcile; ignored by
     /// default, because only operators on a cluster form groups.
     fn served_by(&self, _resource: &Resource, _other: Option<&OtherGroup>) {}
 
     /// The result of a revocation, for the metrics.
-    fn revoked(&self, _outcome: &'static str) {}
+    fn count_revocation(&self, _outcome: &'static str) {}
 
     /// Writes a token Secret, once, and returns the result (its data may be omitted).
-    fn write(
+    fn write_token_secret(
         &self,
         key: &Key,
         write: &SecretWrite,
     ) -> impl Future<Output = Result<SecretSeen, WriteError>> + Send;
 
     /// Writes a state Secret, once, and returns the result (its data may be omitted). Durable when it returns.
-    fn keep(
+    fn write_state_secret(
         &self,
         key: &Key,
         body: &SecretBody,
@@ -128,9 +128,9 @@ pub trait Store: Objects {
         stale: &StaleSecret,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes the status, if it changed, and reports the notices. Only for the observed object and version: never over
+    /// Writes the status, if it changed, and reports the events. Only for the observed object and version: never over
     /// a report about a successor or a newer spec. Returns the resulting version of the resource, if it has one.
-    fn report(
+    fn write_status(
         &self,
         resource: &Resource,
         report: &Report,
@@ -145,4 +145,4 @@ pub trait Store: Objects {
 
 /// The part of a response in the bound of bytes that wait to be written, until it is dropped.
 #[derive(Default)]
-pub struct Held(pub Option<Room>);
+pub struct ResponseRoom(pub Option<Room>);

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::probes::{Liveness, Readiness};
-use super::readers::{Readers, Verdict};
+use super::readers::{AccessVerdict, Readers};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::metrics::{Format, Metrics};
@@ -42,17 +42,17 @@ pub struct Pages {
     /// Behind `/metrics`.
     pub metrics: Metrics,
     clock: Clock,
-    written: Arc<Mutex<HashMap<Format, Written>>>,
+    written: Arc<Mutex<HashMap<Format, RenderedPage>>>,
 }
 
 /// The last rendered page of metrics, in one format.
-struct Written {
+struct RenderedPage {
     page: Bytes,
     until: Duration,
 }
 
 /// How a port responds to a request of a client.
-pub(super) type Answer = Arc<
+pub(super) type Handler = Arc<
     dyn Fn(Pages, Request<Incoming>, IpAddr) -> Pin<Box<dyn Future<Output = Page> + Send>>
         + Send
         + Sync,
@@ -83,7 +83,7 @@ impl Pages {
         let page = Bytes::from(self.metrics.render(format));
         let now = self.clock.elapsed();
         let rest = (now.saturating_sub(begun) * REST).min(OLDEST);
-        let last = Written {
+        let last = RenderedPage {
             page: page.clone(),
             until: now + rest,
         };
@@ -97,7 +97,7 @@ pub(super) async fn connection(
     stream: TcpStream,
     header: Duration,
     pages: Pages,
-    answer: Answer,
+    answer: Handler,
     client: IpAddr,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
@@ -146,8 +146,8 @@ pub(super) async fn scrape<B>(
         );
     }
     match readers.judge(request.headers(), client).await {
-        Verdict::Allowed => {}
-        Verdict::Unauthenticated => {
+        AccessVerdict::Allowed => {}
+        AccessVerdict::Unauthenticated => {
             let mut answer = text(
                 StatusCode::UNAUTHORIZED,
                 "Send a token of this cluster: Authorization: Bearer TOKEN\n",
@@ -156,13 +156,13 @@ pub(super) async fn scrape<B>(
             answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
             return answer;
         }
-        Verdict::Forbidden => {
+        AccessVerdict::Forbidden => {
             return text(
                 StatusCode::FORBIDDEN,
                 "The token's user may not get /metrics. Bind it to the ClusterRole oauthclient-metrics-reader.\n",
             );
         }
-        Verdict::Unknown => {
+        AccessVerdict::Unknown => {
             let mut answer = text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Who may read this cannot be found out now. The operator's log says why.\n",

@@ -29,7 +29,7 @@ const LOG_EVERY: u64 = 600;
 
 /// Limits for the connections of a port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// The maximum number of connections.
     pub(super) connections: usize,
     /// The time-out for the head of a request.
@@ -56,7 +56,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves each connection with `connection` until `shutdown` completes, then lets the open ones end.
 pub(super) async fn serve<C, F>(
     listener: TcpListener,
-    limits: Limits,
+    limits: ConnectionLimits,
     metrics: ConnectionMetrics,
     shutdown: impl Future<Output = ()>,
     connection: C,
@@ -112,10 +112,10 @@ struct Open {
     most: usize,
     metrics: ConnectionMetrics,
     tasks: JoinSet<()>,
-    places: Vec<Place>,
+    places: Vec<OpenConnection>,
 }
 
-struct Place {
+struct OpenConnection {
     client: IpAddr,
     task: AbortHandle,
 }
@@ -135,7 +135,7 @@ impl Open {
             self.displace();
         }
         let task = self.tasks.spawn(connection);
-        self.places.push(Place {
+        self.places.push(OpenConnection {
             client: client(peer),
             task,
         });

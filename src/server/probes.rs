@@ -27,9 +27,9 @@ struct Loop {
     last: AtomicU64,
 }
 
-/// The heartbeat of one loop. If it is dropped without [`Beat::finish`] (because its task panicked), it falls silent,
+/// The heartbeat of one loop. If it is dropped without [`Heartbeat::finish`] (because its task panicked), it falls silent,
 /// and the process is restarted.
-pub struct Beat {
+pub struct Heartbeat {
     own: Arc<Loop>,
     loops: Arc<Loops>,
 }
@@ -50,18 +50,18 @@ impl Liveness {
     }
 
     /// Adds a loop to monitor. `/healthz` shows its `name`.
-    pub fn register(&self, name: impl Into<String>) -> Beat {
+    pub fn register(&self, name: impl Into<String>) -> Heartbeat {
         let own = Arc::new(Loop {
             name: name.into(),
             last: AtomicU64::new(0),
         });
-        let beat = Beat {
+        let heartbeat = Heartbeat {
             own: Arc::clone(&own),
             loops: Arc::clone(&self.0),
         };
-        beat.tick();
+        heartbeat.beat();
         self.0.lock().push(own);
-        beat
+        heartbeat
     }
 
     /// `Ok` if every loop reported recently.
@@ -98,9 +98,9 @@ impl Loops {
     }
 }
 
-impl Beat {
+impl Heartbeat {
     /// Reports that the loop runs: once per iteration, and at least every few minutes.
-    pub fn tick(&self) {
+    pub fn beat(&self) {
         let now = u64::try_from(self.loops.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.own.last.store(now, Ordering::Relaxed);
     }
@@ -115,13 +115,13 @@ impl Beat {
 
 /// Whether the process has started and is not about to stop. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<Standing>>);
+pub struct Readiness(Arc<Mutex<ReadinessState>>);
 
 #[derive(Default)]
-struct Standing {
+struct ReadinessState {
     stage: Stage,
     /// The missing required permissions, as text.
-    lacks: Option<String>,
+    missing: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -156,8 +156,8 @@ impl Readiness {
     }
 
     /// Something required is missing, described as text; `None` once it is there. Until then, not ready.
-    pub fn lacks(&self, what: Option<String>) {
-        self.standing().lacks = what;
+    pub fn set_missing(&self, what: Option<String>) {
+        self.state().missing = what;
     }
 
     /// `Ok` with the role if ready.
@@ -165,28 +165,28 @@ impl Readiness {
     /// # Errors
     /// The stage or the missing permission, as text.
     pub fn check(&self) -> Result<String, String> {
-        let standing = self.standing();
-        let role = match standing.stage {
+        let state = self.state();
+        let role = match state.stage {
             Stage::Starting => return Err("not ready: starting".to_owned()),
             Stage::Stopping => return Err("not ready: stopping".to_owned()),
             Stage::Standby => "standing by for the Lease",
             Stage::Listing => "leading, and waiting for the first lists",
             Stage::Leading => "leading",
         };
-        match &standing.lacks {
+        match &state.missing {
             None => Ok(format!("ready: {role}")),
-            Some(lacks) => Err(format!("not ready: {role}, but {lacks}")),
+            Some(missing) => Err(format!("not ready: {role}, but {missing}")),
         }
     }
 
     fn set(&self, stage: Stage) {
-        let mut now = self.standing();
+        let mut now = self.state();
         if now.stage != Stage::Stopping {
             now.stage = stage;
         }
     }
 
-    fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
+    fn state(&self) -> std::sync::MutexGuard<'_, ReadinessState> {
         lock(&self.0)
     }
 }

@@ -61,7 +61,7 @@ pub struct Reviews {
 
 /// Whether a request for the metrics is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum AccessVerdict {
     Allowed,
     /// No token, or one that the cluster does not know.
     Unauthenticated,
@@ -71,11 +71,11 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-type Fingerprint = [u8; 32];
+type TokenFingerprint = [u8; 32];
 
 #[derive(Default)]
 struct Known {
-    verdicts: HashMap<Fingerprint, (Verdict, Duration)>,
+    verdicts: HashMap<TokenFingerprint, (AccessVerdict, Duration)>,
     /// For each client address: when its reviews no longer count.
     clients: HashMap<IpAddr, Duration>,
 }
@@ -100,12 +100,12 @@ impl Readers {
     }
 
     /// Whether a request with these headers is served.
-    pub(super) async fn judge(&self, headers: &HeaderMap, client: IpAddr) -> Verdict {
+    pub(super) async fn judge(&self, headers: &HeaderMap, client: IpAddr) -> AccessVerdict {
         match self {
-            Readers::Anyone => Verdict::Allowed,
+            Readers::Anyone => AccessVerdict::Allowed,
             Readers::Authorized(reviews) => match bearer(headers) {
                 Some(token) => reviews.judge(token, client).await,
-                None => Verdict::Unauthenticated,
+                None => AccessVerdict::Unauthenticated,
             },
         }
     }
@@ -119,7 +119,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Reviews {
-    async fn judge(&self, token: &str, client: IpAddr) -> Verdict {
+    async fn judge(&self, token: &str, client: IpAddr) -> AccessVerdict {
         let fingerprint = self.fingerprint(token);
         let now = self.clock.elapsed();
         {
@@ -128,7 +128,7 @@ impl Reviews {
                 return verdict;
             }
             if !known.may_cause_a_review(client_of(client), now) {
-                return Verdict::Unknown;
+                return AccessVerdict::Unknown;
             }
         }
         let reviewed = timeout(PATIENCE, async {
@@ -136,14 +136,14 @@ impl Reviews {
             self.review(token).await
         });
         let Some(verdict) = reviewed.await.ok().flatten() else {
-            return Verdict::Unknown;
+            return AccessVerdict::Unknown;
         };
         let now = self.clock.elapsed();
         self.lock().keep(fingerprint, verdict, now);
         verdict
     }
 
-    fn fingerprint(&self, token: &str) -> Fingerprint {
+    fn fingerprint(&self, token: &str) -> TokenFingerprint {
         let mut fingerprint = [0; digest::SHA256_OUTPUT_LEN];
         fingerprint.copy_from_slice(hmac::sign(&self.key, token.as_bytes()).as_ref());
         fingerprint
@@ -154,7 +154,7 @@ impl Reviews {
     }
 
     /// Asks the Kubernetes API; `None` if that fails.
-    async fn review(&self, token: &str) -> Option<Verdict> {
+    async fn review(&self, token: &str) -> Option<AccessVerdict> {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: Some(token.to_owned()),
@@ -168,7 +168,7 @@ impl Reviews {
             answer.map_err(|error| cannot_ask("tokenreviews.authentication.k8s.io", &error));
         let status = status.ok()?.status?;
         let Some(user) = status.user.filter(|_| status.authenticated == Some(true)) else {
-            return Some(Verdict::Unauthenticated);
+            return Some(AccessVerdict::Unauthenticated);
         };
         let api = Api::<SubjectAccessReview>::all(self.client.clone());
         let answer = api.create(&PostParams::default(), &access(user)).await;
@@ -176,9 +176,9 @@ impl Reviews {
             answer.map_err(|error| cannot_ask("subjectaccessreviews.authorization.k8s.io", &error));
         let allowed = status.ok()?.status?.allowed;
         Some(if allowed {
-            Verdict::Allowed
+            AccessVerdict::Allowed
         } else {
-            Verdict::Forbidden
+            AccessVerdict::Forbidden
         })
     }
 }
@@ -215,14 +215,14 @@ fn access(user: UserInfo) -> SubjectAccessReview {
 }
 
 impl Known {
-    fn verdict(&self, fingerprint: &Fingerprint, now: Duration) -> Option<Verdict> {
+    fn verdict(&self, fingerprint: &TokenFingerprint, now: Duration) -> Option<AccessVerdict> {
         let (verdict, until) = self.verdicts.get(fingerprint)?;
         (now < *until).then_some(*verdict)
     }
 
-    fn keep(&mut self, fingerprint: Fingerprint, verdict: Verdict, now: Duration) {
+    fn keep(&mut self, fingerprint: TokenFingerprint, verdict: AccessVerdict, now: Duration) {
         let lasts = match verdict {
-            Verdict::Allowed => ALLOWED_FOR,
+            AccessVerdict::Allowed => ALLOWED_FOR,
             _ => REFUSED_FOR,
         };
         if self.verdicts.len() >= MOST_VERDICTS {
@@ -230,8 +230,9 @@ impl Known {
         }
         // Refusals are removed first, because unknown tokens can be invented freely.
         while self.verdicts.len() >= MOST_VERDICTS {
-            let rank =
-                |(verdict, until): &(Verdict, Duration)| (*verdict == Verdict::Allowed, *until);
+            let rank = |(verdict, until): &(AccessVerdict, Duration)| {
+                (*verdict == AccessVerdict::Allowed, *until)
+            };
             let least = self.verdicts.iter().min_by_key(|(_, kept)| rank(kept));
             let Some(least) = least.map(|(fingerprint, _)| *fingerprint) else {
                 break;
@@ -285,13 +286,16 @@ mod tests {
     #[test]
     fn a_verdict_counts_for_a_short_time() {
         let mut known = Known::default();
-        known.keep([1; 32], Verdict::Allowed, seconds(0));
-        known.keep([2; 32], Verdict::Forbidden, seconds(0));
-        assert_eq!(known.verdict(&[1; 32], seconds(59)), Some(Verdict::Allowed));
+        known.keep([1; 32], AccessVerdict::Allowed, seconds(0));
+        known.keep([2; 32], AccessVerdict::Forbidden, seconds(0));
+        assert_eq!(
+            known.verdict(&[1; 32], seconds(59)),
+            Some(AccessVerdict::Allowed)
+        );
         assert_eq!(known.verdict(&[1; 32], seconds(60)), None);
         assert_eq!(
             known.verdict(&[2; 32], seconds(9)),
-            Some(Verdict::Forbidden)
+            Some(AccessVerdict::Forbidden)
         );
         assert_eq!(known.verdict(&[2; 32], seconds(10)), None);
     }
@@ -299,16 +303,16 @@ mod tests {
     #[test]
     fn invented_tokens_do_not_push_out_who_is_allowed() {
         let mut known = Known::default();
-        known.keep([255; 32], Verdict::Allowed, seconds(0));
+        known.keep([255; 32], AccessVerdict::Allowed, seconds(0));
         for number in 0..10_000_u32 {
             let mut fingerprint = [0; 32];
             fingerprint[..4].copy_from_slice(&number.to_le_bytes());
-            known.keep(fingerprint, Verdict::Unauthenticated, seconds(1));
+            known.keep(fingerprint, AccessVerdict::Unauthenticated, seconds(1));
         }
         assert_eq!(known.verdicts.len(), MOST_VERDICTS);
         assert_eq!(
             known.verdict(&[255; 32], seconds(2)),
-            Some(Verdict::Allowed)
+            Some(AccessVerdict::Allowed)
         );
     }
 

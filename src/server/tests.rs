@@ -96,7 +96,7 @@ async fn a_loop_that_falls_silent_is_named_and_one_that_ended_well_is_not() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let silent = async {
         loop {
-            turning.tick();
+            turning.beat();
             let answer = get(&running.probes, "/healthz").await;
             if answer.starts_with("HTTP/1.1 503") {
                 return answer;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use oauthclient_operator::cli::{Cli, Command, RunArgs};
 use oauthclient_operator::clock::Clock;
-use oauthclient_operator::kubernetes::{Accounts, ClientWith, Surroundings, run_in};
+use oauthclient_operator::kubernetes::{Accounts, ClientWith, ProcessEnvironment, run_in};
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
@@ -119,7 +119,7 @@ pub async fn replica(world: Arc<World>, slot: usize) {
         let draws = Draws::of(world.seed, "process", number);
         let time = ProcessTime::new(world.begun, Arc::clone(&world.clock_offset), draws);
         let clock = Clock::from_source(Arc::new(time));
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             clock: clock.clone(),
             client: kube::Client::new(server(false), "operator"),
             accounts: Accounts::with(client_with),

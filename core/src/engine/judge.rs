@@ -6,7 +6,7 @@ use crate::schedule::clock_went_back;
 use crate::time::{Span, Time};
 
 use super::facts::{ANY_INPUTS, Attempt, TokenFacts, attempt_inputs};
-use super::record::{Record, Resource, Trigger};
+use super::record::{Record, RecordedResource, Trigger};
 use super::work::Requeue;
 
 /// A first attempt that waits for a slot this long is reconciled, so that its status says why.
@@ -20,66 +20,71 @@ const AGAIN: Span = Span::from_seconds(2);
 
 /// What a resource waits for; [`Time::NEVER`] for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct DuePlan {
     /// A token request.
     pub(super) request: Time,
     /// A look: a reconcile without a request.
     pub(super) look: Time,
 }
 
-impl Plan {
-    pub(super) const NOTHING: Plan = Plan {
+impl DuePlan {
+    pub(super) const NOTHING: DuePlan = DuePlan {
         request: Time::NEVER,
         look: Time::NEVER,
     };
 
-    pub(super) fn look(look: Time) -> Plan {
-        Plan {
+    pub(super) fn look(look: Time) -> DuePlan {
+        DuePlan {
             look,
-            ..Plan::NOTHING
+            ..DuePlan::NOTHING
         }
     }
 
-    fn request(request: Time) -> Plan {
-        Plan {
+    fn request(request: Time) -> DuePlan {
+        DuePlan {
             request,
-            ..Plan::NOTHING
+            ..DuePlan::NOTHING
         }
     }
 
     /// The plan after an outcome. `permit`: the work could have sent a request; `waited_since`: when the request was
     /// due that it waited for, so that a look in between does not lose its place.
-    pub(super) fn of(wants: Requeue, permit: bool, waited_since: Option<Time>, now: Time) -> Plan {
-        match wants {
-            Requeue::Request if permit => Plan::request(now + AGAIN),
-            Requeue::Request => Plan::request(waited_since.map_or(now, |due| due.min(now))),
-            Requeue::RequestAt(time) => Plan::request(time),
-            Requeue::At(time) => Plan::look(time),
-            Requeue::OnChange => Plan::NOTHING,
+    pub(super) fn of(
+        requeue: Requeue,
+        permit: bool,
+        waited_since: Option<Time>,
+        now: Time,
+    ) -> DuePlan {
+        match requeue {
+            Requeue::Request if permit => DuePlan::request(now + AGAIN),
+            Requeue::Request => DuePlan::request(waited_since.map_or(now, |due| due.min(now))),
+            Requeue::RequestAt(time) => DuePlan::request(time),
+            Requeue::At(time) => DuePlan::look(time),
+            Requeue::OnChange => DuePlan::NOTHING,
         }
     }
 
     /// This plan, with no request before `time`.
-    pub(super) fn not_before(self, time: Time) -> Plan {
-        Plan {
+    pub(super) fn not_before(self, time: Time) -> DuePlan {
+        DuePlan {
             request: self.request.max(time),
             ..self
         }
     }
 
     /// This plan after a change was observed.
-    pub(super) fn triggered(self, record: &Record, trigger: Trigger, now: Time) -> Plan {
+    pub(super) fn triggered(self, record: &Record, trigger: Trigger, now: Time) -> DuePlan {
         let mut plan = self;
         if trigger.has(Trigger::NEW) {
-            plan = Plan::from_facts(record, now);
+            plan = DuePlan::from_facts(record, now);
             // If another attempt could do harm, the content of the credentials is read now, so that a later edit of a
             // label is recognized as no change.
             if failing(record, now).is_some_and(|attempt| attempt.next == Time::NEVER) {
-                plan = plan.or(Plan::look(now));
+                plan = plan.or(DuePlan::look(now));
             }
         }
         if trigger.has(Trigger::JUDGE) {
-            let judged = Plan::from_facts(record, now);
+            let judged = DuePlan::from_facts(record, now);
             // An empty status reports no problem either.
             let new = record.resource.is_some_and(|resource| !resource.reported);
             let report_at = match judged.look {
@@ -87,7 +92,7 @@ impl Plan {
                 look if new && look > now && look < Time::NEVER => look,
                 _ => now + CHANGE_REPORTED_WITHIN,
             };
-            plan = Plan {
+            plan = DuePlan {
                 request: judged.request,
                 look: report_at,
             };
@@ -95,14 +100,14 @@ impl Plan {
         if trigger.has(Trigger::REFRESH)
             && record.resource.is_some_and(|resource| may_ask(&resource))
         {
-            plan = plan.or(Plan {
+            plan = plan.or(DuePlan {
                 request: record.floor(now).max(now),
                 look: now + CHANGE_REPORTED_WITHIN,
             });
         }
         let ended = trigger.has(Trigger::ENDED) && !record.has_end;
         if trigger.has(Trigger::LOOK) || ended {
-            plan = plan.or(Plan::look(now));
+            plan = plan.or(DuePlan::look(now));
         }
         if trigger.has(Trigger::CLOCK) {
             plan = plan.after_clock_was_set_back(record, now);
@@ -111,17 +116,17 @@ impl Plan {
     }
 
     /// The earlier time for both.
-    fn or(self, other: Plan) -> Plan {
-        Plan {
+    fn or(self, other: DuePlan) -> DuePlan {
+        DuePlan {
             request: self.request.min(other.request),
             look: self.look.min(other.look),
         }
     }
 
     /// The plan based on facts only. A current token waits for its refresh and needs nothing until then.
-    pub(super) fn from_facts(record: &Record, now: Time) -> Plan {
+    pub(super) fn from_facts(record: &Record, now: Time) -> DuePlan {
         let Some(resource) = record.resource else {
-            return Plan::NOTHING;
+            return DuePlan::NOTHING;
         };
         let report = if record.is_reported() {
             Time::NEVER
@@ -129,25 +134,25 @@ impl Plan {
             now
         };
         if !may_ask(&resource) {
-            return Plan::look(report);
+            return DuePlan::look(report);
         }
         match (record.own_token(), record.token) {
-            (Some(token), _) => of_token(record, &resource, token, now).or(Plan::look(report)),
+            (Some(token), _) => of_token(record, &resource, token, now).or(DuePlan::look(report)),
             // It belongs to something else. A look finds out to what, and whether it may be taken over.
-            (None, Some(_)) => Plan::look(now),
+            (None, Some(_)) => DuePlan::look(now),
             (None, None) => of_first_issue(record, now, report),
         }
     }
 
     /// Plans again only what is in the clock's future; everything else stays.
-    fn after_clock_was_set_back(self, record: &Record, now: Time) -> Plan {
-        let judged = Plan::from_facts(record, now);
+    fn after_clock_was_set_back(self, record: &Record, now: Time) -> DuePlan {
+        let judged = DuePlan::from_facts(record, now);
         let look = if self.look < Time::NEVER {
             now
         } else {
             self.look
         };
-        Plan {
+        DuePlan {
             request: judged.request.min(self.request),
             look: look.min(judged.look),
         }
@@ -180,7 +185,12 @@ fn order(record: &Record, due: Time, now: Time) -> Order {
     }
 }
 
-fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time) -> Plan {
+fn of_token(
+    record: &Record,
+    resource: &RecordedResource,
+    token: &TokenFacts,
+    now: Time,
+) -> DuePlan {
     let expired = token.expires <= now;
     let changed = token.inputs != resource.inputs
         && token.inputs != ANY_INPUTS
@@ -198,28 +208,28 @@ fn of_token(record: &Record, resource: &Resource, token: &TokenFacts, now: Time)
     let unseen = !record.credentials_are_known() || (expired && request > now);
     // An attempt with other inputs, or from before the token: the status is not up to date yet.
     let outdated = record.attempt.is_some() && failing(record, now).is_none();
-    Plan {
+    DuePlan {
         request,
         look: if unseen || outdated { now } else { Time::NEVER },
     }
 }
 
-fn of_first_issue(record: &Record, now: Time, report: Time) -> Plan {
+fn of_first_issue(record: &Record, now: Time, report: Time) -> DuePlan {
     let failing = failing(record, now);
     if record.credentials == 0 {
         // Credentials are missing. That is reported, and noticed when they appear.
         let again = failing.map_or(Time::NEVER, |attempt| attempt.due(now));
-        return Plan::look(report.min(again));
+        return DuePlan::look(report.min(again));
     }
     match failing {
         Some(attempt) => {
             let request = attempt.due(now);
             let look = if request > now { report } else { Time::NEVER };
-            Plan { request, look }
+            DuePlan { request, look }
         }
         None => {
             let request = record.floor(now).max(now);
-            Plan {
+            DuePlan {
                 request,
                 look: request + WAITING_REPORTED_WITHIN,
             }
@@ -244,12 +254,12 @@ pub(super) fn failing(record: &Record, now: Time) -> Option<&Attempt> {
 /// If a look that is due at `look` only reports the wait for a request that is due at `due`: when to report instead.
 pub(super) fn next_report(due: Time, look: Time, now: Time) -> Option<Time> {
     let (waited, every) = (look.since(due).millis(), WAITING_REPORTED_WITHIN.millis());
-    let tells = waited > 0 && waited % every == 0;
+    let reports = waited > 0 && waited % every == 0;
     let rounds = now.since(due).millis().max(0) / every + 1;
-    tells.then(|| due + Span::from_millis(rounds * every))
+    reports.then(|| due + Span::from_millis(rounds * every))
 }
 
 /// Whether a request is possible at all.
-fn may_ask(resource: &Resource) -> bool {
+fn may_ask(resource: &RecordedResource) -> bool {
     !resource.suspended && !resource.deleting && resource.inputs != 0
 }

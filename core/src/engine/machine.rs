@@ -5,7 +5,7 @@ use crate::queue::{HostReport, Id, Limits, Queue, Taken};
 use crate::time::Time;
 
 use super::facts::{CLOCK_STEP, Event, Key};
-use super::judge::{self, Plan, WAITING_REPORTED_WITHIN};
+use super::judge::{self, DuePlan, WAITING_REPORTED_WITHIN};
 use super::record::{Record, Trigger};
 use super::state::{self, State};
 use super::table::Table;
@@ -158,13 +158,13 @@ impl Engine {
     /// The token request of a unit of work is complete, but its work is not: the host's slot and its part of the limit
     /// of requests go to the next one while the response is written. Its [`Engine::done`] then reports
     /// [`HostReport::Unused`]. Optional.
-    pub fn answered(&mut self, key: &Key, report: HostReport, now: Time) {
+    pub fn request_ended(&mut self, key: &Key, report: HostReport, now: Time) {
         let Some(id) = self.table.find(key) else {
             return;
         };
-        self.queue.answered(id, report);
+        self.queue.request_ended(id, report);
         if let Some(record) = self.table.get_mut(id) {
-            record.asked(report, now);
+            record.request_ended(report, now);
         }
     }
 
@@ -174,7 +174,7 @@ impl Engine {
         self.finish(key, outcome.host_report, now, |record, waited_since| {
             let permit = record.permit;
             record.learn(outcome.token, outcome.attempt);
-            Plan::of(outcome.wants, permit, waited_since, now).not_before(record.pause())
+            DuePlan::of(outcome.requeue, permit, waited_since, now).not_before(record.pause())
         });
     }
 
@@ -185,7 +185,7 @@ impl Engine {
             if !record.permit {
                 record.pace.returned();
             }
-            Plan::look(again)
+            DuePlan::look(again)
         });
     }
 
@@ -194,7 +194,7 @@ impl Engine {
         key: &Key,
         host_report: HostReport,
         now: Time,
-        plan: impl FnOnce(&mut Record, Option<Time>) -> Plan,
+        plan: impl FnOnce(&mut Record, Option<Time>) -> DuePlan,
     ) {
         let Some(id) = self.table.find(key) else {
             return;
@@ -207,13 +207,13 @@ impl Engine {
         let Some(record) = self.table.get_mut(id) else {
             return;
         };
-        record.asked(host_report, now);
+        record.request_ended(host_report, now);
         let (plan, trigger) = if std::mem::take(&mut record.void) {
             record.trigger = Trigger::default();
-            (Plan::NOTHING, Trigger::NEW)
+            (DuePlan::NOTHING, Trigger::NEW)
         } else {
             let plan = plan(record, waited_since);
-            record.settle_arrived();
+            record.compare_arrived();
             (plan, std::mem::take(&mut record.trigger))
         };
         self.put(id, plan, now);
@@ -238,7 +238,7 @@ impl Engine {
             record.trigger = record.trigger.and(trigger);
             return;
         }
-        let plan = Plan {
+        let plan = DuePlan {
             request: request.map_or(Time::NEVER, |request| request.due),
             look,
         };
@@ -246,7 +246,7 @@ impl Engine {
         self.put(id, plan, now);
     }
 
-    fn put(&mut self, id: Id, plan: Plan, now: Time) {
+    fn put(&mut self, id: Id, plan: DuePlan, now: Time) {
         if let Some(record) = self.table.get(id) {
             let request = plan.request_of(record, now);
             let look = if plan.look < Time::NEVER {

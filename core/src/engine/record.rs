@@ -35,7 +35,7 @@ impl Trigger {
 
 /// The relevant part of [`ResourceFacts`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Resource {
+pub(super) struct RecordedResource {
     pub(super) uid: u64,
     pub(super) generation: i64,
     pub(super) inputs: u64,
@@ -96,7 +96,7 @@ impl Pace {
 pub(super) struct Record {
     pub(super) key: Key,
     /// `None` until it appears, because its Secrets may be observed first.
-    pub(super) resource: Option<Resource>,
+    pub(super) resource: Option<RecordedResource>,
     /// As reported by the last outcome, or else by the first lists.
     pub(super) token: Option<TokenFacts>,
     /// As reported by the last outcome, or else by the status.
@@ -106,7 +106,7 @@ pub(super) struct Record {
     /// Changes of the token Secret that were observed while work was in progress.
     arrived: Option<Box<Option<TokenFacts>>>,
     /// When the last token request was complete; the beginning of time if there was none.
-    last_asked: Time,
+    last_request: Time,
     /// Whether it is among the expiry times.
     pub(super) has_end: bool,
     /// Work was handed out since the version of the credentials came: their content is known.
@@ -136,7 +136,7 @@ impl Record {
             attempt: None,
             credentials: 0,
             arrived: None,
-            last_asked: Time::from_millis(i64::MIN),
+            last_request: Time::from_millis(i64::MIN),
             has_end: false,
             has_read_credentials: false,
             noted_state: None,
@@ -156,7 +156,7 @@ impl Record {
         ready: bool,
         in_flight: bool,
     ) -> Trigger {
-        let now = Resource {
+        let now = RecordedResource {
             uid: facts.uid,
             generation: facts.generation,
             inputs: facts.inputs,
@@ -177,7 +177,7 @@ impl Record {
             self.trigger = Trigger::default();
             self.pace = Pace::default();
             if before.is_some() {
-                self.last_asked = Time::from_millis(i64::MIN);
+                self.last_request = Time::from_millis(i64::MIN);
             }
             if let Some(arrived) = self.arrived.take() {
                 self.token = *arrived;
@@ -281,9 +281,9 @@ impl Record {
     }
 
     /// A token request was complete at `now`, if there was one.
-    pub(super) fn asked(&mut self, report: HostReport, now: Time) {
+    pub(super) fn request_ended(&mut self, report: HostReport, now: Time) {
         if report != HostReport::Unused {
-            self.last_asked = now;
+            self.last_request = now;
         }
     }
 
@@ -295,7 +295,7 @@ impl Record {
     }
 
     /// Compares what was observed of the token Secret during the work with the facts after it.
-    pub(super) fn settle_arrived(&mut self) {
+    pub(super) fn compare_arrived(&mut self) {
         if let Some(arrived) = self.arrived.take()
             && version(&arrived) != version(&self.token)
         {
@@ -306,7 +306,7 @@ impl Record {
     /// Removes times in the future of a clock that was set back.
     pub(super) fn clock_was_set_back(&mut self, now: Time) {
         self.pace = Pace::default();
-        self.last_asked = self.last_asked.min(now);
+        self.last_request = self.last_request.min(now);
     }
 
     /// The published token, if it belongs to this resource.
@@ -342,7 +342,7 @@ impl Record {
 
     /// The earliest time of any request after the last one.
     pub(super) fn pause(&self) -> Time {
-        crate::schedule::earliest(self.last_asked, self.last_asked, self.elsewhere)
+        crate::schedule::earliest(self.last_request, self.last_request, self.elsewhere)
     }
 
     /// The earliest time of a request after a change. After a start, only stored facts tell about the last one.
@@ -353,7 +353,7 @@ impl Record {
         let last = attempt
             .map(|attempt| attempt.time)
             .max(issued.filter(|issued| *issued <= now))
-            .map_or(self.last_asked, |time| time.max(self.last_asked));
+            .map_or(self.last_request, |time| time.max(self.last_request));
         let not_before = attempt.map_or(last, |attempt| attempt.not_before);
         crate::schedule::earliest(last, not_before, self.elsewhere)
     }

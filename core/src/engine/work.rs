@@ -36,7 +36,7 @@ pub struct Outcome {
     /// The report for the host queue.
     pub host_report: HostReport,
     /// What comes next.
-    pub wants: Requeue,
+    pub requeue: Requeue,
 }
 
 /// What comes next for a resource.

@@ -156,7 +156,7 @@ catalogue! {
 
 catalogue! {
     /// What follows a failure, beside when the request is repeated.
-    pub enum Then {
+    pub enum FollowUp {
         /// The refresh token of the response was stored.
         RefreshTokenStored,
         /// The refresh token is sent once more to confirm the refusal.
@@ -173,21 +173,21 @@ catalogue! {
     }
 }
 
-impl Then {
+impl FollowUp {
     /// As a sentence.
     pub fn text(&self) -> Text {
         match self {
-            Then::RefreshTokenStored => {
+            FollowUp::RefreshTokenStored => {
                 text!["Its refresh token was stored."]
             }
-            Then::Confirm => text!["That is confirmed by one more request."],
-            Then::OnceMore => {
+            FollowUp::Confirm => text!["That is confirmed by one more request."],
+            FollowUp::OnceMore => {
                 text!["The refresh token is sent once more."]
             }
-            Then::OtherSecret { other } => {
+            FollowUp::OtherSecret { other } => {
                 text!["Key ", other, " is tried next, once."]
             }
-            Then::BothSecrets => text!["Both client secrets were refused."],
+            FollowUp::BothSecrets => text!["Both client secrets were refused."],
         }
     }
 }

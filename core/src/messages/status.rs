@@ -38,7 +38,7 @@ impl Progress {
 
 /// What follows a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextAttempt {
     /// It is retried.
     RetryAt {
         /// When.
@@ -54,19 +54,21 @@ pub enum Next {
     Suspended,
 }
 
-impl Next {
+impl NextAttempt {
     /// As a sentence.
     pub fn text(self) -> Text {
         match self {
-            Next::RetryAt { time, failures: 1 } => text!["Next try at ", time, " (1 failure)."],
-            Next::RetryAt { time, failures } => {
+            NextAttempt::RetryAt { time, failures: 1 } => {
+                text!["Next try at ", time, " (1 failure)."]
+            }
+            NextAttempt::RetryAt { time, failures } => {
                 text!["Next try at ", time, " (", failures, " failures)."]
             }
-            Next::AfterProblem(kind) => {
+            NextAttempt::AfterProblem(kind) => {
                 text!["It is retried when the problem in ", kind, " is solved."]
             }
-            Next::OnChange => text!["It is not retried until spec or credentials change."],
-            Next::Suspended => text!["It is not retried while spec.suspend is true."],
+            NextAttempt::OnChange => text!["It is not retried until spec or credentials change."],
+            NextAttempt::Suspended => text!["It is not retried while spec.suspend is true."],
         }
     }
 }

@@ -22,7 +22,7 @@ catalogue! {
             /// Its namespace.
             namespace: String,
             /// What is not sent.
-            what: Shared,
+            what: ProtectedPart,
             /// The host, with port and path where the list has them.
             host: String,
             /// The field that names the host.
@@ -45,7 +45,7 @@ catalogue! {
             /// The resource.
             resource: String,
             /// What is not sent.
-            what: Shared,
+            what: ProtectedPart,
         },
         /// The owner of a Secret has removed the label.
         OptedOut {
@@ -54,7 +54,7 @@ catalogue! {
             /// Its namespace.
             namespace: String,
             /// What is not sent.
-            what: Shared,
+            what: ProtectedPart,
         },
         /// The owner of a `ServiceAccount` no longer allows an audience.
         AudienceWithdrawn {
@@ -63,7 +63,7 @@ catalogue! {
             /// Its namespace.
             namespace: String,
             /// What is not sent.
-            what: Shared,
+            what: ProtectedPart,
             /// The audience.
             audience: String,
             /// The allowed audiences, with this one.
@@ -137,7 +137,7 @@ catalogue! {
 
 catalogue! {
     /// What is not sent, from the point of view of its owner.
-    pub enum Shared {
+    pub enum ProtectedPart {
         /// Its own content.
         Content,
         /// The access token in this Secret, which was obtained with it.
@@ -169,17 +169,17 @@ fn kind_of(kind: LenderKind) -> (&'static str, &'static str) {
     }
 }
 
-impl Shared {
+impl ProtectedPart {
     /// What is not sent, at the beginning of a sentence.
     fn text(&self, kind: LenderKind, name: &String) -> Text {
         match self {
-            Shared::Content if kind == LenderKind::ServiceAccount => {
+            ProtectedPart::Content if kind == LenderKind::ServiceAccount => {
                 text!["A token of ServiceAccount ", name]
             }
-            Shared::Content => text!["Secret ", name],
-            Shared::Token { secret } => text!["The token in Secret ", secret],
-            Shared::Returned => text!["The access token"],
-            Shared::RefreshToken => text!["The refresh token"],
+            ProtectedPart::Content => text!["Secret ", name],
+            ProtectedPart::Token { secret } => text!["The token in Secret ", secret],
+            ProtectedPart::Returned => text!["The access token"],
+            ProtectedPart::RefreshToken => text!["The refresh token"],
         }
     }
 }
@@ -188,23 +188,25 @@ impl Shared {
 fn not_listed(
     kind: LenderKind,
     name: &String,
-    what: &Shared,
+    what: &ProtectedPart,
     annotation: &'static str,
     list: &String,
 ) -> Text {
     let (word, _) = kind_of(kind);
     match (what, list.is_empty()) {
-        (Shared::Content, true) if kind == LenderKind::ServiceAccount => {
+        (ProtectedPart::Content, true) if kind == LenderKind::ServiceAccount => {
             text!["its annotation ", annotation, " names no host"]
         }
-        (Shared::Content, true) => {
+        (ProtectedPart::Content, true) => {
             text![
                 "its annotation ",
                 annotation,
                 " names no host (--require-allowed-hosts)"
             ]
         }
-        (Shared::Content, false) => text!["its annotation ", annotation, " is \"", list, "\""],
+        (ProtectedPart::Content, false) => {
+            text!["its annotation ", annotation, " is \"", list, "\""]
+        }
         (_, true) => text![word, name, " allows no host for tokens"],
         (_, false) => text![word, name, " allows \"", list, "\" for tokens"],
     }
@@ -214,13 +216,13 @@ fn not_listed(
 fn cannot_be_parsed(
     kind: LenderKind,
     name: &String,
-    what: &Shared,
+    what: &ProtectedPart,
     annotation: &'static str,
     entry: &String,
 ) -> Text {
     let (word, _) = kind_of(kind);
     match what {
-        Shared::Content => text![
+        ProtectedPart::Content => text![
             "its annotation ",
             annotation,
             " has the bad entry \"",
@@ -340,7 +342,7 @@ impl TrustFinding {
                         ", with which it was obtained, is gone."
                     ],
                     match what {
-                        Shared::RefreshToken => Remedy::run(
+                        ProtectedPart::RefreshToken => Remedy::run(
                             text![create, "log in again:"],
                             audience.login(resource, namespace),
                         ),
@@ -413,21 +415,23 @@ impl TrustFinding {
             return Remedy::default();
         };
         let again = match what {
-            Shared::RefreshToken => " Then log in again.",
+            ProtectedPart::RefreshToken => " Then log in again.",
             _ => "",
         };
         match (kind, audience) {
-            (LenderKind::TokenSecret, _) if *what == Shared::Content => Remedy::advice(text![
-                "Correct ",
-                *field,
-                ", or add the host in spec.tokenSecret.annotations."
-            ]),
+            (LenderKind::TokenSecret, _) if *what == ProtectedPart::Content => {
+                Remedy::advice(text![
+                    "Correct ",
+                    *field,
+                    ", or add the host in spec.tokenSecret.annotations."
+                ])
+            }
             (_, Audience::Cluster) => Remedy::run(
                 text!["Correct ", *field, ". If it may go there, its owner runs:"],
                 add_host(*kind, name, namespace, annotation, list, host),
             ),
             // The annotation is named already.
-            (_, Audience::Files) if *what == Shared::Content => {
+            (_, Audience::Files) if *what == ProtectedPart::Content => {
                 Remedy::advice(text!["Correct ", *field, ", or add the host there."])
             }
             (_, Audience::Files) => Remedy::advice(text![

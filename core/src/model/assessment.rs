@@ -27,10 +27,10 @@ pub struct Assessment {
     pub secret_name: String,
     /// The expiry of credentials.
     pub expiries: Expiries,
-    /// When the refresh token ends, where the provider told.
+    /// When the refresh token ends, if the provider says so.
     pub refresh_token_ends: Option<Time>,
     /// The note about a provided refresh token that was refused, while the previous one stays in use.
-    pub refused_offer: Option<Note>,
+    pub refused_provided_token: Option<Note>,
     /// Who reads the messages.
     pub audience: Audience,
 }
@@ -128,16 +128,16 @@ pub struct Expiry {
     /// The Secret that contains it.
     pub secret: String,
     /// When it expires; `None` if the recorded value is not a time.
-    pub ends: Option<Ends>,
+    pub ends: Option<ExpiryTimes>,
 }
 
 /// When a credential expires, and when the warning starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub struct ExpiryTimes {
     /// When it ends.
     pub at: Time,
     /// When the warning starts.
-    pub warned: Time,
+    pub warn_from: Time,
 }
 
 /// The credentials that expire.

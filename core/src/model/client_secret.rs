@@ -30,7 +30,7 @@ impl ClientSecret {
     }
 
     /// Its key in stored form, if it is the second one.
-    pub fn noted(self, spec: &Validated) -> Option<String> {
+    pub fn stored_key(self, spec: &Validated) -> Option<String> {
         (self == ClientSecret::Next).then(|| self.key(&spec.client.keys).clone())
     }
 }

@@ -25,16 +25,16 @@ pub struct Memory {
     /// When the process last sent a request for it.
     pub last_sent: Option<Time>,
     /// What the process wrote last.
-    pub written: Option<Written>,
+    pub written: Option<WrittenVersion>,
     /// The intact token Secret; if only annotations were altered, this restores them.
-    pub noted: Option<Noted>,
+    pub intact: Option<IntactToken>,
     /// The watch reported that the token Secret was deleted; the driver sets it, and observing the Secret again clears
     /// it.
-    pub told_gone: bool,
+    pub deletion_reported: bool,
     /// The number of attempts to revoke the token of a deleted resource.
-    pub partings: u32,
+    pub finalize_attempts: u32,
     /// How often in a row an observation contradicted what was written.
-    pub doubts: u32,
+    pub stale_reads: u32,
     /// The size of its last response in bytes, if that was a large one; 0 otherwise.
     pub large_response: u32,
     /// What is kept about its refresh token family.
@@ -43,7 +43,7 @@ pub struct Memory {
 
 /// What the process wrote into a token Secret. An older observation is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenVersion {
     /// The Secret's UID, hashed.
     pub uid: u64,
     /// The resulting resourceVersion; they increase.
@@ -71,7 +71,7 @@ pub struct Repairs {
 /// What this process knows about an intact token Secret. It shows what someone else altered, and allows repairs without
 /// a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct IntactToken {
     /// The Secret's UID, hashed.
     pub uid: u64,
     /// When the request that gave the token was sent.
@@ -90,15 +90,15 @@ pub struct Noted {
     pub generation: i64,
 }
 
-impl Noted {
+impl IntactToken {
     /// The facts about a Secret with this UID, these data and this state.
     pub fn of(
         uid: &str,
         state: &TokenState,
         data: &BTreeMap<String, Secret>,
         generation: i64,
-    ) -> Noted {
-        Noted {
+    ) -> IntactToken {
+        IntactToken {
             uid: short(uid),
             issued: state.issued,
             end: state.end.as_stored(),
@@ -111,7 +111,7 @@ impl Noted {
     }
 
     /// Whether a state is equal.
-    pub fn is(&self, state: &TokenState) -> bool {
+    pub fn matches(&self, state: &TokenState) -> bool {
         (self.issued, self.end, self.refresh)
             == (state.issued, state.end.as_stored(), state.refresh)
             && self.inputs == inputs::short(&state.inputs)
@@ -154,7 +154,7 @@ impl Repairs {
 
 impl SecretSeen {
     /// Whether this is an older observation of the Secret than `written`; resourceVersions increase.
-    pub fn is_older_than(&self, written: &Written) -> bool {
+    pub fn is_older_than(&self, written: &WrittenVersion) -> bool {
         short(&self.uid) == written.uid
             && self
                 .resource_version
@@ -163,8 +163,8 @@ impl SecretSeen {
     }
 
     /// What is kept about this Secret after writing it; `None` if versions are not comparable.
-    pub fn written(&self) -> Option<Written> {
-        Some(Written {
+    pub fn written(&self) -> Option<WrittenVersion> {
+        Some(WrittenVersion {
             uid: short(&self.uid),
             resource_version: self.resource_version.parse().ok()?,
         })

@@ -4,6 +4,7 @@ mod assessment;
 mod attempt;
 mod certificate;
 mod client_secret;
+mod family;
 mod memory;
 mod observed;
 mod outcome;
@@ -18,30 +19,33 @@ mod state;
 mod status;
 mod token_state;
 
-pub use assessment::{Assessment, Ends, Expiries, Expiry, Problem, ProblemKind, TokenView};
+pub use assessment::{Assessment, Expiries, Expiry, ExpiryTimes, Problem, ProblemKind, TokenView};
 pub use attempt::FailedAttempt;
 pub use attempt::secret_version;
 pub use certificate::{CertificateFacts, CertificateProblem, CertificateSeen, CertificateThere};
 pub use client_secret::ClientSecret;
-pub use memory::{Fingerprint, Memory, Noted, Repairs, Written};
-pub use observed::{
-    AccountSeen, Found, Life, Observed, REVOCATION_FINALIZER, Reference, Resource, Rules,
+pub use family::{
+    AttemptOutcome, FamilyMemory, FamilySeen, LOGIN_CLIENT_ID, LOGIN_KEY, RedeemedGrant,
+    Redemption, ServerNonce, is_opted_in,
 };
-pub use outcome::Made;
-pub use outcome::{Failure, Moments, Settled};
+pub use memory::{Fingerprint, IntactToken, Memory, Repairs, WrittenVersion};
+pub use observed::{
+    AccountSeen, FoundReference, Observed, REVOCATION_FINALIZER, Reference, Resource, ResourceMeta,
+    Rules,
+};
+pub use outcome::IssuedWith;
+pub use outcome::{Failure, RequestOutcome, RequestTimes};
 pub use plan::{
-    Action, Ask, ExpectedResponse, Fetched, Plan, Prerequisite, Publish, RefreshReason,
+    Action, ExpectedResponse, Fetched, Plan, PlannedRequest, Prerequisite, Publish, RefreshReason,
 };
 pub use problem::SpecProblem;
-pub use refresh_token::is_whole_for;
 pub use refresh_token::{
-    Answer, AnswerFacts, Claim, FamilyMemory, FamilyOwner, FamilySeen, GeneratedKey, Known,
-    MadeFrom, Record, Refused, ServerNonce, Spend, Unreadable, With,
+    FamilyOwner, FamilyRecord, GeneratedKey, LONGEST, PASSWORD, Refused, RequestInputs,
+    Reservation, ResponseFacts, StoredResponse, Tag, Unreadable, is_whole_for,
 };
-pub use refresh_token::{LOGIN_CLIENT_ID, LOGIN_KEY, LONGEST, PASSWORD, Tag, is_lent};
-pub use secret_seen::lent_together;
+pub use secret_seen::combined_version;
 pub use secret_seen::{CaSeen, NO_REFERENCES, Owner, SecretSeen};
-pub use secret_write::{On, SecretBody, SecretWrite, StaleSecret};
+pub use secret_write::{SecretBody, SecretWrite, StaleSecret, WriteMode};
 pub use spec::{
     ClientCertificate, ConfigMapKey, Dpop, Restart, Revocation, TokenSecret, Validated,
     WorkloadKind,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::messages::Audience;
 use crate::model::{
     CaSeen, CertificateSeen, FamilySeen, Memory, NO_REFERENCES, OAuthClientStatus, SecretSeen,
-    SpecProblem, StateOwner, Validated, lent_together, short,
+    SpecProblem, StateOwner, Validated, combined_version, short,
 };
 use crate::oauth::{Nonce, TokensInHand};
 use crate::time::Time;
@@ -36,7 +36,7 @@ pub struct Observed {
     /// The `ServiceAccounts` whose tokens it uses.
     pub accounts: BTreeMap<String, AccountSeen>,
     /// Their tokens that were created for this attempt.
-    pub made: TokensInHand,
+    pub created_tokens: TokensInHand,
     /// The CA bundle.
     pub ca: CaSeen,
     /// Keyed hash of the credentials' content, for the keys that the request uses.
@@ -68,7 +68,7 @@ pub struct Resource {
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Finalizers and version.
-    pub life: Life,
+    pub meta: ResourceMeta,
     /// The validated spec, or its problems.
     pub spec: Result<Validated, Vec<SpecProblem>>,
     /// Hash of what the spec makes us send and render; empty if the spec is invalid.
@@ -81,7 +81,7 @@ pub struct Resource {
 
 /// Finalizers and version in the metadata of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Life {
+pub struct ResourceMeta {
     /// Its finalizers.
     pub finalizers: Vec<String>,
     /// Its resourceVersion.
@@ -94,14 +94,14 @@ impl Resource {
     pub fn renew(&mut self, later: Resource) {
         self.status = later.status;
         if later.generation == self.generation {
-            self.life = later.life;
+            self.meta = later.meta;
         }
     }
 
     /// A write of ours created another version.
     pub fn has_version(&mut self, version: Option<String>) {
         if let Some(version) = version {
-            self.life.resource_version = version;
+            self.meta.resource_version = version;
         }
     }
 
@@ -115,8 +115,8 @@ impl Resource {
     }
 
     /// Whether its deletion waits for us.
-    pub fn is_held(&self) -> bool {
-        let mut all = self.life.finalizers.iter();
+    pub fn has_finalizer(&self) -> bool {
+        let mut all = self.meta.finalizers.iter();
         all.any(|finalizer| finalizer == crate::model::REVOCATION_FINALIZER)
     }
 }
@@ -135,11 +135,11 @@ pub struct Rules {
 }
 
 impl Observed {
-    /// Drops what no Secret in it gives ([`SecretSeen::lent`]). Nothing is sent before.
-    pub fn keep_what_is_lent(&mut self) {
+    /// Drops what no Secret in it gives ([`SecretSeen::only_opted_in`]). Nothing is sent before.
+    pub fn keep_only_opted_in(&mut self) {
         let keep = |secret: &mut SecretSeen| {
             if secret.is_written_by_a_resource() {
-                *secret = secret.clone().lent();
+                *secret = secret.clone().only_opted_in();
             }
         };
         let certificate = match &mut self.certificate {
@@ -203,7 +203,7 @@ impl Observed {
         // A new value of that annotation allows another attempt with the same credentials.
         Some(match self.retry_requested() {
             None => whole,
-            Some(asked) => short(&format!("{whole:x} {asked}")),
+            Some(requested) => short(&format!("{whole:x} {requested}")),
         })
     }
 
@@ -217,7 +217,7 @@ impl Observed {
 
     /// The version of all Secrets that the resource uses: its credentials Secret, if it names one, and the token
     /// Secrets of other resources. `None` while one of them is missing.
-    pub fn lent(&self) -> Option<String> {
+    pub fn credentials_version(&self) -> Option<String> {
         let named = match &self.resource.spec {
             Ok(spec) => spec.credentials_secret.is_some(),
             Err(_) => true,
@@ -232,11 +232,11 @@ impl Observed {
         }
         let mut versions = vec![short(&own)];
         versions.extend(self.referenced_versions()?);
-        Some(lent_together(&versions))
+        Some(combined_version(&versions))
     }
 
     /// Whether a refresh request was handled: recorded with the token, in the status, or in memory.
-    pub fn has_handled(&self, asked: &str) -> bool {
+    pub fn has_handled(&self, requested: &str) -> bool {
         let with_token = self
             .target
             .as_ref()
@@ -247,9 +247,9 @@ impl Observed {
             .attempt
             .as_ref()
             .and_then(|attempt| attempt.handled_request.as_deref());
-        with_token.as_deref() == Some(asked)
-            || with_attempt == Some(asked)
-            || self.resource.status.last_refresh_request.as_deref() == Some(asked)
+        with_token.as_deref() == Some(requested)
+            || with_attempt == Some(requested)
+            || self.resource.status.last_refresh_request.as_deref() == Some(requested)
     }
 
     /// The refresh request that was not handled yet.
@@ -257,7 +257,7 @@ impl Observed {
         self.resource
             .refresh_request
             .as_deref()
-            .filter(|asked| !self.has_handled(asked))
+            .filter(|requested| !self.has_handled(requested))
     }
 }
 
@@ -287,12 +287,12 @@ pub struct Reference {
     /// Its name.
     pub name: String,
     /// Its observation; `None` if it does not exist.
-    pub found: Option<Found>,
+    pub found: Option<FoundReference>,
 }
 
 /// The observation of a referenced resource.
 #[derive(Clone)]
-pub struct Found {
+pub struct FoundReference {
     /// Its UID.
     pub uid: String,
     /// The name of its token Secret.
@@ -301,7 +301,7 @@ pub struct Found {
     pub secret: Option<SecretSeen>,
 }
 
-impl Found {
+impl FoundReference {
     /// The token Secret, if the resource owns it.
     pub fn own(&self) -> Option<&SecretSeen> {
         let owned = |secret: &&SecretSeen| {

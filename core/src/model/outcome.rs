@@ -1,14 +1,14 @@
 //! What follows from a response.
 
 use crate::engine::Requeue;
-use crate::messages::{Finding, Then};
+use crate::messages::{Finding, FollowUp};
 use crate::model::{Assessment, FailedAttempt, SecretWrite, StaleSecret};
 use crate::oauth::error::{FailureClass, ProviderCode, Reached};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
 /// What to do after a response.
-pub struct Settled {
+pub struct RequestOutcome {
     /// The token Secret to write, if the response contains a token that can be published.
     pub write: Option<SecretWrite>,
     /// The assessment after that write.
@@ -16,7 +16,7 @@ pub struct Settled {
     /// The failed request to store; `None` after a success.
     pub attempt: Option<FailedAttempt>,
     /// When to come back.
-    pub wants: Requeue,
+    pub requeue: Requeue,
     /// Secrets to delete after the new one is written.
     pub delete: Vec<StaleSecret>,
 }
@@ -29,7 +29,7 @@ pub struct Failure {
     /// What happened, and what to do.
     pub finding: Box<Finding>,
     /// What follows from it.
-    pub then: Option<Box<Then>>,
+    pub follow_up: Option<Box<FollowUp>>,
     /// `Retry-After`, if the response has one.
     pub retry_after: Option<Span>,
     /// Whether the host did not respond in time, which narrows its queue.
@@ -50,7 +50,7 @@ impl Failure {
         Failure {
             class,
             finding: Box::new(finding.into()),
-            then: None,
+            follow_up: None,
             retry_after: None,
             timed_out: false,
             unread: false,
@@ -67,7 +67,7 @@ impl Failure {
 }
 
 /// The inputs of a token, as stored with it.
-pub struct Made {
+pub struct IssuedWith {
     /// The version of the credentials Secret.
     pub credentials: String,
     /// The key of the client secret that was sent, where that is the second of two.
@@ -80,11 +80,11 @@ pub struct Made {
 
 /// When a request was made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moments {
+pub struct RequestTimes {
     /// When it was sent.
     pub sent: Time,
     /// When its response was complete.
     pub received: Time,
     /// A draw from [0,1).
-    pub u: f64,
+    pub jitter: f64,
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::Requeue;
-use crate::model::{Assessment, Moments, SecretBody, SecretWrite, Settled, Spend, StaleSecret};
+use crate::model::{
+    Assessment, Redemption, RequestOutcome, RequestTimes, SecretBody, SecretWrite, StaleSecret,
+};
 use crate::oauth::{HttpRequest, Metadata, ServiceAccountToken};
 use crate::secret::Secret;
 
@@ -84,11 +86,11 @@ pub struct Plan {
     /// What to report; for a request, the assessment before it.
     pub assessment: Assessment,
     /// When to come back.
-    pub wants: Requeue,
+    pub requeue: Requeue,
     /// Secrets to delete after everything else is done.
     pub delete: Vec<StaleSecret>,
     /// The observation contradicts what this process wrote: it is repeated before it is believed.
-    pub doubt: bool,
+    pub stale_read: bool,
 }
 
 /// The one thing to do.
@@ -98,17 +100,17 @@ pub enum Action {
     /// Write the token Secret without requesting a token: labels, annotations, a new name.
     Write(Box<SecretWrite>),
     /// Write the state Secret, then decide anew: a key that tokens are bound to was generated.
-    Keep(Box<SecretBody>),
+    WriteState(Box<SecretBody>),
     /// Make a state Secret this resource's that lost its owner.
-    TakeBack(Box<SecretBody>),
+    RestoreOwner(Box<SecretBody>),
     /// Fetch this prerequisite, then decide again.
-    First(Prerequisite),
+    Fetch(Prerequisite),
     /// The resource is being deleted and waits for us: revoke its token, then remove the finalizer.
-    Part,
+    Finalize,
     /// Publish a stored token without requesting one.
     Publish(Box<Publish>),
     /// Ask for a token.
-    Request(Box<Ask>),
+    Request(Box<PlannedRequest>),
 }
 
 impl Action {
@@ -117,10 +119,10 @@ impl Action {
         match self {
             Action::Nothing => "nothing",
             Action::Write(_) => "write",
-            Action::Keep(_) => "keep",
-            Action::TakeBack(_) => "take-back",
-            Action::First(_) => "first",
-            Action::Part => "part",
+            Action::WriteState(_) => "keep",
+            Action::RestoreOwner(_) => "take-back",
+            Action::Fetch(_) => "first",
+            Action::Finalize => "part",
             Action::Publish(_) => "publish",
             Action::Request(_) => "request",
         }
@@ -130,32 +132,32 @@ impl Action {
 /// A stored token.
 pub struct Publish {
     /// What is written, and its consequences.
-    pub settled: Settled,
+    pub outcome: RequestOutcome,
     /// When it was requested.
-    pub at: Moments,
+    pub at: RequestTimes,
     /// Whether it repairs what someone else did.
     pub repair: bool,
 }
 
 /// A token request to send now.
-pub struct Ask {
+pub struct PlannedRequest {
     /// Why a token is needed.
-    pub because: RefreshReason,
+    pub reason: RefreshReason,
     /// What to send.
     pub request: HttpRequest,
     /// What it redeems, if that works only once: reserved before it is sent.
-    pub spend: Option<Box<Spend>>,
+    pub redemption: Option<Box<Redemption>>,
 }
 
 impl Plan {
     /// Nothing to do now.
-    pub fn rest(assessment: Assessment, wants: Requeue) -> Plan {
+    pub fn idle(assessment: Assessment, requeue: Requeue) -> Plan {
         Plan {
             action: Action::Nothing,
             assessment,
-            wants,
+            requeue,
             delete: Vec::new(),
-            doubt: false,
+            stale_read: false,
         }
     }
 }

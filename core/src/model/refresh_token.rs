@@ -1,47 +1,46 @@
-//! The family of refresh tokens of one resource, as it is stored in the state Secret and remembered.
+//! The family of refresh tokens of one resource, as the state Secret stores it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{SecretSeen, StateOwner, data_hash};
-use crate::names::CREDENTIALS_LABEL;
+use crate::model::{StateOwner, data_hash};
 use crate::oauth::error::ProviderCode;
 use crate::secret::Secret;
 use crate::time::{HostTime, Span, Time};
 use crate::trust::Lenders;
 
-pub(super) const FAMILY: &str = "chain";
+const FAMILY: &str = "chain";
 
-pub(super) const CLAIM: &str = "claim";
+const RESERVATION: &str = "claim";
 
-pub(super) const REFRESH_TOKEN: &str = "refresh_token";
+const REFRESH_TOKEN: &str = "refresh_token";
 
-pub(super) const ANSWER: &str = "answer";
+const ANSWER: &str = "answer";
 
-pub(super) const BODY: &str = "response";
+const BODY: &str = "response";
 
 const DPOP_KEY: &str = crate::oauth::dpop::KEY;
 
 /// The format of the content.
-pub(super) const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 
 /// The largest response that is stored: it must fit into a Secret together with the refresh token. A larger one is not
 /// stored, and requested again after a crash.
-pub(super) const LARGEST_BODY: usize = 640 * 1024;
+const LARGEST_BODY: usize = 640 * 1024;
 
 /// The prefix of the tag of a password.
 pub const PASSWORD: &str = "password:";
 
 /// The maximum number of earlier seeds that are kept.
-pub(super) const MOST_PAST: usize = 32;
+const MOST_PAST: usize = 32;
 
 /// A hash that represents a refresh token or the seed of a family.
 pub type Tag = String;
 
 /// The content of a state Secret.
 #[derive(Clone, Default, PartialEq)]
-pub struct Record {
+pub struct FamilyRecord {
     /// The resource that it belongs to; `None` in a record that an earlier version wrote.
     pub owner: Option<FamilyOwner>,
     /// What the family started with.
@@ -61,9 +60,9 @@ pub struct Record {
     /// The lenders of the refresh token; `None` in a record of an earlier version.
     pub lenders: Option<Lenders>,
     /// The reservation of the attempt in progress, or of the last one.
-    pub claim: Option<Claim>,
+    pub reservation: Option<Reservation>,
     /// The last answer.
-    pub answer: Option<Answer>,
+    pub answer: Option<StoredResponse>,
     /// The generated key that tokens are bound to (RFC 9449).
     pub dpop: Option<GeneratedKey>,
 }
@@ -96,7 +95,7 @@ pub struct Refused {
     pub token: Tag,
     /// If the provider refused it: with which inputs and credentials, so that others may be tried. `None` if it was
     /// sent once more after an unknown outcome: then never again.
-    pub made_from: Option<MadeFrom>,
+    pub made_from: Option<RequestInputs>,
     /// The code that the provider refused it with, and where that stands in the response.
     #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
     pub provider_code: Option<(String, String)>,
@@ -113,7 +112,7 @@ impl Refused {
 /// The inputs of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MadeFrom {
+pub struct RequestInputs {
     /// The inputs of the spec.
     pub inputs: String,
     /// The version of the credentials Secret.
@@ -126,9 +125,9 @@ pub struct MadeFrom {
 
 /// A response as received, and what else is needed to publish its token again.
 #[derive(Clone, PartialEq)]
-pub struct Answer {
+pub struct StoredResponse {
     /// The facts in addition to the body.
-    pub facts: AnswerFacts,
+    pub facts: ResponseFacts,
     /// The body; holds tokens.
     pub body: Secret,
 }
@@ -136,7 +135,7 @@ pub struct Answer {
 /// The facts of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AnswerFacts {
+pub struct ResponseFacts {
     /// When the request was sent, in milliseconds since the Unix epoch.
     pub sent: i64,
     /// When the answer was complete, likewise.
@@ -149,7 +148,7 @@ pub struct AnswerFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// The inputs of the request.
-    pub made_from: MadeFrom,
+    pub made_from: RequestInputs,
     /// The key of the client secret that was sent, where that is the second of two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_key: Option<String>,
@@ -161,7 +160,7 @@ pub struct AnswerFacts {
 /// The family in its written form, without its tokens.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StoredFamily {
+struct StoredFamily {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<FamilyOwner>,
@@ -190,18 +189,18 @@ pub(super) struct StoredFamily {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-impl Record {
+impl FamilyRecord {
     /// Parses the data of a state Secret.
     ///
     /// # Errors
     /// It was not written here, or has an unknown format.
-    pub fn read(data: &BTreeMap<String, Secret>) -> Result<Record, Unreadable> {
+    pub fn read(data: &BTreeMap<String, Secret>) -> Result<FamilyRecord, Unreadable> {
         let stored: StoredFamily = json(data.get(FAMILY))?.ok_or(Unreadable)?;
         if stored.format != FORMAT {
             return Err(Unreadable);
         }
-        let facts: Option<AnswerFacts> = json(data.get(ANSWER))?;
-        Ok(Record {
+        let facts: Option<ResponseFacts> = json(data.get(ANSWER))?;
+        Ok(FamilyRecord {
             owner: stored.owner,
             seed: stored.seed,
             past: stored.past,
@@ -214,7 +213,7 @@ impl Record {
             fixed: stored.fixed,
             refused: stored.refused,
             lenders: stored.lenders,
-            claim: json(data.get(CLAIM))?,
+            reservation: json(data.get(RESERVATION))?,
             dpop: data
                 .get(DPOP_KEY)
                 .filter(|key| !key.is_empty())
@@ -224,7 +223,7 @@ impl Record {
                 }),
             answer: facts
                 .zip(data.get(BODY).cloned())
-                .map(|(facts, body)| Answer { facts, body }),
+                .map(|(facts, body)| StoredResponse { facts, body }),
         })
     }
 
@@ -235,7 +234,7 @@ impl Record {
             .as_ref()
             .filter(|answer| answer.body.len() <= LARGEST_BODY);
         let rest = [
-            (CLAIM, self.claim.as_ref().and_then(text)),
+            (RESERVATION, self.reservation.as_ref().and_then(text)),
             (REFRESH_TOKEN, self.refresh_token.clone()),
             (ANSWER, answer.and_then(|answer| text(&answer.facts))),
             (BODY, answer.map(|answer| answer.body.clone())),
@@ -273,8 +272,8 @@ impl Record {
 
     /// Starts a new family with `seed`. A password may start one again, a refresh token may not.
     pub fn begin(&mut self, seed: Tag) {
-        let spent = |before: &Tag| *before != seed && !before.starts_with(PASSWORD);
-        if let Some(before) = self.seed.take().filter(spent) {
+        let is_used_up = |before: &Tag| *before != seed && !before.starts_with(PASSWORD);
+        if let Some(before) = self.seed.take().filter(is_used_up) {
             self.past.retain(|past| *past != before);
             self.past.push(before);
             keep_last(&mut self.past);
@@ -283,7 +282,7 @@ impl Record {
     }
 
     /// Whether the last response was requested with these inputs of the spec.
-    pub fn came_of(&self, inputs: &str) -> bool {
+    pub fn was_requested_with(&self, inputs: &str) -> bool {
         let answer = self.answer.as_ref();
         answer.is_some_and(|answer| answer.facts.made_from.inputs == inputs)
     }
@@ -309,13 +308,13 @@ pub fn is_whole_for(data: &BTreeMap<String, Secret>, resource: &StateOwner) -> b
             .owner
             .is_some_and(|owner| owner.resource == *resource)
             && stored.seal == Some(seal(|key| data.get(key)))
-            && Record::read(data).is_ok()
+            && FamilyRecord::read(data).is_ok()
     })
 }
 
-/// A hash of what a state Secret holds beside the chain.
+/// A hash of what a state Secret holds beside the family.
 fn seal<'s>(value: impl Fn(&str) -> Option<&'s Secret>) -> String {
-    let keys = [CLAIM, REFRESH_TOKEN, ANSWER, BODY, DPOP_KEY];
+    let keys = [RESERVATION, REFRESH_TOKEN, ANSWER, BODY, DPOP_KEY];
     let there: BTreeMap<String, Secret> = keys
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), value(key)?.clone())))
@@ -326,36 +325,35 @@ fn seal<'s>(value: impl Fn(&str) -> Option<&'s Secret>) -> String {
     )
 }
 
-pub(super) fn keep_last<T>(list: &mut Vec<T>) {
+fn keep_last<T>(list: &mut Vec<T>) {
     let spare = list.len().saturating_sub(MOST_PAST);
     list.drain(..spare);
 }
 
-pub(super) fn json<T: serde::de::DeserializeOwned>(
-    value: Option<&Secret>,
-) -> Result<Option<T>, Unreadable> {
+fn json<T: serde::de::DeserializeOwned>(value: Option<&Secret>) -> Result<Option<T>, Unreadable> {
     value
         .map(|value| serde_json::from_slice(value.expose_bytes()).map_err(|_| Unreadable))
         .transpose()
 }
 
-pub(super) fn text(value: &impl Serialize) -> Option<Secret> {
+fn text(value: &impl Serialize) -> Option<Secret> {
     serde_json::to_vec(value).ok().map(Secret::new)
 }
 
 /// The maximum duration of a reservation: the longest time-out and the longest drain.
 pub const LONGEST: Span = Span::from_seconds(60 + 3600 + 60);
 
-/// The claim of one attempt.
+/// The reservation of a refresh token for one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Claim {
+pub struct Reservation {
     /// The process that made it: a random name, new at every start.
     pub process: String,
     /// The attempt: a random name.
     pub attempt: String,
     /// What is redeemed.
-    pub spent: Tag,
+    #[serde(rename = "spent")]
+    pub redeemed: Tag,
     /// How often it was sent with an unknown outcome, including this time.
     pub tries: u32,
     /// Whether the outcome is not known yet.
@@ -368,121 +366,6 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<HostTime>,
     /// When a process on another machine first observed it, by the clock of that machine: a restart begins no new wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noticed: Option<HostTime>,
-}
-
-/// The additional observation of a resource that uses refresh tokens.
-#[derive(Clone, Default)]
-pub struct FamilySeen {
-    /// The state Secret at [`crate::policy::state_name`], if it exists.
-    pub state: Option<SecretSeen>,
-    /// The login Secret at [`crate::policy::login_name`], if it exists.
-    pub login: Option<SecretSeen>,
-    /// The name of this process: random, new at every start.
-    pub process: String,
-    /// A random name for a possible attempt.
-    pub attempt: String,
-    /// This process's monotonic clock.
-    pub elapsed: Span,
-    /// The clock of this machine, if it has one that its processes share.
-    pub here: Option<HostTime>,
-    /// How long this process continues to write after it is told to stop.
-    pub drain: Span,
-    /// No other process can use the same state: another's reservation belongs to one that has ended.
-    pub alone: bool,
-}
-
-/// A nonce for proofs of possession, and the server that handed it out: no other one gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerNonce {
-    /// The server: scheme, host and port.
-    pub server: String,
-    /// The nonce.
-    pub nonce: String,
-}
-
-/// What a process keeps about a resource's family between two reconciles.
-#[derive(Clone, Default)]
-pub struct FamilyMemory {
-    /// The attempt of another process that holds a reservation, and when this process first observed it, by its
-    /// monotonic clock.
-    pub foreign: Option<(String, Span)>,
-    /// The outcomes of the last attempts that could not be written.
-    pub known: Vec<Known>,
-    /// The nonces that servers handed out last for proofs (RFC 9449 section 8), one of each server: token and revocation endpoint
-    /// may be on different ones.
-    pub dpop_nonces: Vec<ServerNonce>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Which.
-    pub attempt: String,
-    /// The number of the try that was reserved, so that a recorded outcome is not applied again.
-    pub tries: u32,
-    /// What it means for the redeemed token; `None` if it stays as before.
-    pub refused: Option<Refused>,
-}
-
-/// The maximum number of attempts: reservations of which it is unknown whether they were written.
-pub(super) const MOST_KNOWN: usize = 64;
-
-/// The maximum number of servers whose nonces are kept.
-const MOST_NONCES: usize = 4;
-
-impl FamilyMemory {
-    /// Keeps the last nonce of a server.
-    pub fn note_nonce(&mut self, nonce: ServerNonce) {
-        self.dpop_nonces
-            .retain(|known| known.server != nonce.server);
-        self.dpop_nonces.push(nonce);
-        let spare = self.dpop_nonces.len().saturating_sub(MOST_NONCES);
-        self.dpop_nonces.drain(..spare);
-    }
-
-    /// Records the outcome of an attempt.
-    pub fn note(&mut self, known: Option<Known>) {
-        self.known.extend(known);
-        let spare = self.known.len().saturating_sub(MOST_KNOWN);
-        self.known.drain(..spare);
-    }
-}
-
-/// The key of a login Secret with the refresh token.
-pub const LOGIN_KEY: &str = "refresh_token";
-
-/// The key of a login Secret that may hold the client id of the login.
-pub const LOGIN_CLIENT_ID: &str = "client_id";
-
-/// Whether the owner of a login Secret has opted in.
-pub fn is_lent(login: &SecretSeen) -> bool {
-    login.has_label(CREDENTIALS_LABEL, "true") && !login.deleting
-}
-
-/// What is sent, with the reservation that precedes it.
-#[derive(Clone)]
-pub struct Spend {
-    /// What a token is requested with.
-    pub with: With,
-    /// The seed, if this starts a family.
-    pub begins: Option<Tag>,
-    /// Identifies what is redeemed.
-    pub tag: Tag,
-    /// The lenders of the request, and of what is obtained with it.
-    pub lenders: Lenders,
-    /// The same with the hosts that each of them allows now.
-    pub held: Lenders,
-    /// The record with the reservation: written before anything is sent.
-    pub record: Record,
-}
-
-/// The input of a token request.
-#[derive(Clone, PartialEq)]
-pub enum With {
-    /// A refresh token.
-    RefreshToken(Secret),
-    /// User name and password, because no refresh token works.
-    Password,
+    #[serde(rename = "noticed", default, skip_serializing_if = "Option::is_none")]
+    pub first_observed: Option<HostTime>,
 }

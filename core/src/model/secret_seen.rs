@@ -108,7 +108,7 @@ impl SecretSeen {
     /// from that resource, and its state names the lenders of the token alone: other keys (of a Secret that was adopted, or of
     /// a Secret that held something else before) are nobody's to give.
     #[must_use]
-    pub fn lent(mut self) -> SecretSeen {
+    pub fn only_opted_in(mut self) -> SecretSeen {
         if self.is_refresh_state() {
             self.data.clear();
         } else if self.is_written_by_a_resource() {
@@ -133,7 +133,7 @@ impl Owner {
 
 /// Several versions as one: of the credentials Secret (or [`NO_REFERENCES`]), then of each token Secret referred to,
 /// each as [`short`] makes it.
-pub fn lent_together(versions: &[u64]) -> String {
+pub fn combined_version(versions: &[u64]) -> String {
     let texts: Vec<String> = versions.iter().map(|one| format!("{one:016x}")).collect();
     format!("lent:{:016x}", short(&texts.join(",")))
 }

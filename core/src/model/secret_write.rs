@@ -12,7 +12,7 @@ pub struct SecretBody {
     /// The Secret's name.
     pub name: String,
     /// Whether it is created or changed.
-    pub on: On,
+    pub mode: WriteMode,
     /// Its type, for creation.
     pub type_: String,
     /// Data to set or (`None`) to remove.
@@ -58,7 +58,7 @@ impl Deref for SecretWrite {
 
 /// Whether a Secret is created or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum On {
+pub enum WriteMode {
     /// It does not exist: created only if that is still so.
     Create,
     /// It exists: changed only if it is still this one.

@@ -73,7 +73,7 @@ impl Validated {
     pub fn endpoint(&self) -> &Url {
         match &self.refreshing {
             Some(Refreshing {
-                origin: Origin::Given,
+                origin: Origin::Provided,
                 url: Some(url),
             }) => url,
             _ => &self.client.token_url,
@@ -87,9 +87,9 @@ impl Validated {
         let refreshing = self.refreshing.as_ref();
         let refresh = refreshing.and_then(|refreshing| refreshing.url.as_ref());
         let refresh = refresh.map(|url| ("spec.provider.refreshURL", url));
-        let is_asked = refresh.is_none()
+        let is_used = refresh.is_none()
             || refreshing.is_some_and(|refreshing| refreshing.origin == Origin::Password);
-        let token = token.filter(|_| is_asked);
+        let token = token.filter(|_| is_used);
         token.into_iter().chain(refresh).collect()
     }
 }

@@ -103,12 +103,12 @@ impl TokenState {
 }
 
 /// How a refresh request is stored: unchanged, or as its hash if a status could not contain it.
-pub fn request_name(asked: &str) -> String {
-    if asked.len() <= LONGEST_REQUEST {
-        return asked.to_owned();
+pub fn request_name(requested: &str) -> String {
+    if requested.len() <= LONGEST_REQUEST {
+        return requested.to_owned();
     }
     let mut hash = Hash::new("refresh-request");
-    hash.part(asked.as_bytes());
+    hash.part(requested.as_bytes());
     hash.hex()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ring::digest;
 use ring::rand::SystemRandom;
 
-use crate::oauth::dpop::Proving;
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::token_source::TokenSource;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -50,7 +50,7 @@ pub struct RequestContext<'a> {
     /// Tokens in the request that are not in the credentials Secret.
     pub tokens: TokensInHand,
     /// What the request proves possession of, where the client's tokens are bound to a key.
-    pub dpop: Option<Proving>,
+    pub dpop: Option<ProofKey>,
 }
 
 /// Tokens that were created or read for one attempt, by source, with their lenders. Secret.

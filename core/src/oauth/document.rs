@@ -47,7 +47,7 @@ pub fn text(body: &[u8]) -> Result<&str, &'static str> {
 /// # Errors
 /// [`BAD_JSON`], [`DUPLICATE_KEY`], [`TOO_DEEP`] or [`TOO_MANY`].
 pub fn json(text: &str) -> Result<Value, &'static str> {
-    let mut limits = Limits {
+    let mut limits = ParseState {
         values: 0,
         fault: None,
     };
@@ -105,7 +105,7 @@ fn form_decode(text: &str) -> Result<String, &'static str> {
 }
 
 /// The state of parsing, and why it stopped: separate from serde's error, whose text could contain a part of the body.
-struct Limits {
+struct ParseState {
     values: usize,
     fault: Option<&'static str>,
 }
@@ -113,7 +113,7 @@ struct Limits {
 /// Builds a [`Value`], and refuses duplicate keys, too many levels and too many values.
 struct Strict<'l> {
     depth: usize,
-    limits: &'l mut Limits,
+    limits: &'l mut ParseState,
 }
 
 impl Strict<'_> {

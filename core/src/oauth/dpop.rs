@@ -32,7 +32,7 @@ const PKCS8_PRIVATE: usize = 36;
 
 /// What a request proves possession of.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Proving {
+pub struct ProofKey {
     /// The private key, in any form that [`SigningKey::parse`] reads.
     pub key: Secret,
     /// The nonce that the server handed out last, if it did.
@@ -40,7 +40,7 @@ pub struct Proving {
 }
 
 /// What a proof is for.
-pub struct Purpose<'a> {
+pub struct ProofPurpose<'a> {
     /// The method of the request.
     pub method: Method,
     /// The URL of the request; query and fragment are left out of the proof.
@@ -104,7 +104,7 @@ pub fn thumbprint(key: &SigningKey) -> Option<String> {
 /// [`KeyProblem`] where nothing can be signed with the key.
 pub fn proof(
     key: &SigningKey,
-    purpose: &Purpose<'_>,
+    purpose: &ProofPurpose<'_>,
     random: &dyn SecureRandom,
 ) -> Result<Secret, KeyProblem> {
     let jwk = key.public_jwk().ok_or(KeyProblem::SymmetricProof)?;
@@ -115,7 +115,7 @@ pub fn proof(
     compact(key, algorithm, &header, &claims(purpose), random)
 }
 
-fn claims(purpose: &Purpose<'_>) -> Fields {
+fn claims(purpose: &ProofPurpose<'_>) -> Fields {
     let url = purpose.url.split(['?', '#']).next().unwrap_or_default();
     let mut claims = Fields::default();
     claims.add("jti", purpose.id);
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_claims_are_those_of_the_rfc_byte_for_byte() {
-        let purpose = Purpose {
+        let purpose = ProofPurpose {
             method: Method::Post,
             url: "https://server.example.com/token?a=b#c",
             id: "-BwC3ESc6acc2lTc",
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_proof_has_the_members_of_the_rfc_and_its_own_public_key() {
         let (_, key) = key();
-        let purpose = Purpose {
+        let purpose = ProofPurpose {
             method: Method::Put,
             url: "https://server.example.com/token",
             id: "one",

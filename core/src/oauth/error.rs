@@ -3,7 +3,7 @@
 use super::Grant;
 use crate::time::Span;
 
-pub use super::error_code::{ErrorCode, Means, ProviderCode};
+pub use super::error_code::{ErrorCode, ErrorMeaning, ProviderCode};
 
 /// The consequence of a failure: when the next request may be sent, and whether a person must act first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,7 +113,7 @@ fn value_of<T: Copy>(words: &[(T, &'static str)], word: &str) -> Option<T> {
 /// | `Unclear` | do not send this password or refresh token | is tried |
 /// | `Server` | do not send this password | is not tried |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum About {
+pub enum RefusalSubject {
     /// What this resource requests, or where.
     Request,
     /// What the client may do. Some providers say this of a client secret that they do not know.
@@ -131,32 +131,32 @@ pub enum About {
 }
 
 /// What each reason of a token endpoint's refusal is about.
-const ABOUT: &[(&str, About)] = &[
-    ("InvalidRequest", About::Request),
-    ("InvalidScope", About::Request),
-    ("InvalidTarget", About::Request),
-    ("UnsupportedGrantType", About::Request),
-    ("ConsentRequired", About::Request),
-    ("ProofRequired", About::Request),
-    ("NotFound", About::Request),
-    ("Redirected", About::Request),
-    ("ProxyRefused", About::Request),
-    ("UnusableResponse", About::Request),
-    ("UnauthorizedClient", About::Permission),
-    ("InvalidClient", About::Client),
-    ("Unauthorized", About::Credentials),
-    ("InvalidGrant", About::Grant),
-    ("Forbidden", About::Unclear),
-    ("AccessDenied", About::Unclear),
-    ("RequestRefused", About::Unclear),
-    ("RateLimited", About::Server),
-    ("ServerError", About::Server),
-    ("TemporarilyUnavailable", About::Server),
+const ABOUT: &[(&str, RefusalSubject)] = &[
+    ("InvalidRequest", RefusalSubject::Request),
+    ("InvalidScope", RefusalSubject::Request),
+    ("InvalidTarget", RefusalSubject::Request),
+    ("UnsupportedGrantType", RefusalSubject::Request),
+    ("ConsentRequired", RefusalSubject::Request),
+    ("ProofRequired", RefusalSubject::Request),
+    ("NotFound", RefusalSubject::Request),
+    ("Redirected", RefusalSubject::Request),
+    ("ProxyRefused", RefusalSubject::Request),
+    ("UnusableResponse", RefusalSubject::Request),
+    ("UnauthorizedClient", RefusalSubject::Permission),
+    ("InvalidClient", RefusalSubject::Client),
+    ("Unauthorized", RefusalSubject::Credentials),
+    ("InvalidGrant", RefusalSubject::Grant),
+    ("Forbidden", RefusalSubject::Unclear),
+    ("AccessDenied", RefusalSubject::Unclear),
+    ("RequestRefused", RefusalSubject::Unclear),
+    ("RateLimited", RefusalSubject::Server),
+    ("ServerError", RefusalSubject::Server),
+    ("TemporarilyUnavailable", RefusalSubject::Server),
 ];
 
-impl About {
+impl RefusalSubject {
     /// What a reason is about, from the request itself or from a status; `None` for one that no token endpoint gave.
-    pub fn of_reason(reason: &str) -> Option<About> {
+    pub fn of_reason(reason: &str) -> Option<RefusalSubject> {
         ABOUT
             .iter()
             .find(|(known, _)| *known == reason)
@@ -165,7 +165,7 @@ impl About {
 
     /// Whether the client secret or key that was sent may not be sent by any resource for a while.
     pub fn refuses_client(self) -> bool {
-        matches!(self, About::Client | About::Credentials)
+        matches!(self, RefusalSubject::Client | RefusalSubject::Credentials)
     }
 
     /// Whether the password or refresh token that was sent may not be sent by any resource, where sending it again does harm
@@ -173,7 +173,10 @@ impl About {
     pub fn may_refuse_grant(self) -> bool {
         matches!(
             self,
-            About::Grant | About::Credentials | About::Unclear | About::Server
+            RefusalSubject::Grant
+                | RefusalSubject::Credentials
+                | RefusalSubject::Unclear
+                | RefusalSubject::Server
         )
     }
 
@@ -181,7 +184,10 @@ impl About {
     pub fn may_refuse_client(self) -> bool {
         matches!(
             self,
-            About::Client | About::Credentials | About::Permission | About::Unclear
+            RefusalSubject::Client
+                | RefusalSubject::Credentials
+                | RefusalSubject::Permission
+                | RefusalSubject::Unclear
         )
     }
 }

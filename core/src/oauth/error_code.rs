@@ -115,9 +115,9 @@ pub(super) fn letters(text: &str) -> impl Iterator<Item = char> {
 
 /// What a resource says that a provider's code means (`spec.response.errors[].means`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Means(ErrorCode);
+pub struct ErrorMeaning(ErrorCode);
 
-impl Means {
+impl ErrorMeaning {
     /// The words of the resource, and the code that each stands for.
     pub const WORDS: [(&'static str, ErrorCode); 10] = [
         ("ReauthorizationRequired", ErrorCode::InvalidGrant),
@@ -133,11 +133,11 @@ impl Means {
     ];
 
     /// Reads a word of the resource.
-    pub fn parse(word: &str) -> Option<Means> {
+    pub fn parse(word: &str) -> Option<ErrorMeaning> {
         Self::WORDS
             .iter()
             .find(|(known, _)| *known == word)
-            .map(|(_, code)| Means(*code))
+            .map(|(_, code)| ErrorMeaning(*code))
     }
 
     /// The word.
@@ -198,7 +198,7 @@ impl ProviderCode {
     }
 
     /// Code and place as they are kept; `None` where one of them cannot be shown.
-    pub fn kept(&self) -> Option<(String, String)> {
+    pub fn stored(&self) -> Option<(String, String)> {
         self.code.clone().zip(self.place.clone())
     }
 
@@ -313,16 +313,16 @@ mod tests {
 
     #[test]
     fn what_a_resource_says_never_has_a_refused_credential_sent_again() {
-        let limited = Means::parse("RateLimited").unwrap();
+        let limited = ErrorMeaning::parse("RateLimited").unwrap();
         assert_eq!(limited.of(ErrorCode::Unknown), Some(ErrorCode::SlowDown));
         assert_eq!(limited.of(ErrorCode::InvalidGrant), None);
         assert_eq!(limited.of(ErrorCode::InvalidClient), None);
-        let dead = Means::parse("ReauthorizationRequired").unwrap();
+        let dead = ErrorMeaning::parse("ReauthorizationRequired").unwrap();
         let own = ErrorCode::AccessDenied;
         assert_eq!(dead.of(own), Some(ErrorCode::InvalidGrant));
-        for (word, _) in Means::WORDS {
-            assert_eq!(Means::parse(word).unwrap().as_str(), word);
+        for (word, _) in ErrorMeaning::WORDS {
+            assert_eq!(ErrorMeaning::parse(word).unwrap().as_str(), word);
         }
-        assert_eq!(Means::parse("Nothing"), None);
+        assert_eq!(ErrorMeaning::parse("Nothing"), None);
     }
 }

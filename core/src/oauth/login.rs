@@ -59,7 +59,7 @@ pub fn token_request(
 
 /// The refresh token of an answer (RFC 6749 section 5.1); `None` where there is none that could be sent again.
 pub fn refresh_token(shape: &ResponseShape, answer: &Document) -> Option<Secret> {
-    refresh::next(shape, answer).token
+    refresh::returned(shape, answer).token
 }
 
 #[cfg(test)]

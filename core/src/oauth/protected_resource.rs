@@ -212,11 +212,11 @@ mod tests {
         let servers: Vec<&str> = found.servers.iter().map(Issuer::text).collect();
         assert_eq!(servers, ["https://auth.example.com"]);
         let beside = json!({"resource": "https://mcp.example.com/mcp"});
-        let told = decode(resource, &answer(200, &beside)).unwrap_err();
-        assert!(told.contains("https://mcp.example.com/mcp"), "{told}");
+        let error = decode(resource, &answer(200, &beside)).unwrap_err();
+        assert!(error.contains("https://mcp.example.com/mcp"), "{error}");
         let elsewhere = json!({"resource": "https://evil.example/"});
-        let told = decode(resource, &answer(200, &elsewhere)).unwrap_err();
-        assert!(!told.contains("evil"), "{told}");
+        let error = decode(resource, &answer(200, &elsewhere)).unwrap_err();
+        assert!(!error.contains("evil"), "{error}");
         for (status, body) in [
             (404, good.clone()),
             (200, json!([])),

@@ -23,7 +23,7 @@ pub struct Refreshing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// With a refresh token from the credentials Secret or from a login.
-    Given,
+    Provided,
     /// With the answer to the password grant (RFC 6749 section 4.3).
     Password,
 }
@@ -44,7 +44,7 @@ pub const POINTER: &str = super::shape::REFRESH_TOKEN;
 
 /// What an answer says of refresh tokens.
 #[derive(Default)]
-pub struct Next {
+pub struct ReturnedRefreshToken {
     /// The new one; `None` where the old one stays (RFC 6749 section 6).
     pub token: Option<Secret>,
     /// The lifetime of the refresh token, from the sending of the request; `None` if it is unknown or unlimited.
@@ -53,12 +53,12 @@ pub struct Next {
 
 /// Reads the refresh token, and beside it its lifetime from `refresh_expires_in` or `refresh_token_expires_in`: seconds, as
 /// number or as text. What cannot be used counts as not given.
-pub fn next(shape: &ResponseShape, document: &Document) -> Next {
+pub fn returned(shape: &ResponseShape, document: &Document) -> ReturnedRefreshToken {
     let pointer = shape.refresh_token.as_deref().unwrap_or(POINTER);
     let beside = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
     let beside = document.0.pointer(beside);
     let text = document.0.pointer(pointer).and_then(Value::as_str);
-    Next {
+    ReturnedRefreshToken {
         token: text.filter(usable).map(Secret::from),
         lifetime: ["refresh_expires_in", "refresh_token_expires_in"]
             .iter()
@@ -72,9 +72,9 @@ fn usable(text: &&str) -> bool {
 
 /// What an answer brought that was a success, but whose access token cannot be used: `None` where it brought no refresh token,
 /// or is no success that can be read.
-pub fn brought(shape: &ResponseShape, answer: &HttpAnswer) -> Option<Next> {
+pub fn successor(shape: &ResponseShape, answer: &HttpAnswer) -> Option<ReturnedRefreshToken> {
     let document = response::document(shape, answer)?;
-    Some(next(shape, &document)).filter(|next| next.token.is_some())
+    Some(returned(shape, &document)).filter(|returned| returned.token.is_some())
 }
 
 /// A span that is more than nothing: some servers write 0 for a refresh token without an end.
@@ -94,7 +94,7 @@ mod tests {
 
     fn read(json: &str) -> (Option<String>, Option<i64>) {
         let shape = ResponseShape::default();
-        let next = next(&shape, &Document(serde_json::from_str(json).unwrap()));
+        let next = returned(&shape, &Document(serde_json::from_str(json).unwrap()));
         let token = next
             .token
             .map(|token| token.expose().unwrap_or_default().to_owned());
@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn the_next_refresh_token_and_its_life_are_read_as_providers_write_them() {
-        let told = |token: &str, life| (Some(token.to_owned()), life);
-        assert_eq!(read(r#"{"refresh_token":"a"}"#), told("a", None));
+        let expected = |token: &str, life| (Some(token.to_owned()), life);
+        assert_eq!(read(r#"{"refresh_token":"a"}"#), expected("a", None));
         for field in ["refresh_expires_in", "refresh_token_expires_in"] {
             for value in ["1800", "\"1800\"", "1800.9", "\" 1800 \""] {
                 let json = format!(r#"{{"refresh_token":"a","{field}":{value}}}"#);
-                assert_eq!(read(&json), told("a", Some(1800)), "{json}");
+                assert_eq!(read(&json), expected("a", Some(1800)), "{json}");
             }
         }
         let known_first = r#"{"refresh_token_expires_in":7,"refresh_expires_in":9}"#;
@@ -139,7 +139,7 @@ mod tests {
             ..ResponseShape::default()
         };
         let json = r#"{"refresh_token":"no","refresh_expires_in":1,"data":{"refresh/token":"a","refresh_expires_in":60}}"#;
-        let next = next(&shape, &Document(serde_json::from_str(json).unwrap()));
+        let next = returned(&shape, &Document(serde_json::from_str(json).unwrap()));
         assert_eq!(next.token.as_ref().and_then(Secret::expose), Some("a"));
         assert_eq!(next.lifetime, Some(Span::from_seconds(60)));
     }
@@ -155,7 +155,7 @@ mod tests {
                 body: Secret::from(body),
                 sent: Default::default(),
             };
-            brought(&ResponseShape::default(), &answer)
+            successor(&ResponseShape::default(), &answer)
                 .and_then(|next| Some(next.token?.expose()?.to_owned()))
         };
         let a = Some("a".to_owned());

@@ -1,6 +1,6 @@
 //! Where the values are in a successful response (RFC 6749 section 5.1, and providers that deviate from it).
 
-use super::error_code::Means;
+use super::error_code::ErrorMeaning;
 
 /// The member of the document that holds the headers which a resource reads, by their names in lower case.
 pub(super) const HEADERS: &str = "headers";
@@ -45,7 +45,7 @@ pub struct ErrorShape {
     /// The codes, as text.
     pub values: Vec<String>,
     /// What they mean.
-    pub means: Means,
+    pub means: ErrorMeaning,
 }
 
 /// What a successful answer says of itself.

@@ -58,9 +58,9 @@ fn forbidden(namespace: &str) -> TrustFinding {
     }
 }
 
-/// Adds a stand-in for each token that must be created, to check whether the request can be built. Such a request is
+/// Adds a placeholder for each token that must be created, to check whether the request can be built. Such a request is
 /// never sent, because [`needed`] requires the token first.
-pub(super) fn stand_in(spec: &Validated, tokens: &mut TokensInHand) {
+pub(super) fn insert_placeholders(spec: &Validated, tokens: &mut TokensInHand) {
     for token in account_tokens(spec) {
         let source = TokenSource::ServiceAccount(token.clone());
         if tokens.find(&source).is_none() {
@@ -76,7 +76,7 @@ pub(super) fn needed_for_call(seen: &Observed, spec: &Validated) -> Option<Prere
         return None;
     };
     let source = TokenSource::ServiceAccount(token.clone());
-    let missing = seen.made.find(&source).is_none();
+    let missing = seen.created_tokens.find(&source).is_none();
     missing.then(|| Prerequisite::ServiceAccountToken(token.clone()))
 }
 
@@ -86,7 +86,7 @@ pub(super) fn needed(seen: &Observed, spec: &Validated) -> Option<Prerequisite> 
         .into_iter()
         .find(|token| {
             let source = TokenSource::ServiceAccount((*token).clone());
-            seen.made.find(&source).is_none()
+            seen.created_tokens.find(&source).is_none()
         })
         .map(|token| Prerequisite::ServiceAccountToken(token.clone()))
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::conditions::Reason;
 use crate::engine::Requeue;
-use crate::messages::{NotPublished, RequestFinding, Then};
+use crate::messages::{FollowUp, NotPublished, RequestFinding};
 use crate::model::{
-    FailedAttempt, Failure, Made, Managed, Moments, Observed, Problem, RefreshReason, SecretSeen,
-    Settled, TokenState, TokenView, Validated, secret_version, token_hash,
+    FailedAttempt, Failure, IssuedWith, Managed, Observed, Problem, RefreshReason, RequestOutcome,
+    RequestTimes, SecretSeen, TokenState, TokenView, Validated, secret_version, token_hash,
 };
 use crate::oauth::dpop as oauth_dpop;
-use crate::oauth::error::{About, FailureClass, ProviderCode, Reached};
+use crate::oauth::error::{FailureClass, ProviderCode, Reached, RefusalSubject};
 use crate::oauth::{Client, ClientAuthentication, Grant, Scope, Token, TokenError};
 use crate::policy::ownership::our_target;
 use crate::policy::plan::stale_secrets;
@@ -20,15 +20,15 @@ use crate::trust::Lenders;
 use crate::{render, schedule};
 
 use super::assessment::{self, token_view};
-use super::gate::{endpoint, look_at_ca};
+use super::readiness::{endpoint, look_at_ca};
 use super::rejected::unacceptable;
 use super::secret_write::publish;
 use super::{deadline, disclosed, dpop, provenance, refresh_token, rotation, sooner};
 
-impl Made {
-    fn now(seen: &Observed, spec: &Validated) -> Made {
-        Made {
-            credentials: seen.lent().unwrap_or_default(),
+impl IssuedWith {
+    fn now(seen: &Observed, spec: &Validated) -> IssuedWith {
+        IssuedWith {
+            credentials: seen.credentials_version().unwrap_or_default(),
             client_secret_key: rotation::sent_key(seen),
             handled_request: seen.resource.refresh_request.clone(),
             lenders: provenance::of_request(seen, spec).ok(),
@@ -40,30 +40,30 @@ impl Made {
 pub fn granted(
     seen: &Observed,
     spec: &Validated,
-    because: RefreshReason,
+    reason: RefreshReason,
     token: Token,
-    at: Moments,
-) -> Settled {
-    let made = Made::now(seen, spec);
-    let made = match token.repeats {
-        true => Made {
-            lenders: made.lenders.as_ref().map(Lenders::repeated),
-            ..made
+    at: RequestTimes,
+) -> RequestOutcome {
+    let issued_with = IssuedWith::now(seen, spec);
+    let issued_with = match token.repeats {
+        true => IssuedWith {
+            lenders: issued_with.lenders.as_ref().map(Lenders::repeated),
+            ..issued_with
         },
-        false => made,
+        false => issued_with,
     };
-    granted_as(seen, spec, because, token, at, made)
+    granted_as(seen, spec, reason, token, at, issued_with)
 }
 
 /// The same for a token that was requested earlier.
 pub(super) fn granted_as(
     seen: &Observed,
     spec: &Validated,
-    because: RefreshReason,
+    reason: RefreshReason,
     token: Token,
-    at: Moments,
-    made: Made,
-) -> Settled {
+    at: RequestTimes,
+    issued_with: IssuedWith,
+) -> RequestOutcome {
     let before = our_target(seen, spec).and_then(SecretSeen::state);
     let hash = token_hash(&seen.resource.uid, &token.access_token);
     let same_token = before
@@ -76,7 +76,7 @@ pub(super) fn granted_as(
     // An issue time in the future means that the clock was set back.
     let issued = |state: &TokenState| state.issued.min(at.sent);
     let published = before_intact.map(TokenState::as_published);
-    let answer = schedule::Answer {
+    let answer = schedule::ReceivedToken {
         sent: at.sent,
         received: at.received,
         lifetime: token.lifetime,
@@ -84,10 +84,20 @@ pub(super) fn granted_as(
         refresh_in: token.refresh_in,
         same_token,
     };
-    let times = match schedule::accept(&spec.policy, published.as_ref(), &answer, at.received, at.u)
-    {
+    let times = match schedule::accept(
+        &spec.policy,
+        published.as_ref(),
+        &answer,
+        at.received,
+        at.jitter,
+    ) {
         Ok(times) => schedule::Schedule {
-            refresh: deadline::before_refresh_token_ends(seen, times.refresh, at.received, at.u),
+            refresh: deadline::before_refresh_token_ends(
+                seen,
+                times.refresh,
+                at.received,
+                at.jitter,
+            ),
             ..times
         },
         Err(problem) => return failed(seen, spec, &Failure::lifetime(&problem), at),
@@ -106,13 +116,13 @@ pub(super) fn granted_as(
         planned: Some(schedule::Planned::with(
             &spec.policy,
             token.refresh_in,
-            at.u,
+            at.jitter,
         )),
         owner: None,
-        lenders: made.lenders,
+        lenders: issued_with.lenders,
         inputs: seen.resource.inputs.clone(),
-        credentials: made.credentials,
-        client_secret_key: made.client_secret_key,
+        credentials: issued_with.credentials,
+        client_secret_key: issued_with.client_secret_key,
         data_hash: String::new(),
         token_hash: hash,
         // In its written precision, so that it compares equal after reading.
@@ -120,7 +130,7 @@ pub(super) fn granted_as(
             .learnt_window
             .map(|window| Span::from_seconds(window.seconds())),
         served_again: times.served_again,
-        handled_request: made
+        handled_request: issued_with
             .handled_request
             .or_else(|| before.as_ref()?.handled_request.clone()),
         remarks: remarks(&token, times.tiny),
@@ -138,21 +148,21 @@ pub(super) fn granted_as(
         remarks: state.remarks.clone(),
         client_secret_key: state.client_secret_key.clone(),
     };
-    let mut assessment = assessment::well(seen, Some(view));
-    let asked = seen.resource.refresh_request.as_deref();
-    if !asked.is_some_and(|asked| seen.has_handled(asked)) {
+    let mut assessment = assessment::healthy(seen, Some(view));
+    let requested = seen.resource.refresh_request.as_deref();
+    if !requested.is_some_and(|requested| seen.has_handled(requested)) {
         assessment
             .handled_request
             .clone_from(&state.handled_request);
     }
-    assessment.repaired = because.is_repair();
+    assessment.repaired = reason.is_repair();
     let refresh = state.refresh;
     let write = publish(seen, spec, data, state);
     if let Some(why) = unacceptable(&write, seen.target.as_ref()) {
         return rejected(seen, spec, NotPublished::Content { why }, at);
     }
-    Settled {
-        wants: Requeue::RequestAt(refresh),
+    RequestOutcome {
+        requeue: Requeue::RequestAt(refresh),
         write: Some(write),
         assessment,
         attempt: None,
@@ -203,20 +213,25 @@ fn may_be_too_early(failure: &Failure, left: Span) -> bool {
 const LONGEST_RETRY_AFTER: Span = Span::from_seconds(3600);
 
 /// The consequences of a failure: the published token stays, and the next attempt is scheduled.
-pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments) -> Settled {
+pub fn failed(
+    seen: &Observed,
+    spec: &Validated,
+    failure: &Failure,
+    at: RequestTimes,
+) -> RequestOutcome {
     let token = token_view(seen, spec, at.received);
     let remaining = token
         .as_ref()
         .filter(|token| token.valid)
         .map(|token| token.expires.since(at.received));
-    let version = seen.lent().unwrap_or_default();
+    let version = seen.credentials_version().unwrap_or_default();
     let failures = match &seen.memory.attempt {
         Some(before) if before.inputs == seen.resource.inputs && before.credentials == version => {
             before.failures.saturating_add(1)
         }
         _ => 1,
     };
-    let refusal = rotation::judge(seen, spec, failure, at.received);
+    let refusal = rotation::evaluate(seen, spec, failure, at.received);
     let other_at = refusal.as_ref().and_then(|refusal| refusal.other_at);
     // The other client secret is tried first, so no person must act yet.
     let class = other_at.map_or(failure.class, |_| FailureClass::Transient);
@@ -226,7 +241,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         remaining,
         failure.retry_after,
         at.received,
-        at.u,
+        at.jitter,
     );
     // A refresh token that is refused while the access token is young is sent the second time shortly before that one ends.
     let next = match remaining {
@@ -247,7 +262,7 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
     };
     let (refused, remark) = refusal.map_or_else(Default::default, |r| (r.refused, r.remark));
     let explanation = failure.finding.explain(seen.rules.audience);
-    let then = failure.then.as_deref().into_iter().chain(&remark);
+    let then = failure.follow_up.as_deref().into_iter().chain(&remark);
     let explanation = then
         .fold(explanation, |before, then| {
             before.and_if_it_fits(&then.text())
@@ -283,13 +298,13 @@ pub fn failed(seen: &Observed, spec: &Validated, failure: &Failure, at: Moments)
         // As it is reported from now on.
         assessment.problem = Some(Problem::stalled(*failure.finding.clone()));
     }
-    if let Some(asked) = &seen.resource.refresh_request {
-        assessment.handled_request = Some(asked.clone());
+    if let Some(requested) = &seen.resource.refresh_request {
+        assessment.handled_request = Some(requested.clone());
     }
-    Settled {
+    RequestOutcome {
         write: None,
         assessment,
-        wants: sooner(
+        requeue: sooner(
             attempt.next.map_or(Requeue::OnChange, Requeue::RequestAt),
             look_at_ca(Some(&attempt), seen, at.received),
         ),
@@ -308,7 +323,7 @@ impl Failure {
         Failure {
             class: error.class(grant),
             finding: Box::new(RequestFinding::answered(error, client).into()),
-            then: None,
+            follow_up: None,
             retry_after: error.retry_after(),
             timed_out: false,
             unread: false,
@@ -319,23 +334,23 @@ impl Failure {
     }
 
     /// What the refusal is about; `None` if no token endpoint refused.
-    pub fn about(&self) -> Option<About> {
+    pub fn about(&self) -> Option<RefusalSubject> {
         // A refresh token that is refused for good has its own reason.
         let ended = self.finding.reason() == Reason::ReauthorizationRequired;
-        let of_grant = (ended && self.reached != Reached::Never).then_some(About::Grant);
-        of_grant.or_else(|| About::of_reason(self.reason()))
+        let of_grant = (ended && self.reached != Reached::Never).then_some(RefusalSubject::Grant);
+        of_grant.or_else(|| RefusalSubject::of_reason(self.reason()))
     }
 
     /// Like this, for a response with a refresh token, which is stored.
     pub fn but_renewed(self) -> Failure {
         Failure {
-            then: Some(Box::new(Then::RefreshTokenStored)),
+            follow_up: Some(Box::new(FollowUp::RefreshTokenStored)),
             ..self
         }
     }
 
     /// Whether it suggests that a discovered endpoint has moved: it is unreachable, or something else responds.
-    pub fn doubts_endpoint(&self) -> bool {
+    pub fn suggests_moved_endpoint(&self) -> bool {
         matches!(
             Some(self.finding.reason()),
             Some(
@@ -391,7 +406,7 @@ fn render(
         scope: token.scope.as_ref().map(Scope::as_str),
         response: &document,
         credentials: &disclosed,
-        dpop: dpop::published(seen, spec).and_then(|pem| {
+        dpop: dpop::published_key(seen, spec).and_then(|pem| {
             let jwk = oauth_dpop::private_jwk(&pem, &seen.nonce.random)?;
             Some((pem, jwk))
         }),
@@ -403,7 +418,12 @@ fn render(
 
 /// The consequences if the token Secret was refused, or is known to be: the token is discarded, and the published one
 /// stays.
-pub fn rejected(seen: &Observed, spec: &Validated, why: NotPublished, at: Moments) -> Settled {
+pub fn rejected(
+    seen: &Observed,
+    spec: &Validated,
+    why: NotPublished,
+    at: RequestTimes,
+) -> RequestOutcome {
     let failure = Failure::new(
         FailureClass::NeedsPerson,
         RequestFinding::NotWritten {
@@ -414,11 +434,11 @@ pub fn rejected(seen: &Observed, spec: &Validated, why: NotPublished, at: Moment
         },
         Reached::Answered,
     );
-    let mut settled = failed(seen, spec, &failure, at);
+    let mut outcome = failed(seen, spec, &failure, at);
     let version = secret_version(seen.target.as_ref());
-    let attempts = [&mut settled.attempt, &mut settled.assessment.attempt];
+    let attempts = [&mut outcome.attempt, &mut outcome.assessment.attempt];
     for attempt in attempts.into_iter().flatten() {
         attempt.rejected_secret = Some(version.clone());
     }
-    settled
+    outcome
 }

@@ -16,7 +16,7 @@ pub(super) fn token_view(seen: &Observed, spec: &Validated, now: Time) -> Option
 }
 
 /// The token in the observed Secret, whatever was to be written.
-pub fn standing(seen: &Observed, now: Time) -> Option<TokenView> {
+pub fn published_view(seen: &Observed, now: Time) -> Option<TokenView> {
     let spec = seen.resource.spec.as_ref().ok()?;
     token_view(seen, spec, now)
 }
@@ -62,12 +62,12 @@ fn published_scope(
 }
 
 /// Nothing is wrong.
-pub fn well(seen: &Observed, token: Option<TokenView>) -> Assessment {
+pub fn healthy(seen: &Observed, token: Option<TokenView>) -> Assessment {
     base(seen, token)
 }
 
 /// Nothing changed: nothing was checked.
-pub(super) fn untouched(seen: &Observed, now: Time) -> Assessment {
+pub(super) fn unchanged(seen: &Observed, now: Time) -> Assessment {
     let token = seen
         .target
         .as_ref()
@@ -108,7 +108,7 @@ pub(super) fn with_problem(
 
 /// The assessment while work is in progress.
 pub fn still_failing_now(seen: &Observed, now: Time) -> Assessment {
-    still_failing(seen, standing(seen, now))
+    still_failing(seen, published_view(seen, now))
 }
 
 /// The last request failed, and the next one is not due or is about to be sent.
@@ -138,7 +138,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
         secret_name,
         expiries: Expiries::of(seen),
         refresh_token_ends: seen.refresh_token_ends(),
-        refused_offer: refresh_token::refused_offer(seen),
+        refused_provided_token: refresh_token::refused_provided_token(seen),
         audience: seen.rules.audience,
     }
 }
@@ -147,7 +147,7 @@ fn base(seen: &Observed, token: Option<TokenView>) -> Assessment {
 fn handled_request(seen: &Observed) -> Option<String> {
     let reported = seen.resource.status.last_refresh_request.clone();
     match &seen.resource.refresh_request {
-        Some(asked) if seen.has_handled(asked) => Some(asked.clone()),
+        Some(requested) if seen.has_handled(requested) => Some(requested.clone()),
         _ => reported,
     }
 }

@@ -5,44 +5,46 @@ use crate::conditions::Reason;
 use crate::engine::Requeue;
 use crate::inputs;
 use crate::model::{
-    ClientSecret, FailedAttempt, Failure, Moments, Observed, SecretSeen, Settled, Spend, Validated,
-    With, short,
+    ClientSecret, FailedAttempt, Failure, Observed, RedeemedGrant, Redemption, RequestOutcome,
+    RequestTimes, SecretSeen, Validated, short,
 };
 use crate::names::RETRY_REQUESTED;
 use crate::oauth::disclosure::DISCLOSED_KEYS;
-use crate::oauth::error::{About, FailureClass, Reached};
+use crate::oauth::error::{FailureClass, Reached, RefusalSubject};
 use crate::oauth::refresh::Origin;
 use crate::oauth::request::single_line;
 use crate::oauth::{ClientAuthentication, CredentialKeys, Grant};
-use crate::policy::brakes::{Credential, Kind, Outcome, Refusal, Request};
+use crate::policy::brakes::{
+    BrakedRequest, Credential, CredentialKind, CredentialOutcome, CredentialRefusal,
+};
 use crate::policy::ownership::our_target;
 use crate::secret::Secret;
 use crate::time::{Span, Time};
 
 use super::answer::failed;
 use super::findings;
-use super::gate::endpoint;
-use super::refresh_token::{self};
+use super::readiness::endpoint;
+use super::refresh_token;
 use super::rotation::{self};
 
 /// The next request in terms of the brakes. `host` is its destination, with the port.
 pub fn braked_request(
     seen: &Observed,
     spec: &Validated,
-    spend: Option<&Spend>,
+    redemption: Option<&Redemption>,
     host: &str,
-) -> Request {
-    let sender = Sender { seen, spec, host };
-    let with = spend.map(|spend| &spend.with);
+) -> BrakedRequest {
+    let sent = SentCredentials { seen, spec, host };
+    let grant = redemption.map(|redemption| &redemption.grant);
     let mut credentials = Vec::new();
-    match with {
-        Some(With::RefreshToken(token)) => credentials.push(sender.refresh_token(token)),
-        Some(With::Password) => credentials.extend(sender.password()),
-        None => credentials.extend(sender.passwords()),
+    match grant {
+        Some(RedeemedGrant::RefreshToken(token)) => credentials.push(sent.refresh_token(token)),
+        Some(RedeemedGrant::Password) => credentials.extend(sent.password()),
+        None => credentials.extend(sent.passwords()),
     }
-    credentials.extend(sender.client_secrets(rotation::in_turn(seen, spec)));
-    let sends_refresh_token = matches!(with, Some(With::RefreshToken(_)));
-    Request {
+    credentials.extend(sent.client_secrets(rotation::next_secret(seen, spec)));
+    let sends_refresh_token = matches!(grant, Some(RedeemedGrant::RefreshToken(_)));
+    BrakedRequest {
         namespace: seen.resource.namespace.clone(),
         proven: holds_a_token_made_with_them(seen, spec, sends_refresh_token),
         form: short(inputs::of(spec).sent()),
@@ -56,7 +58,7 @@ fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: b
     let Some(state) = our_target(seen, spec).and_then(SecretSeen::state) else {
         return false;
     };
-    let same_version = seen.lent().is_some_and(|version| {
+    let same_version = seen.credentials_version().is_some_and(|version| {
         let known = seen.memory.fingerprint.as_ref();
         let content = seen.content_with(rotation::first(seen, spec));
         state.credentials == version
@@ -74,31 +76,40 @@ fn holds_a_token_made_with_them(seen: &Observed, spec: &Validated, refreshing: b
 }
 
 /// What a response says about the credentials that were sent.
-pub fn braked_outcome(spec: &Validated, spend: Option<&Spend>, failure: &Failure) -> Outcome {
+pub fn braked_outcome(
+    spec: &Validated,
+    redemption: Option<&Redemption>,
+    failure: &Failure,
+) -> CredentialOutcome {
     if failure.reached == Reached::Never || failure.reached == Reached::Unknown {
-        return Outcome::Open;
+        return CredentialOutcome::Unknown;
     }
-    let with = spend.map(|spend| &spend.with);
-    let kind = match with {
-        Some(With::RefreshToken(_)) => Some(Kind::RefreshToken),
-        Some(With::Password) => Some(Kind::Password),
-        None => spec.client.sends_password().then_some(Kind::Password),
+    let grant = redemption.map(|redemption| &redemption.grant);
+    let kind = match grant {
+        Some(RedeemedGrant::RefreshToken(_)) => Some(CredentialKind::RefreshToken),
+        Some(RedeemedGrant::Password) => Some(CredentialKind::Password),
+        None => spec
+            .client
+            .sends_password()
+            .then_some(CredentialKind::Password),
     };
-    let refused = |kind| Outcome::Refused {
+    let refused = |kind| CredentialOutcome::Refused {
         kind,
         reason: failure.reason(),
     };
     let Some(about) = failure.about() else {
-        return Outcome::Open;
+        return CredentialOutcome::Unknown;
     };
     let is_final = failure.class == FailureClass::NeedsPerson;
     match kind {
         Some(kind) if is_final && about.may_refuse_grant() => refused(kind),
-        _ if failure.class == FailureClass::Transient => Outcome::Open,
-        _ if about.refuses_client() => refused(Kind::ClientSecret),
+        _ if failure.class == FailureClass::Transient => CredentialOutcome::Unknown,
+        _ if about.refuses_client() => refused(CredentialKind::ClientSecret),
         // What proves who the client is may be a part of the grant.
-        _ if about == About::Grant && is_own_grant(spec) => refused(Kind::ClientSecret),
-        _ => Outcome::Open,
+        _ if about == RefusalSubject::Grant && is_own_grant(spec) => {
+            refused(CredentialKind::ClientSecret)
+        }
+        _ => CredentialOutcome::Unknown,
     }
 }
 
@@ -109,39 +120,39 @@ fn is_own_grant(spec: &Validated) -> bool {
 }
 
 /// Refused credentials according to a resource's status and refresh state: noted before anything is sent.
-pub fn refused_before(seen: &Observed) -> Vec<(Credential, Refusal)> {
+pub fn refused_before(seen: &Observed) -> Vec<(Credential, CredentialRefusal)> {
     let Ok(spec) = &seen.resource.spec else {
         return Vec::new();
     };
     let mut found = Vec::new();
     if spec.client.is_located() {
         let host = host_of(&spec.client.token_url);
-        let sender = Sender {
+        let sent = SentCredentials {
             seen,
             spec,
             host: &host,
         };
         if let Some(attempt) = seen.memory.attempt.as_deref() {
-            sender.refused_by_attempt(attempt, &mut found);
+            sent.refused_by_attempt(attempt, &mut found);
         }
     }
     if let Some(refreshing) = &spec.refreshing {
         let url = refreshing.url.as_ref().unwrap_or(&spec.client.token_url);
         let host = host_of(url);
-        let sender = Sender {
+        let sent = SentCredentials {
             seen,
             spec,
             host: &host,
         };
         for token in refresh_token::refused_tokens(seen, spec) {
-            let refusal = Refusal {
-                kind: Kind::RefreshToken,
+            let refusal = CredentialRefusal {
+                kind: CredentialKind::RefreshToken,
                 reason: Reason::ReauthorizationRequired.as_str(),
                 time: seen.now,
                 failures: 1,
                 next: None,
             };
-            found.push((sender.refresh_token(&token), refusal));
+            found.push((sent.refresh_token(&token), refusal));
         }
     }
     found
@@ -153,13 +164,13 @@ pub fn host_of(url: &url::Url) -> String {
     format!("{host}:{}", url.port_or_known_default().unwrap_or(0))
 }
 
-struct Sender<'a> {
+struct SentCredentials<'a> {
     seen: &'a Observed,
     spec: &'a Validated,
     host: &'a str,
 }
 
-impl Sender<'_> {
+impl SentCredentials<'_> {
     fn keys(&self) -> &CredentialKeys {
         &self.spec.client.keys
     }
@@ -193,7 +204,7 @@ impl Sender<'_> {
         of_secret.unwrap_or_default().to_owned()
     }
 
-    fn credential(&self, kind: Kind, parts: &[&[u8]]) -> Credential {
+    fn credential(&self, kind: CredentialKind, parts: &[&[u8]]) -> Credential {
         let retry = self.seen.retry_requested().unwrap_or_default();
         let mut content = Vec::new();
         for part in parts.iter().copied().chain([retry.as_bytes()]) {
@@ -204,8 +215,8 @@ impl Sender<'_> {
             kind,
             host: self.host.to_owned(),
             client: match kind {
-                Kind::Password => self.client_of_password(),
-                Kind::RefreshToken | Kind::ClientSecret => self.client_id(),
+                CredentialKind::Password => self.client_of_password(),
+                CredentialKind::RefreshToken | CredentialKind::ClientSecret => self.client_id(),
             },
             content: Secret::new(content),
         }
@@ -215,7 +226,7 @@ impl Sender<'_> {
         let user = self.value(&self.keys().username)?;
         let password = self.value(&self.keys().password)?;
         let parts = [user.as_bytes(), password.as_bytes()];
-        Some(self.credential(Kind::Password, &parts))
+        Some(self.credential(CredentialKind::Password, &parts))
     }
 
     /// All passwords that a request without a refresh token sends: of the password grant, and in parameters and headers. Of
@@ -234,7 +245,7 @@ impl Sender<'_> {
             };
             for user in [user, ""] {
                 let parts = [user.as_bytes(), password.as_bytes()];
-                all.push(self.credential(Kind::Password, &parts));
+                all.push(self.credential(CredentialKind::Password, &parts));
             }
         }
         all
@@ -242,11 +253,14 @@ impl Sender<'_> {
 
     /// A refresh token belongs to one client, so another client secret may have been the problem.
     fn refresh_token(&self, token: &Secret) -> Credential {
-        let secret = self.client_secret(rotation::in_turn(self.seen, self.spec));
+        let secret = self.client_secret(rotation::next_secret(self.seen, self.spec));
         let secret = secret
             .as_ref()
             .map_or(&[][..], |one| one.content.expose_bytes());
-        self.credential(Kind::RefreshToken, &[token.expose_bytes(), secret])
+        self.credential(
+            CredentialKind::RefreshToken,
+            &[token.expose_bytes(), secret],
+        )
     }
 
     fn client_secret(&self, which: ClientSecret) -> Option<Credential> {
@@ -256,7 +270,7 @@ impl Sender<'_> {
             _ => return None,
         };
         let value = self.value(key)?;
-        Some(self.credential(Kind::ClientSecret, &[value.as_bytes()]))
+        Some(self.credential(CredentialKind::ClientSecret, &[value.as_bytes()]))
     }
 
     /// What proves who the client is: its secret or key, or, with none of these, the secret values in parameters and headers.
@@ -271,13 +285,17 @@ impl Sender<'_> {
             .map(|(_, key)| key)
             .filter(|key| !DISCLOSED_KEYS.contains(key) && !passwords.contains(key))
             .filter_map(|key| self.value(key))
-            .map(|value| self.credential(Kind::ClientSecret, &[value.as_bytes()]))
+            .map(|value| self.credential(CredentialKind::ClientSecret, &[value.as_bytes()]))
             .collect()
     }
 
     /// What an attempt with the current credentials says about them.
-    fn refused_by_attempt(&self, attempt: &FailedAttempt, found: &mut Vec<(Credential, Refusal)>) {
-        let same = self.seen.lent().is_some_and(|version| {
+    fn refused_by_attempt(
+        &self,
+        attempt: &FailedAttempt,
+        found: &mut Vec<(Credential, CredentialRefusal)>,
+    ) {
+        let same = self.seen.credentials_version().is_some_and(|version| {
             attempt.credentials == version
                 || (attempt.content.is_some() && attempt.content == self.seen.whole_content())
         });
@@ -287,14 +305,14 @@ impl Sender<'_> {
         if !same || attempt.endpoint != endpoint(self.spec) {
             return;
         }
-        let refusal = |kind| Refusal {
+        let refusal = |kind| CredentialRefusal {
             kind,
             reason: reason.as_str(),
             time: attempt.time,
             failures: attempt.failures,
             next: attempt.next,
         };
-        let Some(about) = About::of_reason(reason.as_str()) else {
+        let Some(about) = RefusalSubject::of_reason(reason.as_str()) else {
             return;
         };
         let of_client = about.refuses_client();
@@ -302,12 +320,13 @@ impl Sender<'_> {
             let origin = self.spec.refreshing.as_ref().map(|one| one.origin);
             if origin == Some(Origin::Password) {
                 let password = self.password();
-                found.extend(password.map(|password| (password, refusal(Kind::Password))));
+                found
+                    .extend(password.map(|password| (password, refusal(CredentialKind::Password))));
             } else if origin.is_none() {
                 let sent = self.passwords().into_iter();
-                found.extend(sent.map(|password| (password, refusal(Kind::Password))));
+                found.extend(sent.map(|password| (password, refusal(CredentialKind::Password))));
             }
-        } else if (of_client || about == About::Grant && is_own_grant(self.spec))
+        } else if (of_client || about == RefusalSubject::Grant && is_own_grant(self.spec))
             && attempt.class != FailureClass::Transient
         {
             let secrets = [ClientSecret::Current, ClientSecret::Next];
@@ -316,17 +335,23 @@ impl Sender<'_> {
                 .filter(|secret| attempt.refused.contains(secret.key(self.keys())))
                 .collect::<Vec<_>>();
             if refused.is_empty() {
-                refused.push(rotation::in_turn(self.seen, self.spec));
+                refused.push(rotation::next_secret(self.seen, self.spec));
             }
             let refused = refused.into_iter().flat_map(|one| self.client_secrets(one));
-            found.extend(refused.map(|secret| (secret, refusal(Kind::ClientSecret))));
+            found.extend(refused.map(|secret| (secret, refusal(CredentialKind::ClientSecret))));
         }
     }
 }
 
 /// The consequences of an earlier refusal: nothing is sent, and the resource reports it as if its own request had
 /// failed.
-pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u: f64) -> Settled {
+pub fn braked(
+    seen: &Observed,
+    spec: &Validated,
+    refusal: &CredentialRefusal,
+    now: Time,
+    jitter: f64,
+) -> RequestOutcome {
     let failure = Failure::new(
         match refusal.next {
             None => FailureClass::NeedsPerson,
@@ -335,18 +360,18 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
         findings::braked(seen, spec, refusal),
         Reached::Never,
     );
-    let at = Moments {
+    let at = RequestTimes {
         sent: now,
         received: now,
-        u,
+        jitter,
     };
-    let mut settled = failed(seen, spec, &failure, at);
-    let Some(attempt) = &mut settled.attempt else {
-        return settled;
+    let mut outcome = failed(seen, spec, &failure, at);
+    let Some(attempt) = &mut outcome.attempt else {
+        return outcome;
     };
     // With two client secrets, the other one is tried as after a refusal.
     if attempt.class != failure.class {
-        return settled;
+        return outcome;
     }
     let issued = our_target(seen, spec)
         .and_then(SecretSeen::state)
@@ -365,20 +390,20 @@ pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal, now: Time, u
         )
         .max(issued.unwrap_or(refusal.time));
     attempt.next = refusal.next.map(|next| next.max(now + SHORTEST));
-    settled.wants = match attempt.next {
+    outcome.requeue = match attempt.next {
         Some(next) => Requeue::RequestAt(next),
         None => Requeue::OnChange,
     };
-    settled.assessment.attempt = Some(attempt.clone());
-    settled
+    outcome.assessment.attempt = Some(attempt.clone());
+    outcome
 }
 
 /// The minimum pause before a refused credential is requested again.
 const SHORTEST: Span = Span::from_millis(2500);
 
-impl Settled {
+impl RequestOutcome {
     /// Postpones the next attempt to the time that all resources with the same client secret wait for.
-    pub fn put_off(&mut self, next: Option<Time>) {
+    pub fn postpone(&mut self, next: Option<Time>) {
         let Some(next) = next else { return };
         let Some(attempt) = &mut self.attempt else {
             return;
@@ -386,8 +411,8 @@ impl Settled {
         if attempt.class == FailureClass::Permanent && attempt.next.is_some_and(|own| own < next) {
             attempt.next = Some(next);
             self.assessment.attempt = Some(attempt.clone());
-            if matches!(self.wants, Requeue::RequestAt(_)) {
-                self.wants = Requeue::RequestAt(next);
+            if matches!(self.requeue, Requeue::RequestAt(_)) {
+                self.requeue = Requeue::RequestAt(next);
             }
         }
     }
@@ -397,7 +422,7 @@ impl Observed {
     /// Whether the owner of the credentials Secret requests another attempt with refused credentials.
     pub fn retry_requested(&self) -> Option<&str> {
         let credentials = self.credentials.as_ref()?;
-        let asked = credentials.annotations.get(RETRY_REQUESTED)?;
-        Some(asked.as_str())
+        let requested = credentials.annotations.get(RETRY_REQUESTED)?;
+        Some(requested.as_str())
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn refresh(seen: &Observed, spec: &Validated, state: &TokenState) -> 
         let time = schedule::replan(&spec.policy, &state.as_published(), state.refresh, planned)?;
         Some((time, planned.jitter()))
     });
-    moved.map_or(state.refresh, |(time, u)| {
-        before_refresh_token_ends(seen, time, state.issued, u)
+    moved.map_or(state.refresh, |(time, jitter)| {
+        before_refresh_token_ends(seen, time, state.issued, jitter)
     })
 }
 
@@ -42,13 +42,13 @@ pub(super) fn under_settings(seen: &Observed, spec: &Validated, state: TokenStat
     }
 }
 
-/// `refresh`, but in time for a refresh token that expires before. `received`: when the last response was complete; `u`: jitter
+/// `refresh`, but in time for a refresh token that expires before. `received`: when the last response was complete; `jitter`:
 /// in [0,1).
 pub(super) fn before_refresh_token_ends(
     seen: &Observed,
     refresh: Time,
     received: Time,
-    u: f64,
+    jitter: f64,
 ) -> Time {
     let record = seen.record().and_then(Result::ok);
     let times = record
@@ -56,7 +56,7 @@ pub(super) fn before_refresh_token_ends(
         .and_then(|record| Some((record.obtained?, record.ends?)));
     match times {
         Some((obtained, ends)) => {
-            schedule::before_refresh_token_ends(refresh, obtained, ends, received, u)
+            schedule::before_refresh_token_ends(refresh, obtained, ends, received, jitter)
         }
         None => refresh,
     }

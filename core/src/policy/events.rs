@@ -9,18 +9,18 @@ use super::expiry::Which;
 
 /// Something to report once, as an event or a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct ResourceEvent {
     /// Good or bad.
-    pub kind: NoticeKind,
+    pub kind: EventType,
     /// The reason.
     pub reason: Reason,
-    /// What is told.
+    /// What happened, for people.
     pub message: Message,
 }
 
-/// Whether a notice is good or bad.
+/// Whether an event is good or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoticeKind {
+pub enum EventType {
     /// As intended.
     Normal,
     /// Something is wrong.
@@ -36,17 +36,17 @@ pub(super) struct Content {
 }
 
 /// What has changed for better or worse, each reported once. `contents`: the conditions of the status `after`.
-pub(super) fn notices(
+pub(super) fn events(
     assessment: &Assessment,
     contents: &[(ConditionType, Content)],
     before: &OAuthClientStatus,
     after: &OAuthClientStatus,
     now: Time,
-) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = Vec::new();
-    let mut tell = |kind, reason, message: Message| {
-        if notices.iter().all(|notice| notice.reason != reason) {
-            notices.push(Notice {
+) -> Vec<ResourceEvent> {
+    let mut events: Vec<ResourceEvent> = Vec::new();
+    let mut add = |kind, reason, message: Message| {
+        if events.iter().all(|event| event.reason != reason) {
+            events.push(ResourceEvent {
                 kind,
                 reason,
                 message,
@@ -63,31 +63,33 @@ pub(super) fn notices(
         let Some(now) = content(kind).filter(|content| content.holds) else {
             continue;
         };
-        let same = find(before, kind)
+        let same = find_condition(before, kind)
             .is_some_and(|then| then.status == "True" && then.reason == now.reason.as_str());
         let routine = matches!(now.reason, Reason::Retrying | Reason::Requesting);
         if !same && !routine {
-            tell(NoticeKind::Warning, now.reason, now.message.clone());
+            add(EventType::Warning, now.reason, now.message.clone());
         }
     }
     let holds = |status: &OAuthClientStatus, kind| {
-        find(status, kind).is_some_and(|condition| condition.status == "True")
+        find_condition(status, kind).is_some_and(|condition| condition.status == "True")
     };
     let ready = content(ConditionType::Ready);
     let is_ready = ready.filter(|content| content.holds);
     let is_not_ready = ready.filter(|content| !content.holds);
     let expired = assessment.token.as_ref().is_some_and(|token| !token.valid);
     if let Some(ready) = is_not_ready.filter(|_| expired && holds(before, ConditionType::Ready)) {
-        tell(
-            NoticeKind::Warning,
+        add(
+            EventType::Warning,
             Reason::TokenExpired,
             ready.message.clone(),
         );
     }
     // The refused one is still there, although nothing fails because of it.
-    let over = assessment.refused_offer.is_none() && troubled(before) && !troubled(after);
+    let over = assessment.refused_provided_token.is_none()
+        && reports_problem(before)
+        && !reports_problem(after);
     if let Some(ready) = is_ready.filter(|_| over) {
-        tell(NoticeKind::Normal, Reason::Recovered, ready.message.clone());
+        add(EventType::Normal, Reason::Recovered, ready.message.clone());
     }
     for (which, finding) in assessment.expiries.each(now) {
         let of = |status: &OAuthClientStatus| match which {
@@ -97,7 +99,7 @@ pub(super) fn notices(
         if of(before) != of(after) {
             let finding = EventFinding::Expiry { finding };
             let message = finding.explain(assessment.audience).message();
-            tell(NoticeKind::Warning, finding.reason(), message);
+            add(EventType::Warning, finding.reason(), message);
         }
     }
     let of_next_secret = after.client_secret_key.clone();
@@ -106,21 +108,21 @@ pub(super) fn notices(
     if let Some(key) = of_next_secret {
         let note = Note::NextSecretUsed { key }.text();
         let message = Message::default().noting([note]);
-        tell(NoticeKind::Normal, Reason::NextClientSecretUsed, message);
+        add(EventType::Normal, Reason::NextClientSecretUsed, message);
     }
     if assessment.repaired {
         let finding = EventFinding::Restored {
             secret: assessment.secret_name.clone(),
         };
         let message = finding.explain(assessment.audience).message();
-        tell(NoticeKind::Normal, finding.reason(), message);
+        add(EventType::Normal, finding.reason(), message);
     }
-    notices
+    events
 }
 
 /// Whether a status reports a problem, or that something is awaited.
-fn troubled(status: &OAuthClientStatus) -> bool {
-    let holds = |kind| find(status, kind).filter(|condition| condition.status == "True");
+fn reports_problem(status: &OAuthClientStatus) -> bool {
+    let holds = |kind| find_condition(status, kind).filter(|condition| condition.status == "True");
     let awaited = holds(ConditionType::Reconciling);
     awaited.is_some_and(|condition| condition.reason != Reason::Requesting.as_str())
         || holds(ConditionType::Stalled).is_some()
@@ -128,11 +130,14 @@ fn troubled(status: &OAuthClientStatus) -> bool {
 }
 
 /// A documented reason; any other word becomes that of a failed request.
-pub(super) fn known(word: &str) -> Reason {
+pub(super) fn documented_reason(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::RequestRefused)
 }
 
-pub(super) fn find(status: &OAuthClientStatus, kind: ConditionType) -> Option<&Condition> {
+pub(super) fn find_condition(
+    status: &OAuthClientStatus,
+    kind: ConditionType,
+) -> Option<&Condition> {
     status
         .conditions
         .iter()

@@ -1,7 +1,9 @@
 //! Credentials that expire: the client certificate, and the client secret at a time that its owner recorded.
 
 use crate::messages::ExpiryFinding;
-use crate::model::{CertificateFacts, Ends, Expiries, Expiry, ExpiryStatus, Observed, SecretSeen};
+use crate::model::{
+    CertificateFacts, Expiries, Expiry, ExpiryStatus, ExpiryTimes, Observed, SecretSeen,
+};
 use crate::names::CLIENT_SECRET_EXPIRES;
 use crate::time::{Span, Time};
 
@@ -22,7 +24,7 @@ impl Expiry {
         match self.ends {
             None => ExpiryState::Unknown,
             Some(ends) if ends.at <= now => ExpiryState::Over(ends.at),
-            Some(ends) if ends.warned <= now => ExpiryState::Soon(ends.at),
+            Some(ends) if ends.warn_from <= now => ExpiryState::Soon(ends.at),
             Some(_) => ExpiryState::Valid,
         }
     }
@@ -71,7 +73,7 @@ impl Expiries {
             .into_iter()
             .flatten()
             .filter_map(|expiry| expiry.ends)
-            .flat_map(|ends| [ends.warned, ends.at])
+            .flat_map(|ends| [ends.warn_from, ends.at])
             .filter(|time| *time > now)
             .min()
     }
@@ -140,34 +142,34 @@ pub(super) enum Which {
 
 /// The warning for a certificate starts when a fifth of its lifetime is left, at most 30 days. Tools that renew when a
 /// third is left, such as cert-manager, never cause a warning.
-fn of_certificate(facts: &CertificateFacts) -> Ends {
+fn of_certificate(facts: &CertificateFacts) -> ExpiryTimes {
     let life = facts.not_after.since(facts.not_before);
     let lead = Span::from_millis(life.millis() / 5).clamp(Span::ZERO, LONGEST_WARNING);
-    Ends {
+    ExpiryTimes {
         at: facts.not_after,
-        warned: facts.not_after - lead,
+        warn_from: facts.not_after - lead,
     }
 }
 
 /// The expiry that the owner recorded. The lifetime of a client secret is unknown, so the warning starts 30 days ahead.
 fn of_client_secret(secret: &SecretSeen) -> Option<Expiry> {
-    let noted = secret.annotations.get(CLIENT_SECRET_EXPIRES)?;
+    let text = secret.annotations.get(CLIENT_SECRET_EXPIRES)?;
     Some(Expiry {
         secret: secret.name.clone(),
-        ends: parse(noted).map(|at| Ends {
+        ends: parse(text).map(|at| ExpiryTimes {
             at,
-            warned: at - LONGEST_WARNING,
+            warn_from: at - LONGEST_WARNING,
         }),
     })
 }
 
 /// An RFC 3339 time, or a date, which means its first moment in UTC, because an early warning is better than a late
 /// one.
-fn parse(noted: &str) -> Option<Time> {
-    let noted = noted.trim();
-    Time::parse_rfc3339(noted).or_else(|| {
-        let date = noted.len() == 10;
-        let date: jiff::civil::Date = noted.parse().ok().filter(|_| date)?;
+fn parse(text: &str) -> Option<Time> {
+    let text = text.trim();
+    Time::parse_rfc3339(text).or_else(|| {
+        let date = text.len() == 10;
+        let date: jiff::civil::Date = text.parse().ok().filter(|_| date)?;
         let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(Time::from_millis(zoned.timestamp().as_millisecond()))
     })
@@ -216,7 +218,7 @@ mod tests {
             };
             let ends = of_certificate(&facts);
             assert_eq!(
-                ends.at.since(ends.warned),
+                ends.at.since(ends.warn_from),
                 Span::from_seconds(lead),
                 "{life}"
             );

@@ -6,10 +6,10 @@ use crate::engine::{Attempt, CredentialsFacts, TokenFacts, attempt_inputs};
 use crate::inputs;
 use crate::model::{
     ClientSecret, FailedAttempt, NO_REFERENCES, Observed, SecretSeen, TokenState, Validated,
-    lent_together, short,
+    combined_version, short,
 };
 use crate::oauth::{self, TokenSource};
-use crate::policy::token_sources::published;
+use crate::policy::token_sources::referenced_tokens;
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -68,7 +68,7 @@ pub fn no_references() -> CredentialsFacts {
 /// The facts about several Secrets together (one hash of all their versions).
 pub fn reference_facts(versions: &[u64]) -> CredentialsFacts {
     CredentialsFacts {
-        version: short(&lent_together(versions)),
+        version: short(&combined_version(versions)),
     }
 }
 
@@ -114,7 +114,7 @@ pub fn relevant_content(seen: &Observed, spec: &Validated, client_secret: Client
         part(&mut content, &key, value);
     }
     let tokens = seen.tokens(spec);
-    for token in published(spec) {
+    for token in referenced_tokens(spec) {
         let value = tokens.find(&TokenSource::Published(token.clone()));
         part(&mut content, &token.client, value);
     }

@@ -10,7 +10,7 @@ use crate::messages::{
 use crate::model::{ConfigMapKey, Observed, Problem, SecretSeen, SpecProblem, Validated};
 use crate::oauth::error::ProviderCode;
 use crate::oauth::request::CredentialsProblem;
-use crate::policy::brakes::{Kind, Refusal};
+use crate::policy::brakes::{CredentialKind, CredentialRefusal};
 use crate::time::Time;
 
 fn namespace(seen: &Observed) -> String {
@@ -40,7 +40,7 @@ pub fn invalid_spec(problems: &[SpecProblem]) -> Problem {
 }
 
 /// Finds [`TrustFinding::PermissionMissing`].
-pub fn barred(namespace: &str, right: &str) -> Problem {
+pub fn permission_denied(namespace: &str, right: &str) -> Problem {
     Problem::stalled(TrustFinding::PermissionMissing {
         right: right.to_owned(),
         namespace: namespace.to_owned(),
@@ -130,7 +130,7 @@ pub fn predecessor(target: &SecretSeen) -> Problem {
 }
 
 /// Finds [`TokenSecretFinding::Deleting`].
-pub fn vanishing(target: &SecretSeen) -> Problem {
+pub fn being_deleted(target: &SecretSeen) -> Problem {
     Problem::waiting(TokenSecretFinding::Deleting {
         secret: target.name.clone(),
     })
@@ -221,7 +221,7 @@ pub fn reauthorize(seen: &Observed, known: bool, provider_code: Option<&Provider
 
 /// The note about a provided refresh token that was not accepted, while the previous one stays in use. `known`: it was
 /// refused; otherwise the outcome is unknown.
-pub fn refused_offer(secret: &str, key: &str, known: bool) -> Note {
+pub fn refused_provided_token(secret: &str, key: &str, known: bool) -> Note {
     Note::NewRefreshTokenRefused {
         secret: secret.to_owned(),
         key: key.to_owned(),
@@ -231,8 +231,8 @@ pub fn refused_offer(secret: &str, key: &str, known: bool) -> Note {
 
 /// Finds [`CredentialsFinding::AwaitingLogin`].
 pub fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
-    let unlent = seen.family.login.as_ref().filter(|login| !login.deleting);
-    if let Some(login) = unlent.filter(|login| !super::refresh_token::is_lent(login)) {
+    let login = seen.family.login.as_ref().filter(|login| !login.deleting);
+    if let Some(login) = login.filter(|login| !super::refresh_token::is_opted_in(login)) {
         return not_labelled(seen, &login.name);
     }
     Problem::waiting(CredentialsFinding::AwaitingLogin {
@@ -244,7 +244,7 @@ pub fn no_refresh_token(seen: &Observed, spec: &Validated) -> Problem {
 }
 
 /// Finds [`TokenSecretFinding::Contended`].
-pub fn fought_over(seen: &Observed, spec: &Validated, repairs: u32) -> Problem {
+pub fn contended(seen: &Observed, spec: &Validated, repairs: u32) -> Problem {
     Problem::stalled(TokenSecretFinding::Contended {
         secret: spec.token_secret.name.clone(),
         namespace: namespace(seen),
@@ -253,13 +253,13 @@ pub fn fought_over(seen: &Observed, spec: &Validated, repairs: u32) -> Problem {
 }
 
 /// A credential that was refused before, in a request of this or another resource.
-pub fn braked(seen: &Observed, spec: &Validated, refusal: &Refusal) -> RequestFinding {
+pub fn braked(seen: &Observed, spec: &Validated, refusal: &CredentialRefusal) -> RequestFinding {
     let host = spec.endpoint().host_str().unwrap_or("The provider");
     RequestFinding::RefusedBefore {
         what: match refusal.kind {
-            Kind::Password => RefusedCredential::Password,
-            Kind::RefreshToken => RefusedCredential::RefreshToken,
-            Kind::ClientSecret => RefusedCredential::ClientSecret,
+            CredentialKind::Password => RefusedCredential::Password,
+            CredentialKind::RefreshToken => RefusedCredential::RefreshToken,
+            CredentialKind::ClientSecret => RefusedCredential::ClientSecret,
         },
         host: host.to_owned(),
         time: refusal.time,

@@ -8,7 +8,7 @@ use crate::messages::{Audience, EventFinding};
 use crate::model::{Observed, Resource, SecretSeen};
 use crate::time::Time;
 
-use super::events::{Notice, NoticeKind};
+use super::events::{EventType, ResourceEvent};
 
 /// Another group that serves a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +55,15 @@ pub fn served_by_another_group(
     resource: &Resource,
     other: &OtherGroup,
     own: Option<&str>,
-) -> Notice {
+) -> ResourceEvent {
     let finding = EventFinding::ServedByAnotherGroup {
         resource: resource.name.clone(),
         serving: other.name.clone(),
         own: own.map(str::to_owned),
         until: other.until,
     };
-    Notice {
-        kind: NoticeKind::Warning,
+    ResourceEvent {
+        kind: EventType::Warning,
         reason: finding.reason(),
         // Only operators on a cluster form groups.
         message: finding.explain(Audience::Cluster).message(),

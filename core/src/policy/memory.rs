@@ -1,32 +1,32 @@
 //! What the process keeps about a resource between two reconciles, and how that is updated from an observation.
 
 use crate::model::{Observed, Repairs, SecretSeen, request_name, short};
-use crate::policy::waits::MOST_DOUBTS;
+use crate::policy::waits::MAX_STALE_READS;
 use crate::time::Time;
 
 impl Observed {
     /// Updates what is kept from the observation. Call this before any decision.
     pub fn bring_up_to_date(&mut self) {
-        self.keep_what_is_lent();
-        if let Some(asked) = &mut self.resource.refresh_request {
-            *asked = request_name(asked);
+        self.keep_only_opted_in();
+        if let Some(requested) = &mut self.resource.refresh_request {
+            *requested = request_name(requested);
         }
-        self.remember_claim();
+        self.remember_reservation();
         self.remember_attempt();
         if self.memory.repairs.count == 0 {
             let reported = Repairs::from_status(&self.resource.status);
             self.memory.repairs = reported.unwrap_or_default();
         }
         if self.contradicts_what_was_written() {
-            if self.memory.doubts >= MOST_DOUBTS {
+            if self.memory.stale_reads >= MAX_STALE_READS {
                 // Observed often enough to be believed: a backup was restored, or it was deleted unnoticed.
                 self.memory.written = self.target.as_ref().and_then(SecretSeen::written);
-                self.memory.doubts = 0;
-                self.memory.told_gone &= self.target.is_none();
+                self.memory.stale_reads = 0;
+                self.memory.deletion_reported &= self.target.is_none();
             }
         } else {
-            self.memory.doubts = 0;
-            self.memory.told_gone &= self.target.is_none();
+            self.memory.stale_reads = 0;
+            self.memory.deletion_reported &= self.target.is_none();
         }
     }
 
@@ -39,7 +39,7 @@ impl Observed {
             .map(|state| state.issued)
             // An issue time in the future means that the clock was set back, and says nothing about the order.
             .filter(|issued| *issued <= self.now);
-        let version = self.lent();
+        let version = self.credentials_version();
         let content = self.whole_content();
         let Some(attempt) = &mut self.memory.attempt else {
             return;
@@ -76,10 +76,12 @@ impl Observed {
                     .stale_secrets
                     .iter()
                     .any(|leftover| short(&leftover.uid) == written.uid);
-                !self.memory.told_gone && !renamed
+                !self.memory.deletion_reported && !renamed
             }
-            // The watch told that it is gone, and here it is as it was written: this view is from before its end.
-            Some(target) if self.memory.told_gone && target.written() == Some(*written) => true,
+            // The watch reported its deletion, and here it is as it was written: this view is from before its end.
+            Some(target) if self.memory.deletion_reported && target.written() == Some(*written) => {
+                true
+            }
             Some(target) => target.is_older_than(written),
         }
     }

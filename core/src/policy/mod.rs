@@ -16,7 +16,6 @@ mod events;
 mod expiry;
 mod facts;
 pub mod findings;
-mod gate;
 mod group;
 mod memory;
 mod ownership;
@@ -24,6 +23,7 @@ mod permission;
 mod plan;
 mod prerequisite;
 pub mod provenance;
+mod readiness;
 mod references;
 mod refresh_reason;
 mod refresh_token;
@@ -34,9 +34,9 @@ mod revocation;
 mod room;
 mod rotation;
 mod secret_write;
+mod token_request;
 mod token_sources;
 pub mod waits;
-mod wanted;
 
 use crate::conditions::Reason;
 use crate::engine::Requeue;
@@ -46,143 +46,146 @@ use crate::time::{Span, Time};
 
 use assessment::token_view;
 use plan::stale_secrets;
-pub use waits::MOST_DOUBTS;
-use waits::{LONGEST_PATIENCE, LOOK_AGAIN_IN_DOUBT, LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
-use wanted::wanted;
-pub use wanted::with_nonce;
+use token_request::plan_request;
+pub use token_request::with_nonce;
+pub use waits::MAX_STALE_READS;
+use waits::{AFTER_STALE_READ, LONGEST_CHECK_INTERVAL, LOOK_AT_DELETING, LOOK_AT_FOREIGN};
 
 pub use crate::model::{
-    AccountSeen, Action, Ask, Assessment, CaSeen, CertificateFacts, CertificateProblem,
-    CertificateSeen, CertificateThere, ClientSecret, Ends, Expiries, Expiry, FailedAttempt,
-    Failure, FamilyMemory, FamilySeen, Fetched, Fingerprint, Found, Known, Life, Managed, Memory,
-    Moments, NO_REFERENCES, Noted, Observed, On, Owner, PREFIX, Plan, Prerequisite, Problem,
-    ProblemKind, Publish, REVOCATION_FINALIZER, Record, Reference, RefreshReason, Repairs,
-    Resource, Rules, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite, Settled, Spend,
-    StaleSecret, StateOwner, TokenState, TokenView, With, Written, request_name, short, token_hash,
+    AccountSeen, Action, Assessment, AttemptOutcome, CaSeen, CertificateFacts, CertificateProblem,
+    CertificateSeen, CertificateThere, ClientSecret, Expiries, Expiry, ExpiryTimes, FailedAttempt,
+    Failure, FamilyMemory, FamilyRecord, FamilySeen, Fetched, Fingerprint, FoundReference,
+    IntactToken, Managed, Memory, NO_REFERENCES, Observed, Owner, PREFIX, Plan, PlannedRequest,
+    Prerequisite, Problem, ProblemKind, Publish, REVOCATION_FINALIZER, RedeemedGrant, Redemption,
+    Reference, RefreshReason, Repairs, RequestOutcome, RequestTimes, Resource, ResourceMeta, Rules,
+    STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, SecretWrite, StaleSecret, StateOwner,
+    TokenState, TokenView, WriteMode, WrittenVersion, request_name, short, token_hash,
 };
 pub use answer::{failed, granted, rejected};
-pub use assessment::{standing, still_failing_now as still_failing};
+pub use assessment::{published_view, still_failing_now as still_failing};
 pub use brake::{braked, braked_outcome, braked_request, host_of, refused_before};
 pub use dpop::nonce_of;
-pub use events::{Notice, NoticeKind};
+pub use events::{EventType, ResourceEvent};
 pub use facts::{
     credentials_facts, host_queue, host_queue_of, no_references, reference_facts, relevant_content,
     token_facts, uid_fact,
 };
 pub use group::{OtherGroup, group_of, other_group, served_by_another_group};
 pub use ownership::{Ownership, ownership};
-pub use permission::barred;
+pub use permission::permission_denied;
 pub use plan::sooner;
 pub use provenance::{lenders_to_see, shown_by};
 pub use refresh_token::{
-    Spent, Stored, kept, kept_of_unusable, login_name, stands, state_name, store, stored,
-    unanswered,
+    FailedRedemption, RecordState, attempt_failed, login_name, record_after_grant,
+    record_after_unusable_token, record_state, state_after_write, state_name, state_secret_write,
 };
 pub use report::{Report, StatusDetail, report};
 pub use revocation::{
-    ACCESS_TOKEN, Revoked, Revoking, TokenWithLenders, another_secret, living_tokens,
-    replaced_token, revoked, revoking,
+    ACCESS_TOKEN, RevocationStep, Revoked, TokenWithLenders, has_another_secret, replaced_token,
+    revocation_step, revoked, tokens_to_revoke,
 };
 pub use room::{LARGE, expected_response, large};
-pub use rotation::{asked_with, has_next};
+pub use rotation::{has_next, requested_with};
 pub use secret_write::rewrite;
-pub use token_sources::{account_tokens, published};
+pub use token_sources::{account_tokens, referenced_tokens};
 
 /// Decides. `seen` must be up to date ([`Observed::bring_up_to_date`]).
 pub fn decide(seen: &Observed, now: Time) -> Plan {
-    patient(seen, plan_at(seen, now), now)
+    with_backoff(seen, plan_at(seen, now), now)
 }
 
 /// The rule for waiting: each wait for something that no watch reports is as long as the wait so far, up to
-/// [`LONGEST_PATIENCE`]. The status contains the start, so a restart does not reset it. Repairs have their own backoff, and the
+/// [`LONGEST_CHECK_INTERVAL`]. The status contains the start, so a restart does not reset it. Repairs have their own backoff, and the
 /// wait for a request of another process has a known end.
-fn patient(seen: &Observed, plan: Plan, now: Time) -> Plan {
-    let (Requeue::At(at), Some(problem)) = (plan.wants, &plan.assessment.problem) else {
+fn with_backoff(seen: &Observed, plan: Plan, now: Time) -> Plan {
+    let (Requeue::At(at), Some(problem)) = (plan.requeue, &plan.assessment.problem) else {
         return plan;
     };
-    if matches!(problem.reason(), Reason::Contested | Reason::Requesting) || plan.doubt {
+    if matches!(problem.reason(), Reason::Contested | Reason::Requesting) || plan.stale_read {
         return plan;
     }
     let since = report::since(&seen.resource.status, problem);
     let waited = since.map_or(Span::ZERO, |since| now.since(since));
-    let pause = at.since(now).max(waited.min(LONGEST_PATIENCE));
+    let pause = at.since(now).max(waited.min(LONGEST_CHECK_INTERVAL));
     // Anything due before that is handled in time.
     let token = plan.assessment.token.as_ref();
     let due = token.map(|token| token.refresh.since(now));
     let due = due.filter(|due| *due > Span::ZERO && *due >= at.since(now));
     let pause = due.map_or(pause, |due| pause.min(due));
     Plan {
-        wants: Requeue::At(now + pause),
+        requeue: Requeue::At(now + pause),
         ..plan
     }
 }
 
 fn plan_at(seen: &Observed, now: Time) -> Plan {
     let resource = &seen.resource;
-    if resource.deleting && resource.is_held() {
-        let rest = Plan::rest(assessment::untouched(seen, now), Requeue::OnChange);
+    if resource.deleting && resource.has_finalizer() {
+        let idle = Plan::idle(assessment::unchanged(seen, now), Requeue::OnChange);
         return Plan {
-            action: Action::Part,
-            ..rest
+            action: Action::Finalize,
+            ..idle
         };
     }
     if resource.deleting {
-        return Plan::rest(assessment::untouched(seen, now), Requeue::OnChange);
+        return Plan::idle(assessment::unchanged(seen, now), Requeue::OnChange);
     }
     let spec = match &resource.spec {
         Ok(spec) => spec,
         Err(problems) => {
             let problem = findings::invalid_spec(problems);
-            return Plan::rest(
+            return Plan::idle(
                 assessment::with_problem(seen, None, now, problem),
                 Requeue::OnChange,
             );
         }
     };
-    if let Some(plan) = take_back(seen, spec, now) {
+    if let Some(plan) = restore_owner(seen, spec, now) {
         return plan;
     }
     let token = token_view(seen, spec, now);
     if spec.suspended {
-        return Plan::rest(assessment::suspended(seen, token), Requeue::OnChange);
+        return Plan::idle(assessment::suspended(seen, token), Requeue::OnChange);
     }
-    if stale(seen) {
-        let wants = Requeue::At(now + LOOK_AGAIN_IN_DOUBT);
+    if is_stale_read(seen) {
+        let requeue = Requeue::At(now + AFTER_STALE_READ);
         return Plan {
-            doubt: true,
-            ..Plan::rest(assessment::still_failing(seen, token), wants)
+            stale_read: true,
+            ..Plan::idle(assessment::still_failing(seen, token), requeue)
         };
     }
-    if let Some((problem, wants)) = not_writable(seen, spec, now) {
-        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    if let Some((problem, requeue)) = not_writable(seen, spec, now) {
+        return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
     }
-    if let Some((problem, wants)) = refresh_token::not_writable(seen, spec, now) {
-        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    if let Some((problem, requeue)) = refresh_token::not_writable(seen, spec, now) {
+        return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
     }
-    let because = refresh_reason::want(seen, spec, now);
-    if because == Some(RefreshReason::Altered)
-        && let Some(write) = secret_write::restored(seen, spec, now)
+    let reason = refresh_reason::find(seen, spec, now);
+    if reason == Some(RefreshReason::Altered)
+        && let Some(write) = secret_write::state_repair(seen, spec, now)
     {
-        return mend(seen, spec, token, write, now);
+        return repair(seen, spec, token, write, now);
     }
-    if let Some(plan) = publish_stored(seen, spec, token.as_ref(), because, now) {
+    if let Some(plan) = publish_stored(seen, spec, token.as_ref(), reason, now) {
         return plan;
     }
-    match because {
-        None => tend(seen, spec, token, now),
-        Some(because) => wanted(seen, spec, token, because, now),
+    match reason {
+        None => keep_token(seen, spec, token, now),
+        Some(reason) => plan_request(seen, spec, token, reason, now),
     }
 }
 
-/// Secrets of this resource that have lost their owner become its own again: nothing is requested, and nobody is told.
-fn take_back(seen: &Observed, spec: &Validated, now: Time) -> Option<Plan> {
-    if stale(seen) || seen.memory.target_claimed_by.is_some() {
+/// Secrets of this resource that have lost their owner become its own again: nothing is requested, and nothing is reported.
+fn restore_owner(seen: &Observed, spec: &Validated, now: Time) -> Option<Plan> {
+    if is_stale_read(seen) || seen.memory.target_claimed_by.is_some() {
         return None;
     }
-    let state = spec.keeps_state().then(|| refresh_token::take_back(seen));
+    let state = spec
+        .keeps_state()
+        .then(|| refresh_token::restore_owner(seen));
     let action = match state.flatten() {
-        Some(body) => Action::TakeBack(Box::new(body)),
-        None => Action::Write(Box::new(secret_write::take_back(seen, spec)?)),
+        Some(body) => Action::RestoreOwner(Box::new(body)),
+        None => Action::Write(Box::new(secret_write::restore_owner(seen, spec)?)),
     };
     let token = seen.target.as_ref();
     let token = token
@@ -193,7 +196,7 @@ fn take_back(seen: &Observed, spec: &Validated, now: Time) -> Option<Plan> {
         .and_then(|target| assessment::view(seen, target, Some(spec), now));
     Some(Plan {
         action,
-        ..Plan::rest(assessment::well(seen, token), Requeue::At(now))
+        ..Plan::idle(assessment::healthy(seen, token), Requeue::At(now))
     })
 }
 
@@ -202,47 +205,47 @@ fn publish_stored(
     seen: &Observed,
     spec: &Validated,
     token: Option<&TokenView>,
-    because: Option<RefreshReason>,
+    reason: Option<RefreshReason>,
     now: Time,
 ) -> Option<Plan> {
-    if crate::policy::gate::stands(seen, spec) {
+    if crate::policy::readiness::is_still_rejected(seen, spec) {
         return None;
     }
     let stored = refresh_token::derivable(seen, spec)?;
-    let because = because.unwrap_or(RefreshReason::Due);
+    let reason = reason.unwrap_or(RefreshReason::Due);
     let at = stored.at;
-    let mut settled = answer::granted_as(seen, spec, because, stored.token, at, stored.made);
-    let repair = because.is_repair();
-    if settled.write.is_some() && seen.unhandled_request().is_some() {
+    let mut outcome = answer::granted_as(seen, spec, reason, stored.token, at, stored.issued_with);
+    let repair = reason.is_repair();
+    if outcome.write.is_some() && seen.unhandled_request().is_some() {
         // The stored token is older than the request for a refresh: it is published, and then that is acted upon.
-        settled.wants = Requeue::At(now);
+        outcome.requeue = Requeue::At(now);
     }
-    match &settled.write {
+    match &outcome.write {
         Some(write) if write.state.expires() <= now => return None,
         Some(_) => {}
         None => {
-            let attempt = settled.attempt.as_ref()?;
+            let attempt = outcome.attempt.as_ref()?;
             // Another token would fail in the same way.
             let stuck = attempt.class == FailureClass::NeedsPerson;
-            return stuck.then(|| Plan::rest(settled.assessment, Requeue::OnChange));
+            return stuck.then(|| Plan::idle(outcome.assessment, Requeue::OnChange));
         }
     }
-    if repair && gate::repairs_are_held_back(seen, now) {
-        let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
+    if repair && readiness::repairs_are_held_back(seen, now) {
+        let problem = findings::contended(seen, spec, seen.memory.repairs.count);
         let assessment = assessment::with_problem(seen, token.cloned(), now, problem);
-        return Some(Plan::rest(
+        return Some(Plan::idle(
             assessment,
-            Requeue::At(gate::repair_floor(seen, now)),
+            Requeue::At(readiness::earliest_repair(seen, now)),
         ));
     }
     let publish = Publish {
-        settled,
+        outcome,
         at,
         repair,
     };
     Some(Plan {
         action: Action::Publish(Box::new(publish)),
-        ..Plan::rest(
+        ..Plan::idle(
             assessment::still_failing(seen, token.cloned()),
             Requeue::OnChange,
         )
@@ -250,28 +253,28 @@ fn publish_stored(
 }
 
 /// Whether an observation must be repeated before it is believed. If it does not change, it is believed in the end.
-fn stale(seen: &Observed) -> bool {
-    seen.memory.doubts < MOST_DOUBTS && seen.contradicts_what_was_written()
+fn is_stale_read(seen: &Observed) -> bool {
+    seen.memory.stale_reads < MAX_STALE_READS && seen.contradicts_what_was_written()
 }
 
 /// Whether the token Secret may be written, and if not, why.
 fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Requeue)> {
     if let Some(other) = &seen.memory.target_claimed_by {
         let problem = findings::contested(&spec.token_secret.name, other);
-        return Some((problem, Requeue::At(now + LOOK_AT_VANISHING)));
+        return Some((problem, Requeue::At(now + LOOK_AT_DELETING)));
     }
     let target = seen.target.as_ref()?;
     let later = Requeue::At(now + LOOK_AT_FOREIGN);
     match ownership(target, &seen.resource, &spec.token_secret.type_) {
         Ownership::Predecessor => Some((
             findings::predecessor(target),
-            Requeue::At(now + LOOK_AT_VANISHING),
+            Requeue::At(now + LOOK_AT_DELETING),
         )),
         Ownership::Sibling(name) => Some((findings::contested(&target.name, &name), later)),
         Ownership::Foreign(why) => Some((findings::foreign(seen, target, why), later)),
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable if target.deleting => Some((
-            findings::vanishing(target),
-            Requeue::At(now + LOOK_AT_VANISHING),
+            findings::being_deleted(target),
+            Requeue::At(now + LOOK_AT_DELETING),
         )),
         Ownership::Ours if target.immutable => Some((findings::immutable(seen, target), later)),
         Ownership::Ours if target.type_ != spec.token_secret.type_ => {
@@ -282,45 +285,45 @@ fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem
 }
 
 /// Someone altered the metadata of a token that is still good: it is restored, with the backoff of repairs.
-fn mend(
+fn repair(
     seen: &Observed,
     spec: &Validated,
     token: Option<TokenView>,
     write: SecretWrite,
     now: Time,
 ) -> Plan {
-    if gate::repair_floor(seen, now) > now {
-        let wants = Requeue::At(gate::repair_floor(seen, now));
-        let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
-        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    if readiness::earliest_repair(seen, now) > now {
+        let requeue = Requeue::At(readiness::earliest_repair(seen, now));
+        let problem = findings::contended(seen, spec, seen.memory.repairs.count);
+        return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
     }
     let state = &write.state;
     let token = seen.target.as_ref().and_then(|target| {
-        let mut mended = target.clone();
+        let mut repaired = target.clone();
         let written = state.write().into_iter();
         let written = written.filter_map(|(key, value)| Some((key, value?)));
-        mended.annotations.extend(written);
-        assessment::view(seen, &mended, Some(spec), now)
+        repaired.annotations.extend(written);
+        assessment::view(seen, &repaired, Some(spec), now)
     });
-    let wants = Requeue::RequestAt(state.refresh);
+    let requeue = Requeue::RequestAt(state.refresh);
     let assessment = Assessment {
         repaired: true,
-        ..assessment::well(seen, token)
+        ..assessment::healthy(seen, token)
     };
     Plan {
         action: Action::Write(Box::new(write)),
         assessment,
-        wants,
+        requeue,
         delete: stale_secrets(seen),
-        doubt: false,
+        stale_read: false,
     }
 }
 
 /// No token is needed: what else in the Secret is not as it should be.
-fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
-    let write = secret_write::tend(seen, spec);
+fn keep_token(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) -> Plan {
+    let write = secret_write::metadata_repair(seen, spec);
     if let Some(write) = write.as_ref().filter(|write| write.repairs) {
-        return mend(seen, spec, token, write.clone(), now);
+        return repair(seen, spec, token, write.clone(), now);
     }
     let action = match write {
         Some(write) => Action::Write(Box::new(write)),
@@ -333,30 +336,30 @@ fn tend(seen: &Observed, spec: &Validated, token: Option<TokenView>, now: Time) 
         .map_or(now, |state| {
             deadline::under_settings(seen, spec, state).refresh
         });
-    let wants = Requeue::RequestAt(refresh);
+    let requeue = Requeue::RequestAt(refresh);
     // As after the write that records which key holds the secret now.
     let first = rotation::first(seen, spec);
     let token = token.map(|token| TokenView {
-        client_secret_key: first.noted(spec),
+        client_secret_key: first.stored_key(spec),
         ..token
     });
-    let well = assessment::well(seen, token);
-    let (assessment, wants) = match gate::not_ready(seen, spec, now) {
+    let healthy = assessment::healthy(seen, token);
+    let (assessment, requeue) = match readiness::not_ready(seen, spec, now) {
         // Nothing is requested now, but the next refresh would fail: report it now.
         Some((problem, again)) => {
             let assessment = Assessment {
                 problem: Some(problem),
-                ..well
+                ..healthy
             };
-            (assessment, sooner(wants, again))
+            (assessment, sooner(requeue, again))
         }
-        None => (well, wants),
+        None => (healthy, requeue),
     };
     Plan {
         action,
         assessment,
-        wants,
+        requeue,
         delete: stale_secrets(seen),
-        doubt: false,
+        stale_read: false,
     }
 }

@@ -11,7 +11,12 @@ use super::findings;
 
 /// The assessment if `right`, such as `get secrets`, is missing: nothing is requested, and the last known facts about
 /// the published token apply, because nothing can be read.
-pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time) -> Assessment {
+pub fn permission_denied(
+    seen: &Observed,
+    permission: &str,
+    token: Option<TokenFacts>,
+    now: Time,
+) -> Assessment {
     let scope = seen.resource.status.token.as_ref();
     let token = token.map(|token| TokenView {
         issued: token.issued,
@@ -27,6 +32,6 @@ pub fn barred(seen: &Observed, right: &str, token: Option<TokenFacts>, now: Time
         remarks: None,
         client_secret_key: None,
     });
-    let problem = findings::barred(&seen.resource.namespace, right);
+    let problem = findings::permission_denied(&seen.resource.namespace, permission);
     assessment::with_problem(seen, token, now, problem)
 }

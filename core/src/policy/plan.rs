@@ -6,7 +6,7 @@ use crate::time::Time;
 
 /// The earlier one, if both have a time.
 pub fn sooner(one: Requeue, other: Requeue) -> Requeue {
-    let time = |wants| match wants {
+    let time = |requeue| match requeue {
         Requeue::Request => Time::from_millis(i64::MIN),
         Requeue::RequestAt(time) | Requeue::At(time) => time,
         Requeue::OnChange => Time::NEVER,

@@ -30,7 +30,7 @@ impl Observed {
             Fetched::ServiceAccountToken(token, secret) => {
                 let lender = provenance::account_lender(self, &token);
                 let lenders = Lenders::from_iter([lender]);
-                self.made
+                self.created_tokens
                     .insert(TokenSource::ServiceAccount(token), secret, &lenders);
             }
         }

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 use crate::model::{
-    AccountSeen, CertificateSeen, Observed, Problem, Record, Rules, SecretSeen, Validated, is_lent,
+    AccountSeen, CertificateSeen, FamilyRecord, Observed, Problem, Rules, SecretSeen, Validated,
+    is_opted_in,
 };
 use crate::names::{
     ALLOWED_AUDIENCES_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION,
@@ -19,18 +20,18 @@ use crate::names::{
 };
 use crate::oauth::refresh::Origin;
 use crate::oauth::{ClientAuthentication, ServiceAccountToken};
-use crate::policy::token_sources::{account_tokens, published};
+use crate::policy::token_sources::{account_tokens, referenced_tokens};
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
 use super::accounts::{self, listed};
 use super::refresh_token::candidate::family;
 use part::MOST_LENDERS;
 
-pub use part::Part;
+pub use part::RequestPart;
 
 /// The parts of a request, with the lenders of each.
 #[derive(Default)]
-pub struct Provenance<'a>(Vec<(Part<'a>, Lenders)>);
+pub struct Provenance<'a>(Vec<(RequestPart<'a>, Lenders)>);
 
 impl Provenance<'_> {
     /// All lenders.
@@ -69,11 +70,11 @@ pub fn of_secret<'a>(seen: &Observed, secret: &'a SecretSeen) -> Result<Provenan
     }
     let own = lender(secret, &seen.rules);
     let kind = own.kind;
-    let mut parts = vec![(Part::Content, Lenders::from_iter([own]))];
+    let mut parts = vec![(RequestPart::Content, Lenders::from_iter([own]))];
     if kind == LenderKind::TokenSecret {
         let recorded = secret.state().and_then(|state| state.lenders);
         let recorded = recorded.ok_or_else(|| findings::unknown_lenders(seen, secret))?;
-        let part = Part::Token(&secret.name);
+        let part = RequestPart::Token(&secret.name);
         parts.push((part, resolved(seen, &recorded, part)?));
     }
     Ok(Provenance(parts))
@@ -98,7 +99,7 @@ pub(super) fn account_not_ready(
 
 fn of_account(seen: &Observed, token: &ServiceAccountToken) -> Provenance<'static> {
     Provenance(vec![(
-        Part::Content,
+        RequestPart::Content,
         Lenders::from_iter([account_lender(seen, token)]),
     )])
 }
@@ -167,7 +168,11 @@ fn kind(secret: &SecretSeen) -> LenderKind {
 
 /// The current state of stored lenders, with the hosts that each allows for `part`; or which of them is gone or has no
 /// longer opted in.
-pub fn resolved(seen: &Observed, recorded: &Lenders, part: Part<'_>) -> Result<Lenders, Problem> {
+pub fn resolved(
+    seen: &Observed,
+    recorded: &Lenders,
+    part: RequestPart<'_>,
+) -> Result<Lenders, Problem> {
     recorded
         .iter()
         .map(|stored| {
@@ -176,19 +181,19 @@ pub fn resolved(seen: &Observed, recorded: &Lenders, part: Part<'_>) -> Result<L
             let repeated = stored.repeated;
             let now = Lender { repeated, ..now };
             let (stored_hosts, hosts) = match part {
-                Part::Token(_) => (stored.hosts_of_obtained(), now.hosts_of_obtained()),
+                RequestPart::Token(_) => (stored.hosts_of_obtained(), now.hosts_of_obtained()),
                 // It has a part in the value through a token: never more than where that might go.
                 _ if stored.obtained => (stored.hosts.clone(), now.hosts_of_obtained()),
                 _ => (stored.hosts.clone(), now.hosts.clone()),
             };
             // The owner of a lender may change the hosts, but a refresh token family keeps those it started with, and
             // so does what another object of that name allowed.
-            let keeps = part == Part::RefreshToken || !same;
+            let keeps = part == RequestPart::RefreshToken || !same;
             let hosts = match keeps {
                 true => stored_hosts.restricted_to(&hosts),
                 false => hosts,
             };
-            let obtained = stored.obtained || matches!(part, Part::Token(_));
+            let obtained = stored.obtained || matches!(part, RequestPart::Token(_));
             Ok(Lender {
                 hosts,
                 obtained,
@@ -198,7 +203,11 @@ pub fn resolved(seen: &Observed, recorded: &Lenders, part: Part<'_>) -> Result<L
         .collect()
 }
 
-fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lender, Problem> {
+fn as_it_is_now(
+    seen: &Observed,
+    stored: &Lender,
+    part: RequestPart<'_>,
+) -> Result<Lender, Problem> {
     if stored.kind == LenderKind::ServiceAccount {
         let audience = stored.audience.clone().unwrap_or_default();
         let opted_in = match seen.accounts.get(&stored.name) {
@@ -234,7 +243,7 @@ fn as_it_is_now(seen: &Observed, stored: &Lender, part: Part<'_>) -> Result<Lend
 pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Problem> {
     match family(seen, spec) {
         None => Ok(Lenders::none()),
-        Some((record, Origin::Given)) => of_record(seen, spec, &record),
+        Some((record, Origin::Provided)) => of_record(seen, spec, &record),
         Some((record, Origin::Password)) => {
             Ok(of_password_family(seen, spec, &record).unwrap_or_default())
         }
@@ -246,10 +255,10 @@ pub(super) fn of_family(seen: &Observed, spec: &Validated) -> Result<Lenders, Pr
 pub(super) fn of_password_family(
     seen: &Observed,
     spec: &Validated,
-    record: &Record,
+    record: &FamilyRecord,
 ) -> Option<Lenders> {
     let lenders = of_record(seen, spec, record).ok()?;
-    let provenance = Provenance(vec![(Part::RefreshToken, lenders)]);
+    let provenance = Provenance(vec![(RequestPart::RefreshToken, lenders)]);
     let refused = provenance.refused(seen, spec);
     refused.is_none().then(|| provenance.lenders())
 }
@@ -258,14 +267,14 @@ pub(super) fn of_password_family(
 pub(super) fn of_record(
     seen: &Observed,
     spec: &Validated,
-    record: &Record,
+    record: &FamilyRecord,
 ) -> Result<Lenders, Problem> {
     let recorded = match &record.lenders {
         Some(recorded) => recorded.clone(),
         // An earlier version wrote it. Nothing has changed since, so it was obtained with what the spec names.
-        None if record.came_of(&seen.resource.inputs) => {
+        None if record.was_requested_with(&seen.resource.inputs) => {
             let mut all = Lenders::none();
-            for secret in lent_secrets(seen) {
+            for secret in named_secrets(seen) {
                 all = all.union(&of_secret(seen, secret)?.lenders());
             }
             for token in account_tokens(spec) {
@@ -278,25 +287,25 @@ pub(super) fn of_record(
     if recorded.is_empty() {
         return Err(findings::family_without_lenders(seen));
     }
-    resolved(seen, &recorded, Part::RefreshToken)
+    resolved(seen, &recorded, RequestPart::RefreshToken)
 }
 
 /// What prevents sending the refresh token in use.
 pub(super) fn family_not_ready(seen: &Observed, spec: &Validated) -> Option<Problem> {
     match of_family(seen, spec) {
-        Ok(lenders) => Provenance(vec![(Part::RefreshToken, lenders)]).refused(seen, spec),
+        Ok(lenders) => Provenance(vec![(RequestPart::RefreshToken, lenders)]).refused(seen, spec),
         Err(problem) => Some(problem),
     }
 }
 
 /// The existing Secrets that the spec names: credentials, client certificate, login.
-fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
+fn named_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
     let certificate = match &seen.certificate {
         CertificateSeen::There(there) => Some(&there.secret),
         _ => None,
     };
     let login = seen.family.login.as_ref();
-    let login = login.filter(|login| is_lent(login));
+    let login = login.filter(|login| is_opted_in(login));
     [seen.credentials.as_ref(), certificate, login]
         .into_iter()
         .flatten()
@@ -308,7 +317,7 @@ fn lent_secrets(seen: &Observed) -> impl Iterator<Item = &SecretSeen> {
 /// Which lender has not opted in, or is gone.
 pub(super) fn of_request(seen: &Observed, spec: &Validated) -> Result<Lenders, Problem> {
     let mut all = of_secrets(seen)?;
-    for token in published(spec) {
+    for token in referenced_tokens(spec) {
         if let Some(secret) = seen.token_secret_of(&token.client) {
             all = all.union(&of_token_of(seen, secret)?);
         }
@@ -326,7 +335,7 @@ pub(super) fn of_request(seen: &Observed, spec: &Validated) -> Result<Lenders, P
 /// The lenders of the Secrets that the spec names.
 pub(super) fn of_secrets(seen: &Observed) -> Result<Lenders, Problem> {
     let mut all = Lenders::none();
-    for secret in lent_secrets(seen) {
+    for secret in named_secrets(seen) {
         all = all.union(&of_secret(seen, secret)?.lenders());
     }
     Ok(all)
@@ -344,7 +353,7 @@ pub(super) fn of_token_of(seen: &Observed, secret: &SecretSeen) -> Result<Lender
 pub(super) fn of_call(
     seen: &Observed,
     spec: &Validated,
-    (stored, part): (&Lenders, Part<'_>),
+    (stored, part): (&Lenders, RequestPart<'_>),
     (field, url): (&'static str, &Url),
 ) -> Result<Lenders, Problem> {
     let mut all = Lenders::none();
@@ -407,7 +416,7 @@ pub fn lenders_to_see(seen: &Observed) -> (BTreeSet<String>, BTreeSet<String>) {
         .filter_map(|one| one.found.as_ref()?.secret.as_ref());
     let revokes = |spec: &Validated| spec.revocation.is_some();
     let revokes = seen.resource.spec.as_ref().is_ok_and(revokes);
-    let mut stored: Vec<Lenders> = lent_secrets(seen)
+    let mut stored: Vec<Lenders> = named_secrets(seen)
         .chain(referenced)
         .chain(seen.target.as_ref().filter(|_| revokes))
         .filter_map(|secret| secret.state()?.lenders)

@@ -4,7 +4,7 @@ use crate::messages::{NoToken, ReferenceFinding};
 use crate::model::{Observed, Problem, Reference, SecretSeen, Validated, short};
 use crate::names::CREDENTIALS_LABEL;
 use crate::oauth::{PublishedToken, TokenSource, TokensInHand};
-use crate::policy::token_sources::published;
+use crate::policy::token_sources::referenced_tokens;
 use crate::time::{Span, Time};
 
 use super::provenance;
@@ -14,7 +14,7 @@ pub(super) fn not_ready(seen: &Observed, spec: &Validated, now: Time) -> Option<
     if let Some(way) = &seen.cycle {
         return Some(cycle(way));
     }
-    published(spec)
+    referenced_tokens(spec)
         .into_iter()
         .find_map(|token| not_usable(seen, spec, token, now))
 }
@@ -36,7 +36,7 @@ pub(super) fn are_about_to_change(
 ) -> bool {
     let can_wait = own_end.is_none_or(|end| end.since(now) > SPARE);
     can_wait
-        && published(spec).into_iter().any(|token| {
+        && referenced_tokens(spec).into_iter().any(|token| {
             let found = seen.reference(&token.client);
             let found = found.and_then(|one| one.found.as_ref()?.own());
             let refresh = found.and_then(SecretSeen::state).map(|state| state.refresh);
@@ -118,8 +118,8 @@ impl Observed {
 
     /// The tokens in a request that are not in the credentials Secret, if available.
     pub fn tokens(&self, spec: &Validated) -> TokensInHand {
-        let mut tokens = self.made.clone();
-        for token in published(spec) {
+        let mut tokens = self.created_tokens.clone();
+        for token in referenced_tokens(spec) {
             if let Some(secret) = self.token_secret_of(&token.client)
                 && let Some(value) = secret.data.get(&token.key)
                 && let Ok(lenders) = provenance::of_token_of(self, secret)

@@ -2,7 +2,7 @@
 
 use crate::inputs;
 use crate::model::{
-    Noted, Observed, RESTORED, RefreshReason, SecretSeen, TokenState, Validated, short,
+    IntactToken, Observed, RESTORED, RefreshReason, SecretSeen, TokenState, Validated, short,
 };
 use crate::policy::ownership::{our_target, same_inputs};
 use crate::time::{Span, Time};
@@ -13,7 +13,7 @@ use super::{deadline, refresh_token};
 const CLOCK_TOLERANCE: Span = Span::from_seconds(60);
 
 /// Why a token is needed, or `None` if the published one is sufficient.
-pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<RefreshReason> {
+pub(super) fn find(seen: &Observed, spec: &Validated, now: Time) -> Option<RefreshReason> {
     let Some(target) = our_target(seen, spec) else {
         let renamed = seen
             .stale_secrets
@@ -28,50 +28,55 @@ pub(super) fn want(seen: &Observed, spec: &Validated, now: Time) -> Option<Refre
     let Some(state) = target.state() else {
         return Some(RefreshReason::Altered);
     };
-    let why = why(seen, spec, &state, target, now)?;
+    let reason = reason_now(seen, spec, &state, target, now)?;
     // A reason that only the state contains, and not what this process knows, was written there by someone else.
-    let told_by_state = matches!(
-        why,
+    let from_state = matches!(
+        reason,
         RefreshReason::SpecChanged
             | RefreshReason::CredentialsChanged
             | RefreshReason::ClockWentBack
             | RefreshReason::Due
     );
-    let forged = told_by_state
+    let forged = from_state
         && seen
-            .noted_target(target)
-            .is_some_and(|noted| !noted.is(&state) && seen.still_wants(noted, now));
-    Some(if forged { RefreshReason::Altered } else { why })
+            .known_intact(target)
+            .is_some_and(|intact| !intact.matches(&state) && seen.still_sufficient(intact, now));
+    Some(if forged {
+        RefreshReason::Altered
+    } else {
+        reason
+    })
 }
 
 impl Observed {
     /// What this process knows about the token Secret, if it is this one.
-    pub(super) fn noted_target(&self, target: &SecretSeen) -> Option<&Noted> {
-        let noted = self.memory.noted.as_ref();
-        noted.filter(|noted| noted.uid == short(&target.uid))
+    pub(super) fn known_intact(&self, target: &SecretSeen) -> Option<&IntactToken> {
+        let intact = self.memory.intact.as_ref();
+        intact.filter(|intact| intact.uid == short(&target.uid))
     }
 
     /// Whether a token as recorded is still sufficient.
-    pub(super) fn still_wants(&self, noted: &Noted, now: Time) -> bool {
-        let credentials = self.lent().is_some_and(|version| {
-            short(&version) == noted.credentials
+    pub(super) fn still_sufficient(&self, intact: &IntactToken, now: Time) -> bool {
+        let credentials = self.credentials_version().is_some_and(|version| {
+            short(&version) == intact.credentials
                 || self.memory.fingerprint.as_ref().is_some_and(|known| {
-                    known.version == noted.credentials
+                    known.version == intact.credentials
                         && self.resource.spec.as_ref().is_ok_and(|spec| {
                             Some(known.content)
                                 == self.content_with(super::rotation::first(self, spec))
                         })
                 })
         });
-        let far = noted.end.at().since(now) > noted.end.at().since(noted.issued) + CLOCK_TOLERANCE;
+        let far =
+            intact.end.at().since(now) > intact.end.at().since(intact.issued) + CLOCK_TOLERANCE;
         credentials
-            && noted.inputs == inputs::short(&self.resource.inputs)
-            && now < noted.refresh
+            && intact.inputs == inputs::short(&self.resource.inputs)
+            && now < intact.refresh
             && !far
     }
 }
 
-fn why(
+fn reason_now(
     seen: &Observed,
     spec: &Validated,
     state: &TokenState,
@@ -84,7 +89,7 @@ fn why(
     if !same_inputs(&state.inputs, &seen.resource.inputs) {
         return Some(RefreshReason::SpecChanged);
     }
-    if credentials_changed(seen, spec, state) || refresh_token::fresh_start(seen, spec) {
+    if credentials_changed(seen, spec, state) || refresh_token::starts_new_family(seen, spec) {
         return Some(RefreshReason::CredentialsChanged);
     }
     if seen.unhandled_request().is_some() || request_failed(seen, state) {
@@ -100,11 +105,11 @@ fn why(
 /// Whether a refresh on demand was tried and failed: it stays pending, with the backoff of failures, until there is a
 /// token or it is withdrawn.
 fn request_failed(seen: &Observed, state: &TokenState) -> bool {
-    let asked = seen.resource.refresh_request.as_deref();
-    asked.is_some()
-        && asked != state.handled_request.as_deref()
+    let requested = seen.resource.refresh_request.as_deref();
+    requested.is_some()
+        && requested != state.handled_request.as_deref()
         && seen.memory.attempt.as_ref().is_some_and(|attempt| {
-            attempt.handled_request.as_deref() == asked
+            attempt.handled_request.as_deref() == requested
                 && same_inputs(&attempt.inputs, &seen.resource.inputs)
         })
 }
@@ -125,7 +130,7 @@ fn had_one(seen: &Observed) -> bool {
 /// Whether the content of the credentials differs from that of the token's request. A new version with the same content
 /// (a label, an annotation) does not count, as long as the process keeps the content hash.
 fn credentials_changed(seen: &Observed, spec: &Validated, state: &TokenState) -> bool {
-    let Some(version) = seen.lent() else {
+    let Some(version) = seen.credentials_version() else {
         return false;
     };
     if state.credentials == version || state.credentials == RESTORED {

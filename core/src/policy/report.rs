@@ -1,16 +1,18 @@
 //! Reports an assessment to people: the status with its conditions, and events about changes.
 
 use crate::conditions::{ConditionType, Reason};
-use crate::messages::{Explanation, Message, Next, Note, Progress, Text, TokenValidity, Valid};
+use crate::messages::{
+    Explanation, Message, NextAttempt, Note, Progress, Text, TokenValidity, Valid,
+};
 use crate::model::{
     Assessment, AttemptStatus, Condition, FailedAttempt, OAuthClientStatus, Problem, ProblemKind,
     RefreshTokenStatus, TokenStatus, TokenView,
 };
 use crate::oauth::error::FailureClass;
-use crate::policy::events::{find, known};
+use crate::policy::events::{documented_reason, find_condition};
 use crate::time::Time;
 
-use super::events::{Content, Notice, notices};
+use super::events::{Content, ResourceEvent, events};
 
 /// The level of detail of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,7 +34,7 @@ pub struct Report {
     /// Remarks about a token that is valid, beside until when; empty if there are none.
     pub remarks: Message,
     /// Events about changes.
-    pub notices: Vec<Notice>,
+    pub events: Vec<ResourceEvent>,
 }
 
 /// Reports an assessment, given the previous status.
@@ -81,7 +83,7 @@ pub fn report(
             Message::default().noting(builder.notes(token))
         }),
         changed: status != *before,
-        notices: notices(assessment, &contents, before, &status, now),
+        events: events(assessment, &contents, before, &status, now),
         status,
     }
 }
@@ -103,7 +105,7 @@ impl Content {
         now: Time,
     ) -> Condition {
         let status = if self.holds { "True" } else { "False" };
-        let before = find(before, kind).filter(|condition| condition.status == status);
+        let before = find_condition(before, kind).filter(|condition| condition.status == status);
         let since = before.map_or_else(
             || Time::from_seconds(now.seconds()),
             |condition| condition.last_transition_time,
@@ -152,7 +154,7 @@ impl ConditionBuilder<'_> {
         } else if self.assessment.suspended {
             (Reason::Suspended, Progress::Suspended.explain())
         } else if let Some(attempt) = &self.assessment.attempt {
-            (known(&attempt.reason), self.of_attempt(attempt))
+            (documented_reason(&attempt.reason), self.of_attempt(attempt))
         } else {
             let reason = match self.assessment.token {
                 Some(_) => Reason::TokenExpired,
@@ -223,7 +225,7 @@ impl ConditionBuilder<'_> {
             .map(text)
             .chain(remarks)
             .chain(of_secret.into_iter().map(text))
-            .chain(assessment.refused_offer.clone().map(text))
+            .chain(assessment.refused_provided_token.clone().map(text))
             .chain(
                 expiries
                     .into_iter()
@@ -252,19 +254,19 @@ impl ConditionBuilder<'_> {
     fn refresh_failing(&self) -> Option<Content> {
         let attempt = self.assessment.attempt.as_ref()?;
         let next = match (&self.assessment.problem, attempt.next) {
-            _ if self.assessment.suspended => Next::Suspended,
-            (Some(problem), _) => Next::AfterProblem(match problem.kind {
+            _ if self.assessment.suspended => NextAttempt::Suspended,
+            (Some(problem), _) => NextAttempt::AfterProblem(match problem.kind {
                 ProblemKind::Waiting => ConditionType::Reconciling,
                 ProblemKind::Stalled => ConditionType::Stalled,
             }),
-            (None, Some(time)) => Next::RetryAt {
+            (None, Some(time)) => NextAttempt::RetryAt {
                 time,
                 failures: attempt.failures,
             },
-            (None, None) => Next::OnChange,
+            (None, None) => NextAttempt::OnChange,
         };
         let message = self.message(self.of_attempt(attempt)).and(next.text());
-        Some(Content::holds(known(&attempt.reason), message))
+        Some(Content::holds(documented_reason(&attempt.reason), message))
     }
 
     fn reconciling(&self) -> Option<Content> {
@@ -300,7 +302,7 @@ impl ConditionBuilder<'_> {
                 if attempt.class != FailureClass::Transient && !self.assessment.suspended =>
             {
                 let message = self.message(self.of_attempt(attempt));
-                Some(Content::holds(known(&attempt.reason), message))
+                Some(Content::holds(documented_reason(&attempt.reason), message))
             }
             _ => None,
         }
@@ -391,7 +393,7 @@ pub(super) fn since(status: &OAuthClientStatus, problem: &Problem) -> Option<Tim
         ProblemKind::Waiting => ConditionType::Reconciling,
         ProblemKind::Stalled => ConditionType::Stalled,
     };
-    let condition = find(status, kind)?;
+    let condition = find_condition(status, kind)?;
     let is_same = condition.status == "True" && condition.reason == problem.reason().as_str();
     is_same.then_some(condition.last_transition_time)
 }

@@ -7,7 +7,7 @@ use crate::messages::{Audience, EventFinding, NotRestarted};
 use crate::model::{Resource, Restart, TokenState};
 use crate::time::{Span, Time};
 
-use super::events::{Notice, NoticeKind};
+use super::events::{EventType, ResourceEvent};
 
 /// Annotation of a workload: the token that it was last restarted for. It is no part of the pod template, so that a rollback does
 /// not bring an older value back.
@@ -73,7 +73,7 @@ pub enum Rollout {
 
 /// What to do about one workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RestartDecision {
     /// It has this token already, or nobody knows that it does not.
     Nothing,
     /// Restart it now.
@@ -112,32 +112,34 @@ pub fn decide(
     token: &RestartToken,
     workload: Option<&Workload>,
     now: Time,
-) -> Verdict {
+) -> RestartDecision {
     let Some(workload) = workload else {
         return match token.is_new {
-            true => Verdict::Later(LOOK_AGAIN, Some(Obstacle::NotFound)),
-            false => Verdict::Nothing,
+            true => RestartDecision::Later(LOOK_AGAIN, Some(Obstacle::NotFound)),
+            false => RestartDecision::Nothing,
         };
     };
     if !is_due(resource, token, workload) {
-        return Verdict::Nothing;
+        return RestartDecision::Nothing;
     }
     if token.lifetime < wanted.min_interval + wanted.min_interval {
-        return Verdict::Refused(Obstacle::LifetimeTooShort);
+        return RestartDecision::Refused(Obstacle::LifetimeTooShort);
     }
     if workload.restart_by.as_deref() != Some(resource) {
-        return Verdict::Later(LOOK_AGAIN, Some(Obstacle::NotOptedIn));
+        return RestartDecision::Later(LOOK_AGAIN, Some(Obstacle::NotOptedIn));
     }
     match workload.rollout {
         Rollout::Complete => {}
-        Rollout::InProgress => return Verdict::Later(LOOK_AT_ROLLOUT, None),
-        Rollout::Failing => return Verdict::Later(LOOK_AGAIN, Some(Obstacle::RolloutFailing)),
-        Rollout::Paused => return Verdict::Later(LOOK_AGAIN, Some(Obstacle::Paused)),
-        Rollout::OnDelete => return Verdict::Refused(Obstacle::OnDelete),
+        Rollout::InProgress => return RestartDecision::Later(LOOK_AT_ROLLOUT, None),
+        Rollout::Failing => {
+            return RestartDecision::Later(LOOK_AGAIN, Some(Obstacle::RolloutFailing));
+        }
+        Rollout::Paused => return RestartDecision::Later(LOOK_AGAIN, Some(Obstacle::Paused)),
+        Rollout::OnDelete => return RestartDecision::Refused(Obstacle::OnDelete),
     }
     match left_of_interval(wanted, workload, now) {
-        Some(left) => Verdict::Later(left, None),
-        None => Verdict::Restart,
+        Some(left) => RestartDecision::Later(left, None),
+        None => RestartDecision::Restart,
     }
 }
 
@@ -163,9 +165,9 @@ fn left_of_interval(wanted: &Restart, workload: &Workload, now: Time) -> Option<
 }
 
 /// The event after a restart.
-pub fn restarted(wanted: &Restart) -> Notice {
-    notice(
-        NoticeKind::Normal,
+pub fn restarted(wanted: &Restart) -> ResourceEvent {
+    event(
+        EventType::Normal,
         &EventFinding::WorkloadRestarted {
             kind: wanted.kind.as_str(),
             workload: wanted.name.clone(),
@@ -174,7 +176,7 @@ pub fn restarted(wanted: &Restart) -> Notice {
 }
 
 /// The event when a workload is not restarted.
-pub fn not_restarted(wanted: &Restart, resource: &Resource, obstacle: Obstacle) -> Notice {
+pub fn not_restarted(wanted: &Restart, resource: &Resource, obstacle: Obstacle) -> ResourceEvent {
     let spec = resource.spec.as_ref();
     let why = match obstacle {
         Obstacle::NotFound => NotRestarted::NotFound,
@@ -188,8 +190,8 @@ pub fn not_restarted(wanted: &Restart, resource: &Resource, obstacle: Obstacle) 
         Obstacle::Forbidden => NotRestarted::Forbidden,
         Obstacle::Refused => NotRestarted::Refused,
     };
-    notice(
-        NoticeKind::Warning,
+    event(
+        EventType::Warning,
         &EventFinding::WorkloadNotRestarted {
             kind: wanted.kind.as_str(),
             workload: wanted.name.clone(),
@@ -201,8 +203,8 @@ pub fn not_restarted(wanted: &Restart, resource: &Resource, obstacle: Obstacle) 
 }
 
 /// Workloads exist on a cluster only.
-fn notice(kind: NoticeKind, finding: &EventFinding) -> Notice {
-    Notice {
+fn event(kind: EventType, finding: &EventFinding) -> ResourceEvent {
+    ResourceEvent {
         kind,
         reason: finding.reason(),
         message: finding.explain(Audience::Cluster).message(),

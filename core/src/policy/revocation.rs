@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-use super::provenance::{self, Part};
+use super::provenance::{self, RequestPart};
 use super::{accounts, dpop, findings, rotation};
 
 /// The name of an access token in a revocation (RFC 7009 section 2.1).
@@ -27,13 +27,13 @@ pub struct TokenWithLenders {
 const REFRESH_TOKEN: &str = "refresh_token";
 
 /// What to do to revoke a token.
-pub enum Revoking {
+pub enum RevocationStep {
     /// Fetch this prerequisite.
-    First(Prerequisite),
+    Fetch(Prerequisite),
     /// Send this request.
     Send(Box<HttpRequest>),
     /// Nothing can be done.
-    Cannot(NotRevoked),
+    Impossible(NotRevoked),
 }
 
 /// The meaning of a response to a revocation.
@@ -42,21 +42,21 @@ pub enum Revoked {
     /// The token is revoked.
     Done,
     /// It may succeed later.
-    Later(NotRevoked),
+    Retry(NotRevoked),
     /// It does not succeed.
     Refused(NotRevoked),
 }
 
 impl Observed {
     /// Whether [`super::REVOCATION_FINALIZER`] must be added or removed: only resources with revocation on deletion have it.
-    pub fn finalizer_wanted(&self) -> Option<bool> {
+    pub fn finalizer_change(&self) -> Option<bool> {
         if self.resource.deleting {
             return None;
         }
         let spec = self.resource.spec.as_ref().ok()?;
         let choice = spec.revocation.as_ref();
         let wanted = choice.is_some_and(|choice| choice.on_deletion);
-        (wanted != self.resource.is_held()).then_some(wanted)
+        (wanted != self.resource.has_finalizer()).then_some(wanted)
     }
 }
 
@@ -79,16 +79,16 @@ fn published_token(seen: &Observed) -> Option<TokenWithLenders> {
 
 /// The tokens of a deleted resource, with their names in a revocation (RFC 7009 section 2.1). The refresh token comes
 /// first, because it lives longest, and many servers revoke the access token with it.
-pub fn living_tokens(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
+pub fn tokens_to_revoke(seen: &Observed) -> Vec<(TokenWithLenders, &'static str)> {
     let state = seen.family.state.as_ref();
     let ours = state.is_some_and(|state| state.is_owned_by(&seen.resource));
     let record = seen.record().filter(|_| ours).and_then(Result::ok);
     let refresh = record.and_then(|record| {
-        let lent = TokenWithLenders {
+        let token = TokenWithLenders {
             token: record.refresh_token?,
             lenders: record.lenders,
         };
-        Some((lent, REFRESH_TOKEN))
+        Some((token, REFRESH_TOKEN))
     });
     let access = published_token(seen).map(|token| (token, ACCESS_TOKEN));
     refresh.into_iter().chain(access).collect()
@@ -116,15 +116,15 @@ pub fn replaced_token(
 }
 
 /// How to revoke a token; `hint` is its name, `again` means that the provider has refused the client
-/// ([`another_secret`]). The rules for token requests apply: opt-in, allowed hosts, https.
-pub fn revoking(
+/// ([`has_another_secret`]). The rules for token requests apply: opt-in, allowed hosts, https.
+pub fn revocation_step(
     seen: &Observed,
-    lent: &TokenWithLenders,
+    token: &TokenWithLenders,
     hint: &str,
     again: bool,
     now: Time,
-) -> Revoking {
-    let cannot = Revoking::Cannot;
+) -> RevocationStep {
+    let cannot = RevocationStep::Impossible;
     let Ok(spec) = &seen.resource.spec else {
         return cannot(NotRevoked::InvalidSpec);
     };
@@ -132,7 +132,7 @@ pub fn revoking(
         return cannot(NotRevoked::NotConfigured);
     };
     if !spec.client.is_located() {
-        return Revoking::First(Prerequisite::Discovery);
+        return RevocationStep::Fetch(Prerequisite::Discovery);
     }
     if spec.credentials_secret.is_some() && seen.credentials.is_none() {
         return cannot(NotRevoked::CredentialsGone);
@@ -153,10 +153,10 @@ pub fn revoking(
         return cannot(NotRevoked::HttpEndpoint);
     }
     let part = match hint {
-        REFRESH_TOKEN => Part::RefreshToken,
-        _ => Part::Returned,
+        REFRESH_TOKEN => RequestPart::RefreshToken,
+        _ => RequestPart::Returned,
     };
-    let Some(stored) = &lent.lenders else {
+    let Some(stored) = &token.lenders else {
         return cannot(NotRevoked::OwnersUnknown);
     };
     let lenders = match provenance::of_call(seen, spec, (stored, part), (field, endpoint)) {
@@ -167,20 +167,20 @@ pub fn revoking(
         }
     };
     // Only now, because no ServiceAccount token is created for a request that is not sent.
-    if let Some(need) = accounts::needed_for_call(seen, spec) {
-        return Revoking::First(need);
+    if let Some(prerequisite) = accounts::needed_for_call(seen, spec) {
+        return RevocationStep::Fetch(prerequisite);
     }
     let values = seen.credentials.as_ref();
     let values = values.map(|secret| secret.data.clone()).unwrap_or_default();
     let credentials = oauth::Credentials::new(values, lenders.clone());
     let parameters = vec![
-        ("token".to_owned(), lent.token.clone()),
+        ("token".to_owned(), token.token.clone()),
         ("token_type_hint".to_owned(), Secret::from(hint)),
     ];
     let other = again.then(|| rotation::other_client(seen, spec)).flatten();
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
-    context.tokens = seen.made.clone();
-    context.dpop = dpop::proving(seen, spec, endpoint);
+    context.tokens = seen.created_tokens.clone();
+    context.dpop = dpop::proof_key(seen, spec, endpoint);
     let request = oauth::request::build_call(
         &other.unwrap_or_else(|| rotation::client(seen, spec)),
         endpoint,
@@ -189,17 +189,17 @@ pub fn revoking(
         &context,
     );
     match request {
-        Ok(request) => Revoking::Send(Box::new(request)),
+        Ok(request) => RevocationStep::Send(Box::new(request)),
         Err(problem) => {
             let secret = findings::secret_name(spec);
             let finding = findings::credentials(secret, &problem).finding;
-            Revoking::Cannot(NotRevoked::Prevented { finding })
+            RevocationStep::Impossible(NotRevoked::Prevented { finding })
         }
     }
 }
 
 /// Whether a response refuses the client, and the credentials contain another client secret to try.
-pub fn another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
+pub fn has_another_secret(seen: &Observed, answer: &HttpAnswer, now: Time) -> bool {
     let Ok(spec) = &seen.resource.spec else {
         return false;
     };
@@ -220,7 +220,7 @@ pub fn revoked(shape: &ResponseShape, answer: &HttpAnswer, now: Time) -> Revoked
     };
     match status {
         200..=299 => Revoked::Done,
-        408 | 425 | 429 | 500.. => Revoked::Later(why()),
+        408 | 425 | 429 | 500.. => Revoked::Retry(why()),
         _ => Revoked::Refused(why()),
     }
 }

@@ -1,7 +1,7 @@
 //! Which responses room is set aside for before their requests are sent, so that none is dropped, and requested again, for want
 //! of room, and so that requests with much in hand are not in flight by the hundred.
 
-use crate::model::{ExpectedResponse, Observed, Spend, Validated};
+use crate::model::{ExpectedResponse, Observed, Redemption, Validated};
 
 use super::ownership::our_target;
 
@@ -21,13 +21,13 @@ pub fn large(bytes: usize) -> u32 {
 }
 
 /// What is known of the response to a request that is about to be sent, where room must be set aside for it: it redeems
-/// something, or the last response was large. After a restart, the published token tells how large that was.
+/// something, or the last response was large. After a restart, the published token shows how large that was.
 pub fn expected_response(
     seen: &Observed,
     spec: &Validated,
-    spend: Option<&Spend>,
+    redemption: Option<&Redemption>,
 ) -> Option<ExpectedResponse> {
-    if let Some(redeems) = spend.and_then(Spend::redeems) {
+    if let Some(redeems) = redemption.and_then(Redemption::redeems) {
         return Some(redeems);
     }
     let remembered = usize::try_from(seen.memory.large_response).unwrap_or(usize::MAX);

@@ -3,10 +3,10 @@
 //! The *key* of the secret that worked is stored, never its value: on the token Secret, with the version of the
 //! credentials. The other secret is tried only if the provider refuses the client, once for each content of the Secret.
 
-use crate::messages::Then;
+use crate::messages::FollowUp;
 use crate::model::{ClientSecret, Failure, Observed, SecretSeen, TokenState, Validated, short};
 use crate::oauth::Client;
-use crate::oauth::error::About;
+use crate::oauth::error::RefusalSubject;
 use crate::policy::ownership::our_target;
 use crate::time::{Span, Time};
 
@@ -22,7 +22,7 @@ pub fn has_next(spec: &Validated, credentials: Option<&SecretSeen>) -> bool {
 }
 
 /// The secret that a published token was requested with.
-pub fn asked_with(state: &TokenState) -> ClientSecret {
+pub fn requested_with(state: &TokenState) -> ClientSecret {
     match state.client_secret_key {
         Some(_) => ClientSecret::Next,
         None => ClientSecret::Current,
@@ -37,7 +37,7 @@ pub(super) fn first(seen: &Observed, spec: &Validated) -> ClientSecret {
     let Some(state) = our_target(seen, spec).and_then(SecretSeen::state) else {
         return ClientSecret::Current;
     };
-    if seen.lent().as_ref() == Some(&state.credentials) {
+    if seen.credentials_version().as_ref() == Some(&state.credentials) {
         let next = state.client_secret_key.as_ref() == Some(&spec.client.keys.next_client_secret);
         return if next {
             ClientSecret::Next
@@ -55,7 +55,7 @@ pub(super) fn first(seen: &Observed, spec: &Validated) -> ClientSecret {
 }
 
 /// The secret for the next request.
-pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
+pub(super) fn next_secret(seen: &Observed, spec: &Validated) -> ClientSecret {
     let first = first(seen, spec);
     let refused = refused(seen);
     let keys = &spec.client.keys;
@@ -69,13 +69,13 @@ pub(super) fn in_turn(seen: &Observed, spec: &Validated) -> ClientSecret {
 
 /// The client with the secret for the next request.
 pub(super) fn client(seen: &Observed, spec: &Validated) -> Client {
-    client_with(spec, in_turn(seen, spec))
+    client_with(spec, next_secret(seen, spec))
 }
 
 /// The client with the other secret; `None` if there is only one.
 pub(super) fn other_client(seen: &Observed, spec: &Validated) -> Option<Client> {
     has_next(spec, seen.credentials.as_ref())
-        .then(|| client_with(spec, in_turn(seen, spec).other()))
+        .then(|| client_with(spec, next_secret(seen, spec).other()))
 }
 
 fn client_with(spec: &Validated, secret: ClientSecret) -> Client {
@@ -87,7 +87,7 @@ fn client_with(spec: &Validated, secret: ClientSecret) -> Client {
 /// The key of the secret that is sent, if it is the second one.
 pub(super) fn sent_key(seen: &Observed) -> Option<String> {
     let spec = seen.resource.spec.as_ref().ok()?;
-    in_turn(seen, spec).noted(spec)
+    next_secret(seen, spec).stored_key(spec)
 }
 
 /// The keys of the secrets that the provider has refused in the failed attempt, if that still applies.
@@ -95,7 +95,7 @@ fn refused(seen: &Observed) -> &[String] {
     let Some(attempt) = seen.memory.attempt.as_deref() else {
         return &[];
     };
-    let same = seen.lent().as_ref() == Some(&attempt.credentials)
+    let same = seen.credentials_version().as_ref() == Some(&attempt.credentials)
         || (attempt.content.is_some() && attempt.content == seen.whole_content());
     let counts =
         same && attempt.inputs == seen.resource.inputs && seen.unhandled_request().is_none();
@@ -103,49 +103,51 @@ fn refused(seen: &Observed) -> &[String] {
 }
 
 /// The consequences of a refused client if there are two secrets.
-pub(super) struct Refusal {
+pub(super) struct RefusedSecrets {
     /// The keys that were refused so far.
     pub(super) refused: Vec<String>,
     /// When the other one is tried; `None` if both were refused, or there is no other.
     pub(super) other_at: Option<Time>,
     /// What follows from it.
-    pub(super) remark: Option<Then>,
+    pub(super) remark: Option<FollowUp>,
 }
 
 /// Evaluates a failure; `None` if it is not about the client, or there is only one secret.
-pub(super) fn judge(
+pub(super) fn evaluate(
     seen: &Observed,
     spec: &Validated,
     failure: &Failure,
     received: Time,
-) -> Option<Refusal> {
+) -> Option<RefusedSecrets> {
     // Providers report a wrong secret differently. Any refusal that may mean it counts, because the other secret is
     // tried only once for each content of the Secret.
-    let of_client = failure.about().is_some_and(About::may_refuse_client);
+    let of_client = failure
+        .about()
+        .is_some_and(RefusalSubject::may_refuse_client);
     let mut refused = refused(seen).to_vec();
     seen.next_content?;
     if !of_client {
         // It is not about the secret, so the order stays.
-        return (!refused.is_empty()).then_some(Refusal {
+        return (!refused.is_empty()).then_some(RefusedSecrets {
             refused,
             other_at: None,
             remark: None,
         });
     }
     let keys = &spec.client.keys;
-    let sent = in_turn(seen, spec);
+    let sent = next_secret(seen, spec);
     if !refused.contains(sent.key(keys)) {
         refused.push(sent.key(keys).clone());
     }
     let other = sent.other().key(keys);
     let tried = refused.contains(other);
     let remark = match tried {
-        true => Then::BothSecrets,
-        false => Then::OtherSecret {
+        true => FollowUp::BothSecrets,
+        false => FollowUp::OtherSecret {
             other: other.clone(),
         },
     };
-    Some(Refusal {
+    Some(RefusedSecrets {
         refused,
         other_at: (!tried).then(|| received + PAUSE),
         remark: Some(remark),

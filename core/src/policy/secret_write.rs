@@ -1,13 +1,13 @@
 //! The content of a write to a token Secret, as data.
 //!
-//! One write contains the token and its state. A patch names only what changes: what is ours and no longer wanted is
+//! One write contains the token and its state. A patch names only what changes: what is ours and no longer needed is
 //! removed, what is not ours is never named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Managed, Observed, On, Owner, PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen,
-    SecretWrite, TokenState, Validated, data_hash, token_hash,
+    Managed, Observed, Owner, PREFIX, RESTORED, RefreshReason, SecretBody, SecretSeen, SecretWrite,
+    TokenState, Validated, WriteMode, data_hash, token_hash,
 };
 use crate::names::{
     ADOPT_ANNOTATION, ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION, CREDENTIALS_LABEL,
@@ -60,42 +60,44 @@ pub fn rewrite(seen: &Observed, spec: &Validated, write: &SecretWrite) -> Secret
 }
 
 /// The write that repairs labels, annotations, owner and state of a Secret with an intact token, if necessary.
-pub(super) fn tend(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
+pub(super) fn metadata_repair(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
     let state = target.state()?;
-    let mut wanted = TokenState {
+    let mut desired = TokenState {
         owner: Some(seen.state_owner()),
         managed: managed(spec, state.managed.data.clone()),
         ..deadline::under_settings(seen, spec, state.clone())
     };
-    if wanted.refresh != state.refresh {
-        wanted = wanted.seal(&target.data);
+    if desired.refresh != state.refresh {
+        desired = desired.seal(&target.data);
     }
-    if let Some(version) = seen.lent() {
+    if let Some(version) = seen.credentials_version() {
         // Its content is the same (or a new token would be needed): the new version is recorded, so that a restart
         // knows it.
         if seen.content.is_some() {
-            wanted.credentials = version;
-            wanted.client_secret_key = super::rotation::first(seen, spec).noted(spec);
+            desired.credentials = version;
+            desired.client_secret_key = super::rotation::first(seen, spec).stored_key(spec);
         }
     }
-    if wanted.lenders.is_none() {
+    if desired.lenders.is_none() {
         // An earlier version wrote it. Nothing has changed since, so it was obtained with what the spec names.
-        wanted.lenders = provenance::of_request(seen, spec).ok();
+        desired.lenders = provenance::of_request(seen, spec).ok();
     }
     // Equal by now, or in an unknown format: adopted.
-    wanted.inputs.clone_from(&seen.resource.inputs);
-    let mut write = metadata(seen, spec, &wanted);
+    desired.inputs.clone_from(&seen.resource.inputs);
+    let mut write = metadata(seen, spec, &desired);
     // If it was written for this spec and these credentials, and differs now, someone else altered it.
-    write.repairs = seen.noted_target(target).is_some_and(|noted| {
-        noted.generation == seen.resource.generation && noted.is(&wanted) && noted.is(&state)
+    write.repairs = seen.known_intact(target).is_some_and(|intact| {
+        intact.generation == seen.resource.generation
+            && intact.matches(&desired)
+            && intact.matches(&state)
     });
     let nothing = write.labels.is_empty() && write.annotations.is_empty() && write.owners.is_none();
     (!nothing).then_some(write)
 }
 
 /// The write that makes a token Secret this resource's again that has lost its owner: its token stays.
-pub(super) fn take_back(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
+pub(super) fn restore_owner(seen: &Observed, spec: &Validated) -> Option<SecretWrite> {
     let target = seen.target.as_ref().filter(|target| !target.deleting)?;
     let whose = ownership(target, &seen.resource, &spec.token_secret.type_);
     let state = target.state()?;
@@ -104,27 +106,29 @@ pub(super) fn take_back(seen: &Observed, spec: &Validated) -> Option<SecretWrite
     }
     let default_keys = spec.token_secret.templates.sources().next().is_none();
     let token = target.data.get("access_token");
-    let wanted = TokenState {
+    let desired = TokenState {
         // The Secrets that it was obtained with were restored as well, as other objects.
-        credentials: seen.lent().unwrap_or_else(|| RESTORED.to_owned()),
+        credentials: seen
+            .credentials_version()
+            .unwrap_or_else(|| RESTORED.to_owned()),
         token_hash: token
             .filter(|_| default_keys)
             .map_or_else(String::new, |token| token_hash(&seen.resource.uid, token)),
         ..state
     };
-    Some(metadata(seen, spec, &wanted))
+    Some(metadata(seen, spec, &desired))
 }
 
 /// The write that restores the altered state of a token; `None` if it is not known that the token or its data are
 /// unchanged.
-pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<SecretWrite> {
+pub(super) fn state_repair(seen: &Observed, spec: &Validated, now: Time) -> Option<SecretWrite> {
     let target = our_target(seen, spec)?;
-    let noted = seen.noted_target(target)?;
-    if !seen.still_wants(noted, now) || now >= noted.end.at() {
+    let intact = seen.known_intact(target)?;
+    if !seen.still_sufficient(intact, now) || now >= intact.end.at() {
         return None;
     }
     let read = target.state();
-    let ours = |keys: &BTreeSet<String>| data_hash(keys, &target.data) == noted.data;
+    let ours = |keys: &BTreeSet<String>| data_hash(keys, &target.data) == intact.data;
     let of_state = read.as_ref().map(|state| state.managed.data.clone());
     let keys = of_state
         .into_iter()
@@ -136,13 +140,13 @@ pub(super) fn restored(seen: &Observed, spec: &Validated, now: Time) -> Option<S
     let default_keys = spec.token_secret.templates.sources().next().is_none();
     let token = token.filter(|_| default_keys);
     let state = TokenState {
-        issued: noted.issued,
-        end: noted.end,
-        refresh: noted.refresh,
+        issued: intact.issued,
+        end: intact.end,
+        refresh: intact.refresh,
         planned: None,
         owner: Some(seen.state_owner()),
         inputs: seen.resource.inputs.clone(),
-        credentials: seen.lent()?,
+        credentials: seen.credentials_version()?,
         client_secret_key,
         data_hash: String::new(),
         token_hash: token.map_or_else(String::new, |token| token_hash(&seen.resource.uid, token)),
@@ -177,10 +181,10 @@ fn managed_by(spec: &Validated, target: &SecretSeen) -> Vec<BTreeSet<String>> {
 pub(super) fn moved<'a>(
     seen: &'a Observed,
     spec: &Validated,
-    because: &RefreshReason,
+    reason: &RefreshReason,
     now: Time,
 ) -> Option<(&'a SecretSeen, SecretWrite)> {
-    let movable = matches!(because, RefreshReason::FirstIssue | RefreshReason::Deleted)
+    let movable = matches!(reason, RefreshReason::FirstIssue | RefreshReason::Deleted)
         && seen.target.is_none();
     if !movable {
         return None;
@@ -219,15 +223,15 @@ fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrit
         .and_then(SecretSeen::state)
         .map(|state| state.managed)
         .unwrap_or_default();
-    let mut labels = wanted(&spec.token_secret.labels, &before.labels);
+    let mut labels = desired(&spec.token_secret.labels, &before.labels);
     labels.insert(TOKEN_LABEL.to_owned(), Some("true".to_owned()));
-    let mut annotations = wanted(&spec.token_secret.annotations, &before.annotations);
+    let mut annotations = desired(&spec.token_secret.annotations, &before.annotations);
     annotations.extend(state.write());
     annotations.insert(ADOPT_ANNOTATION.to_owned(), None);
     let none = BTreeMap::new();
     let body = SecretBody {
         name: spec.token_secret.name.clone(),
-        on: target.map_or(On::Create, |target| On::Patch {
+        mode: target.map_or(WriteMode::Create, |target| WriteMode::Patch {
             uid: target.uid.clone(),
             resource_version: target.resource_version.clone(),
         }),
@@ -249,7 +253,7 @@ fn metadata(seen: &Observed, spec: &Validated, state: &TokenState) -> SecretWrit
 }
 
 /// What the spec wants, and the removal of what it no longer wants.
-fn wanted(
+fn desired(
     spec: &BTreeMap<String, String>,
     before: &BTreeSet<String>,
 ) -> BTreeMap<String, Option<String>> {
@@ -275,10 +279,10 @@ fn may_set(key: &str) -> bool {
 }
 
 fn differing(
-    wanted: BTreeMap<String, Option<String>>,
+    desired: BTreeMap<String, Option<String>>,
     there: &BTreeMap<String, String>,
 ) -> BTreeMap<String, Option<String>> {
-    wanted
+    desired
         .into_iter()
         .filter(|(key, value)| there.get(key) != value.as_ref())
         .collect()

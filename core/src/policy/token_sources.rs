@@ -22,7 +22,7 @@ pub fn account_tokens(spec: &Validated) -> Vec<&ServiceAccountToken> {
 }
 
 /// The tokens of other resources that a spec uses, each source once.
-pub fn published(spec: &Validated) -> Vec<&PublishedToken> {
+pub fn referenced_tokens(spec: &Validated) -> Vec<&PublishedToken> {
     let mut found: Vec<&PublishedToken> = Vec::new();
     if let Grant::TokenExchange(exchange) = &spec.client.grant {
         for input in exchange.inputs() {

@@ -15,13 +15,13 @@ pub const LOOK_AT_CA: Span = Span::from_seconds(60);
 pub const LOOK_AT_ACCOUNT: Span = Span::from_seconds(60);
 
 /// How soon an observation that contradicts our own write is repeated.
-pub const LOOK_AGAIN_IN_DOUBT: Span = Span::from_seconds(2);
+pub const AFTER_STALE_READ: Span = Span::from_seconds(2);
 
 /// How many observations in a row may contradict our own writes, before the newest is believed.
-pub const MOST_DOUBTS: u32 = 3;
+pub const MAX_STALE_READS: u32 = 3;
 
 /// How often an owned Secret that is being deleted is checked.
-pub const LOOK_AT_VANISHING: Span = Span::from_seconds(5);
+pub const LOOK_AT_DELETING: Span = Span::from_seconds(5);
 
 /// The maximum pause between two checks of something that no watch reports, while it does not change.
-pub const LONGEST_PATIENCE: Span = Span::from_seconds(300);
+pub const LONGEST_CHECK_INTERVAL: Span = Span::from_seconds(300);

@@ -52,11 +52,11 @@ struct HostQueue {
     moved: Option<Time>,
     waiting: usize,
     /// Flows that wait for a slot, in order.
-    order: BTreeSet<(Place, u32)>,
+    order: BTreeSet<(FlowOrder, u32)>,
 }
 
 /// The order of flows at a host: first those that hold less than a quarter of the slots, then by class, then by turn.
-type Place = (bool, Class, u64);
+type FlowOrder = (bool, Class, u64);
 
 /// The entries of one namespace at one host.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ struct Flow {
     /// When it was last served.
     turn: u64,
     waiting: Ranks,
-    place: Option<Place>,
+    place: Option<FlowOrder>,
 }
 
 /// What a host queue offers to its first entry.
@@ -284,7 +284,7 @@ impl HostQueues {
         let host_queues = self.by_host.values();
         let order: usize = host_queues
             .filter_map(|number| self.host_queues.get(*number))
-            .map(|host_queue| set_bytes::<(Place, u32)>(host_queue.order.len()))
+            .map(|host_queue| set_bytes::<(FlowOrder, u32)>(host_queue.order.len()))
             .sum();
         let flows = (0..self.used_flows).filter_map(|number| self.flow(number));
         let waiting: usize = flows.map(|flow| flow.waiting.bytes()).sum();
@@ -359,7 +359,7 @@ impl HostQueues {
 
 impl Flow {
     /// Its place in the order of its host, if it waits for a slot and may have one.
-    fn place_now(&self, slots: u32) -> Option<Place> {
+    fn place_now(&self, slots: u32) -> Option<FlowOrder> {
         let (class, _, _) = *self.waiting.first()?;
         if self.narrowed && self.in_flight > 0 {
             return None;

@@ -35,7 +35,7 @@ struct Space {
 
 /// The limits that namespaces share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shared {
+pub(super) enum SharedLimit {
     /// Token requests.
     Requests = 0,
     /// Responses that are not yet written.
@@ -168,8 +168,8 @@ impl Spaces {
     /// A request is sent only if its response can be kept until it is written.
     fn request_share(&self, number: u32) -> Share {
         let (requests, answers) = (
-            self.share(Shared::Requests, number),
-            self.share(Shared::Answers, number),
+            self.share(SharedLimit::Requests, number),
+            self.share(SharedLimit::Answers, number),
         );
         match (requests, answers) {
             (Share::Full, _) | (_, Share::Full) => Share::Full,
@@ -178,7 +178,7 @@ impl Spaces {
         }
     }
 
-    fn share(&self, what: Shared, number: u32) -> Share {
+    fn share(&self, what: SharedLimit, number: u32) -> Share {
         let own = self.spaces.get(number).map_or(0, |space| held(space, what));
         let shares = self.shares.get(what as usize).copied();
         shares.unwrap_or_default().share(own, 1)
@@ -186,7 +186,7 @@ impl Spaces {
 
     /// A namespace was served: its next turn comes after those of all others.
     pub(super) fn served(&mut self, number: u32) {
-        self.take(Shared::Requests, number);
+        self.take(SharedLimit::Requests, number);
         self.turn += 1;
         let turn = self.turn;
         let Some(space) = self.spaces.get_mut(number) else {
@@ -218,13 +218,13 @@ impl Spaces {
     pub(super) fn next_look(&mut self) -> Option<(Time, Id)> {
         let alone = self.look_order.len() == 1;
         let number = self.look_order.iter().find_map(|(_, number)| {
-            match self.share(Shared::Looks, *number) {
+            match self.share(SharedLimit::Looks, *number) {
                 Share::Own => Some(*number),
                 Share::Spare => alone.then_some(*number),
                 Share::Full => None,
             }
         })?;
-        self.take(Shared::Looks, number);
+        self.take(SharedLimit::Looks, number);
         self.turn += 1;
         let turn = self.turn;
         let space = self.spaces.get_mut(number)?;
@@ -250,7 +250,7 @@ impl Spaces {
     }
 
     /// A namespace holds one more.
-    pub(super) fn take(&mut self, what: Shared, number: u32) {
+    pub(super) fn take(&mut self, what: SharedLimit, number: u32) {
         if let Some(shares) = self.shares.get_mut(what as usize) {
             shares.take(1);
         }
@@ -261,7 +261,7 @@ impl Spaces {
     }
 
     /// A namespace holds one less.
-    pub(super) fn give_back(&mut self, what: Shared, number: u32) {
+    pub(super) fn give_back(&mut self, what: SharedLimit, number: u32) {
         if let Some(shares) = self.shares.get_mut(what as usize) {
             shares.give_back(1);
         }
@@ -273,7 +273,7 @@ impl Spaces {
     }
 
     /// The amount in use.
-    pub(super) fn held(&self, what: Shared) -> usize {
+    pub(super) fn held(&self, what: SharedLimit) -> usize {
         self.shares.get(what as usize).map_or(0, Shares::held)
     }
 
@@ -303,6 +303,6 @@ impl Spaces {
     }
 }
 
-fn held(space: &Space, what: Shared) -> usize {
+fn held(space: &Space, what: SharedLimit) -> usize {
     space.held.get(what as usize).copied().unwrap_or(0)
 }

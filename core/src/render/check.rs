@@ -55,7 +55,7 @@ pub(super) fn check(environment: &Environment<'static>, source: &str) -> Checked
     if let Some(message) = unknown_variable(&top) {
         return Err((0, message));
     }
-    let asked = Arc::new(Credentials::default());
+    let asked = Arc::new(UsedCredentials::default());
     // A trial with made-up values finds unknown filters and functions on its path through the template.
     if let Err(error) = template.render(trial_context(&asked))
         && let Some(message) = static_message(&error)
@@ -154,16 +154,16 @@ impl Object for Anything {
 
 /// A stand-in for `credentials` that has every key and records which are used.
 #[derive(Debug, Default)]
-struct Credentials(Mutex<Asked>);
+struct UsedCredentials(Mutex<RequestedKeys>);
 
 #[derive(Debug, Default)]
-struct Asked {
+struct RequestedKeys {
     keys: BTreeSet<String>,
     /// It was iterated or printed as a whole.
     listed: bool,
 }
 
-impl Object for Credentials {
+impl Object for UsedCredentials {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str() {
             Some(key) => lock(&self.0).keys.insert(key.to_owned()),
@@ -183,7 +183,7 @@ impl Object for Credentials {
     }
 }
 
-fn trial_context(asked: &Arc<Credentials>) -> Value {
+fn trial_context(asked: &Arc<UsedCredentials>) -> Value {
     let text = || Value::from("x");
     Value::from(BTreeMap::from([
         ("access_token", text()),

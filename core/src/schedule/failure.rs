@@ -12,7 +12,7 @@ const SHORTEST_PAUSE: Span = Span::from_seconds(2);
 ///
 /// `failures` is the number of failures in a row, including this one (at least 1); `remaining` is the remaining
 /// lifetime of the published token, `None` without one; `retry_after` is a minimum of at most 1 h set by the server;
-/// `u` is jitter in [0,1).
+/// `jitter` is in [0,1).
 ///
 /// Transient: `min(cap, 5*2^k) * U[0.5,1]` with `cap = clamp(remaining/8, 10, 300)`, 300 without a valid token.
 /// Permanent: a probe after 1 min, growing to 1 h, up to a tenth earlier so that a fleet spreads; one that would come after the
@@ -23,16 +23,16 @@ pub fn retry(
     remaining: Option<Span>,
     retry_after: Option<Span>,
     now: Time,
-    u: f64,
+    jitter: f64,
 ) -> Time {
-    let u = u.clamp(0.0, 1.0);
+    let jitter = jitter.clamp(0.0, 1.0);
     let pause = match class {
         FailureClass::NeedsPerson => return Time::NEVER,
         FailureClass::Permanent => {
-            let probe = doubling(60, failures, Span::from_seconds(3600)).scale(1.0 - 0.1 * u);
+            let probe = doubling(60, failures, Span::from_seconds(3600)).scale(1.0 - 0.1 * jitter);
             remaining.map_or(probe, |left| before_the_end(probe, left))
         }
-        FailureClass::Transient => doubling(5, failures, cap(remaining)).scale(0.5 + 0.5 * u),
+        FailureClass::Transient => doubling(5, failures, cap(remaining)).scale(0.5 + 0.5 * jitter),
     };
     let floor = retry_after.unwrap_or(Span::ZERO).min(LONGEST_RETRY_AFTER);
     now + pause.max(floor)

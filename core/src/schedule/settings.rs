@@ -90,9 +90,9 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// What is stored with a token. `u` is the jitter in [0,1).
-    pub fn with(policy: &Policy, refresh_in: Option<Span>, u: f64) -> Planned {
-        let thousandths = Span::from_millis(1000).scale(u.clamp(0.0, 0.999));
+    /// What is stored with a token. `jitter` is in [0,1).
+    pub fn with(policy: &Policy, refresh_in: Option<Span>, jitter: f64) -> Planned {
+        let thousandths = Span::from_millis(1000).scale(jitter.clamp(0.0, 0.999));
         Planned {
             policy: policy.name(),
             jitter: u16::try_from(thousandths.millis()).unwrap_or(0),

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::lender::{Lenders, Refusal};
+use super::lender::{LenderRefusal, Lenders};
 use crate::oauth::HttpRequest;
 
 /// A request that all its lenders allow to be sent to its URL. Only [`authorize`] creates one, and the HTTP client
@@ -29,7 +29,7 @@ pub enum Unauthorized {
     /// Its URL cannot be parsed.
     BadUrl,
     /// A lender does not allow it.
-    Refused(Box<Refusal>),
+    Refused(Box<LenderRefusal>),
 }
 
 /// Authorizes a request, and the client certificate that is used with it (`shown`: its lenders).

@@ -56,7 +56,7 @@ pub struct Lenders(BTreeMap<Id, Lender>);
 
 /// The lender that does not allow its secret to be sent to a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct LenderRefusal {
     /// The lender.
     pub lender: Lender,
     /// The list that does not name the URL.
@@ -177,10 +177,10 @@ impl Lenders {
     ///
     /// # Errors
     /// The first one that does not.
-    pub fn permit(&self, url: &Url) -> Result<(), Box<Refusal>> {
+    pub fn permit(&self, url: &Url) -> Result<(), Box<LenderRefusal>> {
         self.iter().try_for_each(|lender| {
             lender.hosts.permit(url).map_err(|not_listed| {
-                Box::new(Refusal {
+                Box::new(LenderRefusal {
                     lender: lender.clone(),
                     not_listed,
                 })

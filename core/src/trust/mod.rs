@@ -11,4 +11,4 @@ mod path;
 
 pub use authorize::{AuthorizedRequest, Unauthorized, authorize};
 pub use hosts::{AllowedHosts, NotListed, destination};
-pub use lender::{Lender, LenderKind, Lenders, Refusal};
+pub use lender::{Lender, LenderKind, LenderRefusal, Lenders};

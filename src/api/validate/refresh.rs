@@ -9,7 +9,7 @@ use crate::oauth::refresh::{Origin, Refreshing};
 /// The settings for refresh tokens; `None` for a resource that uses none.
 pub(super) fn of(spec: &OAuthClientSpec) -> Result<Option<Refreshing>, SpecProblem> {
     let origin = match (spec.grant.type_.as_str(), &spec.grant.password) {
-        ("refresh_token", _) => Origin::Given,
+        ("refresh_token", _) => Origin::Provided,
         ("password", Some(password)) if password.use_refresh_token => Origin::Password,
         _ => return Ok(None),
     };

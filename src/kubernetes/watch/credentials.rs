@@ -14,12 +14,12 @@ use crate::lock::lock;
 use crate::names::CREDENTIALS_LABEL;
 use crate::policy::credentials_facts;
 
-use super::run::{Listener, Scope, Watching, labelled, run};
+use super::run::{Listener, WatchScope, Watching, labelled, run};
 
 /// Watches the metadata of credentials Secrets: those with the opt-in label.
 pub(crate) async fn credentials(watching: Watching) {
     run(watching, labelled(CREDENTIALS_LABEL), |shared, scope| {
-        Credentials {
+        CredentialsListener {
             shared,
             scope,
             listed: HashSet::new(),
@@ -28,19 +28,19 @@ pub(crate) async fn credentials(watching: Watching) {
     .await;
 }
 
-struct Credentials {
+struct CredentialsListener {
     shared: Arc<Shared>,
-    scope: Scope,
+    scope: WatchScope,
     listed: HashSet<SecretId>,
 }
 
-impl Credentials {
+impl CredentialsListener {
     /// A Secret changed. If many use it, they are not all notified at once.
-    fn changed(&self, namespace: &str, name: &str, told: Option<(u64, u64)>) {
+    fn changed(&self, namespace: &str, name: &str, version: Option<(u64, u64)>) {
         let id = secret_id(namespace, name);
         let many = {
             let mut index = lock(&self.shared.index);
-            index.credentials_seen(id, told);
+            index.credentials_seen(id, version);
             index.is_used_by_many(id)
         };
         if many && lock(&self.shared.engine).is_ready() {
@@ -52,21 +52,21 @@ impl Credentials {
                 self.shared.changed(&key, Event::Look);
             }
         } else {
-            self.tell(id, told);
+            self.notify(id, version);
         }
     }
 
-    /// `told`: its version, and the order of the version.
-    fn tell(&self, secret: SecretId, told: Option<(u64, u64)>) {
-        let (users, lookers, login_of) = {
+    /// `version`: its version, and the order of the version.
+    fn notify(&self, secret: SecretId, version: Option<(u64, u64)>) {
+        let (users, certificate_users, login_of) = {
             let mut index = lock(&self.shared.index);
-            index.credentials_seen(secret, told);
+            index.credentials_seen(secret, version);
             let users = index.users(secret).into_iter();
             let users: Vec<_> = users
                 .map(|key| (key.clone(), index.credentials_of(&key)))
                 .collect();
             let login_of = index.login_of(secret);
-            (users, index.lookers(secret), login_of)
+            (users, index.certificate_users(secret), login_of)
         };
         if let Some(key) = login_of {
             self.shared.changed(&key, Event::Look);
@@ -75,16 +75,16 @@ impl Credentials {
             let facts = version.map(|version| crate::engine::CredentialsFacts { version });
             self.shared.changed(&key, Event::Credentials(facts));
         }
-        for key in lookers {
+        for key in certificate_users {
             self.shared.changed(&key, Event::Look);
         }
     }
 }
 
-impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
+impl Listener<PartialObjectMeta<ApiSecret>> for CredentialsListener {
     const KIND: &'static str = "credentials";
 
-    fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
+    fn applied(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if listed {
             self.listed.insert(secret_id(&namespace, &name));
@@ -99,21 +99,21 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Credentials {
         self.changed(&namespace, &name, Some((facts.version, seen)));
     }
 
-    fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
+    fn deleted(&mut self, object: PartialObjectMeta<ApiSecret>) {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         self.changed(&namespace, &object.name_any(), None);
     }
 
-    fn list_begins(&mut self) {
+    fn list_started(&mut self) {
         self.listed.clear();
     }
 
-    fn list_ends(&mut self) {
+    fn list_completed(&mut self) {
         let listed = std::mem::take(&mut self.listed);
         let gone = lock(&self.shared.index).vanished_credentials(&listed, self.scope.as_deref());
         for id in gone {
-            self.tell(id, None);
+            self.notify(id, None);
         }
     }
 }

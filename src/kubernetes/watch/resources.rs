@@ -10,13 +10,13 @@ use crate::engine::{Event, Key, ResourceFacts};
 use crate::facts::{known_facts, resource_facts};
 use crate::index::ordered;
 use crate::kubernetes::groups;
-use crate::kubernetes::restarts::look_at_workloads;
+use crate::kubernetes::restarts::check_workloads;
 use crate::kubernetes::shared::Shared;
-use crate::kubernetes::stored::Stored;
+use crate::kubernetes::stored::StoredResource;
 use crate::lock::lock;
 use crate::policy::uid_fact;
 
-use super::run::{Listener, Scope, Watching, config, run};
+use super::run::{Listener, WatchScope, Watching, config, run};
 
 /// Watches the resources of one scope.
 pub(crate) async fn resources(watching: Watching) {
@@ -25,7 +25,7 @@ pub(crate) async fn resources(watching: Watching) {
         Some(selector) => config().labels(&selector),
         None => config(),
     };
-    run(watching, config, |shared, scope| Resources {
+    run(watching, config, |shared, scope| ResourcesListener {
         shared,
         scope,
         listed: HashSet::new(),
@@ -33,13 +33,13 @@ pub(crate) async fn resources(watching: Watching) {
     .await;
 }
 
-struct Resources {
+struct ResourcesListener {
     shared: Arc<Shared>,
-    scope: Scope,
+    scope: WatchScope,
     listed: HashSet<Key>,
 }
 
-impl Resources {
+impl ResourcesListener {
     /// If only status or metadata changed, the spec is not processed again. The endpoints of an issuer may change
     /// without it.
     fn facts(&self, key: &Key, object: &OAuthClient) -> ResourceFacts {
@@ -61,10 +61,10 @@ impl Resources {
     }
 }
 
-impl Listener<Stored> for Resources {
+impl Listener<StoredResource> for ResourcesListener {
     const KIND: &'static str = "oauthclients";
 
-    fn there(&mut self, mut stored: Stored, listed: bool) {
+    fn applied(&mut self, mut stored: StoredResource, listed: bool) {
         let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
         if listed {
             self.listed.insert(key.clone());
@@ -82,14 +82,16 @@ impl Listener<Stored> for Resources {
             (applied, index.credentials_of(&key))
         };
         let known = applied.known;
-        self.shared.client_ends.note(&key, object.status.as_ref());
+        self.shared
+            .credential_expiries
+            .note(&key, object.status.as_ref());
         self.shared.note_stalled(&key, object.status.as_ref());
         if applied.moved {
             self.shared.target_moved(&key);
         }
         object.metadata.managed_fields = None;
         // It was valid for the version that wrote it: that it is not for this one must still be reported.
-        facts.reported &= stored.tells_of_its_problem();
+        facts.reported &= stored.reports_its_problem();
         if facts.reported {
             self.shared.drop_older(&key, &stored);
         } else {
@@ -97,7 +99,7 @@ impl Listener<Stored> for Resources {
         }
         if !known && has_restarts {
             // What waited for a restart when the process before this one ended is not forgotten.
-            look_at_workloads(&self.shared, &key, false);
+            check_workloads(&self.shared, &key, false);
         }
         if !known && let Some(version) = credentials {
             let facts = crate::engine::CredentialsFacts { version };
@@ -112,7 +114,7 @@ impl Listener<Stored> for Resources {
         self.shared.token_changed(&applied.dependents);
     }
 
-    fn gone(&mut self, stored: Stored) {
+    fn deleted(&mut self, stored: StoredResource) {
         let key = Key::new(&stored.namespace().unwrap_or_default(), &stored.name_any());
         // Deleted, or its labels no longer match.
         groups::may_have_left(&self.shared, &key, &stored.object.spec.token_secret.name);
@@ -124,11 +126,11 @@ impl Listener<Stored> for Resources {
         self.shared.drop_recent();
     }
 
-    fn list_begins(&mut self) {
+    fn list_started(&mut self) {
         self.listed.clear();
     }
 
-    fn list_ends(&mut self) {
+    fn list_completed(&mut self) {
         let listed = std::mem::take(&mut self.listed);
         let keys = lock(&self.shared.index).keys(self.scope.as_deref());
         for key in keys.into_iter().filter(|key| !listed.contains(key)) {

@@ -15,17 +15,17 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::kubernetes::shared::Shared;
-use crate::server::Beat;
+use crate::server::Heartbeat;
 
 /// What is watched: one namespace, or all.
-pub(crate) type Scope = Option<String>;
+pub(crate) type WatchScope = Option<String>;
 
 /// The parameters of every watch.
 pub(crate) struct Watching {
     pub(crate) client: Client,
-    pub(crate) scope: Scope,
+    pub(crate) scope: WatchScope,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) beat: Beat,
+    pub(crate) heartbeat: Heartbeat,
     /// True after the first complete list.
     pub(crate) synced: watch::Sender<bool>,
 }
@@ -50,22 +50,22 @@ pub(super) trait Listener<K>: Send {
     const KIND: &'static str;
 
     /// An object exists; `listed` if a list contains it.
-    fn there(&mut self, object: K, listed: bool);
+    fn applied(&mut self, object: K, listed: bool);
     /// An object was deleted.
-    fn gone(&mut self, object: K);
+    fn deleted(&mut self, object: K);
     /// The watch is interrupted: changes are reported late.
     fn interrupted(&mut self) {}
     /// A list begins.
-    fn list_begins(&mut self);
+    fn list_started(&mut self);
     /// A list is complete: what it did not contain was deleted.
-    fn list_ends(&mut self);
+    fn list_completed(&mut self);
 }
 
 /// Runs one watch forever, with its own listener. `synced` becomes true with the first complete list.
 pub(super) async fn run<K, L>(
     watching: Watching,
     config: Config,
-    listener: impl FnOnce(Arc<Shared>, Scope) -> L + Send,
+    listener: impl FnOnce(Arc<Shared>, WatchScope) -> L + Send,
 ) where
     K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
     K::DynamicType: Default,
@@ -75,7 +75,7 @@ pub(super) async fn run<K, L>(
         client,
         scope,
         shared,
-        beat,
+        heartbeat,
         synced,
     } = watching;
     let api = match &scope {
@@ -89,30 +89,30 @@ pub(super) async fn run<K, L>(
     loop {
         // A quiet watch is working while this loop runs; the client's read time-out closes a silent connection.
         let event = tokio::time::timeout(Duration::from_secs(30), stream.next()).await;
-        beat.tick();
+        heartbeat.beat();
         let event = match event {
             Err(_) => continue,
             Ok(None) => return,
             Ok(Some(event)) => event,
         };
         match event {
-            Ok(Event::Apply(object)) => listener.there(object, false),
-            Ok(Event::Delete(object)) => listener.gone(object),
-            Ok(Event::Init) => listener.list_begins(),
-            Ok(Event::InitApply(object)) => listener.there(object, true),
+            Ok(Event::Apply(object)) => listener.applied(object, false),
+            Ok(Event::Delete(object)) => listener.deleted(object),
+            Ok(Event::Init) => listener.list_started(),
+            Ok(Event::InitApply(object)) => listener.applied(object, true),
             Ok(Event::InitDone) => {
-                listener.list_ends();
+                listener.list_completed();
                 let _ = synced.send(true);
             }
             Err(error) => {
                 listener.interrupted();
                 shared.metrics.watch_restart(L::KIND);
                 if is_forbidden(&error) {
-                    shared.rights_doubted.notify_one();
+                    shared.permissions_doubted.notify_one();
                 }
                 tracing::warn!(
                     kind = L::KIND,
-                    why = said(&error),
+                    why = summary(&error),
                     "a watch was interrupted; it is taken up again"
                 );
             }
@@ -168,7 +168,7 @@ fn is_forbidden(error: &Error) -> bool {
 }
 
 /// Why a watch was interrupted, without any part of an object.
-fn said(error: &Error) -> &'static str {
+fn summary(error: &Error) -> &'static str {
     match error {
         error if is_forbidden(error) => "the API server does not allow it: see the operator's role",
         Error::InitialListFailed(_) => "the list failed",

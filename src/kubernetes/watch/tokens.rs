@@ -17,25 +17,27 @@ use crate::model::{Owner, SecretSeen};
 use crate::names::{CREDENTIALS_LABEL, TOKEN_LABEL};
 use crate::policy::{group_of, token_facts};
 
-use super::run::{Listener, Scope, Watching, labelled, run};
+use super::run::{Listener, WatchScope, Watching, labelled, run};
 
 /// Watches the metadata of token Secrets: those with our own label.
 pub(crate) async fn tokens(watching: Watching) {
-    run(watching, labelled(TOKEN_LABEL), |shared, scope| Tokens {
-        shared,
-        scope,
-        listed: HashSet::new(),
+    run(watching, labelled(TOKEN_LABEL), |shared, scope| {
+        TokensListener {
+            shared,
+            scope,
+            listed: HashSet::new(),
+        }
     })
     .await;
 }
 
-struct Tokens {
+struct TokensListener {
     shared: Arc<Shared>,
-    scope: Scope,
+    scope: WatchScope,
     listed: HashSet<Key>,
 }
 
-impl Tokens {
+impl TokensListener {
     fn owner(namespace: &str, secret: &SecretSeen) -> Option<Key> {
         let ours = |owner: &&Owner| {
             owner.controller
@@ -49,7 +51,7 @@ impl Tokens {
     /// The resource of a Secret: its owner, or, after a backup tool or a user has removed the owner reference, the resource that
     /// the state names.
     fn resource_of(&self, namespace: &str, secret: &SecretSeen) -> Option<Key> {
-        Tokens::owner(namespace, secret).or_else(|| self.former_owner(namespace, secret))
+        TokensListener::owner(namespace, secret).or_else(|| self.former_owner(namespace, secret))
     }
 
     fn former_owner(&self, namespace: &str, secret: &SecretSeen) -> Option<Key> {
@@ -60,7 +62,7 @@ impl Tokens {
     }
 
     /// If a token has not opted in, no other watch notifies its possible users, who wait for exactly that.
-    fn tell_users(&self, namespace: &str, name: &str) {
+    fn notify_users(&self, namespace: &str, name: &str) {
         let users = lock(&self.shared.index).users(secret_id(namespace, name));
         for user in users {
             self.shared.changed(&user, Event::Look);
@@ -68,10 +70,10 @@ impl Tokens {
     }
 }
 
-impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
+impl Listener<PartialObjectMeta<ApiSecret>> for TokensListener {
     const KIND: &'static str = "tokens";
 
-    fn there(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
+    fn applied(&mut self, object: PartialObjectMeta<ApiSecret>, listed: bool) {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
@@ -83,7 +85,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
             let target = index.is_target(&key, &secret.name);
             let known = index.knows(&key);
             if known && !target {
-                index.leftover(&key, &secret.name);
+                index.add_stale_secret(&key, &secret.name);
             }
             known.then_some(target)
         };
@@ -103,13 +105,13 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
                     None => self.shared.changed(&key, Event::Look),
                 }
                 if !secret.has_label(CREDENTIALS_LABEL, "true") {
-                    self.tell_users(&namespace, &secret.name);
+                    self.notify_users(&namespace, &secret.name);
                 }
             }
         }
     }
 
-    fn gone(&mut self, object: PartialObjectMeta<ApiSecret>) {
+    fn deleted(&mut self, object: PartialObjectMeta<ApiSecret>) {
         let namespace = object.namespace().unwrap_or_default();
         lock(&self.shared.index).secret_seen(object.metadata.resource_version.as_deref());
         let secret = metadata_seen(object.metadata);
@@ -118,22 +120,22 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
         };
         let target = {
             let mut index = lock(&self.shared.index);
-            index.leftover_gone(&key, &secret.name);
+            index.remove_stale_secret(&key, &secret.name);
             index.is_target(&key, &secret.name)
         };
         if target {
             let owner = secret.owners.iter().find(|owner| owner.controller);
             self.shared
-                .told_gone(&key, owner.map(|owner| owner.uid.as_str()));
+                .deletion_reported(&key, owner.map(|owner| owner.uid.as_str()));
             self.shared.changed(&key, Event::Token(None));
         }
     }
 
-    fn list_begins(&mut self) {
+    fn list_started(&mut self) {
         self.listed.clear();
     }
 
-    fn list_ends(&mut self) {
+    fn list_completed(&mut self) {
         let listed = std::mem::take(&mut self.listed);
         let keys = lock(&self.shared.index).keys(self.scope.as_deref());
         for key in keys.into_iter().filter(|key| !listed.contains(key)) {
@@ -141,7 +143,7 @@ impl Listener<PartialObjectMeta<ApiSecret>> for Tokens {
                 .record(&key)
                 .is_some_and(|record| record.token.is_some());
             if had_one {
-                self.shared.told_gone(&key, None);
+                self.shared.deletion_reported(&key, None);
                 self.shared.changed(&key, Event::Token(None));
             }
         }

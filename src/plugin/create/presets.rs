@@ -61,14 +61,14 @@ pub(super) struct Draft {
     /// The ServiceAccounts that it needs.
     pub(super) accounts: Vec<Value>,
     /// The keys of the credentials Secret, and how to prompt for each; `None` if there is no Secret.
-    pub(super) keys: Option<BTreeMap<String, Asked>>,
+    pub(super) keys: Option<BTreeMap<String, AskedField>>,
     /// The name of that Secret in the example.
     secret: String,
 }
 
 /// How to prompt for a value of the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum AskedField {
     /// Not secret, such as a client id.
     Shown,
     /// A secret of one line.
@@ -114,7 +114,7 @@ impl Preset {
     }
 }
 
-fn keys(secret: &Value) -> BTreeMap<String, Asked> {
+fn keys(secret: &Value) -> BTreeMap<String, AskedField> {
     let data = secret
         .get("stringData")
         .and_then(Value::as_object)
@@ -126,14 +126,14 @@ fn keys(secret: &Value) -> BTreeMap<String, Asked> {
             let is_file = [".crt", ".key", ".pem", ".json"]
                 .iter()
                 .any(|end| key.ends_with(end));
-            let asked = if is_file || text.trim_end().contains('\n') {
-                Asked::File
+            let field_kind = if is_file || text.trim_end().contains('\n') {
+                AskedField::File
             } else if matches!(key.as_str(), "client_id" | "username") {
-                Asked::Shown
+                AskedField::Shown
             } else {
-                Asked::Hidden
+                AskedField::Hidden
             };
-            (key.clone(), asked)
+            (key.clone(), field_kind)
         })
         .collect()
 }
@@ -334,9 +334,9 @@ mod tests {
     fn keys_are_asked_for_as_their_values_are() {
         let keys = |name: &str| Preset::find(name).unwrap().draft().unwrap().keys.unwrap();
         let maskinporten = keys("maskinporten");
-        assert_eq!(maskinporten["client_id"], Asked::Shown);
-        assert_eq!(maskinporten["private_key"], Asked::File);
-        assert_eq!(keys("bokbasen")["client_secret"], Asked::Hidden);
-        assert_eq!(keys("google")["key.json"], Asked::File);
+        assert_eq!(maskinporten["client_id"], AskedField::Shown);
+        assert_eq!(maskinporten["private_key"], AskedField::File);
+        assert_eq!(keys("bokbasen")["client_secret"], AskedField::Hidden);
+        assert_eq!(keys("google")["key.json"], AskedField::File);
     }
 }

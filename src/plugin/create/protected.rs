@@ -23,16 +23,16 @@ use crate::oauth::protected_resource::{
 use crate::oauth::{HttpRequest, Issuer, Metadata, Method, SentSecrets};
 use crate::plugin::args::{CreateArgs, LoginArgs};
 use crate::plugin::cluster::Cluster;
-use crate::plugin::new_secret::{NewSecret, Over, put};
+use crate::plugin::new_secret::{NewSecret, Overwrite, put};
 use crate::plugin::output::{self, Storing};
 use crate::plugin::problem::Problem;
 use crate::plugin::target::host_of;
-use crate::plugin::{ask, login};
+use crate::plugin::{login, prompt};
 use crate::secret::Secret;
 use crate::time::Span;
 use crate::trust::{Lenders, authorize};
 
-use super::store::{tell, try_both, write};
+use super::store::{print_result, try_both, write};
 
 /// Where logins of a registered client come back to, unless said otherwise.
 const REDIRECT_URI: &str = "http://127.0.0.1:8400/callback";
@@ -78,7 +78,7 @@ pub(super) async fn run(
     })?;
     if !args.yes {
         let question = format!("Register this client at {}? Type yes", host_of(&place));
-        if ask::shown(&question, "--yes").await? != "yes" {
+        if prompt::shown(&question, "--yes").await? != "yes" {
             return Err(Problem::new(
                 "Nothing was registered and nothing was written",
             ));
@@ -106,7 +106,7 @@ pub(super) async fn run(
     put(&cluster, &new_secret, false).await?;
     write(&cluster, &made, false).await?;
     storing.end();
-    tell(&cluster, &made, Some(&new_secret), false);
+    print_result(&cluster, &made, Some(&new_secret), false);
     if args.no_login {
         return Ok(0);
     }
@@ -299,7 +299,7 @@ fn new_secret(cluster: &Cluster, client: &OAuthClient, found: &Found) -> NewSecr
         labels: [(CREDENTIALS_LABEL.to_owned(), "true".to_owned())].into(),
         annotations: [(ALLOWED_HOSTS_ANNOTATION.to_owned(), hosts.join(","))].into(),
         data: BTreeMap::new(),
-        over: Over::Nothing,
+        overwrite: Overwrite::Nothing,
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::plugin::args::CreateArgs;
-use crate::plugin::ask;
 use crate::plugin::credentials::file_content;
 use crate::plugin::problem::Problem;
+use crate::plugin::prompt;
 use crate::secret::Secret;
 
-use super::presets::Asked;
+use super::presets::AskedField;
 
 /// Prompts for all missing values.
 pub(super) async fn ask_for(
     args: &CreateArgs,
-    keys: &BTreeMap<String, Asked>,
+    keys: &BTreeMap<String, AskedField>,
 ) -> Result<BTreeMap<String, Secret>, Problem> {
     let mut data = BTreeMap::new();
     for text in &args.key {
@@ -32,35 +32,38 @@ pub(super) async fn ask_for(
         }
     }
     if args.secret_from_stdin {
-        let hidden = keys
-            .iter()
-            .find(|(key, asked)| **asked == Asked::Hidden && !data.contains_key(*key));
+        let hidden = keys.iter().find(|(key, field_kind)| {
+            **field_kind == AskedField::Hidden && !data.contains_key(*key)
+        });
         let (key, _) = hidden.ok_or_else(|| {
             Problem::new("these credentials have no secret of one line: give --key KEY=FILE instead of --secret-from-stdin")
         })?;
-        data.insert(key.clone(), ask::piped(key).await?);
+        data.insert(key.clone(), prompt::piped(key).await?);
     }
-    let missing: Vec<(&String, &Asked)> = keys
+    let missing: Vec<(&String, &AskedField)> = keys
         .iter()
         .filter(|(key, _)| !data.contains_key(*key))
         .collect();
-    if !ask::can_ask() && !missing.is_empty() {
+    if !prompt::is_interactive() && !missing.is_empty() {
         let flags: Vec<String> = missing
             .iter()
-            .map(|(key, asked)| flag(key, **asked))
+            .map(|(key, field_kind)| flag(key, **field_kind))
             .collect();
         return Err(Problem::new(format!(
             "credentials are missing, and there is no terminal to ask at: give {}",
             flags.join(" ")
         )));
     }
-    for (key, asked) in missing {
-        let value = match asked {
-            Asked::Shown => Secret::from(ask::shown(key, &flag(key, *asked)).await?.as_str()),
-            Asked::Hidden => ask::hidden(key, &flag(key, *asked)).await?,
-            Asked::File => {
+    for (key, field_kind) in missing {
+        let value = match field_kind {
+            AskedField::Shown => {
+                Secret::from(prompt::shown(key, &flag(key, *field_kind)).await?.as_str())
+            }
+            AskedField::Hidden => prompt::hidden(key, &flag(key, *field_kind)).await?,
+            AskedField::File => {
                 let file =
-                    ask::shown(&format!("{key}: name of its file"), &flag(key, *asked)).await?;
+                    prompt::shown(&format!("{key}: name of its file"), &flag(key, *field_kind))
+                        .await?;
                 file_content(Path::new(&file))?
             }
         };
@@ -70,10 +73,10 @@ pub(super) async fn ask_for(
 }
 
 /// The flag for a value.
-fn flag(key: &str, asked: Asked) -> String {
-    match (key, asked) {
+fn flag(key: &str, field_kind: AskedField) -> String {
+    match (key, field_kind) {
         ("client_id", _) => "--client-id ID".to_owned(),
-        (_, Asked::Hidden) => "--secret-from-stdin".to_owned(),
+        (_, AskedField::Hidden) => "--secret-from-stdin".to_owned(),
         (key, _) => format!("--key {key}=FILE"),
     }
 }

@@ -7,7 +7,7 @@ use kube::api::PostParams;
 use crate::api::spec::OAuthClient;
 use crate::command::Command;
 use crate::names::ALLOWED_HOSTS_ANNOTATION;
-use crate::plugin::cluster::{ApiOperation, CLIENTS, Cluster, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, CLIENTS, CallFailure, Cluster, SECRETS};
 use crate::plugin::new_secret::{NewSecret, put};
 use crate::plugin::output;
 use crate::plugin::problem::Problem;
@@ -55,7 +55,7 @@ pub(super) async fn write(
     object.metadata.namespace = Some(cluster.namespace.clone());
     match cluster.call(operation, api.create(&params, &object)).await {
         Ok(_) => Ok(()),
-        Err(Failure::Conflict) => Err(Problem::new(format!(
+        Err(CallFailure::Conflict) => Err(Problem::new(format!(
             "OAuthClient {}/{name} exists already: choose another name, or change it: {}",
             cluster.namespace,
             Command::kubectl(&["edit", CLIENTS])
@@ -67,7 +67,7 @@ pub(super) async fn write(
 }
 
 /// Says what was created and what to do next.
-pub(super) fn tell(
+pub(super) fn print_result(
     cluster: &Cluster,
     client: &OAuthClient,
     new_secret: Option<&NewSecret>,

@@ -11,7 +11,7 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::names::CREDENTIALS_LABEL;
 use crate::plugin::args::{CheckArgs, ConnectionArgs, Format, ListArgs};
-use crate::plugin::cluster::{ApiOperation, Cluster, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, CallFailure, Cluster, SECRETS};
 use crate::plugin::finding::{self, Finding};
 use crate::plugin::inspect::{SecretFacts, inspect, named};
 use crate::plugin::output;
@@ -134,7 +134,7 @@ pub(crate) async fn inspected(
         let api: Api<ApiSecret> = there.api();
         let secret = match there.call(operation, api.get(name)).await {
             Ok(secret) => Some(SecretFacts::whole(secret)),
-            Err(Failure::NotThere) => None,
+            Err(CallFailure::NotThere) => None,
             Err(failure) => {
                 let why = Problem::from(failure).message;
                 findings.push(Finding::warn(

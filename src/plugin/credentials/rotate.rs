@@ -15,7 +15,7 @@ use crate::plugin::cluster::{ApiOperation, Cluster, SECRETS};
 use crate::plugin::inspect::named;
 use crate::plugin::problem::Problem;
 use crate::plugin::status::all;
-use crate::plugin::{ask, output};
+use crate::plugin::{output, prompt};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -44,9 +44,9 @@ pub(crate) async fn run(connection: &ConnectionArgs, args: &RotateArgs) -> Resul
         return Ok(0);
     }
     let secret = if args.secret_from_stdin {
-        ask::piped("client secret").await?
+        prompt::piped("client secret").await?
     } else {
-        ask::hidden("Next client secret", "--secret-from-stdin").await?
+        prompt::hidden("Next client secret", "--secret-from-stdin").await?
     };
     let key = if args.now {
         &keys.client_secret

@@ -34,11 +34,11 @@ pub(super) async fn login(dashboard: &Arc<Dashboard>, key: &Key) -> Result<Value
     let dashboard = Arc::clone(dashboard);
     tokio::spawn(async move {
         match rest.end(&dashboard.storing).await {
-            Ok(place) => dashboard.store.say(
+            Ok(place) => dashboard.store.add_notice(
                 "good",
                 format!("Logged in for {namespace}/{name}. The refresh token is in {place}."),
             ),
-            Err(problem) => dashboard.store.say(
+            Err(problem) => dashboard.store.add_notice(
                 "bad",
                 format!("Not logged in for {namespace}/{name}: {}", problem.message),
             ),

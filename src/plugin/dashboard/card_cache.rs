@@ -31,7 +31,7 @@ struct Inner {
     cards: BTreeMap<Key, (u64, Card)>,
     gone: VecDeque<(u64, Key)>,
     notices: VecDeque<(u64, Notice)>,
-    trouble: Option<String>,
+    connection_error: Option<String>,
     listed: bool,
 }
 
@@ -107,14 +107,14 @@ impl CardCache {
     }
 
     /// The connection to the API was lost or is back.
-    pub(super) fn trouble(&self, trouble: Option<String>) {
-        if self.lock().trouble != trouble {
-            self.change(|inner, _| inner.trouble = trouble);
+    pub(super) fn set_connection_error(&self, error: Option<String>) {
+        if self.lock().connection_error != error {
+            self.change(|inner, _| inner.connection_error = error);
         }
     }
 
     /// Shows a message once, on every open page.
-    pub(super) fn say(&self, tone: &'static str, text: String) {
+    pub(super) fn add_notice(&self, tone: &'static str, text: String) {
         self.change(|inner, version| {
             inner.notices.push_back((version, Notice { tone, text }));
             while inner.notices.len() > MOST_NOTICES {
@@ -168,7 +168,7 @@ impl CardCache {
                 .filter(|(at, _)| version.is_some_and(|version| *at > version))
                 .map(|(_, notice)| notice.clone())
                 .collect(),
-            trouble: inner.trouble.clone(),
+            trouble: inner.connection_error.clone(),
             now,
         }
     }
@@ -235,7 +235,7 @@ mod tests {
         assert!(first.anew && first.cards.len() == 1);
         store.put(key("b"), card("b"));
         store.remove(&key("a"));
-        store.say("good", "done".to_owned());
+        store.add_notice("good", "done".to_owned());
         let second = news(&store, Some(first.version));
         assert_eq!((second.anew, second.cards.len()), (false, 1));
         assert_eq!(second.gone, [key("a")]);

@@ -38,14 +38,14 @@ pub(super) async fn follow(dashboard: &Dashboard) -> Problem {
             }
             Ok(Event::InitDone) => {
                 store.replace(std::mem::take(&mut coming));
-                store.trouble(None);
+                store.set_connection_error(None);
             }
             Ok(Event::Apply(client)) => {
                 store.put(key(&client), card(&client));
-                store.trouble(None);
+                store.set_connection_error(None);
             }
             Ok(Event::Delete(client)) => store.remove(&key(&client)),
-            Err(_) => store.trouble(Some(format!(
+            Err(_) => store.set_connection_error(Some(format!(
                 "The connection to the Kubernetes API at {} is gone; trying again. This is the last that was seen.",
                 dashboard.cluster.address()
             ))),

@@ -11,7 +11,7 @@ use crate::plugin::status::Summary;
 use crate::plugin::version::OURS;
 use crate::time::{Span, Time};
 
-use super::gather::{Facts, Right};
+use super::gather::{Facts, Permission};
 use clients::{dns, hosts, resources};
 
 /// Providers often refuse signed assertions beyond this.
@@ -24,8 +24,8 @@ pub(super) fn judge(facts: &Facts, now: Time) -> Vec<Finding> {
     all.extend(operator(facts));
     all.push(lease(facts, now));
     all.extend(clocks(facts));
-    all.push(rights(facts));
-    all.push(own_rights(facts));
+    all.push(permissions(facts));
+    all.push(own_permissions(facts));
     all.push(policy(facts));
     let summaries: Vec<Summary> = facts
         .clients
@@ -287,8 +287,8 @@ fn clocks(facts: &Facts) -> Vec<Finding> {
     all
 }
 
-fn words(rights: &[Right]) -> String {
-    let one = |(verb, group, resource, subresource): &Right| {
+fn text_of(permissions: &[Permission]) -> String {
+    let one = |(verb, group, resource, subresource): &Permission| {
         let group = if group.is_empty() {
             String::new()
         } else {
@@ -301,37 +301,40 @@ fn words(rights: &[Right]) -> String {
         };
         format!("{verb} {resource}{group}{sub}")
     };
-    rights.iter().map(one).collect::<Vec<_>>().join(", ")
+    permissions.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn rights(facts: &Facts) -> Finding {
+fn permissions(facts: &Facts) -> Finding {
     const AREA: &str = "Permissions";
     let place = &facts.namespace;
-    match &facts.operator_lacks {
+    match &facts.operator_missing_permissions {
         Ok(lacks) if lacks.is_empty() => Finding::ok(
             AREA,
             format!("The operator has every right that it needs in namespace {place}"),
         ),
         Ok(lacks) => Finding::fail(
             AREA,
-            format!("The operator may not {} in namespace {place}", words(lacks)),
+            format!(
+                "The operator may not {} in namespace {place}",
+                text_of(lacks)
+            ),
         )
         .remedy("ask the administrator of the operator to run: kubectl apply -k deploy/"),
         Err(why) => unknown(AREA, "What the operator may do", why),
     }
 }
 
-fn own_rights(facts: &Facts) -> Finding {
+fn own_permissions(facts: &Facts) -> Finding {
     const AREA: &str = "Your rights";
     let place = &facts.namespace;
-    match &facts.own_lacks {
+    match &facts.own_missing_permissions {
         Ok(lacks) if lacks.is_empty() => Finding::ok(
             AREA,
             format!("You may create and change OAuthClients and Secrets in namespace {place}"),
         ),
         Ok(lacks) => Finding::warn(
             AREA,
-            format!("You may not {} in namespace {place}", words(lacks)),
+            format!("You may not {} in namespace {place}", text_of(lacks)),
         )
         .remedy("ask the administrator of the namespace, if you need it"),
         Err(why) => unknown(AREA, "What you may do", why),

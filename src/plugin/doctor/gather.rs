@@ -21,18 +21,18 @@ use crate::api::spec::OAuthClient;
 use crate::clock::Clock;
 use crate::plugin::cluster::{ApiOperation, Cluster};
 use crate::plugin::installation::{
-    Definition, Known, LeaseSeen, Operator, OperatorPod, SELECTOR, definition, lease, operators,
-    pods,
+    Definition, LeaseSeen, LookupResult, Operator, OperatorPod, SELECTOR, definition, lease,
+    operators, pods,
 };
 use crate::plugin::problem::Problem;
 use crate::plugin::status::all;
 use crate::time::{Span, Time};
 
 /// A permission, as `kubectl auth can-i` takes it: verb, group, resource, subresource.
-pub(super) type Right = (&'static str, &'static str, &'static str, &'static str);
+pub(super) type Permission = (&'static str, &'static str, &'static str, &'static str);
 
 /// The permissions that the operator requires in a namespace that it serves.
-pub(super) const OPERATOR_RIGHTS: [Right; 9] = [
+pub(super) const OPERATOR_PERMISSIONS: [Permission; 9] = [
     ("get", "oauthclient.dev", "oauthclients", ""),
     ("list", "oauthclient.dev", "oauthclients", ""),
     ("watch", "oauthclient.dev", "oauthclients", ""),
@@ -45,7 +45,7 @@ pub(super) const OPERATOR_RIGHTS: [Right; 9] = [
 ];
 
 /// The permissions that the user needs for the usual commands of this plugin.
-const OWN_RIGHTS: [Right; 4] = [
+const OWN_PERMISSIONS: [Permission; 4] = [
     ("list", "oauthclient.dev", "oauthclients", ""),
     ("create", "oauthclient.dev", "oauthclients", ""),
     ("patch", "oauthclient.dev", "oauthclients", ""),
@@ -60,21 +60,21 @@ pub(super) struct Facts {
     pub(super) address: String,
     pub(super) namespace: String,
     pub(super) everywhere: bool,
-    pub(super) kubernetes: Known<String>,
+    pub(super) kubernetes: LookupResult<String>,
     /// How far this machine's clock is ahead of the API server's.
-    pub(super) clock_ahead: Known<Span>,
-    pub(super) definition: Known<Option<Definition>>,
-    pub(super) operators: Known<Vec<Operator>>,
-    pub(super) pods: Known<Vec<OperatorPod>>,
-    pub(super) lease: Known<Option<LeaseSeen>>,
+    pub(super) clock_ahead: LookupResult<Span>,
+    pub(super) definition: LookupResult<Option<Definition>>,
+    pub(super) operators: LookupResult<Vec<Operator>>,
+    pub(super) pods: LookupResult<Vec<OperatorPod>>,
+    pub(super) lease: LookupResult<Option<LeaseSeen>>,
     /// Permissions that the operator lacks in the namespace.
-    pub(super) operator_lacks: Known<Vec<Right>>,
+    pub(super) operator_missing_permissions: LookupResult<Vec<Permission>>,
     /// Permissions that the user lacks in the namespace.
-    pub(super) own_lacks: Known<Vec<Right>>,
+    pub(super) own_missing_permissions: LookupResult<Vec<Permission>>,
     /// The numbers of the operator's admission policies and bindings.
-    pub(super) policies: Known<(usize, usize)>,
+    pub(super) policies: LookupResult<(usize, usize)>,
     /// Whether the cluster's DNS has a ready endpoint; `None` if it is not in its usual place.
-    pub(super) dns: Known<Option<bool>>,
+    pub(super) dns: LookupResult<Option<bool>>,
     pub(super) clients: Vec<OAuthClient>,
     /// Why they could not be listed.
     pub(super) clients_unknown: Option<String>,
@@ -106,11 +106,11 @@ pub(super) async fn gather(
         definition: definition(cluster).await,
         pods: pods(cluster, home).await,
         lease: lease(cluster, home).await,
-        operator_lacks: match &first {
-            Some(operator) => operator_lacks(cluster, operator).await,
+        operator_missing_permissions: match &first {
+            Some(operator) => operator_missing_permissions(cluster, operator).await,
             None => Err("no Deployment of the operator was found".to_owned()),
         },
-        own_lacks: own_lacks(cluster).await,
+        own_missing_permissions: own_missing_permissions(cluster).await,
         policies: policies(cluster).await,
         dns: dns(cluster).await,
         operators,
@@ -119,7 +119,10 @@ pub(super) async fn gather(
     }
 }
 
-async fn version_and_clock(cluster: &Cluster, clock: &Clock) -> (Known<String>, Known<Span>) {
+async fn version_and_clock(
+    cluster: &Cluster,
+    clock: &Clock,
+) -> (LookupResult<String>, LookupResult<Span>) {
     let version = cluster.version().await.map_err(|problem| problem.message);
     let unknown = || "the API server did not report its time".to_owned();
     let ahead = async {
@@ -138,8 +141,8 @@ async fn version_and_clock(cluster: &Cluster, clock: &Clock) -> (Known<String>, 
     (version, ahead.await.ok_or_else(unknown))
 }
 
-fn attributes(right: Right, namespace: &str) -> ResourceAttributes {
-    let (verb, group, resource, subresource) = right;
+fn attributes(permission: Permission, namespace: &str) -> ResourceAttributes {
+    let (verb, group, resource, subresource) = permission;
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     ResourceAttributes {
         namespace: Some(namespace.to_owned()),
@@ -151,7 +154,7 @@ fn attributes(right: Right, namespace: &str) -> ResourceAttributes {
     }
 }
 
-async fn own_lacks(cluster: &Cluster) -> Known<Vec<Right>> {
+async fn own_missing_permissions(cluster: &Cluster) -> LookupResult<Vec<Permission>> {
     let review = |attributes| SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(attributes),
@@ -160,10 +163,16 @@ async fn own_lacks(cluster: &Cluster) -> Known<Vec<Right>> {
         ..SelfSubjectAccessReview::default()
     };
     let resource = "selfsubjectaccessreviews.authorization.k8s.io";
-    lacks(cluster, &OWN_RIGHTS, resource, review, |done| done.status).await
+    lacks(cluster, &OWN_PERMISSIONS, resource, review, |done| {
+        done.status
+    })
+    .await
 }
 
-async fn operator_lacks(cluster: &Cluster, operator: &Operator) -> Known<Vec<Right>> {
+async fn operator_missing_permissions(
+    cluster: &Cluster,
+    operator: &Operator,
+) -> LookupResult<Vec<Permission>> {
     let Operator {
         namespace, account, ..
     } = operator;
@@ -181,43 +190,43 @@ async fn operator_lacks(cluster: &Cluster, operator: &Operator) -> Known<Vec<Rig
         ..SubjectAccessReview::default()
     };
     let resource = "subjectaccessreviews.authorization.k8s.io";
-    lacks(cluster, &OPERATOR_RIGHTS, resource, review, |done| {
+    lacks(cluster, &OPERATOR_PERMISSIONS, resource, review, |done| {
         done.status
     })
     .await
 }
 
-/// Those of `rights` that a review of the kind `K` (its plural is `resource`) denies in the namespace.
+/// Those of `permissions` that a review of the kind `K` (its plural is `resource`) denies in the namespace.
 async fn lacks<K>(
     cluster: &Cluster,
-    rights: &[Right],
+    permissions: &[Permission],
     resource: &'static str,
     review: impl Fn(ResourceAttributes) -> K,
     status: impl Fn(K) -> Option<SubjectAccessReviewStatus>,
-) -> Known<Vec<Right>>
+) -> LookupResult<Vec<Permission>>
 where
     K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
 {
     let api = Api::<K>::all(cluster.client());
     let params = PostParams::default();
     let mut lacks = Vec::new();
-    for right in rights {
+    for permission in permissions {
         let operation = ApiOperation {
             verb: "create",
             resource,
             name: "",
         };
-        let asked = review(attributes(*right, &cluster.namespace));
+        let asked = review(attributes(*permission, &cluster.namespace));
         let answer = cluster.call(operation, api.create(&params, &asked)).await;
         let answer = answer.map_err(|failure| Problem::from(failure).message)?;
         if !status(answer).is_some_and(|status| status.allowed) {
-            lacks.push(*right);
+            lacks.push(*permission);
         }
     }
     Ok(lacks)
 }
 
-async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
+async fn policies(cluster: &Cluster) -> LookupResult<(usize, usize)> {
     let params = ListParams::default().labels(SELECTOR);
     let operation = |resource| ApiOperation {
         verb: "list",
@@ -244,7 +253,7 @@ async fn policies(cluster: &Cluster) -> Known<(usize, usize)> {
 }
 
 /// The usual Service of the cluster's DNS.
-async fn dns(cluster: &Cluster) -> Known<Option<bool>> {
+async fn dns(cluster: &Cluster) -> LookupResult<Option<bool>> {
     let there = cluster.within("kube-system");
     let api: Api<EndpointSlice> = there.api();
     let params = ListParams::default().labels("kubernetes.io/service-name=kube-dns");

@@ -20,12 +20,12 @@ use crate::plugin::target::Target;
 use crate::secret::Secret;
 use crate::time::Span;
 
-use super::loopback::{Heard, Judge, Loopback};
+use super::loopback::{Loopback, ReceivedRequest, RedirectParser};
 use super::page::{Kind, Page};
 use super::provider::Provider;
 use super::redirect::RedirectUri;
 use super::send::refused;
-use super::store::Kept;
+use super::store::StoredLogin;
 use super::{browser, consent};
 
 /// A login that waits for its redirect.
@@ -45,8 +45,8 @@ pub(super) async fn start(provider: &Provider, args: &LoginArgs) -> Result<Start
     let redirect = RedirectUri::choose(args, login.redirect_uri.as_deref())?;
     let address = redirect.address();
     let proof = Arc::new(proof()?);
-    let judge = judge(provider, Arc::clone(&proof), endpoint.clone());
-    let listener = Loopback::listen(redirect, judge)
+    let parse_redirect = parse_redirect(provider, Arc::clone(&proof), endpoint.clone());
+    let listener = Loopback::listen(redirect, parse_redirect)
         .await
         .map_err(|error| cannot_listen(address, &error))?;
     let parameters = provider.parameters();
@@ -95,7 +95,7 @@ fn proof() -> Result<Proof, Problem> {
     Ok(Proof::new(&random))
 }
 
-fn judge(provider: &Provider, proof: Arc<Proof>, endpoint: url::Url) -> Judge {
+fn parse_redirect(provider: &Provider, proof: Arc<Proof>, endpoint: url::Url) -> RedirectParser {
     let issuer = provider.endpoints.issuer.clone();
     let issuer_promised = provider.endpoints.issuer_promised;
     Box::new(move |query| {
@@ -123,7 +123,7 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Probl
 }
 
 /// Prints what to do, and opens the browser if requested.
-pub(super) async fn invite(started: &Started, args: &LoginArgs, patience: Span) {
+pub(super) async fn show_instructions(started: &Started, args: &LoginArgs, patience: Span) {
     let (url, uri) = (started.url.as_str(), &started.listener.uri);
     output::line("Open this address in a browser and log in:");
     output::line(&format!("\n  {url}\n"));
@@ -146,10 +146,10 @@ async fn wait(listener: &mut Loopback, patience: Span) -> Result<Secret, Problem
     let answer = async {
         let mut reported = false;
         loop {
-            match listener.hear().await? {
-                Heard::Answer(redirect) => return Some(redirect),
-                Heard::Foreign if reported => {}
-                Heard::Foreign => {
+            match listener.next_request().await? {
+                ReceivedRequest::Answer(redirect) => return Some(redirect),
+                ReceivedRequest::Foreign if reported => {}
+                ReceivedRequest::Foreign => {
                     reported = true;
                     output::line(
                         "An answer came that is not for this login (from an earlier try?); it was ignored. Still waiting.",
@@ -213,13 +213,13 @@ async fn exchange(
 }
 
 /// The page after a successful login.
-pub(super) fn done(target: &Target, kept: &Kept) -> Page {
+pub(super) fn done(target: &Target, stored: &StoredLogin) -> Page {
     let name = &target.name;
-    let stored = format!(
+    let result = format!(
         "The refresh token for `{name}` was stored in `{}`.",
-        kept.place
+        stored.place
     );
-    let next = if kept.in_folder {
+    let next = if stored.in_folder {
         "You can close this window. `oauthclient-operator local` picks it up within about a second."
             .to_owned()
     } else {
@@ -230,7 +230,7 @@ pub(super) fn done(target: &Target, kept: &Kept) -> Page {
                 .namespace(&target.namespace)
         )
     };
-    Page::new(Kind::Done, "You are logged in", &[&stored, &next])
+    Page::new(Kind::Done, "You are logged in", &[&result, &next])
 }
 
 /// The page after a failed login.

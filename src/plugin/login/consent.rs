@@ -35,4 +35,4 @@ pub(crate) fn secret_name(name: &str) -> String {
 }
 
 /// Which existing Secret it may replace.
-pub(crate) const OVER: new_secret::Over = new_secret::Over::Login;
+pub(crate) const OVERWRITE: new_secret::Overwrite = new_secret::Overwrite::Login;

@@ -6,7 +6,7 @@ use crate::http::Peer;
 use crate::messages::RequestFinding;
 use crate::oauth::Token;
 use crate::oauth::login::DEVICE_CODE;
-use crate::oauth::login::device::{DeviceCode, Pace, Poll, decode, polled};
+use crate::oauth::login::device::{DeviceCode, Poll, PollInterval, decode, polled};
 use crate::plugin::login::consent::Consent;
 use crate::plugin::output::{self, Storing};
 use crate::plugin::problem::Problem;
@@ -70,7 +70,7 @@ fn show(code: &DeviceCode, patience: Span) {
 
 async fn poll(provider: &Provider, code: &DeviceCode, patience: Span) -> Result<Token, Problem> {
     let own = [("device_code", code.code.clone())];
-    let mut pace = Pace::new(code.interval);
+    let mut pace = PollInterval::new(code.interval);
     let begun = provider.clock.elapsed();
     loop {
         // Only between polls: one in flight may return the token.

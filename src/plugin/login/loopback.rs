@@ -35,10 +35,10 @@ const LAST_PAGE: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Parses the query of a redirect.
-pub(super) type Judge = Box<dyn Fn(&str) -> Redirect + Send + Sync>;
+pub(super) type RedirectParser = Box<dyn Fn(&str) -> Redirect + Send + Sync>;
 
 /// A received request.
-pub(super) enum Heard {
+pub(super) enum ReceivedRequest {
     /// The redirect of this login.
     Answer(Redirect),
     /// A request with the right path that does not belong to this login.
@@ -49,42 +49,45 @@ pub(super) enum Heard {
 pub(super) struct Loopback {
     /// The redirect URI to send.
     pub(super) uri: String,
-    heard: mpsc::Receiver<Heard>,
+    requests: mpsc::Receiver<ReceivedRequest>,
     last: watch::Sender<Option<Page>>,
     stop: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<()>,
 }
 
-struct Shared {
+struct ListenerState {
     redirect: RedirectUri,
     port: u16,
-    judge: Judge,
+    parse_redirect: RedirectParser,
     /// Taken by the redirect, so that a second one finds nothing.
     open: Mutex<bool>,
-    heard: mpsc::Sender<Heard>,
+    requests: mpsc::Sender<ReceivedRequest>,
     last: watch::Receiver<Option<Page>>,
 }
 
 impl Loopback {
     /// Binds the address.
-    pub(super) async fn listen(redirect: RedirectUri, judge: Judge) -> io::Result<Loopback> {
+    pub(super) async fn listen(
+        redirect: RedirectUri,
+        parse_redirect: RedirectParser,
+    ) -> io::Result<Loopback> {
         let listener = TcpListener::bind(redirect.address()).await?;
         let port = listener.local_addr()?.port();
         let uri = redirect.uri(port);
-        let (heard_sender, heard) = mpsc::channel(16);
+        let (request_sender, requests) = mpsc::channel(16);
         let (last, last_seen) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let shared = Arc::new(Shared {
-            judge,
+        let shared = Arc::new(ListenerState {
+            parse_redirect,
             redirect,
             port,
             open: Mutex::new(true),
-            heard: heard_sender,
+            requests: request_sender,
             last: last_seen,
         });
         Ok(Loopback {
             uri,
-            heard,
+            requests,
             last,
             stop: Some(stop),
             server: tokio::spawn(serve(listener, shared, stopped)),
@@ -92,8 +95,8 @@ impl Loopback {
     }
 
     /// The next request.
-    pub(super) async fn hear(&mut self) -> Option<Heard> {
-        self.heard.recv().await
+    pub(super) async fn next_request(&mut self) -> Option<ReceivedRequest> {
+        self.requests.recv().await
     }
 
     /// Shows the result in the browser, waits a moment until it has the page, and stops listening.
@@ -108,7 +111,7 @@ impl Loopback {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+async fn serve(listener: TcpListener, shared: Arc<ListenerState>, stopped: oneshot::Receiver<()>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let (ending, ended) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -141,7 +144,11 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Rec
 }
 
 /// One connection. Unused connections of browsers are closed when it ends.
-async fn connection(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    shared: Arc<ListenerState>,
+    mut ended: watch::Receiver<bool>,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(&request, &shared).await) }
@@ -160,7 +167,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Re
     let _ = connection.await;
 }
 
-async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, shared: &ListenerState) -> Response<Full<Bytes>> {
     let host = request
         .headers()
         .get(HOST)
@@ -178,9 +185,9 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
             .insert(ALLOW, HeaderValue::from_static("GET"));
         return response;
     }
-    let redirect = (shared.judge)(request.uri().query().unwrap_or_default());
+    let redirect = (shared.parse_redirect)(request.uri().query().unwrap_or_default());
     if matches!(redirect, Redirect::Foreign) {
-        let _ = shared.heard.try_send(Heard::Foreign);
+        let _ = shared.requests.try_send(ReceivedRequest::Foreign);
         return html(StatusCode::BAD_REQUEST, &foreign());
     }
     let first = {
@@ -190,7 +197,12 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
     if !first {
         return html(StatusCode::OK, &again());
     }
-    if shared.heard.send(Heard::Answer(redirect)).await.is_err() {
+    if shared
+        .requests
+        .send(ReceivedRequest::Answer(redirect))
+        .await
+        .is_err()
+    {
         return html(StatusCode::GONE, &again());
     }
     // The page shows the result, so it waits for it: each step has a deadline.

@@ -13,7 +13,7 @@ use crate::oauth::login::{AuthorizationRequest, Proof, request_uri};
 use crate::oauth::response::decode;
 use crate::oauth::{Client, ClientAuthentication, ParameterValue, dpop};
 use crate::plugin::args::LoginArgs;
-use crate::plugin::login::turn::Turn;
+use crate::plugin::login::secret_choice::SecretChoice;
 use crate::plugin::problem::Problem;
 use crate::plugin::target::Target;
 use crate::secret::Secret;
@@ -31,7 +31,7 @@ pub(super) struct Provider {
     /// Parameters from the flags.
     parameters: Vec<(String, String)>,
     /// Which of two client secrets is sent.
-    pub(super) turn: Turn,
+    pub(super) secret_choice: SecretChoice,
     /// The key that the tokens are bound to (RFC 9449), where they are.
     pub(super) dpop: Option<Secret>,
     /// The nonce for proofs that the provider handed out last.
@@ -89,7 +89,7 @@ impl Provider {
             endpoints,
             scopes: args.scope.clone(),
             parameters: flags(&args.parameter)?,
-            turn: Turn::first(&target, &client),
+            secret_choice: SecretChoice::first(&target, &client),
             dpop: target.dpop_key()?,
             dpop_nonce: Mutex::default(),
             sender,

@@ -8,7 +8,7 @@ use url::Url;
 use crate::http::{ClientIdentity, Peer, Route, SendError};
 use crate::lock::lock;
 use crate::messages::{Audience, Finding, RequestFinding};
-use crate::oauth::dpop::{self, Proving};
+use crate::oauth::dpop::{self, ProofKey};
 use crate::oauth::error::TokenError;
 use crate::oauth::login::device::{Poll, polled};
 use crate::oauth::login::token_request;
@@ -23,26 +23,26 @@ use crate::trust::{Lenders, authorize};
 use super::provider::Provider;
 
 /// Why there is no response.
-pub(super) enum Unanswered {
+pub(super) enum SendFailure {
     /// The request could not be sent.
     Unasked(Problem),
     /// The request was sent, and no response arrived.
     Unsent(SendError),
 }
 
-impl Unanswered {
+impl SendFailure {
     /// Whether the failure may be temporary.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Unanswered::Unsent(error) if error.class() == FailureClass::Transient)
+        matches!(self, SendFailure::Unsent(error) if error.class() == FailureClass::Transient)
     }
 }
 
 /// The message of a login: its flags are those of this program, not the operator's.
-impl From<Unanswered> for Problem {
-    fn from(unanswered: Unanswered) -> Problem {
+impl From<SendFailure> for Problem {
+    fn from(unanswered: SendFailure) -> Problem {
         match unanswered {
-            Unanswered::Unasked(problem) => problem,
-            Unanswered::Unsent(error) => {
+            SendFailure::Unasked(problem) => problem,
+            SendFailure::Unsent(error) => {
                 let peer = Peer::TOKEN_ENDPOINT.with_own_flags();
                 Problem::of(RequestFinding::NotAnswered { error, peer })
             }
@@ -56,7 +56,7 @@ impl Provider {
         &self,
         grant: &str,
         own: &[(&str, Secret)],
-    ) -> Result<HttpAnswer, Unanswered> {
+    ) -> Result<HttpAnswer, SendFailure> {
         self.ask(|client, context| {
             token_request(client, &self.target.credentials, grant, own, context)
         })
@@ -68,7 +68,7 @@ impl Provider {
         &self,
         endpoint: &Url,
         parameters: &[(String, Secret)],
-    ) -> Result<HttpAnswer, Unanswered> {
+    ) -> Result<HttpAnswer, SendFailure> {
         self.ask(|client, context| {
             let parameters = parameters.to_vec();
             let credentials = &self.target.credentials;
@@ -84,38 +84,38 @@ impl Provider {
     async fn ask(
         &self,
         build: impl Fn(&Client, &RequestContext<'_>) -> Result<HttpRequest, CredentialsProblem>,
-    ) -> Result<HttpAnswer, Unanswered> {
+    ) -> Result<HttpAnswer, SendFailure> {
         let once = async || {
             let nonce = self.clock.nonce();
             let mut context = RequestContext::new(self.clock.now(), &nonce);
-            context.dpop = self.dpop.as_ref().map(|key| Proving {
+            context.dpop = self.dpop.as_ref().map(|key| ProofKey {
                 key: key.clone(),
                 nonce: self.nonce().clone(),
             });
-            let request = build(&self.turn.client(&self.client), &context)
-                .map_err(|problem| Unanswered::Unasked(self.credentials_problem(&problem)))?;
-            let answer = self.send(&request).await.map_err(Unanswered::Unsent)?;
+            let request = build(&self.secret_choice.client(&self.client), &context)
+                .map_err(|problem| SendFailure::Unasked(self.credentials_problem(&problem)))?;
+            let answer = self.send(&request).await.map_err(SendFailure::Unsent)?;
             if let Some(nonce) = dpop::nonce(&answer) {
                 *self.nonce() = Some(nonce);
             }
-            Ok::<_, Unanswered>(answer)
+            Ok::<_, SendFailure>(answer)
         };
         let send = async || {
             let answer = once().await?;
             // A server hands out its nonce by refusing once: nothing of the request was used up (RFC 9449 section 8).
             match dpop::asked_for(&answer) {
                 Some(_) if self.dpop.is_some() => once().await,
-                _ => Ok::<_, Unanswered>(answer),
+                _ => Ok::<_, SendFailure>(answer),
             }
         };
         let first = send().await?;
-        if !self.is_refused(&first) || !self.turn.over() {
+        if !self.is_refused(&first) || !self.secret_choice.switch() {
             return Ok(first);
         }
         let second = send().await?;
         if self.is_refused(&second) {
             // Both were refused: the next request starts like this one.
-            self.turn.over();
+            self.secret_choice.switch();
         }
         Ok(second)
     }

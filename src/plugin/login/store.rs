@@ -9,7 +9,7 @@ use crate::local::Manifests;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
 use crate::plugin::cluster::Cluster;
 use crate::plugin::folder;
-use crate::plugin::login::consent::{Consent, OVER, secret_name};
+use crate::plugin::login::consent::{Consent, OVERWRITE, secret_name};
 use crate::plugin::new_secret::{self, LOGIN_LABEL, NewSecret};
 use crate::plugin::problem::Problem;
 use crate::secret::Secret;
@@ -26,7 +26,7 @@ pub(super) enum Place {
 }
 
 /// What was stored, and where.
-pub(super) struct Kept {
+pub(super) struct StoredLogin {
     /// The place, as text.
     pub(super) place: String,
     pub(super) in_folder: bool,
@@ -49,7 +49,7 @@ impl Place {
         &self,
         provider: &Provider,
         consent: Consent,
-    ) -> Result<Kept, Problem> {
+    ) -> Result<StoredLogin, Problem> {
         let new_secret = new_secret(provider, consent.refresh_token);
         match self {
             Place::Cluster(cluster) => {
@@ -59,7 +59,7 @@ impl Place {
                         problem.message
                     ))
                 })?;
-                Ok(Kept {
+                Ok(StoredLogin {
                     place: format!("Secret {}/{}", new_secret.namespace, new_secret.name),
                     in_folder: false,
                 })
@@ -67,7 +67,7 @@ impl Place {
             Place::Folder(manifests) => {
                 let file = folder::file_for(manifests, &new_secret)?;
                 folder::put(manifests, &file, &new_secret)?;
-                Ok(Kept {
+                Ok(StoredLogin {
                     place: file.display().to_string(),
                     in_folder: true,
                 })
@@ -100,6 +100,6 @@ fn new_secret(provider: &Provider, refresh_token: Secret) -> NewSecret {
         labels: [label(CREDENTIALS_LABEL), label(LOGIN_LABEL)].into(),
         annotations: annotations.into(),
         data,
-        over: OVER,
+        overwrite: OVERWRITE,
     }
 }

@@ -13,7 +13,7 @@ use crate::api::spec::OAuthClient;
 use crate::api::{ExpiryStatus, OAuthClientStatus};
 use crate::command::Command;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, CREDENTIALS_LABEL};
-use crate::plugin::cluster::{ApiOperation, Cluster, Failure, SECRETS};
+use crate::plugin::cluster::{ApiOperation, CallFailure, Cluster, SECRETS};
 use crate::plugin::login::LOGGED_IN;
 use crate::plugin::status::moment::Moment;
 use crate::policy::login_name;
@@ -38,7 +38,7 @@ pub(crate) struct Details {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RefreshToken {
-    state: Standing,
+    state: RefreshTokenState,
     /// Its source; absent if that was not checked, or may not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Source>,
@@ -49,7 +49,7 @@ struct RefreshToken {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-enum Standing {
+enum RefreshTokenState {
     InUse,
     Awaited,
     ReauthorizationRequired,
@@ -101,12 +101,12 @@ impl Details {
             found.any(|one| one.type_ == kind && one.status == "True" && one.reason == reason)
         };
         let state = if says("Stalled", "ReauthorizationRequired") {
-            Some(Standing::ReauthorizationRequired)
+            Some(RefreshTokenState::ReauthorizationRequired)
         } else if says("Reconciling", "AwaitingLogin") {
-            Some(Standing::Awaited)
+            Some(RefreshTokenState::Awaited)
         } else {
             let known = !status.conditions.is_empty();
-            known.then_some(Standing::InUse)
+            known.then_some(RefreshTokenState::InUse)
         };
         let ends = status.refresh_token.as_ref();
         let keys = spec.credentials.as_ref().map(|own| own.keys.clone());
@@ -151,9 +151,9 @@ impl Details {
         let api = cluster.api::<ApiSecret>();
         let found: Result<PartialObjectMeta<ApiSecret>, _> =
             cluster.call(operation, api.get_metadata(&name)).await;
-        refresh_token.saw(match found {
+        refresh_token.set_login(match found {
             Ok(found) => Some(Login::of(&found)),
-            Err(Failure::NotThere) => None,
+            Err(CallFailure::NotThere) => None,
             Err(_) => return,
         });
     }
@@ -193,7 +193,7 @@ impl Details {
 
 impl RefreshToken {
     /// The login Secret takes precedence over the credentials.
-    fn saw(&mut self, login: Option<Login>) {
+    fn set_login(&mut self, login: Option<Login>) {
         self.source = Some(match &login {
             Some(login) if login.new_secret => Source::LoginSecret,
             _ => Source::CredentialsSecret,
@@ -214,12 +214,12 @@ impl RefreshToken {
             _ => "in use".to_owned(),
         };
         match (self.state, &self.expiration_time) {
-            (Standing::Awaited, _) => format!("none yet. To get one: {login}"),
-            (Standing::ReauthorizationRequired, _) => {
+            (RefreshTokenState::Awaited, _) => format!("none yet. To get one: {login}"),
+            (RefreshTokenState::ReauthorizationRequired, _) => {
                 format!("no longer works ({from}). To get a new one: {login}")
             }
-            (Standing::InUse, None) => from,
-            (Standing::InUse, Some(time)) => {
+            (RefreshTokenState::InUse, None) => from,
+            (RefreshTokenState::InUse, Some(time)) => {
                 format!(
                     "{from}; expires {}, unless it is used before",
                     moment.of(time)

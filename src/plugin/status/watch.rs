@@ -37,7 +37,7 @@ struct Seen {
     /// Filled by a list that is not complete.
     coming: Option<BTreeMap<Key, OAuthClient>>,
     /// Why the connection is lost, while it is.
-    trouble: Option<String>,
+    error_text: Option<String>,
 }
 
 /// Runs until Ctrl-C.
@@ -69,7 +69,7 @@ pub(super) async fn run(
     let mut seen = Seen {
         known: BTreeMap::new(),
         coming: None,
-        trouble: None,
+        error_text: None,
     };
     let mut draw_at: Option<Duration> = None;
     loop {
@@ -101,11 +101,11 @@ impl Seen {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                self.trouble = Some(reason_of(&error));
+                self.error_text = Some(reason_of(&error));
                 return Vec::new();
             }
         };
-        self.trouble = None;
+        self.error_text = None;
         let key = |one: &OAuthClient| (one.namespace().unwrap_or_default(), one.name_any());
         match event {
             Event::Init => {
@@ -172,9 +172,9 @@ fn draw(seen: &Seen, cluster: &Cluster, args: &StatusArgs, clock: &Clock) {
         }
     };
     let mut page = Painted::screen().then(&body);
-    if let Some(trouble) = &seen.trouble {
+    if let Some(error_text) = &seen.error_text {
         let text = format!(
-            "\nThe connection to the Kubernetes API is gone ({trouble}); trying again. This is the last that was seen."
+            "\nThe connection to the Kubernetes API is gone ({error_text}); trying again. This is the last that was seen."
         );
         page = page.tone(Tone::Warn, &text);
     }
@@ -201,7 +201,7 @@ fn cut(drawn: &Painted, rows: Option<u16>) -> Painted {
 struct Lines {
     /// Of the columns so far; empty before the header.
     widths: Vec<usize>,
-    told_trouble: bool,
+    error_printed: bool,
 }
 
 impl Lines {
@@ -212,16 +212,16 @@ impl Lines {
         args: &StatusArgs,
         clock: &Clock,
     ) -> Result<(), Problem> {
-        if let Some(trouble) = &seen.trouble {
-            if !self.told_trouble {
+        if let Some(error_text) = &seen.error_text {
+            if !self.error_printed {
                 output::warn(&format!(
-                    "The connection to the Kubernetes API is gone ({trouble}); trying again."
+                    "The connection to the Kubernetes API is gone ({error_text}); trying again."
                 ));
             }
-            self.told_trouble = true;
+            self.error_printed = true;
             return Ok(());
         }
-        self.told_trouble = false;
+        self.error_printed = false;
         let now = clock.now();
         let mut rows = Vec::new();
         for key in changed {

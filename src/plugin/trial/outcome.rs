@@ -4,7 +4,7 @@ use crate::api::OAuthClientStatus;
 use crate::model::SecretWrite;
 
 /// The result of a test.
-pub(crate) struct Outcome {
+pub(crate) struct TrialOutcome {
     /// The write that would be made.
     pub(super) write: Option<SecretWrite>,
     /// The status that would be written.
@@ -12,6 +12,6 @@ pub(crate) struct Outcome {
     /// The number of requests that were sent to the provider.
     pub(super) sent: usize,
     /// What prevented the reconcile from completing.
-    pub(super) trouble: Option<String>,
+    pub(super) error_text: Option<String>,
     pub(super) secret: String,
 }

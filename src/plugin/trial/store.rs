@@ -22,13 +22,13 @@ use crate::model::{
 use crate::oauth::error::{FailureClass, Reached};
 use crate::oauth::{HttpAnswer, HttpRequest, Nonce};
 use crate::plugin::problem::Problem;
-use crate::plugin::trial::outcome::Outcome;
+use crate::plugin::trial::outcome::TrialOutcome;
 use crate::policy::account_tokens;
 use crate::policy::brakes::Brakes;
 use crate::policy::{Report, StatusDetail, TokenWithLenders};
 use crate::queue::HostReport;
 use crate::reconcile::{
-    ConfigMapRead, Held, Objects, Purpose, ReferencedRead, ResourceRead, Store, StoreError,
+    ConfigMapRead, Objects, Purpose, ReferencedRead, ResourceRead, ResponseRoom, Store, StoreError,
     WriteError,
 };
 use crate::time::{Span, Time};
@@ -45,15 +45,15 @@ pub(super) struct Trial {
     clock: Clock,
     sent: AtomicUsize,
     brakes: Mutex<Brakes>,
-    seen: Mutex<Kept>,
+    seen: Mutex<Results>,
 }
 
 /// The results of the reconcile.
 #[derive(Default)]
-struct Kept {
+struct Results {
     write: Option<SecretWrite>,
     status: Option<OAuthClientStatus>,
-    trouble: Option<String>,
+    error_text: Option<String>,
 }
 
 impl Trial {
@@ -81,12 +81,12 @@ impl Trial {
     }
 
     /// The result.
-    pub(super) fn outcome(&self) -> Outcome {
-        let mut kept = self.kept();
-        Outcome {
-            write: kept.write.take(),
-            status: kept.status.take(),
-            trouble: kept.trouble.take(),
+    pub(super) fn outcome(&self) -> TrialOutcome {
+        let mut results = self.results();
+        TrialOutcome {
+            write: results.write.take(),
+            status: results.status.take(),
+            error_text: results.error_text.take(),
             sent: self.sent.load(Ordering::Relaxed),
             secret: self.client.spec.token_secret.name.clone(),
         }
@@ -94,11 +94,11 @@ impl Trial {
 
     /// Keeps why an object could not be read, for the user.
     fn failed(&self, problem: Problem) -> StoreError {
-        self.kept().trouble = Some(problem.message.clone());
+        self.results().error_text = Some(problem.message.clone());
         StoreError::Passing(problem.message)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn results(&self) -> MutexGuard<'_, Results> {
         lock(&self.seen)
     }
 }
@@ -192,22 +192,22 @@ impl Objects for Trial {
 }
 
 impl Store for Trial {
-    fn draw(&self) -> f64 {
+    fn jitter(&self) -> f64 {
         self.clock.draw()
     }
 
-    fn detail(&self) -> StatusDetail {
+    fn status_detail(&self) -> StatusDetail {
         StatusDetail::Always
     }
 
-    async fn get(
+    async fn fetch_prerequisite(
         &self,
         seen: &Observed,
         spec: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> Result<Fetched, Failure> {
-        match need {
-            Prerequisite::Discovery => Box::pin(self.discovery.need(seen, spec)).await,
+        match prerequisite {
+            Prerequisite::Discovery => Box::pin(self.discovery.prerequisite(seen, spec)).await,
             // Reported before this is reached.
             Prerequisite::ServiceAccountToken(token) => Err(Failure::new(
                 FailureClass::NeedsPerson,
@@ -225,8 +225,8 @@ impl Store for Trial {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        room: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        room: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         exchange(&self.sender, seen, spec, request, room).await
     }
@@ -235,9 +235,9 @@ impl Store for Trial {
         lock(&self.brakes)
     }
 
-    fn answered(&self, _: &Key, _: HostReport) {}
+    fn token_request_ended(&self, _: &Key, _: HostReport) {}
 
-    async fn call(
+    async fn send_revocation(
         &self,
         seen: &Observed,
         spec: &Validated,
@@ -248,7 +248,11 @@ impl Store for Trial {
 
     fn revoke_later(&self, _: &Key, _: TokenWithLenders, _: Span) {}
 
-    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+    async fn write_token_secret(
+        &self,
+        _: &Key,
+        write: &SecretWrite,
+    ) -> Result<SecretSeen, WriteError> {
         let set = |all: &BTreeMap<String, Option<String>>| {
             let all = all
                 .iter()
@@ -262,11 +266,11 @@ impl Store for Trial {
             owners: write.owners.clone().unwrap_or_default(),
             ..new_secret(&write.name)
         };
-        self.kept().write = Some(write.clone());
+        self.results().write = Some(write.clone());
         Ok(written)
     }
 
-    async fn keep(&self, _: &Key, _: &SecretBody) -> Result<SecretSeen, WriteError> {
+    async fn write_state_secret(&self, _: &Key, _: &SecretBody) -> Result<SecretSeen, WriteError> {
         Err(WriteError::Refused(WriteRefusal::Test))
     }
 
@@ -274,8 +278,12 @@ impl Store for Trial {
         Ok(())
     }
 
-    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, StoreError> {
-        self.kept().status = Some(report.status.clone());
+    async fn write_status(
+        &self,
+        _: &Resource,
+        report: &Report,
+    ) -> Result<Option<String>, StoreError> {
+        self.results().status = Some(report.status.clone());
         Ok(None)
     }
 

@@ -33,7 +33,7 @@ fn lent(audiences: &str, hosts: &str) -> AccountSeen {
 #[test]
 fn a_token_is_made_only_once_audience_and_host_are_lent() {
     let reason = |account| match decided(&mut with(account), 0) {
-        Told::Stuck(reason, Requeue::At(again)) if again == at(60) => reason,
+        Decision::Stuck(reason, Requeue::At(again)) if again == at(60) => reason,
         other => panic!("{other:?}"),
     };
     assert_eq!(reason(AccountSeen::Missing), Reason::ServiceAccountNotFound);
@@ -52,7 +52,7 @@ fn a_token_is_made_only_once_audience_and_host_are_lent() {
     }
     for audiences in ["sts", "a,sts", "a sts\nb"] {
         let plan = plan(&mut with(lent(audiences, host)), 0);
-        let Action::First(need) = plan.action else {
+        let Action::Fetch(need) = plan.action else {
             panic!("{audiences}")
         };
         assert_eq!(need, Prerequisite::ServiceAccountToken(sts()));
@@ -64,14 +64,14 @@ fn a_token_that_was_made_is_sent_in_the_attempt_it_was_made_for() {
     let mut seen = with(AccountSeen::Given);
     seen.take(Fetched::ServiceAccountToken(sts(), Secret::from("minted")));
     assert!(
-        seen.made
+        seen.created_tokens
             .find(&TokenSource::ServiceAccount(sts()))
             .is_some()
     );
-    let Action::Request(ask) = plan(&mut seen, 0).action else {
+    let Action::Request(planned) = plan(&mut seen, 0).action else {
         panic!("it asks")
     };
-    let body = ask.request.body.expose().unwrap();
+    let body = planned.request.body.expose().unwrap();
     assert!(body.contains("&client_assertion=minted"), "{body}");
 }
 

@@ -12,9 +12,9 @@ fn a_first_token_is_written_whole_with_its_state_label_and_owner() {
     let seen = fresh(&Spec::secret(
         ", labels: {team: books}, annotations: {note: x}",
     ));
-    let settled = grant(&seen, token("first", 3600), 0);
-    let write = settled.write.unwrap();
-    assert_eq!(write.on, On::Create);
+    let outcome = grant(&seen, token("first", 3600), 0);
+    let write = outcome.write.unwrap();
+    assert_eq!(write.mode, WriteMode::Create);
     assert_eq!(
         keys(&write.data),
         ["access_token", "expires_at", "token_type"]
@@ -28,16 +28,16 @@ fn a_first_token_is_written_whole_with_its_state_label_and_owner() {
     let state = after.state().unwrap();
     assert!(state.intact(&after.data) && state == write.state);
     assert_eq!((state.issued, state.expires()), (at(0), at(3600)));
-    assert_eq!(settled.wants, Requeue::RequestAt(state.refresh));
-    assert_eq!(settled.attempt, None);
+    assert_eq!(outcome.requeue, Requeue::RequestAt(state.refresh));
+    assert_eq!(outcome.attempt, None);
 }
 
 #[test]
 fn the_same_token_again_is_not_rewritten_and_its_end_is_adopted_earlier_or_later() {
     for lifetime in [3000, 4000] {
         let seen = current(&Spec::default());
-        let settled = grant(&seen, token("first", lifetime), 100);
-        let write = settled.write.unwrap();
+        let outcome = grant(&seen, token("first", lifetime), 100);
+        let write = outcome.write.unwrap();
         assert_eq!(
             keys(&write.data),
             ["expires_at"],
@@ -58,7 +58,7 @@ fn a_token_that_is_served_again_after_the_clock_was_set_back_makes_no_hot_loop()
     let write = grant(&seen, token("first", 3600), -7200).write.unwrap();
     seen.target = Some(applied(&write, seen.target.as_ref(), 11));
     assert!(
-        matches!(decided(&mut seen, -7190), Told::Rests(Requeue::RequestAt(time)) if time > at(-7190))
+        matches!(decided(&mut seen, -7190), Decision::Waits(Requeue::RequestAt(time)) if time > at(-7190))
     );
 }
 
@@ -83,7 +83,7 @@ fn keys_that_are_no_longer_wanted_are_removed_and_foreign_ones_are_never_named()
     assert!(after.labels.contains_key("theirs") && after.annotations.contains_key("theirs"));
     seen.target = Some(after);
     assert!(
-        matches!(decided(&mut seen, 110), Told::Rests(_)),
+        matches!(decided(&mut seen, 110), Decision::Waits(_)),
         "and nothing is left to mend"
     );
 }
@@ -91,12 +91,12 @@ fn keys_that_are_no_longer_wanted_are_removed_and_foreign_ones_are_never_named()
 #[test]
 fn every_patch_holds_to_the_secret_that_was_seen() {
     let seen = current(&Spec::default());
-    let on = On::Patch {
+    let on = WriteMode::Patch {
         uid: "uid-of-token".into(),
         resource_version: "10".into(),
     };
     assert_eq!(
-        grant(&seen, token("second", 3600), 100).write.unwrap().on,
+        grant(&seen, token("second", 3600), 100).write.unwrap().mode,
         on
     );
 }
@@ -121,17 +121,17 @@ fn times_that_somebody_altered_tell_nothing() {
 fn a_failure_writes_nothing_removes_nothing_and_sets_a_next_try() {
     let seen = current(&Spec::default());
     let spec = seen.resource.spec.clone().unwrap();
-    let settled = failed(
+    let outcome = failed(
         &seen,
         &spec,
         &failure(FailureClass::Transient, "ServerError"),
-        moments(100),
+        times(100),
     );
-    assert!(settled.write.is_none() && settled.delete.is_empty());
-    assert!(settled.assessment.token.is_some_and(|token| token.valid));
-    let attempt = settled.attempt.unwrap();
+    assert!(outcome.write.is_none() && outcome.delete.is_empty());
+    assert!(outcome.assessment.token.is_some_and(|token| token.valid));
+    let attempt = outcome.attempt.unwrap();
     assert_eq!(attempt.failures, 1);
-    assert_eq!(settled.wants, Requeue::RequestAt(attempt.next.unwrap()));
+    assert_eq!(outcome.requeue, Requeue::RequestAt(attempt.next.unwrap()));
     let StoredExplanation {
         happened, remedy, ..
     } = attempt.explanation.stored();
@@ -172,9 +172,9 @@ fn a_lifetime_that_is_over_is_a_failure_and_the_old_token_stays() {
             lifetime: Some(lifetime),
             ..token("second", 0)
         };
-        let settled = grant(&seen, answer, 100);
-        assert!(settled.write.is_none());
-        assert_eq!(settled.attempt.unwrap().reason, "UnusableResponse");
+        let outcome = grant(&seen, answer, 100);
+        assert!(outcome.write.is_none());
+        assert_eq!(outcome.attempt.unwrap().reason, "UnusableResponse");
     }
 }
 
@@ -206,15 +206,15 @@ fn what_was_odd_about_an_answer_is_still_told_at_the_next_look() {
         remarks: vec!["The two lifetimes differ."],
         ..token("t", 3600)
     };
-    let settled = grant(&seen, odd, 0);
+    let outcome = grant(&seen, odd, 0);
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
         at(1),
     );
-    seen.target = Some(applied(&settled.write.unwrap(), None, 5));
+    seen.target = Some(applied(&outcome.write.unwrap(), None, 5));
     seen.resource.status = said.status;
     let looked = plan(&mut seen, 10);
     let again = report(

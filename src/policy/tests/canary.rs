@@ -146,15 +146,15 @@ pub(super) fn outcome(
             at(1),
         );
         shown.push_str(&serde_json::to_string(&told.status).unwrap());
-        for notice in told.notices {
-            shown.push_str(&notice.message.to_string());
+        for event in told.events {
+            shown.push_str(&event.message.to_string());
         }
     };
     tell(&mut shown, &plan.assessment, seen);
     let mut data = BTreeMap::new();
     let (mut access_token, mut refresh_token) = (None, None);
-    if let (Action::Request(ask), Ok(spec)) = (plan.action, seen.resource.spec.clone()) {
-        let (status, body) = answer(&ask.request);
+    if let (Action::Request(planned), Ok(spec)) = (plan.action, seen.resource.spec.clone()) {
+        let (status, body) = answer(&planned.request);
         let answer = HttpAnswer {
             headers: vec![
                 ("x-echo".into(), Secret::from(body.as_str())),
@@ -165,24 +165,24 @@ pub(super) fn outcome(
             content_type: Some("application/json".into()),
             retry_after: None,
             body: Secret::from(body),
-            sent: ask.request.secrets.clone(),
+            sent: planned.request.secrets.clone(),
         };
-        let settled = match response::decode(&spec.client.response, &answer, at(0)) {
+        let outcome = match response::decode(&spec.client.response, &answer, at(0)) {
             Ok(token) => {
                 access_token = token.access_token.expose().map(str::to_owned);
-                let next = refresh::next(&spec.client.response, &token.document);
+                let next = refresh::returned(&spec.client.response, &token.document);
                 refresh_token = next
                     .token
                     .and_then(|token| Some(token.expose()?.to_owned()));
-                granted(seen, &spec, ask.because, token, moments(0))
+                granted(seen, &spec, planned.reason, token, times(0))
             }
             Err(error) => {
                 let failure = Failure::answer(&error, &spec.client);
-                failed(seen, &spec, &failure, moments(0))
+                failed(seen, &spec, &failure, times(0))
             }
         };
-        tell(&mut shown, &settled.assessment, seen);
-        if let Some(write) = &settled.write {
+        tell(&mut shown, &outcome.assessment, seen);
+        if let Some(write) = &outcome.write {
             shown.push_str(&format!("{:?}{:?}", write.labels, write.annotations));
             data = write
                 .data

@@ -40,11 +40,11 @@ fn waits(seen: &mut Observed) -> (String, String) {
 fn the_client_id_alone_is_sent_and_the_certificate_proves_it() {
     for extra in [BY_CERTIFICATE, SELF_SIGNED] {
         let mut seen = with(extra, certificate("a", -1000, 1000));
-        let Action::Request(ask) = plan(&mut seen, 0).action else {
+        let Action::Request(planned) = plan(&mut seen, 0).action else {
             panic!("it asks")
         };
         assert_eq!(
-            ask.request.body.expose(),
+            planned.request.body.expose(),
             Some("grant_type=client_credentials&client_id=shop")
         );
     }
@@ -116,7 +116,7 @@ fn without_a_certificate_that_can_be_shown_nothing_is_sent() {
 #[test]
 fn a_certificate_that_becomes_valid_is_shown_at_that_moment() {
     let mut seen = with(BY_CERTIFICATE, certificate("a", 10, 1000));
-    assert_eq!(plan(&mut seen, 0).wants, Requeue::At(at(10)));
+    assert_eq!(plan(&mut seen, 0).requeue, Requeue::At(at(10)));
     assert!(matches!(plan(&mut seen, 10).action, Action::Request(_)));
 }
 
@@ -131,13 +131,13 @@ fn whether_a_self_signed_certificate_has_ended_is_the_providers_to_judge() {
 #[test]
 fn a_renewed_certificate_is_no_reason_for_a_request() {
     let mut seen = with(BY_CERTIFICATE, certificate("a", -1000, 10_000));
-    let settled = grant(&seen, token("first", 3600), 0);
-    seen.target = Some(applied(&settled.write.unwrap(), None, 10));
+    let outcome = grant(&seen, token("first", 3600), 0);
+    seen.target = Some(applied(&outcome.write.unwrap(), None, 10));
     let refresh = refresh_of(&seen);
     seen.certificate = certificate("b", 5, 20_000);
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Rests(Requeue::RequestAt(refresh))
+        Decision::Waits(Requeue::RequestAt(refresh))
     );
 }
 

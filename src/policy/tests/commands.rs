@@ -4,7 +4,7 @@ use super::*;
 use crate::command::tests::{HOSTILE, run};
 use crate::messages::{Audience, Foreign};
 use crate::oauth::ServiceAccountToken;
-use crate::policy::brakes::{Kind, Refusal};
+use crate::policy::brakes::{CredentialKind, CredentialRefusal};
 
 /// What no host name has.
 const EVERYTHING_ODD: &percent_encoding::AsciiSet =
@@ -97,7 +97,7 @@ fn every_message_about_a_secret_has_a_command_that_does_that_and_nothing_else() 
         bad.clone_into(&mut spec.token_secret.name);
         let managers = "jsonpath={.metadata.managedFields[*].manager}";
         assert_eq!(
-            ran(&findings::fought_over(&seen, &spec, 3).message()),
+            ran(&findings::contended(&seen, &spec, 3).message()),
             words(&[
                 "kubectl",
                 "get",
@@ -126,8 +126,8 @@ fn what_allows_a_restart_is_a_command_that_does_that_and_nothing_else() {
             min_interval: Span::from_seconds(60),
         };
         let told = |obstacle| {
-            let notice = not_restarted(&wanted, &seen.resource, obstacle);
-            notice.message.to_string()
+            let event = not_restarted(&wanted, &seen.resource, obstacle);
+            event.message.to_string()
         };
         let agree = format!("oauthclient.dev/restart-by={bad}");
         assert_eq!(
@@ -258,7 +258,7 @@ fn people_with_files_get_no_command_for_a_cluster() {
             name: bad.to_owned(),
             ..secret("x", 1)
         };
-        let refusal = |kind| Refusal {
+        let refusal = |kind| CredentialRefusal {
             kind,
             reason: "InvalidClient",
             time: at(0),
@@ -274,16 +274,16 @@ fn people_with_files_get_no_command_for_a_cluster() {
             files(findings::foreign_state(&seen, &target)),
             files(findings::immutable_state(&seen, &target)),
             files(findings::unreadable_state(&seen, &target)),
-            files(findings::fought_over(&seen, &spec, 3)),
+            files(findings::contended(&seen, &spec, 3)),
             files(Problem::stalled(findings::braked(
                 &seen,
                 &spec,
-                &refusal(Kind::Password),
+                &refusal(CredentialKind::Password),
             ))),
             files(Problem::stalled(findings::braked(
                 &seen,
                 &spec,
-                &refusal(Kind::ClientSecret),
+                &refusal(CredentialKind::ClientSecret),
             ))),
         ] {
             assert!(!message.contains("kubectl"), "{message}");

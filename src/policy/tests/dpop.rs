@@ -18,7 +18,7 @@ fn seen(extra: &'static str) -> Observed {
 
 fn kept(seen: &mut Observed) -> Secret {
     let plan = plan(seen, 0);
-    let Action::Keep(body) = plan.action else {
+    let Action::WriteState(body) = plan.action else {
         panic!("no key is kept: {:?}", plan.assessment.problem);
     };
     let state = applied(&body, seen.family.state.as_ref(), 7);
@@ -29,7 +29,7 @@ fn kept(seen: &mut Observed) -> Secret {
 
 fn request(seen: &mut Observed, now: i64) -> HttpRequest {
     match plan(seen, now).action {
-        Action::Request(ask) => ask.request,
+        Action::Request(planned) => planned.request,
         _ => panic!("nothing is asked"),
     }
 }

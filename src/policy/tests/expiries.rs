@@ -47,9 +47,9 @@ fn tell(seen: &mut Observed, now: i64) -> (String, Vec<&'static str>) {
     let before = &seen.resource.status;
     let told = report(&plan.assessment, before, 1, StatusDetail::Always, at(now));
     let events = told
-        .notices
+        .events
         .iter()
-        .map(|notice| notice.reason.as_str())
+        .map(|event| event.reason.as_str())
         .collect();
     let ready = told.status.conditions[0].message.clone();
     seen.resource.status = told.status;
@@ -164,7 +164,7 @@ fn where_no_client_secret_is_used_its_end_is_nobodys_news() {
 #[test]
 fn it_is_looked_again_when_something_begins_to_end() {
     let seen = with_certificate(100 * DAY);
-    let expiries = assessment::well(&seen, None).expiries;
+    let expiries = assessment::healthy(&seen, None).expiries;
     assert_eq!(expiries.next_change(at(0)), Some(at(80 * DAY)));
     assert_eq!(expiries.next_change(at(80 * DAY)), Some(at(100 * DAY)));
     assert_eq!(expiries.next_change(at(100 * DAY)), None);

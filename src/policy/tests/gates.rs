@@ -5,11 +5,11 @@ use crate::api::SpecProblem;
 
 fn stuck(seen: &mut Observed) -> Reason {
     match decided(seen, 0) {
-        Told::Stuck(reason, wants) => {
-            let waits = matches!(wants, Requeue::At(time) if time > at(0));
+        Decision::Stuck(reason, requeue) => {
+            let waits = matches!(requeue, Requeue::At(time) if time > at(0));
             assert!(
-                waits || wants == Requeue::OnChange,
-                "{reason} waits for {wants:?}"
+                waits || requeue == Requeue::OnChange,
+                "{reason} waits for {requeue:?}"
             );
             reason
         }
@@ -43,7 +43,10 @@ fn plain_http_is_refused_unless_the_operator_allows_it() {
     });
     assert_eq!(stuck(&mut seen), Reason::HTTPNotAllowed);
     seen.rules.allow_http = true;
-    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 0),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn credentials_may_name_the_hosts_they_are_for() {
             if allowed {
                 assert_eq!(
                     decided(&mut seen, 0),
-                    Told::Asks(RefreshReason::FirstIssue),
+                    Decision::Requests(RefreshReason::FirstIssue),
                     "{hosts}"
                 );
             } else {
@@ -112,27 +115,30 @@ fn a_ca_bundle_that_is_missing_or_broken_holds_requests_up() {
         seen.ca = ca.clone();
         assert_eq!(
             decided(&mut seen, 0),
-            Told::Stuck(reason, Requeue::At(at(60)))
+            Decision::Stuck(reason, Requeue::At(at(60)))
         );
         let mut seen = current(&Spec::extra("#ca\n"));
         seen.ca = ca;
         let said = decided(&mut seen, 10);
         assert_eq!(
             said,
-            Told::Stuck(reason, Requeue::At(at(70))),
+            Decision::Stuck(reason, Requeue::At(at(70))),
             "told before it is due"
         );
     }
     let mut seen = fresh(&Spec::extra("#ca\n"));
     seen.ca = CaSeen::Pem("...".into());
-    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 0),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
 }
 
 #[test]
 fn other_certificates_end_the_pause_after_a_failure_of_tls_and_of_nothing_else() {
-    for (reason, wants) in [
-        ("TLSFailed", Told::Asks(RefreshReason::FirstIssue)),
-        ("Timeout", Told::Rests(Requeue::RequestAt(at(300)))),
+    for (reason, requeue) in [
+        ("TLSFailed", Decision::Requests(RefreshReason::FirstIssue)),
+        ("Timeout", Decision::Waits(Requeue::RequestAt(at(300)))),
     ] {
         let mut seen = fresh(&Spec::extra("#ca\n"));
         seen.ca = CaSeen::Pem("old".into());
@@ -143,8 +149,8 @@ fn other_certificates_end_the_pause_after_a_failure_of_tls_and_of_nothing_else()
         let mut seen = after_failure(seen, &wrong, 0);
         seen.memory.attempt.as_mut().unwrap().next = Some(at(300));
         let rests = |seen: &mut Observed, now| match decided(seen, now) {
-            Told::Rests(Requeue::At(time)) => time == at(now + 60),
-            Told::Rests(Requeue::RequestAt(time)) => time == at(300) && reason != "TLSFailed",
+            Decision::Waits(Requeue::At(time)) => time == at(now + 60),
+            Decision::Waits(Requeue::RequestAt(time)) => time == at(300) && reason != "TLSFailed",
             _ => false,
         };
         assert!(rests(&mut seen, 10), "{reason}: it waits, and looks");
@@ -153,7 +159,7 @@ fn other_certificates_end_the_pause_after_a_failure_of_tls_and_of_nothing_else()
         seen.memory.attempt.as_mut().unwrap().next = Some(at(300));
         assert!(rests(&mut seen, 20), "{reason}: after a restart");
         seen.ca = CaSeen::Pem("new".into());
-        assert_eq!(decided(&mut seen, 30), wants, "{reason}: others");
+        assert_eq!(decided(&mut seen, 30), requeue, "{reason}: others");
     }
 }
 
@@ -164,8 +170,8 @@ fn what_stands_in_the_way_is_told_while_the_token_lives_and_its_refresh_is_kept(
     seen.credentials = None;
     let plan = plan_at(&mut seen, due - span(10));
     assert_eq!(
-        told(&plan),
-        Told::Stuck(Reason::CredentialsNotFound, Requeue::RequestAt(due))
+        decision(&plan),
+        Decision::Stuck(Reason::CredentialsNotFound, Requeue::RequestAt(due))
     );
     assert!(plan.assessment.token.is_some_and(|token| token.valid));
 }
@@ -184,12 +190,12 @@ fn a_failure_is_tried_again_when_its_pause_is_over_and_not_because_of_a_restart(
             }
             let next = seen.memory.attempt.as_ref().unwrap().next.unwrap();
             assert_eq!(
-                told(&plan_at(&mut seen, next - span(1))),
-                Told::Rests(Requeue::RequestAt(next))
+                decision(&plan_at(&mut seen, next - span(1))),
+                Decision::Waits(Requeue::RequestAt(next))
             );
             assert_eq!(
-                told(&plan_at(&mut seen, next)),
-                Told::Asks(RefreshReason::FirstIssue)
+                decision(&plan_at(&mut seen, next)),
+                Decision::Requests(RefreshReason::FirstIssue)
             );
         }
     }
@@ -203,7 +209,7 @@ fn what_needs_a_person_is_never_tried_again_by_itself() {
     ] {
         assert_eq!(
             decided(&mut seen, 1_000_000),
-            Told::Rests(Requeue::OnChange)
+            Decision::Waits(Requeue::OnChange)
         );
     }
 }
@@ -214,11 +220,17 @@ fn a_change_of_spec_or_credentials_tries_at_once() {
         let mut seen = failing(class);
         seen.resource.spec = resource(&Spec::extra("  scopes: [a]\n")).spec;
         seen.resource.inputs = resource(&Spec::extra("  scopes: [a]\n")).inputs;
-        assert_eq!(decided(&mut seen, 5), Told::Asks(RefreshReason::FirstIssue));
+        assert_eq!(
+            decided(&mut seen, 5),
+            Decision::Requests(RefreshReason::FirstIssue)
+        );
         let mut seen = failing(class);
         seen.credentials = Some(credentials(2, "better"));
         seen.content = Some(content("better"));
-        assert_eq!(decided(&mut seen, 5), Told::Asks(RefreshReason::FirstIssue));
+        assert_eq!(
+            decided(&mut seen, 5),
+            Decision::Requests(RefreshReason::FirstIssue)
+        );
     }
 }
 
@@ -227,16 +239,16 @@ fn an_edited_label_of_wrong_credentials_tries_nothing_now_or_after_a_restart() {
     let mut seen = failing(FailureClass::NeedsPerson);
     seen.credentials = Some(credentials(2, "pw"));
     let plan = plan(&mut seen, 5);
-    assert_eq!(told(&plan), Told::Rests(Requeue::OnChange));
+    assert_eq!(decision(&plan), Decision::Waits(Requeue::OnChange));
     let status = &seen.resource.status;
     let said = report(&plan.assessment, status, 1, StatusDetail::Always, at(5));
     seen.resource.status = said.status;
     let mut seen = restarted(seen);
-    assert_eq!(decided(&mut seen, 6), Told::Rests(Requeue::OnChange));
+    assert_eq!(decided(&mut seen, 6), Decision::Waits(Requeue::OnChange));
     seen.credentials = Some(credentials(3, "pw"));
     assert_eq!(
         decided(&mut seen, 7),
-        Told::Rests(Requeue::OnChange),
+        Decision::Waits(Requeue::OnChange),
         "an edit after the restart"
     );
 }
@@ -248,11 +260,14 @@ fn a_refresh_on_demand_tries_once_also_what_needs_a_person() {
         restarted(failing(FailureClass::NeedsPerson)),
     ] {
         seen.resource.refresh_request = Some("now".into());
-        assert_eq!(decided(&mut seen, 5), Told::Asks(RefreshReason::FirstIssue));
+        assert_eq!(
+            decided(&mut seen, 5),
+            Decision::Requests(RefreshReason::FirstIssue)
+        );
         let seen = after_failure(seen, &failure(FailureClass::NeedsPerson, "InvalidGrant"), 5);
         assert_eq!(
             decided(&mut restarted(seen), 1000),
-            Told::Rests(Requeue::OnChange)
+            Decision::Waits(Requeue::OnChange)
         );
     }
 }
@@ -263,13 +278,13 @@ fn nothing_asks_within_two_seconds_of_the_last_attempt() {
     seen.resource.refresh_request = Some("now".into());
     assert_eq!(
         decided(&mut seen, 1),
-        Told::Rests(Requeue::RequestAt(at(2)))
+        Decision::Waits(Requeue::RequestAt(at(2)))
     );
     let mut seen = current(&Spec::default());
     seen.resource.refresh_request = Some("now".into());
     assert_eq!(
         decided(&mut seen, 1),
-        Told::Rests(Requeue::RequestAt(at(2))),
+        Decision::Waits(Requeue::RequestAt(at(2))),
         "nor of a success"
     );
 }
@@ -286,13 +301,13 @@ fn a_retry_after_holds_back_even_a_refresh_on_demand_but_not_another_endpoint_or
         seen.resource.refresh_request = Some("now".into());
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Rests(Requeue::RequestAt(until))
+            Decision::Waits(Requeue::RequestAt(until))
         );
         seen.resource.spec = resource(&Spec::extra("  scopes: [a]\n")).spec;
         seen.resource.inputs = resource(&Spec::extra("  scopes: [a]\n")).inputs;
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Rests(Requeue::RequestAt(until)),
+            Decision::Waits(Requeue::RequestAt(until)),
             "other scopes"
         );
     }
@@ -304,7 +319,7 @@ fn a_retry_after_holds_back_even_a_refresh_on_demand_but_not_another_endpoint_or
     (seen.resource.spec, seen.resource.inputs) = (elsewhere.spec, elsewhere.inputs);
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Asks(RefreshReason::FirstIssue),
+        Decision::Requests(RefreshReason::FirstIssue),
         "another endpoint"
     );
     let mut seen = throttled();
@@ -312,7 +327,7 @@ fn a_retry_after_holds_back_even_a_refresh_on_demand_but_not_another_endpoint_or
     seen.content = Some(content("new"));
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Asks(RefreshReason::FirstIssue),
+        Decision::Requests(RefreshReason::FirstIssue),
         "another client"
     );
 }
@@ -327,7 +342,7 @@ fn a_retry_after_counts_for_an_hour_at_most() {
     let hour = at(3600) + Span::from_millis(200);
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Rests(Requeue::RequestAt(hour))
+        Decision::Waits(Requeue::RequestAt(hour))
     );
 }
 
@@ -343,7 +358,7 @@ fn an_attempt_before_the_last_success_of_any_replica_counts_no_more() {
     seen.memory.attempt = old.memory.attempt;
     seen.memory.last_sent = Some(at(-50));
     let plan = plan_at(&mut seen, due);
-    assert_eq!(told(&plan), Told::Asks(RefreshReason::Due));
+    assert_eq!(decision(&plan), Decision::Requests(RefreshReason::Due));
     assert_eq!(plan.assessment.attempt, None);
 }
 
@@ -369,7 +384,7 @@ fn a_clock_that_was_set_back_holds_nothing_up_for_long() {
     let mut seen = failing(FailureClass::Permanent);
     assert_eq!(
         decided(&mut seen, -100_000),
-        Told::Asks(RefreshReason::FirstIssue)
+        Decision::Requests(RefreshReason::FirstIssue)
     );
 }
 
@@ -387,19 +402,19 @@ fn repairs_back_off_and_are_told_as_contested() {
     for _ in 0..12 {
         seen.memory.repairs = seen.memory.repairs.another(at(now));
         let wait = match decided(&mut seen, now) {
-            Told::Rests(Requeue::RequestAt(time)) => {
+            Decision::Waits(Requeue::RequestAt(time)) => {
                 assert_eq!(
                     seen.memory.repairs.count, 1,
                     "the first is not worth a word"
                 );
                 time
             }
-            Told::Stuck(Reason::Contested, Requeue::RequestAt(time)) => time,
+            Decision::Stuck(Reason::Contested, Requeue::RequestAt(time)) => time,
             other => panic!("{other:?}"),
         };
         assert_eq!(
-            told(&plan_at(&mut seen, wait)),
-            Told::Asks(RefreshReason::Altered)
+            decision(&plan_at(&mut seen, wait)),
+            Decision::Requests(RefreshReason::Altered)
         );
         waits.push(wait.since(at(now)).seconds());
         now = wait.since(at(0)).seconds();
@@ -416,18 +431,18 @@ fn a_failing_template_burns_no_further_token() {
         ", data: {h: \"{{ response.nothing.here }}\"}",
     ));
     let spec = seen.resource.spec.clone().unwrap();
-    let settled = granted(
+    let outcome = granted(
         &seen,
         &spec,
         RefreshReason::FirstIssue,
         token("t", 3600),
-        moments(0),
+        times(0),
     );
-    assert!(settled.write.is_none());
-    assert_eq!(settled.wants, Requeue::OnChange);
-    seen.memory.attempt = settled.attempt.map(Box::new);
+    assert!(outcome.write.is_none());
+    assert_eq!(outcome.requeue, Requeue::OnChange);
+    seen.memory.attempt = outcome.attempt.map(Box::new);
     assert_eq!(
         decided(&mut seen, 1_000_000),
-        Told::Rests(Requeue::OnChange)
+        Decision::Waits(Requeue::OnChange)
     );
 }

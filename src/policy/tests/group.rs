@@ -61,7 +61,7 @@ fn a_released_resource_is_taken_without_a_request() {
     let mut seen = seen(Some("b"), None);
     let plan = super::plan(&mut seen, 20);
     let crate::policy::Action::Write(write) = plan.action else {
-        panic!("{:?}", super::told(&plan));
+        panic!("{:?}", super::decision(&plan));
     };
     assert_eq!(
         write.state.owner.clone().unwrap().group.as_deref(),
@@ -74,8 +74,8 @@ fn a_released_resource_is_taken_without_a_request() {
 fn the_report_names_both_groups() {
     let seen = seen(Some("b"), Some("a"));
     let other = other_group(&seen, at(10)).unwrap();
-    let notice = served_by_another_group(&seen.resource, &other, Some("b"));
-    let message = notice.message.to_string();
+    let event = served_by_another_group(&seen.resource, &other, Some("b"));
+    let message = event.message.to_string();
     assert!(message.contains("Group a serves OAuthClient books"));
     assert!(message.contains("group b selects it too"));
 }

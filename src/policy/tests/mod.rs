@@ -9,7 +9,7 @@ mod dpop;
 mod expiries;
 mod gates;
 mod group;
-mod lent;
+mod opted_in;
 mod provenance;
 mod references;
 mod reports;
@@ -116,7 +116,7 @@ pub(crate) fn resource(spec: &Spec) -> Resource {
         uid: UID.into(),
         generation: 1,
         deleting: false,
-        life: Life::default(),
+        meta: ResourceMeta::default(),
         inputs: spec.as_ref().map_or_else(
             |_| String::new(),
             |spec| inputs::of(spec).whole().to_owned(),
@@ -219,7 +219,7 @@ pub(crate) fn fresh(spec: &Spec) -> Observed {
         cycle: None,
         lender_secrets: Vec::new(),
         accounts: BTreeMap::new(),
-        made: crate::oauth::TokensInHand::default(),
+        created_tokens: crate::oauth::TokensInHand::default(),
         ca: CaSeen::NotNamed,
         family: FamilySeen::default(),
         content: Some(content("pw")),
@@ -255,28 +255,28 @@ pub(crate) fn applied(write: &SecretBody, before: Option<&SecretSeen>, version: 
     after
 }
 
-pub(crate) fn moments(sent: i64) -> Moments {
-    Moments {
+pub(crate) fn times(sent: i64) -> RequestTimes {
+    RequestTimes {
         sent: at(sent),
         received: at(sent) + Span::from_millis(200),
-        u: 0.5,
+        jitter: 0.5,
     }
 }
 
 /// What follows from a token for what is seen, sent at this time.
-pub(crate) fn grant(seen: &Observed, token: Token, sent: i64) -> Settled {
+pub(crate) fn grant(seen: &Observed, token: Token, sent: i64) -> RequestOutcome {
     let spec = seen.resource.spec.clone().unwrap();
-    granted(seen, &spec, RefreshReason::FirstIssue, token, moments(sent))
+    granted(seen, &spec, RefreshReason::FirstIssue, token, times(sent))
 }
 
 /// A resource whose token of an hour was issued at 0 with credentials of version 1; its refresh is due at 2610 by the draw
 /// of 0.5 (or at the time of a first issue, which is earlier: see [`refresh_of`]).
 pub(crate) fn current(spec: &Spec) -> Observed {
     let mut seen = fresh(spec);
-    let settled = grant(&seen, token("first", 3600), 0);
-    seen.target = Some(applied(&settled.write.unwrap(), None, 10));
+    let outcome = grant(&seen, token("first", 3600), 0);
+    seen.target = Some(applied(&outcome.write.unwrap(), None, 10));
     let told = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
@@ -313,7 +313,7 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
     Failure {
         class,
         finding: failing(reason),
-        then: None,
+        follow_up: None,
         retry_after: None,
         timed_out: false,
         unread: false,
@@ -326,15 +326,15 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
 /// What is seen after a request, sent at this time, has failed.
 pub(crate) fn after_failure(mut seen: Observed, failure: &Failure, sent: i64) -> Observed {
     let spec = seen.resource.spec.clone().unwrap();
-    let settled = failed(&seen, &spec, failure, moments(sent));
+    let outcome = failed(&seen, &spec, failure, times(sent));
     let told = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         seen.resource.generation,
         StatusDetail::Always,
         at(sent + 1),
     );
-    seen.memory.attempt = settled.attempt.map(Box::new);
+    seen.memory.attempt = outcome.attempt.map(Box::new);
     seen.memory.last_sent = Some(at(sent));
     seen.resource.status = told.status;
     seen.now = at(sent + 1);
@@ -363,28 +363,28 @@ pub(crate) fn plan_at(seen: &mut Observed, now: Time) -> Plan {
 
 /// A plan in one word, for comparing.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Told {
-    Parts,
+pub(crate) enum Decision {
+    Finalizes,
     Needs(Prerequisite),
-    Asks(RefreshReason),
+    Requests(RefreshReason),
     Writes,
-    Rests(Requeue),
+    Waits(Requeue),
     Stuck(Reason, Requeue),
 }
 
-pub(crate) fn told(plan: &Plan) -> Told {
+pub(crate) fn decision(plan: &Plan) -> Decision {
     match (&plan.action, &plan.assessment.problem) {
-        (Action::Part, _) => Told::Parts,
-        (Action::TakeBack(_), _) => Told::Writes,
-        (Action::First(need), _) => Told::Needs(need.clone()),
-        (Action::Request(ask), _) => Told::Asks(ask.because),
-        (Action::Write(_) | Action::Publish(_) | Action::Keep(_), _) => Told::Writes,
-        (Action::Nothing, Some(problem)) => Told::Stuck(problem.reason(), plan.wants),
-        (Action::Nothing, None) => Told::Rests(plan.wants),
+        (Action::Finalize, _) => Decision::Finalizes,
+        (Action::RestoreOwner(_), _) => Decision::Writes,
+        (Action::Fetch(need), _) => Decision::Needs(need.clone()),
+        (Action::Request(planned), _) => Decision::Requests(planned.reason),
+        (Action::Write(_) | Action::Publish(_) | Action::WriteState(_), _) => Decision::Writes,
+        (Action::Nothing, Some(problem)) => Decision::Stuck(problem.reason(), plan.requeue),
+        (Action::Nothing, None) => Decision::Waits(plan.requeue),
     }
 }
 
 /// Decides at a time and returns the consequences.
-pub(crate) fn decided(seen: &mut Observed, now: i64) -> Told {
-    told(&plan(seen, now))
+pub(crate) fn decided(seen: &mut Observed, now: i64) -> Decision {
+    decision(&plan(seen, now))
 }

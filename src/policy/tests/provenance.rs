@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::names::{ALLOWED_TOKEN_HOSTS_ANNOTATION, TOKEN_LABEL};
-use crate::policy::provenance::{Part, of_secret, resolved};
+use crate::policy::provenance::{RequestPart, of_secret, resolved};
 
 use crate::trust::{AllowedHosts, Lender, LenderKind, Lenders};
 
@@ -133,7 +133,7 @@ fn what_was_obtained_with_a_token_is_returned_only_where_its_lender_lets_tokens_
         .unwrap_or_else(|problem| panic!("{problem:?}"))
         .lenders();
     let url = |text: &str| text.parse::<url::Url>().unwrap();
-    for part in [Part::Returned, Part::RefreshToken] {
+    for part in [RequestPart::Returned, RequestPart::RefreshToken] {
         let held = resolved(&seen, &of_second, part);
         let held = held.unwrap_or_else(|problem| panic!("{problem:?}"));
         assert!(
@@ -145,10 +145,10 @@ fn what_was_obtained_with_a_token_is_returned_only_where_its_lender_lets_tokens_
     // Its owner may let tokens go further, but a family keeps what it began with.
     let lender = &mut seen.lender_secrets[0];
     lender.annotations.clear();
-    let part = Part::Returned;
+    let part = RequestPart::Returned;
     let held = resolved(&seen, &of_second, part).ok().unwrap();
     assert!(held.permit(&url(anywhere)).is_ok());
-    let part = Part::RefreshToken;
+    let part = RequestPart::RefreshToken;
     let held = resolved(&seen, &of_second, part).ok().unwrap();
     assert!(held.permit(&url(anywhere)).is_err());
 }
@@ -246,15 +246,18 @@ fn of_a_secret_that_a_resource_writes_nothing_is_used_but_what_it_wrote() {
     let secret = seen.credentials.as_mut().unwrap();
     // It was adopted, and keeps what others keep in it. Its labels are the resource's, not theirs.
     secret.data.extend([foreign.clone()]);
-    let lent = seen.credentials.clone().unwrap().lent();
-    assert!(lent.data.contains_key("access_token"));
-    assert!(!lent.data.contains_key("db_password"));
+    let opted_in = seen.credentials.clone().unwrap().only_opted_in();
+    assert!(opted_in.data.contains_key("access_token"));
+    assert!(!opted_in.data.contains_key("db_password"));
     assert_eq!(reason(seen), Some(Reason::CredentialsKeyMissing));
 
     // In a Secret that a person writes, it is that person's to give.
     let mut seen = fresh(&Spec::extra(SENDING));
     seen.credentials.as_mut().unwrap().data.extend([foreign]);
-    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 0),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn a_secret_that_held_a_refresh_token_gives_nothing_whoever_labels_it() {
     let mut as_label = token();
     as_label.labels.insert(STATE_LABEL.into(), "true".into());
     for secret in [as_type, as_label] {
-        assert!(secret.lent().data.is_empty());
+        assert!(secret.only_opted_in().data.is_empty());
     }
     let spec = Spec::secret(", type: oauthclient.dev/refresh-state");
     assert!(

@@ -30,7 +30,7 @@ fn with(mut seen: Observed, secret: Option<SecretSeen>) -> Observed {
         .map(|token| short(token.expose().unwrap()));
     seen.references = vec![Reference {
         name: "other".into(),
-        found: Some(Found {
+        found: Some(FoundReference {
             uid: OTHER_UID.into(),
             secret_name: "other-token".into(),
             secret,
@@ -47,14 +47,14 @@ fn asking() -> Observed {
 }
 
 /// Its own token was made from the other's first one, and is good until 3600.
-fn settled() -> Observed {
+fn outcome() -> Observed {
     let mut seen = asking();
     seen.target = Some(applied(
         &grant(&seen, token("mine", 3600), 0).write.unwrap(),
         None,
         10,
     ));
-    let version = seen.lent().unwrap();
+    let version = seen.credentials_version().unwrap();
     seen.memory.fingerprint = Some(Fingerprint {
         version: short(&version),
         content: seen.content.unwrap(),
@@ -65,7 +65,7 @@ fn settled() -> Observed {
 
 fn reason(mut seen: Observed) -> Reason {
     match decided(&mut seen, 60) {
-        Told::Stuck(reason, _) => reason,
+        Decision::Stuck(reason, _) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -73,19 +73,19 @@ fn reason(mut seen: Observed) -> Reason {
 #[test]
 fn the_published_token_goes_into_the_request() {
     let plan = plan(&mut asking(), 60);
-    let Action::Request(ask) = plan.action else {
-        panic!("{:?}", told(&plan))
+    let Action::Request(planned) = plan.action else {
+        panic!("{:?}", decision(&plan))
     };
-    let body = ask.request.body.expose().unwrap();
+    let body = planned.request.body.expose().unwrap();
     assert!(body.contains("&subject_token=first&"), "{body}");
 }
 
 #[test]
 fn a_new_token_of_the_other_asks_once_and_no_more() {
-    let mut seen = with(settled(), Some(token_with_lenders("second", 6)));
+    let mut seen = with(outcome(), Some(token_with_lenders("second", 6)));
     assert_eq!(
         decided(&mut seen, 60),
-        Told::Asks(RefreshReason::CredentialsChanged)
+        Decision::Requests(RefreshReason::CredentialsChanged)
     );
     let write = grant(&seen, token("mine too", 3600), 60).write.unwrap();
     seen.target = Some(applied(&write, seen.target.as_ref(), 11));
@@ -94,7 +94,7 @@ fn a_new_token_of_the_other_asks_once_and_no_more() {
         let refresh = refresh_of(&seen);
         assert_eq!(
             decided(&mut seen, again),
-            Told::Rests(Requeue::RequestAt(refresh))
+            Decision::Waits(Requeue::RequestAt(refresh))
         );
     }
     // Nor after a restart.
@@ -102,30 +102,30 @@ fn a_new_token_of_the_other_asks_once_and_no_more() {
     let refresh = refresh_of(&seen);
     assert_eq!(
         decided(&mut seen, 90),
-        Told::Rests(Requeue::RequestAt(refresh))
+        Decision::Waits(Requeue::RequestAt(refresh))
     );
 }
 
 #[test]
 fn another_version_of_the_same_token_is_noted_and_asks_for_nothing() {
-    let mut seen = with(settled(), Some(token_with_lenders("first", 7)));
-    assert_eq!(decided(&mut seen, 60), Told::Writes);
+    let mut seen = with(outcome(), Some(token_with_lenders("first", 7)));
+    assert_eq!(decided(&mut seen, 60), Decision::Writes);
 }
 
 #[test]
 fn what_is_missing_is_told_and_the_own_token_stays() {
-    let gone = || with(settled(), None);
+    let gone = || with(outcome(), None);
     let plan = plan(&mut gone(), 60);
     assert_eq!(
-        told(&plan),
-        Told::Stuck(Reason::ReferenceNotReady, Requeue::At(at(360)))
+        decision(&plan),
+        Decision::Stuck(Reason::ReferenceNotReady, Requeue::At(at(360)))
     );
     assert!(plan.assessment.token.unwrap().valid);
     let nobody = |mut seen: Observed| {
         seen.references[0].found = None;
         seen
     };
-    assert_eq!(reason(nobody(settled())), Reason::ReferenceNotFound);
+    assert_eq!(reason(nobody(outcome())), Reason::ReferenceNotFound);
     assert_eq!(reason(nobody(asking())), Reason::ReferenceNotFound);
     assert_eq!(
         reason(with(asking(), None)),
@@ -169,7 +169,7 @@ fn only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent() {
     late.may_request = true;
     assert_eq!(
         decided(&mut late, 3600),
-        Told::Stuck(Reason::ReferenceNotReady, Requeue::At(at(3900)))
+        Decision::Stuck(Reason::ReferenceNotReady, Requeue::At(at(3900)))
     );
     let key = "  grant:\n    type: urn:ietf:params:oauth:grant-type:token-exchange\n    tokenExchange: {subjectToken: \
                {oauthClientName: other, key: id_token}}\n";
@@ -182,7 +182,7 @@ fn only_a_token_that_is_valid_lent_and_where_it_is_said_to_be_is_sent() {
 
 #[test]
 fn a_circle_is_for_a_person_and_told_with_the_whole_way() {
-    for mut seen in [asking(), settled()] {
+    for mut seen in [asking(), outcome()] {
         seen.cycle = Some(["books", "other", "books"].map(String::from).to_vec());
         let problem = plan(&mut seen, 60).assessment.problem.unwrap();
         assert_eq!(problem.reason(), Reason::ReferenceCycle);
@@ -204,13 +204,13 @@ fn a_token_of_the_own_secret_tells_nothing_of_other_sources() {
 
 #[test]
 fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
-    let mut seen = settled();
+    let mut seen = outcome();
     let subject = token_with_lenders("first", 5).state().unwrap();
     let own = seen.target.as_ref().unwrap().state().unwrap();
     // Both are due.
     let due = subject.refresh.max(own.refresh);
     let due = due.since(at(0)).millis() / 1000 + 1;
-    let waits = |told: Told| matches!(told, Told::Rests(Requeue::At(_)));
+    let waits = |told: Decision| matches!(told, Decision::Waits(Requeue::At(_)));
     assert!(
         waits(decided(&mut seen, due)),
         "{:?}",
@@ -233,10 +233,13 @@ fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
         };
     }
     seen = with(seen, Some(secret));
-    assert!(matches!(decided(&mut seen, due + 3), Told::Asks(_)));
+    assert!(matches!(decided(&mut seen, due + 3), Decision::Requests(_)));
     // One whose refresh does not come is not waited for.
-    let mut stuck = settled();
-    assert!(matches!(decided(&mut stuck, due + 40), Told::Asks(_)));
+    let mut stuck = outcome();
+    assert!(matches!(
+        decided(&mut stuck, due + 40),
+        Decision::Requests(_)
+    ));
 }
 
 #[test]

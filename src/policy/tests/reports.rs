@@ -1,7 +1,7 @@
 //! What people read: conditions, events, and what a restart learns of them.
 
 use super::*;
-use crate::messages::{Example, RequestFinding, Then, Values};
+use crate::messages::{Example, FollowUp, RequestFinding, Values};
 use crate::oauth::TokenError;
 use crate::oauth::error::{ErrorCode, ProviderCode};
 
@@ -90,13 +90,13 @@ fn a_situation_that_has_not_changed_writes_nothing_and_tells_nothing() {
         for mut seen in [current(&Spec::default()), broken()] {
             looked_with(&mut seen, 10, detail);
             let again = looked_with(&mut seen, 11, detail);
-            assert!(!again.changed && again.notices.is_empty());
+            assert!(!again.changed && again.events.is_empty());
         }
     }
     for mut seen in [failing, suspended] {
         looked(&mut seen, 10);
         let again = looked(&mut seen, 11);
-        assert!(!again.changed && again.notices.is_empty());
+        assert!(!again.changed && again.events.is_empty());
     }
 }
 
@@ -108,11 +108,11 @@ fn a_routine_refresh_changes_no_condition_and_with_transitions_nothing_at_all() 
     ] {
         let mut seen = current(&Spec::default());
         let before = looked_with(&mut seen, 10, detail).status;
-        let settled = grant(&seen, token("second", 3600), 2500);
-        let said = report(&settled.assessment, &before, 1, detail, at(2501));
+        let outcome = grant(&seen, token("second", 3600), 2500);
+        let said = report(&outcome.assessment, &before, 1, detail, at(2501));
         assert_eq!(said.changed, changed);
         assert_eq!(said.status.token.is_some(), changed);
-        assert!(said.notices.is_empty());
+        assert!(said.events.is_empty());
         for (one, other) in before.conditions.iter().zip(&said.status.conditions) {
             assert_eq!(one.last_transition_time, other.last_transition_time);
         }
@@ -143,9 +143,9 @@ fn ready_turns_false_when_the_token_ends_and_tells_it_once() {
             ("Reconciling", "Retrying", true)
         ]
     );
-    let reasons: Vec<Reason> = said.notices.iter().map(|notice| notice.reason).collect();
+    let reasons: Vec<Reason> = said.events.iter().map(|event| event.reason).collect();
     assert_eq!(reasons, [Reason::TokenExpired]);
-    assert!(looked(&mut seen, 3601).notices.is_empty());
+    assert!(looked(&mut seen, 3601).events.is_empty());
 }
 
 #[test]
@@ -257,22 +257,22 @@ fn a_stall_and_its_end_are_each_told_once() {
             ("Stalled", "SecretNotOwned", true)
         ]
     );
-    assert_eq!(said.notices.len(), 1);
+    assert_eq!(said.events.len(), 1);
     assert_eq!(
-        (said.notices[0].kind, said.notices[0].reason),
-        (NoticeKind::Warning, Reason::SecretNotOwned)
+        (said.events[0].kind, said.events[0].reason),
+        (EventType::Warning, Reason::SecretNotOwned)
     );
     assert!(message(&said.status, "Stalled").contains("kubectl annotate secret token -n shop"));
     seen.target = None;
-    let settled = grant(&seen, token("t", 3600), 60);
+    let outcome = grant(&seen, token("t", 3600), 60);
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
         at(61),
     );
-    let reasons: Vec<Reason> = said.notices.iter().map(|notice| notice.reason).collect();
+    let reasons: Vec<Reason> = said.events.iter().map(|event| event.reason).collect();
     assert_eq!(reasons, [Reason::Recovered]);
 }
 
@@ -288,38 +288,38 @@ fn a_first_token_is_no_recovery_also_when_it_waited_for_its_turn() {
             ("Reconciling", "Requesting", true)
         ]
     );
-    assert!(said.notices.is_empty());
-    let settled = grant(&seen, token("t", 3600), 60);
+    assert!(said.events.is_empty());
+    let outcome = grant(&seen, token("t", 3600), 60);
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
         at(61),
     );
-    assert!(said.notices.is_empty());
+    assert!(said.events.is_empty());
 }
 
 #[test]
 fn a_repair_is_told() {
     let seen = current(&Spec::default());
     let spec = seen.resource.spec.clone().unwrap();
-    let settled = granted(
+    let outcome = granted(
         &seen,
         &spec,
         RefreshReason::Altered,
         token("t", 3600),
-        moments(100),
+        times(100),
     );
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
         at(101),
     );
-    assert_eq!(said.notices.len(), 1);
-    assert_eq!(said.notices[0].reason, Reason::Restored);
+    assert_eq!(said.events.len(), 1);
+    assert_eq!(said.events[0].reason, Reason::Restored);
 }
 
 #[test]
@@ -349,9 +349,9 @@ fn a_short_life_an_assumed_one_and_a_clamped_lead_are_told_with_ready() {
     ];
     for (spec, token, reason, words) in cases {
         let mut seen = fresh(&spec);
-        let settled = grant(&seen, token, 0);
+        let outcome = grant(&seen, token, 0);
         let said = report(
-            &settled.assessment,
+            &outcome.assessment,
             &seen.resource.status,
             1,
             StatusDetail::Always,
@@ -363,7 +363,7 @@ fn a_short_life_an_assumed_one_and_a_clamped_lead_are_told_with_ready() {
             "{}",
             message(&said.status, "Ready")
         );
-        seen.target = Some(applied(&settled.write.unwrap(), None, 5));
+        seen.target = Some(applied(&outcome.write.unwrap(), None, 5));
         seen.resource.status = said.status;
         assert!(!looked(&mut seen, 5).changed, "a look says the same");
     }
@@ -437,7 +437,7 @@ fn a_restart_restores_what_happened_and_what_to_do_whatever_the_conditions_say()
     for finding in RequestFinding::examples("", Values::Names) {
         let wordy = Failure {
             finding: Box::new(finding.into()),
-            then: Some(Box::new(Then::OnceMore)),
+            follow_up: Some(Box::new(FollowUp::OnceMore)),
             ..failure(FailureClass::Permanent, "ServerError")
         };
         let seen = after_failure(fresh(&Spec::default()), &wordy, 0);
@@ -495,7 +495,9 @@ fn a_failure_that_an_earlier_version_stored_in_one_text_is_shown_unchanged_and_c
     assert_eq!(said.status.attempt, Some(stored));
     let text = message(&said.status, "RefreshFailing");
     assert!(text.starts_with(prose), "{text}");
-    assert!(matches!(decided(&mut seen, 2), Told::Rests(Requeue::RequestAt(time)) if time > at(2)));
+    assert!(
+        matches!(decided(&mut seen, 2), Decision::Waits(Requeue::RequestAt(time)) if time > at(2))
+    );
 }
 
 #[test]
@@ -543,9 +545,9 @@ fn what_is_told_fits_the_schema_whatever_comes() {
         scope: crate::oauth::Scope::parse(&"read:all ".repeat(900)),
         ..token("t", 3600)
     };
-    let settled = grant(&seen, long, 0);
+    let outcome = grant(&seen, long, 0);
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,

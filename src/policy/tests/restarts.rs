@@ -1,7 +1,7 @@
 //! When a workload is restarted.
 
 use crate::api::validate::{Restart, WorkloadKind};
-use crate::policy::restart::{Obstacle, RestartToken, Rollout, Verdict, Workload, decide};
+use crate::policy::restart::{Obstacle, RestartDecision, RestartToken, Rollout, Workload, decide};
 use crate::time::{Span, Time};
 
 const NOW: Time = Time::from_seconds(100_000);
@@ -31,36 +31,39 @@ fn workload() -> Workload {
     }
 }
 
-fn verdict(token: &RestartToken, workload: &Workload) -> Verdict {
+fn verdict(token: &RestartToken, workload: &Workload) -> RestartDecision {
     decide(&wanted(), "main", token, Some(workload), NOW)
 }
 
 #[test]
 fn a_workload_is_restarted_once_for_each_token() {
-    assert_eq!(verdict(&token(true), &workload()), Verdict::Restart);
+    assert_eq!(verdict(&token(true), &workload()), RestartDecision::Restart);
     let done = Workload {
         restarted_for: Some("main/2".into()),
         ..workload()
     };
     for is_new in [true, false] {
-        assert_eq!(verdict(&token(is_new), &done), Verdict::Nothing);
+        assert_eq!(verdict(&token(is_new), &done), RestartDecision::Nothing);
     }
 }
 
 #[test]
 fn a_restart_of_the_operator_restarts_nothing_but_what_still_waits() {
     // It waited when the operator ended.
-    assert_eq!(verdict(&token(false), &workload()), Verdict::Restart);
+    assert_eq!(
+        verdict(&token(false), &workload()),
+        RestartDecision::Restart
+    );
     for restarted_for in [None, Some("other/1"), Some("mainly/1"), Some("main")] {
         let unknown = Workload {
             restarted_for: restarted_for.map(str::to_owned),
             ..workload()
         };
-        assert_eq!(verdict(&token(false), &unknown), Verdict::Nothing);
-        assert_eq!(verdict(&token(true), &unknown), Verdict::Restart);
+        assert_eq!(verdict(&token(false), &unknown), RestartDecision::Nothing);
+        assert_eq!(verdict(&token(true), &unknown), RestartDecision::Restart);
     }
     let absent = decide(&wanted(), "main", &token(false), None, NOW);
-    assert_eq!(absent, Verdict::Nothing);
+    assert_eq!(absent, RestartDecision::Nothing);
 }
 
 #[test]
@@ -78,13 +81,13 @@ fn nothing_is_restarted_without_the_owner_of_the_workload() {
         };
         assert!(matches!(
             verdict(&token(true), &workload),
-            Verdict::Later(_, Some(Obstacle::NotOptedIn))
+            RestartDecision::Later(_, Some(Obstacle::NotOptedIn))
         ));
     }
     let absent = decide(&wanted(), "main", &token(true), None, NOW);
     assert!(matches!(
         absent,
-        Verdict::Later(_, Some(Obstacle::NotFound))
+        RestartDecision::Later(_, Some(Obstacle::NotFound))
     ));
 }
 
@@ -100,7 +103,7 @@ fn a_rollout_that_is_not_complete_is_waited_for() {
             ..workload()
         };
         match verdict(&token(true), &workload) {
-            Verdict::Later(span, told) => {
+            RestartDecision::Later(span, told) => {
                 assert_eq!(told, obstacle);
                 assert!(span > Span::ZERO && span <= Span::from_seconds(60));
             }
@@ -113,7 +116,7 @@ fn a_rollout_that_is_not_complete_is_waited_for() {
     };
     assert_eq!(
         verdict(&token(true), &by_hand),
-        Verdict::Refused(Obstacle::OnDelete)
+        RestartDecision::Refused(Obstacle::OnDelete)
     );
 }
 
@@ -123,17 +126,20 @@ fn two_restarts_are_at_least_the_interval_apart() {
         restarted_at: Some(NOW - Span::from_seconds(ago)),
         ..workload()
     };
-    let later = |seconds| Verdict::Later(Span::from_seconds(seconds), None);
+    let later = |seconds| RestartDecision::Later(Span::from_seconds(seconds), None);
     assert_eq!(verdict(&token(true), &restarted(3599)), later(1));
     assert_eq!(verdict(&token(true), &restarted(0)), later(3600));
-    assert_eq!(verdict(&token(true), &restarted(3600)), Verdict::Restart);
+    assert_eq!(
+        verdict(&token(true), &restarted(3600)),
+        RestartDecision::Restart
+    );
     // Of another clock.
     assert_eq!(verdict(&token(true), &restarted(-9_999)), later(3600));
     let never = Workload {
         restarted_at: None,
         ..workload()
     };
-    assert_eq!(verdict(&token(true), &never), Verdict::Restart);
+    assert_eq!(verdict(&token(true), &never), RestartDecision::Restart);
 }
 
 #[test]
@@ -144,12 +150,12 @@ fn a_token_that_lives_too_short_restarts_nothing() {
     };
     assert_eq!(
         verdict(&short, &workload()),
-        Verdict::Refused(Obstacle::LifetimeTooShort)
+        RestartDecision::Refused(Obstacle::LifetimeTooShort)
     );
     // Of a workload that has it, nothing is said again.
     let done = Workload {
         restarted_for: Some("main/2".into()),
         ..workload()
     };
-    assert_eq!(verdict(&short, &done), Verdict::Nothing);
+    assert_eq!(verdict(&short, &done), RestartDecision::Nothing);
 }

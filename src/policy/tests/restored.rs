@@ -12,7 +12,7 @@ fn written() -> (Resource, [(SecretSeen, &'static str, &'static str); 2]) {
     seen.family.process = "this".into();
     seen.target = None;
     seen.memory.last_sent = None;
-    let Action::Keep(body) = plan(&mut seen, 3000).action else {
+    let Action::WriteState(body) = plan(&mut seen, 3000).action else {
         panic!("no key is kept");
     };
     let state = SecretSeen {
@@ -153,7 +153,7 @@ fn a_forged_token_secret_is_worth_no_more_than_what_its_forger_put_in() {
     seen.resource.refresh_request = Some("now".into());
     let told = decided(&mut seen, 100);
     assert!(
-        matches!(told, Told::Stuck(Reason::HostNotAllowed, _)),
+        matches!(told, Decision::Stuck(Reason::HostNotAllowed, _)),
         "{told:?}"
     );
 }

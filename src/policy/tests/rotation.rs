@@ -17,10 +17,10 @@ fn holding(seen: &mut Observed, version: u64, current: &str, next: Option<&str>)
 
 fn sent(seen: &mut Observed, now: i64) -> Option<String> {
     use base64::Engine as _;
-    let Action::Request(ask) = plan(seen, now).action else {
+    let Action::Request(planned) = plan(seen, now).action else {
         return None;
     };
-    let header = ask
+    let header = planned
         .request
         .headers
         .iter()
@@ -53,18 +53,18 @@ fn refused(seen: Observed, at: i64) -> Observed {
 }
 
 fn published(mut seen: Observed, at: i64) -> Observed {
-    let settled = grant(&seen, token("t", 3600), at);
-    let write = settled.write.unwrap();
+    let outcome = grant(&seen, token("t", 3600), at);
+    let write = outcome.write.unwrap();
     let target = applied(&write, seen.target.as_ref(), 10);
     let state = target.state().unwrap();
     seen.memory.fingerprint = Some(Fingerprint {
         version: short(&state.credentials),
-        content: seen.content_with(asked_with(&state)).unwrap(),
+        content: seen.content_with(requested_with(&state)).unwrap(),
     });
     seen.memory.attempt = None;
     seen.target = Some(target);
     let said = report(
-        &settled.assessment,
+        &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,

@@ -32,7 +32,7 @@ fn a_foreign_secret_is_left_alone_and_looked_at_every_minute() {
         let told = decided(&mut seen, 0);
         assert_eq!(
             told,
-            Told::Stuck(Reason::SecretNotOwned, Requeue::At(at(60)))
+            Decision::Stuck(Reason::SecretNotOwned, Requeue::At(at(60)))
         );
     }
 }
@@ -43,10 +43,13 @@ fn the_secret_of_a_deleted_predecessor_is_awaited() {
     let told = decided(&mut seen, 0);
     assert_eq!(
         told,
-        Told::Stuck(Reason::AwaitingGarbageCollection, Requeue::At(at(5)))
+        Decision::Stuck(Reason::AwaitingGarbageCollection, Requeue::At(at(5)))
     );
     seen.target = None;
-    assert_eq!(decided(&mut seen, 5), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 5),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
 }
 
 #[test]
@@ -54,8 +57,8 @@ fn the_secret_of_another_resource_is_contested_and_its_holder_is_named() {
     let mut seen = with_target(owned_by(owner("magazines", "m")));
     let plan = plan(&mut seen, 0);
     assert_eq!(
-        told(&plan),
-        Told::Stuck(Reason::SecretContested, Requeue::At(at(60)))
+        decision(&plan),
+        Decision::Stuck(Reason::SecretContested, Requeue::At(at(60)))
     );
     assert!(
         plan.assessment
@@ -69,7 +72,7 @@ fn the_secret_of_another_resource_is_contested_and_its_holder_is_named() {
     let told = decided(&mut seen, 0);
     assert_eq!(
         told,
-        Told::Stuck(Reason::SecretContested, Requeue::At(at(5))),
+        Decision::Stuck(Reason::SecretContested, Requeue::At(at(5))),
         "before it stands"
     );
 }
@@ -81,7 +84,10 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
         ..secret("token", 5)
     };
     let mut seen = with_target(adoptable());
-    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 0),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
     let controller = Owner {
         api_version: "apps/v1".into(),
         ..owner("web", "d")
@@ -119,7 +125,7 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
         let told = decided(&mut with_target(target), 0);
         assert_eq!(
             told,
-            Told::Stuck(Reason::SecretNotOwned, Requeue::At(at(60))),
+            Decision::Stuck(Reason::SecretNotOwned, Requeue::At(at(60))),
             "{why}"
         );
     }
@@ -134,7 +140,7 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
     let mut seen = with_target(target.clone());
     assert_eq!(
         decided(&mut seen, 0),
-        Told::Asks(RefreshReason::FirstIssue),
+        Decision::Requests(RefreshReason::FirstIssue),
         "owned, not controlled"
     );
     let write = grant(&seen, token("t", 3600), 0).write.unwrap();
@@ -146,7 +152,7 @@ fn a_secret_is_adopted_only_when_it_says_so_and_fits() {
     );
     assert!(!after.annotations.contains_key(ADOPT_ANNOTATION));
     seen.target = Some(after);
-    assert!(matches!(decided(&mut seen, 5), Told::Rests(_)));
+    assert!(matches!(decided(&mut seen, 5), Decision::Waits(_)));
 }
 
 #[test]
@@ -155,14 +161,14 @@ fn a_secret_of_ours_that_cannot_be_changed_stalls() {
     seen.target.as_mut().unwrap().immutable = true;
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Stuck(Reason::SecretImmutable, Requeue::At(at(70)))
+        Decision::Stuck(Reason::SecretImmutable, Requeue::At(at(70)))
     );
     let mut seen = current(&Spec::default());
     seen.target.as_mut().unwrap().type_ = "example.com/other".into();
     let plan = plan(&mut seen, 10);
     assert_eq!(
-        told(&plan),
-        Told::Stuck(Reason::SecretTypeMismatch, Requeue::At(at(70)))
+        decision(&plan),
+        Decision::Stuck(Reason::SecretTypeMismatch, Requeue::At(at(70)))
     );
     assert!(
         plan.assessment.token.is_some_and(|token| token.valid),
@@ -177,7 +183,7 @@ fn a_secret_on_its_way_out_takes_no_token() {
     let told = decided(&mut seen, 4000);
     assert_eq!(
         told,
-        Told::Stuck(Reason::AwaitingGarbageCollection, Requeue::At(at(4005)))
+        Decision::Stuck(Reason::AwaitingGarbageCollection, Requeue::At(at(4005)))
     );
 }
 
@@ -195,17 +201,17 @@ fn an_old_view_is_read_again_before_it_is_believed_and_then_acted_upon() {
         if let Some(target) = &mut seen.target {
             target.data.clear();
         }
-        for doubts in 0..MOST_DOUBTS {
-            seen.memory.doubts = doubts;
+        for stale_reads in 0..MAX_STALE_READS {
+            seen.memory.stale_reads = stale_reads;
             let plan = plan(&mut seen, 100);
-            assert!(plan.doubt, "doubted for the {doubts}. time");
-            assert_eq!(told(&plan), Told::Rests(Requeue::At(at(102))));
+            assert!(plan.stale_read, "doubted for the {stale_reads}. time");
+            assert_eq!(decision(&plan), Decision::Waits(Requeue::At(at(102))));
         }
-        seen.memory.doubts = MOST_DOUBTS;
-        assert_eq!(decided(&mut seen, 108), Told::Rests(Requeue::Request));
+        seen.memory.stale_reads = MAX_STALE_READS;
+        assert_eq!(decided(&mut seen, 108), Decision::Waits(Requeue::Request));
         seen.may_request = true;
         assert!(
-            matches!(decided(&mut seen, 108), Told::Asks(_)),
+            matches!(decided(&mut seen, 108), Decision::Requests(_)),
             "what is believed stays so when the permit comes"
         );
     }
@@ -216,25 +222,31 @@ fn a_view_from_before_a_deletion_that_was_told_is_read_again_before_it_is_believ
     let mut seen = current(&Spec::default());
     let there = seen.target.clone().unwrap();
     seen.memory.written = there.written();
-    seen.memory.told_gone = true;
-    for doubts in 0..MOST_DOUBTS {
-        seen.memory.doubts = doubts;
-        assert!(plan(&mut seen, 10).doubt, "doubted for the {doubts}. time");
+    seen.memory.deletion_reported = true;
+    for stale_reads in 0..MAX_STALE_READS {
+        seen.memory.stale_reads = stale_reads;
+        assert!(
+            plan(&mut seen, 10).stale_read,
+            "doubted for the {stale_reads}. time"
+        );
     }
     seen.target = None;
-    assert_eq!(decided(&mut seen, 16), Told::Asks(RefreshReason::Deleted));
+    assert_eq!(
+        decided(&mut seen, 16),
+        Decision::Requests(RefreshReason::Deleted)
+    );
     // It is there all the same: what the watch told was not the last of it.
     seen.target = Some(there.clone());
-    seen.memory.doubts = MOST_DOUBTS;
-    assert!(!plan(&mut seen, 16).doubt && !seen.memory.told_gone);
-    assert!(!plan(&mut seen, 17).doubt);
+    seen.memory.stale_reads = MAX_STALE_READS;
+    assert!(!plan(&mut seen, 16).stale_read && !seen.memory.deletion_reported);
+    assert!(!plan(&mut seen, 17).stale_read);
     // A newer version of it, such as one without our label, is no old view.
-    seen.memory.told_gone = true;
+    seen.memory.deletion_reported = true;
     seen.target = Some(SecretSeen {
         resource_version: "12".into(),
         ..there
     });
-    assert!(!plan(&mut seen, 18).doubt);
+    assert!(!plan(&mut seen, 18).stale_read);
 }
 
 #[test]
@@ -248,18 +260,24 @@ fn a_new_name_takes_the_token_along_without_a_request_and_the_old_secret_goes_th
     seen.stale_secrets = vec![old.clone()];
     let moving = plan(&mut seen, 10);
     let Action::Write(write) = moving.action else {
-        panic!("{:?}", told(&moving))
+        panic!("{:?}", decision(&moving))
     };
-    assert_eq!((write.name.as_str(), &write.on), ("renamed", &On::Create));
+    assert_eq!(
+        (write.name.as_str(), &write.mode),
+        ("renamed", &WriteMode::Create)
+    );
     assert_eq!(moving.delete, [], "not before the new one stands");
-    assert_eq!(moving.wants, Requeue::At(at(10)));
+    assert_eq!(moving.requeue, Requeue::At(at(10)));
     let new = applied(&write, None, 20);
     assert!(new.data == old.data);
     assert_eq!(new.state().unwrap().refresh, old.state().unwrap().refresh);
     seen.memory.written = new.written();
     seen.target = Some(new);
     let after = plan(&mut seen, 11);
-    assert!(matches!(told(&after), Told::Rests(Requeue::RequestAt(_))));
+    assert!(matches!(
+        decision(&after),
+        Decision::Waits(Requeue::RequestAt(_))
+    ));
     let stale = StaleSecret {
         name: "token".into(),
         uid: old.uid.clone(),
@@ -284,11 +302,14 @@ fn a_new_name_together_with_other_inputs_asks_and_is_no_repair() {
     seen.resource.status = status;
     seen.stale_secrets = seen.target.take().into_iter().collect();
     let plan = plan(&mut seen, 10);
-    assert_eq!(told(&plan), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decision(&plan),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
     assert_eq!(
         plan.assessment.token, None,
         "the Secret that the spec names holds none"
     );
-    let settled = grant(&seen, token("second", 3600), 10);
-    assert_eq!(settled.delete.len(), 1);
+    let outcome = grant(&seen, token("second", 3600), 10);
+    assert_eq!(outcome.delete.len(), 1);
 }

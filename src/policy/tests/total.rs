@@ -119,7 +119,7 @@ struct View {
     attempt: Option<FailedAttempt>,
     last_sent: Option<i64>,
     written: Option<u64>,
-    doubts: u32,
+    stale_reads: u32,
     repairs: u32,
     asked: Option<String>,
     flags: [bool; 6],
@@ -139,8 +139,8 @@ prop_compose! {
         flags in prop::array::uniform6(any::<bool>()),
         ca in prop::sample::select(vec![CaSeen::NotNamed, CaSeen::Missing, CaSeen::Broken("x".into()), CaSeen::Pem("x".into())]),
     ) -> View {
-        let ((target, leftover), (version, labelled), (doubts, repairs)) = (secrets, credentials, counts);
-        View { spec, target, leftover, version, labelled, attempt, last_sent, written, doubts, repairs, asked, flags, ca }
+        let ((target, leftover), (version, labelled), (stale_reads, repairs)) = (secrets, credentials, counts);
+        View { spec, target, leftover, version, labelled, attempt, last_sent, written, stale_reads, repairs, asked, flags, ca }
     }
 }
 
@@ -166,8 +166,8 @@ impl View {
         seen.content = self.version.map(|_| content("pw")).filter(|_| flags[0]);
         seen.memory.attempt = self.attempt.map(Box::new);
         seen.memory.last_sent = self.last_sent.map(at);
-        seen.memory.doubts = self.doubts;
-        seen.memory.told_gone = flags[1];
+        seen.memory.stale_reads = self.stale_reads;
+        seen.memory.deletion_reported = flags[1];
         seen.memory.repairs = Repairs {
             count: self.repairs,
             last: at(i64::from(self.repairs) * 100),
@@ -211,14 +211,14 @@ proptest! {
                 prop_assert!(writable && write.data.values().all(Option::is_some), "a write that removes data");
                 prop_assert!(!write.annotations.is_empty() || !write.labels.is_empty() || write.owners.is_some() || !write.data.is_empty());
             }
-            Action::TakeBack(_) => prop_assert!(spec.keeps_state()),
-            Action::Part => prop_assert!(seen.resource.is_held()),
-            Action::Keep(_) => prop_assert!(spec.dpop.is_some() && writable),
+            Action::RestoreOwner(_) => prop_assert!(spec.keeps_state()),
+            Action::Finalize => prop_assert!(seen.resource.has_finalizer()),
+            Action::WriteState(_) => prop_assert!(spec.dpop.is_some() && writable),
             Action::Publish(_) => prop_assert!(spec.refreshing.is_some() && writable),
-            Action::First(_) => prop_assert!(!spec.client.is_located()),
+            Action::Fetch(_) => prop_assert!(!spec.client.is_located()),
             Action::Nothing => {
                 // Everything that no watch reports has a wake-up in the future.
-                if let Requeue::RequestAt(time) | Requeue::At(time) = plan.wants {
+                if let Requeue::RequestAt(time) | Requeue::At(time) = plan.requeue {
                     prop_assert!(time > at(now), "a wake-up at {} that is over at {}", time, at(now));
                 }
             }
@@ -241,9 +241,9 @@ proptest! {
         let Ok(spec) = seen.resource.spec.clone() else { return Ok(()) };
         for class in [FailureClass::Transient, FailureClass::Permanent, FailureClass::NeedsPerson] {
             let failure = Failure { retry_after: wait.map(span), ..failure(class, "ServerError") };
-            let settled = failed(&seen, &spec, &failure, moments(sent));
-            prop_assert!(settled.write.is_none() && settled.delete.is_empty());
-            match settled.attempt.and_then(|attempt| attempt.next) {
+            let outcome = failed(&seen, &spec, &failure, times(sent));
+            prop_assert!(outcome.write.is_none() && outcome.delete.is_empty());
+            match outcome.attempt.and_then(|attempt| attempt.next) {
                 Some(next) => prop_assert!(next.since(at(sent)) >= span(2) + Span::from_millis(500)),
                 None => prop_assert!(class == FailureClass::NeedsPerson),
             }
@@ -260,11 +260,11 @@ proptest! {
             ownership(target, &seen.resource, &spec.token_secret.type_) == Ownership::Ours && !target.immutable && !target.deleting
         });
         prop_assume!(target_fits && seen.credentials.is_some() && seen.memory.target_claimed_by.is_none());
-        let settled = granted(&seen, &spec, RefreshReason::Due, token("second", life), moments(sent));
-        let Some(write) = settled.write else { return Ok(()) };
+        let outcome = granted(&seen, &spec, RefreshReason::Due, token("second", life), times(sent));
+        let Some(write) = outcome.write else { return Ok(()) };
         seen.target = Some(applied(&write, seen.target.as_ref(), 50));
         seen.memory.attempt = None;
         let plan = plan(&mut seen, sent + 1);
-        prop_assert!(matches!(plan.action, Action::Nothing), "{:?}", told(&plan));
+        prop_assert!(matches!(plan.action, Action::Nothing), "{:?}", decision(&plan));
     }
 }

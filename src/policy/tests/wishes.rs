@@ -5,24 +5,30 @@ use super::*;
 #[test]
 fn a_new_resource_asks_for_its_first_token() {
     let mut seen = fresh(&Spec::default());
-    assert_eq!(decided(&mut seen, 0), Told::Asks(RefreshReason::FirstIssue));
+    assert_eq!(
+        decided(&mut seen, 0),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
 }
 
 #[test]
 fn without_a_permit_it_asks_for_one() {
     let mut seen = fresh(&Spec::default());
     seen.may_request = false;
-    assert_eq!(decided(&mut seen, 0), Told::Rests(Requeue::Request));
+    assert_eq!(decided(&mut seen, 0), Decision::Waits(Requeue::Request));
 }
 
 #[test]
 fn a_current_token_waits_for_its_refresh_and_is_then_replaced() {
     let mut seen = current(&Spec::default());
     let due = refresh_of(&seen);
-    assert_eq!(decided(&mut seen, 10), Told::Rests(Requeue::RequestAt(due)));
     assert_eq!(
-        told(&plan_at(&mut seen, due)),
-        Told::Asks(RefreshReason::Due)
+        decided(&mut seen, 10),
+        Decision::Waits(Requeue::RequestAt(due))
+    );
+    assert_eq!(
+        decision(&plan_at(&mut seen, due)),
+        Decision::Requests(RefreshReason::Due)
     );
 }
 
@@ -30,7 +36,10 @@ fn a_current_token_waits_for_its_refresh_and_is_then_replaced() {
 fn a_restart_asks_for_nothing_that_is_not_due() {
     let mut seen = restarted(current(&Spec::default()));
     let due = refresh_of(&seen);
-    assert_eq!(decided(&mut seen, 10), Told::Rests(Requeue::RequestAt(due)));
+    assert_eq!(
+        decided(&mut seen, 10),
+        Decision::Waits(Requeue::RequestAt(due))
+    );
 }
 
 #[test]
@@ -53,7 +62,7 @@ fn a_change_of_what_is_sent_asks() {
         }
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Asks(RefreshReason::SpecChanged),
+            Decision::Requests(RefreshReason::SpecChanged),
             "{changed:?}"
         );
     }
@@ -68,7 +77,10 @@ fn a_change_of_when_or_whither_asks_for_nothing() {
         let mut seen = current(&Spec::default());
         seen.resource = resource(&changed);
         assert!(
-            !matches!(decided(&mut seen, 10), Told::Asks(_) | Told::Stuck(..)),
+            !matches!(
+                decided(&mut seen, 10),
+                Decision::Requests(_) | Decision::Stuck(..)
+            ),
             "{changed:?}"
         );
     }
@@ -98,7 +110,7 @@ fn other_refresh_settings_move_the_time_at_once_with_one_write_and_no_request() 
     let lead = expires.since(write.state.refresh).seconds();
     assert!((900..=1080).contains(&lead), "{lead}");
     assert!(write.data.is_empty() && !write.repairs);
-    assert_eq!(plan.wants, Requeue::RequestAt(write.state.refresh));
+    assert_eq!(plan.requeue, Requeue::RequestAt(write.state.refresh));
     let shown = plan.assessment.token.as_ref().unwrap().refresh;
     assert_eq!(shown, write.state.refresh, "the status says when");
     let target = seen.target.as_ref().unwrap();
@@ -106,7 +118,7 @@ fn other_refresh_settings_move_the_time_at_once_with_one_write_and_no_request() 
     // Once: the same settings write nothing again, and draw no new jitter.
     let (again, seen) = under(seen, settings, 20);
     assert!(matches!(again.action, Action::Nothing));
-    assert_eq!(again.wants, plan.wants);
+    assert_eq!(again.requeue, plan.requeue);
     // There and back.
     let (back, _) = under(seen, "", 30);
     let Action::Write(write) = &back.action else {
@@ -120,12 +132,15 @@ fn other_refresh_settings_move_the_time_at_once_with_one_write_and_no_request() 
 fn a_token_that_is_due_under_other_settings_is_replaced() {
     let mut early = current(&Spec::default());
     early.resource = resource(&Spec::extra("  refresh: {beforeSeconds: 2400}\n"));
-    assert_eq!(decided(&mut early, 1300), Told::Asks(RefreshReason::Due));
+    assert_eq!(
+        decided(&mut early, 1300),
+        Decision::Requests(RefreshReason::Due)
+    );
     let mut late = current(&Spec::default());
     let due = refresh_of(&late);
     late.resource = resource(&Spec::extra("  refresh: {beforeSeconds: 60}\n"));
     let after = due.since(at(0)).seconds() + 1;
-    assert!(!matches!(decided(&mut late, after), Told::Asks(_)));
+    assert!(!matches!(decided(&mut late, after), Decision::Requests(_)));
 }
 
 #[test]
@@ -143,7 +158,7 @@ fn the_state_of_an_earlier_version_keeps_its_time() {
         .extend(written.filter_map(|(key, value)| Some((key, value?))));
     let (plan, _) = under(seen, "  refresh: {beforeSeconds: 60}\n", 10);
     assert!(matches!(plan.action, Action::Nothing));
-    assert_eq!(plan.wants, Requeue::RequestAt(due));
+    assert_eq!(plan.requeue, Requeue::RequestAt(due));
 }
 
 #[test]
@@ -156,7 +171,7 @@ fn a_spec_that_went_there_and_back_asks_for_nothing() {
     seen.resource = resource(&Spec::default());
     seen.resource.status = status;
     let plan = plan(&mut seen, 20);
-    assert_eq!(told(&plan), Told::Rests(Requeue::RequestAt(due)));
+    assert_eq!(decision(&plan), Decision::Waits(Requeue::RequestAt(due)));
     assert_eq!(
         plan.assessment.attempt, None,
         "what failed is not wanted any more"
@@ -194,7 +209,7 @@ fn other_content_of_the_credentials_asks() {
     seen.content = Some(content("new"));
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Asks(RefreshReason::CredentialsChanged)
+        Decision::Requests(RefreshReason::CredentialsChanged)
     );
 }
 
@@ -211,7 +226,7 @@ fn an_edited_label_of_the_credentials_is_noted_and_asks_for_nothing() {
     let noted = applied(&write, seen.target.as_ref(), 11);
     seen.target = Some(noted);
     assert!(
-        matches!(decided(&mut seen, 11), Told::Rests(_)),
+        matches!(decided(&mut seen, 11), Decision::Waits(_)),
         "and then all is well"
     );
 }
@@ -222,7 +237,7 @@ fn credentials_that_changed_while_the_operator_was_down_ask() {
     seen.credentials = Some(credentials(2, "pw"));
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Asks(RefreshReason::CredentialsChanged)
+        Decision::Requests(RefreshReason::CredentialsChanged)
     );
 }
 
@@ -230,11 +245,14 @@ fn credentials_that_changed_while_the_operator_was_down_ask() {
 fn a_deleted_token_secret_asks_once_its_end_is_certain() {
     let mut seen = current(&Spec::default());
     seen.memory.written = seen.target.take().and_then(|target| target.written());
-    seen.memory.told_gone = true;
-    assert_eq!(decided(&mut seen, 10), Told::Asks(RefreshReason::Deleted));
+    seen.memory.deletion_reported = true;
+    assert_eq!(
+        decided(&mut seen, 10),
+        Decision::Requests(RefreshReason::Deleted)
+    );
     assert_eq!(
         decided(&mut restarted(seen), 10),
-        Told::Asks(RefreshReason::Deleted)
+        Decision::Requests(RefreshReason::Deleted)
     );
 }
 
@@ -246,13 +264,13 @@ fn an_altered_token_secret_asks_and_a_foreign_key_does_not() {
         target.data.insert(key.into(), Secret::from("theirs"));
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Asks(RefreshReason::Altered),
+            Decision::Requests(RefreshReason::Altered),
             "{key}"
         );
         seen.target.as_mut().unwrap().data.remove(key);
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Asks(RefreshReason::Altered),
+            Decision::Requests(RefreshReason::Altered),
             "no {key}"
         );
     }
@@ -261,7 +279,7 @@ fn an_altered_token_secret_asks_and_a_foreign_key_does_not() {
     target.data.insert("theirs".into(), Secret::from("x"));
     target.labels.insert("theirs".into(), "x".into());
     target.annotations.insert("theirs".into(), "x".into());
-    assert!(matches!(decided(&mut seen, 10), Told::Rests(_)));
+    assert!(matches!(decided(&mut seen, 10), Decision::Waits(_)));
 }
 
 #[test]
@@ -275,13 +293,13 @@ fn an_altered_time_asks_and_so_does_a_lost_one() {
             .insert(key.clone(), at(999_999).rfc3339_millis());
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Asks(RefreshReason::Altered),
+            Decision::Requests(RefreshReason::Altered),
             "{key}"
         );
         seen.target.as_mut().unwrap().annotations.remove(&key);
         assert_eq!(
             decided(&mut seen, 10),
-            Told::Asks(RefreshReason::Altered),
+            Decision::Requests(RefreshReason::Altered),
             "no {key}"
         );
     }
@@ -305,29 +323,38 @@ fn a_lost_label_is_mended_without_a_token() {
 fn a_refresh_on_demand_asks_once_for_each_value() {
     let mut seen = current(&Spec::default());
     seen.resource.refresh_request = Some("now".into());
-    assert_eq!(decided(&mut seen, 10), Told::Asks(RefreshReason::Requested));
+    assert_eq!(
+        decided(&mut seen, 10),
+        Decision::Requests(RefreshReason::Requested)
+    );
     let write = grant(&seen, token("second", 3600), 10).write.unwrap();
     seen.target = Some(applied(&write, seen.target.as_ref(), 11));
     assert!(
-        matches!(decided(&mut seen, 20), Told::Rests(_)),
+        matches!(decided(&mut seen, 20), Decision::Waits(_)),
         "it was handled"
     );
     seen.resource.refresh_request = Some("again".into());
-    assert_eq!(decided(&mut seen, 20), Told::Asks(RefreshReason::Requested));
+    assert_eq!(
+        decided(&mut seen, 20),
+        Decision::Requests(RefreshReason::Requested)
+    );
     seen.resource.refresh_request = None;
-    assert!(matches!(decided(&mut seen, 20), Told::Rests(_)));
+    assert!(matches!(decided(&mut seen, 20), Decision::Waits(_)));
 }
 
 #[test]
 fn a_refresh_on_demand_of_any_length_is_handled_once() {
     let mut seen = current(&Spec::default());
     seen.resource.refresh_request = Some("x".repeat(5000));
-    assert_eq!(decided(&mut seen, 10), Told::Asks(RefreshReason::Requested));
-    let settled = grant(&seen, token("second", 3600), 10);
-    assert!(settled.assessment.handled_request.as_ref().unwrap().len() <= 256);
-    seen.target = Some(applied(&settled.write.unwrap(), seen.target.as_ref(), 11));
+    assert_eq!(
+        decided(&mut seen, 10),
+        Decision::Requests(RefreshReason::Requested)
+    );
+    let outcome = grant(&seen, token("second", 3600), 10);
+    assert!(outcome.assessment.handled_request.as_ref().unwrap().len() <= 256);
+    seen.target = Some(applied(&outcome.write.unwrap(), seen.target.as_ref(), 11));
     seen.resource.refresh_request = Some("x".repeat(5000));
-    assert!(matches!(decided(&mut seen, 20), Told::Rests(_)));
+    assert!(matches!(decided(&mut seen, 20), Decision::Waits(_)));
 }
 
 #[test]
@@ -342,17 +369,17 @@ fn a_failed_refresh_on_demand_is_tried_again_at_the_pace_of_failures() {
     }] {
         assert_eq!(
             decided(&mut seen, 11),
-            Told::Rests(Requeue::RequestAt(next))
+            Decision::Waits(Requeue::RequestAt(next))
         );
         assert_eq!(
-            told(&plan_at(&mut seen, next)),
-            Told::Asks(RefreshReason::Requested)
+            decision(&plan_at(&mut seen, next)),
+            Decision::Requests(RefreshReason::Requested)
         );
         seen.resource.refresh_request = None;
         assert!(
             matches!(
-                told(&plan_at(&mut seen, next)),
-                Told::Rests(Requeue::RequestAt(_))
+                decision(&plan_at(&mut seen, next)),
+                Decision::Waits(Requeue::RequestAt(_))
             ),
             "withdrawn, and nothing is due"
         );
@@ -371,10 +398,10 @@ fn a_clock_that_was_set_back_asks() {
     let mut seen = current(&Spec::default());
     assert_eq!(
         decided(&mut seen, -3600),
-        Told::Asks(RefreshReason::ClockWentBack)
+        Decision::Requests(RefreshReason::ClockWentBack)
     );
     assert!(
-        matches!(decided(&mut seen, -30), Told::Rests(_)),
+        matches!(decided(&mut seen, -30), Decision::Waits(_)),
         "a little does not matter"
     );
 }
@@ -382,8 +409,8 @@ fn a_clock_that_was_set_back_asks() {
 #[test]
 fn a_suspended_or_deleted_resource_asks_for_nothing() {
     let mut seen = fresh(&Spec::extra("  suspend: true\n"));
-    assert_eq!(decided(&mut seen, 0), Told::Rests(Requeue::OnChange));
+    assert_eq!(decided(&mut seen, 0), Decision::Waits(Requeue::OnChange));
     let mut seen = fresh(&Spec::default());
     seen.resource.deleting = true;
-    assert_eq!(decided(&mut seen, 0), Told::Rests(Requeue::OnChange));
+    assert_eq!(decided(&mut seen, 0), Decision::Waits(Requeue::OnChange));
 }

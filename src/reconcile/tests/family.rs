@@ -135,7 +135,7 @@ impl Inner {
             attempt: format!("attempt-{}", self.family.looks),
             // Every process counts from its own start, but nothing here runs long enough for a difference.
             elapsed: self.now.since(at(0)) - self.family.ahead,
-            here: Some(self.host_time()),
+            host_time: Some(self.host_time()),
             drain: span(10),
             ..FamilySeen::default()
         }
@@ -208,7 +208,7 @@ fn client_secret(request: &HttpRequest) -> Option<String> {
     Some(pair.split_once(':')?.1.to_owned())
 }
 
-fn unanswered(reached: Reached, reason: &'static str) -> Failure {
+fn attempt_failed(reached: Reached, reason: &'static str) -> Failure {
     Failure::new(
         FailureClass::Transient,
         *crate::policy::tests::failing(reason),
@@ -293,7 +293,7 @@ impl Scene {
                 // The stored token is the one that is redeemed, once there is one: a known successor is never passed
                 // over.
                 let stored = inner.stored();
-                let begins = inner
+                let new_seed = inner
                     .family
                     .sent
                     .iter()
@@ -302,7 +302,7 @@ impl Scene {
                     == 1;
                 let never_issued = !inner.family.known.contains_key(token);
                 let passed_over = stored.is_some() && stored.as_ref() != Some(token);
-                assert!(!passed_over || begins || never_issued);
+                assert!(!passed_over || new_seed || never_issued);
             }
             inner.family.requests.pop_front().unwrap_or(Sent::Answered)
         };
@@ -312,13 +312,13 @@ impl Scene {
                 let (status, body) = self.inner().answer(&form);
                 (status, body.replace("\"token-", "\"token-\\n"))
             }
-            Sent::Unsent => return Err(unanswered(Reached::Never, "ConnectFailed")),
+            Sent::Unsent => return Err(attempt_failed(Reached::Never, "ConnectFailed")),
             Sent::Lost => {
                 let mut inner = self.inner();
                 inner.answer(&form);
                 inner.family.lost += 1;
                 inner.now = inner.now + span(10);
-                return Err(unanswered(Reached::Unknown, "Timeout"));
+                return Err(attempt_failed(Reached::Unknown, "Timeout"));
             }
             Sent::CrashBefore | Sent::CrashAfter => {
                 if fate == Sent::CrashAfter {
@@ -329,7 +329,7 @@ impl Scene {
             }
             Sent::Reset => {
                 self.inner().family.lost += 1;
-                return Err(unanswered(Reached::Unknown, "ConnectFailed"));
+                return Err(attempt_failed(Reached::Unknown, "ConnectFailed"));
             }
             Sent::Raw(status, body) => (status, body.to_owned()),
             Sent::Unavailable => (503, String::new()),

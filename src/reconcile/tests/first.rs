@@ -13,7 +13,7 @@ fn unreachable() -> Failure {
     Failure {
         class: FailureClass::Transient,
         finding: crate::policy::tests::failing("DiscoveryFailed"),
-        then: None,
+        follow_up: None,
         retry_after: None,
         timed_out: false,
         unread: false,
@@ -27,7 +27,7 @@ fn unreachable() -> Failure {
 fn a_token_is_asked_for_where_the_issuer_says() {
     let scene = Scene::new(&ISSUER);
     scene.reconcile(true);
-    assert_eq!(scene.inner().gets, [Prerequisite::Discovery]);
+    assert_eq!(scene.inner().fetched, [Prerequisite::Discovery]);
     assert_eq!(scene.inner().sent_to, ["https://tokens.example.com/token"]);
     assert_eq!(scene.condition("Ready").unwrap().1, "TokenValid");
 }
@@ -36,13 +36,13 @@ fn a_token_is_asked_for_where_the_issuer_says() {
 fn nothing_is_discovered_without_a_permit_nor_while_the_token_is_good() {
     let scene = Scene::new(&ISSUER);
     scene.reconcile(false);
-    assert!(scene.inner().gets.is_empty(), "no permit");
+    assert!(scene.inner().fetched.is_empty(), "no permit");
     scene.reconcile(true);
-    scene.inner().gets.clear();
+    scene.inner().fetched.clear();
     scene.restart();
     scene.inner().now = at(60);
     scene.reconcile(true);
-    assert!(scene.inner().gets.is_empty(), "the token is good");
+    assert!(scene.inner().fetched.is_empty(), "the token is good");
     assert_eq!(scene.inner().requests, 1);
 }
 
@@ -51,7 +51,7 @@ fn credentials_that_will_not_do_are_told_before_anything_is_discovered() {
     let scene = Scene::new(&ISSUER);
     scene.inner().credentials.as_mut().unwrap().data.clear();
     scene.reconcile(true);
-    assert!(scene.inner().gets.is_empty());
+    assert!(scene.inner().fetched.is_empty());
     let (holds, reason) = scene.condition("Reconciling").unwrap();
     assert!(holds);
     assert_eq!(reason, "CredentialsKeyMissing");
@@ -123,12 +123,12 @@ fn an_endpoint_that_is_not_there_is_doubted_and_one_that_refuses_the_client_is_n
         let scene = Scene::new(&ISSUER);
         scene.inner().answers = [answer.clone()].into();
         scene.reconcile(true);
-        assert_eq!(scene.inner().doubted, doubted, "{answer:?}");
+        assert_eq!(scene.inner().rediscovered, doubted, "{answer:?}");
     }
     let given = Scene::new(&Spec::default());
     given.inner().answers = [Answer::Status(404)].into();
     given.reconcile(true);
-    assert_eq!(given.inner().doubted, 0, "it was not discovered");
+    assert_eq!(given.inner().rediscovered, 0, "it was not discovered");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn looks() -> impl Strategy<Value = Vec<Look>> {
         let mut in_a_row = 0;
         for look in &mut looks {
             match look {
-                Look::Stale if in_a_row == crate::policy::MOST_DOUBTS => *look = Look::Fresh,
+                Look::Stale if in_a_row == crate::policy::MAX_STALE_READS => *look = Look::Fresh,
                 Look::Stale => in_a_row += 1,
                 Look::Fails => {}
                 _ => in_a_row = 0,

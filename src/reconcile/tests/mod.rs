@@ -22,8 +22,8 @@ use crate::api::validate::Validated;
 use crate::engine::Key;
 use crate::messages::WriteRefusal;
 use crate::model::{
-    AccountSeen, ExpectedResponse, Failure, FamilySeen, Fetched, Observed, On, Prerequisite,
-    Resource, Rules, SecretBody, SecretSeen,
+    AccountSeen, ExpectedResponse, Failure, FamilySeen, Fetched, Observed, Prerequisite, Resource,
+    Rules, SecretBody, SecretSeen, WriteMode,
 };
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::FailureClass;
@@ -122,10 +122,10 @@ pub(super) struct Inner {
     /// With which client secret, where refresh tokens are sent.
     pub(super) sent_secrets: Vec<String>,
     /// What was needed first, each time.
-    pub(super) gets: Vec<Prerequisite>,
+    pub(super) fetched: Vec<Prerequisite>,
     /// What each of these comes to: the token endpoint, or a failure; at first tokens.example.com.
     pub(super) documents: VecDeque<Result<&'static str, Failure>>,
-    pub(super) doubted: u32,
+    pub(super) rediscovered: u32,
     /// Requests that were no token requests: where to, and their bodies; and what they come to, at first 200.
     pub(super) calls: Vec<(String, String)>,
     pub(super) call_answers: VecDeque<Result<u16, Failure>>,
@@ -133,8 +133,8 @@ pub(super) struct Inner {
     pub(super) call_nonces: Vec<&'static str>,
     pub(super) call_proofs: Vec<serde_json::Value>,
     /// The finalizer, put on and taken off; and why not.
-    pub(super) holds: Vec<bool>,
-    pub(super) hold_trouble: Option<StoreError>,
+    pub(super) finalizer_changes: Vec<bool>,
+    pub(super) finalizer_error: Option<StoreError>,
     /// Tokens that wait to be revoked, and for how long.
     pub(super) later: Vec<(String, i64)>,
     pub(super) secret_writes: u32,
@@ -203,15 +203,15 @@ impl Scene {
             is_full: false,
             sent_to: Vec::new(),
             sent_secrets: Vec::new(),
-            gets: Vec::new(),
+            fetched: Vec::new(),
             documents: VecDeque::new(),
-            doubted: 0,
+            rediscovered: 0,
             calls: Vec::new(),
             call_answers: VecDeque::new(),
             call_nonces: Vec::new(),
             call_proofs: Vec::new(),
-            holds: Vec::new(),
-            hold_trouble: None,
+            finalizer_changes: Vec::new(),
+            finalizer_error: None,
             later: Vec::new(),
             secret_writes: 0,
             status_writes: 0,
@@ -315,7 +315,7 @@ fn next(reconciled: Option<Reconciled>, now: Time, permit: bool) -> Option<(Time
         None => (now + span(1), false),
         Some(Reconciled::Gone) => return None,
         Some(Reconciled::Abandoned { again, .. }) => (again, permit),
-        Some(Reconciled::Done(outcome)) => match outcome.wants {
+        Some(Reconciled::Done(outcome)) => match outcome.requeue {
             Requeue::Request => (now + Span::from_millis(1), true),
             Requeue::RequestAt(time) => (time, true),
             Requeue::At(time) => (time, false),
@@ -358,7 +358,7 @@ pub(super) fn copy_of(known: &Resource) -> Resource {
         uid: known.uid.clone(),
         generation: known.generation,
         deleting: known.deleting,
-        life: known.life.clone(),
+        meta: known.meta.clone(),
         spec: known.spec.clone(),
         inputs: known.inputs.clone(),
         refresh_request: known.refresh_request.clone(),
@@ -398,10 +398,10 @@ pub(super) fn written_over(
     write: &SecretBody,
     version: u64,
 ) -> Result<SecretSeen, WriteError> {
-    match (&write.on, there) {
-        (On::Create, None) => {}
+    match (&write.mode, there) {
+        (WriteMode::Create, None) => {}
         (
-            On::Patch {
+            WriteMode::Patch {
                 uid,
                 resource_version,
             },
@@ -495,23 +495,23 @@ impl Store for Scene {
         Some(self.inner().host_time())
     }
 
-    fn draw(&self) -> f64 {
+    fn jitter(&self) -> f64 {
         0.5
     }
 
-    fn detail(&self) -> StatusDetail {
+    fn status_detail(&self) -> StatusDetail {
         self.inner().detail
     }
 
-    async fn get(
+    async fn fetch_prerequisite(
         &self,
         _: &Observed,
         _: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> Result<Fetched, Failure> {
         let mut inner = self.inner();
         inner.now = inner.now + Span::from_millis(50);
-        inner.gets.push(need.clone());
+        inner.fetched.push(prerequisite.clone());
         match inner.documents.pop_front() {
             Some(result) => result.map(|url| Fetched::Discovery(discovered(url))),
             None => Ok(Fetched::Discovery(discovered(
@@ -520,14 +520,14 @@ impl Store for Scene {
         }
     }
 
-    fn doubt_endpoints(&self, _: &Observed, _: &Validated) {
-        self.inner().doubted += 1;
+    fn rediscover_endpoints(&self, _: &Observed, _: &Validated) {
+        self.inner().rediscovered += 1;
     }
 
-    async fn set_room_aside(&self, expected: ExpectedResponse) -> Option<Held> {
+    async fn reserve_response_room(&self, expected: ExpectedResponse) -> Option<ResponseRoom> {
         let mut inner = self.inner();
         inner.rooms.push(expected.last);
-        (!inner.is_full).then(Held::default)
+        (!inner.is_full).then(ResponseRoom::default)
     }
 
     async fn send(
@@ -535,11 +535,11 @@ impl Store for Scene {
         _: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        _: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        _: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         if spec.refreshing.is_some() {
             let answer = self.exchange(request).await?;
-            return Ok((answer, Held::default()));
+            return Ok((answer, ResponseRoom::default()));
         }
         let (status, body) = {
             let mut inner = self.inner();
@@ -586,10 +586,10 @@ impl Store for Scene {
             body: Secret::from(body),
             sent: request.secrets.clone(),
         };
-        Ok((answer, Held::default()))
+        Ok((answer, ResponseRoom::default()))
     }
 
-    async fn call(
+    async fn send_revocation(
         &self,
         _: &Observed,
         _: &Validated,
@@ -630,16 +630,20 @@ impl Store for Scene {
         })
     }
 
-    async fn hold(&self, _: &Observed, held: bool) -> Result<Option<String>, StoreError> {
+    async fn set_finalizer(
+        &self,
+        _: &Observed,
+        present: bool,
+    ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
-        inner.holds.push(held);
-        if let Some(trouble) = inner.hold_trouble.clone() {
-            return Err(trouble);
+        inner.finalizer_changes.push(present);
+        if let Some(error) = inner.finalizer_error.clone() {
+            return Err(error);
         }
         if let Some(resource) = &mut inner.resource {
-            let finalizers = &mut resource.life.finalizers;
+            let finalizers = &mut resource.meta.finalizers;
             finalizers.retain(|one| one != crate::policy::REVOCATION_FINALIZER);
-            if held {
+            if present {
                 finalizers.push(crate::policy::REVOCATION_FINALIZER.into());
             } else if resource.deleting {
                 inner.resource = None;
@@ -657,9 +661,13 @@ impl Store for Scene {
         self.1.lock().unwrap()
     }
 
-    fn answered(&self, _: &Key, _: HostReport) {}
+    fn token_request_ended(&self, _: &Key, _: HostReport) {}
 
-    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+    async fn write_token_secret(
+        &self,
+        _: &Key,
+        write: &SecretWrite,
+    ) -> Result<SecretSeen, WriteError> {
         self.inner().may_jump();
         let fault = self.inner().writes.pop_front().unwrap_or(Fault::Fine);
         let lost = || WriteError::Passing("no answer".into());
@@ -685,7 +693,11 @@ impl Store for Scene {
         }
     }
 
-    async fn keep(&self, _: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+    async fn write_state_secret(
+        &self,
+        _: &Key,
+        body: &SecretBody,
+    ) -> Result<SecretSeen, WriteError> {
         self.keep_state(body).await
     }
 
@@ -701,10 +713,14 @@ impl Store for Scene {
         Ok(())
     }
 
-    async fn report(&self, _: &Resource, report: &Report) -> Result<Option<String>, StoreError> {
+    async fn write_status(
+        &self,
+        _: &Resource,
+        report: &Report,
+    ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
         if !report.changed {
-            let told = report.notices.iter().map(|notice| notice.reason.as_str());
+            let told = report.events.iter().map(|event| event.reason.as_str());
             inner.told.extend(told);
             return Ok(None);
         }
@@ -712,7 +728,7 @@ impl Store for Scene {
             return Err(StoreError::Passing("no answer".into()));
         }
         inner.status_writes += 1;
-        let told = report.notices.iter().map(|notice| notice.reason.as_str());
+        let told = report.events.iter().map(|event| event.reason.as_str());
         inner.told.extend(told);
         if let Some(resource) = &mut inner.resource {
             resource.status = report.status.clone();

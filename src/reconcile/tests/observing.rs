@@ -190,8 +190,11 @@ impl Objects for Fake {
         self.deleting_for
     }
 
-    async fn permission_is_missing(&self, _: &Observed, right: &str) {
-        self.reads.lock().unwrap().push(format!("denied {right}"));
+    async fn permission_is_missing(&self, _: &Observed, permission: &str) {
+        self.reads
+            .lock()
+            .unwrap()
+            .push(format!("denied {permission}"));
     }
 }
 
@@ -270,8 +273,10 @@ fn no_read_that_fails_is_taken_for_an_absence() {
 #[test]
 fn a_permission_that_is_missing_is_reported_and_ends_the_observation_all_the_same() {
     let mut fake = Fake::complete();
-    let right = || "get secrets".to_owned();
-    let denied = StoreError::Unreadable { right: right() };
+    let permission = || "get secrets".to_owned();
+    let denied = StoreError::Unreadable {
+        permission: permission(),
+    };
     fake.fails = Some(("OptedIn client".into(), denied.clone()));
     assert_eq!(fake.tries(true).err(), Some(denied));
     assert_eq!(fake.reads().last(), Some(&"denied get secrets".to_owned()));
@@ -386,7 +391,7 @@ fn a_deleted_secret_is_believed_where_nothing_is_cached_in_between() {
         if there {
             fake.secrets.insert("token".into(), secret("token", 1));
         }
-        assert_eq!(fake.sees().memory.told_gone, expected);
+        assert_eq!(fake.sees().memory.deletion_reported, expected);
     }
 }
 

@@ -17,7 +17,7 @@ fn down() -> Failure {
     Failure {
         class: FailureClass::Transient,
         finding: crate::policy::tests::failing("ConnectFailed"),
-        then: None,
+        follow_up: None,
         retry_after: None,
         timed_out: false,
         unread: false,
@@ -45,21 +45,21 @@ fn delete(scene: &Scene) {
 fn the_finalizer_is_put_on_before_the_first_token_and_only_where_it_is_asked_for() {
     let plain = Scene::new(&Spec::default());
     plain.reconcile(true);
-    assert!(plain.inner().holds.is_empty());
+    assert!(plain.inner().finalizer_changes.is_empty());
     let scene = Scene::new(&ON_DELETION);
-    scene.inner().hold_trouble = Some(StoreError::Forbidden("no".into()));
+    scene.inner().finalizer_error = Some(StoreError::Forbidden("no".into()));
     scene.reconcile(true);
     assert_eq!(scene.inner().requests, 0, "not held: nothing is asked for");
     assert_eq!(
         scene.condition("Stalled").unwrap(),
         (true, "PermissionMissing".into())
     );
-    scene.inner().hold_trouble = None;
+    scene.inner().finalizer_error = None;
     scene.reconcile(true);
     let inner = scene.inner();
     assert_eq!(inner.requests, 1);
     assert_eq!(
-        inner.resource.as_ref().unwrap().life.finalizers,
+        inner.resource.as_ref().unwrap().meta.finalizers,
         [REVOCATION_FINALIZER]
     );
 }
@@ -75,7 +75,7 @@ fn the_finalizer_is_taken_off_when_the_choice_is_withdrawn() {
         kept.spec = plain.spec;
     }
     scene.reconcile(false);
-    assert_eq!(scene.inner().holds, [true, false]);
+    assert_eq!(scene.inner().finalizer_changes, [true, false]);
     assert_eq!(scene.inner().requests, 1, "the choice asks for no token");
 }
 
@@ -280,9 +280,9 @@ fn a_replaced_token_is_revoked_but_never_the_one_that_is_published() {
             lenders: Some(Lenders::none()),
         };
         let key = key();
-        let mut revoking = pin!(revoke_replaced(&scene, &key, &token));
+        let mut revocation_step = pin!(revoke_replaced(&scene, &key, &token));
         let mut context = Context::from_waker(Waker::noop());
-        assert!(revoking.as_mut().poll(&mut context).is_ready());
+        assert!(revocation_step.as_mut().poll(&mut context).is_ready());
     };
     revoke("token-1");
     assert!(scene.inner().calls.is_empty(), "it is the published one");

@@ -7,23 +7,23 @@ fn scene() -> Scene {
 }
 
 /// A resource that has its first token, at 5.
-fn settled() -> Scene {
+fn outcome() -> Scene {
     let scene = scene();
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     scene
 }
 
-fn wants(reconciled: Option<Reconciled>) -> Requeue {
+fn requeue(reconciled: Option<Reconciled>) -> Requeue {
     match reconciled {
-        Some(Reconciled::Done(outcome)) => outcome.wants,
+        Some(Reconciled::Done(outcome)) => outcome.requeue,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn a_first_issue_is_one_request_and_two_writes() {
-    let scene = settled();
+    let scene = outcome();
     let inner = scene.inner();
     assert_eq!(
         (inner.requests, inner.secret_writes, inner.status_writes),
@@ -50,7 +50,7 @@ fn a_refresh_is_one_request_and_two_writes_and_with_transitions_one() {
 
 #[test]
 fn looking_again_and_again_writes_nothing() {
-    let scene = settled();
+    let scene = outcome();
     for _ in 0..20 {
         scene.reconcile(false);
         scene.reconcile(true);
@@ -64,7 +64,7 @@ fn looking_again_and_again_writes_nothing() {
 
 #[test]
 fn a_restart_asks_for_nothing_and_writes_nothing() {
-    let scene = settled();
+    let scene = outcome();
     scene.restart();
     scene.run(at(10));
     let inner = scene.inner();
@@ -111,7 +111,7 @@ fn the_token_in_hand_is_written_though_looks_fail_or_are_stale() {
 
 #[test]
 fn a_newer_token_of_another_replica_is_never_overwritten() {
-    let scene = settled();
+    let scene = outcome();
     let other = Scene::new(&Spec::default());
     other.inner().now = at(3000);
     other.inner().requests = 50;
@@ -130,7 +130,7 @@ fn a_newer_token_of_another_replica_is_never_overwritten() {
 
 #[test]
 fn a_quota_is_told_while_the_token_waits_and_is_over_when_it_stands() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(3000);
     scene.inner().writes = vec![Fault::Refused; 10].into();
     scene.run(at(4000));
@@ -143,7 +143,7 @@ fn a_quota_is_told_while_the_token_waits_and_is_over_when_it_stands() {
 
 #[test]
 fn ready_turns_false_at_the_end_of_the_old_token_also_while_the_new_one_waits() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(3000);
     scene.inner().writes = vec![Fault::Forbidden; 60].into();
     scene.inner().drained = false;
@@ -207,7 +207,7 @@ fn a_status_in_trouble_never_delays_a_refresh() {
     let scene = scene();
     scene.inner().answers = vec![Answer::New(12)].into();
     scene.inner().reports = vec![false].into();
-    let reconciled = wants(scene.reconcile(true));
+    let reconciled = requeue(scene.reconcile(true));
     assert!(
         matches!(reconciled, Requeue::RequestAt(time) if time < at(10)),
         "{reconciled:?}"
@@ -216,10 +216,10 @@ fn a_status_in_trouble_never_delays_a_refresh() {
 
 #[test]
 fn a_deleted_secret_is_restored_once_and_told() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(100);
     scene.inner().secrets.clear();
-    scene.inner().memory.told_gone = true;
+    scene.inner().memory.deletion_reported = true;
     scene.run(at(105));
     assert_eq!(scene.token().as_deref(), Some("token-2"));
     assert_eq!(scene.inner().told, ["Restored"]);
@@ -227,7 +227,7 @@ fn a_deleted_secret_is_restored_once_and_told() {
 
 #[test]
 fn a_deletion_that_no_watch_told_of_is_believed_after_a_few_looks() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(100);
     scene.inner().secrets.clear();
     scene.run(at(120));
@@ -237,7 +237,7 @@ fn a_deletion_that_no_watch_told_of_is_believed_after_a_few_looks() {
 
 #[test]
 fn an_old_view_after_our_write_asks_for_nothing() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(3000);
     scene.reconcile(true);
     assert_eq!(scene.inner().requests, 2);
@@ -250,7 +250,7 @@ fn an_old_view_after_our_write_asks_for_nothing() {
 
 #[test]
 fn somebody_who_alters_the_secret_for_ever_makes_no_token_loop() {
-    let scene = settled();
+    let scene = outcome();
     let mut now = 10;
     for _ in 0..200 {
         let mut altered = scene.inner().secrets["token"].clone();
@@ -304,7 +304,7 @@ fn a_wrong_password_is_sent_once_whatever_happens() {
 
 #[test]
 fn an_outage_keeps_the_token_and_its_end_is_told_at_that_moment_or_before_the_next_try() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().answers = vec![Answer::Unavailable; 200].into();
     scene.run(at(3590));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
@@ -327,9 +327,9 @@ fn an_outage_keeps_the_token_and_its_end_is_told_at_that_moment_or_before_the_ne
 
 #[test]
 fn what_is_said_before_a_permit_comes_is_true_when_the_token_has_ended() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().now = at(3600);
-    assert_eq!(wants(scene.reconcile(false)), Requeue::Request);
+    assert_eq!(requeue(scene.reconcile(false)), Requeue::Request);
     assert_eq!(
         scene.condition("Ready"),
         Some((false, "TokenExpired".into()))
@@ -345,7 +345,7 @@ fn a_new_name_moves_the_token_and_a_crash_in_between_changes_nothing_of_that() {
         Fault::Committed,
         Fault::Lost,
     ] {
-        let scene = settled();
+        let scene = outcome();
         {
             let mut inner = scene.inner();
             let status = inner.resource.as_ref().unwrap().status.clone();
@@ -363,14 +363,14 @@ fn a_new_name_moves_the_token_and_a_crash_in_between_changes_nothing_of_that() {
 
 #[test]
 fn a_resource_on_its_way_out_is_not_spoken_of_any_more() {
-    let scene = settled();
+    let scene = outcome();
     {
         let mut inner = scene.inner();
         let resource = inner.resource.as_mut().unwrap();
         resource.deleting = true;
         resource.status = OAuthClientStatus::default();
     }
-    assert_eq!(wants(scene.reconcile(true)), Requeue::OnChange);
+    assert_eq!(requeue(scene.reconcile(true)), Requeue::OnChange);
     assert_eq!(scene.inner().status_writes, 1);
 }
 
@@ -389,7 +389,7 @@ fn a_secret_of_somebody_else_that_appears_meanwhile_is_left_alone() {
 
 #[test]
 fn trouble_with_the_api_never_means_that_something_is_absent() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().looks = vec![Look::Fails; 3].into();
     assert!(
         matches!(scene.reconcile(true), Some(Reconciled::Abandoned { again, .. }) if again > at(5))

@@ -113,7 +113,7 @@ impl<'a> Driven<'a> {
         self.engine
             .changed(&key, Event::Credentials(credentials), now);
         if token.is_none() {
-            self.scene.inner().memory.told_gone = true;
+            self.scene.inner().memory.deletion_reported = true;
         }
         self.engine.changed(&key, Event::Token(token), now);
     }
@@ -161,7 +161,7 @@ impl<'a> Driven<'a> {
                     token: None,
                     attempt: None,
                     host_report: HostReport::Unused,
-                    wants: crate::engine::Requeue::OnChange,
+                    requeue: crate::engine::Requeue::OnChange,
                 };
                 self.engine.done(&key, outcome, now);
             }

@@ -209,7 +209,7 @@ fn a_spec_that_changes_to_another_host_waits_for_nothing() {
                 inputs: attempt_inputs(10, 20),
             }),
             host_report: HostReport::Failed,
-            wants: Requeue::RequestAt(at(6300)),
+            requeue: Requeue::RequestAt(at(6300)),
         },
         at(2700),
     );

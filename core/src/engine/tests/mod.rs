@@ -118,14 +118,14 @@ impl Bench {
         &mut self,
         token: Option<TokenFacts>,
         host_report: HostReport,
-        wants: Requeue,
+        requeue: Requeue,
         now: i64,
     ) {
         let outcome = Outcome {
             token,
             attempt: None,
             host_report,
-            wants,
+            requeue,
         };
         self.engine.done(&key(), outcome, at(now));
     }

@@ -22,10 +22,10 @@ fn work_that_had_a_permit_and_wants_one_again_is_no_hot_loop() {
 
 #[test]
 fn no_request_follows_within_two_seconds_of_another_whatever_is_wanted() {
-    for wants in [Requeue::Request, Requeue::RequestAt(at(2700))] {
+    for requeue in [Requeue::Request, Requeue::RequestAt(at(2700))] {
         let mut bench = Bench::current();
         assert!(bench.work(2700));
-        bench.done(Some(token()), HostReport::Succeeded, wants, 2700);
+        bench.done(Some(token()), HostReport::Succeeded, requeue, 2700);
         assert!(bench.is_idle(2701));
         assert!(bench.work(2702));
     }
@@ -39,13 +39,13 @@ fn each_want_is_kept() {
         (Requeue::OnChange, Some((3600, false))),
         (Requeue::RequestAt(Time::NEVER), Some((3600, false))),
     ];
-    for (wants, next) in cases {
+    for (requeue, next) in cases {
         let mut bench = Bench::current();
         assert!(bench.work(2700));
-        bench.done(Some(token()), HostReport::Failed, wants, 2700);
+        bench.done(Some(token()), HostReport::Failed, requeue, 2700);
         let (time, permit) = next.expect("a row says when");
-        assert_eq!(bench.next(2700), Next::Sleep(at(time)), "{wants:?}");
-        assert_eq!(bench.work(time), permit, "{wants:?}");
+        assert_eq!(bench.next(2700), Next::Sleep(at(time)), "{requeue:?}");
+        assert_eq!(bench.work(time), permit, "{requeue:?}");
     }
 }
 
@@ -178,7 +178,7 @@ fn an_answer_frees_the_slot_before_the_work_is_done() {
     let (mut bench, keys) = two_of_a_narrow_host();
     bench
         .engine
-        .answered(&keys[0], HostReport::Succeeded, at(1));
+        .request_ended(&keys[0], HostReport::Succeeded, at(1));
     assert!(bench.work(1));
     assert_eq!(bench.engine.in_flight(), (1, 0));
     assert_eq!(bench.engine.answers(), 1);
@@ -200,7 +200,7 @@ fn a_long_wait_for_a_slot_is_not_told_while_tokens_come() {
     assert!(bench.is_idle(20));
     bench
         .engine
-        .answered(&keys[0], HostReport::Succeeded, at(20));
+        .request_ended(&keys[0], HostReport::Succeeded, at(20));
     assert!(bench.work(20));
     assert!(bench.is_idle(31), "the host gave a token 11 seconds ago");
     assert!(!bench.work(61), "it gave none for 41 seconds");
@@ -252,7 +252,7 @@ fn a_retry_planned_by_a_clock_that_was_ahead_is_due_at_once() {
                 inputs: attempt_inputs(10, 20),
             }),
             host_report: HostReport::Failed,
-            wants: Requeue::RequestAt(at(year + 300)),
+            requeue: Requeue::RequestAt(at(year + 300)),
         },
         at(year),
     );
@@ -271,7 +271,7 @@ fn states_are_counted() {
             token: Some(token()),
             attempt: Some(attempt(at(2800))),
             host_report: HostReport::Failed,
-            wants: Requeue::RequestAt(at(2800)),
+            requeue: Requeue::RequestAt(at(2800)),
         },
         at(2700),
     );

@@ -8,16 +8,16 @@ use crate::oauth::send_error::{Peer, SendError};
 use crate::oauth::{Client, ClientAuthentication, Grant};
 
 /// What may follow a failure.
-fn follow_ups() -> [Next; 4] {
+fn follow_ups() -> [NextAttempt; 4] {
     let time = Time::from_seconds(1_790_000_000);
     [
-        Next::RetryAt {
+        NextAttempt::RetryAt {
             time,
             failures: 12_345,
         },
-        Next::AfterProblem(ConditionType::Stalled),
-        Next::OnChange,
-        Next::Suspended,
+        NextAttempt::AfterProblem(ConditionType::Stalled),
+        NextAttempt::OnChange,
+        NextAttempt::Suspended,
     ]
 }
 
@@ -67,7 +67,7 @@ fn what_follows_is_left_out_only_where_it_does_not_fit() {
         error: SendError::Tls(crate::oauth::send_error::TlsProblem::UnknownIssuer),
         peer: Peer::TOKEN_ENDPOINT,
     };
-    for then in Then::examples("", Values::Long) {
+    for then in FollowUp::examples("", Values::Long) {
         let with = |finding: &RequestFinding| {
             let explanation = Finding::from(finding.clone()).explain(Audience::Cluster);
             explanation.and_if_it_fits(&then.text()).stored()
@@ -170,7 +170,7 @@ fn the_longest_problem_of_a_response_is_not_shortened() {
     let finding = Finding::from(RequestFinding::answered(&error, &client()));
     let explanation = finding.explain(Audience::Cluster);
     let stored = explanation
-        .and_if_it_fits(&Then::RefreshTokenStored.text())
+        .and_if_it_fits(&FollowUp::RefreshTokenStored.text())
         .stored();
     assert!(
         stored.happened.ends_with("refresh token was stored."),

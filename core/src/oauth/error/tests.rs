@@ -108,14 +108,14 @@ fn every_refusal_is_about_something() {
     for code in codes {
         for status in 200..600 {
             let reason = refused(status, code).reason();
-            assert!(About::of_reason(reason).is_some(), "{reason}");
+            assert!(RefusalSubject::of_reason(reason).is_some(), "{reason}");
             met.insert(reason);
         }
     }
     let listed: std::collections::BTreeSet<&str> =
         ABOUT.iter().map(|(reason, _)| *reason).collect();
     assert_eq!(listed, met);
-    assert_eq!(About::of_reason("Timeout"), None);
+    assert_eq!(RefusalSubject::of_reason("Timeout"), None);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_the_resource_says_of_a_code_decides_whatever_the_status() {
         assert_eq!(limited.reached(false), Reached::Answered);
     }
     // Nothing that a resource says has a refused password sent again.
-    for (_, code) in Means::WORDS {
+    for (_, code) in ErrorMeaning::WORDS {
         let class = named(400, code).class(&Grant::Password);
         assert_eq!(class, NeedsPerson, "{code:?}");
     }

@@ -158,14 +158,14 @@ pub fn polled(shape: &ResponseShape, answer: &HttpAnswer, received: Time) -> Pol
 
 /// The pause between polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct PollInterval {
     interval: Span,
 }
 
-impl Pace {
+impl PollInterval {
     /// The pause that the provider requests.
-    pub fn new(interval: Span) -> Pace {
-        Pace { interval }
+    pub fn new(interval: Span) -> PollInterval {
+        PollInterval { interval }
     }
 
     /// The pause before the next poll.
@@ -174,16 +174,16 @@ impl Pace {
     }
 
     /// After `slow_down`: five seconds longer, permanently.
-    pub fn slower(self) -> Pace {
-        Pace {
+    pub fn slower(self) -> PollInterval {
+        PollInterval {
             interval: self.interval + SLOWER_BY,
         }
     }
 
     /// After no response: twice as long (RFC 8628 section 3.5), up to a minute.
-    pub fn backed_off(self) -> Pace {
+    pub fn backed_off(self) -> PollInterval {
         let longest = LONGEST_INTERVAL.max(self.interval);
-        Pace {
+        PollInterval {
             interval: (self.interval + self.interval).min(longest),
         }
     }

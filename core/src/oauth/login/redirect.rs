@@ -21,7 +21,7 @@ pub enum Redirect {
     /// Consent was given; the code is valid for one token request.
     Code(Secret),
     /// The provider refused.
-    Refused(Refusal),
+    Refused(RedirectError),
     /// It does not belong to this login: `state` is missing or different. Nothing else in it is used.
     Foreign,
     /// It belongs to this login, but names another issuer, or none although one was promised: this may be a mix-up
@@ -33,7 +33,7 @@ pub enum Redirect {
 
 /// Why the provider refused: only the registered code, because the other text may come from anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RedirectError {
     code: Option<&'static str>,
     next_step: &'static str,
 }
@@ -79,14 +79,14 @@ const CODES: &[(&str, &str)] = &[
 ];
 const PROMPT: &str = "The provider may not ask the person anything: remove prompt=none from spec.login.parameters, or set prompt to consent";
 
-impl Refusal {
-    fn read(text: &str) -> Refusal {
+impl RedirectError {
+    fn read(text: &str) -> RedirectError {
         match CODES.iter().find(|(code, _)| *code == text) {
-            Some((code, next_step)) => Refusal {
+            Some((code, next_step)) => RedirectError {
                 code: Some(code),
                 next_step,
             },
-            None => Refusal {
+            None => RedirectError {
                 code: None,
                 next_step: "The page in the browser may say more; compare the resource with the provider's documentation",
             },
@@ -132,7 +132,7 @@ pub fn read(query: &str, expected: &Expected<'_>) -> Redirect {
         return Redirect::OtherIssuer;
     }
     match (code, error) {
-        (None, Some(error)) => Redirect::Refused(Refusal::read(error)),
+        (None, Some(error)) => Redirect::Refused(RedirectError::read(error)),
         (Some(code), None) if !code.is_empty() && !code.chars().any(char::is_control) => {
             Redirect::Code(code.into())
         }

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::device::{self, Pace, Poll};
+use super::device::{self, Poll, PollInterval};
 use super::redirect::{self, Expected, Redirect};
 use super::*;
 use crate::oauth::{HttpAnswer, ResponseShape};
@@ -252,7 +252,7 @@ fn a_poll_means_what_rfc_8628_section_3_5_says() {
     ] {
         assert_eq!(word(status, body), wanted, "{status} {body}");
     }
-    let pace = Pace::new(Span::from_seconds(5));
+    let pace = PollInterval::new(Span::from_seconds(5));
     assert_eq!(pace.slower().slower().pause(), Span::from_seconds(15));
     let mut backed_off = pace;
     for _ in 0..10 {

@@ -71,8 +71,8 @@ pub(super) fn with_proof(
     reader: &Reader<'_>,
     context: &RequestContext<'_>,
 ) -> Result<Vec<(String, Secret)>, CredentialsProblem> {
-    let proving = match &context.dpop {
-        Some(proving) => proving,
+    let proof_key = match &context.dpop {
+        Some(proof_key) => proof_key,
         None if client.dpop => return Err(CredentialsProblem::NoToken),
         None => return Ok(headers),
     };
@@ -81,15 +81,15 @@ pub(super) fn with_proof(
         problem,
     };
     let random = &context.nonce.random;
-    let key = SigningKey::parse(proving.key.expose_bytes(), random).map_err(bad)?;
+    let key = SigningKey::parse(proof_key.key.expose_bytes(), random).map_err(bad)?;
     // Another identifier than those of the assertions that the same request may carry.
     let id = identifier(context.nonce.id.map(|byte| byte ^ 0x5a));
-    let purpose = dpop::Purpose {
+    let purpose = dpop::ProofPurpose {
         method,
         url: endpoint.as_str(),
         id: &id,
         now: context.now,
-        nonce: proving.nonce.as_deref(),
+        nonce: proof_key.nonce.as_deref(),
     };
     let proof = dpop::proof(&key, &purpose, random).map_err(bad)?;
     reader.made(proof.expose().unwrap_or_default());

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::vetted::{ResponseFields, leads_to_a_code};
 use crate::oauth::document;
-use crate::oauth::error::{Means, ProviderCode};
+use crate::oauth::error::{ErrorMeaning, ProviderCode};
 use crate::oauth::{ErrorCode, ResponseShape};
 use crate::secret::Secret;
 
@@ -99,8 +99,8 @@ impl Refusal {
 pub(super) fn is_refusal(shape: &ResponseShape, response: &ResponseFields<'_>) -> bool {
     match &shape.success {
         Some(success) => {
-            let told = response.at(&success.pointer).and_then(text);
-            told.as_deref() != Some(&success.value)
+            let value = response.at(&success.pointer).and_then(text);
+            value.as_deref() != Some(&success.value)
         }
         None => has_error(shape, response) || named(shape, response).is_some(),
     }
@@ -207,7 +207,7 @@ fn codes(
 fn named<'s>(
     shape: &'s ResponseShape,
     response: &ResponseFields<'_>,
-) -> Option<(&'s str, String, Means)> {
+) -> Option<(&'s str, String, ErrorMeaning)> {
     shape.errors.iter().find_map(|error| {
         let own = error.pointer.as_deref().or(shape.error.as_deref());
         own.into_iter()
@@ -395,7 +395,7 @@ mod tests {
             errors: vec![crate::oauth::ErrorShape {
                 pointer: pointer.map(str::to_owned),
                 values: vec!["x".to_owned(), value.to_owned()],
-                means: Means::parse(means).unwrap(),
+                means: ErrorMeaning::parse(means).unwrap(),
             }],
             ..ResponseShape::default()
         };

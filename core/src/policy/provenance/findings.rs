@@ -1,35 +1,35 @@
 //! What a lender does not allow: which lender, which list, and what its owner can do.
 
 use crate::command::with_entry;
-use crate::messages::{Shared, TrustFinding};
+use crate::messages::{ProtectedPart, TrustFinding};
 use crate::model::{AccountSeen, Observed, Problem, SecretSeen};
 use crate::names::ALLOWED_AUDIENCES_ANNOTATION;
 use crate::names::{ALLOWED_HOSTS_ANNOTATION, ALLOWED_TOKEN_HOSTS_ANNOTATION};
-use crate::policy::provenance::part::{MOST_LENDERS, Part};
-use crate::trust::{Lender, LenderKind, Refusal};
+use crate::policy::provenance::part::{MOST_LENDERS, RequestPart};
+use crate::trust::{Lender, LenderKind, LenderRefusal};
 
 /// What is not sent.
-fn what(part: Part<'_>) -> Shared {
+fn what(part: RequestPart<'_>) -> ProtectedPart {
     match part {
-        Part::Content => Shared::Content,
-        Part::Token(secret) => Shared::Token {
+        RequestPart::Content => ProtectedPart::Content,
+        RequestPart::Token(secret) => ProtectedPart::Token {
             secret: secret.to_owned(),
         },
-        Part::Returned => Shared::Returned,
-        Part::RefreshToken => Shared::RefreshToken,
+        RequestPart::Returned => ProtectedPart::Returned,
+        RequestPart::RefreshToken => ProtectedPart::RefreshToken,
     }
 }
 
 pub(super) fn host_not_allowed(
     seen: &Observed,
-    part: Part<'_>,
-    refusal: &Refusal,
+    part: RequestPart<'_>,
+    refusal: &LenderRefusal,
     field: &'static str,
 ) -> Problem {
     let lender = &refusal.lender;
     let listed = &refusal.not_listed;
     let annotation = match part {
-        Part::Token(_) => ALLOWED_TOKEN_HOSTS_ANNOTATION,
+        RequestPart::Token(_) => ALLOWED_TOKEN_HOSTS_ANNOTATION,
         _ if lender.obtained => ALLOWED_TOKEN_HOSTS_ANNOTATION,
         _ => ALLOWED_HOSTS_ANNOTATION,
     };
@@ -46,7 +46,7 @@ pub(super) fn host_not_allowed(
     })
 }
 
-pub(super) fn lender_gone(seen: &Observed, lender: &Lender, part: Part<'_>) -> Problem {
+pub(super) fn lender_gone(seen: &Observed, lender: &Lender, part: RequestPart<'_>) -> Problem {
     Problem::waiting(TrustFinding::OwnerGone {
         kind: lender.kind,
         name: lender.name.clone(),
@@ -56,7 +56,7 @@ pub(super) fn lender_gone(seen: &Observed, lender: &Lender, part: Part<'_>) -> P
     })
 }
 
-pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: Part<'_>) -> Problem {
+pub(super) fn lender_opted_out(seen: &Observed, lender: &Lender, part: RequestPart<'_>) -> Problem {
     let namespace = seen.resource.namespace.clone();
     let name = lender.name.clone();
     let what = what(part);

@@ -5,7 +5,7 @@ pub(super) const MOST_LENDERS: usize = 16;
 
 /// What is sent of a lender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part<'a> {
+pub enum RequestPart<'a> {
     /// Its own content.
     Content,
     /// The access token in this Secret, which was obtained with it.

@@ -1,10 +1,10 @@
-//! The refresh token that would be sent next: one that is offered and new, or the one of the family in use.
+//! The refresh token that would be sent next: one that is provided and new, or the one of the family in use.
 
 use crate::inputs;
-use crate::model::{Claim, Observed, Record, Tag, Validated};
+use crate::model::{FamilyRecord, Observed, Reservation, Tag, Validated};
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
-use crate::policy::refresh_token::offer::{Offer, offered};
+use crate::policy::refresh_token::provided::{ProvidedToken, provided};
 use crate::policy::refresh_token::record::{password_tag, token_tag};
 use crate::secret::Secret;
 
@@ -12,34 +12,38 @@ use crate::secret::Secret;
 pub(super) struct Candidate {
     pub(super) token: Secret,
     pub(super) tag: Tag,
-    pub(super) begins: Option<Tag>,
+    pub(super) new_seed: Option<Tag>,
 }
 
 /// The refresh token that would be sent: a new one that a person provided, else that of the family.
 pub(super) fn candidate(
     seen: &Observed,
     spec: &Validated,
-    record: &Record,
+    record: &FamilyRecord,
 ) -> Result<Option<Candidate>, (CredentialsProblem, String)> {
     let uid = record.family_uid(seen);
-    let offered = offered(seen, spec);
-    if let Ok(Some(Offer { token, .. })) = &offered {
+    let provided = provided(seen, spec);
+    if let Ok(Some(ProvidedToken { token, .. })) = &provided {
         let tag = token_tag(uid, token);
         // One that was refused before does not block while a family works.
         let refused = record.refusal(&tag, token, seen).is_some();
         let in_the_way = refused && record.refresh_token.is_some();
         if !record.knows(&tag) && !in_the_way {
-            let (token, begins) = (token.clone(), Some(tag.clone()));
-            return Ok(Some(Candidate { token, tag, begins }));
+            let (token, new_seed) = (token.clone(), Some(tag.clone()));
+            return Ok(Some(Candidate {
+                token,
+                tag,
+                new_seed,
+            }));
         }
     }
     match &record.refresh_token {
         Some(token) => Ok(Some(Candidate {
             token: token.clone(),
             tag: token_tag(uid, token),
-            begins: None,
+            new_seed: None,
         })),
-        None => offered.map(|_| None),
+        None => provided.map(|_| None),
     }
 }
 
@@ -64,34 +68,36 @@ pub(super) fn password_seed(seen: &Observed, spec: &Validated) -> Tag {
 }
 
 /// Whether a refresh token was provided that no family started with.
-pub(crate) fn fresh_start(seen: &Observed, spec: &Validated) -> bool {
-    fresh(seen, spec).is_some()
+pub(crate) fn starts_new_family(seen: &Observed, spec: &Validated) -> bool {
+    new_family(seen, spec).is_some()
 }
 
 /// Whether such a refresh token was not tried yet: earlier failures say nothing about it.
-pub(crate) fn is_untried_start(seen: &Observed, spec: &Validated) -> bool {
-    fresh(seen, spec).is_some_and(|(tag, claim)| claim.is_none_or(|claim| claim.spent != tag))
+pub(crate) fn new_family_is_untried(seen: &Observed, spec: &Validated) -> bool {
+    new_family(seen, spec).is_some_and(|(tag, reservation)| {
+        reservation.is_none_or(|reservation| reservation.redeemed != tag)
+    })
 }
 
-pub(super) fn fresh(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Claim>)> {
+pub(super) fn new_family(seen: &Observed, spec: &Validated) -> Option<(Tag, Option<Reservation>)> {
     let refreshing = spec.refreshing.as_ref()?;
-    if refreshing.origin != Origin::Given {
+    if refreshing.origin != Origin::Provided {
         return None;
     }
     let record = seen
         .record()
-        .unwrap_or_else(|| Ok(Record::default()))
+        .unwrap_or_else(|| Ok(FamilyRecord::default()))
         .ok()?;
     let candidate = candidate(seen, spec, &record).ok()??;
-    candidate.begins.map(|tag| (tag, record.claim))
+    candidate.new_seed.map(|tag| (tag, record.reservation))
 }
 
 /// The record of the family in use: one whose own token would be sent, and no other.
-pub(crate) fn family(seen: &Observed, spec: &Validated) -> Option<(Record, Origin)> {
+pub(crate) fn family(seen: &Observed, spec: &Validated) -> Option<(FamilyRecord, Origin)> {
     let origin = spec.refreshing.as_ref()?.origin;
     let record = seen.record()?.ok()?;
     let is_used = match origin {
-        Origin::Given => candidate(seen, spec, &record).ok()??.begins.is_none(),
+        Origin::Provided => candidate(seen, spec, &record).ok()??.new_seed.is_none(),
         Origin::Password => {
             record.refresh_token.is_some() && record.seed == Some(password_seed(seen, spec))
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::model::{Made, Moments, Observed, STATE_TYPE, Validated, token_hash};
+use crate::model::{IssuedWith, Observed, RequestTimes, STATE_TYPE, Validated, token_hash};
 use crate::oauth::{Document, HttpAnswer, SentSecrets, Token, refresh, response};
 use crate::policy::disclosed;
 use crate::policy::ownership::{our_target, same_inputs};
@@ -14,8 +14,8 @@ use crate::time::Time;
 /// A stored response whose token must be published.
 pub(crate) struct Derivable {
     pub(crate) token: Token,
-    pub(crate) at: Moments,
-    pub(crate) made: Made,
+    pub(crate) at: RequestTimes,
+    pub(crate) issued_with: IssuedWith,
 }
 
 /// The stored response, if the token Secret does not contain its token: it is missing, altered, or older.
@@ -32,10 +32,10 @@ pub(crate) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> 
     if !same_inputs(&facts.made_from.inputs, &seen.resource.inputs) {
         return None;
     }
-    let at = Moments {
+    let at = RequestTimes {
         sent: Time::from_millis(facts.sent),
         received: Time::from_millis(facts.received),
-        u: facts.draw,
+        jitter: facts.draw,
     };
     let target = our_target(seen, spec);
     let published =
@@ -52,7 +52,7 @@ pub(crate) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> 
         retry_after: None,
         headers: Vec::new(),
         body: answer.body,
-        // None of it repeats what was sent: see `kept`.
+        // None of it repeats what was sent: see `record_after_grant`.
         sent: SentSecrets::default(),
     };
     let token = response::decode(&spec.client.response, &answer, at.received).ok()?;
@@ -61,13 +61,17 @@ pub(crate) fn derivable(seen: &Observed, spec: &Validated) -> Option<Derivable> 
     if published.is_some_and(|state| state.token_hash == hash) {
         return None;
     }
-    let made = Made {
+    let issued_with = IssuedWith {
         credentials: facts.made_from.credentials,
         client_secret_key: facts.client_secret_key,
         handled_request: facts.handled_request,
         lenders,
     };
-    Some(Derivable { token, at, made })
+    Some(Derivable {
+        token,
+        at,
+        issued_with,
+    })
 }
 
 /// The response for templates: without a refresh token, unless one of them names it. Then it is the one that is sent
@@ -86,7 +90,7 @@ pub(crate) fn document<'t>(
     let mut document = token.document.clone();
     // Nothing else is in its usual place.
     for pointer in [refresh::POINTER, pointer] {
-        if let Some((fields, name)) = place(&mut document.0, pointer) {
+        if let Some((fields, name)) = member(&mut document.0, pointer) {
             fields.remove(&name);
         }
     }
@@ -98,7 +102,7 @@ pub(crate) fn document<'t>(
     let record = seen.record().and_then(Result::ok);
     let current = record.and_then(|record| record.refresh_token);
     let current = current.filter(|token| disclosed::may_show(seen, token));
-    if let Some((fields, name)) = place(&mut document.0, pointer)
+    if let Some((fields, name)) = member(&mut document.0, pointer)
         && asked_for
         && let Some(current) = current.as_ref().and_then(|token| token.expose())
     {
@@ -127,7 +131,7 @@ fn unescaped(step: &str) -> String {
 }
 
 /// The object that a JSON pointer (RFC 6901) leads to, and the name in it.
-fn place<'d>(
+fn member<'d>(
     document: &'d mut Value,
     pointer: &str,
 ) -> Option<(&'d mut serde_json::Map<String, Value>, String)> {
@@ -164,10 +168,10 @@ mod tests {
     #[test]
     fn a_place_is_found_where_its_parent_is_an_object() {
         let mut document = serde_json::json!({"a": {"b/c": 1}, "d": [1]});
-        let (fields, name) = place(&mut document, "/a/b~1c").unwrap();
+        let (fields, name) = member(&mut document, "/a/b~1c").unwrap();
         assert_eq!((fields.len(), name.as_str()), (1, "b/c"));
         for nowhere in ["/d/0", "/x/y", ""] {
-            assert!(place(&mut document, nowhere).is_none(), "{nowhere}");
+            assert!(member(&mut document, nowhere).is_none(), "{nowhere}");
         }
     }
 }

@@ -7,35 +7,38 @@
 //! tokens").
 
 pub(super) mod candidate;
-mod claim;
 mod derive;
-mod offer;
-mod place;
+mod provided;
 mod record;
-mod settle;
-mod spend;
+mod redemption;
+mod reservation;
+mod response;
+mod state_secret;
 
 use crate::model::{Observed, Unreadable};
 use crate::time::Time;
 
-pub(super) use crate::model::{LOGIN_CLIENT_ID, Record, is_lent};
-pub(super) use candidate::{fresh_start, is_untried_start};
+pub(super) use crate::model::{FamilyRecord, LOGIN_CLIENT_ID, is_opted_in};
+pub(super) use candidate::{new_family_is_untried, starts_new_family};
 pub(super) use derive::{derivable, document};
-pub(super) use offer::{refused_offer, refused_tokens};
-pub use place::{login_name, state_name};
-pub(super) use place::{not_writable, take_back, to_notice};
-pub use settle::{Spent, Stored, kept, kept_of_unusable, stands, store, stored, unanswered};
-pub(super) use spend::{Next, next};
+pub(super) use provided::{refused_provided_token, refused_tokens};
+pub(super) use redemption::{RedemptionStep, next};
+pub use response::{
+    FailedRedemption, RecordState, attempt_failed, record_after_grant, record_after_unusable_token,
+    record_state, state_after_write, state_secret_write,
+};
+pub(super) use state_secret::{first_observation, not_writable, restore_owner};
+pub use state_secret::{login_name, state_name};
 
 impl Observed {
     /// The content of the state Secret, with what this process knows in addition; `None` if there is no state Secret.
-    pub fn record(&self) -> Option<Result<Record, Unreadable>> {
+    pub fn record(&self) -> Option<Result<FamilyRecord, Unreadable>> {
         let state = self.family.state.as_ref()?;
-        let known = &self.memory.family.known;
-        Some(Record::read(&state.data).map(|record| record.knowing(known)))
+        let known = &self.memory.family.outcomes;
+        Some(FamilyRecord::read(&state.data).map(|record| record.with_outcomes(known)))
     }
 
-    /// The UID that the tags of the family are bound to ([`Record::family_uid`]).
+    /// The UID that the tags of the family are bound to ([`FamilyRecord::family_uid`]).
     pub(super) fn family_uid(&self) -> String {
         let record = self.record().and_then(Result::ok);
         let uid = &self.resource.uid;
@@ -54,20 +57,21 @@ impl Observed {
     }
 
     /// Records since when another process's reservation is observed.
-    pub(super) fn remember_claim(&mut self) {
+    pub(super) fn remember_reservation(&mut self) {
         let record = self
             .family
             .state
             .as_ref()
-            .and_then(|state| Record::read(&state.data).ok());
+            .and_then(|state| FamilyRecord::read(&state.data).ok());
         let foreign = record
-            .and_then(|record| record.claim)
-            .filter(|claim| claim.open && claim.process != self.family.process)
-            .map(|claim| claim.attempt);
-        self.memory.family.foreign = match (foreign, self.memory.family.foreign.take()) {
-            (Some(attempt), Some((known, since))) if attempt == known => Some((known, since)),
-            (Some(attempt), _) => Some((attempt, self.family.elapsed)),
-            (None, _) => None,
-        };
+            .and_then(|record| record.reservation)
+            .filter(|reservation| reservation.open && reservation.process != self.family.process)
+            .map(|reservation| reservation.attempt);
+        self.memory.family.foreign_reservation =
+            match (foreign, self.memory.family.foreign_reservation.take()) {
+                (Some(attempt), Some((known, since))) if attempt == known => Some((known, since)),
+                (Some(attempt), _) => Some((attempt, self.family.elapsed)),
+                (None, _) => None,
+            };
     }
 }

@@ -4,7 +4,7 @@
 
 use ring::digest;
 
-use crate::model::{Claim, PASSWORD, Tag};
+use crate::model::{PASSWORD, Reservation, Tag};
 use crate::secret::Secret;
 use crate::time::Span;
 
@@ -44,7 +44,7 @@ pub(super) fn token_tag(uid: &str, token: &Secret) -> Tag {
     tag("refresh-token", uid, &[token.expose_bytes()])
 }
 
-impl Claim {
+impl Reservation {
     /// How long the attempt may take, as stored.
     pub fn allowed(&self) -> Span {
         Span::from_millis(self.allowed_millis)

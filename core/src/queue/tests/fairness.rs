@@ -233,7 +233,7 @@ fn nothing_is_left_of_what_is_removed() {
             queue.plan(id, request(0, Order::First), at(0));
         }
         for id in taken(&mut queue, 1) {
-            queue.answered(id, HostReport::TimedOut);
+            queue.request_ended(id, HostReport::TimedOut);
         }
         for id in 0..50 {
             queue.remove(id);

@@ -124,7 +124,7 @@ fn a_host_queue_has_one_slot_after_a_time_out_until_a_request_succeeds() {
 fn the_bound_over_all_host_queues_holds_until_the_answer_is_there() {
     let mut queue = queue(8, 4, 0, &[refresh(0, 10); 6]);
     assert_eq!(taken(&mut queue, 0), [0, 1, 2], "one is a reserve");
-    queue.answered(0, HostReport::Succeeded);
+    queue.request_ended(0, HostReport::Succeeded);
     assert_eq!((queue.in_flight().0, queue.answers()), (2, 1));
     assert_eq!(taken(&mut queue, 0), [3]);
     queue.plan(0, None, Time::NEVER);
@@ -146,7 +146,7 @@ fn no_request_is_made_while_too_many_answers_wait_to_be_written() {
     queue.plan(9, refresh(500, 900), Time::NEVER);
     for id in 0..3 {
         assert_eq!(queue.next(at(0)).map(|taken| taken.id), Some(id));
-        queue.answered(id, HostReport::Succeeded);
+        queue.request_ended(id, HostReport::Succeeded);
     }
     assert_eq!(taken(&mut queue, 0), [0; 0]);
     assert_eq!(

@@ -205,7 +205,7 @@ impl Naive {
         })
     }
 
-    fn answered(&mut self, id: usize, report: HostReport) {
+    fn request_ended(&mut self, id: usize, report: HostReport) {
         let entry = &mut self.entries[id];
         let Some(What::Request(Some(host_queue))) = entry.flight else {
             return;
@@ -321,14 +321,14 @@ proptest! {
                 }
                 Step::Take => prop_assert_eq!(queue.next(at(now)), naive.next(at(now))),
                 Step::Answer(id, report) => {
-                    queue.answered(id as Id, report);
-                    naive.answered(id, report);
+                    queue.request_ended(id as Id, report);
+                    naive.request_ended(id, report);
                 }
                 Step::Finish(id, report, request, look) => {
                     if naive.entries[id].flight.is_some() {
                         queue.plan(id as Id, request, look);
                         queue.done(id as Id, report);
-                        naive.answered(id, report);
+                        naive.request_ended(id, report);
                         naive.entries[id].flight = None;
                         naive.entries[id].request = request;
                         naive.entries[id].look = look;

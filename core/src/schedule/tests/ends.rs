@@ -61,7 +61,7 @@ proptest! {
         for said in history {
             now = now + secs(said.later);
             let said = Said { same_token: said.same_token && published.is_some(), ..said };
-            let answer = Answer {
+            let answer = ReceivedToken {
                 sent: now,
                 received: now,
                 lifetime: said.lifetime.map(|seconds| Lifetime::For(secs(seconds))),
@@ -100,7 +100,7 @@ fn the_earlier_of_a_granted_lifetime_and_the_tokens_own_end_counts() {
         (Some(0), Some(600), 600, Source::Token),
         (Some(3600), None, 3600, Source::Granted),
     ] {
-        let said = Answer {
+        let said = ReceivedToken {
             lifetime: granted.map(|seconds| Lifetime::For(secs(seconds))),
             own_end: own.map(at),
             ..answer(0)
@@ -110,7 +110,7 @@ fn the_earlier_of_a_granted_lifetime_and_the_tokens_own_end_counts() {
         };
         assert_eq!((known.at(), known.source()), (at(end), source));
     }
-    let over = Answer {
+    let over = ReceivedToken {
         own_end: Some(at(-1)),
         ..answer(3600)
     };

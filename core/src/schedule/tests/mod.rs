@@ -36,8 +36,8 @@ fn published(issued: i64, expires: i64) -> Published {
 }
 
 /// Asked and answered at 0.
-fn answer(lifetime: i64) -> Answer {
-    Answer {
+fn answer(lifetime: i64) -> ReceivedToken {
+    ReceivedToken {
         sent: at(0),
         received: at(0),
         lifetime: Some(Lifetime::For(secs(lifetime))),
@@ -55,12 +55,12 @@ const BEFORE: Published = Published {
     served_again: false,
 };
 
-fn later(policy: &Policy, answer: &Answer, u: f64) -> Schedule {
+fn later(policy: &Policy, answer: &ReceivedToken, u: f64) -> Schedule {
     accept(policy, Some(&BEFORE), answer, answer.received, u).expect("it can be published")
 }
 
 /// How long before the end the refresh is due, in seconds, with the draws 0 and (almost) 1.
-fn leads(policy: &Policy, answer: &Answer) -> (i64, i64) {
+fn leads(policy: &Policy, answer: &ReceivedToken) -> (i64, i64) {
     let left = |u| {
         let schedule = later(policy, answer, u);
         schedule.end.at().since(schedule.refresh).millis()
@@ -98,7 +98,7 @@ fn a_life_too_short_for_mounted_volumes_is_said_to_be() {
 
 #[test]
 fn latency_never_lengthens_a_life() {
-    let slow = Answer {
+    let slow = ReceivedToken {
         received: at(25),
         ..answer(3600)
     };
@@ -108,7 +108,7 @@ fn latency_never_lengthens_a_life() {
 #[test]
 fn where_no_lifetime_is_given_the_assumed_one_counts_and_is_said_to() {
     for lifetime in [None, Some(Lifetime::For(Span::ZERO))] {
-        let unsaid = Answer {
+        let unsaid = ReceivedToken {
             lifetime,
             ..answer(0)
         };
@@ -122,7 +122,7 @@ fn where_no_lifetime_is_given_the_assumed_one_counts_and_is_said_to() {
 
 #[test]
 fn an_assumed_life_does_not_begin_anew_while_the_same_token_is_served() {
-    let unsaid = Answer {
+    let unsaid = ReceivedToken {
         lifetime: None,
         same_token: true,
         ..answer(0)
@@ -146,7 +146,7 @@ fn an_assumed_life_does_not_begin_anew_while_the_same_token_is_served() {
 #[test]
 fn a_negative_or_past_lifetime_is_an_error() {
     let refused = |lifetime, received| {
-        let answer = Answer {
+        let answer = ReceivedToken {
             lifetime: Some(lifetime),
             received: at(received),
             ..answer(0)
@@ -169,7 +169,7 @@ fn a_negative_or_past_lifetime_is_an_error() {
 
 #[test]
 fn an_absolute_end_is_taken_as_it_is() {
-    let absolute = Answer {
+    let absolute = ReceivedToken {
         lifetime: Some(Lifetime::Until(at(3600))),
         ..answer(0)
     };
@@ -183,7 +183,7 @@ fn an_absurd_lifetime_stays_within_what_can_be_written_down() {
         Lifetime::For(Span::from_millis(i64::MAX)),
         Lifetime::Until(Time::NEVER),
     ] {
-        let absurd = Answer {
+        let absurd = ReceivedToken {
             lifetime: Some(lifetime),
             ..answer(0)
         };
@@ -196,7 +196,7 @@ fn an_absurd_lifetime_stays_within_what_can_be_written_down() {
 #[test]
 fn the_servers_own_time_to_refresh_is_kept_but_never_beyond_the_lead() {
     let hinted = |refresh_in, u| {
-        let answer = Answer {
+        let answer = ReceivedToken {
             refresh_in: Some(secs(refresh_in)),
             ..answer(86_400)
         };
@@ -296,7 +296,7 @@ fn no_first_interval_is_drawn_for_cached_tokens_or_with_an_own_lead() {
 fn the_same_token_is_asked_for_again_after_half_of_what_is_left() {
     let token = published(-3000, 600);
     for (left, next) in [(600, 300), (100, 50), (20, 10), (15, 10), (8, 8)] {
-        let again = Answer {
+        let again = ReceivedToken {
             same_token: true,
             ..answer(left)
         };
@@ -367,7 +367,7 @@ fn with_a_known_window_the_first_try_comes_when_a_different_token_is_to_be_had()
         assert_eq!(due, at(refresh).seconds(), "C = {window}");
     }
     // Asked before its window, by the annotation say: the window is awaited.
-    let early = Answer {
+    let early = ReceivedToken {
         same_token: true,
         ..answer(3000)
     };
@@ -383,7 +383,7 @@ fn with_a_known_window_the_first_try_comes_when_a_different_token_is_to_be_had()
 
 #[test]
 fn a_token_served_again_keeps_its_beginning_unless_the_clock_was_set_back_below_it() {
-    let again = Answer {
+    let again = ReceivedToken {
         same_token: true,
         ..answer(1000)
     };
@@ -412,7 +412,7 @@ fn a_known_end_of_the_same_token_is_never_replaced_by_an_assumed_one() {
         (1000, None),
     ] {
         let known = published(-20, left);
-        let again = Answer {
+        let again = ReceivedToken {
             lifetime,
             same_token: true,
             ..answer(0)
@@ -423,7 +423,7 @@ fn a_known_end_of_the_same_token_is_never_replaced_by_an_assumed_one() {
         assert!(schedule.refresh >= at(2), "{left}");
     }
     let over = published(-20, -1);
-    let again = Answer {
+    let again = ReceivedToken {
         lifetime: None,
         same_token: true,
         ..answer(0)

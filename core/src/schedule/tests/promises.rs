@@ -29,7 +29,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         })
 }
 
-fn any_answer() -> impl Strategy<Value = Answer> {
+fn any_answer() -> impl Strategy<Value = ReceivedToken> {
     let lifetime = prop_oneof![
         3 => (1i64..100_000_000).prop_map(|ms| Some(Lifetime::For(Span::from_millis(ms * 100)))),
         1 => any::<i64>().prop_map(|ms| Some(Lifetime::For(Span::from_millis(ms)))),
@@ -45,7 +45,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         proptest::option::of((0i64..100_000).prop_map(at)),
     )
         .prop_map(
-            |(lifetime, latency, refresh_in, same_token, own_end)| Answer {
+            |(lifetime, latency, refresh_in, same_token, own_end)| ReceivedToken {
                 sent: at(0),
                 received: at(0) + Span::from_millis(latency),
                 lifetime,
@@ -140,7 +140,7 @@ proptest! {
                     issued: end - secs(lifetime), end: schedule.end,
                     learnt_window: schedule.learnt_window, served_again: schedule.served_again,
                 };
-                let answer = Answer {
+                let answer = ReceivedToken {
                     sent: now, received: now, own_end: None, refresh_in: None, same_token: same,
                     lifetime: Some(Lifetime::For(if same { end.since(now) } else { secs(lifetime) })),
                 };

@@ -40,7 +40,7 @@ impl Node {
     }
 
     fn leads(&self, now: u64) -> bool {
-        matches!(self.election.standing(), Standing::Leading { until, .. } if self.local(now) < *until)
+        matches!(self.election.state(), ElectionState::Leading { until, .. } if self.local(now) < *until)
     }
 }
 
@@ -62,7 +62,7 @@ struct World {
     nodes: Vec<Node>,
     lease: Option<(u64, LeaseView)>,
     calls: Vec<Call>,
-    answers: Vec<Answer>,
+    answers: Vec<CallResult>,
     changes: u32,
 }
 
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    fn serve(&mut self, call: &Call, life: String) -> Answer {
+    fn serve(&mut self, call: &Call, life: String) -> CallResult {
         let held = |version: u64, transitions| LeaseView {
             version: version.to_string(),
             holder: life,
@@ -138,9 +138,9 @@ impl World {
             transitions,
         };
         let (version, view) = match (call, &self.lease) {
-            (Call::Read | Call::Replace { .. }, None) => return Answer::Absent,
-            (Call::Read, Some((_, view))) => return Answer::Lease(view.clone()),
-            (Call::Create, Some(_)) => return Answer::Conflict,
+            (Call::Read | Call::Replace { .. }, None) => return CallResult::Absent,
+            (Call::Read, Some((_, view))) => return CallResult::Lease(view.clone()),
+            (Call::Create, Some(_)) => return CallResult::Conflict,
             (Call::Create, None) => (1, held(1, 0)),
             (
                 Call::Replace {
@@ -151,20 +151,20 @@ impl World {
                 Some((current, _)),
             ) => {
                 if *version != current.to_string() {
-                    return Answer::Conflict;
+                    return CallResult::Conflict;
                 }
                 (current + 1, held(current + 1, *transitions))
             }
         };
         self.lease = Some((version, view.clone()));
-        Answer::Lease(view)
+        CallResult::Lease(view)
     }
 
     fn act(&mut self, number: usize) {
         let now = self.now;
         let node = &mut self.nodes[number];
         node.election.tick(node.local(now));
-        if *node.election.standing() == Standing::Lost {
+        if *node.election.state() == ElectionState::Lost {
             node.life += 1;
             node.election = Election::new(format!("node-{number}-{}", node.life), TIGHT);
         }
@@ -193,11 +193,14 @@ impl World {
             Event::Return(number, call, _) if self.nodes[number].call != call => {}
             Event::Return(number, _, answer) => {
                 let now = self.now;
-                let answer = answer.map_or(Answer::Unknown, |index| self.answers[index].clone());
+                let answer =
+                    answer.map_or(CallResult::Unknown, |index| self.answers[index].clone());
                 let node = &mut self.nodes[number];
                 node.call = usize::MAX;
                 let led = node.leads(now);
-                let at_once = node.election.answered(node.sent, node.local(now), answer);
+                let at_once = node
+                    .election
+                    .handle_result(node.sent, node.local(now), answer);
                 self.changes += u32::from(!led && node.leads(now));
                 // A frozen process now and then: it acts late, and must not think that it leads when it wakes.
                 let frozen = self.now < FAULTS_END && self.random(50) == 0;

@@ -33,8 +33,8 @@ fn facts() -> Facts {
             received: Some(NOW),
             seconds: 15,
         })),
-        operator_lacks: Ok(Vec::new()),
-        own_lacks: Ok(Vec::new()),
+        operator_missing_permissions: Ok(Vec::new()),
+        own_missing_permissions: Ok(Vec::new()),
         policies: Ok((1, 1)),
         dns: Ok(Some(true)),
         clients: Vec::new(),
@@ -175,7 +175,7 @@ fn each_thing_that_is_wrong_is_told_with_its_mend() {
         "operator's node is 20 s ahead",
     );
     told(
-        |facts| facts.operator_lacks = Ok(vec![("patch", "", "secrets", "")]),
+        |facts| facts.operator_missing_permissions = Ok(vec![("patch", "", "secrets", "")]),
         Fail,
         "Permissions",
         "may not patch secrets",

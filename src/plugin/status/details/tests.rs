@@ -60,14 +60,14 @@ fn the_source_of_the_refresh_token_and_its_end_are_told() {
     let mut behind = refresh_token(("Ready", "TokenValid"));
     let end = "expires in 1 d (2023-11-15T22:13:20Z), unless it is used before";
     assert_eq!(line(&behind, "Refresh token"), format!("in use; {end}"));
-    behind.refresh_token.as_mut().unwrap().saw(None);
+    behind.refresh_token.as_mut().unwrap().set_login(None);
     let credentials = format!("from Secret client, key refresh_token; {end}");
     assert_eq!(line(&behind, "Refresh token"), credentials);
     behind
         .refresh_token
         .as_mut()
         .unwrap()
-        .saw(Some(login(true)));
+        .set_login(Some(login(true)));
     assert_eq!(
         line(&behind, "Refresh token"),
         format!("from the login; {end}")
@@ -80,7 +80,7 @@ fn the_source_of_the_refresh_token_and_its_end_are_told() {
         .refresh_token
         .as_mut()
         .unwrap()
-        .saw(Some(login(false)));
+        .set_login(Some(login(false)));
     assert_eq!(line(&behind, "Refresh token"), credentials);
     assert!(
         line(&behind, "Login")
@@ -99,7 +99,7 @@ fn what_only_a_login_mends_names_the_command() {
             .refresh_token
             .as_mut()
             .unwrap()
-            .saw(Some(login(true)));
+            .set_login(Some(login(true)));
         let line = line(&behind, "Refresh token");
         assert!(
             line.ends_with(": kubectl oauthclient login api -n shop"),

@@ -83,11 +83,11 @@ fn document() -> Value {
         "client_secret_post",
     ));
     let plan = plan(&mut seen, 0);
-    let Action::Request(ask) = plan.action else {
+    let Action::Request(planned) = plan.action else {
         panic!("nothing is asked: {:?}", plan.assessment.problem);
     };
-    assert!(ask.request.secrets.iter().count() >= 4);
-    echo(&ask.request)
+    assert!(planned.request.secrets.iter().count() >= 4);
+    echo(&planned.request)
 }
 
 #[test]

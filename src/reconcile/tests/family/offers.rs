@@ -6,7 +6,7 @@ const SPEC: &str = "  grant: {type: refresh_token}\n";
 const WRONG: &str = "never-issued";
 
 /// With its first token, at 5.
-fn settled() -> Scene {
+fn outcome() -> Scene {
     let scene = Scene::family(SPEC, None);
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
@@ -42,7 +42,7 @@ fn goes_on(scene: &Scene, until: Time) {
 #[test]
 fn a_refused_new_one_is_tried_once_and_the_one_before_goes_on() {
     for login in [false, true] {
-        let scene = settled();
+        let scene = outcome();
         if login {
             scene.log_in(WRONG);
         } else {
@@ -68,7 +68,7 @@ fn a_refused_new_one_is_tried_once_and_the_one_before_goes_on() {
 
 #[test]
 fn what_was_refused_is_not_tried_again_for_an_edit_of_labels_or_a_restart() {
-    let scene = settled();
+    let scene = outcome();
     scene.offer(Some(WRONG));
     scene.run(at(4_000));
     scene.offer(Some(WRONG));
@@ -86,7 +86,7 @@ fn what_was_refused_is_not_tried_again_for_an_edit_of_labels_or_a_restart() {
 
 #[test]
 fn another_new_one_begins_a_chain_and_nothing_more_is_said_of_the_refused() {
-    let scene = settled();
+    let scene = outcome();
     scene.offer(Some(WRONG));
     goes_on(&scene, at(100));
     let fresh = scene.inner().family.login();
@@ -100,7 +100,7 @@ fn another_new_one_begins_a_chain_and_nothing_more_is_said_of_the_refused() {
 #[test]
 fn a_crash_around_the_refusal_leaves_the_chain_alive() {
     for fate in [Sent::CrashBefore, Sent::CrashAfter, Sent::Lost] {
-        let scene = settled();
+        let scene = outcome();
         scene.offer(Some(WRONG));
         scene.inner().family.requests = vec![fate].into();
         scene.run(at(20_000));
@@ -112,7 +112,7 @@ fn a_crash_around_the_refusal_leaves_the_chain_alive() {
         );
     }
     for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Lost] {
-        let scene = settled();
+        let scene = outcome();
         scene.offer(Some(WRONG));
         // The claim, and then what is written of the refusal.
         scene.inner().family.keeps = vec![Fault::Fine, fault].into();
@@ -128,7 +128,7 @@ fn a_crash_around_the_refusal_leaves_the_chain_alive() {
 
 #[test]
 fn the_refresh_token_of_an_answer_that_cannot_be_used_is_stored_all_the_same() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.requests = vec![Sent::Unusable; 3].into();
     scene.run(at(3_000));
     let told = message(&scene, "Ready");
@@ -158,7 +158,7 @@ fn people_are_told_that_the_refresh_token_was_stored() {
 fn a_crash_around_an_answer_that_cannot_be_used_costs_no_more_than_one_around_any() {
     // After the claim: before the refresh token is stored, and after.
     for (fault, most) in [(Fault::CrashBefore, 2), (Fault::CrashAfter, 1)] {
-        let scene = settled();
+        let scene = outcome();
         scene.inner().family.grace = span(3_600);
         scene.inner().family.requests = vec![Sent::Unusable].into();
         scene.inner().family.keeps = vec![Fault::Fine, fault].into();
@@ -174,12 +174,12 @@ fn a_crash_around_an_answer_that_cannot_be_used_costs_no_more_than_one_around_an
 
 #[test]
 fn the_published_token_can_still_be_restored_after_an_answer_that_cannot_be_used() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.requests = vec![Sent::Unusable; 40].into();
     scene.run(at(2_900));
     assert!(scene.inner().family.arrived.len() > 1);
     scene.inner().secrets.remove("token");
-    scene.inner().memory.told_gone = true;
+    scene.inner().memory.deletion_reported = true;
     scene.reconcile(false);
     assert_eq!(scene.token().as_deref(), Some("token-1"));
 }

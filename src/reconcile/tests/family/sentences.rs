@@ -10,7 +10,7 @@ fn scene() -> Scene {
 }
 
 /// With its first token, at 5.
-fn settled() -> Scene {
+fn outcome() -> Scene {
     let scene = scene();
     scene.run(at(5));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
@@ -30,7 +30,7 @@ fn stalled(scene: &Scene) -> Option<String> {
 
 #[test]
 fn each_token_is_sent_once_and_the_token_secret_never_holds_one() {
-    let scene = settled();
+    let scene = outcome();
     scene.run(at(50_000));
     let arrived = arrived(&scene);
     assert!(arrived.len() > 10);
@@ -60,9 +60,9 @@ fn a_crash_between_state_and_token_secret_costs_no_request() {
 
 #[test]
 fn a_token_secret_that_was_deleted_or_altered_is_written_anew_without_a_request() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().secrets.remove("token");
-    scene.inner().memory.told_gone = true;
+    scene.inner().memory.deletion_reported = true;
     scene.run(at(60));
     assert_eq!(scene.token().as_deref(), Some("token-1"));
     let mut altered = scene.inner().secrets["token"].clone();
@@ -78,7 +78,7 @@ fn a_token_secret_that_was_deleted_or_altered_is_written_anew_without_a_request(
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_and_then_never_again() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.requests = vec![Sent::Lost].into();
     scene.run(at(50_000));
     let arrived = arrived(&scene);
@@ -92,7 +92,7 @@ fn a_lost_answer_is_asked_for_once_more_and_then_never_again() {
 
 #[test]
 fn a_provider_that_is_away_for_hours_takes_nobody_their_login() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.requests = vec![Sent::Unsent; 40].into();
     scene.run(at(9_000));
     scene.inner().family.requests = vec![Sent::Unavailable; 40].into();
@@ -103,7 +103,7 @@ fn a_provider_that_is_away_for_hours_takes_nobody_their_login() {
 
 /// A process was killed with a refresh token in flight: when, and how many requests there were.
 fn killed() -> (Scene, Time, u32) {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.requests = vec![Sent::CrashBefore].into();
     // Step by step to the crash.
     let mut seconds = 5;
@@ -202,7 +202,7 @@ fn a_reservation_of_an_earlier_version_is_respected_from_when_it_is_observed() {
 
 #[test]
 fn a_state_secret_that_lost_its_owner_is_taken_back_and_goes_on() {
-    let scene = settled();
+    let scene = outcome();
     let before = arrived(&scene).len();
     let token = scene.token();
     for name in ["books-refresh-state", "token"] {
@@ -229,12 +229,12 @@ fn a_state_secret_that_lost_its_owner_is_taken_back_and_goes_on() {
 /// A state Secret as somebody who may write Secrets would forge it: sealed for this resource, with a refresh token of theirs and lenders
 /// that allow every host.
 fn forged() -> SecretSeen {
-    let scene = settled();
+    let scene = outcome();
     let mut state = scene.inner().secrets["books-refresh-state"].clone();
-    let mut record = crate::model::Record::read(&state.data).unwrap();
+    let mut record = crate::model::FamilyRecord::read(&state.data).unwrap();
     record.refresh_token = Some(Secret::from("theirs"));
     record.lenders = Some(crate::trust::Lenders::none());
-    record.claim = None;
+    record.reservation = None;
     let data = record.write().into_iter();
     state.data = data
         .filter_map(|(key, value)| Some((key, value?)))
@@ -292,7 +292,7 @@ fn a_forged_state_sends_nothing_where_the_secrets_of_the_resource_may_not_go() {
 
 #[test]
 fn a_forged_reservation_holds_a_family_up_for_a_bounded_time() {
-    let scene = settled();
+    let scene = outcome();
     {
         let mut inner = scene.inner();
         let state = inner.secrets.get_mut("books-refresh-state").unwrap();
@@ -315,7 +315,7 @@ fn a_forged_reservation_holds_a_family_up_for_a_bounded_time() {
 
 #[test]
 fn without_the_right_to_write_nothing_is_spent() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.keeps = vec![Fault::Forbidden; 200].into();
     scene.run(at(3_000));
     assert_eq!(arrived(&scene).len(), 1);
@@ -328,7 +328,7 @@ fn without_the_right_to_write_nothing_is_spent() {
 
 #[test]
 fn a_refused_token_is_not_sent_again_before_another_comes() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.revoke();
     scene.run(at(50_000));
     assert_eq!(arrived(&scene).len(), 2);
@@ -355,7 +355,7 @@ fn a_refused_token_is_not_sent_again_before_another_comes() {
 
 #[test]
 fn what_was_refused_is_tried_again_once_with_another_client() {
-    let scene = settled();
+    let scene = outcome();
     scene.inner().family.revoke();
     scene.run(at(50_000));
     scene.with_client_secret("another");
@@ -367,7 +367,7 @@ fn what_was_refused_is_tried_again_once_with_another_client() {
 
 #[test]
 fn another_token_starts_afresh_and_a_key_that_vanishes_ends_nothing() {
-    let scene = settled();
+    let scene = outcome();
     scene.offer(None);
     scene.run(at(4_000));
     assert!(arrived(&scene).len() > 1, "the chain goes on");
@@ -390,7 +390,7 @@ fn another_token_starts_afresh_and_a_key_that_vanishes_ends_nothing() {
 
 #[test]
 fn a_login_takes_precedence_and_its_end_brings_no_spent_token_back() {
-    let scene = settled();
+    let scene = outcome();
     let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     scene.run(at(20));
@@ -437,7 +437,7 @@ fn a_refused_token_in_the_credentials_ends_no_chain_that_a_login_began() {
 
 #[test]
 fn a_login_that_nobody_lent_is_not_sent() {
-    let scene = settled();
+    let scene = outcome();
     let fresh = scene.inner().family.login();
     scene.log_in(&fresh);
     let mut login = scene.inner().secrets["books-login"].clone();
@@ -487,7 +487,7 @@ fn a_state_secret_of_somebody_else_stops_everything_and_is_never_touched() {
 
 #[test]
 fn a_state_that_cannot_be_read_spends_nothing() {
-    let scene = settled();
+    let scene = outcome();
     let mut state = scene.inner().secrets["books-refresh-state"].clone();
     state.data.insert("chain".into(), Secret::from("{"));
     scene.put(state);

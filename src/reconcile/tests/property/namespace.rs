@@ -18,7 +18,7 @@ use crate::api::manifest::parse_manifest;
 use crate::api::validate::validate;
 use crate::oauth::discovery::{Aliases, Endpoints, Metadata};
 use crate::oauth::error::Reached;
-use crate::policy::{AccountSeen, Life, TokenWithLenders, shown_by};
+use crate::policy::{AccountSeen, ResourceMeta, TokenWithLenders, shown_by};
 use crate::reconcile::tests::*;
 use crate::trust::{AuthorizedRequest, Lenders, authorize};
 

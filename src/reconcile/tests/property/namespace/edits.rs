@@ -21,7 +21,7 @@ impl Namespace {
             uid: format!("uid-{version}"),
             generation: 0,
             deleting: false,
-            life: Life::default(),
+            meta: ResourceMeta::default(),
             spec: Err(Vec::new()),
             inputs: String::new(),
             refresh_request: None,
@@ -84,7 +84,7 @@ impl Namespace {
         let Some(resource) = inner.resources.get_mut(owner) else {
             return;
         };
-        if resource.is_held() {
+        if resource.has_finalizer() {
             resource.deleting = true;
         } else {
             inner.gone(owner);

@@ -81,7 +81,7 @@ impl Objects for Namespace {
             attempt: format!("attempt-{}", inner.version),
             elapsed: inner.now.since(at(0)),
             drain: span(10),
-            alone: true,
+            is_only_process: true,
             ..FamilySeen::default()
         }
     }
@@ -92,22 +92,22 @@ impl Objects for Namespace {
 }
 
 impl Store for Namespace {
-    fn draw(&self) -> f64 {
+    fn jitter(&self) -> f64 {
         0.5
     }
 
-    fn detail(&self) -> StatusDetail {
+    fn status_detail(&self) -> StatusDetail {
         StatusDetail::Always
     }
 
-    async fn get(
+    async fn fetch_prerequisite(
         &self,
         _: &Observed,
         _: &Validated,
-        need: &Prerequisite,
+        prerequisite: &Prerequisite,
     ) -> Result<Fetched, Failure> {
         let mut inner = self.inner();
-        match need {
+        match prerequisite {
             Prerequisite::Discovery => {
                 let mut url = || inner.dice.one(&URLS).parse().unwrap();
                 let endpoints = Endpoints {
@@ -161,8 +161,8 @@ impl Store for Namespace {
         seen: &Observed,
         spec: &Validated,
         request: &HttpRequest,
-        _: Held,
-    ) -> Result<(HttpAnswer, Held), Failure> {
+        _: ResponseRoom,
+    ) -> Result<(HttpAnswer, ResponseRoom), Failure> {
         let authorized = authorize(request, &shown_by(seen)).map_err(|_| not_sent())?;
         let mut inner = self.inner();
         inner.now = inner.now + Span::from_millis(100);
@@ -180,10 +180,10 @@ impl Store for Namespace {
             body: Secret::from(body),
             sent: request.secrets.clone(),
         };
-        Ok((answer, Held::default()))
+        Ok((answer, ResponseRoom::default()))
     }
 
-    async fn call(
+    async fn send_revocation(
         &self,
         seen: &Observed,
         _: &Validated,
@@ -207,15 +207,19 @@ impl Store for Namespace {
         })
     }
 
-    async fn hold(&self, seen: &Observed, held: bool) -> Result<Option<String>, StoreError> {
+    async fn set_finalizer(
+        &self,
+        seen: &Observed,
+        present: bool,
+    ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
         let name = &seen.resource.name;
         let Some(resource) = inner.resources.get_mut(name) else {
             return Ok(None);
         };
-        let finalizers = &mut resource.life.finalizers;
+        let finalizers = &mut resource.meta.finalizers;
         finalizers.retain(|one| one != crate::policy::REVOCATION_FINALIZER);
-        if held {
+        if present {
             finalizers.push(crate::policy::REVOCATION_FINALIZER.into());
         } else if resource.deleting {
             inner.gone(name);
@@ -231,16 +235,24 @@ impl Store for Namespace {
         self.1.lock().unwrap()
     }
 
-    fn answered(&self, _: &Key, _: HostReport) {}
+    fn token_request_ended(&self, _: &Key, _: HostReport) {}
 
-    async fn write(&self, _: &Key, write: &SecretWrite) -> Result<SecretSeen, WriteError> {
+    async fn write_token_secret(
+        &self,
+        _: &Key,
+        write: &SecretWrite,
+    ) -> Result<SecretSeen, WriteError> {
         let mut inner = self.inner();
         let written = inner.put(write)?;
         inner.published += 1;
         Ok(written)
     }
 
-    async fn keep(&self, _: &Key, body: &SecretBody) -> Result<SecretSeen, WriteError> {
+    async fn write_state_secret(
+        &self,
+        _: &Key,
+        body: &SecretBody,
+    ) -> Result<SecretSeen, WriteError> {
         self.inner().put(body)
     }
 
@@ -252,14 +264,14 @@ impl Store for Namespace {
         Ok(())
     }
 
-    async fn report(
+    async fn write_status(
         &self,
         resource: &Resource,
         report: &Report,
     ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
-        for notice in &report.notices {
-            inner.shown.push_str(&notice.message.to_string());
+        for event in &report.events {
+            inner.shown.push_str(&event.message.to_string());
         }
         if let Some(known) = inner.resources.get_mut(&resource.name)
             && known.uid == resource.uid

@@ -2,7 +2,8 @@
 
 use crate::engine::Requeue;
 use crate::model::{
-    Action, Ask, Observed, Plan, Problem, RefreshReason, Spend, TokenView, Validated,
+    Action, Observed, Plan, PlannedRequest, Problem, Redemption, RefreshReason, TokenView,
+    Validated,
 };
 use crate::oauth::{self, CredentialsProblem, HttpAnswer, HttpRequest};
 use crate::policy::waits::LOOK_WHILE_WAITING;
@@ -10,9 +11,9 @@ use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
 use super::assessment::{self};
-use super::gate::{self, Gate};
 use super::plan::sooner;
-use super::refresh_token::{self};
+use super::readiness::{self, RequestTiming};
+use super::refresh_token;
 use super::{
     accounts, disclosed, dpop, findings, prerequisite, provenance, references, rotation,
     secret_write,
@@ -22,66 +23,66 @@ use super::{
 const LOOK_AT_SUBJECT: Span = Span::from_seconds(3);
 
 /// A token is needed: whether it may be requested now.
-pub(super) fn wanted(
+pub(super) fn plan_request(
     seen: &Observed,
     spec: &Validated,
     token: Option<TokenView>,
-    because: RefreshReason,
+    reason: RefreshReason,
     now: Time,
 ) -> Plan {
-    if let Some((from, write)) = secret_write::moved(seen, spec, &because, now) {
+    if let Some((from, write)) = secret_write::moved(seen, spec, &reason, now) {
         let token = assessment::view(seen, from, Some(spec), now);
         return Plan {
             action: Action::Write(Box::new(write)),
-            assessment: assessment::well(seen, token),
-            wants: Requeue::At(now),
+            assessment: assessment::healthy(seen, token),
+            requeue: Requeue::At(now),
             delete: Vec::new(),
-            doubt: false,
+            stale_read: false,
         };
     }
-    if let Some((problem, wants)) = gate::not_ready(seen, spec, now) {
-        return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+    if let Some((problem, requeue)) = readiness::not_ready(seen, spec, now) {
+        return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
     }
     let lenders = match provenance::of_request(seen, spec) {
         Ok(lenders) => lenders,
         Err(problem) => {
-            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
-            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+            let requeue = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
         }
     };
-    let kept = dpop::to_keep(seen, spec).or_else(|| refresh_token::to_notice(seen));
-    if let Some(body) = kept {
+    let write = dpop::key_write(seen, spec).or_else(|| refresh_token::first_observation(seen));
+    if let Some(body) = write {
         return Plan {
-            action: Action::Keep(Box::new(body)),
+            action: Action::WriteState(Box::new(body)),
             assessment: assessment::still_failing(seen, token),
-            wants: Requeue::At(now),
+            requeue: Requeue::At(now),
             delete: Vec::new(),
-            doubt: false,
+            stale_read: false,
         };
     }
     // `not_ready` has reported a missing Secret.
-    let (client, credentials, spend) = match spent(seen, spec, &lenders, now) {
-        Ok(Some((client, credentials, spend))) => (client, credentials, Some(spend)),
+    let (client, credentials, redemption) = match redemption_request(seen, spec, &lenders, now) {
+        Ok(Some((client, credentials, redemption))) => (client, credentials, Some(redemption)),
         Ok(None) => {
-            let (client, credentials) = plain(seen, spec, &lenders);
+            let (client, credentials) = request_without_redemption(seen, spec, &lenders);
             (client, credentials, None)
         }
-        Err(Held::Until(span)) => {
+        Err(NotRedeemable::Until(span)) => {
             let until = now + span;
             let problem = findings::awaiting_another_process(until);
             let assessment = assessment::with_problem(seen, token, now, problem);
-            return Plan::rest(assessment, Requeue::At(until));
+            return Plan::idle(assessment, Requeue::At(until));
         }
-        Err(Held::By(problem)) => {
-            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
-            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+        Err(NotRedeemable::Blocked(problem)) => {
+            let requeue = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
         }
     };
     let mut context = oauth::RequestContext::new(now, &seen.nonce);
     context.tokens = seen.tokens(spec);
-    context.dpop = dpop::proving(seen, spec, &client.token_url);
+    context.dpop = dpop::proof_key(seen, spec, &client.token_url);
     // A token is created only for a request that can be built with it, and will be sent.
-    accounts::stand_in(spec, &mut context.tokens);
+    accounts::insert_placeholders(spec, &mut context.tokens);
     let request = match oauth::request::build(&client, &credentials, &context) {
         Ok(mut request) => {
             disclosed::apply(seen, &mut request.secrets);
@@ -91,25 +92,32 @@ pub(super) fn wanted(
         Err(CredentialsProblem::NotLocated | CredentialsProblem::NoToken) => None,
         Err(problem) => {
             let problem = findings::credentials(findings::secret_name(spec), &problem);
-            let wants = Requeue::At(now + LOOK_WHILE_WAITING);
-            return Plan::rest(assessment::with_problem(seen, token, now, problem), wants);
+            let requeue = Requeue::At(now + LOOK_WHILE_WAITING);
+            return Plan::idle(assessment::with_problem(seen, token, now, problem), requeue);
         }
     };
-    match gate::gate(seen, spec, &because, now) {
-        Gate::Closed => Plan::rest(assessment::still_failing(seen, token), Requeue::OnChange),
-        Gate::Until(at) if because.is_repair() && gate::repairs_are_held_back(seen, now) => {
-            let problem = findings::fought_over(seen, spec, seen.memory.repairs.count);
-            Plan::rest(
+    match readiness::request_timing(seen, spec, &reason, now) {
+        RequestTiming::OnChange => {
+            Plan::idle(assessment::still_failing(seen, token), Requeue::OnChange)
+        }
+        RequestTiming::NotBefore(at)
+            if reason.is_repair() && readiness::repairs_are_held_back(seen, now) =>
+        {
+            let problem = findings::contended(seen, spec, seen.memory.repairs.count);
+            Plan::idle(
                 assessment::with_problem(seen, token, now, problem),
                 Requeue::RequestAt(at),
             )
         }
-        Gate::Until(at) => {
+        RequestTiming::NotBefore(at) => {
             let attempt = seen.memory.attempt.as_deref();
-            let wants = sooner(Requeue::RequestAt(at), gate::look_at_ca(attempt, seen, now));
-            Plan::rest(assessment::still_failing(seen, token), wants)
+            let requeue = sooner(
+                Requeue::RequestAt(at),
+                readiness::look_at_ca(attempt, seen, now),
+            );
+            Plan::idle(assessment::still_failing(seen, token), requeue)
         }
-        Gate::Open
+        RequestTiming::Now
             if references::are_about_to_change(
                 seen,
                 spec,
@@ -117,35 +125,35 @@ pub(super) fn wanted(
                 now,
             ) =>
         {
-            let wants = Requeue::At(now + LOOK_AT_SUBJECT);
-            Plan::rest(assessment::still_failing(seen, token), wants)
+            let requeue = Requeue::At(now + LOOK_AT_SUBJECT);
+            Plan::idle(assessment::still_failing(seen, token), requeue)
         }
-        Gate::Open if !seen.may_request => {
-            Plan::rest(assessment::still_failing(seen, token), Requeue::Request)
+        RequestTiming::Now if !seen.may_request => {
+            Plan::idle(assessment::still_failing(seen, token), Requeue::Request)
         }
-        Gate::Open => {
+        RequestTiming::Now => {
             let action = match (prerequisite::needed(seen, spec), request) {
-                (Some(need), _) => Action::First(need),
-                (None, Some(request)) => Action::Request(Box::new(Ask {
-                    because,
+                (Some(prerequisite), _) => Action::Fetch(prerequisite),
+                (None, Some(request)) => Action::Request(Box::new(PlannedRequest {
+                    reason,
                     request,
-                    spend,
+                    redemption,
                 })),
                 (None, None) => Action::Nothing,
             };
             Plan {
                 action,
                 assessment: assessment::still_failing(seen, token),
-                wants: Requeue::OnChange,
+                requeue: Requeue::OnChange,
                 delete: Vec::new(),
-                doubt: false,
+                stale_read: false,
             }
         }
     }
 }
 
-/// The client and the credentials of a request that spends nothing.
-fn plain(
+/// The client and the credentials of a request that redeems nothing.
+fn request_without_redemption(
     seen: &Observed,
     spec: &Validated,
     lenders: &Lenders,
@@ -164,23 +172,23 @@ fn plain(
 pub fn with_nonce(
     seen: &Observed,
     spec: &Validated,
-    spend: Option<&Spend>,
+    redemption: Option<&Redemption>,
     answer: &HttpAnswer,
     now: Time,
 ) -> Option<HttpRequest> {
     let nonce = oauth::dpop::asked_for(answer).filter(|_| spec.dpop.is_some())?;
     let lenders = provenance::of_request(seen, spec).ok()?;
-    let (client, credentials) = match (spend, &spec.refreshing) {
-        (Some(spend), Some(refreshing)) => spend.request(seen, spec, refreshing),
-        _ => plain(seen, spec, &lenders),
+    let (client, credentials) = match (redemption, &spec.refreshing) {
+        (Some(redemption), Some(refreshing)) => redemption.request(seen, spec, refreshing),
+        _ => request_without_redemption(seen, spec, &lenders),
     };
-    let chance = seen.nonce.again();
-    let mut context = oauth::RequestContext::new(now, &chance);
+    let nonce_of_retry = seen.nonce.again();
+    let mut context = oauth::RequestContext::new(now, &nonce_of_retry);
     context.tokens = seen.tokens(spec);
     context.dpop =
-        dpop::proving(seen, spec, &client.token_url).map(|proving| oauth::dpop::Proving {
+        dpop::proof_key(seen, spec, &client.token_url).map(|proof_key| oauth::dpop::ProofKey {
             nonce: Some(nonce),
-            ..proving
+            ..proof_key
         });
     let mut request = oauth::request::build(&client, &credentials, &context).ok()?;
     disclosed::apply(seen, &mut request.secrets);
@@ -188,39 +196,41 @@ pub fn with_nonce(
 }
 
 /// Why nothing may be redeemed.
-enum Held {
+enum NotRedeemable {
     /// Another process may be using it for this long.
     Until(Span),
     /// Something is wrong.
-    By(Problem),
+    Blocked(Problem),
 }
 
-type Spending = (oauth::Client, oauth::Credentials, Box<Spend>);
+type RedemptionRequest = (oauth::Client, oauth::Credentials, Box<Redemption>);
 
 /// What the request redeems, if the resource uses refresh tokens.
-fn spent(
+fn redemption_request(
     seen: &Observed,
     spec: &Validated,
     lenders: &Lenders,
     now: Time,
-) -> Result<Option<Spending>, Held> {
+) -> Result<Option<RedemptionRequest>, NotRedeemable> {
     let Some(refreshing) = &spec.refreshing else {
         return Ok(None);
     };
     match refresh_token::next(seen, spec, refreshing, lenders, now) {
-        refresh_token::Next::Spend(spend) => {
-            let (client, credentials) = spend.request(seen, spec, refreshing);
-            Ok(Some((client, credentials, spend)))
+        refresh_token::RedemptionStep::Redemption(redemption) => {
+            let (client, credentials) = redemption.request(seen, spec, refreshing);
+            Ok(Some((client, credentials, redemption)))
         }
-        refresh_token::Next::Wait(span) => Err(Held::Until(span)),
-        refresh_token::Next::NoToken => Err(Held::By(findings::no_refresh_token(seen, spec))),
-        refresh_token::Next::Unusable(problem, secret) => {
-            Err(Held::By(findings::credentials(&secret, &problem)))
-        }
-        refresh_token::Next::Refused {
+        refresh_token::RedemptionStep::Wait(span) => Err(NotRedeemable::Until(span)),
+        refresh_token::RedemptionStep::NoToken => Err(NotRedeemable::Blocked(
+            findings::no_refresh_token(seen, spec),
+        )),
+        refresh_token::RedemptionStep::Unusable(problem, secret) => Err(NotRedeemable::Blocked(
+            findings::credentials(&secret, &problem),
+        )),
+        refresh_token::RedemptionStep::Refused {
             known,
             provider_code,
-        } => Err(Held::By(findings::reauthorize(
+        } => Err(NotRedeemable::Blocked(findings::reauthorize(
             seen,
             known,
             provider_code.as_ref(),

@@ -5,7 +5,9 @@
 //! clocks of two machines, which may differ by any amount: since the reservation was made, where both processes run on one
 //! machine; otherwise since this process, or one before it on the same machine, first observed it.
 
-use crate::model::{Claim, FamilyMemory, FamilySeen, Known, Record, Refused, Spend, Tag};
+use crate::model::{
+    AttemptOutcome, FamilyMemory, FamilyRecord, FamilySeen, Redemption, Refused, Reservation, Tag,
+};
 use crate::time::{HostTime, Span, Time};
 
 /// How long writing the reservation may take. Nothing is sent on one that took longer, so its request is over one time-out later.
@@ -13,34 +15,34 @@ const LONGEST_WRITE: Span = Span::from_seconds(6);
 /// How long the response may take to be stored, unless the process stops sooner. Later, another process takes over.
 const LONGEST_STORE: Span = Span::from_seconds(30);
 /// How often a refresh token is sent in total if it is unknown whether it was used.
-pub(super) const MOST_TRIES: u32 = 2;
+pub(super) const MAX_TRIES: u32 = 2;
 
-impl Claim {
+impl Reservation {
     /// The reservation of an attempt.
     pub(super) fn new(
         seen: &FamilySeen,
-        spent: Tag,
+        redeemed: Tag,
         tries: u32,
         timeout: Span,
         now: Time,
-    ) -> Claim {
-        Claim {
+    ) -> Reservation {
+        Reservation {
             process: seen.process.clone(),
             attempt: seen.attempt.clone(),
-            spent,
+            redeemed,
             tries,
             open: true,
             allowed_millis: (LONGEST_WRITE + timeout + seen.drain.min(LONGEST_STORE)).millis(),
             time: now.rfc3339_millis(),
-            made: seen.here.clone(),
-            noticed: None,
+            made: seen.host_time.clone(),
+            first_observed: None,
         }
     }
 
     /// Whether its request may still be sent: another process takes it for ended when its time has passed.
-    fn is_current(&self, now: Time, here: Option<&HostTime>) -> bool {
+    fn is_current(&self, now: Time, host_time: Option<&HostTime>) -> bool {
         let made = self.made.as_ref();
-        let took = made.and_then(|made| here?.since(made)).or_else(|| {
+        let took = made.and_then(|made| host_time?.since(made)).or_else(|| {
             let made = Time::parse_rfc3339(&self.time)?;
             Some(now.since(made))
         });
@@ -48,9 +50,9 @@ impl Claim {
     }
 
     /// How long a process that observed it `waited` ago must respect it.
-    fn left(&self, waited: Span, here: Option<&HostTime>) -> Span {
-        let since = |known: &Option<HostTime>| here?.since(known.as_ref()?);
-        let waited = [since(&self.made), since(&self.noticed)]
+    fn left(&self, waited: Span, host_time: Option<&HostTime>) -> Span {
+        let since = |known: &Option<HostTime>| host_time?.since(known.as_ref()?);
+        let waited = [since(&self.made), since(&self.first_observed)]
             .into_iter()
             .flatten()
             .fold(waited, Span::max);
@@ -59,67 +61,71 @@ impl Claim {
 
     /// Records when a process on this machine first observed it, if neither that nor its beginning is on this machine's clock.
     /// Returns whether there is something to write.
-    fn notice(&mut self, seen: &FamilySeen) -> bool {
-        let Some(here) = &seen.here else {
+    fn record_first_observation(&mut self, seen: &FamilySeen) -> bool {
+        let Some(host_time) = &seen.host_time else {
             return false;
         };
         let is_on_our_clock = |known: &Option<HostTime>| {
             let known = known.as_ref();
-            known.is_some_and(|known| here.since(known).is_some())
+            known.is_some_and(|known| host_time.since(known).is_some())
         };
-        let is_foreign = self.open && self.process != seen.process && !seen.alone;
-        if !is_foreign || is_on_our_clock(&self.made) || is_on_our_clock(&self.noticed) {
+        let is_foreign = self.open && self.process != seen.process && !seen.is_only_process;
+        if !is_foreign || is_on_our_clock(&self.made) || is_on_our_clock(&self.first_observed) {
             return false;
         }
-        self.noticed = Some(here.clone());
+        self.first_observed = Some(host_time.clone());
         true
     }
 }
 
-impl Record {
+impl FamilyRecord {
     /// Records that another process's reservation was observed; returns whether there is something to write.
-    pub(super) fn notice(&mut self, seen: &FamilySeen) -> bool {
-        let claim = self.claim.as_mut();
-        claim.is_some_and(|claim| claim.notice(seen))
+    pub(super) fn record_first_observation(&mut self, seen: &FamilySeen) -> bool {
+        let reservation = self.reservation.as_mut();
+        reservation.is_some_and(|reservation| reservation.record_first_observation(seen))
     }
 }
 
-impl Spend {
+impl Redemption {
     /// The reservation is made now: it may have waited since it was decided.
-    pub fn begin(&mut self, now: Time, here: Option<HostTime>) {
-        if let Some(claim) = &mut self.record.claim {
-            claim.time = now.rfc3339_millis();
-            claim.made = here;
+    pub fn begin(&mut self, now: Time, host_time: Option<HostTime>) {
+        if let Some(reservation) = &mut self.record.reservation {
+            reservation.time = now.rfc3339_millis();
+            reservation.made = host_time;
         }
     }
 
     /// Whether the request may still be sent, now that the reservation is written.
-    pub fn may_be_sent(&self, now: Time, here: Option<&HostTime>) -> bool {
-        let claim = self.record.claim.as_ref();
-        claim.is_none_or(|claim| claim.is_current(now, here))
+    pub fn may_be_sent(&self, now: Time, host_time: Option<&HostTime>) -> bool {
+        let reservation = self.record.reservation.as_ref();
+        reservation.is_none_or(|reservation| reservation.is_current(now, host_time))
     }
 }
 
-impl Known {
+impl AttemptOutcome {
     /// The outcome of this reservation's attempt.
-    pub(super) fn of(claim: &Claim, refused: Option<Refused>) -> Known {
-        Known {
-            attempt: claim.attempt.clone(),
-            tries: claim.tries,
+    pub(super) fn of(reservation: &Reservation, refused: Option<Refused>) -> AttemptOutcome {
+        AttemptOutcome {
+            attempt: reservation.attempt.clone(),
+            tries: reservation.tries,
             refused,
         }
     }
 
-    fn is_of(&self, claim: &Claim) -> bool {
-        self.attempt == claim.attempt && self.tries == claim.tries
+    fn is_of(&self, reservation: &Reservation) -> bool {
+        self.attempt == reservation.attempt && self.tries == reservation.tries
     }
 }
 
-impl Record {
+impl FamilyRecord {
     /// The same with what this process knows about the last attempt, although it could not be written.
-    pub(super) fn knowing(mut self, known: &[Known]) -> Record {
-        let open = self.claim.as_ref().filter(|claim| claim.open);
-        let known = open.and_then(|claim| known.iter().find(|known| known.is_of(claim)));
+    pub(super) fn with_outcomes(mut self, known: &[AttemptOutcome]) -> FamilyRecord {
+        let open = self
+            .reservation
+            .as_ref()
+            .filter(|reservation| reservation.open);
+        let known =
+            open.and_then(|reservation| known.iter().find(|known| known.is_of(reservation)));
         if let Some(known) = known {
             self.end(known.refused.clone());
         }
@@ -129,23 +135,23 @@ impl Record {
     /// Ends the reservation: what was redeemed is refused, or it is as if it had never been sent. An earlier unknown
     /// outcome stays.
     pub(super) fn end(&mut self, refused: Option<Refused>) {
-        let Some(claim) = &mut self.claim else {
+        let Some(reservation) = &mut self.reservation else {
             return;
         };
         if let Some(refused) = refused {
-            claim.open = false;
+            reservation.open = false;
             self.refuse(refused);
-        } else if claim.tries >= MOST_TRIES {
-            claim.tries -= 1;
+        } else if reservation.tries >= MAX_TRIES {
+            reservation.tries -= 1;
         } else {
-            claim.open = false;
+            reservation.open = false;
         }
     }
 }
 
 /// What an open reservation means for redeeming a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum Availability {
     /// Nothing: it may be redeemed.
     Free,
     /// Another process may be using it for this long.
@@ -157,31 +163,35 @@ pub(super) enum Hold {
 }
 
 /// What the reservation in `record` means for the token of `tag`. `single_use`: sending it again may do harm.
-pub(super) fn hold(
-    record: &Record,
+pub(super) fn availability(
+    record: &FamilyRecord,
     seen: &FamilySeen,
     memory: &FamilyMemory,
     tag: &Tag,
     single_use: bool,
-) -> Hold {
-    let Some(claim) = record.claim.as_ref().filter(|claim| claim.open) else {
-        return Hold::Free;
+) -> Availability {
+    let Some(reservation) = record
+        .reservation
+        .as_ref()
+        .filter(|reservation| reservation.open)
+    else {
+        return Availability::Free;
     };
-    if claim.process != seen.process && !seen.alone {
-        let since = match &memory.foreign {
-            Some((attempt, since)) if *attempt == claim.attempt => *since,
+    if reservation.process != seen.process && !seen.is_only_process {
+        let since = match &memory.foreign_reservation {
+            Some((attempt, since)) if *attempt == reservation.attempt => *since,
             _ => seen.elapsed,
         };
-        let left = claim.left(seen.elapsed - since, seen.here.as_ref());
+        let left = reservation.left(seen.elapsed - since, seen.host_time.as_ref());
         if left > Span::ZERO {
-            return Hold::Wait(left);
+            return Availability::Wait(left);
         }
     }
-    if claim.spent != *tag || !single_use {
-        Hold::Free
-    } else if claim.tries >= MOST_TRIES {
-        Hold::Exhausted
+    if reservation.redeemed != *tag || !single_use {
+        Availability::Free
+    } else if reservation.tries >= MAX_TRIES {
+        Availability::Exhausted
     } else {
-        Hold::OnceMore
+        Availability::OnceMore
     }
 }

@@ -11,24 +11,24 @@ use crate::time::Time;
 
 /// The expiries of resources that have any.
 #[derive(Default)]
-pub(crate) struct ClientEnds(pub(super) Mutex<HashMap<Key, Ends>>);
+pub(crate) struct CredentialExpiries(pub(super) Mutex<HashMap<Key, ResourceExpiries>>);
 
 #[derive(Clone, Copy, Default, PartialEq)]
-pub(crate) struct Ends {
-    pub(super) certificate: Option<End>,
-    pub(super) secret: Option<End>,
+pub(crate) struct ResourceExpiries {
+    pub(super) certificate: Option<CredentialExpiry>,
+    pub(super) secret: Option<CredentialExpiry>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct End {
+pub(crate) struct CredentialExpiry {
     pub(super) state: CredentialState,
     pub(super) expires: Option<Time>,
 }
 
-impl End {
-    pub(super) fn of(status: &ExpiryStatus) -> End {
+impl CredentialExpiry {
+    pub(super) fn of(status: &ExpiryStatus) -> CredentialExpiry {
         let expires = status.expiration_time.as_deref();
-        End {
+        CredentialExpiry {
             state: match status.state.as_str() {
                 "Valid" => CredentialState::Valid,
                 "ExpiresSoon" => CredentialState::ExpiresSoon,
@@ -40,18 +40,18 @@ impl End {
     }
 }
 
-impl ClientEnds {
+impl CredentialExpiries {
     /// Stores the content of a status from a watch.
     pub(crate) fn note(&self, key: &Key, status: Option<&OAuthClientStatus>) {
-        let ends = status.map_or_else(Ends::default, |status| Ends {
-            certificate: status.client_certificate.as_ref().map(End::of),
-            secret: status.client_secret.as_ref().map(End::of),
+        let expiries = status.map_or_else(ResourceExpiries::default, |status| ResourceExpiries {
+            certificate: status.client_certificate.as_ref().map(CredentialExpiry::of),
+            secret: status.client_secret.as_ref().map(CredentialExpiry::of),
         });
         let mut all = lock(&self.0);
-        if ends == Ends::default() {
+        if expiries == ResourceExpiries::default() {
             all.remove(key);
         } else {
-            all.insert(key.clone(), ends);
+            all.insert(key.clone(), expiries);
         }
     }
 
@@ -61,18 +61,20 @@ impl ClientEnds {
     }
 
     pub(super) fn list(&self) -> Vec<ClientExpiry> {
-        let one = |key: &Key, kind, end: End| ClientExpiry {
+        let one = |key: &Key, kind, expiry: CredentialExpiry| ClientExpiry {
             namespace: key.namespace().to_owned(),
             name: key.name().to_owned(),
             kind,
-            state: end.state,
-            expires: end.expires,
+            state: expiry.state,
+            expires: expiry.expires,
         };
         let all = lock(&self.0);
         all.iter()
-            .flat_map(|(key, ends)| {
-                let certificate = ends.certificate.map(|end| one(key, "certificate", end));
-                let secret = ends.secret.map(|end| one(key, "secret", end));
+            .flat_map(|(key, expiries)| {
+                let certificate = expiries
+                    .certificate
+                    .map(|expiry| one(key, "certificate", expiry));
+                let secret = expiries.secret.map(|expiry| one(key, "secret", expiry));
                 certificate.into_iter().chain(secret)
             })
             .collect()

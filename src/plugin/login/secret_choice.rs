@@ -6,22 +6,22 @@ use crate::oauth::Client;
 use crate::plugin::target::Target;
 
 /// Which client secret is sent, if the credentials contain two.
-pub(crate) struct Turn {
+pub(crate) struct SecretChoice {
     pub(super) there_are_two: bool,
     /// Whether it is the one under `credentials.keys.nextClientSecret`.
     pub(super) is_next: AtomicBool,
 }
 
-impl Turn {
+impl SecretChoice {
     /// The one that last worked for the operator goes first.
-    pub(crate) fn first(target: &Target, client: &Client) -> Turn {
+    pub(crate) fn first(target: &Target, client: &Client) -> SecretChoice {
         let keys = &client.keys;
         let there_are_two = client.uses_client_secret()
             && keys.next_client_secret != keys.client_secret
             && target.credentials.get(&keys.next_client_secret).is_some();
         let status = target.resource.status.as_ref();
         let works = status.and_then(|status| status.client_secret_key.as_ref());
-        Turn {
+        SecretChoice {
             there_are_two,
             is_next: AtomicBool::new(there_are_two && works == Some(&keys.next_client_secret)),
         }
@@ -36,7 +36,7 @@ impl Turn {
     }
 
     /// Switches to the other secret; `false` if there is none.
-    pub(super) fn over(&self) -> bool {
+    pub(super) fn switch(&self) -> bool {
         self.there_are_two && {
             self.is_next.fetch_xor(true, Ordering::Relaxed);
             true

@@ -35,7 +35,7 @@ pub(super) async fn hidden(question: &str, instead: &str) -> Result<Secret, Prob
 }
 
 /// Whether there is a terminal for prompts.
-pub(super) fn can_ask() -> bool {
+pub(super) fn is_interactive() -> bool {
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -1,21 +1,22 @@
 //! What a response, or its absence, means for the family.
 
-use crate::messages::{Finding, RequestFinding, Then};
+use crate::messages::{Finding, FollowUp, RequestFinding};
 use crate::model::{
-    Answer, AnswerFacts, Claim, Failure, Known, MadeFrom, Moments, Observed, Record, Refused,
-    SecretBody, SecretSeen, Spend, Validated, With,
+    AttemptOutcome, Failure, FamilyRecord, Observed, RedeemedGrant, Redemption, Refused,
+    RequestInputs, RequestTimes, Reservation, ResponseFacts, SecretBody, SecretSeen,
+    StoredResponse, Validated,
 };
 use crate::oauth::error::{FailureClass, Reached};
-use crate::oauth::refresh::{self, Next};
+use crate::oauth::refresh::{self, ReturnedRefreshToken};
 use crate::oauth::{HttpAnswer, Token};
 use crate::policy::{findings, rotation};
 use crate::secret::Secret;
 use crate::time::Span;
 use crate::trust::Lenders;
 
-use super::claim::MOST_TRIES;
-use super::offer::{offered, sent_with};
-use super::place;
+use super::provided::{provided, sent_hash};
+use super::reservation::MAX_TRIES;
+use super::state_secret;
 
 /// The minimum pause before an attempt with an unknown outcome is repeated: long enough for a provider to restart,
 /// short enough for the shortest grace period in use (60 s).
@@ -25,26 +26,26 @@ const ONCE_MORE_AFTER: Span = Span::from_seconds(20);
 const SAME_END: Span = Span::from_seconds(1);
 
 /// What remains of a failed attempt.
-pub struct Spent {
+pub struct FailedRedemption {
     /// The record to write; `None` if the reservation stays.
-    pub record: Option<Record>,
+    pub record: Option<FamilyRecord>,
     /// What is known in case that cannot be written.
-    pub known: Option<Known>,
+    pub outcome: Option<AttemptOutcome>,
     /// The failure as it counts for a refresh token.
     pub failure: Failure,
 }
 
 /// The record after a token was granted: stored before anything else is done with the response.
-pub fn kept(
+pub fn record_after_grant(
     seen: &Observed,
     spec: &Validated,
-    spend: &Spend,
+    redemption: &Redemption,
     token: &Token,
     answer: HttpAnswer,
-    at: Moments,
-) -> Record {
-    let next = refresh::next(&spec.client.response, &token.document);
-    let mut record = went_on(spend, next, at);
+    at: RequestTimes,
+) -> FamilyRecord {
+    let next = refresh::returned(&spec.client.response, &token.document);
+    let mut record = continued_family(redemption, next, at);
     if token.repeats {
         record.lenders = record.lenders.as_ref().map(Lenders::repeated);
     }
@@ -58,11 +59,11 @@ pub fn kept(
             Secret::new(serde_json::to_vec(&token.document.0).unwrap_or_default()),
         ),
     };
-    record.answer = Some(Answer {
-        facts: AnswerFacts {
+    record.answer = Some(StoredResponse {
+        facts: ResponseFacts {
             sent: at.sent.millis(),
             received: at.received.millis(),
-            draw: at.u,
+            draw: at.jitter,
             status: answer.status,
             content_type,
             made_from: made_from(seen),
@@ -76,22 +77,30 @@ pub fn kept(
 
 /// The record after a success with a refresh token whose access token cannot be used: it contains the only copy of the
 /// refresh token. The previous response stays, because its access token may still be good.
-pub fn kept_of_unusable(spend: &Spend, brought: Next, at: Moments) -> Record {
-    went_on(spend, brought, at)
+pub fn record_after_unusable_token(
+    redemption: &Redemption,
+    successor: ReturnedRefreshToken,
+    at: RequestTimes,
+) -> FamilyRecord {
+    continued_family(redemption, successor, at)
 }
 
 /// The family after a success: with the returned refresh token, or the one that was sent.
-fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
-    let mut record = spend.record.clone();
-    if let Some(seed) = &spend.begins {
+fn continued_family(
+    redemption: &Redemption,
+    next: ReturnedRefreshToken,
+    at: RequestTimes,
+) -> FamilyRecord {
+    let mut record = redemption.record.clone();
+    if let Some(seed) = &redemption.new_seed {
         record.begin(seed.clone());
     }
     let renewed = next.token.is_some();
-    record.refresh_token = next.token.or_else(|| match &spend.with {
-        With::RefreshToken(token) => Some(token.clone()),
-        With::Password => None,
+    record.refresh_token = next.token.or_else(|| match &redemption.grant {
+        RedeemedGrant::RefreshToken(token) => Some(token.clone()),
+        RedeemedGrant::Password => None,
     });
-    let before = record.ends.filter(|_| spend.begins.is_none());
+    let before = record.ends.filter(|_| redemption.new_seed.is_none());
     record.ends = match next.lifetime {
         Some(lifetime) => Some(at.sent + lifetime),
         None if renewed => None,
@@ -100,69 +109,83 @@ fn went_on(spend: &Spend, next: Next, at: Moments) -> Record {
     // Some providers count from the login, whatever happens meanwhile.
     record.fixed =
         matches!((before, record.ends), (Some(before), Some(ends)) if ends <= before + SAME_END);
-    record.lenders = Some(spend.lenders.clone());
+    record.lenders = Some(redemption.lenders.clone());
     record.obtained = Some(at.sent);
-    if let Some(claim) = &mut record.claim {
-        claim.open = false;
+    if let Some(reservation) = &mut record.reservation {
+        reservation.open = false;
     }
-    record.refused.retain(|refused| refused.token != spend.tag);
+    record
+        .refused
+        .retain(|refused| refused.token != redemption.tag);
     record
 }
 
-fn made_from(seen: &Observed) -> MadeFrom {
-    MadeFrom {
+fn made_from(seen: &Observed) -> RequestInputs {
+    RequestInputs {
         inputs: seen.resource.inputs.clone(),
-        credentials: seen.lent().unwrap_or_default(),
+        credentials: seen.credentials_version().unwrap_or_default(),
         content: None,
     }
 }
 
 /// The consequences of a failed attempt.
-pub fn unanswered(seen: &Observed, spec: &Validated, spend: &Spend, failure: Failure) -> Spent {
-    let tries = spend.record.claim.as_ref().map_or(0, |claim| claim.tries);
-    let is_refresh = matches!(spend.with, With::RefreshToken(_));
+pub fn attempt_failed(
+    seen: &Observed,
+    spec: &Validated,
+    redemption: &Redemption,
+    failure: Failure,
+) -> FailedRedemption {
+    let tries = redemption
+        .record
+        .reservation
+        .as_ref()
+        .map_or(0, |reservation| reservation.tries);
+    let is_refresh = matches!(redemption.grant, RedeemedGrant::RefreshToken(_));
     let refused = |known: bool| Refused {
-        token: spend.tag.clone(),
-        made_from: known.then(|| MadeFrom {
-            content: match &spend.with {
-                With::RefreshToken(token) if spend.begins.is_some() => sent_with(seen, token),
+        token: redemption.tag.clone(),
+        made_from: known.then(|| RequestInputs {
+            content: match &redemption.grant {
+                RedeemedGrant::RefreshToken(token) if redemption.new_seed.is_some() => {
+                    sent_hash(seen, token)
+                }
                 _ => None,
             },
             ..made_from(seen)
         }),
         provider_code: known
-            .then(|| failure.provider_code.as_ref()?.kept())
+            .then(|| failure.provider_code.as_ref()?.stored())
             .flatten(),
     };
-    let dead = match failure.reached {
+    let refused_token = match failure.reached {
         _ if !is_refresh => None,
-        Reached::InvalidGrant => Some(refused(tries < MOST_TRIES)),
+        Reached::InvalidGrant => Some(refused(tries < MAX_TRIES)),
         // A refusal that its confirmation repeats, and a request without a response for the second time.
-        Reached::Refused if tries >= MOST_TRIES => Some(refused(true)),
-        Reached::Unknown if tries >= MOST_TRIES => Some(refused(false)),
-        Reached::Refused => return once_more(failure, Then::Confirm),
-        Reached::Unknown => return once_more(failure, Then::OnceMore),
-        Reached::Unclear if tries < MOST_TRIES => return once_more(failure, Then::OnceMore),
+        Reached::Refused if tries >= MAX_TRIES => Some(refused(true)),
+        Reached::Unknown if tries >= MAX_TRIES => Some(refused(false)),
+        Reached::Refused => return retry_once(failure, FollowUp::Confirm),
+        Reached::Unknown => return retry_once(failure, FollowUp::OnceMore),
+        Reached::Unclear if tries < MAX_TRIES => return retry_once(failure, FollowUp::OnceMore),
         // A response that does not refuse the token does not use up a try.
         Reached::Unclear | Reached::Answered | Reached::Never => None,
     };
-    let claim = spend.record.claim.as_ref();
-    let known = claim.map(|claim| Known::of(claim, dead.clone()));
-    let mut record = spend.record.clone();
-    record.end(dead.clone());
-    let failure = match dead {
+    let reservation = redemption.record.reservation.as_ref();
+    let outcome =
+        reservation.map(|reservation| AttemptOutcome::of(reservation, refused_token.clone()));
+    let mut record = redemption.record.clone();
+    record.end(refused_token.clone());
+    let failure = match refused_token {
         None => failure,
-        Some(refused) => ended(seen, spec, spend, &refused, failure),
+        Some(refused) => final_failure(seen, spec, redemption, &refused, failure),
     };
-    Spent {
+    FailedRedemption {
         record: Some(record),
-        known,
+        outcome,
         failure,
     }
 }
 
 /// The reservation stays open: the token may have been redeemed, or its refusal must be confirmed.
-fn once_more(failure: Failure, why: Then) -> Spent {
+fn retry_once(failure: Failure, why: FollowUp) -> FailedRedemption {
     let pause = failure
         .retry_after
         .unwrap_or(Span::ZERO)
@@ -170,29 +193,29 @@ fn once_more(failure: Failure, why: Then) -> Spent {
     let failure = Failure {
         class: FailureClass::Transient,
         retry_after: Some(pause),
-        then: Some(Box::new(why)),
+        follow_up: Some(Box::new(why)),
         ..failure
     };
-    Spent {
+    FailedRedemption {
         record: None,
-        known: None,
+        outcome: None,
         failure,
     }
 }
 
 /// The refresh token is not sent again: a password is sent instead, or a person must act.
-fn ended(
+fn final_failure(
     seen: &Observed,
     spec: &Validated,
-    spend: &Spend,
+    redemption: &Redemption,
     refused: &Refused,
     failure: Failure,
 ) -> Failure {
     let known = refused.made_from.is_some();
-    if spend.begins.is_some() && spend.record.lives_without(&refused.token, seen) {
+    if redemption.new_seed.is_some() && redemption.record.has_other_token(&refused.token, seen) {
         // No person must act: the previous refresh token stays in use.
-        let offer = offered(seen, spec).ok().flatten();
-        let (secret, key) = offer.map_or(("", ""), |offer| (offer.secret, offer.key));
+        let provided = provided(seen, spec).ok().flatten();
+        let (secret, key) = provided.map_or(("", ""), |provided| (provided.secret, provided.key));
         return Failure {
             class: FailureClass::Transient,
             finding: finding(RequestFinding::NewRefreshTokenRefused {
@@ -231,61 +254,72 @@ fn finding(finding: RequestFinding) -> Box<Finding> {
     Box::new(finding.into())
 }
 
-impl Spend {
+impl Redemption {
     /// The write of the reservation: nothing is sent before it succeeds.
-    pub fn claim(&self, seen: &Observed) -> SecretBody {
-        place::body(seen, &self.record)
+    pub fn reservation_write(&self, seen: &Observed) -> SecretBody {
+        state_secret::state_write(seen, &self.record)
     }
 
     /// What is known about an attempt that sent nothing.
-    pub fn unsent(&self) -> (Record, Option<Known>) {
+    pub fn unsent(&self) -> (FamilyRecord, Option<AttemptOutcome>) {
         let mut record = self.record.clone();
-        let known = record.claim.as_ref().map(|claim| Known::of(claim, None));
+        let outcome = record
+            .reservation
+            .as_ref()
+            .map(|reservation| AttemptOutcome::of(reservation, None));
         record.end(None);
-        (record, known)
+        (record, outcome)
     }
 
-    fn attempt(&self) -> Option<&Claim> {
-        self.record.claim.as_ref()
+    fn attempt(&self) -> Option<&Reservation> {
+        self.record.reservation.as_ref()
     }
 }
 
 /// What an observation of the state Secret says about a record to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum RecordState {
     /// It is already stored.
-    Stands,
+    Stored,
     /// It must still be written.
-    NotYet,
+    NotStored,
     /// Another attempt has taken over, so this record no longer counts.
     Superseded,
 }
 
-/// Whether `record`, of the attempt that `spend` reserved, is stored.
-pub fn stored(seen: &Observed, spend: &Spend, record: &Record) -> Stored {
+/// Whether `record`, of the attempt that `redemption` reserved, is stored.
+pub fn record_state(
+    seen: &Observed,
+    redemption: &Redemption,
+    record: &FamilyRecord,
+) -> RecordState {
     let Some(state) = &seen.family.state else {
-        return Stored::NotYet;
+        return RecordState::NotStored;
     };
-    let Ok(there) = Record::read(&state.data) else {
-        return Stored::Superseded;
+    let Ok(there) = FamilyRecord::read(&state.data) else {
+        return RecordState::Superseded;
     };
-    let ours = spend.attempt().map(|claim| &claim.attempt);
-    let theirs = there.claim.as_ref().map(|claim| &claim.attempt);
+    let ours = redemption.attempt().map(|reservation| &reservation.attempt);
+    let theirs = there
+        .reservation
+        .as_ref()
+        .map(|reservation| &reservation.attempt);
     if ours != theirs {
-        Stored::Superseded
-    } else if there.claim == record.claim && there.refresh_token == record.refresh_token {
-        Stored::Stands
+        RecordState::Superseded
+    } else if there.reservation == record.reservation && there.refresh_token == record.refresh_token
+    {
+        RecordState::Stored
     } else {
-        Stored::NotYet
+        RecordState::NotStored
     }
 }
 
 /// The write that stores `record`.
-pub fn store(seen: &Observed, record: &Record) -> SecretBody {
-    place::body(seen, record)
+pub fn state_secret_write(seen: &Observed, record: &FamilyRecord) -> SecretBody {
+    state_secret::state_write(seen, record)
 }
 
 /// The observation after `record` is stored.
-pub fn stands(secret: SecretSeen, record: &Record) -> SecretSeen {
-    place::written(secret, record)
+pub fn state_after_write(secret: SecretSeen, record: &FamilyRecord) -> SecretSeen {
+    state_secret::with_record(secret, record)
 }

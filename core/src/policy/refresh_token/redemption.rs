@@ -1,7 +1,8 @@
 //! What is sent next: a refresh token, a password, or nothing.
 
 use crate::model::{
-    Claim, ExpectedResponse, Observed, Record, Refused, Spend, Tag, Validated, With,
+    ExpectedResponse, FamilyRecord, Observed, RedeemedGrant, Redemption, Refused, Reservation, Tag,
+    Validated,
 };
 use crate::oauth::error::ProviderCode;
 use crate::oauth::refresh::{Origin, Refreshing};
@@ -11,13 +12,13 @@ use crate::policy::{provenance, rotation};
 use crate::time::{Span, Time};
 use crate::trust::Lenders;
 
-use super::claim::{Hold, hold};
 use super::record::token_tag;
+use super::reservation::{Availability, availability};
 
 /// What to do to get a token.
-pub(crate) enum Next {
+pub(crate) enum RedemptionStep {
     /// Send a request with this.
-    Spend(Box<Spend>),
+    Redemption(Box<Redemption>),
     /// Another process may be sending one: not before this is over.
     Wait(Span),
     /// There is no refresh token.
@@ -40,15 +41,15 @@ pub(crate) fn next(
     refreshing: &Refreshing,
     lenders: &Lenders,
     now: Time,
-) -> Next {
+) -> RedemptionStep {
     let mut record = match seen.record() {
-        None => Record::default(),
+        None => FamilyRecord::default(),
         Some(Ok(record)) => record,
         // Reported before: see `not_writable`.
-        Some(Err(_)) => return Next::NoToken,
+        Some(Err(_)) => return RedemptionStep::NoToken,
     };
     record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
-    let claimed = Claimed {
+    let planner = RedemptionPlanner {
         seen,
         spec,
         lenders,
@@ -56,30 +57,30 @@ pub(crate) fn next(
         record,
     };
     match refreshing.origin {
-        Origin::Given => claimed.given(),
-        Origin::Password => claimed.password(),
+        Origin::Provided => planner.provided(),
+        Origin::Password => planner.password(),
     }
 }
 
-struct Claimed<'a> {
+struct RedemptionPlanner<'a> {
     seen: &'a Observed,
     spec: &'a Validated,
     lenders: &'a Lenders,
     now: Time,
-    record: Record,
+    record: FamilyRecord,
 }
 
-impl Claimed<'_> {
-    fn given(self) -> Next {
+impl RedemptionPlanner<'_> {
+    fn provided(self) -> RedemptionStep {
         let candidate = match candidate(self.seen, self.spec, &self.record) {
             Ok(Some(candidate)) => candidate,
-            Ok(None) => return Next::NoToken,
-            Err((problem, secret)) => return Next::Unusable(problem, secret),
+            Ok(None) => return RedemptionStep::NoToken,
+            Err((problem, secret)) => return RedemptionStep::Unusable(problem, secret),
         };
         self.refresh(candidate)
     }
 
-    fn password(mut self) -> Next {
+    fn password(mut self) -> RedemptionStep {
         let seed = password_seed(self.seen, self.spec);
         let ours = self.record.seed.as_ref() == Some(&seed);
         // One that must not be sent anymore does not block: the password works too.
@@ -92,11 +93,11 @@ impl Claimed<'_> {
             let candidate = Candidate {
                 token,
                 tag,
-                begins: None,
+                new_seed: None,
             };
             let (seen, spec, lenders, now) = (self.seen, self.spec, self.lenders, self.now);
             let record = self.record.clone();
-            match (Claimed {
+            match (RedemptionPlanner {
                 seen,
                 spec,
                 lenders,
@@ -106,43 +107,47 @@ impl Claimed<'_> {
             .refresh(candidate)
             {
                 // It no longer works, but the password does.
-                Next::Refused { .. } => {}
+                RedemptionStep::Refused { .. } => {}
                 other => return other,
             }
         }
-        let held = self.hold(&seed, false);
-        if let Hold::Wait(span) = held {
-            return Next::Wait(span);
+        let availability = self.availability(&seed, false);
+        if let Availability::Wait(span) = availability {
+            return RedemptionStep::Wait(span);
         }
-        self.claim(With::Password, seed.clone(), Some(seed), 1)
+        self.reserve(RedeemedGrant::Password, seed.clone(), Some(seed), 1)
     }
 
-    fn refresh(mut self, candidate: Candidate) -> Next {
-        let Candidate { token, tag, begins } = candidate;
-        let tries = match self.hold(&tag, true) {
-            Hold::Wait(span) => return Next::Wait(span),
-            Hold::Exhausted => {
-                return Next::Refused {
+    fn refresh(mut self, candidate: Candidate) -> RedemptionStep {
+        let Candidate {
+            token,
+            tag,
+            new_seed,
+        } = candidate;
+        let tries = match self.availability(&tag, true) {
+            Availability::Wait(span) => return RedemptionStep::Wait(span),
+            Availability::Exhausted => {
+                return RedemptionStep::Refused {
                     known: false,
                     provider_code: None,
                 };
             }
-            Hold::OnceMore => 2,
-            Hold::Free => 1,
+            Availability::OnceMore => 2,
+            Availability::Free => 1,
         };
         if let Some(refused) = self.record.refusal(&tag, &token, self.seen) {
             let known = refused.made_from.is_some();
             let provider_code = refused.provider_code();
-            return Next::Refused {
+            return RedemptionStep::Refused {
                 known,
                 provider_code,
             };
         }
-        self.claim(With::RefreshToken(token), tag, begins, tries)
+        self.reserve(RedeemedGrant::RefreshToken(token), tag, new_seed, tries)
     }
 
-    fn hold(&self, tag: &Tag, single_use: bool) -> Hold {
-        hold(
+    fn availability(&self, tag: &Tag, single_use: bool) -> Availability {
+        availability(
             &self.record,
             &self.seen.family,
             &self.seen.memory.family,
@@ -151,56 +156,62 @@ impl Claimed<'_> {
         )
     }
 
-    fn claim(&mut self, with: With, tag: Tag, begins: Option<Tag>, tries: u32) -> Next {
+    fn reserve(
+        &mut self,
+        grant: RedeemedGrant,
+        tag: Tag,
+        new_seed: Option<Tag>,
+        tries: u32,
+    ) -> RedemptionStep {
         let mut record = std::mem::take(&mut self.record);
         // The token of an overridden reservation may have been used, so it is not sent again.
         let before = record
-            .claim
+            .reservation
             .take()
-            .filter(|claim| claim.open && claim.spent != tag);
+            .filter(|reservation| reservation.open && reservation.redeemed != tag);
         if let Some(before) = before {
             record.refuse(Refused {
-                token: before.spent,
+                token: before.redeemed,
                 made_from: None,
                 provider_code: None,
             });
         }
-        let claim = Claim::new(
+        let reservation = Reservation::new(
             &self.seen.family,
             tag.clone(),
             tries,
             self.spec.longest_exchange(),
             self.now,
         );
-        record.claim = Some(claim);
-        let lenders = match (&begins, &record.lenders) {
+        record.reservation = Some(reservation);
+        let lenders = match (&new_seed, &record.lenders) {
             // The lenders of the family keep the hosts that it started with; others are added.
             (None, Some(family)) => family.clone().joined_by(self.lenders),
             _ => self.lenders.clone(),
         };
-        Next::Spend(Box::new(Spend {
-            with,
+        RedemptionStep::Redemption(Box::new(Redemption {
+            grant,
             lenders,
-            held: self.lenders.clone(),
-            begins,
+            current_lenders: self.lenders.clone(),
+            new_seed,
             tag,
             record,
         }))
     }
 }
 
-impl Spend {
+impl Redemption {
     /// The response to a request that redeems what cannot be redeemed again: it holds the only copy of what comes next. `None`
     /// where the request may be repeated.
     pub(crate) fn redeems(&self) -> Option<ExpectedResponse> {
-        let With::RefreshToken(_) = self.with else {
+        let RedeemedGrant::RefreshToken(_) = self.grant else {
             return None;
         };
         let last = self
             .record
             .answer
             .as_ref()
-            .filter(|_| self.begins.is_none());
+            .filter(|_| self.new_seed.is_none());
         Some(ExpectedResponse {
             last: last.map(|answer| answer.body.len()),
             is_only_copy: true,
@@ -217,13 +228,13 @@ impl Spend {
         let credentials = seen.credentials.as_ref();
         let mut data = credentials.map_or_else(Default::default, |secret| secret.data.clone());
         let client = rotation::client(seen, spec);
-        let lenders = self.held.clone();
-        let With::RefreshToken(token) = &self.with else {
+        let lenders = self.current_lenders.clone();
+        let RedeemedGrant::RefreshToken(token) = &self.grant else {
             return (client, Credentials::new(data, lenders));
         };
         let client = refreshing.client(&client);
         let login = seen.family.login.as_ref();
-        let login = login.filter(|login| crate::model::is_lent(login));
+        let login = login.filter(|login| crate::model::is_opted_in(login));
         let id = login.and_then(|login| login.data.get(crate::model::LOGIN_CLIENT_ID));
         if let Some(id) = id {
             // The login may belong to a client that the credentials do not name.

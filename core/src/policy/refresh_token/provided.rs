@@ -2,7 +2,8 @@
 
 use crate::messages::Note;
 use crate::model::{
-    ClientSecret, LOGIN_KEY, Observed, Record, Refused, SecretSeen, Tag, Validated, is_lent,
+    ClientSecret, FamilyRecord, LOGIN_KEY, Observed, Refused, SecretSeen, Tag, Validated,
+    is_opted_in,
 };
 use crate::oauth::CredentialsProblem;
 use crate::oauth::refresh::Origin;
@@ -14,7 +15,7 @@ use crate::secret::Secret;
 use super::record::{client_tag, token_tag};
 
 /// A refresh token that a person provided.
-pub(super) struct Offer<'a> {
+pub(super) struct ProvidedToken<'a> {
     pub(super) token: Secret,
     /// The Secret that contains it.
     pub(super) secret: &'a str,
@@ -26,16 +27,16 @@ pub(super) struct Offer<'a> {
 pub(super) type Unusable = (CredentialsProblem, String);
 
 /// The provided refresh token: in the login Secret, or else in the credentials.
-pub(super) fn offered<'a>(
+pub(super) fn provided<'a>(
     seen: &'a Observed,
     spec: &'a Validated,
-) -> Result<Option<Offer<'a>>, Unusable> {
-    let lent = |login: &&SecretSeen| is_lent(login);
-    let login = seen.family.login.as_ref().filter(lent);
+) -> Result<Option<ProvidedToken<'a>>, Unusable> {
+    let opted_in = |login: &&SecretSeen| is_opted_in(login);
+    let login = seen.family.login.as_ref().filter(opted_in);
     if let Some(login) = login
-        && let Some(offer) = read(login, LOGIN_KEY)?
+        && let Some(provided) = read(login, LOGIN_KEY)?
     {
-        return Ok(Some(offer));
+        return Ok(Some(provided));
     }
     match &seen.credentials {
         Some(credentials) => read(credentials, &spec.client.keys.refresh_token),
@@ -43,7 +44,7 @@ pub(super) fn offered<'a>(
     }
 }
 
-fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, Unusable> {
+fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<ProvidedToken<'a>>, Unusable> {
     let in_this_secret = |problem| (problem, secret.name.clone());
     let key_named = || key.to_owned();
     let Some(value) = secret.data.get(key) else {
@@ -61,7 +62,7 @@ fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, U
                 key: key_named(),
             }))
         }
-        line => Ok(Some(Offer {
+        line => Ok(Some(ProvidedToken {
             token: Secret::from(line),
             secret: &secret.name,
             key,
@@ -70,7 +71,7 @@ fn read<'a>(secret: &'a SecretSeen, key: &'a str) -> Result<Option<Offer<'a>>, U
 }
 
 /// A hash of a provided refresh token, and of the credentials that the client sends with it.
-pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
+pub(super) fn sent_hash(seen: &Observed, token: &Secret) -> Option<Tag> {
     let spec = seen.resource.spec.as_ref().ok()?;
     let of = |secret| relevant_content(seen, spec, secret);
     let next = seen.next_content.map(|_| of(ClientSecret::Next));
@@ -81,30 +82,30 @@ pub(super) fn sent_with(seen: &Observed, token: &Secret) -> Option<Tag> {
 }
 
 /// Whether a refusal still applies: one by the provider does until the spec or the sent credentials change.
-pub(super) fn still_counts(refused: &Refused, token: &Secret, seen: &Observed) -> bool {
+pub(super) fn still_applies(refused: &Refused, token: &Secret, seen: &Observed) -> bool {
     let Some(made_from) = &refused.made_from else {
         return true;
     };
     let same_credentials = match &made_from.content {
-        Some(content) => sent_with(seen, token).as_ref() == Some(content),
-        None => seen.lent().is_none_or(|version| {
+        Some(content) => sent_hash(seen, token).as_ref() == Some(content),
+        None => seen.credentials_version().is_none_or(|version| {
             // An edit of labels only is recorded with the failed attempt.
-            let noted = seen.memory.attempt.as_ref().is_some_and(|attempt| {
+            let recorded = seen.memory.attempt.as_ref().is_some_and(|attempt| {
                 attempt.credentials == version
                     || (attempt.content.is_some() && attempt.content == seen.whole_content())
             });
-            made_from.credentials == version || noted
+            made_from.credentials == version || recorded
         }),
     };
     same_credentials && made_from.inputs == seen.resource.inputs
 }
 
-impl Record {
+impl FamilyRecord {
     /// How this refresh token was refused, if it must not be sent again now.
     pub(super) fn refusal(&self, tag: &Tag, token: &Secret, seen: &Observed) -> Option<&Refused> {
         self.refused
             .iter()
-            .find(|refused| refused.token == *tag && still_counts(refused, token, seen))
+            .find(|refused| refused.token == *tag && still_applies(refused, token, seen))
     }
 
     /// The UID that its tags are bound to: that of the resource, or of the one before it that the state Secret was restored from.
@@ -114,7 +115,7 @@ impl Record {
     }
 
     /// Whether it contains another refresh token that may still be sent.
-    pub(super) fn lives_without(&self, tag: &Tag, seen: &Observed) -> bool {
+    pub(super) fn has_other_token(&self, tag: &Tag, seen: &Observed) -> bool {
         self.refresh_token.as_ref().is_some_and(|own| {
             let own_tag = token_tag(self.family_uid(seen), own);
             own_tag != *tag && self.refusal(&own_tag, own, seen).is_none()
@@ -124,18 +125,18 @@ impl Record {
 
 /// The note about a provided refresh token that the provider refused, while the family continues without it; `None`
 /// if there is none.
-pub(crate) fn refused_offer(seen: &Observed) -> Option<Note> {
+pub(crate) fn refused_provided_token(seen: &Observed) -> Option<Note> {
     let spec = seen.resource.spec.as_ref().ok()?;
-    if spec.refreshing.as_ref()?.origin != Origin::Given {
+    if spec.refreshing.as_ref()?.origin != Origin::Provided {
         return None;
     }
-    let offer = offered(seen, spec).ok()??;
+    let provided = provided(seen, spec).ok()??;
     let record = seen.record()?.ok()?;
-    let tag = token_tag(record.family_uid(seen), &offer.token);
-    let refused = record.refusal(&tag, &offer.token, seen)?;
-    (!record.knows(&tag) && record.lives_without(&tag, seen)).then(|| {
+    let tag = token_tag(record.family_uid(seen), &provided.token);
+    let refused = record.refusal(&tag, &provided.token, seen)?;
+    (!record.knows(&tag) && record.has_other_token(&tag, seen)).then(|| {
         let known = refused.made_from.is_some();
-        findings::refused_offer(offer.secret, offer.key, known)
+        findings::refused_provided_token(provided.secret, provided.key, known)
     })
 }
 
@@ -147,9 +148,9 @@ pub(crate) fn refused_tokens(seen: &Observed, spec: &Validated) -> Vec<Secret> {
     let given = spec
         .refreshing
         .as_ref()
-        .is_some_and(|refreshing| refreshing.origin == Origin::Given);
-    let offered = given.then(|| offered(seen, spec).ok().flatten()).flatten();
-    let at_hand = offered.map(|offer| offer.token);
+        .is_some_and(|refreshing| refreshing.origin == Origin::Provided);
+    let provided = given.then(|| provided(seen, spec).ok().flatten()).flatten();
+    let at_hand = provided.map(|provided| provided.token);
     let at_hand = at_hand.into_iter().chain(record.refresh_token.clone());
     at_hand
         .filter(|token| {

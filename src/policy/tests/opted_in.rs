@@ -26,12 +26,15 @@ fn without_credentials() -> Observed {
 fn a_resource_that_needs_no_secret_asks_without_one() {
     let mut seen = without_credentials();
     let plan = plan(&mut seen, 0);
-    assert_eq!(told(&plan), Told::Asks(RefreshReason::FirstIssue));
-    let Action::Request(ask) = plan.action else {
+    assert_eq!(
+        decision(&plan),
+        Decision::Requests(RefreshReason::FirstIssue)
+    );
+    let Action::Request(planned) = plan.action else {
         panic!("it asks")
     };
     assert_eq!(
-        ask.request.body.expose(),
+        planned.request.body.expose(),
         Some("grant_type=client_credentials&client_id=shop")
     );
 }
@@ -44,6 +47,6 @@ fn a_resource_without_a_secret_asks_no_more_once_it_has_a_token() {
     let refresh = refresh_of(&seen);
     assert_eq!(
         decided(&mut seen, 10),
-        Told::Rests(Requeue::RequestAt(refresh))
+        Decision::Waits(Requeue::RequestAt(refresh))
     );
 }

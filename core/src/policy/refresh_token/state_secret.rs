@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::engine::Requeue;
 use crate::model::{
-    Observed, On, Problem, Record, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, Validated,
-    short,
+    FamilyRecord, Observed, Problem, STATE_LABEL, STATE_TYPE, SecretBody, SecretSeen, Validated,
+    WriteMode, short,
 };
 use crate::names::ADOPT_ANNOTATION;
 use crate::policy::findings;
 use crate::policy::ownership::{Ownership, ownership};
 use crate::policy::secret_write::owners;
-use crate::policy::waits::{LOOK_AT_FOREIGN, LOOK_AT_VANISHING};
+use crate::policy::waits::{LOOK_AT_DELETING, LOOK_AT_FOREIGN};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -54,16 +54,16 @@ pub(crate) fn not_writable(
         return Some((findings::state_name_taken(&name), Requeue::OnChange));
     }
     let state = seen.family.state.as_ref()?;
-    let soon = Requeue::At(now + LOOK_AT_VANISHING);
+    let soon = Requeue::At(now + LOOK_AT_DELETING);
     match ownership(state, &seen.resource, STATE_TYPE) {
         Ownership::Predecessor => Some((findings::predecessor(state), soon)),
         Ownership::Ours if state.type_ != STATE_TYPE => {
             Some((findings::foreign_state(seen, state), later))
         }
-        _ if state.deleting => Some((findings::vanishing(state), soon)),
+        _ if state.deleting => Some((findings::being_deleted(state), soon)),
         Ownership::Ours if state.immutable => Some((findings::immutable_state(seen, state), later)),
         Ownership::Ours | Ownership::Restored | Ownership::Adoptable => {
-            match Record::read(&state.data) {
+            match FamilyRecord::read(&state.data) {
                 Ok(_) => None,
                 Err(_) => Some((findings::unreadable_state(seen, state), later)),
             }
@@ -75,15 +75,15 @@ pub(crate) fn not_writable(
 }
 
 /// The write that makes a state Secret this resource's that lost its owner, or that somebody hands over.
-pub(crate) fn take_back(seen: &Observed) -> Option<SecretBody> {
+pub(crate) fn restore_owner(seen: &Observed) -> Option<SecretBody> {
     let state = seen.family.state.as_ref()?;
     let whose = ownership(state, &seen.resource, STATE_TYPE);
     if state.deleting || !matches!(whose, Ownership::Restored | Ownership::Adoptable) {
         return None;
     }
-    let mut record = Record::read(&state.data).ok()?;
+    let mut record = FamilyRecord::read(&state.data).ok()?;
     record.owned_by(seen.resource.state_owner(), &seen.resource.uid);
-    let mut body = body(seen, &record);
+    let mut body = state_write(seen, &record);
     if state.annotations.contains_key(ADOPT_ANNOTATION) {
         body.annotations.insert(ADOPT_ANNOTATION.to_owned(), None);
     }
@@ -91,17 +91,19 @@ pub(crate) fn take_back(seen: &Observed) -> Option<SecretBody> {
 }
 
 /// The write that records when another process's reservation was first observed, so that a restart begins no new wait.
-pub(crate) fn to_notice(seen: &Observed) -> Option<SecretBody> {
+pub(crate) fn first_observation(seen: &Observed) -> Option<SecretBody> {
     let state = seen.family.state.as_ref()?;
     if !state.is_owned_by(&seen.resource) {
         return None;
     }
-    let mut record = Record::read(&state.data).ok()?;
-    record.notice(&seen.family).then(|| body(seen, &record))
+    let mut record = FamilyRecord::read(&state.data).ok()?;
+    record
+        .record_first_observation(&seen.family)
+        .then(|| state_write(seen, &record))
 }
 
 /// The write that stores `record` in the state Secret: only the differences from the observation.
-pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
+pub(super) fn state_write(seen: &Observed, record: &FamilyRecord) -> SecretBody {
     let state = seen.family.state.as_ref();
     let there = |key: &str| state.and_then(|state| state.data.get(key));
     let data: BTreeMap<String, Option<Secret>> = record
@@ -113,7 +115,7 @@ pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
     let labels = (!labelled).then(|| (STATE_LABEL.to_owned(), Some("true".to_owned())));
     SecretBody {
         name: state_name(&seen.resource.name),
-        on: state.map_or(On::Create, |state| On::Patch {
+        mode: state.map_or(WriteMode::Create, |state| WriteMode::Patch {
             uid: state.uid.clone(),
             resource_version: state.resource_version.clone(),
         }),
@@ -126,7 +128,7 @@ pub(super) fn body(seen: &Observed, record: &Record) -> SecretBody {
 }
 
 /// The state Secret after a write of `record`; what a driver returns may lack the data.
-pub(super) fn written(secret: SecretSeen, record: &Record) -> SecretSeen {
+pub(super) fn with_record(secret: SecretSeen, record: &FamilyRecord) -> SecretSeen {
     let data = record
         .write()
         .into_iter()

@@ -16,13 +16,13 @@ use super::{
 
 /// Whether a request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(super) enum RequestTiming {
     /// Now.
-    Open,
+    Now,
     /// Not before this time.
-    Until(Time),
+    NotBefore(Time),
     /// Not before something changes.
-    Closed,
+    OnChange,
 }
 
 /// The minimum time since the last attempt, even for immediate requests.
@@ -76,7 +76,7 @@ pub(super) fn not_ready(
         .family
         .login
         .as_ref()
-        .filter(|login| refresh_token::is_lent(login));
+        .filter(|login| refresh_token::is_opted_in(login));
     if let Some(problem) = login.and_then(|login| provenance::secret_not_ready(seen, spec, login)) {
         return Some((problem, waiting));
     }
@@ -93,7 +93,12 @@ pub(super) fn not_ready(
 }
 
 /// What earlier attempts and successes say about requesting now.
-pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, now: Time) -> Gate {
+pub(super) fn request_timing(
+    seen: &Observed,
+    spec: &Validated,
+    reason: &RefreshReason,
+    now: Time,
+) -> RequestTiming {
     let mut earliest = now;
     let mut closed = false;
     if let Some(state) = our_target(seen, spec).and_then(super::SecretSeen::state) {
@@ -105,12 +110,12 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, n
     if let Some(sent) = seen.memory.last_sent.filter(|sent| *sent <= now) {
         earliest = earliest.max(sent + LEAST_DISTANCE);
     }
-    if because.is_repair() {
-        earliest = earliest.max(repair_floor(seen, now));
+    if reason.is_repair() {
+        earliest = earliest.max(earliest_repair(seen, now));
     }
     if let Some(attempt) = &seen.memory.attempt {
-        let mut attempt = Attempted::judge(attempt, seen, spec);
-        attempt.counts &= !refresh_token::is_untried_start(seen, spec);
+        let mut attempt = ComparedAttempt::new(attempt, seen, spec);
+        attempt.counts &= !refresh_token::new_family_is_untried(seen, spec);
         earliest = earliest.max(attempt.floor(now));
         if rejected::secret_changed(attempt.of, seen)
             && let Some(again) = rejected::again_after(attempt.of)
@@ -127,18 +132,18 @@ pub(super) fn gate(seen: &Observed, spec: &Validated, because: &RefreshReason, n
         }
     }
     if closed {
-        Gate::Closed
+        RequestTiming::OnChange
     } else if earliest > now {
-        Gate::Until(earliest)
+        RequestTiming::NotBefore(earliest)
     } else {
-        Gate::Open
+        RequestTiming::Now
     }
 }
 
 /// The maximum wait: a longer one would come from a clock that was set back.
 const LONGEST_WAIT: Span = Span::from_seconds(3600 + 60);
 
-pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
+pub(super) fn earliest_repair(seen: &Observed, now: Time) -> Time {
     let repairs = seen.memory.repairs;
     if repairs.count == 0 || repairs.last > now {
         return now;
@@ -148,11 +153,11 @@ pub(super) fn repair_floor(seen: &Observed, now: Time) -> Time {
 
 /// Whether there are so many repairs in a row that the status says why the next one waits.
 pub(super) fn repairs_are_held_back(seen: &Observed, now: Time) -> bool {
-    seen.memory.repairs.count > 1 && repair_floor(seen, now) > now
+    seen.memory.repairs.count > 1 && earliest_repair(seen, now) > now
 }
 
 /// A failed attempt, compared with what would be sent now.
-pub(super) struct Attempted<'a> {
+pub(super) struct ComparedAttempt<'a> {
     of: &'a FailedAttempt,
     /// Endpoint and client are the same, so a `Retry-After` applies.
     same_endpoint_and_client: bool,
@@ -160,14 +165,14 @@ pub(super) struct Attempted<'a> {
     counts: bool,
 }
 
-impl<'a> Attempted<'a> {
-    pub(super) fn judge(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
-        let same_credentials = seen.lent().is_some_and(|version| {
+impl<'a> ComparedAttempt<'a> {
+    pub(super) fn new(of: &'a FailedAttempt, seen: &Observed, spec: &Validated) -> Self {
+        let same_credentials = seen.credentials_version().is_some_and(|version| {
             of.credentials == version
                 || (of.content.is_some() && of.content == seen.whole_content())
         });
         let same_endpoint = of.endpoint == endpoint(spec);
-        Attempted {
+        ComparedAttempt {
             of,
             same_endpoint_and_client: same_credentials && same_endpoint,
             counts: same_credentials
@@ -219,10 +224,10 @@ pub(super) fn endpoint(spec: &Validated) -> String {
 }
 
 /// Whether the last write was refused and nothing has changed since: it is not repeated.
-pub(super) fn stands(seen: &Observed, spec: &Validated) -> bool {
+pub(super) fn is_still_rejected(seen: &Observed, spec: &Validated) -> bool {
     let attempt = seen.memory.attempt.as_deref();
     attempt.is_some_and(|attempt| {
-        attempt.rejected_secret.is_some() && Attempted::judge(attempt, seen, spec).counts()
+        attempt.rejected_secret.is_some() && ComparedAttempt::new(attempt, seen, spec).counts()
     })
 }
 
