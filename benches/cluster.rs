@@ -1,6 +1,7 @@
 //! The operator on a real control plane, measured beside a bare loop of the same calls. Prints ratios from one run.
 //!
-//! `cargo bench --bench cluster -- [burst] [steady] [memory] [restart] [trickle] [hung]`; all of them without a name.
+//! `cargo bench --bench cluster -- [burst] [steady] [memory] [restart] [trickle] [hung]`; all of them without a name. `PROGRAM`
+//! and `DEPLOY` are the paths of another version's program and manifests, to measure that one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

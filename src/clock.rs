@@ -198,8 +198,8 @@ impl Sleep {
         }
     }
 
-    /// The difference between the machine's uptime and the time awake. It never shrinks, so that an unreadable file
-    /// does not set the clock back.
+    /// The difference between the machine's uptime and the time awake. It never shrinks, so that the clock is
+    /// never set back.
     fn so_far(&self, awake: Duration, uptime: Option<Duration>) -> Duration {
         let slept = self
             .since
@@ -213,12 +213,17 @@ impl Sleep {
     }
 }
 
-/// Time since boot, including suspension (the kernel's `CLOCK_BOOTTIME`, which the standard library does not provide);
-/// `None` without `/proc`.
+/// Time since boot, including suspension (`CLOCK_BOOTTIME`, which the standard library does not provide); `None` where the system
+/// has no such clock.
+#[cfg(target_os = "linux")]
 fn uptime() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/uptime").ok()?;
-    let seconds = text.split_whitespace().next()?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    use rustix::time::{ClockId, clock_gettime};
+    Duration::try_from(clock_gettime(ClockId::Boottime)).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> Option<Duration> {
+    None
 }
 
 /// A name for this start of this machine, as far as its clock is one: a container can have a clock of its own.

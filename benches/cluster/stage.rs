@@ -2,7 +2,7 @@
 //! `deploy/`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,11 @@ pub use super::fleet::{PATH, behaviour};
 /// The bound of calls in flight, the operator's and the bare loop's alike.
 pub const CALLS: usize = 32;
 
+/// A path from the environment: the program and the manifests of another version, to be measured like this one.
+fn set(name: &str, otherwise: &str) -> PathBuf {
+    std::env::var_os(name).map_or_else(|| PathBuf::from(otherwise), PathBuf::from)
+}
+
 pub struct Stage {
     pub plane: ControlPlane,
     pub client: Client,
@@ -43,7 +48,7 @@ impl Stage {
         let plane = ControlPlane::start(Options::with_usual_controllers())
             .await
             .unwrap();
-        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+        let deploy = set("DEPLOY", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"));
         install_deploy(&plane, &deploy, "oauthclient-system")
             .await
             .unwrap();
@@ -90,7 +95,8 @@ impl Stage {
             .unwrap();
         let ca = folder.join("ca.crt");
         std::fs::write(&ca, &self.ca).unwrap();
-        Launch::run(env!("CARGO_BIN_EXE_oauthclient-operator"), &path)
+        let program = set("PROGRAM", env!("CARGO_BIN_EXE_oauthclient-operator"));
+        Launch::run(program, &path)
             .args(["--allow-loopback", "--log-level=warn"])
             .args(args.iter().map(|arg| (*arg).to_owned()))
             .env("SSL_CERT_FILE", ca.display().to_string())

@@ -280,23 +280,27 @@ impl Checks {
     }
 
     pub fn answered(&mut self, received: &Received, reply: &Reply) {
-        let Some(item) = received
-            .resource
-            .and_then(|index| self.items.get_mut(&index))
-        else {
+        let Some(item) = self.asking(received) else {
             return;
         };
-        if !received.is_token_request || received.host != item.plan.host {
-            return;
-        }
         item.last = item.last.map(|(sent, _)| (sent, true));
-        match &reply.token {
-            Some((token, end, is_new)) => {
-                item.tokens += u32::from(*is_new);
-                self.ends.insert(token.clone(), *end);
-            }
-            None => item.failed += 1,
+        item.failed += u32::from(reply.token.is_none());
+        if let Some((token, end, _)) = &reply.token {
+            self.ends.insert(token.clone(), *end);
         }
+    }
+
+    /// The provider has issued a token, whether or not its response arrives.
+    pub fn issued(&mut self, received: &Received, reply: &Reply) {
+        if let (Some((_, _, true)), Some(item)) = (&reply.token, self.asking(received)) {
+            item.tokens += 1;
+        }
+    }
+
+    /// The resource that this is a token request of, if its own provider received it.
+    fn asking(&mut self, received: &Received) -> Option<&mut Item> {
+        let item = self.items.get_mut(&received.resource?)?;
+        (received.is_token_request && received.host == item.plan.host).then_some(item)
     }
 
     /// What a status says.

@@ -45,6 +45,13 @@ impl Drop for UnderWay {
     }
 }
 
+/// What the provider responds, whether or not the response arrives.
+fn issue(world: &World, received: &Received, now: i64) -> Reply {
+    let reply = world.provider.lock().unwrap().answer(received, now);
+    world.checks.lock().unwrap().issued(received, &reply);
+    reply
+}
+
 async fn send(
     world: Arc<World>,
     process: Arc<Process>,
@@ -86,7 +93,7 @@ async fn send(
         Some(Fault::ProviderTimesOut) => {
             // Now and then the provider has done its work all the same.
             if draws.chance(0.5) {
-                let _ = world.provider.lock().unwrap().answer(received, now);
+                let _ = issue(&world, received, now);
             }
             sleep(Duration::from_secs(3600)).await;
             return Err(SendError::Cut);
@@ -109,7 +116,7 @@ async fn send(
             content_type: "text/html",
             ..Reply::of(200, &format!("<html>{}</html>", received.text))
         },
-        _ => world.provider.lock().unwrap().answer(received, now),
+        _ => issue(&world, received, now),
     };
     if reply.hangs {
         sleep(Duration::from_secs(3600)).await;
