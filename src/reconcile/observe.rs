@@ -128,6 +128,10 @@ async fn used(
     let target = &spec.token_secret.name;
     let stale = objects.stale_secrets(key, &seen.resource.uid, target);
     let attempt = seen.nonce.name();
+    // Before it is read: a claim that ends after the read would leave both resources to believe that nobody has written it.
+    if seen.may_request {
+        seen.memory.target_claimed_by = objects.claim(key, target);
+    }
     let (target, credentials, ca, family) = tokio::join!(
         objects.secret(key, target, Purpose::Token),
         credentials(objects, key, spec),
@@ -158,9 +162,6 @@ async fn used(
         seen.cycle = objects.cycle(key);
     }
     hash_content(objects, spec, seen);
-    if seen.may_request {
-        seen.memory.target_claimed_by = objects.claim(key, &spec.token_secret.name);
-    }
     Ok(())
 }
 

@@ -183,6 +183,13 @@ impl Objects for Fake {
     }
 
     fn claim(&self, _: &Key, secret: &str) -> Option<String> {
+        let reads = self.reads.lock().unwrap();
+        let mut reads = reads.iter().rev().take_while(|read| *read != "resource");
+        let read = format!("Token {secret}");
+        assert!(
+            reads.all(|other| *other != read),
+            "read before it is claimed"
+        );
         Some(format!("holder of {secret}"))
     }
 
