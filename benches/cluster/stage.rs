@@ -27,9 +27,9 @@ pub use super::fleet::{PATH, behaviour};
 /// The bound of calls in flight, the operator's and the bare loop's alike.
 pub const CALLS: usize = 32;
 
-/// A path from the environment: the program and the manifests of another version, to be measured like this one.
-fn set(name: &str, otherwise: &str) -> PathBuf {
-    std::env::var_os(name).map_or_else(|| PathBuf::from(otherwise), PathBuf::from)
+/// A path from the environment, such as that of another version's program, or the default.
+fn path(name: &str, default: &str) -> PathBuf {
+    std::env::var_os(name).map_or_else(|| PathBuf::from(default), PathBuf::from)
 }
 
 pub struct Stage {
@@ -48,7 +48,7 @@ impl Stage {
         let plane = ControlPlane::start(Options::with_usual_controllers())
             .await
             .unwrap();
-        let deploy = set("DEPLOY", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"));
+        let deploy = path("DEPLOY", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"));
         install_deploy(&plane, &deploy, "oauthclient-system")
             .await
             .unwrap();
@@ -95,7 +95,7 @@ impl Stage {
             .unwrap();
         let ca = folder.join("ca.crt");
         std::fs::write(&ca, &self.ca).unwrap();
-        let program = set("PROGRAM", env!("CARGO_BIN_EXE_oauthclient-operator"));
+        let program = path("PROGRAM", env!("CARGO_BIN_EXE_oauthclient-operator"));
         Launch::run(program, &path)
             .args(["--allow-loopback", "--log-level=warn"])
             .args(args.iter().map(|arg| (*arg).to_owned()))

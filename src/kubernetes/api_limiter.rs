@@ -243,11 +243,11 @@ mod tests {
             tasks.push(wait.await);
         }
         // Another one comes last.
-        let (other, told) = (limiter.clone(), Arc::clone(&order));
+        let (other, its_order) = (limiter.clone(), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
             let wait = async {
                 let _slot = other.take(CallPurpose::Work).await;
-                lock(&told).push(1000);
+                lock(&its_order).push(1000);
             };
             tenant::serve("other", wait).await;
         }));

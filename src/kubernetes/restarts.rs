@@ -177,7 +177,7 @@ async fn check(shared: &Shared, key: &Key, is_new: bool, reported: &mut Reported
     pause
 }
 
-/// Looks at one workload, and restarts it if that is decided. [`RestartDecision::Restart`]: it was restarted.
+/// Looks at one workload, and restarts it if that is decided. Returns [`RestartDecision::Restart`] if it was restarted.
 async fn check_workload<K>(
     shared: &Shared,
     resource: &Resource,

@@ -128,7 +128,8 @@ async fn used(
     let target = &spec.token_secret.name;
     let stale = objects.stale_secrets(key, &seen.resource.uid, target);
     let attempt = seen.nonce.name();
-    // Before it is read: a claim that ends after the read would leave both resources to believe that nobody has written it.
+    // Claimed before it is read. Otherwise another resource could write it and end its claim in between, and both would request
+    // a token.
     if seen.may_request {
         seen.memory.target_claimed_by = objects.claim(key, target);
     }

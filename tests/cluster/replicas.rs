@@ -201,7 +201,8 @@ async fn a_leader_that_was_suspended_too_long_ends_without_asking_or_writing() {
     first.signal(Signal::Continue).unwrap();
     let status = first.wait(SOON).await.unwrap();
     assert!(!status.success());
-    // A token that the suspended one asked for would be one too many for ever; one that is on its way to its Secret is not.
+    // Waited for, because a token may be on its way to its Secret. One that the suspended leader requested would keep the counts apart
+    // for good.
     stage
         .until(
             "every token since then was asked for by the new leader",

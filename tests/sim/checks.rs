@@ -279,8 +279,9 @@ impl Checks {
         sent.any(|(token, times)| *times >= 2 && token.starts_with(&own))
     }
 
+    /// The response has arrived.
     pub fn answered(&mut self, received: &Received, reply: &Reply) {
-        let Some(item) = self.asking(received) else {
+        let Some(item) = self.requester(received) else {
             return;
         };
         item.last = item.last.map(|(sent, _)| (sent, true));
@@ -292,13 +293,13 @@ impl Checks {
 
     /// The provider has issued a token, whether or not its response arrives.
     pub fn issued(&mut self, received: &Received, reply: &Reply) {
-        if let (Some((_, _, true)), Some(item)) = (&reply.token, self.asking(received)) {
+        if let (Some((_, _, true)), Some(item)) = (&reply.token, self.requester(received)) {
             item.tokens += 1;
         }
     }
 
-    /// The resource that this is a token request of, if its own provider received it.
-    fn asking(&mut self, received: &Received) -> Option<&mut Item> {
+    /// The resource that sent this token request, if its own provider received it.
+    fn requester(&mut self, received: &Received) -> Option<&mut Item> {
         let item = self.items.get_mut(&received.resource?)?;
         (received.is_token_request && received.host == item.plan.host).then_some(item)
     }

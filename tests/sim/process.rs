@@ -119,7 +119,7 @@ pub async fn replica(world: Arc<World>, slot: usize) {
         let draws = Draws::of(world.seed, "process", number);
         let time = ProcessTime::new(world.begun, Arc::clone(&world.clock_offset), draws);
         let clock = Clock::from_source(Arc::new(time));
-        let surroundings = ProcessEnvironment {
+        let environment = ProcessEnvironment {
             clock: clock.clone(),
             client: kube::Client::new(server(false), "operator"),
             accounts: Accounts::with(client_with),
@@ -127,7 +127,7 @@ pub async fn replica(world: Arc<World>, slot: usize) {
             sender: network::sender(&world, &process, clock),
             gauge_interval: Duration::from_secs(300),
         };
-        let run = run_in(surroundings, &arguments, process.stop.notified());
+        let run = run_in(environment, &arguments, process.stop.notified());
         tokio::select! {
             biased;
             () = process.died.notified() => {}

@@ -56,7 +56,7 @@ impl CredentialsListener {
         }
     }
 
-    /// `version`: its version, and the order of the version.
+    /// Notifies its users. `version`: its resource version as a hash, and as a number for comparison; `None` if it is deleted.
     fn notify(&self, secret: SecretId, version: Option<(u64, u64)>) {
         let (users, certificate_users, login_of) = {
             let mut index = lock(&self.shared.index);

@@ -138,15 +138,15 @@ pub(super) fn outcome(
     let mut shown = String::new();
     let plan = plan(seen, 0);
     let tell = |shown: &mut String, assessment: &Assessment, seen: &Observed| {
-        let told = report(
+        let report = report(
             assessment,
             &seen.resource.status,
             1,
             StatusDetail::Always,
             at(1),
         );
-        shown.push_str(&serde_json::to_string(&told.status).unwrap());
-        for event in told.events {
+        shown.push_str(&serde_json::to_string(&report.status).unwrap());
+        for event in report.events {
             shown.push_str(&event.message.to_string());
         }
     };

@@ -45,14 +45,14 @@ fn tell(seen: &mut Observed, now: i64) -> (String, Vec<&'static str>) {
         "nothing is asked for"
     );
     let before = &seen.resource.status;
-    let told = report(&plan.assessment, before, 1, StatusDetail::Always, at(now));
-    let events = told
+    let report = report(&plan.assessment, before, 1, StatusDetail::Always, at(now));
+    let events = report
         .events
         .iter()
         .map(|event| event.reason.as_str())
         .collect();
-    let ready = told.status.conditions[0].message.clone();
-    seen.resource.status = told.status;
+    let ready = report.status.conditions[0].message.clone();
+    seen.resource.status = report.status;
     (ready, events)
 }
 

@@ -275,14 +275,14 @@ pub(crate) fn current(spec: &Spec) -> Observed {
     let mut seen = fresh(spec);
     let outcome = grant(&seen, token("first", 3600), 0);
     seen.target = Some(applied(&outcome.write.unwrap(), None, 10));
-    let told = report(
+    let report = report(
         &outcome.assessment,
         &seen.resource.status,
         1,
         StatusDetail::Always,
         at(1),
     );
-    seen.resource.status = told.status;
+    seen.resource.status = report.status;
     seen.now = at(10);
     seen.memory.last_sent = Some(at(0));
     seen.memory.fingerprint = Some(Fingerprint {
@@ -327,7 +327,7 @@ pub(crate) fn failure(class: FailureClass, reason: &'static str) -> Failure {
 pub(crate) fn after_failure(mut seen: Observed, failure: &Failure, sent: i64) -> Observed {
     let spec = seen.resource.spec.clone().unwrap();
     let outcome = failed(&seen, &spec, failure, times(sent));
-    let told = report(
+    let report = report(
         &outcome.assessment,
         &seen.resource.status,
         seen.resource.generation,
@@ -336,7 +336,7 @@ pub(crate) fn after_failure(mut seen: Observed, failure: &Failure, sent: i64) ->
     );
     seen.memory.attempt = outcome.attempt.map(Box::new);
     seen.memory.last_sent = Some(at(sent));
-    seen.resource.status = told.status;
+    seen.resource.status = report.status;
     seen.now = at(sent + 1);
     seen
 }

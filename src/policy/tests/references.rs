@@ -210,7 +210,7 @@ fn an_exchange_waits_for_a_refresh_of_its_subject_that_is_due() {
     // Both are due.
     let due = subject.refresh.max(own.refresh);
     let due = due.since(at(0)).millis() / 1000 + 1;
-    let waits = |told: Decision| matches!(told, Decision::Waits(Requeue::At(_)));
+    let waits = |decision: Decision| matches!(decision, Decision::Waits(Requeue::At(_)));
     assert!(
         waits(decided(&mut seen, due)),
         "{:?}",

@@ -103,8 +103,8 @@ fn a_rollout_that_is_not_complete_is_waited_for() {
             ..workload()
         };
         match verdict(&token(true), &workload) {
-            RestartDecision::Later(span, told) => {
-                assert_eq!(told, obstacle);
+            RestartDecision::Later(span, reported) => {
+                assert_eq!(reported, obstacle);
                 assert!(span > Span::ZERO && span <= Span::from_seconds(60));
             }
             other => panic!("{other:?}"),

@@ -151,9 +151,9 @@ fn a_forged_token_secret_is_worth_no_more_than_what_its_forger_put_in() {
         "elsewhere.example.com".into(),
     );
     seen.resource.refresh_request = Some("now".into());
-    let told = decided(&mut seen, 100);
+    let decision = decided(&mut seen, 100);
     assert!(
-        matches!(told, Decision::Stuck(Reason::HostNotAllowed, _)),
-        "{told:?}"
+        matches!(decision, Decision::Stuck(Reason::HostNotAllowed, _)),
+        "{decision:?}"
     );
 }

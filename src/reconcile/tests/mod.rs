@@ -719,17 +719,16 @@ impl Store for Scene {
         report: &Report,
     ) -> Result<Option<String>, StoreError> {
         let mut inner = self.inner();
+        let reasons = report.events.iter().map(|event| event.reason.as_str());
         if !report.changed {
-            let told = report.events.iter().map(|event| event.reason.as_str());
-            inner.told.extend(told);
+            inner.told.extend(reasons);
             return Ok(None);
         }
         if !inner.reports.pop_front().unwrap_or(true) {
             return Err(StoreError::Passing("no answer".into()));
         }
         inner.status_writes += 1;
-        let told = report.events.iter().map(|event| event.reason.as_str());
-        inner.told.extend(told);
+        inner.told.extend(reasons);
         if let Some(resource) = &mut inner.resource {
             resource.status = report.status.clone();
         }

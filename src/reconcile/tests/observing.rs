@@ -188,7 +188,7 @@ impl Objects for Fake {
         let read = format!("Token {secret}");
         assert!(
             reads.all(|other| *other != read),
-            "read before it is claimed"
+            "the token Secret is read before it is claimed"
         );
         Some(format!("holder of {secret}"))
     }
