@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds and runs all tests of the workspace: the one on a real node, which mostly waits, beside all others.
+"""Builds and runs all tests of the workspace: those that mostly wait (BESIDE), one after the other, beside all others.
 
 The output of a program is printed as a whole when it has ended. The exit code is 1 if a test failed. LANES sets how many of the others
 run at a time (1): on two processors, more of them starve tests whose tokens live for seconds.
@@ -15,7 +15,9 @@ import time
 
 CARGO = os.environ.get("CARGO", "cargo")
 # Those that take longest begin first.
-FIRST = ["cluster", "node", "oauthclient_operator", "docs", "plugin"]
+FIRST = ["cluster", "node", "docs", "oauthclient_operator", "plugin"]
+# For a kubelet, for a browser and for the steps of the pages.
+BESIDE = {"node", "docs"}
 
 
 def programs():
@@ -53,7 +55,7 @@ def main():
     print("Tests:", ", ".join(name for name, _, _ in all_programs), flush=True)
     lanes = int(os.environ.get("LANES", "1"))
     with concurrent.futures.ThreadPoolExecutor(lanes) as usual, concurrent.futures.ThreadPoolExecutor(1) as beside:
-        running = [(beside if program[0] == "node" else usual).submit(run, program) for program in all_programs]
+        running = [(beside if program[0] in BESIDE else usual).submit(run, program) for program in all_programs]
         failed = [ended.result() for ended in running if ended.result()]
     if subprocess.run([CARGO, "test", "--workspace", "--locked", "--doc"]).returncode:
         failed.append("documentation")
