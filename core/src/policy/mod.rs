@@ -177,7 +177,7 @@ fn plan_at(seen: &Observed, now: Time) -> Plan {
 
 /// Secrets of this resource that have lost their owner become its own again: nothing is requested, and nothing is reported.
 fn restore_owner(seen: &Observed, spec: &Validated, now: Time) -> Option<Plan> {
-    if is_stale_read(seen) || seen.memory.target_claimed_by.is_some() {
+    if is_stale_read(seen) || claimed_by(seen).is_some() {
         return None;
     }
     let state = spec
@@ -257,9 +257,18 @@ fn is_stale_read(seen: &Observed) -> bool {
     seen.memory.stale_reads < MAX_STALE_READS && seen.contradicts_what_was_written()
 }
 
+/// Another resource that may be about to write the token Secret. If this one owns the Secret, the other one will find that out as soon
+/// as it has read it.
+fn claimed_by(seen: &Observed) -> Option<&str> {
+    let target = seen.target.as_ref();
+    let ours = target.is_some_and(|target| target.is_owned_by(&seen.resource));
+    let claimed = seen.memory.target_claimed_by.as_deref();
+    claimed.filter(|_| !ours)
+}
+
 /// Whether the token Secret may be written, and if not, why.
 fn not_writable(seen: &Observed, spec: &Validated, now: Time) -> Option<(Problem, Requeue)> {
-    if let Some(other) = &seen.memory.target_claimed_by {
+    if let Some(other) = claimed_by(seen) {
         let problem = findings::contested(&spec.token_secret.name, other);
         return Some((problem, Requeue::At(now + LOOK_AT_DELETING)));
     }

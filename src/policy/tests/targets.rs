@@ -69,12 +69,20 @@ fn the_secret_of_another_resource_is_contested_and_its_holder_is_named() {
     );
     let mut seen = fresh(&Spec::default());
     seen.memory.target_claimed_by = Some("magazines".into());
-    let told = decided(&mut seen, 0);
     assert_eq!(
-        told,
+        decided(&mut seen, 0),
         Decision::Stuck(Reason::SecretContested, Requeue::At(at(5))),
-        "before it stands"
+        "claimed by another resource before it exists"
     );
+}
+
+#[test]
+fn the_owner_of_a_secret_is_not_disturbed_by_the_claim_of_another_resource() {
+    let mut seen = current(&Spec::default());
+    let undisturbed = decided(&mut seen, 100);
+    assert!(matches!(undisturbed, Decision::Waits(_)), "{undisturbed:?}");
+    seen.memory.target_claimed_by = Some("magazines".into());
+    assert_eq!(decided(&mut seen, 100), undisturbed);
 }
 
 #[test]

@@ -194,7 +194,7 @@ proptest! {
         let whose = seen.target.as_ref().map(|target| ownership(target, &seen.resource, &spec.token_secret.type_));
         let writable = matches!(whose, None | Some(Ownership::Ours | Ownership::Restored | Ownership::Adoptable))
             && seen.target.as_ref().is_none_or(|target| !target.immutable && !target.deleting)
-            && seen.memory.target_claimed_by.is_none();
+            && (whose == Some(Ownership::Ours) || seen.memory.target_claimed_by.is_none());
         match &plan.action {
             Action::Request(_) => {
                 prop_assert!(seen.may_request, "a request without a permit");
