@@ -233,35 +233,49 @@ struct ElectionTask {
     until: Arc<AtomicU64>,
 }
 
+/// Why a campaign ended.
+enum CampaignEnd {
+    /// The Lease is lost.
+    Lost,
+    /// The election is to end. The Lease may be lost as well.
+    Stopped,
+}
+
 impl ElectionTask {
     async fn run(mut self, heartbeat: Heartbeat, mut stopped: oneshot::Receiver<()>) {
         let lease = self.lease.name();
         tracing::info!(%lease, identity = self.election.identity(), "standing for election");
-        self.campaign(&heartbeat, &mut stopped).await;
+        let ended = self.campaign(&heartbeat, &mut stopped).await;
         heartbeat.finish();
-        if self.publish.borrow().eq(&Leadership::Lost) {
+        match ended {
             // Nothing more to do until the drain is complete.
-            let _ = stopped.await;
+            CampaignEnd::Lost => drop(stopped.await),
+            CampaignEnd::Stopped => {}
         }
         self.resign().await;
     }
 
     /// Runs until stopped or lost.
-    async fn campaign(&mut self, heartbeat: &Heartbeat, stopped: &mut oneshot::Receiver<()>) {
+    async fn campaign(
+        &mut self,
+        heartbeat: &Heartbeat,
+        stopped: &mut oneshot::Receiver<()>,
+    ) -> CampaignEnd {
         while *self.election.state() != ElectionState::Lost {
             heartbeat.beat();
             let pause = tokio::select! {
                 // A write that is cancelled may still reach the API server. Releasing reads the Lease first.
-                _ = &mut *stopped => return,
+                _ = &mut *stopped => return CampaignEnd::Stopped,
                 pause = self.send_call() => pause,
             };
             tokio::select! {
-                _ = &mut *stopped => return,
+                _ = &mut *stopped => return CampaignEnd::Stopped,
                 () = sleep(pause) => {}
             }
             self.election.tick(self.clock.elapsed_with_sleep());
             self.publish_state();
         }
+        CampaignEnd::Lost
     }
 
     /// Sends one call. Returns the pause before the next.
