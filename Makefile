@@ -37,6 +37,9 @@ TOOLS := helm-4 helm-3 helm-unittest helm-docs kube-score crane krew validate-kr
 docs: ## the documentation as a site with search, in target/site; needs Python 3.11
 	@site/build.py
 
+# As the tests build them. With `cargo run -p testkit`, their dependencies would be compiled again, with fewer features.
+TESTKIT = $${CARGO_TARGET_DIR:-target}/debug
+
 test: ## everything that must pass
 	$(call step,format,$(CARGO) fmt --all --check)
 	$(call step,clippy,$(CARGO) clippy --workspace --all-targets --locked -- -D warnings && $(CARGO) clippy --workspace --test node --locked -- -D warnings)
@@ -44,8 +47,8 @@ test: ## everything that must pass
 	$(call step,dependencies: licences and bans and sources,release/dependencies.sh)
 	$(call step,Dockerfile,release/dockerfile.sh)
 	$(call step,build,$(CARGO) test --workspace --locked --no-run && $(CARGO) test --workspace --locked --no-run --test node)
-	$(call step,control plane (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin control-plane -- build)
-	$(call step,tools of chart and release (built once; outside the checkout),$(CARGO) run --quiet --locked -p testkit --bin tools -- $(TOOLS))
+	$(call step,control plane (built once; outside the checkout),$(TESTKIT)/control-plane build)
+	$(call step,tools of chart and release (built once; outside the checkout),$(TESTKIT)/tools $(TOOLS))
 	$(call step,packages (installed once, from Debian),testkit/install-packages.sh)
 	$(call step,tests,PROPERTY_CASES=10000 HISTORIES=256 testkit/run-tests.py)
 	$(call step,quickstart,$(MAKE) --no-print-directory quickstart PROFILE=dev)
