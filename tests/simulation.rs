@@ -93,9 +93,9 @@ fn print<K: Debug, V: Debug>(what: &str, counts: &BTreeMap<K, V>) {
 const BRANCHES: [&str; 20] = [
     "plan \"nothing\"",
     "plan \"write\"",
-    "plan \"keep\"",
-    "plan \"take-back\"",
-    "plan \"part\"",
+    "plan \"write-state\"",
+    "plan \"restore-owner\"",
+    "plan \"finalize\"",
     "plan \"publish\"",
     "plan \"request\"",
     "because \"first-issue\"",
@@ -113,6 +113,14 @@ const BRANCHES: [&str; 20] = [
     "settled \"rejected\"",
 ];
 
+/// Those that need more luck than a run has: a Secret that lost its owner, a token that another process replaced meanwhile, and one
+/// whose namespace ends or that expires before it can be written. The tests of the reconcile take them on purpose.
+const RARE: [&str; 3] = [
+    "plan \"restore-owner\"",
+    "settled \"superseded\"",
+    "settled \"given-up\"",
+];
+
 /// The branches that a run has not taken.
 fn never_taken(ended: &Ended) -> Vec<&'static str> {
     let taken = |branch: &&str| ended.branches.contains_key(*branch);
@@ -121,7 +129,7 @@ fn never_taken(ended: &Ended) -> Vec<&'static str> {
 
 #[test]
 fn three_days_of_faults_break_no_promise_and_leave_no_trace() {
-    let with = scale(1, 50, 72, 3);
+    let with = scale(1, 156, 72, 3);
     let calm = Scale {
         with_faults: false,
         ..with.clone()
@@ -151,8 +159,8 @@ fn three_days_of_faults_break_no_promise_and_leave_no_trace() {
         assert_eq!(never, Vec::new(), "faults that were never met");
         let untaken = never_taken(&ended);
         println!("branches that were never taken: {untaken:?}");
-        let reasons = untaken.iter().filter(|one| one.starts_with("because"));
-        assert_eq!(reasons.count(), 0, "a reason for a request never occurred");
+        let missed = untaken.into_iter().filter(|one| !RARE.contains(one));
+        assert_eq!(missed.collect::<Vec<_>>(), Vec::<&str>::new());
         let done = |deed: &Deed| ended.deeds.contains_key(deed);
         let undone: Vec<Deed> = Deed::ALL.into_iter().filter(|one| !done(one)).collect();
         println!("what people never did: {undone:?}");
@@ -202,7 +210,7 @@ fn other_seeds_break_no_promise_either() {
     for seed in 2..2 + number("SIM_SEEDS", 3) as u64 {
         let scale = Scale {
             restores: true,
-            ..scale(seed, 25, 14, 1 + (seed % 3) as usize)
+            ..scale(seed, 26, 14, 1 + (seed % 3) as usize)
         };
         keeps_its_promises(&scale, "other_seeds_break_no_promise_either");
         if std::env::var_os("SIM_SEED").is_some() {
@@ -213,7 +221,7 @@ fn other_seeds_break_no_promise_either() {
 
 #[test]
 fn a_seed_repeats_its_run() {
-    let scale = scale(7, 25, 8, 2);
+    let scale = scale(7, 26, 8, 2);
     let (one, other) = (run(&scale), run(&scale));
     assert_eq!(one.text, other.text);
     assert_eq!(one.states, other.states);

@@ -34,10 +34,11 @@ pub enum Way {
     Throttled,
     Outages,
     Hangs,
+    Dpop,
 }
 
 impl Way {
-    pub const ALL: [Way; 25] = [
+    pub const ALL: [Way; 26] = [
         Way::Basic,
         Way::Post,
         Way::Json,
@@ -64,6 +65,7 @@ impl Way {
         Way::Throttled,
         Way::Outages,
         Way::Hangs,
+        Way::Dpop,
     ];
 
     /// Whether it works with refresh tokens.
@@ -72,6 +74,11 @@ impl Way {
             self,
             Way::PasswordRefresh | Way::RefreshStrict | Way::RefreshGrace | Way::RefreshKeeps
         )
+    }
+
+    /// Whether its token is revoked when it is deleted.
+    pub fn revokes(self) -> bool {
+        matches!(self, Way::Issuer | Way::RevokesPrevious)
     }
 
     /// Whether a person has to log in when its refresh tokens have come to an end.
@@ -232,6 +239,7 @@ impl Plan {
             Way::InvalidatesPrevious => {
                 spec["refresh"] = json!({"tokenReuse": "InvalidatesPrevious"})
             }
+            Way::Dpop => spec["dpop"] = json!({}),
             Way::KnownCaching => spec["refresh"] = json!({"cacheWindowSeconds": WINDOW}),
             Way::Extension => {
                 spec["grant"] = json!({"type": "urn:example:device-bound"});

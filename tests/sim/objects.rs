@@ -1,6 +1,6 @@
 //! The objects of an API server: versions, UIDs, preconditions, finalizers, garbage collection, and what watches are told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -114,6 +114,8 @@ pub struct Objects {
     version: u64,
     uids: u64,
     pub now: i64,
+    /// The resources whose token Secrets an admission webhook refuses.
+    pub refused: BTreeSet<String>,
     /// Changes since the last look, for the checks.
     pub fresh: Vec<(Kind, Change)>,
 }

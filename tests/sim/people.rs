@@ -38,10 +38,12 @@ pub enum Deed {
     Resume,
     OptOut,
     OptIn,
+    RefuseWrites,
+    AllowWrites,
 }
 
 impl Deed {
-    pub const ALL: [Deed; 22] = [
+    pub const ALL: [Deed; 24] = [
         Deed::Apply,
         Deed::Steal,
         Deed::EditScopes,
@@ -64,6 +66,8 @@ impl Deed {
         Deed::Resume,
         Deed::OptOut,
         Deed::OptIn,
+        Deed::RefuseWrites,
+        Deed::AllowWrites,
     ];
 }
 
@@ -127,7 +131,10 @@ fn deeds(
     restores: bool,
 ) -> i64 {
     let later = at + draws.between(10 * MINUTE, 100 * MINUTE);
-    let (deed, mended) = match draws.next() % 15 {
+    let gives_way = plan.thief == Some(3);
+    let (deed, mended) = match draws.next() % 16 {
+        // Its thief would rightly take over the name of the token Secret.
+        10 | 13 if gives_way => (Deed::RequestRefresh, None),
         0 => (Deed::EditScopes, None),
         1 => (Deed::EditTemplate, None),
         2 => (Deed::BreakSpec, Some(Deed::MendSpec)),
@@ -137,16 +144,24 @@ fn deeds(
         6 => (Deed::DeleteTokenSecret, None),
         7 => (Deed::AlterTokenSecret, None),
         8 => (Deed::AlterState, None),
-        9 => (Deed::RequestRefresh, None),
         10 => (Deed::Delete, Some(Deed::Recreate)),
+        9 if plan.way.revokes() => (Deed::Delete, Some(Deed::Recreate)),
+        9 => (Deed::RequestRefresh, None),
         11 | 12 if restores => (Deed::StripOwners, None),
         11 | 12 => (Deed::RequestRefresh, None),
         13 => (Deed::RenameTokenSecret, None),
+        14 => (Deed::RefuseWrites, Some(Deed::AllowWrites)),
         _ if draws.chance(0.5) => (Deed::Suspend, Some(Deed::Resume)),
         _ => (Deed::OptOut, Some(Deed::OptIn)),
     };
     let index = plan.index;
     acts.push((at, Act::On(index, deed)));
+    match deed {
+        // So that it meets a request that is on its way.
+        Deed::Delete => acts.push((at - 100, Act::On(index, Deed::RequestRefresh))),
+        Deed::RefuseWrites => acts.push((at + 1, Act::On(index, Deed::RequestRefresh))),
+        _ => {}
+    }
     match mended {
         Some(mended) => {
             acts.push((later, Act::On(index, mended)));
@@ -375,6 +390,19 @@ impl World {
                     };
                 });
                 (1, Some(if out { now + 100 * MINUTE } else { now }))
+            }
+            Deed::RefuseWrites => {
+                objects.refused.insert(name.clone());
+                // It is tried again every hour.
+                (3, Some(now + 100 * MINUTE))
+            }
+            Deed::AllowWrites => {
+                objects.refused.remove(name);
+                edit(objects, Kind::OAuthClient, plan, name, |client| {
+                    client["metadata"]["annotations"]["oauthclient.dev/refresh-requested-at"] =
+                        json!(now.to_string());
+                });
+                (1, Some(now))
             }
             _ => (0, None),
         };

@@ -21,6 +21,8 @@ pub struct Received {
     /// Query, headers and body, with what is encoded in them.
     pub text: String,
     pub parameters: HashMap<String, String>,
+    /// Whether it proves possession of a key (RFC 9449).
+    pub has_proof: bool,
 }
 
 impl Received {
@@ -58,6 +60,7 @@ impl Received {
             path,
             text,
             parameters,
+            has_proof: parts.headers.contains_key("dpop"),
         }
     }
 
@@ -313,6 +316,9 @@ impl Provider {
             own.iter().any(|own| secret.starts_with(own.as_str()))
                 && !account.valid.contains(*secret)
         };
+        if received.has_proof != (plan.way == Way::Dpop) {
+            return Some(Reply::of(400, "{\"error\":\"invalid_dpop_proof\"}"));
+        }
         let canaries = received.canaries();
         let wrong = canaries.iter().find(|secret| wrong(secret))?;
         Some(match wrong.starts_with(&own[1]) {
@@ -383,7 +389,8 @@ impl Provider {
             (token, now + plan.life * 1000)
         });
         account.latest = Some((token.clone(), end));
-        let mut body = json!({"access_token": token, "token_type": "Bearer"});
+        let token_type = if received.has_proof { "DPoP" } else { "Bearer" };
+        let mut body = json!({"access_token": token, "token_type": token_type});
         if plan.way != Way::NoLifetime {
             body["expires_in"] = json!((end - now) / 1000);
         }

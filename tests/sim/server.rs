@@ -104,6 +104,10 @@ impl Asked {
         found.map(|(_, value)| value.as_str())
     }
 
+    fn writes(&self) -> bool {
+        matches!(self.verb.as_str(), "POST" | "PUT" | "PATCH")
+    }
+
     /// The label that objects must carry.
     fn label(&self) -> Option<String> {
         let selector = self.value("labelSelector")?;
@@ -212,6 +216,15 @@ impl Server {
         let kind = asked.kind.ok_or_else(unknown)?;
         let mut objects = self.world.objects.lock().unwrap();
         objects.now = self.world.now();
+        if kind == Kind::Secret && asked.writes() {
+            let name = asked.name.as_deref();
+            let name = name.unwrap_or(text(&asked.body, "/metadata/name"));
+            let resource = name.split_once("-token").map(|(resource, _)| resource);
+            if resource.is_some_and(|resource| objects.refused.contains(resource)) {
+                let why = "admission webhook \"rules.sim.example\" denied the request";
+                return Err(Refusal::new(422, "Invalid", why));
+            }
+        }
         let Some(name) = asked.name.as_deref() else {
             return match asked.verb.as_str() {
                 "GET" => Ok(list(

@@ -119,10 +119,10 @@ impl Action {
         match self {
             Action::Nothing => "nothing",
             Action::Write(_) => "write",
-            Action::WriteState(_) => "keep",
-            Action::RestoreOwner(_) => "take-back",
-            Action::Fetch(_) => "first",
-            Action::Finalize => "part",
+            Action::WriteState(_) => "write-state",
+            Action::RestoreOwner(_) => "restore-owner",
+            Action::Fetch(_) => "fetch",
+            Action::Finalize => "finalize",
             Action::Publish(_) => "publish",
             Action::Request(_) => "request",
         }
