@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Builds and runs all tests of the workspace: those that mostly wait (BESIDE), one after the other, beside all others.
+"""Builds and runs all tests of the workspace.
 
-The output of a program is printed as a whole when it has ended. The exit code is 1 if a test failed. LANES sets how many of the others
-run at a time (1): on two processors, more of them starve tests whose tokens live for seconds.
+The output of a program is printed as a whole when it has ended. The exit code is 1 if a test failed. LANES sets how many programs run
+at a time (2): most of them wait most of the time, for servers, a kubelet or a browser.
 """
 
 import concurrent.futures
@@ -14,10 +14,8 @@ import sys
 import time
 
 CARGO = os.environ.get("CARGO", "cargo")
-# Those that take longest begin first.
-FIRST = ["cluster", "node", "docs", "oauthclient_operator", "plugin"]
-# For a kubelet, for a browser and for the steps of the pages.
-BESIDE = {"node", "docs"}
+# Those that take longest begin first. Beside the longest of all run those that wait most.
+FIRST = ["cluster", "node", "docs", "plugin", "local", "chart", "oauthclient_operator", "simulation"]
 
 
 def programs():
@@ -53,9 +51,9 @@ def run(program):
 def main():
     all_programs = programs()
     print("Tests:", ", ".join(name for name, _, _ in all_programs), flush=True)
-    lanes = int(os.environ.get("LANES", "1"))
-    with concurrent.futures.ThreadPoolExecutor(lanes) as usual, concurrent.futures.ThreadPoolExecutor(1) as beside:
-        running = [(beside if program[0] in BESIDE else usual).submit(run, program) for program in all_programs]
+    lanes = int(os.environ.get("LANES", "2"))
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        running = [pool.submit(run, program) for program in all_programs]
         failed = [ended.result() for ended in running if ended.result()]
     if subprocess.run([CARGO, "test", "--workspace", "--locked", "--doc"]).returncode:
         failed.append("documentation")
