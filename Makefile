@@ -13,9 +13,9 @@ SHELL := /bin/bash
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-# Runs one step, says what it is and how long it took.
+# Runs one step, says what it is and how long it took. In a shell of its own: otherwise `set -e` ignores what fails before a `&&`.
 define step
-	@echo "==> $(1)"; begun=$$SECONDS; $(2); echo "==> $(1): $$((SECONDS - begun)) s"
+	@echo "==> $(1)"; begun=$$SECONDS; ($(2)); echo "==> $(1): $$((SECONDS - begun)) s"
 endef
 
 # The quickstarts start the program in the same folder. They compile as little as possible: without debug information, and

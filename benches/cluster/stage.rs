@@ -28,7 +28,7 @@ pub use super::fleet::{PATH, behaviour};
 pub const CALLS: usize = 32;
 
 /// A path from the environment, such as that of another version's program, or the default.
-fn path(name: &str, default: &str) -> PathBuf {
+fn path_from(name: &str, default: &str) -> PathBuf {
     std::env::var_os(name).map_or_else(|| PathBuf::from(default), PathBuf::from)
 }
 
@@ -48,7 +48,7 @@ impl Stage {
         let plane = ControlPlane::start(Options::with_usual_controllers())
             .await
             .unwrap();
-        let deploy = path("DEPLOY", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"));
+        let deploy = path_from("DEPLOY", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"));
         install_deploy(&plane, &deploy, "oauthclient-system")
             .await
             .unwrap();
@@ -95,7 +95,7 @@ impl Stage {
             .unwrap();
         let ca = folder.join("ca.crt");
         std::fs::write(&ca, &self.ca).unwrap();
-        let program = path("PROGRAM", env!("CARGO_BIN_EXE_oauthclient-operator"));
+        let program = path_from("PROGRAM", env!("CARGO_BIN_EXE_oauthclient-operator"));
         Launch::run(program, &path)
             .args(["--allow-loopback", "--log-level=warn"])
             .args(args.iter().map(|arg| (*arg).to_owned()))
