@@ -35,7 +35,12 @@ pub struct Item {
     /// How far the operator's clock was ahead when it published the token.
     clock_ahead: i64,
     last: Option<(i64, bool)>,
-    told: bool,
+    /// Whether a check has reported it as broken already.
+    reported: bool,
+    /// Whether its status asks for a login.
+    asks_for_login: bool,
+    /// Whether its provider has asked for a pause since the last token.
+    paused: bool,
 }
 
 pub struct Checks {
@@ -81,7 +86,9 @@ impl Checks {
             reasons: 0,
             clock_ahead: 0,
             last: None,
-            told: false,
+            reported: false,
+            asks_for_login: false,
+            paused: false,
         };
         Checks {
             items: plans.iter().map(|plan| (plan.index, item(plan))).collect(),
@@ -290,6 +297,7 @@ impl Checks {
         };
         item.last = item.last.map(|(sent, _)| (sent, true));
         item.failed += u32::from(reply.token.is_none());
+        item.paused |= reply.retry_after.is_some();
         match &reply.token {
             Some((token, end, _)) => {
                 self.ends.insert(token.clone(), *end);
@@ -298,7 +306,7 @@ impl Checks {
                 self.sent_in_doubt.remove(refresh_token);
                 self.met_a_page.remove(refresh_token);
             }
-            // Nobody can tell from such a page whether a token was issued.
+            // An intermediary has answered: whether a token was issued is unknown.
             None if reply.status == 200 => {
                 let refresh_token = received.parameter("refresh_token");
                 self.met_a_page.insert(refresh_token.to_owned());
@@ -320,10 +328,15 @@ impl Checks {
         (received.is_token_request && received.host == item.plan.host).then_some(item)
     }
 
-    /// What a status says.
-    pub fn status(&mut self, body: &Value) {
+    /// What the status of the OAuthClient of this name says.
+    pub fn status(&mut self, name: &str, body: &Value) {
         self.no_secret("a status", body);
         let conditions = body.pointer("/status/conditions").and_then(Value::as_array);
+        let asks = |one: &Value| text(one, "/reason") == "ReauthorizationRequired";
+        let asks_for_login = conditions.is_some_and(|all| all.iter().any(asks));
+        if let Some(item) = index_of(name).and_then(|index| self.items.get_mut(&index)) {
+            item.asks_for_login = asks_for_login;
+        }
         for condition in conditions.into_iter().flatten() {
             let key = format!(
                 "{}={} {}",
@@ -436,7 +449,9 @@ impl Checks {
             let secret = secret.as_deref();
             secret.map(|secret| text(secret, expires).to_owned())
         };
-        if by_operator && times(&change.new) != times(&change.old) {
+        let is_published = by_operator && times(&change.new) != times(&change.old);
+        let paused = is_published && std::mem::take(&mut item.paused);
+        if is_published {
             item.clock_ahead = self.clock_ahead;
         }
         let Some((token, end)) = item.published.clone().filter(|_| by_operator) else {
@@ -474,8 +489,9 @@ impl Checks {
         let least = match plan.way {
             Way::InvalidatesPrevious => 0,
             _ if plan.life < 360 => 0,
-            // A provider may ask for a pause of the whole retry budget of 60 s.
-            _ => (plan.lead() / 1000 - 120).max(115),
+            // The pause that a provider asks for may use up the retry budget of 60 s.
+            _ if paused => (plan.lead() / 1000 - 120).max(115),
+            _ => (plan.lead() / 1000 - 120).max(150),
         };
         if left < least {
             self.violation(
@@ -489,7 +505,7 @@ impl Checks {
     pub fn audit(&mut self, now: i64, provider: &Provider) {
         let mut found = Vec::new();
         for item in self.items.values() {
-            if !item.exists || item.told || now < item.excused {
+            if !item.exists || item.reported || now < item.excused {
                 continue;
             }
             let plan = &item.plan;
@@ -500,7 +516,7 @@ impl Checks {
                 .is_some_and(|(_, end)| *end + set_back > now);
             let waits_for_login = || {
                 let index = plan.index;
-                provider.family_is_dead(index) || self.is_doubted(index)
+                provider.family_is_dead(index) || (item.asks_for_login && self.is_doubted(index))
             };
             if valid || (plan.way.needs_login() && waits_for_login()) {
                 continue;
@@ -527,7 +543,7 @@ impl Checks {
         for (index, text) in found {
             self.violation(now, &text);
             if let Some(item) = self.items.get_mut(&index) {
-                item.told = true;
+                item.reported = true;
             }
         }
     }

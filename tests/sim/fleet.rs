@@ -136,6 +136,11 @@ impl Plan {
         }
     }
 
+    /// Whether a second OAuthClient names the same token Secret.
+    pub fn shares_its_secret(&self) -> bool {
+        self.thief == Some(3)
+    }
+
     /// How long before the end a refresh is wanted by default, in milliseconds.
     pub fn lead(&self) -> i64 {
         let life = self.life;

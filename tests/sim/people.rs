@@ -131,10 +131,7 @@ fn deeds(
     restores: bool,
 ) -> i64 {
     let later = at + draws.between(10 * MINUTE, 100 * MINUTE);
-    let gives_way = plan.thief == Some(3);
     let (deed, mended) = match draws.next() % 16 {
-        // Its thief would rightly take over the name of the token Secret.
-        10 | 13 if gives_way => (Deed::RequestRefresh, None),
         0 => (Deed::EditScopes, None),
         1 => (Deed::EditTemplate, None),
         2 => (Deed::BreakSpec, Some(Deed::MendSpec)),
@@ -144,9 +141,11 @@ fn deeds(
         6 => (Deed::DeleteTokenSecret, None),
         7 => (Deed::AlterTokenSecret, None),
         8 => (Deed::AlterState, None),
-        10 => (Deed::Delete, Some(Deed::Recreate)),
         9 if plan.way.revokes() => (Deed::Delete, Some(Deed::Recreate)),
         9 => (Deed::RequestRefresh, None),
+        // A thief that names the same token Secret would take over its name, as it may.
+        10 | 13 if plan.shares_its_secret() => (Deed::RequestRefresh, None),
+        10 => (Deed::Delete, Some(Deed::Recreate)),
         11 | 12 if restores => (Deed::StripOwners, None),
         11 | 12 => (Deed::RequestRefresh, None),
         13 => (Deed::RenameTokenSecret, None),
@@ -334,10 +333,7 @@ impl World {
                 (1, Some(now))
             }
             Deed::RequestRefresh => {
-                edit(objects, Kind::OAuthClient, plan, name, |client| {
-                    client["metadata"]["annotations"]["oauthclient.dev/refresh-requested-at"] =
-                        json!(now.to_string());
-                });
+                request_refresh(objects, plan, now);
                 (1, None)
             }
             Deed::Delete => {
@@ -393,15 +389,12 @@ impl World {
             }
             Deed::RefuseWrites => {
                 objects.refused.insert(name.clone());
-                // It is tried again every hour.
+                // The operator tries again every hour.
                 (3, Some(now + 100 * MINUTE))
             }
             Deed::AllowWrites => {
                 objects.refused.remove(name);
-                edit(objects, Kind::OAuthClient, plan, name, |client| {
-                    client["metadata"]["annotations"]["oauthclient.dev/refresh-requested-at"] =
-                        json!(now.to_string());
-                });
+                request_refresh(objects, plan, now);
                 (1, Some(now))
             }
             _ => (0, None),
@@ -510,6 +503,14 @@ impl World {
         self.checks.lock().unwrap().disturbed(now, now + lasts);
         self.faults.lock().unwrap().note(fault);
     }
+}
+
+/// Requests a refresh of a resource.
+fn request_refresh(objects: &mut Objects, plan: &Plan, now: i64) {
+    let requested = json!(now.to_string());
+    edit(objects, Kind::OAuthClient, plan, &plan.name, |client| {
+        client["metadata"]["annotations"]["oauthclient.dev/refresh-requested-at"] = requested;
+    });
 }
 
 /// Puts a value into the credentials of a resource.

@@ -242,7 +242,7 @@ impl Server {
         };
         let status = asked.sub.as_deref() == Some("status");
         if status {
-            self.world.checks.lock().unwrap().status(&asked.body);
+            self.world.checks.lock().unwrap().status(name, &asked.body);
         }
         let object = match (asked.verb.as_str(), asked.sub.as_deref()) {
             ("GET", None) => {

@@ -139,7 +139,7 @@ pub(super) struct Inner {
     pub(super) later: Vec<(String, i64)>,
     pub(super) secret_writes: u32,
     pub(super) status_writes: u32,
-    pub(super) told: Vec<&'static str>,
+    pub(super) events: Vec<&'static str>,
     pub(super) drained: bool,
     crashed: bool,
     pub(super) detail: StatusDetail,
@@ -215,7 +215,7 @@ impl Scene {
             later: Vec::new(),
             secret_writes: 0,
             status_writes: 0,
-            told: Vec::new(),
+            events: Vec::new(),
             drained: false,
             crashed: false,
             detail: StatusDetail::Always,
@@ -721,14 +721,14 @@ impl Store for Scene {
         let mut inner = self.inner();
         let reasons = report.events.iter().map(|event| event.reason.as_str());
         if !report.changed {
-            inner.told.extend(reasons);
+            inner.events.extend(reasons);
             return Ok(None);
         }
         if !inner.reports.pop_front().unwrap_or(true) {
             return Err(StoreError::Passing("no answer".into()));
         }
         inner.status_writes += 1;
-        inner.told.extend(reasons);
+        inner.events.extend(reasons);
         if let Some(resource) = &mut inner.resource {
             resource.status = report.status.clone();
         }

@@ -90,7 +90,7 @@ fn the_token_of_a_deleted_resource_is_revoked_and_the_resource_goes() {
     };
     assert_eq!(url, "https://auth.example.com/revoke");
     assert_eq!(body, "token=token-1&token_type_hint=access_token");
-    assert!(inner.told.is_empty());
+    assert!(inner.events.is_empty());
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn a_revocation_proves_possession_and_is_repeated_once_with_the_nonce_of_its_ser
     let scene = bound(&["n-1"]);
     let inner = scene.inner();
     assert!(
-        inner.resource.is_none() && inner.told.is_empty(),
+        inner.resource.is_none() && inner.events.is_empty(),
         "{:?}",
-        inner.told
+        inner.events
     );
     let nonces: Vec<Option<&str>> = inner
         .call_proofs
@@ -168,7 +168,7 @@ fn a_server_that_wants_another_nonce_each_time_makes_no_loop() {
     let scene = bound(&nonces);
     let inner = scene.inner();
     assert!(inner.resource.is_none(), "it is let go");
-    assert_eq!(inner.told, ["RevocationFailed"]);
+    assert_eq!(inner.events, ["RevocationFailed"]);
     assert_eq!(inner.calls.len(), 4, "each token twice");
 }
 
@@ -180,7 +180,7 @@ fn a_resource_goes_within_its_deadline_though_the_provider_is_down() {
     let inner = scene.inner();
     assert!(inner.resource.is_none(), "it was let go");
     assert_eq!(inner.calls.len(), 3);
-    assert_eq!(inner.told, ["RevocationFailed"]);
+    assert_eq!(inner.events, ["RevocationFailed"]);
     assert!(inner.now <= at(60));
 }
 
@@ -207,7 +207,7 @@ fn a_resource_goes_at_once_when_its_token_cannot_be_revoked() {
         let inner = scene.inner();
         assert!(inner.resource.is_none(), "{what}: it was let go");
         assert!(inner.calls.len() <= 1, "{what}");
-        assert_eq!(inner.told, ["RevocationFailed"], "{what}");
+        assert_eq!(inner.events, ["RevocationFailed"], "{what}");
     }
 }
 
@@ -229,7 +229,7 @@ fn the_second_client_secret_is_tried_once_where_the_provider_refuses_the_first()
     };
     let scene = with_two(&[401, 200]);
     let inner = scene.inner();
-    assert!(inner.resource.is_none() && inner.told.is_empty());
+    assert!(inner.resource.is_none() && inner.events.is_empty());
     assert_eq!(inner.calls.len(), 2);
     assert!(!inner.calls[0].1.contains("client_secret=next&"));
     assert!(inner.calls[1].1.contains("client_secret=next&"));
@@ -237,7 +237,7 @@ fn the_second_client_secret_is_tried_once_where_the_provider_refuses_the_first()
         let scene = with_two(answers);
         let inner = scene.inner();
         assert_eq!(inner.calls.len(), calls, "{answers:?}");
-        assert_eq!(inner.told, ["RevocationFailed"], "{answers:?}");
+        assert_eq!(inner.events, ["RevocationFailed"], "{answers:?}");
     }
 }
 
@@ -249,7 +249,7 @@ fn what_is_down_for_a_moment_is_tried_again() {
     let inner = scene.inner();
     assert!(inner.resource.is_none());
     assert_eq!(inner.calls.len(), 3);
-    assert!(inner.told.is_empty(), "{:?}", inner.told);
+    assert!(inner.events.is_empty(), "{:?}", inner.events);
 }
 
 #[test]

@@ -134,11 +134,11 @@ fn a_quota_is_told_while_the_token_waits_and_is_over_when_it_stands() {
     scene.inner().now = at(3000);
     scene.inner().writes = vec![Fault::Refused; 10].into();
     scene.run(at(4000));
-    assert!(scene.inner().told.contains(&"WriteRefused"));
+    assert!(scene.inner().events.contains(&"WriteRefused"));
     assert_eq!(scene.inner().requests, 2);
     assert_eq!(scene.token().as_deref(), Some("token-2"));
     assert_eq!(scene.condition("Stalled"), None);
-    assert!(scene.inner().told.contains(&"Recovered"));
+    assert!(scene.inner().events.contains(&"Recovered"));
 }
 
 #[test]
@@ -148,10 +148,10 @@ fn ready_turns_false_at_the_end_of_the_old_token_also_while_the_new_one_waits() 
     scene.inner().writes = vec![Fault::Forbidden; 60].into();
     scene.inner().drained = false;
     scene.run(at(3010));
-    let told = scene.inner().told.clone();
+    let events = scene.inner().events.clone();
     assert!(
-        told.contains(&"PermissionMissing") && told.contains(&"TokenExpired"),
-        "{told:?}"
+        events.contains(&"PermissionMissing") && events.contains(&"TokenExpired"),
+        "{events:?}"
     );
 }
 
@@ -222,7 +222,7 @@ fn a_deleted_secret_is_restored_once_and_told() {
     scene.inner().memory.deletion_reported = true;
     scene.run(at(105));
     assert_eq!(scene.token().as_deref(), Some("token-2"));
-    assert_eq!(scene.inner().told, ["Restored"]);
+    assert_eq!(scene.inner().events, ["Restored"]);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn somebody_who_alters_the_secret_for_ever_makes_no_token_loop() {
     }
     let requests = scene.inner().requests;
     assert!(requests < 16, "{requests} requests in 200 fights");
-    assert!(scene.inner().told.contains(&"Contested"));
+    assert!(scene.inner().events.contains(&"Contested"));
 }
 
 #[test]
